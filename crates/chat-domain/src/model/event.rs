@@ -1,0 +1,108 @@
+//! What happens in a session, for those who watch it.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use super::{ChatMessage, ChatSession, Receipt, Seq, SessionId, Timestamp, UserId};
+
+/// A durable change of a session, at its place in the session's sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionEvent {
+    /// The session that changed.
+    pub session_id: SessionId,
+    /// The change's position.
+    pub seq: Seq,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Who did it.
+    pub actor: UserId,
+    /// What changed.
+    pub change: Change,
+}
+
+/// What changed. The session inside is the session as it was right after the change.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// The session was opened.
+    Opened(ChatSession),
+    /// The session was given to an agent.
+    Assigned(ChatSession),
+    /// The session was handed over, or back to the queue.
+    Transferred(ChatSession),
+    /// The session ended.
+    Closed(ChatSession),
+    /// A message was added.
+    Message(ChatMessage),
+    /// Messages were received or read.
+    Receipt(Receipt),
+}
+
+impl Change {
+    /// The session after the change, when the change is one of the session itself.
+    pub fn session(&self) -> Option<&ChatSession> {
+        match self {
+            Self::Opened(session) | Self::Assigned(session) | Self::Transferred(session) | Self::Closed(session) => {
+                Some(session)
+            }
+            Self::Message(_) | Self::Receipt(_) => None,
+        }
+    }
+}
+
+/// Someone started or stopped typing. Not durable: it may be lost and is never replayed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypingEvent {
+    /// The session they type in.
+    pub session_id: SessionId,
+    /// Who types.
+    pub user_id: UserId,
+    /// Whether they started or stopped.
+    pub is_typing: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Anything a watcher of a session hears of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LiveEvent {
+    /// A durable change, delivered in order and without gaps.
+    Durable(SessionEvent),
+    /// A typing indicator, delivered at most once.
+    Typing(TypingEvent),
+}
+
+impl LiveEvent {
+    /// The session it is about.
+    pub fn session_id(&self) -> SessionId {
+        match self {
+            Self::Durable(event) => event.session_id,
+            Self::Typing(event) => event.session_id,
+        }
+    }
+}
+
+/// An event on its way to any number of watchers, which share one encoding of it.
+#[derive(Debug)]
+pub struct Published {
+    event: LiveEvent,
+    encoded: OnceLock<Bytes>,
+}
+
+impl Published {
+    /// Wraps an event for sharing.
+    pub fn new(event: LiveEvent) -> Arc<Self> {
+        Arc::new(Self { event, encoded: OnceLock::new() })
+    }
+
+    /// The event.
+    pub fn event(&self) -> &LiveEvent {
+        &self.event
+    }
+
+    /// The event's encoded form, made by the first caller and shared by all later ones.
+    /// Every caller of one process passes the same `encode`.
+    pub fn encoded(&self, encode: impl FnOnce(&LiveEvent) -> Bytes) -> Bytes {
+        self.encoded.get_or_init(|| encode(&self.event)).clone()
+    }
+}

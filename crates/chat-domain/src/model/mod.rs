@@ -1,0 +1,36 @@
+//! What a support chat is made of: sessions, messages, people, and the values they carry.
+//!
+//! Value types parse: a value that exists is valid. Nothing here knows about databases, JSON or time sources.
+
+mod agent;
+mod attachment;
+mod event;
+mod idempotency;
+mod ids;
+mod message;
+mod paging;
+mod principal;
+mod receipt;
+mod session;
+mod session_change;
+mod session_details;
+mod statistics;
+mod timestamp;
+
+pub use agent::{Agent, AgentUpdate, DisplayName};
+pub use attachment::{Attachment, ByteRange, FileName, MediaMetadata, MediaType, StoredObject};
+pub use event::{Change, LiveEvent, Published, SessionEvent, TypingEvent};
+pub use idempotency::{Fingerprint, FingerprintBuilder, Idempotency, IdempotencyKey};
+pub use ids::{AgentId, AttachmentId, MessageId, SessionId, UserId};
+pub use message::{Accepted, ChatMessage, Content, Delivery, DeliveryStatus, MessageDraft};
+pub use paging::{
+    MessageCursor, MessagePage, MessageQuery, PageLimit, PageNumber, SessionPage, SessionQuery, SessionSnapshot,
+    StatusFilter, Visibility,
+};
+pub use principal::{Principal, Role};
+pub use receipt::{Receipt, ReceiptStatus};
+pub use session::{Attempt, ChatSession, NewSession, Party, Progress, Seq, SessionState, TransitionError};
+pub use session_change::{SessionAction, SessionChange};
+pub use session_details::{Priority, Subject, Tags};
+pub use statistics::{Statistics, StatisticsDelta};
+pub use timestamp::Timestamp;

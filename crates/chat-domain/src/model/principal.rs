@@ -1,0 +1,51 @@
+//! Who is asking.
+
+use super::UserId;
+
+/// What a person may do in general; see `policy` for what that means for one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// A customer: sees their own sessions.
+    User,
+    /// A support agent: works on the sessions assigned to them and may claim waiting ones.
+    Agent,
+    /// Runs the support desk: sees and does everything.
+    Admin,
+}
+
+impl Role {
+    /// All roles, least powerful first.
+    pub const ALL: [Self; 3] = [Self::User, Self::Agent, Self::Admin];
+
+    /// The role's name in a token.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Agent => "agent",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of that name, if there is one.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+}
+
+/// An authenticated caller, as their token describes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// Who they are.
+    pub id: UserId,
+    /// What they may do in general.
+    pub role: Role,
+    /// What they are called, if the token says.
+    pub name: Option<String>,
+}
+
+impl Principal {
+    /// A caller without a display name.
+    pub fn new(id: UserId, role: Role) -> Self {
+        Self { id, role, name: None }
+    }
+}

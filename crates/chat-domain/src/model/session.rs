@@ -1,0 +1,334 @@
+//! The chat session and its state machine.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{AgentId, Priority, SessionId, Subject, Tags, Timestamp, UserId};
+
+/// A position in the dense sequence of a session's durable changes: 1, 2, 3 … without gaps.
+///
+/// 0 stands before the first change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seq(u64);
+
+impl Seq {
+    /// The position before the first change.
+    pub const ZERO: Self = Self(0);
+
+    /// The position `n`.
+    pub fn new(n: u64) -> Self {
+        Self(n)
+    }
+
+    /// The position as a number.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The position right after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The two sides of a chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// The customer who owns the session.
+    User,
+    /// Everyone who answers: agents and admins.
+    Support,
+}
+
+impl Party {
+    /// The contract's name for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Support => "support",
+        }
+    }
+
+    /// The side across the table.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::User => Self::Support,
+            Self::Support => Self::User,
+        }
+    }
+}
+
+/// Where a session is in its life. Closed is terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// Open for messages.
+    Active {
+        /// Who answers; `None` while the session waits in the queue.
+        agent: Option<AgentId>,
+    },
+    /// Over: it can be read but takes no more messages.
+    Closed {
+        /// Who answered when it ended.
+        agent: Option<AgentId>,
+        /// When it ended.
+        at: Timestamp,
+    },
+}
+
+impl SessionState {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Active { agent: None } => "active and unassigned",
+            Self::Active { agent: Some(_) } => "active and assigned",
+            Self::Closed { .. } => "closed",
+        }
+    }
+}
+
+/// The bookkeeping that moves with every change of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The position of the newest durable change; also the version of the session.
+    pub last_seq: Seq,
+    /// How many messages it has.
+    pub message_count: u64,
+    /// When the first customer message was sent that nobody has answered yet.
+    pub waiting_since: Option<Timestamp>,
+    /// Support's messages that the user has not read.
+    pub unread_by_user: u64,
+    /// The user's messages that support has not read.
+    pub unread_by_support: u64,
+    /// Up to here, support's messages have reached the user.
+    pub delivered_to_user: Seq,
+    /// Up to here, the user's messages have reached support.
+    pub delivered_to_support: Seq,
+}
+
+/// A support conversation between one customer and the support desk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatSession {
+    /// Its name.
+    pub id: SessionId,
+    /// The customer it belongs to.
+    pub owner: UserId,
+    /// What it is about.
+    pub subject: Option<Subject>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Its labels.
+    pub tags: Tags,
+    /// When it was opened.
+    pub started_at: Timestamp,
+    /// Where it is in its life.
+    pub state: SessionState,
+    /// Its counters.
+    pub progress: Progress,
+}
+
+/// What it takes to open a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSession {
+    /// Its name.
+    pub id: SessionId,
+    /// The customer it belongs to.
+    pub owner: UserId,
+    /// What it is about.
+    pub subject: Option<Subject>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Its labels.
+    pub tags: Tags,
+    /// When it is opened.
+    pub started_at: Timestamp,
+}
+
+/// What was attempted on a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// Give an unassigned session to an agent.
+    Assign,
+    /// Hand a session over, or back to the queue.
+    Transfer,
+    /// End the session.
+    Close,
+    /// Add a message.
+    Send,
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Assign => "assign",
+            Self::Transfer => "transfer",
+            Self::Close => "close",
+            Self::Send => "send a message in",
+        })
+    }
+}
+
+/// A transition that the session's state does not allow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot {attempted} a session that is {}", .from.name())]
+pub struct TransitionError {
+    /// What was attempted.
+    pub attempted: Attempt,
+    /// The state the session was in, and still is.
+    pub from: SessionState,
+}
+
+impl ChatSession {
+    /// Opens a session. That is its first durable change, `seq` 1.
+    pub fn open(new: NewSession) -> Self {
+        Self {
+            id: new.id,
+            owner: new.owner,
+            subject: new.subject,
+            priority: new.priority,
+            tags: new.tags,
+            started_at: new.started_at,
+            state: SessionState::Active { agent: None },
+            progress: Progress { last_seq: Seq::ZERO.next(), ..Progress::default() },
+        }
+    }
+
+    /// The session as it was right after it was opened: what a repeated request to open it is answered with.
+    #[must_use]
+    pub fn as_opened(&self) -> Self {
+        let Self { id, owner, subject, priority, tags, started_at, state: _, progress: _ } = self.clone();
+        Self::open(NewSession { id, owner, subject, priority, tags, started_at })
+    }
+
+    /// Who answers, or answered when it ended.
+    pub fn agent(&self) -> Option<&AgentId> {
+        match &self.state {
+            SessionState::Active { agent } | SessionState::Closed { agent, .. } => agent.as_ref(),
+        }
+    }
+
+    /// When it ended.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        match self.state {
+            SessionState::Active { .. } => None,
+            SessionState::Closed { at, .. } => Some(at),
+        }
+    }
+
+    /// Whether it takes messages.
+    pub fn is_active(&self) -> bool {
+        matches!(self.state, SessionState::Active { .. })
+    }
+
+    /// The side a person is on: the owner's, or support's.
+    pub fn party_of(&self, person: &UserId) -> Party {
+        if *person == self.owner { Party::User } else { Party::Support }
+    }
+
+    /// The side a person speaks for as owner or assigned agent; `None` for an onlooker.
+    pub fn participant(&self, person: &UserId) -> Option<Party> {
+        if *person == self.owner {
+            Some(Party::User)
+        } else if self.agent().is_some_and(|agent| *agent == *person) {
+            Some(Party::Support)
+        } else {
+            None
+        }
+    }
+
+    /// Gives an active, unassigned session to `agent`.
+    pub fn assign(self, agent: AgentId) -> Result<Self, TransitionError> {
+        match self.state {
+            SessionState::Active { agent: None } => Ok(self.moved_to(SessionState::Active { agent: Some(agent) })),
+            from => Err(TransitionError { attempted: Attempt::Assign, from }),
+        }
+    }
+
+    /// Hands an active session to another agent, or back to the queue (`None`).
+    /// A session that is already there stays as it is and takes no position.
+    pub fn transfer(self, to: Option<AgentId>) -> Result<Self, TransitionError> {
+        match self.state {
+            SessionState::Active { ref agent } if *agent == to => Ok(self),
+            SessionState::Active { .. } => Ok(self.moved_to(SessionState::Active { agent: to })),
+            from @ SessionState::Closed { .. } => Err(TransitionError { attempted: Attempt::Transfer, from }),
+        }
+    }
+
+    /// Ends an active session.
+    pub fn close(self, at: Timestamp) -> Result<Self, TransitionError> {
+        match self.state {
+            SessionState::Active { ref agent } => {
+                let agent = agent.clone();
+                Ok(self.moved_to(SessionState::Closed { agent, at }))
+            }
+            from @ SessionState::Closed { .. } => Err(TransitionError { attempted: Attempt::Close, from }),
+        }
+    }
+
+    /// Counts a message from `sender`, which takes the next position. Answers how long the customer had waited
+    /// when the message answers one or more customer messages, measured from the first of them.
+    pub fn record_message(mut self, sender: Party, at: Timestamp) -> Result<(Self, Option<Duration>), TransitionError> {
+        if !self.is_active() {
+            return Err(TransitionError { attempted: Attempt::Send, from: self.state });
+        }
+        let progress = &mut self.progress;
+        progress.last_seq = progress.last_seq.next();
+        progress.message_count += 1;
+        let response = match sender {
+            Party::User => {
+                progress.unread_by_support += 1;
+                progress.waiting_since.get_or_insert(at);
+                None
+            }
+            Party::Support => {
+                progress.unread_by_user += 1;
+                progress.waiting_since.take().map(|first| at.since(first))
+            }
+        };
+        Ok((self, response))
+    }
+
+    /// Counts `read` messages that `reader` has now seen; the receipt takes the next position.
+    #[must_use]
+    pub fn record_read(mut self, reader: Party, read: u64) -> Self {
+        let unread = match reader {
+            Party::User => &mut self.progress.unread_by_user,
+            Party::Support => &mut self.progress.unread_by_support,
+        };
+        *unread = unread.saturating_sub(read);
+        self.progress.last_seq = self.progress.last_seq.next();
+        self
+    }
+
+    /// Up to where the other side's messages have reached `reader`.
+    pub fn delivered_to(&self, reader: Party) -> Seq {
+        match reader {
+            Party::User => self.progress.delivered_to_user,
+            Party::Support => self.progress.delivered_to_support,
+        }
+    }
+
+    /// Notes that everything up to `up_to` has reached `reader`; the receipt takes the next position.
+    #[must_use]
+    pub fn record_delivery(mut self, reader: Party, up_to: Seq) -> Self {
+        let mark = match reader {
+            Party::User => &mut self.progress.delivered_to_user,
+            Party::Support => &mut self.progress.delivered_to_support,
+        };
+        *mark = up_to.max(*mark);
+        self.progress.last_seq = self.progress.last_seq.next();
+        self
+    }
+
+    fn moved_to(mut self, state: SessionState) -> Self {
+        self.state = state;
+        self.progress.last_seq = self.progress.last_seq.next();
+        self
+    }
+}

@@ -1,0 +1,120 @@
+//! Who may do what: one pure function, asked first by every use case and again by the stores under the session's lock.
+//!
+//! | action | user | agent | admin |
+//! |---|---|---|---|
+//! | open a session | for themself | no | for anyone |
+//! | see | own | assigned to them, or unassigned and active | all |
+//! | send, mark read, type, close | own | assigned to them | all |
+//! | assign | no | an unassigned session to themself | any |
+//! | transfer | no | a session assigned to them | all |
+//! | statistics, agents | no | no | yes |
+
+use crate::error::Refusal;
+use crate::model::{AgentId, ChatSession, Principal, Role, SessionAction, UserId, Visibility};
+
+/// Something a person wants to do, with what they want to do it to.
+#[derive(Clone, Copy, Debug)]
+pub enum Action<'a> {
+    /// Open a session that will belong to this person.
+    OpenSession(&'a UserId),
+    /// See a session, its messages and its attachments, and watch it live.
+    See(&'a ChatSession),
+    /// Add a message.
+    SendMessage(&'a ChatSession),
+    /// Mark messages as read.
+    MarkRead(&'a ChatSession),
+    /// Show that they are typing.
+    ShowTyping(&'a ChatSession),
+    /// End a session.
+    Close(&'a ChatSession),
+    /// Assign sessions at all, whatever the session and the agent.
+    AssignAnything,
+    /// Give a session to this agent. Whether somebody has it already is a matter of its state, not of rights: two
+    /// agents who race for a session are told that it is taken, not that they are not allowed.
+    Assign(&'a AgentId),
+    /// Hand a session over, or back to the queue.
+    Transfer(&'a ChatSession),
+    /// Read the statistics.
+    SeeStatistics,
+    /// List and change the agents.
+    ManageAgents,
+}
+
+impl<'a> Action<'a> {
+    /// The action behind a change of a session.
+    pub fn change(action: &'a SessionAction, session: &'a ChatSession) -> Self {
+        match action {
+            SessionAction::Assign(agent) => Self::Assign(agent),
+            SessionAction::Transfer(_) => Self::Transfer(session),
+            SessionAction::Close => Self::Close(session),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::OpenSession(_) => "create this session",
+            Self::See(_) => "see this session",
+            Self::SendMessage(_) => "send messages in this session",
+            Self::MarkRead(_) => "mark messages of this session as read",
+            Self::ShowTyping(_) => "send typing events in this session",
+            Self::Close(_) => "close this session",
+            Self::AssignAnything | Self::Assign(_) => "assign this session",
+            Self::Transfer(_) => "transfer this session",
+            Self::SeeStatistics => "see the statistics",
+            Self::ManageAgents => "manage agents",
+        }
+    }
+}
+
+/// Whether `who` may do `action`.
+///
+/// # Errors
+/// A `Refusal` that names the action.
+pub fn authorize(who: &Principal, action: &Action<'_>) -> Result<(), Refusal> {
+    let allowed = match who.role {
+        Role::Admin => true,
+        Role::Agent => agent_may(&who.id, action),
+        Role::User => user_may(&who.id, action),
+    };
+    if allowed { Ok(()) } else { Err(Refusal::NotAllowed(action.name())) }
+}
+
+fn user_may(me: &UserId, action: &Action<'_>) -> bool {
+    match action {
+        Action::OpenSession(owner) => *owner == me,
+        Action::See(session)
+        | Action::SendMessage(session)
+        | Action::MarkRead(session)
+        | Action::ShowTyping(session)
+        | Action::Close(session) => session.owner == *me,
+        Action::AssignAnything
+        | Action::Assign(_)
+        | Action::Transfer(_)
+        | Action::SeeStatistics
+        | Action::ManageAgents => false,
+    }
+}
+
+fn agent_may(me: &UserId, action: &Action<'_>) -> bool {
+    let mine = |session: &ChatSession| session.agent().is_some_and(|agent| *agent == *me);
+    match action {
+        Action::See(session) => Visibility::AssignedToOrWaiting(AgentId::from(me)).includes(session),
+        Action::SendMessage(session)
+        | Action::MarkRead(session)
+        | Action::ShowTyping(session)
+        | Action::Close(session)
+        | Action::Transfer(session) => mine(session),
+        Action::AssignAnything => true,
+        Action::Assign(agent) => **agent == *me,
+        Action::OpenSession(_) | Action::SeeStatistics | Action::ManageAgents => false,
+    }
+}
+
+/// Which sessions `who` sees in a list: the same as `Action::See` allows one by one.
+pub fn visible_sessions(who: &Principal) -> Visibility {
+    match who.role {
+        Role::User => Visibility::OwnedBy(who.id.clone()),
+        Role::Agent => Visibility::AssignedToOrWaiting(AgentId::from(&who.id)),
+        Role::Admin => Visibility::Everything,
+    }
+}

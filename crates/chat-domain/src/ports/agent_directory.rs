@@ -1,0 +1,26 @@
+//! Who the support agents are.
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+use crate::model::{Agent, AgentId, AgentUpdate, DisplayName, Timestamp};
+
+/// Keeps the agents.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait AgentDirectory: Send + Sync {
+    /// The agent of that id, active or not.
+    async fn find(&self, id: &AgentId) -> Result<Option<Agent>>;
+
+    /// All agents by ascending id.
+    async fn list(&self) -> Result<Vec<Agent>>;
+
+    /// Enters an agent or changes them as `Agent::new` and `Agent::updated` say. The flag tells whether they are new.
+    async fn put(&self, id: AgentId, update: AgentUpdate, at: Timestamp) -> Result<(Agent, bool)>;
+
+    /// Enters an agent who is not there yet. One who is there MUST stay as they are, deactivated ones included.
+    async fn register(&self, id: AgentId, name: Option<DisplayName>, at: Timestamp) -> Result<Agent>;
+
+    /// Deactivates an agent; `None` when there is none of that id.
+    async fn deactivate(&self, id: &AgentId) -> Result<Option<Agent>>;
+}

@@ -1,0 +1,21 @@
+//! The durable changes of a session in order, as the stores keep them.
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+use crate::model::{MessageId, Seq, SessionEvent, SessionId};
+
+/// Reads the past of a session.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait EventLog: Send + Sync {
+    /// The position of the newest change; `None` when there is no such session.
+    async fn head(&self, session: SessionId) -> Result<Option<Seq>>;
+
+    /// The changes right after `after`, oldest first, at most `limit`. Their positions MUST be `after + 1`, `+ 2` …
+    /// without gap; fewer than `limit` means that the end was reached.
+    async fn read(&self, session: SessionId, after: Seq, limit: u32) -> Result<Vec<SessionEvent>>;
+
+    /// The position of a message; `None` when it is not a message of this session.
+    async fn position_of(&self, session: SessionId, message: MessageId) -> Result<Option<Seq>>;
+}

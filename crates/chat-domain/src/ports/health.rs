@@ -1,0 +1,17 @@
+//! Whether a part of the system can do its work.
+
+use async_trait::async_trait;
+
+/// A part of the system that readiness depends on.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait HealthProbe: Send + Sync {
+    /// The part's name, such as `database`.
+    fn name(&self) -> &'static str;
+
+    /// Tries the part for real, at little cost.
+    ///
+    /// # Errors
+    /// What is wrong, for the log.
+    async fn check(&self) -> Result<(), String>;
+}

@@ -1,0 +1,79 @@
+//! Where messages are kept.
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+use crate::model::{
+    Attachment, AttachmentId, ChatMessage, ChatSession, MessageDraft, MessageId, MessageQuery, Principal, Receipt, Seq,
+    SessionId, SessionSnapshot, Timestamp,
+};
+
+/// A message that was appended, now or by an earlier request with the same idempotency key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Appended {
+    /// The message as it was right after it was appended.
+    pub message: ChatMessage,
+    /// Whether an earlier request appended it.
+    pub replayed: bool,
+}
+
+/// An attachment with the session that decides who may see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttachmentRecord {
+    /// The attachment.
+    pub attachment: Attachment,
+    /// The session of its message.
+    pub session: ChatSession,
+}
+
+/// Keeps messages, their attachments' descriptions and their receipts.
+///
+/// The writing methods MUST hand every committed change to the `Notifier` once, in `seq` order per session, after the
+/// commit and before they return; dropping their future neither undoes the change nor loses the event.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait MessageRepository: Send + Sync {
+    /// Appends a message to its session as `MessageDraft::decide` says, under the session's lock, with its
+    /// attachments and the statistics. Concurrent appends MUST get the positions `last_seq + 1`, `+ 2` … without gap.
+    ///
+    /// A key is remembered per session and author. A repetition with the same fingerprint MUST answer the first
+    /// message as it was sent, with `replayed`, also when both run at the same time and when the session has been
+    /// closed since; with another fingerprint it MUST fail with `Conflict(IdempotencyKeyReused)`.
+    ///
+    /// MUST fail, changing nothing, in this order: `NotFound(Session)`; what `policy::authorize` refuses; the reused
+    /// key; what the state does not allow.
+    async fn append(&self, draft: MessageDraft) -> Result<Appended>;
+
+    /// A session and a page of its messages, read at one moment. `None` when there is no such session.
+    async fn page(&self, session: SessionId, query: MessageQuery) -> Result<Option<SessionSnapshot>>;
+
+    /// Marks messages of the other side as read by `reader`'s side, all or nothing.
+    ///
+    /// Messages of the reader's own side and messages that were read before MUST be left as they are; when nothing is
+    /// left to do the answer is `None` and no position is taken, else one receipt at one position.
+    /// MUST fail, changing nothing, in this order: `NotFound(Session)`; what `policy::authorize` refuses; `Invalid`
+    /// naming `messageIds[n]` for the first id that is not a message of this session.
+    async fn mark_read(
+        &self,
+        session: SessionId,
+        reader: Principal,
+        messages: Vec<MessageId>,
+        at: Timestamp,
+    ) -> Result<Option<Receipt>>;
+
+    /// Notes that everything up to `up_to` reached `receiver`. MUST be a no-op (`None`) for someone who is neither the
+    /// owner nor the assigned agent, for an unknown session, and when no message of the other side comes further.
+    async fn mark_delivered(
+        &self,
+        session: SessionId,
+        receiver: Principal,
+        up_to: Seq,
+        at: Timestamp,
+    ) -> Result<Option<Receipt>>;
+
+    /// The attachment of that id with its session, if there is one.
+    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>>;
+
+    /// Those of `ids` that no message refers to.
+    async fn unknown_attachments(&self, ids: Vec<AttachmentId>) -> Result<Vec<AttachmentId>>;
+}

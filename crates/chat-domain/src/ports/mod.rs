@@ -1,0 +1,36 @@
+//! What the domain needs from the outside, one trait per need. A trait's documentation is its contract; every MUST in
+//! it is a case of the contract suite that each adapter passes.
+//!
+//! One port method is one transaction. With the feature `mock`, every port has a mock named `Mock` + port.
+
+mod agent_directory;
+mod attachment_store;
+mod clock;
+mod event_log;
+mod health;
+mod id_generator;
+mod message_repository;
+mod notifier;
+mod session_feed;
+mod session_repository;
+mod stats_reader;
+
+pub use agent_directory::AgentDirectory;
+pub use attachment_store::{AttachmentStore, ByteSource, Upload};
+pub use clock::Clock;
+pub use event_log::EventLog;
+pub use health::HealthProbe;
+pub use id_generator::IdGenerator;
+pub use message_repository::{Appended, AttachmentRecord, MessageRepository};
+pub use notifier::Notifier;
+pub use session_feed::{EventStream, Follow, SessionFeed, Start};
+pub use session_repository::{Opened, SessionRepository};
+pub use stats_reader::StatsReader;
+
+#[cfg(feature = "mock")]
+pub use {
+    agent_directory::MockAgentDirectory, attachment_store::MockAttachmentStore, attachment_store::MockByteSource,
+    clock::MockClock, event_log::MockEventLog, health::MockHealthProbe, id_generator::MockIdGenerator,
+    message_repository::MockMessageRepository, notifier::MockNotifier, session_feed::MockEventStream,
+    session_feed::MockSessionFeed, session_repository::MockSessionRepository, stats_reader::MockStatsReader,
+};

@@ -1,0 +1,14 @@
+//! Where the statistics are read.
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+use crate::model::Statistics;
+
+/// Reads the statistics, which the repositories keep.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait StatsReader: Send + Sync {
+    /// The figures, equal to what a recount of all sessions and messages gives, at a cost that does not grow with them.
+    async fn read(&self) -> Result<Statistics>;
+}

@@ -1,0 +1,64 @@
+//! Open a session.
+
+use super::ChatService;
+use crate::error::{Input, Result};
+use crate::model::{
+    Fingerprint, Idempotency, IdempotencyKey, NewSession, Principal, Priority, SessionId, Subject, Tags, UserId,
+};
+use crate::policy::{self, Action};
+use crate::ports::Opened;
+
+/// What the caller says of the session to be opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CreateSession {
+    /// Whose it will be; the caller's own unless an admin says otherwise.
+    pub owner: Option<UserId>,
+    /// What it is about.
+    pub subject: Option<Subject>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Its labels.
+    pub tags: Tags,
+}
+
+impl CreateSession {
+    fn fingerprint(&self) -> Fingerprint {
+        let mut parts = Fingerprint::builder()
+            .part("create_session")
+            .optional(self.owner.as_ref().map(UserId::as_str))
+            .optional(self.subject.as_ref().map(Subject::as_str))
+            .part(self.priority.as_str());
+        for tag in self.tags.as_slice() {
+            parts = parts.part(tag);
+        }
+        parts.finish()
+    }
+}
+
+impl ChatService {
+    /// Opens a session. The owner is part of the input but decides about the right, so it comes apart from the rest:
+    /// naming somebody else is a missing right first and bad input second.
+    pub async fn create_session(
+        &self,
+        who: &Principal,
+        owner: Option<&UserId>,
+        input: Input<CreateSession>,
+        key: Option<Input<IdempotencyKey>>,
+    ) -> Result<Opened> {
+        policy::authorize(who, &Action::OpenSession(owner.unwrap_or(&who.id)))?;
+        let input = input?;
+        let idempotency = match key {
+            Some(key) => Some(Idempotency { key: key?, fingerprint: input.fingerprint() }),
+            None => None,
+        };
+        let session = NewSession {
+            id: SessionId::new(self.ports.ids.next_id()),
+            owner: input.owner.unwrap_or_else(|| who.id.clone()),
+            subject: input.subject,
+            priority: input.priority,
+            tags: input.tags,
+            started_at: self.ports.clock.now(),
+        };
+        self.ports.sessions.open(session, who.clone(), idempotency).await
+    }
+}

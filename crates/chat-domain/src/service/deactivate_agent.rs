@@ -1,0 +1,19 @@
+//! Take an agent off duty for good.
+
+use super::ChatService;
+use crate::error::{ChatError, Resource, Result};
+use crate::model::{Agent, AgentId, Principal};
+use crate::policy::{self, Action};
+
+impl ChatService {
+    /// Deactivates an agent, who is refused everywhere from then on. Their sessions stay theirs until an admin
+    /// transfers them. `None` stands for an id that no agent can have.
+    pub async fn deactivate_agent(&self, who: &Principal, id: Option<AgentId>) -> Result<Agent> {
+        policy::authorize(who, &Action::ManageAgents)?;
+        let known = match id {
+            Some(id) => self.ports.agents.deactivate(&id).await?,
+            None => None,
+        };
+        known.ok_or(ChatError::NotFound(Resource::Agent))
+    }
+}

@@ -1,0 +1,96 @@
+//! The use cases, one file each. Every one of them asks `policy::authorize` before it does or tells anything.
+
+mod admit;
+mod assign_agent;
+mod close_session;
+mod collect_orphans;
+mod create_session;
+mod deactivate_agent;
+mod download_attachment;
+mod get_messages;
+mod get_session;
+mod get_stats;
+mod list_agents;
+mod list_sessions;
+mod mark_delivered;
+mod mark_read;
+mod put_agent;
+mod send_message;
+mod send_typing;
+mod transfer_session;
+mod watch_session;
+
+use std::sync::Arc;
+
+pub use collect_orphans::Collected;
+pub use create_session::CreateSession;
+pub use download_attachment::Download;
+pub use mark_read::MAX_READ_IDS;
+pub use send_message::Composition;
+pub use watch_session::{SessionWatch, WatchFrom, WatchItem};
+
+use crate::error::{ChatError, Resource, Result};
+use crate::model::{ChatSession, SessionId};
+use crate::ports::{
+    AgentDirectory, AttachmentStore, Clock, EventLog, IdGenerator, MessageRepository, Notifier, SessionFeed,
+    SessionRepository, StatsReader,
+};
+
+/// Everything the use cases need from the outside.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each field is the port of its type")]
+pub struct Ports {
+    pub sessions: Arc<dyn SessionRepository>,
+    pub messages: Arc<dyn MessageRepository>,
+    pub events: Arc<dyn EventLog>,
+    pub stats: Arc<dyn StatsReader>,
+    pub agents: Arc<dyn AgentDirectory>,
+    pub attachments: Arc<dyn AttachmentStore>,
+    pub notifier: Arc<dyn Notifier>,
+    pub feed: Arc<dyn SessionFeed>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn IdGenerator>,
+}
+
+/// What an operator decides about the use cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Whether an agent enters the directory with their first request.
+    pub agent_autoregister: bool,
+    /// The most files a message has.
+    pub max_files: usize,
+    /// The most bytes a file has.
+    pub max_file_bytes: u64,
+    /// The most bytes all files of a message have together.
+    pub max_message_bytes: u64,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Self { agent_autoregister: true, max_files: 10, max_file_bytes: 25 * MIB, max_message_bytes: 50 * MIB }
+    }
+}
+
+/// The use cases of a support chat.
+#[derive(Clone)]
+pub struct ChatService {
+    ports: Ports,
+    rules: Rules,
+}
+
+impl ChatService {
+    /// Puts the use cases on top of the given adapters.
+    pub fn new(ports: Ports, rules: Rules) -> Self {
+        Self { ports, rules }
+    }
+
+    /// What the operator decided.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    async fn session(&self, id: SessionId) -> Result<ChatSession> {
+        self.ports.sessions.find(id).await?.ok_or(ChatError::NotFound(Resource::Session))
+    }
+}

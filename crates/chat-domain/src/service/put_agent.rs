@@ -1,0 +1,19 @@
+//! Enter an agent into the directory or change them.
+
+use super::ChatService;
+use crate::error::{Input, Result};
+use crate::model::{Agent, AgentId, AgentUpdate, Principal};
+use crate::policy::{self, Action};
+
+impl ChatService {
+    /// Enters an agent or changes them. The flag tells whether they are new.
+    pub async fn put_agent(
+        &self,
+        who: &Principal,
+        id: Input<AgentId>,
+        update: Input<AgentUpdate>,
+    ) -> Result<(Agent, bool)> {
+        policy::authorize(who, &Action::ManageAgents)?;
+        self.ports.agents.put(id?, update?, self.ports.clock.now()).await
+    }
+}
