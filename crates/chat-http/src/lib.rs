@@ -1,1 +1,54 @@
-//! chat-http
+//! REST and WebSocket in front of the domain: the contract's operations, tokens, errors, documents.
+//!
+//! A request takes the way `routes` → `handlers` → a use case of `chat-domain` → `dto`. Handlers touch no port.
+
+mod auth;
+mod dto;
+mod error;
+mod handlers;
+mod middleware;
+mod openapi;
+mod request;
+mod routes;
+mod server;
+mod socket;
+mod state;
+
+use std::sync::Arc;
+
+use chat_domain::ports::{Clock, HealthProbe};
+use chat_domain::service::ChatService;
+
+pub use auth::{SignError, TokenClaims, TokenError, TokenRules, TokenVerifier, VerifiedToken, sign_hs256};
+pub use error::{ErrorCode, errors_reference};
+pub use openapi::openapi_json;
+pub use routes::{RouteInfo, routes};
+pub use server::Server;
+pub use socket::{CloseCode, SocketSettings, websocket_reference};
+
+/// What the HTTP edge is made of.
+#[derive(Clone)]
+pub struct Api {
+    /// The use cases.
+    pub service: ChatService,
+    /// The time that tokens are checked against.
+    pub clock: Arc<dyn Clock>,
+    /// Which tokens are accepted.
+    pub tokens: TokenVerifier,
+    /// The parts that readiness depends on.
+    pub probes: Vec<Arc<dyn HealthProbe>>,
+    /// What the operator decided.
+    pub settings: HttpSettings,
+}
+
+/// What an operator decides about the HTTP edge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// The address under which clients reach the service, without a slash at the end; derived from the request unless
+    /// set.
+    pub public_url: Option<String>,
+    /// The origins of web pages that may use the API from a browser, such as `https://shop.example.com`.
+    pub origins: Vec<String>,
+    /// The times a socket keeps.
+    pub sockets: SocketSettings,
+}

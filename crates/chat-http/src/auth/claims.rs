@@ -1,0 +1,62 @@
+//! What the claims of a genuine token say.
+
+use std::time::Duration;
+
+use chat_domain::model::{Principal, Role, Timestamp, UserId};
+use serde_json::Value;
+
+use super::token::{TokenError, TokenRules, VerifiedToken};
+
+const NOT_BEFORE_LEEWAY: Duration = Duration::from_secs(30);
+/// Longer names are cut, since a name only decorates.
+const MAX_NAME_CHARS: usize = 100;
+
+pub(super) fn read(claims: &Value, rules: &TokenRules, now: Timestamp) -> Result<VerifiedToken, TokenError> {
+    let expires_at = moment(claims.get("exp").ok_or(TokenError::Invalid)?)?;
+    if let Some(not_before) = claims.get("nbf")
+        && moment(not_before)? > now.plus(NOT_BEFORE_LEEWAY)
+    {
+        return Err(TokenError::Invalid);
+    }
+    let issuer_fits = rules.issuer.as_deref().is_none_or(|issuer| claims.get("iss").is_some_and(|iss| iss == issuer));
+    let audience_fits =
+        rules.audience.as_deref().is_none_or(|audience| names(claims.get("aud")).any(|a| a == audience));
+    if !issuer_fits || !audience_fits {
+        return Err(TokenError::Invalid);
+    }
+    let subject = claims.get("sub").and_then(Value::as_str).ok_or(TokenError::Invalid)?;
+    let id = UserId::parse(subject).map_err(|_| TokenError::Invalid)?;
+    if expires_at <= now {
+        return Err(TokenError::Expired);
+    }
+    let name = claims.get("name").and_then(Value::as_str).map(|name| name.chars().take(MAX_NAME_CHARS).collect());
+    Ok(VerifiedToken { principal: Principal { id, role: role(claims, rules), name }, expires_at })
+}
+
+/// A `NumericDate`: seconds since 1970, possibly with a fraction (RFC 7519, 2).
+fn moment(value: &Value) -> Result<Timestamp, TokenError> {
+    if let Some(seconds) = value.as_i64() {
+        return Ok(Timestamp::from_unix_ms(seconds.saturating_mul(1_000)));
+    }
+    let seconds = value.as_f64().filter(|seconds| seconds.is_finite()).ok_or(TokenError::Invalid)?;
+    #[expect(clippy::cast_possible_truncation, reason = "a float beyond i64 saturates, and Timestamp clamps it")]
+    Ok(Timestamp::from_unix_ms((seconds * 1_000.0) as i64))
+}
+
+/// The highest role that is named; a person without one is a user.
+fn role(claims: &Value, rules: &TokenRules) -> Role {
+    // A claim whose name itself contains dots, such as a URL, is found before the path is tried.
+    let claim = claims
+        .get(&rules.role_claim)
+        .or_else(|| rules.role_claim.split('.').try_fold(claims, |value, step| value.get(step)));
+    names(claim)
+        .filter_map(|name| rules.role_names.get(name).copied().or_else(|| Role::parse(name)))
+        .max()
+        .unwrap_or(Role::User)
+}
+
+/// A string or an array of strings.
+fn names(value: Option<&Value>) -> impl Iterator<Item = &str> {
+    let many = value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    value.into_iter().chain(many).filter_map(Value::as_str)
+}

@@ -1,0 +1,70 @@
+//! Attachments on the wire.
+
+use chat_domain::model::{Attachment, AttachmentId, MediaMetadata};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::wire::display;
+use crate::request::BaseUrl;
+
+/// A file of a message.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChatAttachment)]
+pub(crate) struct AttachmentDto<'a> {
+    /// Opaque.
+    #[serde(serialize_with = "display")]
+    #[schema(value_type = String, example = "019370d2-0b5a-7d13-9f0c-4b6c1f2e3d55")]
+    id: AttachmentId,
+    /// Where to download it, with the same token as everything else.
+    #[schema(example = "http://127.0.0.1:8080/api/chat/attachments/019370d2-0b5a-7d13-9f0c-4b6c1f2e3d55")]
+    url: String,
+    /// The media type that the bytes themselves show.
+    #[serde(rename = "type")]
+    #[schema(example = "image/png")]
+    media_type: &'a str,
+    /// What the sender called it, without path and control characters.
+    #[schema(example = "receipt.png")]
+    name: &'a str,
+    /// Bytes.
+    #[schema(example = 48_213)]
+    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    metadata: Option<AttachmentMetadataDto>,
+}
+
+/// What a file's header says of its dimensions.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChatAttachmentMetadata)]
+pub(crate) struct AttachmentMetadataDto {
+    /// Pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 640)]
+    width: Option<u32>,
+    /// Pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 480)]
+    height: Option<u32>,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    duration: Option<f64>,
+}
+
+impl<'a> AttachmentDto<'a> {
+    pub(crate) fn new(attachment: &'a Attachment, base: &BaseUrl) -> Self {
+        let metadata = attachment.object.metadata;
+        Self {
+            id: attachment.id,
+            url: base.join(format_args!("/api/chat/attachments/{}", attachment.id)),
+            media_type: attachment.object.media_type.as_str(),
+            name: attachment.name.as_str(),
+            size: attachment.object.size,
+            metadata: (metadata != MediaMetadata::default()).then_some(AttachmentMetadataDto {
+                width: metadata.width,
+                height: metadata.height,
+                duration: metadata.duration,
+            }),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The wire types: what bodies and frames look like. Nothing else in the workspace knows JSON names.
+
+mod agent;
+mod attachment;
+mod event;
+mod message;
+mod session;
+mod stats;
+mod wire;
+
+pub(crate) use agent::{AgentDto, AgentListDto, PutAgentBody};
+pub(crate) use attachment::AttachmentDto;
+pub(crate) use event::FrameDto;
+pub(crate) use message::{MessageDto, MessagePageDto, MultipartMessageBody, ReadBody, SendMessageBody, TypingBody};
+pub(crate) use session::{AssignBody, CreateSessionBody, SessionDto, SessionListDto, TransferBody};
+pub(crate) use stats::StatsDto;

@@ -1,0 +1,199 @@
+//! Sessions on the wire.
+
+use chat_domain::error::{Input, Invalid};
+use chat_domain::model::{
+    AgentId, ChatSession, Priority, SessionId, SessionPage, StatusFilter, Subject, Tags, Timestamp, UserId,
+};
+use chat_domain::service::CreateSession;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::wire::{display, display_or_null, null_is_a_value};
+use crate::request::Problems;
+
+/// Whether a session takes messages.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = SessionStatus)]
+pub(crate) enum SessionStatusDto {
+    Active,
+    Closed,
+}
+
+impl From<StatusFilter> for SessionStatusDto {
+    fn from(status: StatusFilter) -> Self {
+        match status {
+            StatusFilter::Active => Self::Active,
+            StatusFilter::Closed => Self::Closed,
+        }
+    }
+}
+
+/// How urgent a session is.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Priority)]
+pub(crate) enum PriorityDto {
+    Low,
+    Medium,
+    High,
+}
+
+impl From<Priority> for PriorityDto {
+    fn from(priority: Priority) -> Self {
+        match priority {
+            Priority::Low => Self::Low,
+            Priority::Medium => Self::Medium,
+            Priority::High => Self::High,
+        }
+    }
+}
+
+/// A support conversation between one customer and the support desk.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ChatSession)]
+pub(crate) struct SessionDto<'a> {
+    /// Opaque.
+    #[serde(serialize_with = "display")]
+    #[schema(value_type = String, example = "019370d0-6e1b-7c40-8a52-1f0e5d1f7a11")]
+    id: SessionId,
+    /// The customer it belongs to.
+    #[schema(example = "alice")]
+    user_id: &'a str,
+    /// Who answers; `null` while it waits.
+    #[schema(required, example = json!(null))]
+    agent_id: Option<&'a str>,
+    status: SessionStatusDto,
+    /// RFC 3339 in UTC with milliseconds.
+    #[serde(serialize_with = "display")]
+    #[schema(value_type = String, format = DateTime, example = "2026-01-31T09:05:00.120Z")]
+    started_at: Timestamp,
+    /// RFC 3339 in UTC with milliseconds; `null` while it is active.
+    #[serde(serialize_with = "display_or_null")]
+    #[schema(value_type = Option<String>, required, format = DateTime, example = json!(null))]
+    ended_at: Option<Timestamp>,
+    /// What it is about, 1 to 200 characters; absent when unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "My order is late")]
+    subject: Option<&'a str>,
+    priority: PriorityDto,
+    /// Up to 20 labels of up to 50 characters.
+    #[schema(example = json!(["orders"]))]
+    tags: &'a [String],
+}
+
+impl<'a> From<&'a ChatSession> for SessionDto<'a> {
+    fn from(session: &'a ChatSession) -> Self {
+        let status = if session.is_active() { SessionStatusDto::Active } else { SessionStatusDto::Closed };
+        Self {
+            id: session.id,
+            user_id: session.owner.as_str(),
+            agent_id: session.agent().map(AgentId::as_str),
+            status,
+            started_at: session.started_at,
+            ended_at: session.ended_at(),
+            subject: session.subject.as_ref().map(Subject::as_str),
+            priority: session.priority.into(),
+            tags: session.tags.as_slice(),
+        }
+    }
+}
+
+/// A page of sessions, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ChatSessionList)]
+pub(crate) struct SessionListDto<'a> {
+    sessions: Vec<SessionDto<'a>>,
+    /// How many sessions the caller may see under this filter.
+    #[schema(example = 1)]
+    total_count: u64,
+    #[schema(example = 1)]
+    page: u64,
+    /// 0 when there are no sessions.
+    #[schema(example = 1)]
+    total_pages: u64,
+}
+
+impl<'a> From<&'a SessionPage> for SessionListDto<'a> {
+    fn from(page: &'a SessionPage) -> Self {
+        Self {
+            sessions: page.sessions.iter().map(SessionDto::from).collect(),
+            total_count: page.total,
+            page: page.page.get(),
+            total_pages: page.total_pages(),
+        }
+    }
+}
+
+/// What to open a session with. All fields may be left out.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CreateChatSession)]
+pub(crate) struct CreateSessionBody {
+    /// What it is about, at most 200 characters.
+    #[schema(example = "My order is late")]
+    subject: Option<String>,
+    /// `low`, `medium` (the default) or `high`.
+    #[schema(example = "medium")]
+    priority: Option<String>,
+    /// Up to 20 labels of up to 50 characters.
+    #[schema(example = json!(["orders"]))]
+    tags: Option<Vec<String>>,
+    /// The customer, when an admin opens the session for them.
+    user_id: Option<String>,
+}
+
+impl CreateSessionBody {
+    pub(crate) fn parse(self) -> Input<CreateSession> {
+        let mut problems = Problems::default();
+        let owner = self.user_id.and_then(|id| problems.check("userId", UserId::parse(&id)));
+        let subject = self.subject.and_then(|text| problems.check("subject", Subject::parse(&text)).flatten());
+        let priority = self.priority.and_then(|name| problems.check("priority", Priority::parse(&name)));
+        let tags = self.tags.and_then(|tags| problems.check("tags", Tags::parse(tags)));
+        problems.or(CreateSession {
+            owner,
+            subject,
+            priority: priority.unwrap_or_default(),
+            tags: tags.unwrap_or_default(),
+        })
+    }
+}
+
+/// Who is to answer.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AssignAgent)]
+pub(crate) struct AssignBody {
+    /// An active agent of the directory; an agent who claims a session gives their own id.
+    #[schema(required, nullable = false, example = "bob")]
+    agent_id: Option<String>,
+}
+
+impl AssignBody {
+    pub(crate) fn parse(self) -> Input<AgentId> {
+        let id = self.agent_id.ok_or_else(|| Invalid::new("agentId", "is required"))?;
+        AgentId::parse(&id).map_err(|rule| rule.of("agentId"))
+    }
+}
+
+/// Who is to take over.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TransferChatSession)]
+pub(crate) struct TransferBody {
+    /// An active agent of the directory, or `null` to hand the session back to the queue.
+    #[serde(default, deserialize_with = "null_is_a_value")]
+    #[schema(value_type = Option<String>, required, example = "carol")]
+    #[expect(clippy::option_option, reason = "the outer level is presence, the inner one null")]
+    agent_id: Option<Option<String>>,
+}
+
+impl TransferBody {
+    pub(crate) fn parse(self) -> Input<Option<AgentId>> {
+        let rule = "is required; null hands the session back to the queue";
+        let to = self.agent_id.ok_or_else(|| Invalid::new("agentId", rule))?;
+        to.map(|id| AgentId::parse(&id).map_err(|rule| rule.of("agentId"))).transpose()
+    }
+}

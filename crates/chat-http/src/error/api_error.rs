@@ -1,0 +1,170 @@
+//! A failure on its way to the caller: what they see and what the log keeps are different fields.
+
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use chat_domain::ChatError;
+use chat_domain::error::{Conflict, FieldError, Invalid, Refusal, Resource};
+
+use super::{ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope};
+
+/// A request that was not carried out.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    code: ErrorCode,
+    message: String,
+    details: Vec<FieldError>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// What the log keeps; never shown to the caller.
+    cause: Option<String>,
+    /// Whether the connection is of no more use, because the rest of the request was not read.
+    close_connection: bool,
+}
+
+impl ApiError {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            details: Vec::new(),
+            headers: Vec::new(),
+            cause: None,
+            close_connection: false,
+        }
+    }
+
+    pub(crate) fn unauthenticated(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Unauthenticated, message)
+            .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    pub(crate) fn internal(cause: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorCode::Internal, "something went wrong on our side");
+        error.cause = Some(cause.into());
+        error
+    }
+
+    fn unavailable(cause: String, retry_after: Duration) -> Self {
+        let seconds = retry_after.as_secs().max(1);
+        let mut error = Self::new(ErrorCode::Unavailable, "the service is busy; try again later")
+            .with_header(header::RETRY_AFTER, HeaderValue::from(seconds));
+        error.cause = Some(cause);
+        error
+    }
+
+    #[must_use]
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn closing_connection(mut self) -> Self {
+        self.close_connection = true;
+        self
+    }
+
+    pub(crate) fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The answer, with the id under which the log knows the request.
+    pub(crate) fn respond(&self, request_id: &str) -> HttpResponse {
+        let mut response = HttpResponse::build(self.code.status());
+        for (name, value) in &self.headers {
+            response.insert_header((name.clone(), value.clone()));
+        }
+        if self.close_connection {
+            response.force_close();
+        }
+        let details =
+            self.details.iter().map(|error| ErrorDetail { field: &error.field, message: &error.rule }).collect();
+        response.json(ErrorEnvelope {
+            success: false,
+            message: &self.message,
+            error: ErrorBody {
+                code: self.code.as_str(),
+                message: &self.message,
+                details,
+                request_id: request_id.to_owned(),
+            },
+        })
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    /// Used only where the middleware that knows the request id is not in the way.
+    fn error_response(&self) -> HttpResponse {
+        self.respond("")
+    }
+}
+
+impl From<ChatError> for ApiError {
+    fn from(error: ChatError) -> Self {
+        match error {
+            ChatError::Forbidden(refusal) => {
+                let code = match refusal {
+                    Refusal::NotAllowed(_) => ErrorCode::Forbidden,
+                    Refusal::AgentDeactivated => ErrorCode::AgentDeactivated,
+                };
+                Self::new(code, refusal.to_string())
+            }
+            ChatError::NotFound(resource) => {
+                let code = match resource {
+                    Resource::Session => ErrorCode::SessionNotFound,
+                    Resource::Agent => ErrorCode::AgentNotFound,
+                    Resource::Attachment => ErrorCode::AttachmentNotFound,
+                };
+                Self::new(code, format!("{resource} not found"))
+            }
+            ChatError::Invalid(invalid) => invalid.into(),
+            ChatError::Conflict(conflict) => {
+                let code = match conflict {
+                    Conflict::SessionClosed => ErrorCode::SessionClosed,
+                    Conflict::AlreadyAssigned => ErrorCode::AlreadyAssigned,
+                    Conflict::IdempotencyKeyReused(_) => ErrorCode::IdempotencyKeyReused,
+                };
+                Self::new(code, conflict.to_string())
+            }
+            ChatError::ReplayUnavailable(reason) => Self::new(ErrorCode::ReplayUnavailable, reason.to_string()),
+            ChatError::Unavailable { reason, retry_after } => Self::unavailable(reason, retry_after),
+            ChatError::Internal(cause) => Self::internal(chain(cause.as_ref())),
+        }
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(invalid: Invalid) -> Self {
+        let message = invalid.to_string();
+        Self { details: invalid.fields, ..Self::new(ErrorCode::ValidationFailed, message) }
+    }
+}
+
+/// An error with all its causes.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,9 @@
+//! How failures look to the caller, and what the log keeps of them.
+
+mod api_error;
+mod envelope;
+mod table;
+
+pub(crate) use api_error::ApiError;
+pub(crate) use envelope::{ErrorBody, ErrorDetail, ErrorEnvelope};
+pub use table::{ErrorCode, errors_reference};

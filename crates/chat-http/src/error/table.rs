@@ -1,0 +1,97 @@
+//! Every error code with its status: the one place that decides both. `docs/reference/errors.md` is rendered from it.
+
+use std::fmt::Write;
+
+use actix_web::http::StatusCode;
+
+macro_rules! error_codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal, $status:ident;)+) => {
+        /// What went wrong, as a program sees it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum ErrorCode {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl ErrorCode {
+            /// Every code, in the order of the reference.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The code in the error body.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)+ }
+            }
+
+            /// The status it is answered with.
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)+ }
+            }
+
+            /// What it means, for the reference.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii_start(),)+ }
+            }
+        }
+    };
+}
+
+error_codes! {
+    /// The request breaks a rule; `details` names the fields and the rules.
+    ValidationFailed = "VALIDATION_FAILED", BAD_REQUEST;
+    /// There is no valid bearer token. Get a new one, then repeat the request.
+    Unauthenticated = "UNAUTHENTICATED", UNAUTHORIZED;
+    /// The caller is known but may not do this.
+    Forbidden = "FORBIDDEN", FORBIDDEN;
+    /// The caller is an agent whom an admin has deactivated.
+    AgentDeactivated = "AGENT_DEACTIVATED", FORBIDDEN;
+    /// The page that opens the socket comes from an origin that is not on the list.
+    OriginNotAllowed = "ORIGIN_NOT_ALLOWED", FORBIDDEN;
+    /// There is no session of this id.
+    SessionNotFound = "SESSION_NOT_FOUND", NOT_FOUND;
+    /// There is no active agent of this id in the directory.
+    AgentNotFound = "AGENT_NOT_FOUND", NOT_FOUND;
+    /// There is no attachment of this id.
+    AttachmentNotFound = "ATTACHMENT_NOT_FOUND", NOT_FOUND;
+    /// There is nothing at this address.
+    RouteNotFound = "ROUTE_NOT_FOUND", NOT_FOUND;
+    /// The address exists, but not for this method; `Allow` lists those it takes.
+    MethodNotAllowed = "METHOD_NOT_ALLOWED", METHOD_NOT_ALLOWED;
+    /// The session has ended; it can be read but not changed.
+    SessionClosed = "SESSION_CLOSED", CONFLICT;
+    /// The session already has an agent.
+    AlreadyAssigned = "ALREADY_ASSIGNED", CONFLICT;
+    /// The idempotency key was used before, for a different request.
+    IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", CONFLICT;
+    /// The missed events cannot be replayed. Read the messages, then connect without `since` and `after`.
+    ReplayUnavailable = "REPLAY_UNAVAILABLE", GONE;
+    /// The address is a WebSocket; connect with a WebSocket client.
+    UpgradeRequired = "UPGRADE_REQUIRED", UPGRADE_REQUIRED;
+    /// Something failed on our side. The log has the cause under the request id.
+    Internal = "INTERNAL", INTERNAL_SERVER_ERROR;
+    /// A part of the system is busy or out of reach. Repeat the request after `Retry-After` seconds, with the same
+    /// idempotency key if it writes.
+    Unavailable = "UNAVAILABLE", SERVICE_UNAVAILABLE;
+}
+
+/// The reference document of the error codes, in Markdown.
+pub fn errors_reference() -> String {
+    let mut page = String::from(
+        "# Error codes\n\n\
+         <!-- Rendered from crates/chat-http/src/error/table.rs by `cargo xtask docs`. Do not edit. -->\n\n\
+         Every answer other than 2xx, 304 and 416 has this body:\n\n\
+         ```json\n\
+         {\n  \"success\": false,\n  \"message\": \"the session is closed\",\n  \"error\": {\n    \
+         \"code\": \"SESSION_CLOSED\",\n    \"message\": \"the session is closed\",\n    \
+         \"details\": [],\n    \"requestId\": \"0b7f9c3e-6f0e-4d0c-9d3e-2f6f0c1d7a55\"\n  }\n}\n\
+         ```\n\n\
+         `details` lists `{\"field\", \"message\"}` for a request that breaks rules. `requestId` is also the header\n\
+         `X-Request-Id` and a field of the server's log. What the HTTP parser itself refuses (a malformed request line\n\
+         or header) is answered with a bare 400 or 431.\n\n\
+         | code | status | meaning |\n|---|---|---|\n",
+    );
+    for code in ErrorCode::ALL {
+        let status = code.status();
+        // Writing to a String cannot fail.
+        let _infallible = writeln!(page, "| `{}` | {} | {} |", code.as_str(), status.as_u16(), code.meaning());
+    }
+    page
+}

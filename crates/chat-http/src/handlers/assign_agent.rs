@@ -1,0 +1,32 @@
+//! `PUT /api/chat/sessions/{sessionId}/assign`
+
+use actix_web::HttpResponse;
+use actix_web::web::Path;
+
+use super::{Answer, App};
+use crate::auth::Caller;
+use crate::dto::{AssignBody, SessionDto};
+use crate::error::ErrorEnvelope;
+use crate::request::{JsonBody, session_id};
+
+/// Assign an agent to a chat session
+///
+/// An admin assigns any active agent to a session that waits; an agent claims one with their own id.
+#[utoipa::path(put, path = "/api/chat/sessions/{sessionId}/assign", tag = "sessions",
+    params(("sessionId" = String, Path, description = "The session")),
+    request_body = AssignBody,
+    responses(
+        (status = 200, description = "The assigned session", body = SessionDto<'static>),
+        (status = 400, description = "The body breaks a rule", body = ErrorEnvelope<'static>),
+        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
+        (status = 403, description = "Not allowed", body = ErrorEnvelope<'static>),
+        (status = 404, description = "No such session or agent", body = ErrorEnvelope<'static>),
+        (status = 409, description = "Already assigned or closed", body = ErrorEnvelope<'static>),
+        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
+        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+    security(("bearer" = [])))]
+pub(crate) async fn assign_agent(caller: Caller, app: App, path: Path<String>, body: JsonBody<AssignBody>) -> Answer {
+    let agent = body.0.and_then(AssignBody::parse);
+    let session = app.service.assign_agent(caller.principal(), session_id(&path)?, agent).await?;
+    Ok(HttpResponse::Ok().json(SessionDto::from(&session)))
+}

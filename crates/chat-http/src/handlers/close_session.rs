@@ -1,0 +1,27 @@
+//! `PUT /api/chat/sessions/{sessionId}/close`
+
+use actix_web::HttpResponse;
+use actix_web::web::Path;
+
+use super::{Answer, App};
+use crate::auth::Caller;
+use crate::dto::SessionDto;
+use crate::error::ErrorEnvelope;
+use crate::request::session_id;
+
+/// Close a chat session
+#[utoipa::path(put, path = "/api/chat/sessions/{sessionId}/close", tag = "sessions",
+    params(("sessionId" = String, Path, description = "The session")),
+    responses(
+        (status = 200, description = "The closed session", body = SessionDto<'static>),
+        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
+        (status = 403, description = "Not the caller's to close", body = ErrorEnvelope<'static>),
+        (status = 404, description = "No such session", body = ErrorEnvelope<'static>),
+        (status = 409, description = "Already closed", body = ErrorEnvelope<'static>),
+        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
+        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+    security(("bearer" = [])))]
+pub(crate) async fn close_session(caller: Caller, app: App, path: Path<String>) -> Answer {
+    let session = app.service.close_session(caller.principal(), session_id(&path)?).await?;
+    Ok(HttpResponse::Ok().json(SessionDto::from(&session)))
+}

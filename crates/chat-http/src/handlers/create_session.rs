@@ -1,0 +1,47 @@
+//! `POST /api/chat/sessions`
+
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::{Answer, App, REPLAYED};
+use crate::auth::Caller;
+use crate::dto::{CreateSessionBody, SessionDto};
+use crate::error::ErrorEnvelope;
+use crate::request::{BaseUrl, JsonBody, idempotency_key};
+
+/// Create a chat session
+///
+/// Opens a session for the caller, or for `userId` when an admin asks. Agents open none. With an `Idempotency-Key` a
+/// repetition gets the first answer again.
+#[utoipa::path(post, path = "/api/chat/sessions", tag = "sessions",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters")),
+    request_body = CreateSessionBody,
+    responses(
+        (status = 201, description = "The session", body = SessionDto<'static>,
+            headers(("Location" = String), ("Idempotency-Replayed" = String))),
+        (status = 400, description = "The body breaks a rule", body = ErrorEnvelope<'static>),
+        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
+        (status = 403, description = "Not allowed", body = ErrorEnvelope<'static>),
+        (status = 409, description = "The idempotency key was used for another body", body = ErrorEnvelope<'static>),
+        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
+        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+    security(("bearer" = [])))]
+pub(crate) async fn create_session(
+    caller: Caller,
+    app: App,
+    request: HttpRequest,
+    body: JsonBody<CreateSessionBody>,
+) -> Answer {
+    let input = body.0.and_then(CreateSessionBody::parse);
+    let owner = input.as_ref().ok().and_then(|input| input.owner.clone());
+    let key = idempotency_key(&request);
+    let opened = app.service.create_session(caller.principal(), owner.as_ref(), input, key).await?;
+    let base = BaseUrl::of(&request, &app.settings);
+    let location = base.join(format_args!("/api/chat/sessions/{}", opened.session.id));
+    let mut response = HttpResponse::Created();
+    response.insert_header((LOCATION, location));
+    if opened.replayed {
+        response.insert_header(REPLAYED);
+    }
+    Ok(response.json(SessionDto::from(&opened.session)))
+}

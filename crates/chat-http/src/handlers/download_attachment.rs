@@ -1,0 +1,152 @@
+//! `GET` and `HEAD /api/chat/attachments/{attachmentId}`
+
+use std::fmt::Write;
+
+use actix_web::body::SizedStream;
+use actix_web::http::StatusCode;
+use actix_web::http::header::Charset;
+use actix_web::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    ContentDisposition, DispositionParam, DispositionType, ETAG, ExtendedValue, IF_NONE_MATCH,
+};
+use actix_web::web::{Bytes, Path};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use chat_domain::ChatError;
+use chat_domain::model::{Attachment, ByteRange};
+use chat_domain::ports::ByteSource;
+use futures_util::Stream;
+use futures_util::stream::try_unfold;
+
+use super::{Answer, App};
+use crate::auth::Caller;
+use crate::error::ErrorEnvelope;
+use crate::request::{RangeRequest, attachment_id, requested_range};
+
+/// What a browser may show by itself: formats that hold no script and are drawn, not interpreted.
+const SHOWN_INLINE: [&str; 14] = [
+    "audio/aac",
+    "audio/flac",
+    "audio/mpeg",
+    "audio/mp4",
+    "audio/ogg",
+    "audio/wav",
+    "audio/x-wav",
+    "image/avif",
+    "image/gif",
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "video/mp4",
+    "video/webm",
+];
+
+/// Download an attachment
+///
+/// Takes `Range`, `If-Range` and `If-None-Match`. Anything that a browser could run is sent as a download.
+#[utoipa::path(get, path = "/api/chat/attachments/{attachmentId}", tag = "attachments",
+    params(
+        ("attachmentId" = String, Path, description = "The attachment"),
+        ("Range" = Option<String>, Header, description = "A part, such as `bytes=0-1023`"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the caller has")),
+    responses(
+        (status = 200, description = "The file", content_type = "application/octet-stream", body = Vec<u8>,
+            headers(("ETag" = String), ("Content-Disposition" = String))),
+        (status = 206, description = "A part of it", content_type = "application/octet-stream", body = Vec<u8>,
+            headers(("Content-Range" = String))),
+        (status = 304, description = "Not changed"),
+        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
+        (status = 403, description = "Not the caller's to see", body = ErrorEnvelope<'static>),
+        (status = 404, description = "No such attachment", body = ErrorEnvelope<'static>),
+        (status = 416, description = "The file has no such part"),
+        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
+        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+    security(("bearer" = [])))]
+pub(crate) async fn download_attachment(caller: Caller, app: App, path: Path<String>, request: HttpRequest) -> Answer {
+    let download = app.service.download_attachment(caller.principal(), attachment_id(&path)?).await?;
+    let file = &download.attachment;
+    let size = file.object.size;
+    let etag = etag(file);
+    if not_changed(&request, &etag) {
+        return Ok(describe(StatusCode::NOT_MODIFIED, file, &etag).finish());
+    }
+    match requested_range(&request, size, &etag) {
+        RangeRequest::Whole => {
+            let bytes = download.open(None).await?;
+            Ok(describe(StatusCode::OK, file, &etag).body(SizedStream::new(size, stream(bytes))))
+        }
+        RangeRequest::Part(part) => {
+            let (range, length) = (content_range(&part, size), part.length());
+            let bytes = download.open(Some(part)).await?;
+            Ok(describe(StatusCode::PARTIAL_CONTENT, file, &etag)
+                .insert_header((CONTENT_RANGE, range))
+                .body(SizedStream::new(length, stream(bytes))))
+        }
+        RangeRequest::Unsatisfiable => {
+            Ok(HttpResponse::RangeNotSatisfiable().insert_header((CONTENT_RANGE, format!("bytes */{size}"))).finish())
+        }
+    }
+}
+
+/// The bytes never change, so their hash is a strong tag.
+fn etag(file: &Attachment) -> String {
+    let mut tag = String::from("\"");
+    for byte in file.object.sha256 {
+        // Writing to a String cannot fail.
+        let _infallible = write!(tag, "{byte:02x}");
+    }
+    tag.push('"');
+    tag
+}
+
+/// `If-None-Match` compares weakly (RFC 9110, 13.1.2).
+fn not_changed(request: &HttpRequest, etag: &str) -> bool {
+    request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok()).any(|value| {
+        value.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+    })
+}
+
+fn describe(status: StatusCode, file: &Attachment, etag: &str) -> HttpResponseBuilder {
+    let media_type = file.object.media_type.as_str();
+    let content_type =
+        if media_type.starts_with("text/") { format!("{media_type}; charset=utf-8") } else { media_type.to_owned() };
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header((CONTENT_TYPE, content_type))
+        .insert_header((CONTENT_DISPOSITION, disposition(file)))
+        .insert_header((CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"))
+        .insert_header((CACHE_CONTROL, "private, no-cache"))
+        .insert_header((ACCEPT_RANGES, "bytes"))
+        .insert_header((ETAG, etag));
+    response
+}
+
+/// RFC 6266: a plain name for old clients, and the real one in UTF-8 (RFC 8187) when it differs.
+fn disposition(file: &Attachment) -> ContentDisposition {
+    let name = file.name.as_str();
+    let plain: String = name.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
+    let mut parameters = vec![DispositionParam::Filename(plain)];
+    if !name.is_ascii() {
+        parameters.push(DispositionParam::FilenameExt(ExtendedValue {
+            charset: Charset::Ext("UTF-8".to_owned()),
+            language_tag: None,
+            value: name.as_bytes().to_vec(),
+        }));
+    }
+    let inline = SHOWN_INLINE.contains(&file.object.media_type.as_str());
+    let disposition = if inline { DispositionType::Inline } else { DispositionType::Attachment };
+    ContentDisposition { disposition, parameters }
+}
+
+fn content_range(part: &ByteRange, size: u64) -> String {
+    format!("bytes {}-{}/{size}", part.first(), part.last())
+}
+
+fn stream(bytes: Box<dyn ByteSource>) -> impl Stream<Item = Result<Bytes, ChatError>> {
+    try_unfold(bytes, |mut bytes| async move {
+        let chunk = bytes.next_chunk().await.inspect_err(|error| {
+            // The status has been sent; breaking off is all that is left, and the log says why.
+            tracing::error!(error.cause = %error, "download broke off");
+        })?;
+        Ok(chunk.map(|chunk| (chunk, bytes)))
+    })
+}

@@ -1,0 +1,65 @@
+//! `GET /api/chat/sessions/{sessionId}/messages`
+
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse};
+use chat_domain::error::Input;
+use chat_domain::model::{MessageCursor, MessageId, MessageQuery, PageLimit};
+
+use super::{Answer, App};
+use crate::auth::Caller;
+use crate::dto::MessagePageDto;
+use crate::error::ErrorEnvelope;
+use crate::request::{BaseUrl, Query, session_id};
+
+/// Get the messages of a chat session
+///
+/// The newest messages, or those right before or after a given one; always oldest first. `X-Chat-Seq` is the position
+/// of the page in the session's events: a socket opened with `since` set to it misses nothing.
+#[utoipa::path(get, path = "/api/chat/sessions/{sessionId}/messages", tag = "messages",
+    params(
+        ("sessionId" = String, Path, description = "The session"),
+        ("before" = Option<String>, Query, description = "A message of this session: the page ends right before it"),
+        ("after" = Option<String>, Query, description = "A message of this session: the page starts right after it"),
+        ("limit" = Option<u64>, Query, description = "1 to 100, 50 by default; more counts as 100")),
+    responses(
+        (status = 200, description = "The page", body = MessagePageDto<'static>, headers(("X-Chat-Seq" = u64))),
+        (status = 400, description = "A query parameter breaks a rule", body = ErrorEnvelope<'static>),
+        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
+        (status = 403, description = "Not the caller's to see", body = ErrorEnvelope<'static>),
+        (status = 404, description = "No such session", body = ErrorEnvelope<'static>),
+        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
+        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+    security(("bearer" = [])))]
+pub(crate) async fn get_messages(caller: Caller, app: App, path: Path<String>, request: HttpRequest) -> Answer {
+    let id = session_id(&path)?;
+    let query = message_query(Query::parse(request.query_string()));
+    let (session, page) = app.service.get_messages(caller.principal(), id, query).await?;
+    let base = BaseUrl::of(&request, &app.settings);
+    Ok(HttpResponse::Ok()
+        .insert_header(("X-Chat-Seq", session.progress.last_seq.get()))
+        .json(MessagePageDto::new(&session, &page, &base)))
+}
+
+fn message_query(mut query: Query<'_>) -> Input<MessageQuery> {
+    let limit = query.limit(PageLimit::MESSAGES);
+    let cursors = (query.get("before").map(MessageId::parse), query.get("after").map(MessageId::parse));
+    let unknown = "must be the id of a message of this session";
+    let cursor = match cursors {
+        (None, None) => MessageCursor::Newest,
+        (Some(Some(message)), None) => MessageCursor::Before(message),
+        (None, Some(Some(message))) => MessageCursor::After(message),
+        (Some(None), None) => {
+            query.problems.add("before", unknown);
+            MessageCursor::Newest
+        }
+        (None, Some(None)) => {
+            query.problems.add("after", unknown);
+            MessageCursor::Newest
+        }
+        (Some(_), Some(_)) => {
+            query.problems.add("after", "must not be given together with before");
+            MessageCursor::Newest
+        }
+    };
+    query.problems.or(MessageQuery { cursor, limit })
+}

@@ -1,0 +1,34 @@
+//! `GET /api/chat/sessions`
+
+use actix_web::{HttpRequest, HttpResponse};
+use chat_domain::model::PageLimit;
+
+use super::{Answer, App};
+use crate::auth::Caller;
+use crate::dto::SessionListDto;
+use crate::error::ErrorEnvelope;
+use crate::request::Query;
+
+/// List chat sessions
+///
+/// A page of the sessions that the caller may see, newest first: a user's own, an agent's assigned ones and those that
+/// wait, an admin's all.
+#[utoipa::path(get, path = "/api/chat/sessions", tag = "sessions",
+    params(
+        ("status" = Option<String>, Query, description = "`active` or `closed`"),
+        ("page" = Option<u64>, Query, description = "From 1, which is the default"),
+        ("limit" = Option<u64>, Query, description = "1 to 100, 20 by default; more counts as 100")),
+    responses(
+        (status = 200, description = "The page", body = SessionListDto<'static>),
+        (status = 400, description = "A query parameter breaks a rule", body = ErrorEnvelope<'static>),
+        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
+        (status = 403, description = "A deactivated agent", body = ErrorEnvelope<'static>),
+        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
+        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+    security(("bearer" = [])))]
+pub(crate) async fn list_sessions(caller: Caller, app: App, request: HttpRequest) -> Answer {
+    let mut query = Query::parse(request.query_string());
+    let wanted = (query.status(), query.page(), query.limit(PageLimit::SESSIONS));
+    let page = app.service.list_sessions(caller.principal(), query.problems.or(wanted)).await?;
+    Ok(HttpResponse::Ok().json(SessionListDto::from(&page)))
+}

@@ -1,0 +1,32 @@
+//! `PUT /api/chat/sessions/{sessionId}/read`
+
+use actix_web::HttpResponse;
+use actix_web::web::Path;
+
+use super::{Answer, App};
+use crate::auth::Caller;
+use crate::dto::ReadBody;
+use crate::error::ErrorEnvelope;
+use crate::request::{JsonBody, session_id};
+
+/// Mark messages as read
+///
+/// All or nothing, and the same again when repeated. One's own messages are ignored; an id that is not a message of
+/// this session is refused and nothing changes.
+#[utoipa::path(put, path = "/api/chat/sessions/{sessionId}/read", tag = "messages",
+    params(("sessionId" = String, Path, description = "The session")),
+    request_body = ReadBody,
+    responses(
+        (status = 204, description = "Done"),
+        (status = 400, description = "The body breaks a rule", body = ErrorEnvelope<'static>),
+        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
+        (status = 403, description = "Not allowed", body = ErrorEnvelope<'static>),
+        (status = 404, description = "No such session", body = ErrorEnvelope<'static>),
+        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
+        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+    security(("bearer" = [])))]
+pub(crate) async fn mark_read(caller: Caller, app: App, path: Path<String>, body: JsonBody<ReadBody>) -> Answer {
+    let messages = body.0.and_then(ReadBody::parse);
+    app.service.mark_read(caller.principal(), session_id(&path)?, messages).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,31 @@
+//! `POST /api/chat/sessions/{sessionId}/typing`
+
+use actix_web::HttpResponse;
+use actix_web::web::Path;
+
+use super::{Answer, App};
+use crate::auth::Caller;
+use crate::dto::TypingBody;
+use crate::error::ErrorEnvelope;
+use crate::request::{JsonBody, session_id};
+
+/// Send a typing event
+///
+/// Tells the others who watch the session. It ends by itself after 10 seconds without a repetition.
+#[utoipa::path(post, path = "/api/chat/sessions/{sessionId}/typing", tag = "messages",
+    params(("sessionId" = String, Path, description = "The session")),
+    request_body = TypingBody,
+    responses(
+        (status = 204, description = "Done"),
+        (status = 400, description = "The body breaks a rule", body = ErrorEnvelope<'static>),
+        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
+        (status = 403, description = "Not allowed", body = ErrorEnvelope<'static>),
+        (status = 404, description = "No such session", body = ErrorEnvelope<'static>),
+        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
+        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+    security(("bearer" = [])))]
+pub(crate) async fn send_typing(caller: Caller, app: App, path: Path<String>, body: JsonBody<TypingBody>) -> Answer {
+    let is_typing = body.0.and_then(TypingBody::parse);
+    app.service.send_typing(caller.principal(), session_id(&path)?, is_typing).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,9 @@
+//! What happens to every request and every answer.
+
+mod cors;
+mod finish;
+mod span;
+
+pub(crate) use cors::cors;
+pub(crate) use finish::finish;
+pub(crate) use span::RequestSpan;

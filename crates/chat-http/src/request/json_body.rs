@@ -1,0 +1,94 @@
+//! JSON request bodies.
+
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::{Bytes, BytesMut};
+use actix_web::{FromRequest, HttpRequest};
+use chat_domain::error::{Input, Invalid};
+use futures_util::StreamExt;
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use crate::error::ApiError;
+
+/// Enough for 10,000 characters that are all written as escaped surrogate pairs, twelve bytes each.
+const MAX_BYTES: usize = 256 * 1024;
+const MAX_WAIT: Duration = Duration::from_secs(15);
+/// How much of a parser's message is passed on, since it may quote the body.
+const MAX_RULE_CHARS: usize = 200;
+
+/// A request's JSON body, or what is wrong with it. Never refuses the request by itself.
+pub(crate) struct JsonBody<T>(pub(crate) Input<T>);
+
+impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let payload = payload.take();
+        async move { Ok(Self(read_json(&request, payload).await)) }.boxed_local()
+    }
+}
+
+/// Whether the request says that its body is JSON.
+fn is_json(request: &HttpRequest) -> bool {
+    let essence = content_type(request).split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+pub(super) fn content_type(request: &HttpRequest) -> &str {
+    request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// Reads and parses a body of at most 256 KiB that arrives within 15 seconds.
+pub(crate) async fn read_json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload) -> Input<T> {
+    if !is_json(request) {
+        return Err(Invalid::new("Content-Type", "must be application/json"));
+    }
+    let bytes = match tokio::time::timeout(MAX_WAIT, read(request, payload)).await {
+        Ok(bytes) => bytes?,
+        Err(_elapsed) => return Err(Invalid::new("body", "must arrive within 15 seconds")),
+    };
+    parse(&bytes)
+}
+
+async fn read(request: &HttpRequest, mut payload: Payload) -> Input<Bytes> {
+    let too_large = || Invalid::new("body", "must have at most 262144 bytes");
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let announced: Option<usize> = announced.and_then(|length| length.parse().ok());
+    if announced.is_some_and(|length| length > MAX_BYTES) {
+        return Err(too_large());
+    }
+    let mut body = BytesMut::with_capacity(announced.unwrap_or_default());
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Invalid::new("body", "must not break off"))?;
+        if body.len() + chunk.len() > MAX_BYTES {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Input<T> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        describe(&path, error.inner())
+    })?;
+    deserializer.end().map_err(|error| describe(".", &error))?;
+    Ok(value)
+}
+
+fn describe(path: &str, error: &serde_json::Error) -> Invalid {
+    let told: String = error.to_string().chars().take(MAX_RULE_CHARS).collect();
+    match error.classify() {
+        Category::Data if path == "." => Invalid::new("body", format!("does not fit: {told}")),
+        Category::Data => Invalid::new(path, format!("does not fit: {told}")),
+        Category::Syntax | Category::Eof | Category::Io => Invalid::new("body", format!("must be JSON: {told}")),
+    }
+}

@@ -1,0 +1,173 @@
+//! Messages with files: `multipart/form-data` (RFC 7578) streamed into a composition with bounded memory.
+
+use std::time::Duration;
+
+use actix_multipart::{Field, Multipart};
+use actix_web::HttpRequest;
+use actix_web::dev::Payload;
+use actix_web::web::Bytes;
+use async_trait::async_trait;
+use chat_domain::ChatError;
+use chat_domain::error::{Invalid, Result};
+use chat_domain::model::MediaType;
+use chat_domain::ports::ByteSource;
+use chat_domain::service::Composition;
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use super::json_body::content_type;
+
+/// The most bytes of the field `content`: 10,000 characters of at most four bytes, and some to tell that it is too long.
+const MAX_CONTENT_BYTES: usize = 64 * 1024;
+/// How many pieces wait between the network and the disk.
+const PIECES_IN_FLIGHT: usize = 4;
+/// A sender must get this far in every window, else the upload is given up.
+const WINDOW: Duration = Duration::from_secs(30);
+const MIN_BYTES_PER_WINDOW: usize = 30 * 8 * 1024;
+/// The highest index of `attachments[n]`; gaps are allowed.
+const MAX_INDEX: u32 = 9_999;
+
+/// Whether the request says that its body is a multipart form.
+pub(crate) fn is_multipart(request: &HttpRequest) -> bool {
+    content_type(request).trim_start().get(..19).is_some_and(|kind| kind.eq_ignore_ascii_case("multipart/form-data"))
+}
+
+/// Stores the files of the form in `composition` and answers the form's `content`, empty when there is none.
+pub(crate) async fn receive_message(
+    request: &HttpRequest,
+    payload: Payload,
+    composition: &mut Composition,
+) -> Result<String> {
+    let mut form = Multipart::new(request.headers(), payload);
+    let mut pace = Pace::start();
+    let mut content = None;
+    // Files without an index come after one another, as if numbered from 0.
+    let mut next_index = 0;
+    loop {
+        let Some(field) = pace.wait(form.next()).await? else { break };
+        let field = field.map_err(|error| malformed(&error))?;
+        let name = field.name().unwrap_or_default().to_owned();
+        if name == "content" {
+            if content.is_some() {
+                return Err(Invalid::new("content", "must be given once").into());
+            }
+            content = Some(read_content(field, &mut pace).await?);
+        } else if let Some(place) = place(&name) {
+            let index = match place {
+                Place::At(index) => index,
+                Place::Next => next_index,
+            };
+            next_index = index + 1;
+            receive_file(field, index, composition, &mut pace).await?;
+        } else {
+            return Err(Invalid::new("body", "must have no fields but content and attachments[0], [1], …").into());
+        }
+    }
+    Ok(content.unwrap_or_default())
+}
+
+/// Where a file stands among the files of its message.
+enum Place {
+    At(u32),
+    Next,
+}
+
+/// `attachments[7]` has an index, `attachments` and `attachments[]` have none, other names are not attachments.
+fn place(name: &str) -> Option<Place> {
+    match name.strip_prefix("attachments")? {
+        "" | "[]" => Some(Place::Next),
+        indexed => {
+            let digits = indexed.strip_prefix('[')?.strip_suffix(']')?;
+            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            let index = digits.parse().ok().filter(|index| plain && *index <= MAX_INDEX)?;
+            Some(Place::At(index))
+        }
+    }
+}
+
+async fn read_content(mut field: Field, pace: &mut Pace) -> Result<String> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = pace.wait(field.next()).await? {
+        let chunk = chunk.map_err(|error| malformed(&error))?;
+        pace.progress(chunk.len());
+        if bytes.len() + chunk.len() > MAX_CONTENT_BYTES {
+            return Err(Invalid::new("content", "must have at most 10000 characters").into());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    String::from_utf8(bytes).map_err(|_| Invalid::new("content", "must be UTF-8 text").into())
+}
+
+/// Pumps one file from the network into the composition, which runs beside it and slows it down to its own pace.
+async fn receive_file(field: Field, index: u32, composition: &mut Composition, pace: &mut Pace) -> Result<()> {
+    let disposition = field.content_disposition();
+    let name = disposition.and_then(|disposition| disposition.get_filename()).unwrap_or_default().to_owned();
+    let claimed = field.content_type().and_then(|kind| MediaType::parse(kind.essence_str()));
+    let (pieces, source) = mpsc::channel(PIECES_IN_FLIGHT);
+    let stored = composition.attach(index, &name, claimed, Box::new(ChannelSource(source)));
+    let ((), stored) = futures_util::join!(pump(field, pieces, pace), stored);
+    stored
+}
+
+async fn pump(mut field: Field, pieces: mpsc::Sender<Result<Bytes>>, pace: &mut Pace) {
+    loop {
+        let piece = match pace.wait(field.next()).await {
+            Ok(None) => return,
+            Ok(Some(Ok(chunk))) => {
+                pace.progress(chunk.len());
+                Ok(chunk)
+            }
+            Ok(Some(Err(error))) => Err(malformed(&error)),
+            Err(error) => Err(error),
+        };
+        let broken = piece.is_err();
+        // When the other end is gone, the composition has refused the file and says why.
+        if pieces.send(piece).await.is_err() || broken {
+            return;
+        }
+    }
+}
+
+struct ChannelSource(mpsc::Receiver<Result<Bytes>>);
+
+#[async_trait]
+impl ByteSource for ChannelSource {
+    async fn next_chunk(&mut self) -> Result<Option<Bytes>> {
+        self.0.recv().await.transpose()
+    }
+}
+
+fn malformed(error: &actix_multipart::MultipartError) -> ChatError {
+    Invalid::new("body", format!("must be a multipart form: {error}")).into()
+}
+
+/// Watches that an upload gets on: a sender who trickles single bytes would hold a connection for ever.
+struct Pace {
+    window_ends: Instant,
+    received: usize,
+}
+
+impl Pace {
+    fn start() -> Self {
+        Self { window_ends: Instant::now() + WINDOW, received: 0 }
+    }
+
+    fn progress(&mut self, bytes: usize) {
+        self.received += bytes;
+    }
+
+    /// Waits for the network, window after window, as long as enough arrives in each.
+    async fn wait<T>(&mut self, next: impl Future<Output = T>) -> Result<T> {
+        let mut next = std::pin::pin!(next);
+        loop {
+            match timeout_at(self.window_ends, &mut next).await {
+                Ok(value) => return Ok(value),
+                Err(_elapsed) if self.received >= MIN_BYTES_PER_WINDOW => *self = Self::start(),
+                Err(_elapsed) => {
+                    return Err(Invalid::new("body", "must arrive at 8 KiB per second or faster").into());
+                }
+            }
+        }
+    }
+}

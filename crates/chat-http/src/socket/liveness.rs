@@ -1,0 +1,83 @@
+//! Whether the peer is still there.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Pings a peer at intervals and notices when it has been silent for too long after a ping.
+#[derive(Debug)]
+pub(super) struct Liveness {
+    ping_every: Duration,
+    silence_limit: Duration,
+    next_ping: Instant,
+    /// Set by a ping, cleared by anything that comes in.
+    silent_at: Option<Instant>,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Nothing,
+    Ping,
+    GiveUp,
+}
+
+impl Liveness {
+    pub(super) fn new(ping_every: Duration, silence_limit: Duration, now: Instant) -> Self {
+        Self { ping_every, silence_limit, next_ping: now + ping_every, silent_at: None }
+    }
+
+    /// When something will be due next.
+    pub(super) fn deadline(&self) -> Instant {
+        self.silent_at.map_or(self.next_ping, |silent_at| silent_at.min(self.next_ping))
+    }
+
+    pub(super) fn due(&self, now: Instant) -> Due {
+        if self.silent_at.is_some_and(|silent_at| now >= silent_at) {
+            Due::GiveUp
+        } else if now >= self.next_ping {
+            Due::Ping
+        } else {
+            Due::Nothing
+        }
+    }
+
+    pub(super) fn pinged(&mut self, now: Instant) {
+        self.next_ping = now + self.ping_every;
+        // Later pings do not extend the time that an earlier one left unanswered.
+        self.silent_at.get_or_insert(now + self.silence_limit);
+    }
+
+    pub(super) fn heard(&mut self) {
+        self.silent_at = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PING: Duration = Duration::from_secs(25);
+    const SILENCE: Duration = Duration::from_secs(35);
+
+    #[test]
+    fn a_silent_peer_is_given_up_after_the_limit_however_often_it_is_pinged() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(PING, SILENCE, start);
+        assert_eq!(liveness.due(start + PING), Due::Ping);
+        liveness.pinged(start + PING);
+        liveness.pinged(start + PING + Duration::from_secs(30));
+        assert_eq!(liveness.deadline(), start + PING + SILENCE);
+        assert_eq!(liveness.due(start + PING + SILENCE), Due::GiveUp);
+    }
+
+    #[test]
+    fn any_sign_of_life_counts() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(PING, SILENCE, start);
+        liveness.pinged(start + PING);
+        liveness.heard();
+        assert_eq!(liveness.due(start + PING + Duration::from_secs(1)), Due::Nothing);
+        assert_eq!(liveness.deadline(), start + PING + PING);
+    }
+}
