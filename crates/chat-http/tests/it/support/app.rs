@@ -1,0 +1,215 @@
+//! The server under test.
+
+use std::any::Any;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_domain::model::{Role, Timestamp};
+use chat_domain::ports::{Clock, HealthProbe};
+use chat_domain::service::{ChatService, Ports, Rules};
+use chat_http::{Api, HttpSettings, Server, TokenClaims, TokenRules, TokenVerifier, sign_hs256};
+use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings};
+use chat_sqlite::{SqliteConfig, SqliteStore};
+use chat_storage::LocalAttachmentStore;
+use chat_testkit::{FixedClock, MemoryAttachmentStore, MemoryStore, SequentialIds};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use super::{Answer, TestSocket};
+
+/// The secret that the server under test trusts.
+pub(crate) const SECRET: &[u8] = b"a secret of more than 32 bytes, for tests only";
+
+/// Which adapters the server under test stands on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Store {
+    /// Everything in memory.
+    Memory,
+    /// SQLite and the local disk.
+    Sqlite,
+}
+
+/// What a test may change about the server.
+#[derive(Clone, Default)]
+pub(crate) struct Options {
+    pub(crate) http: HttpSettings,
+    pub(crate) rules: Rules,
+    pub(crate) tokens: TokenRules,
+}
+
+pub(crate) struct TestApp {
+    pub(crate) base: String,
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) service: ChatService,
+    client: reqwest::Client,
+    server: Server,
+    sqlite: Option<SqliteStore>,
+    /// Keeps temporary directories.
+    _guard: Box<dyn Any + Send>,
+}
+
+impl TestApp {
+    pub(crate) async fn start(store: Store) -> Self {
+        Self::with(store, Options::default()).await
+    }
+
+    pub(crate) async fn with(store: Store, options: Options) -> Self {
+        // A step of a millisecond keeps moments apart without making a test depend on the real time.
+        let clock = Arc::new(FixedClock::ticking(Duration::from_millis(1)));
+        let hub = Hub::new(HubSettings::default(), Arc::clone(&clock) as Arc<dyn Clock>);
+        let (ports, probes, sqlite, guard) = match store {
+            Store::Memory => in_memory(&hub, &clock),
+            Store::Sqlite => on_sqlite(&hub, &clock).await,
+        };
+        let service = ChatService::new(ports, options.rules);
+        let api = Api {
+            service: service.clone(),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            tokens: TokenVerifier::hs256(SECRET, options.tokens),
+            probes,
+            settings: options.http,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let server = Server::start(listener, api, 1).expect("the server starts");
+        let base = format!("http://{}", server.addr());
+        // Every test has its own server, so a connection that is kept alive serves nobody else.
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { base, clock, hub, service, client, server, sqlite, _guard: guard }
+    }
+
+    /// Shuts down in the order of the real binary.
+    pub(crate) async fn stop(self) {
+        self.server.drain();
+        self.hub.shutdown();
+        drop(self.client);
+        self.server.stop(Duration::from_secs(5)).await;
+        if let Some(sqlite) = self.sqlite {
+            sqlite.close().await;
+        }
+    }
+
+    /// A token that is valid for an hour.
+    pub(crate) fn token(&self, sub: &str, role: Role) -> String {
+        let now = self.clock.now();
+        token(sub, role, now, now.plus(Duration::from_hours(1)))
+    }
+
+    /// The token of a usual person: the agents bob and carol, the admin root, everyone else a user.
+    pub(crate) fn token_of(&self, who: &str) -> String {
+        let role = match who {
+            "bob" | "carol" => Role::Agent,
+            "root" => Role::Admin,
+            _ => Role::User,
+        };
+        self.token(who, role)
+    }
+
+    /// A request without a token.
+    pub(crate) fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    /// A request by a usual person.
+    pub(crate) fn request(&self, who: &str, method: Method, path: &str) -> RequestBuilder {
+        self.anonymous(method, path).bearer_auth(self.token_of(who))
+    }
+
+    pub(crate) async fn get(&self, who: &str, path: &str) -> Answer {
+        send(self.request(who, Method::GET, path)).await
+    }
+
+    pub(crate) async fn delete(&self, who: &str, path: &str) -> Answer {
+        send(self.request(who, Method::DELETE, path)).await
+    }
+
+    pub(crate) async fn post(&self, who: &str, path: &str, body: Value) -> Answer {
+        send(self.request(who, Method::POST, path).json(&body)).await
+    }
+
+    pub(crate) async fn put(&self, who: &str, path: &str, body: Value) -> Answer {
+        send(self.request(who, Method::PUT, path).json(&body)).await
+    }
+
+    /// Opens a session and answers its id.
+    pub(crate) async fn open_session(&self, who: &str) -> String {
+        let session = self.post(who, "/api/chat/sessions", json!({})).await.expect(201);
+        session["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Opens a session of `user` that `agent` has claimed.
+    pub(crate) async fn open_assigned(&self, user: &str, agent: &str) -> String {
+        let id = self.open_session(user).await;
+        self.put(agent, &format!("/api/chat/sessions/{id}/assign"), json!({ "agentId": agent })).await.expect(200);
+        id
+    }
+
+    /// Sends a message and answers it.
+    pub(crate) async fn say(&self, who: &str, session: &str, content: &str) -> Value {
+        self.post(who, &format!("/api/chat/sessions/{session}/messages"), json!({ "content": content }))
+            .await
+            .expect(201)
+    }
+
+    /// Opens a socket; `query` is empty or starts with `?`.
+    pub(crate) async fn watch(&self, who: &str, session: &str, query: &str) -> TestSocket {
+        TestSocket::open(&self.base, session, query, &self.token_of(who)).await
+    }
+}
+
+/// Sends a request and reads the answer.
+pub(crate) async fn send(request: RequestBuilder) -> Answer {
+    Answer::of(request.send().await.expect("an answer")).await
+}
+
+/// A token signed with the secret that the server trusts.
+pub(crate) fn token(sub: &str, role: Role, issued_at: Timestamp, expires_at: Timestamp) -> String {
+    let claims =
+        TokenClaims { sub: sub.to_owned(), role, name: None, issuer: None, audience: None, issued_at, expires_at };
+    sign_hs256(SECRET, &claims).expect("a signed token")
+}
+
+type Adapters = (Ports, Vec<Arc<dyn HealthProbe>>, Option<SqliteStore>, Box<dyn Any + Send>);
+
+fn in_memory(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
+    let store = MemoryStore::new(Arc::clone(hub) as _);
+    let attachments = MemoryAttachmentStore::new(Arc::clone(clock) as _);
+    let ports = Ports {
+        sessions: Arc::clone(&store) as _,
+        messages: Arc::clone(&store) as _,
+        events: Arc::clone(&store) as _,
+        stats: Arc::clone(&store) as _,
+        agents: Arc::clone(&store) as _,
+        attachments,
+        notifier: Arc::clone(hub) as _,
+        feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store) as _),
+        clock: Arc::clone(clock) as _,
+        ids: Arc::new(SequentialIds::new()),
+    };
+    (ports, vec![store, HubHealthProbe::new(Arc::clone(hub))], None, Box::new(()))
+}
+
+async fn on_sqlite(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("chat.db");
+    chat_sqlite::migrate::up(&path).expect("the migrations run");
+    let store = SqliteStore::open(SqliteConfig::new(path), Arc::clone(hub) as _).await.expect("the store opens");
+    let attachments = LocalAttachmentStore::open(dir.path().join("attachments")).expect("the attachment store opens");
+    let attachments = Arc::new(attachments);
+    let ports = Ports {
+        sessions: Arc::clone(&store.sessions) as _,
+        messages: Arc::clone(&store.messages) as _,
+        events: Arc::clone(&store.events) as _,
+        stats: Arc::clone(&store.stats) as _,
+        agents: Arc::clone(&store.agents) as _,
+        attachments: Arc::clone(&attachments) as _,
+        notifier: Arc::clone(hub) as _,
+        feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store.events) as _),
+        clock: Arc::clone(clock) as _,
+        ids: Arc::new(SequentialIds::new()),
+    };
+    let probes: Vec<Arc<dyn HealthProbe>> =
+        vec![Arc::clone(&store.health) as _, attachments, HubHealthProbe::new(Arc::clone(hub))];
+    (ports, probes, Some(store), Box::new(dir))
+}

@@ -1,0 +1,83 @@
+//! A WebSocket client.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// How long a frame that must come may take; far more than it needs, so that only a lost one runs into it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An open socket. Pings are answered while a frame is awaited.
+pub(crate) struct TestSocket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl TestSocket {
+    pub(crate) async fn open(base: &str, session: &str, query: &str, token: &str) -> Self {
+        match Self::try_open(base, session, query, &[("authorization", &format!("Bearer {token}"))]).await {
+            Ok(socket) => socket,
+            Err(status) => panic!("the socket was refused with {status}"),
+        }
+    }
+
+    /// Opens a socket with any headers, or answers the status with which it was refused.
+    pub(crate) async fn try_open(
+        base: &str,
+        session: &str,
+        query: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, u16> {
+        let url = format!("{}/ws/chat/{session}{query}", base.replacen("http", "ws", 1));
+        let mut request = url.into_client_request().expect("a request");
+        for (name, value) in headers {
+            request.headers_mut().append(*name, HeaderValue::from_str(value).expect("a header"));
+        }
+        match connect_async(request).await {
+            Ok((socket, _)) => Ok(Self(socket)),
+            Err(tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("no answer to the handshake: {error}"),
+        }
+    }
+
+    /// The next text frame as JSON.
+    pub(crate) async fn next(&mut self) -> Value {
+        match self.next_message().await {
+            Message::Text(text) => serde_json::from_str(&text).expect("a frame of JSON"),
+            other => panic!("expected a text frame, got {other:?}"),
+        }
+    }
+
+    /// The number and the reason of the close frame that must come next.
+    pub(crate) async fn closed(&mut self) -> (u16, String) {
+        match self.next_message().await {
+            Message::Close(Some(frame)) => (frame.code.into(), frame.reason.to_string()),
+            other => panic!("expected a close frame, got {other:?}"),
+        }
+    }
+
+    /// Sends a frame.
+    pub(crate) async fn send(&mut self, message: Message) {
+        self.0.send(message).await.expect("the frame is sent");
+    }
+
+    async fn next_message(&mut self) -> Message {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("a frame in time");
+            match next.expect("the socket is open").expect("a valid frame") {
+                // tungstenite answers pings by itself.
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// The next frame of any kind, pings included.
+    pub(crate) async fn raw(&mut self) -> Option<Message> {
+        let next = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("a frame in time");
+        next.and_then(Result::ok)
+    }
+}
