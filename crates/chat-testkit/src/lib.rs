@@ -1,1 +1,24 @@
-//! chat-testkit
+//! What the tests of this workspace share: fakes of every port, fixtures, and the contract suites that each adapter
+//! of a port must pass. Nothing here is shipped; other crates name it as a dev-dependency only.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test support: a failed expectation is a failed test"
+)]
+
+pub mod clock;
+pub mod contract;
+pub mod fixtures;
+pub mod ids;
+pub mod memory;
+pub mod notifier;
+pub mod source;
+
+pub use clock::FixedClock;
+pub use ids::SequentialIds;
+pub use memory::{MemoryAttachmentStore, MemoryStore};
+pub use notifier::RecordingNotifier;

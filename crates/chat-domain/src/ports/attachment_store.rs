@@ -22,7 +22,7 @@ pub trait ByteSource: Send {
 pub struct Upload {
     /// The name of the object.
     pub id: AttachmentId,
-    /// What the sender says it is; used only where the bytes do not tell.
+    /// What the sender says it is; used only to choose between kinds of plain text, which look alike.
     pub claimed_type: Option<MediaType>,
     /// How many bytes are allowed.
     pub max_bytes: u64,
@@ -32,7 +32,8 @@ pub struct Upload {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait AttachmentStore: Send + Sync {
-    /// Stores the bytes of `source` with bounded memory. When it returns, they MUST be durable and complete.
+    /// Stores the bytes of `source` with bounded memory. When it returns, they MUST be durable and complete. An id is
+    /// put once; a second object of the same id is refused.
     ///
     /// # Errors
     /// `Invalid` with the field `attachments` when there are more bytes than allowed or none at all; what the source

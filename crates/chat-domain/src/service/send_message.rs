@@ -1,6 +1,9 @@
 //! Send a message, with files or without.
 
-use super::ChatService;
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{ChatService, Rules};
 use crate::error::{Input, Invalid, Result};
 use crate::model::{
     Attachment, AttachmentId, Content, FileName, Fingerprint, Idempotency, IdempotencyKey, MediaType, MessageDraft,
@@ -17,6 +20,26 @@ pub struct Composition {
     author: Principal,
     session_id: SessionId,
     files: Vec<StagedFile>,
+}
+
+/// Breaks a file off when all files of the message together have too many bytes.
+struct SharedLimit {
+    source: Box<dyn ByteSource>,
+    left: u64,
+    rules: Rules,
+}
+
+#[async_trait]
+impl ByteSource for SharedLimit {
+    async fn next_chunk(&mut self) -> Result<Option<Bytes>> {
+        let chunk = self.source.next_chunk().await?;
+        let length = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        self.left = self.left.checked_sub(length).ok_or_else(|| {
+            let limit = self.rules.max_message_bytes;
+            Invalid::new("attachments", format!("must have at most {limit} bytes together"))
+        })?;
+        Ok(chunk)
+    }
 }
 
 struct StagedFile {
@@ -83,10 +106,10 @@ impl Composition {
             return Err(Invalid::new(format!("attachments[{position}]"), "must not be given twice").into());
         }
         let used: u64 = self.files.iter().map(|file| file.attachment.object.size).sum();
-        let left = rules.max_message_bytes.saturating_sub(used);
         let id = AttachmentId::new(self.service.ports.ids.next_id());
-        let upload = Upload { id, claimed_type, max_bytes: rules.max_file_bytes.min(left) };
-        let object = self.service.ports.attachments.put(upload, source).await?;
+        let upload = Upload { id, claimed_type, max_bytes: rules.max_file_bytes };
+        let shared = SharedLimit { source, left: rules.max_message_bytes.saturating_sub(used), rules: *rules };
+        let object = self.service.ports.attachments.put(upload, Box::new(shared)).await?;
         let attachment = Attachment { id, name: FileName::sanitize(claimed_name), object };
         self.files.push(StagedFile { position, attachment });
         Ok(())

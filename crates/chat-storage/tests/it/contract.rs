@@ -1,0 +1,14 @@
+//! What every attachment store does.
+
+use std::sync::Arc;
+
+use chat_storage::LocalAttachmentStore;
+use chat_testkit::contract::AttachmentStoreUnderTest;
+
+async fn store_under_test() -> AttachmentStoreUnderTest {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LocalAttachmentStore::open(directory.path()).unwrap();
+    AttachmentStoreUnderTest { store: Arc::new(store), guard: Box::new(directory) }
+}
+
+chat_testkit::attachment_store_contract!(store_under_test);

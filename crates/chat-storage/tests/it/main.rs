@@ -1,0 +1,20 @@
+//! The attachment store on the local disk, through its public surface.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets something unexpected stops there"
+)]
+
+mod cleanup;
+mod contract;
+mod hostile;
+mod listing;
+mod media;
+mod metadata;
+mod opening;
+mod putting;
+mod reading;
+mod sniffing;
+mod support;

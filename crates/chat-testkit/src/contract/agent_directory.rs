@@ -1,0 +1,149 @@
+//! What every `AgentDirectory` does.
+
+use std::sync::Arc;
+
+use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName};
+
+use super::checks::at_once;
+use super::{StoreUnderTest, contract_cases};
+use crate::fixtures::{agent_id, at, bob, carol};
+
+contract_cases! { $ agent_directory_contract for agent_directory on crate::contract::StoreUnderTest:
+    an_unknown_agent_is_not_found,
+    a_new_agent_is_active_unless_told_otherwise,
+    an_update_leaves_what_it_does_not_name,
+    agents_are_listed_by_ascending_id_with_deactivated_ones,
+    registering_enters_an_active_agent,
+    registering_keeps_an_agent_as_they_are,
+    registering_keeps_a_deactivated_agent_deactivated,
+    concurrent_registrations_enter_one_agent,
+    concurrent_puts_enter_one_agent,
+    deactivating_keeps_the_agent_in_the_directory,
+    deactivating_an_unknown_agent_finds_nothing,
+    a_deactivated_agent_is_brought_back_by_an_update,
+}
+
+fn name(text: &str) -> Option<DisplayName> {
+    DisplayName::parse(text).ok()
+}
+
+async fn an_unknown_agent_is_not_found(store: &StoreUnderTest) {
+    assert_eq!(store.agents.find(&agent_id(&bob())).await.unwrap(), None);
+    assert_eq!(store.agents.list().await.unwrap(), []);
+}
+
+async fn a_new_agent_is_active_unless_told_otherwise(store: &StoreUnderTest) {
+    let bob = agent_id(&bob());
+    let update = AgentUpdate { display_name: name("Bob — 🦀"), active: None };
+    let (agent, is_new) = store.agents.put(bob.clone(), update, at(1)).await.unwrap();
+    assert!(is_new);
+    assert_eq!(agent, Agent { id: bob.clone(), display_name: name("Bob — 🦀"), active: true, created_at: at(1) });
+    assert_eq!(store.agents.find(&bob).await.unwrap(), Some(agent));
+
+    let carol = agent_id(&carol());
+    let update = AgentUpdate { display_name: None, active: Some(false) };
+    let (agent, is_new) = store.agents.put(carol.clone(), update, at(2)).await.unwrap();
+    assert!(is_new);
+    assert_eq!(agent, Agent { id: carol.clone(), display_name: None, active: false, created_at: at(2) });
+    assert_eq!(store.agents.find(&carol).await.unwrap(), Some(agent));
+}
+
+async fn an_update_leaves_what_it_does_not_name(store: &StoreUnderTest) {
+    let id = agent_id(&bob());
+    let agents = &store.agents;
+    let update = |display_name, active| AgentUpdate { display_name, active };
+    agents.put(id.clone(), update(name("Bob"), None), at(1)).await.unwrap();
+    let expected = |display_name, active| Agent { id: id.clone(), display_name, active, created_at: at(1) };
+    let steps = [
+        (update(None, None), expected(name("Bob"), true)),
+        (update(None, Some(false)), expected(name("Bob"), false)),
+        (update(name("Robert"), None), expected(name("Robert"), false)),
+        (update(None, Some(true)), expected(name("Robert"), true)),
+    ];
+    for (update, expected) in steps {
+        let answer = agents.put(id.clone(), update, at(9)).await.unwrap();
+        assert_eq!(answer, (expected.clone(), false));
+        assert_eq!(agents.find(&id).await.unwrap(), Some(expected));
+    }
+}
+
+async fn agents_are_listed_by_ascending_id_with_deactivated_ones(store: &StoreUnderTest) {
+    let ids = ["b", "B", "ä", "a", "agent 10", "agent 2", "🦀"].map(|id| AgentId::parse(id).expect("a valid id"));
+    for id in &ids {
+        store.agents.register(id.clone(), None, at(1)).await.unwrap();
+    }
+    store.agents.deactivate(&ids[0]).await.unwrap();
+    let listed = store.agents.list().await.unwrap();
+    let mut sorted = ids.to_vec();
+    sorted.sort();
+    assert_eq!(listed.iter().map(|agent| agent.id.clone()).collect::<Vec<_>>(), sorted);
+    assert!(listed.iter().all(|agent| agent.active == (agent.id != ids[0])));
+}
+
+async fn registering_enters_an_active_agent(store: &StoreUnderTest) {
+    let id = agent_id(&bob());
+    let agent = store.agents.register(id.clone(), name("Bob"), at(3)).await.unwrap();
+    assert_eq!(agent, Agent { id: id.clone(), display_name: name("Bob"), active: true, created_at: at(3) });
+    assert_eq!(store.agents.find(&id).await.unwrap(), Some(agent));
+}
+
+async fn registering_keeps_an_agent_as_they_are(store: &StoreUnderTest) {
+    let id = agent_id(&bob());
+    let first = store.agents.register(id.clone(), None, at(3)).await.unwrap();
+    assert_eq!(store.agents.register(id.clone(), name("Bob"), at(9)).await.unwrap(), first);
+    assert_eq!(store.agents.find(&id).await.unwrap(), Some(first));
+}
+
+async fn registering_keeps_a_deactivated_agent_deactivated(store: &StoreUnderTest) {
+    let id = agent_id(&bob());
+    store.on_duty(&bob()).await;
+    store.agents.deactivate(&id).await.unwrap();
+    assert!(!store.agents.register(id.clone(), name("Bob"), at(9)).await.unwrap().active);
+    assert!(store.agents.find(&id).await.unwrap().is_some_and(|agent| !agent.active));
+}
+
+async fn concurrent_registrations_enter_one_agent(store: &StoreUnderTest) {
+    let id = agent_id(&bob());
+    let register = |n| {
+        let (agents, id) = (Arc::clone(&store.agents), id.clone());
+        async move { agents.register(id, None, at(n)).await.unwrap() }
+    };
+    let answers = at_once((0..16).map(register)).await;
+    let stored = store.agents.list().await.unwrap();
+    let [agent] = stored.as_slice() else { panic!("one agent, not {stored:?}") };
+    assert!(answers.iter().all(|answer| answer == agent), "everyone gets the agent who was entered");
+}
+
+async fn concurrent_puts_enter_one_agent(store: &StoreUnderTest) {
+    let id = agent_id(&bob());
+    let put = |n| {
+        let (agents, id) = (Arc::clone(&store.agents), id.clone());
+        async move { agents.put(id, AgentUpdate::default(), at(n)).await.unwrap() }
+    };
+    let answers = at_once((0..16).map(put)).await;
+    assert_eq!(answers.iter().filter(|(_, is_new)| *is_new).count(), 1, "one of them is the first");
+    assert_eq!(store.agents.list().await.unwrap().len(), 1);
+}
+
+async fn deactivating_keeps_the_agent_in_the_directory(store: &StoreUnderTest) {
+    let id = agent_id(&bob());
+    let agent = store.agents.register(id.clone(), name("Bob"), at(3)).await.unwrap();
+    let deactivated = Some(Agent { active: false, ..agent });
+    assert_eq!(store.agents.deactivate(&id).await.unwrap(), deactivated);
+    assert_eq!(store.agents.deactivate(&id).await.unwrap(), deactivated, "doing it again changes nothing");
+    assert_eq!(store.agents.find(&id).await.unwrap(), deactivated);
+}
+
+async fn deactivating_an_unknown_agent_finds_nothing(store: &StoreUnderTest) {
+    assert_eq!(store.agents.deactivate(&agent_id(&bob())).await.unwrap(), None);
+    assert_eq!(store.agents.list().await.unwrap(), []);
+}
+
+async fn a_deactivated_agent_is_brought_back_by_an_update(store: &StoreUnderTest) {
+    let session = store.waiting(1).await;
+    store.on_duty(&bob()).await;
+    store.agents.deactivate(&agent_id(&bob())).await.unwrap();
+    let update = AgentUpdate { display_name: None, active: Some(true) };
+    store.agents.put(agent_id(&bob()), update, at(9)).await.unwrap();
+    store.change(session, &bob(), crate::fixtures::assign(&bob())).await;
+}

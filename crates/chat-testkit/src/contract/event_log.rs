@@ -1,0 +1,149 @@
+//! What every `EventLog` tells.
+
+use chat_domain::model::{Change, ChatMessage, Delivery, MessageDraft, Seq, SessionAction, SessionId};
+
+use super::checks::{assert_published_as_logged, messages_in, whole_history};
+use super::{StoreUnderTest, contract_cases};
+use crate::fixtures::{alice, at, attachment, bob, carol, draft, message_id, root, session_id, transfer};
+
+contract_cases! { $ event_log_contract for event_log on crate::contract::StoreUnderTest:
+    an_unknown_session_has_no_head_and_no_changes,
+    the_head_is_the_position_of_the_newest_change,
+    changes_are_read_right_after_a_position_without_gap,
+    fewer_changes_than_asked_for_mean_the_end,
+    nothing_comes_after_the_end_or_a_far_away_position,
+    the_log_replays_what_was_published,
+    a_replayed_message_is_as_it_was_sent,
+    a_replayed_change_shows_the_session_as_it_was_then,
+    a_message_has_its_position,
+    what_is_no_message_of_the_session_has_no_position,
+}
+
+/// A session with one change of every kind, and two messages.
+async fn eventful(store: &StoreUnderTest, n: u64) -> SessionId {
+    let id = store.held_by_bob(n).await;
+    let files = vec![attachment(10 * n, b"one"), attachment(10 * n + 1, b"two")];
+    let first = MessageDraft { attachments: files, ..draft(id, &alice(), 10 * n) };
+    store.messages.append(first).await.unwrap();
+    store.messages.mark_delivered(id, bob(), Seq::new(3), at(20)).await.unwrap();
+    store.on_duty(&carol()).await;
+    store.change(id, &root(), transfer(&carol())).await;
+    store.messages.mark_read(id, carol(), vec![message_id(10 * n)], at(30)).await.unwrap();
+    store.say(id, &carol(), 10 * n + 1).await;
+    store.change(id, &carol(), SessionAction::Transfer(None)).await;
+    store.change(id, &alice(), SessionAction::Close).await;
+    store.messages.mark_read(id, alice(), vec![message_id(10 * n + 1)], at(40)).await.unwrap();
+    id
+}
+
+const CHANGES: u64 = 10;
+
+async fn an_unknown_session_has_no_head_and_no_changes(store: &StoreUnderTest) {
+    store.waiting(1).await;
+    assert_eq!(store.events.head(session_id(9)).await.unwrap(), None);
+    assert_eq!(store.events.read(session_id(9), Seq::ZERO, 10).await.unwrap(), []);
+    assert_eq!(store.events.position_of(session_id(9), message_id(1)).await.unwrap(), None);
+}
+
+async fn the_head_is_the_position_of_the_newest_change(store: &StoreUnderTest) {
+    let id = store.waiting(1).await;
+    assert_eq!(store.events.head(id).await.unwrap(), Some(Seq::new(1)));
+    store.say(id, &alice(), 1).await;
+    assert_eq!(store.events.head(id).await.unwrap(), Some(Seq::new(2)));
+    store.change(id, &alice(), SessionAction::Close).await;
+    assert_eq!(store.events.head(id).await.unwrap(), Some(Seq::new(3)));
+}
+
+async fn changes_are_read_right_after_a_position_without_gap(store: &StoreUnderTest) {
+    let id = eventful(store, 1).await;
+    eventful(store, 2).await;
+    for after in 0..CHANGES {
+        for limit in [1, 2, 5, 100] {
+            let events = store.events.read(id, Seq::new(after), limit).await.unwrap();
+            let positions: Vec<u64> = events.iter().map(|event| event.seq.get()).collect();
+            let end = CHANGES.min(after + u64::from(limit));
+            assert_eq!(positions, (after + 1..=end).collect::<Vec<_>>(), "{limit} after {after}");
+            assert!(events.iter().all(|event| event.session_id == id));
+        }
+    }
+}
+
+async fn fewer_changes_than_asked_for_mean_the_end(store: &StoreUnderTest) {
+    let id = eventful(store, 1).await;
+    let whole = store.events.read(id, Seq::ZERO, 100).await.unwrap();
+    assert_eq!(whole.len() as u64, CHANGES);
+    assert_eq!(whole.last().map(|event| event.seq), store.events.head(id).await.unwrap());
+}
+
+async fn nothing_comes_after_the_end_or_a_far_away_position(store: &StoreUnderTest) {
+    let id = eventful(store, 1).await;
+    for after in [CHANGES, CHANGES + 1, 1 << 40, i64::MAX.unsigned_abs(), u64::MAX] {
+        assert_eq!(store.events.read(id, Seq::new(after), 10).await.unwrap(), [], "after {after}");
+    }
+}
+
+async fn the_log_replays_what_was_published(store: &StoreUnderTest) {
+    for n in 1..=3 {
+        let id = eventful(store, n).await;
+        let log = assert_published_as_logged(store, id).await;
+        let kinds: Vec<&str> = log.iter().map(|event| kind_of(&event.change)).collect();
+        let expected = [
+            "opened",
+            "assigned",
+            "message",
+            "receipt",
+            "transferred",
+            "receipt",
+            "message",
+            "transferred",
+            "closed",
+            "receipt",
+        ];
+        assert_eq!(kinds, expected);
+    }
+}
+
+fn kind_of(change: &Change) -> &'static str {
+    match change {
+        Change::Opened(_) => "opened",
+        Change::Assigned(_) => "assigned",
+        Change::Transferred(_) => "transferred",
+        Change::Closed(_) => "closed",
+        Change::Message(_) => "message",
+        Change::Receipt(_) => "receipt",
+    }
+}
+
+async fn a_replayed_message_is_as_it_was_sent(store: &StoreUnderTest) {
+    let id = eventful(store, 1).await;
+    let now = whole_history(store, id).await;
+    assert!(now.iter().all(|message| message.delivery != Delivery::Sent), "both have come further since");
+    let log = store.events.read(id, Seq::ZERO, 100).await.unwrap();
+    let then: Vec<_> = now.into_iter().map(ChatMessage::as_sent).collect();
+    assert_eq!(messages_in(&log), then);
+}
+
+async fn a_replayed_change_shows_the_session_as_it_was_then(store: &StoreUnderTest) {
+    let id = eventful(store, 1).await;
+    for event in store.events.read(id, Seq::ZERO, 100).await.unwrap() {
+        if let Some(session) = event.change.session() {
+            assert_eq!(session.progress.last_seq, event.seq);
+            assert_eq!(session.is_active(), !matches!(event.change, Change::Closed(_)));
+        }
+    }
+}
+
+async fn a_message_has_its_position(store: &StoreUnderTest) {
+    let id = eventful(store, 1).await;
+    for message in whole_history(store, id).await {
+        assert_eq!(store.events.position_of(id, message.id).await.unwrap(), Some(message.seq));
+    }
+}
+
+async fn what_is_no_message_of_the_session_has_no_position(store: &StoreUnderTest) {
+    let id = eventful(store, 1).await;
+    eventful(store, 2).await;
+    for stranger in [message_id(20), message_id(99)] {
+        assert_eq!(store.events.position_of(id, stranger).await.unwrap(), None);
+    }
+}

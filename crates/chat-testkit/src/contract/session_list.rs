@@ -1,0 +1,209 @@
+//! What every `SessionRepository` lists.
+
+use std::cmp::Reverse;
+
+use chat_domain::model::{
+    ChatSession, NewSession, PageNumber, SessionAction, SessionQuery, StatusFilter, Timestamp, Visibility,
+};
+
+use super::checks::Choices;
+use super::{StoreUnderTest, contract_cases};
+use crate::fixtures::{
+    agent_id, alice, assign, at, bob, carol, change, limit, mallory, new_session, new_session_of, page, root,
+    session_id, transfer,
+};
+
+contract_cases! { $ session_list_contract for session_list on crate::contract::StoreUnderTest:
+    an_empty_list_has_no_pages,
+    sessions_are_listed_newest_first_and_ties_by_descending_id,
+    pages_divide_the_list,
+    a_far_away_page_is_empty_and_knows_the_total,
+    an_owner_lists_their_own_sessions,
+    an_agent_lists_what_is_theirs_and_what_waits,
+    an_agent_sees_no_more_of_a_waiting_session_that_was_closed,
+    an_agent_keeps_seeing_what_they_held_when_it_was_closed,
+    an_admin_lists_everything,
+    every_list_is_right_after_any_history,
+}
+
+fn everything() -> SessionQuery {
+    SessionQuery { visible: Visibility::Everything, status: None, page: PageNumber::FIRST, limit: limit(100) }
+}
+
+fn query_of(visible: Visibility) -> SessionQuery {
+    SessionQuery { visible, ..everything() }
+}
+
+/// The listed sessions, with the total checked for a list that fits into one page.
+async fn listed(store: &StoreUnderTest, query: &SessionQuery) -> Vec<ChatSession> {
+    let page = store.sessions.list(query).await.unwrap();
+    assert_eq!((page.page, page.limit), (query.page, query.limit));
+    assert_eq!(page.total, page.sessions.len() as u64, "the total counts what is visible");
+    page.sessions
+}
+
+async fn an_empty_list_has_no_pages(store: &StoreUnderTest) {
+    store.waiting(1).await;
+    let page = store.sessions.list(&query_of(Visibility::OwnedBy(mallory().id))).await.unwrap();
+    assert_eq!((page.sessions.len(), page.total, page.total_pages()), (0, 0, 0));
+}
+
+async fn sessions_are_listed_newest_first_and_ties_by_descending_id(store: &StoreUnderTest) {
+    let moments = [(1, at(5)), (2, at(9)), (3, at(5)), (4, Timestamp::from_unix_ms(-1)), (5, at(9)), (6, at(1))];
+    for (n, started_at) in moments {
+        store.sessions.open(NewSession { started_at, ..new_session(n) }, alice(), None).await.unwrap();
+    }
+    for visible in [Visibility::Everything, Visibility::OwnedBy(alice().id)] {
+        let ids: Vec<_> = listed(store, &query_of(visible)).await.into_iter().map(|session| session.id).collect();
+        assert_eq!(ids, [5, 2, 3, 1, 6, 4].map(session_id));
+    }
+}
+
+async fn pages_divide_the_list(store: &StoreUnderTest) {
+    for n in 1..=11 {
+        // Three at a time start at the same moment, so that page borders fall between ties.
+        store.sessions.open(NewSession { started_at: at(n / 3), ..new_session(n) }, alice(), None).await.unwrap();
+    }
+    let whole = listed(store, &everything()).await;
+    for size in [1, 2, 4, 11, 12] {
+        let mut pieces = Vec::new();
+        for number in 1..=11_u64.div_ceil(size) {
+            let query = SessionQuery { page: page(number), limit: limit(size), ..everything() };
+            let found = store.sessions.list(&query).await.unwrap();
+            assert_eq!(found.total, 11);
+            assert!(found.sessions.len() as u64 <= size);
+            pieces.extend(found.sessions);
+        }
+        assert_eq!(pieces, whole, "pages of {size}");
+    }
+}
+
+async fn a_far_away_page_is_empty_and_knows_the_total(store: &StoreUnderTest) {
+    for n in 1..=3 {
+        store.waiting(n).await;
+    }
+    let visible =
+        [Visibility::Everything, Visibility::OwnedBy(alice().id), Visibility::AssignedToOrWaiting(agent_id(&bob()))];
+    for visible in visible {
+        for number in [2, 1_000_000, i64::MAX.unsigned_abs(), u64::MAX] {
+            let far = SessionQuery { page: page(number), ..query_of(visible.clone()) };
+            let found = store.sessions.list(&far).await.unwrap();
+            assert_eq!((found.sessions.len(), found.total, found.page.get()), (0, 3, number));
+        }
+    }
+}
+
+async fn an_owner_lists_their_own_sessions(store: &StoreUnderTest) {
+    store.waiting(1).await;
+    store.held_by_bob(2).await;
+    store.sessions.open(new_session_of(&mallory(), 3), mallory(), None).await.unwrap();
+    store.sessions.open(new_session(4), root(), None).await.unwrap();
+    let ids: Vec<_> =
+        listed(store, &query_of(Visibility::OwnedBy(alice().id))).await.iter().map(|session| session.id).collect();
+    assert_eq!(ids, [4, 2, 1].map(session_id));
+}
+
+async fn an_agent_lists_what_is_theirs_and_what_waits(store: &StoreUnderTest) {
+    store.waiting(1).await;
+    store.held_by_bob(2).await;
+    store.held_by_bob(3).await;
+    store.on_duty(&carol()).await;
+    store.change(session_id(3), &bob(), transfer(&carol())).await;
+    let of = |who| query_of(Visibility::AssignedToOrWaiting(agent_id(&who)));
+    let ids = |sessions: Vec<ChatSession>| sessions.iter().map(|session| session.id).collect::<Vec<_>>();
+    assert_eq!(ids(listed(store, &of(bob())).await), [2, 1].map(session_id));
+    assert_eq!(ids(listed(store, &of(carol())).await), [3, 1].map(session_id));
+    store.change(session_id(3), &carol(), SessionAction::Transfer(None)).await;
+    assert_eq!(ids(listed(store, &of(bob())).await), [3, 2, 1].map(session_id));
+}
+
+async fn an_agent_sees_no_more_of_a_waiting_session_that_was_closed(store: &StoreUnderTest) {
+    let id = store.waiting(1).await;
+    store.change(id, &alice(), SessionAction::Close).await;
+    let query = query_of(Visibility::AssignedToOrWaiting(agent_id(&bob())));
+    assert_eq!(listed(store, &query).await, []);
+    let closed = SessionQuery { status: Some(StatusFilter::Closed), ..query };
+    assert_eq!(listed(store, &closed).await, []);
+}
+
+async fn an_agent_keeps_seeing_what_they_held_when_it_was_closed(store: &StoreUnderTest) {
+    let id = store.held_by_bob(1).await;
+    let closed = store.change(id, &alice(), SessionAction::Close).await;
+    let query = query_of(Visibility::AssignedToOrWaiting(agent_id(&bob())));
+    assert_eq!(listed(store, &query).await, [closed]);
+    assert_eq!(listed(store, &SessionQuery { status: Some(StatusFilter::Active), ..query }).await, []);
+}
+
+async fn an_admin_lists_everything(store: &StoreUnderTest) {
+    store.waiting(1).await;
+    store.held_by_bob(2).await;
+    store.sessions.open(new_session_of(&mallory(), 3), mallory(), None).await.unwrap();
+    store.change(session_id(1), &alice(), SessionAction::Close).await;
+    let of = |status| SessionQuery { status, ..everything() };
+    let ids = |sessions: Vec<ChatSession>| sessions.iter().map(|session| session.id).collect::<Vec<_>>();
+    assert_eq!(ids(listed(store, &of(None)).await), [3, 2, 1].map(session_id));
+    assert_eq!(ids(listed(store, &of(Some(StatusFilter::Active))).await), [3, 2].map(session_id));
+    assert_eq!(ids(listed(store, &of(Some(StatusFilter::Closed))).await), [1].map(session_id));
+}
+
+/// Checks every visibility, filter and page against the sessions themselves, after a random history that makes
+/// sessions come and go in every list.
+async fn every_list_is_right_after_any_history(store: &StoreUnderTest) {
+    const SESSIONS: u64 = 24;
+    let mut choices = Choices::seeded(7);
+    for agent in [bob(), carol()] {
+        store.on_duty(&agent).await;
+    }
+    for n in 0..SESSIONS {
+        let owner = if choices.below(3) == 0 { mallory() } else { alice() };
+        let session = NewSession { started_at: at(choices.below(6)), ..new_session_of(&owner, n) };
+        store.sessions.open(session, owner, None).await.unwrap();
+    }
+    for round in 0..4 {
+        for _ in 0..20 {
+            let action = match choices.below(7) {
+                0 | 1 => assign(&bob()),
+                2 => assign(&carol()),
+                3 => transfer(&bob()),
+                4 => transfer(&carol()),
+                5 => SessionAction::Transfer(None),
+                _ => SessionAction::Close,
+            };
+            let id = session_id(choices.below(SESSIONS));
+            // Some changes are refused, which is part of the history.
+            let _outcome = store.sessions.change(id, change(&root(), action, 500 + round)).await;
+        }
+        let mut all = Vec::new();
+        for n in 0..SESSIONS {
+            all.push(store.session(session_id(n)).await);
+        }
+        all.sort_by_key(|session| Reverse((session.started_at, session.id)));
+        assert_lists(store, &all).await;
+    }
+}
+
+async fn assert_lists(store: &StoreUnderTest, all: &[ChatSession]) {
+    let visibilities = [
+        Visibility::Everything,
+        Visibility::OwnedBy(alice().id),
+        Visibility::OwnedBy(mallory().id),
+        Visibility::AssignedToOrWaiting(agent_id(&bob())),
+        Visibility::AssignedToOrWaiting(agent_id(&carol())),
+    ];
+    for visible in visibilities {
+        for status in [None, Some(StatusFilter::Active), Some(StatusFilter::Closed)] {
+            let admitted = |session: &&ChatSession| {
+                visible.includes(session) && status.is_none_or(|status| status.includes(session))
+            };
+            let expected: Vec<ChatSession> = all.iter().filter(admitted).cloned().collect();
+            let mut found = Vec::new();
+            for number in 1..=1 + expected.len() as u64 / 5 {
+                let query = SessionQuery { visible: visible.clone(), status, page: page(number), limit: limit(5) };
+                let part = store.sessions.list(&query).await.unwrap();
+                assert_eq!(part.total, expected.len() as u64, "the total of {query:?}");
+                found.extend(part.sessions);
+            }
+            assert_eq!(found, expected, "{visible:?} with {status:?}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The log of changes in memory.
+
+use async_trait::async_trait;
+use chat_domain::Result;
+use chat_domain::model::{MessageId, Seq, SessionEvent, SessionId};
+use chat_domain::ports::EventLog;
+
+use super::MemoryStore;
+
+#[async_trait]
+impl EventLog for MemoryStore {
+    async fn head(&self, session: SessionId) -> Result<Option<Seq>> {
+        Ok(self.lock().sessions.get(&session).map(|record| record.session.progress.last_seq))
+    }
+
+    async fn read(&self, session: SessionId, after: Seq, limit: u32) -> Result<Vec<SessionEvent>> {
+        let state = self.lock();
+        let events = state.sessions.get(&session).into_iter().flat_map(|record| &record.events);
+        Ok(events.filter(|event| event.seq > after).take(limit as usize).cloned().collect())
+    }
+
+    async fn position_of(&self, session: SessionId, message: MessageId) -> Result<Option<Seq>> {
+        let state = self.lock();
+        Ok(state.sessions.get(&session).and_then(|record| record.message(message)).map(|message| message.seq))
+    }
+}

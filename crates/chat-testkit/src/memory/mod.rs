@@ -1,0 +1,93 @@
+//! The ports kept in memory, to the letter of their documentation. Tests of everything above the stores run on these,
+//! and the contract suites hold them to the same cases as the real stores.
+
+mod agent_directory;
+mod attachment_store;
+mod event_log;
+mod health_probe;
+mod message_repository;
+mod session_repository;
+mod stats_reader;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+pub use attachment_store::MemoryAttachmentStore;
+use chat_domain::error::Resource;
+use chat_domain::model::{
+    Agent, AgentId, AttachmentId, Change, ChatMessage, ChatSession, Fingerprint, IdempotencyKey, LiveEvent, MessageId,
+    SessionEvent, SessionId, Statistics, StatisticsDelta, Timestamp, UserId,
+};
+use chat_domain::ports::Notifier;
+use chat_domain::{ChatError, Result};
+
+/// All stores of the chat over one locked state: a method is a transaction because it holds the lock from its first
+/// read to its last write, and events are in order because they are published before the lock is given up.
+pub struct MemoryStore {
+    state: Mutex<State>,
+    notifier: Arc<dyn Notifier>,
+}
+
+impl MemoryStore {
+    /// An empty store that publishes its changes to `notifier`.
+    pub fn new(notifier: Arc<dyn Notifier>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), notifier })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no method panics while it holds the lock")
+    }
+}
+
+#[derive(Default)]
+struct State {
+    sessions: BTreeMap<SessionId, SessionRecord>,
+    /// What was opened under which key, per creator.
+    session_keys: HashMap<(UserId, IdempotencyKey), (Fingerprint, SessionId)>,
+    attachments: HashMap<AttachmentId, (SessionId, MessageId)>,
+    agents: BTreeMap<AgentId, Agent>,
+    statistics: Statistics,
+}
+
+struct SessionRecord {
+    session: ChatSession,
+    /// In order.
+    messages: Vec<ChatMessage>,
+    /// All durable changes; the one at position `n` is the `n`th.
+    events: Vec<SessionEvent>,
+    /// What was sent under which key, per author.
+    message_keys: HashMap<(UserId, IdempotencyKey), (Fingerprint, MessageId)>,
+}
+
+impl State {
+    fn session(&mut self, id: SessionId) -> Result<&mut SessionRecord> {
+        self.sessions.get_mut(&id).ok_or(ChatError::NotFound(Resource::Session))
+    }
+
+    fn count(&mut self, delta: StatisticsDelta) {
+        let figures = &mut self.statistics;
+        figures.total_sessions += delta.opened;
+        figures.active_sessions = figures.active_sessions + delta.opened - delta.closed;
+        figures.messages += delta.messages;
+        figures.responses += delta.responses;
+        figures.response_time_ms += delta.response_time_ms;
+    }
+}
+
+impl SessionRecord {
+    fn new(session: ChatSession) -> Self {
+        Self { session, messages: Vec::new(), events: Vec::new(), message_keys: HashMap::new() }
+    }
+
+    fn message(&self, id: MessageId) -> Option<&ChatMessage> {
+        self.messages.iter().find(|message| message.id == id)
+    }
+
+    /// Takes over the session after a change and writes the change down at its position.
+    fn commit(&mut self, session: ChatSession, at: Timestamp, actor: UserId, change: Change) -> LiveEvent {
+        let event = SessionEvent { session_id: session.id, seq: session.progress.last_seq, at, actor, change };
+        self.session = session;
+        self.events.push(event.clone());
+        LiveEvent::Durable(event)
+    }
+}

@@ -1,0 +1,205 @@
+//! The suites notice stores that are broken: each mutant breaks one promise and fails a case about that promise,
+//! which the store without the fault passes.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use chat_domain::Result;
+use chat_domain::model::{
+    AttachmentId, ChatSession, Idempotency, LiveEvent, MessageDraft, MessageId, MessageQuery, NewSession, Principal,
+    Receipt, Role, Seq, SessionChange, SessionId, SessionPage, SessionQuery, SessionSnapshot, Timestamp,
+};
+use chat_domain::ports::{Appended, AttachmentRecord, MessageRepository, Notifier, Opened, SessionRepository};
+use chat_testkit::contract::{
+    StoreUnderTest, event_log, message_repository, receipts, run, session_list, session_repository,
+};
+use chat_testkit::{MemoryStore, RecordingNotifier};
+
+use crate::support::make_store;
+
+/// Passes on only some of the events, or some of them twice.
+struct FaultyNotifier {
+    heard: AtomicUsize,
+    copies_of_the_third: usize,
+    next: Arc<RecordingNotifier>,
+}
+
+impl Notifier for FaultyNotifier {
+    fn publish(&self, event: LiveEvent) {
+        let third = self.heard.fetch_add(1, Ordering::Relaxed) % 3 == 2;
+        for _ in 0..if third { self.copies_of_the_third } else { 1 } {
+            self.next.publish(event.clone());
+        }
+    }
+}
+
+fn store_that_publishes(copies_of_the_third: usize) -> StoreUnderTest {
+    let recorder = Arc::new(RecordingNotifier::new());
+    let notifier = FaultyNotifier { heard: AtomicUsize::new(0), copies_of_the_third, next: recorder.clone() };
+    let store = MemoryStore::new(Arc::new(notifier));
+    StoreUnderTest {
+        sessions: store.clone(),
+        messages: store.clone(),
+        events: store.clone(),
+        stats: store.clone(),
+        agents: store,
+        notifier: recorder,
+        guard: Box::new(()),
+    }
+}
+
+/// A store that looks before it writes, outside the lock, as one does that relies on what it read earlier.
+struct LooksFirst {
+    sessions: Arc<dyn SessionRepository>,
+    messages: Arc<dyn MessageRepository>,
+}
+
+#[async_trait]
+impl SessionRepository for LooksFirst {
+    /// Forgets the key.
+    async fn open(&self, session: NewSession, creator: Principal, _key: Option<Idempotency>) -> Result<Opened> {
+        self.sessions.open(session, creator, None).await
+    }
+
+    async fn find(&self, id: SessionId) -> Result<Option<ChatSession>> {
+        self.sessions.find(id).await
+    }
+
+    /// Counts the page and not the list.
+    async fn list(&self, query: &SessionQuery) -> Result<SessionPage> {
+        let page = self.sessions.list(query).await?;
+        Ok(SessionPage { total: page.sessions.len() as u64, ..page })
+    }
+
+    /// Pretends that a repeated change succeeded.
+    async fn change(&self, id: SessionId, change: SessionChange) -> Result<ChatSession> {
+        let before = self.sessions.find(id).await?;
+        match (self.sessions.change(id, change).await, before) {
+            (Err(_), Some(session)) => Ok(session),
+            (answer, _) => answer,
+        }
+    }
+}
+
+#[async_trait]
+impl MessageRepository for LooksFirst {
+    /// Does half of its work when its caller waits and the other half only when the caller waits on.
+    async fn append(&self, draft: MessageDraft) -> Result<Appended> {
+        let answer = self.messages.append(MessageDraft { idempotency: None, ..draft }).await;
+        tokio::task::yield_now().await;
+        answer
+    }
+
+    async fn page(&self, session: SessionId, query: MessageQuery) -> Result<Option<SessionSnapshot>> {
+        self.messages.page(session, query).await
+    }
+
+    /// Leaves out what it does not know.
+    async fn mark_read(
+        &self,
+        session: SessionId,
+        reader: Principal,
+        messages: Vec<MessageId>,
+        at: Timestamp,
+    ) -> Result<Option<Receipt>> {
+        match self.messages.mark_read(session, reader, messages, at).await {
+            Err(chat_domain::ChatError::Invalid(_)) => Ok(None),
+            answer => answer,
+        }
+    }
+
+    async fn mark_delivered(
+        &self,
+        s: SessionId,
+        _who: Principal,
+        up_to: Seq,
+        at: Timestamp,
+    ) -> Result<Option<Receipt>> {
+        // Takes everyone for the owner.
+        let owner = self.sessions.find(s).await?.map(|session| session.owner);
+        match owner {
+            Some(owner) => self.messages.mark_delivered(s, Principal::new(owner, Role::User), up_to, at).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {
+        self.messages.find_attachment(id).await
+    }
+
+    /// Knows nothing.
+    async fn unknown_attachments(&self, ids: Vec<AttachmentId>) -> Result<Vec<AttachmentId>> {
+        Ok(ids)
+    }
+}
+
+async fn store_that_looks_first() -> StoreUnderTest {
+    let store = make_store().await;
+    let mutant = Arc::new(LooksFirst { sessions: store.sessions.clone(), messages: store.messages.clone() });
+    StoreUnderTest { sessions: mutant.clone(), messages: mutant, ..store }
+}
+
+/// Whether the case fails on the store, told from a thread of its own because a case fails by panicking.
+fn fails<Make, Made, Case, Cased>(make: Make, case: Case) -> bool
+where
+    Make: FnOnce() -> Made + Send + 'static,
+    Made: Future<Output = StoreUnderTest>,
+    Case: FnOnce(StoreUnderTest) -> Cased + Send + 'static,
+    Cased: Future<Output = ()>,
+{
+    std::thread::spawn(move || run(async { case(make().await).await })).join().is_err()
+}
+
+macro_rules! notices {
+    ($test:ident: $mutant:expr => $($module:ident::$case:ident),+ $(,)?) => {
+        #[test]
+        fn $test() {
+            $(
+                assert!(fails(|| $mutant, $module::cases::$case), "the mutant passes {}", stringify!($case));
+                assert!(!fails(make_store, $module::cases::$case), "the store fails {}", stringify!($case));
+            )+
+        }
+    };
+}
+
+notices! { a_lost_event_is_noticed: async { store_that_publishes(0) } =>
+    event_log::the_log_replays_what_was_published,
+    message_repository::concurrent_messages_take_positions_without_gap,
+    message_repository::a_message_whose_sender_went_away_is_published_all_the_same,
+    session_repository::a_change_whose_caller_went_away_is_published_all_the_same,
+    receipts::a_receipt_whose_reader_went_away_is_published_all_the_same,
+}
+
+notices! { a_repeated_event_is_noticed: async { store_that_publishes(2) } =>
+    event_log::the_log_replays_what_was_published,
+    session_repository::concurrent_changes_are_published_once_and_in_order,
+}
+
+notices! { a_forgotten_key_is_noticed: store_that_looks_first() =>
+    session_repository::concurrent_repetitions_of_a_key_open_one_session,
+    message_repository::concurrent_repetitions_of_a_key_append_one_message,
+    message_repository::a_message_whose_sender_went_away_is_published_all_the_same,
+}
+
+notices! { a_second_winner_is_noticed: store_that_looks_first() =>
+    session_repository::of_concurrent_assignments_one_wins,
+    session_repository::of_concurrent_closings_one_wins,
+}
+
+notices! { a_wrong_total_is_noticed: store_that_looks_first() =>
+    session_list::pages_divide_the_list,
+    session_list::a_far_away_page_is_empty_and_knows_the_total,
+    session_list::every_list_is_right_after_any_history,
+}
+
+notices! { a_careless_receipt_is_noticed: store_that_looks_first() =>
+    receipts::an_id_that_is_no_message_of_the_session_is_named_and_nothing_changes,
+    receipts::delivery_to_an_onlooker_is_ignored,
+    receipts::delivery_goes_up_to_its_position,
+}
+
+notices! { an_orphan_that_is_none_is_noticed: store_that_looks_first() =>
+    message_repository::attachments_that_no_message_refers_to_are_told_apart,
+}
