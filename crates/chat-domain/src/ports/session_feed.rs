@@ -47,6 +47,6 @@ pub trait EventStream: Send {
     /// The next event; `None` when this node stops serving. Dropping the future loses no durable event.
     ///
     /// # Errors
-    /// What the event log fails with; the next call tries again.
+    /// What the event log fails with; the next call tries again at once, so the caller waits a moment before it.
     async fn next(&mut self) -> Result<Option<Arc<Published>>>;
 }

@@ -1,0 +1,31 @@
+//! Readiness of the fan-out.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chat_domain::ports::HealthProbe;
+
+use crate::Hub;
+
+/// Ready until the hub is shut down: within one process there is nothing else to fail.
+pub struct HubHealthProbe {
+    hub: Arc<Hub>,
+}
+
+impl HubHealthProbe {
+    /// Looks at this hub.
+    pub fn new(hub: Arc<Hub>) -> Arc<Self> {
+        Arc::new(Self { hub })
+    }
+}
+
+#[async_trait]
+impl HealthProbe for HubHealthProbe {
+    fn name(&self) -> &'static str {
+        "fan-out"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        if self.hub.is_shut_down() { Err("shut down".to_owned()) } else { Ok(()) }
+    }
+}

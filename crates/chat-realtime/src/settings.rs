@@ -1,0 +1,53 @@
+//! The numbers of the hub.
+
+use std::time::Duration;
+
+/// How much the hub keeps and how long it waits. The defaults are those of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HubSettings {
+    /// The most events that wait for one watcher; from half of it on, typing is dropped. At least 1.
+    pub queue_events: usize,
+    /// The most events that a new watcher may have missed.
+    pub replay_limit: u64,
+    /// The most events read from the log at once. At least 1.
+    pub page_events: u32,
+    /// The most events that one watcher keeps because they came before their turn.
+    pub early_events: usize,
+    /// How long a watcher waits for an event that is missing before it reads the log.
+    pub patience: Duration,
+    /// How many locks the sessions are spread over. At least 1.
+    pub shards: usize,
+    /// The rules of typing.
+    pub typing: TypingRules,
+}
+
+impl Default for HubSettings {
+    fn default() -> Self {
+        Self {
+            queue_events: 256,
+            replay_limit: 1_000,
+            page_events: 100,
+            early_events: 64,
+            patience: Duration::from_millis(50),
+            shards: 64,
+            typing: TypingRules::default(),
+        }
+    }
+}
+
+/// When typing is shown and when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TypingRules {
+    /// After so long without a word, typing ends by itself.
+    pub silence: Duration,
+    /// Sooner than this after the last one that was spread, a repeated "is typing" is not spread again.
+    pub repeat: Duration,
+    /// The most people shown as typing in one session; further ones are not shown.
+    pub max_typists: usize,
+}
+
+impl Default for TypingRules {
+    fn default() -> Self {
+        Self { silence: Duration::from_secs(10), repeat: Duration::from_secs(2), max_typists: 32 }
+    }
+}

@@ -1,0 +1,268 @@
+//! The queue and the cursor against a model: whatever is lost, doubled, late or out of order, a watcher gets every
+//! durable event after its start once, in order and without gap.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chat_domain::error::ReplayUnavailable;
+use chat_domain::model::{LiveEvent, Published, Seq, SessionEvent};
+use chat_domain::ports::Start;
+use chat_realtime::HubSettings;
+use chat_realtime::internals::{BrokenLog, Cursor, Queue, Queued, Step};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::support::{durable, typing};
+
+/// Something that happens to one watcher of one session.
+#[derive(Clone, Debug)]
+enum Op {
+    /// A change is committed; its publication is under way.
+    Commit,
+    /// One of the publications under way arrives, not necessarily the oldest.
+    Arrive(Index),
+    /// One of the publications under way is lost.
+    Lose(Index),
+    /// Any committed change is published once more.
+    Repeat(Index),
+    /// Someone types.
+    Typing,
+    /// The watcher does its next step.
+    Step(Log),
+    /// The watcher does steps until it has to wait.
+    Drain,
+}
+
+/// How the log behaves when it is read.
+#[derive(Clone, Copy, Debug)]
+enum Log {
+    Works,
+    Fails,
+    /// It answers with fewer than it should.
+    AnswersHalf,
+    /// It has not seen the newest changes yet.
+    Lags,
+    /// It leaves out the first event.
+    HasAGap,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let log = prop_oneof![
+        6 => Just(Log::Works), 1 => Just(Log::Fails), 1 => Just(Log::AnswersHalf), 1 => Just(Log::Lags),
+        1 => Just(Log::HasAGap),
+    ];
+    prop_oneof![
+        6 => Just(Op::Commit),
+        6 => any::<Index>().prop_map(Op::Arrive),
+        1 => any::<Index>().prop_map(Op::Lose),
+        1 => any::<Index>().prop_map(Op::Repeat),
+        1 => Just(Op::Typing),
+        6 => log.prop_map(Op::Step),
+        1 => Just(Op::Drain),
+    ]
+}
+
+struct Model {
+    settings: HubSettings,
+    committed: u64,
+    under_way: Vec<u64>,
+    queue: Queue,
+    cursor: Cursor,
+    start: u64,
+    given: Vec<u64>,
+}
+
+impl Model {
+    /// `past` changes are committed and their publications lost or still under way; then someone watches.
+    fn new(settings: HubSettings, past: u64, under_way: &BTreeSet<u64>, start: Start) -> Self {
+        let cursor = Cursor::start(start, Seq::new(past), &settings).unwrap();
+        Self {
+            settings,
+            committed: past,
+            under_way: under_way.iter().copied().filter(|seq| (1..=past).contains(seq)).collect(),
+            queue: Queue::new(settings.queue_events),
+            start: cursor.position().get(),
+            cursor,
+            given: Vec::new(),
+        }
+    }
+
+    fn commit(&mut self) {
+        self.committed += 1;
+        self.under_way.push(self.committed);
+    }
+
+    fn arrive(&mut self, seq: u64) {
+        self.queue.push(&Published::new(LiveEvent::Durable(durable(seq))));
+    }
+
+    fn apply(&mut self, op: &Op) {
+        match op {
+            Op::Commit => self.commit(),
+            Op::Arrive(_) | Op::Lose(_) if self.under_way.is_empty() => {}
+            Op::Arrive(index) => {
+                let seq = self.under_way.remove(index.index(self.under_way.len()));
+                self.arrive(seq);
+            }
+            Op::Lose(index) => {
+                self.under_way.remove(index.index(self.under_way.len()));
+            }
+            Op::Repeat(_) if self.committed == 0 => {}
+            Op::Repeat(index) => self.arrive(index.index(usize::try_from(self.committed).unwrap()) as u64 + 1),
+            Op::Typing => {
+                self.queue.push(&Published::new(typing("bob", true)));
+            }
+            Op::Step(log) => {
+                self.step(*log);
+            }
+            Op::Drain => self.drain(),
+        }
+        self.check();
+    }
+
+    /// One step of the watcher; answers whether there was anything to do.
+    fn step(&mut self, log: Log) -> bool {
+        match self.cursor.step() {
+            Step::Give(event) => self.give(&event),
+            Step::Read { after, limit } => self.read(after, limit, log),
+            waiting @ (Step::Wait | Step::WaitFor { .. }) => match self.queue.pop() {
+                Some(Queued::Event(event)) => {
+                    if let Some(event) = self.cursor.offer(event) {
+                        self.give(&event);
+                    }
+                }
+                Some(Queued::Lost { up_to }) => self.cursor.lost(up_to),
+                None if matches!(waiting, Step::WaitFor { .. }) => self.cursor.patience_over(),
+                None => return false,
+            },
+        }
+        true
+    }
+
+    fn read(&mut self, after: Seq, limit: u32, log: Log) {
+        assert!((1..=self.settings.page_events).contains(&limit), "a reading is bounded and not for nothing");
+        let last = self.committed.min(after.get() + u64::from(limit));
+        let mut events: Vec<SessionEvent> = (after.get() + 1..=last).map(durable).collect();
+        match log {
+            Log::Works => {}
+            Log::Fails => return,
+            Log::AnswersHalf => events.truncate(events.len().div_ceil(2)),
+            Log::Lags => events.clear(),
+            Log::HasAGap if events.len() < 2 => {}
+            Log::HasAGap => {
+                events.remove(0);
+                let broken = BrokenLog { expected: after.next(), found: after.next().next() };
+                assert_eq!(self.cursor.loaded(events), Err(broken));
+                return;
+            }
+        }
+        self.cursor.loaded(events).unwrap();
+    }
+
+    fn give(&mut self, event: &Arc<Published>) {
+        if let LiveEvent::Durable(event) = event.event() {
+            let seq = event.seq.get();
+            assert_eq!(seq, self.start + self.given.len() as u64 + 1, "once, in order, without gap");
+            assert!(seq <= self.committed, "nothing that did not happen");
+            self.given.push(seq);
+        }
+    }
+
+    fn drain(&mut self) {
+        let fuel = 10 * (self.committed + self.queue.len() as u64) + 100;
+        for _ in 0..fuel {
+            if !self.step(Log::Works) {
+                return;
+            }
+            self.check();
+        }
+        panic!("the watcher does not come to rest");
+    }
+
+    fn check(&self) {
+        assert!(self.queue.len() <= self.settings.queue_events, "the queue is bounded");
+        let most = self.settings.page_events as usize + self.settings.early_events;
+        assert!(self.cursor.kept() <= most, "what the cursor keeps is bounded");
+    }
+}
+
+fn settings() -> impl Strategy<Value = HubSettings> {
+    (1..12_usize, 1..6_u32, 0..6_usize).prop_map(|(queue_events, page_events, early_events)| HubSettings {
+        queue_events,
+        page_events,
+        early_events,
+        ..HubSettings::default()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_durable_event_comes_once_in_order_and_without_gap(
+        settings in settings(),
+        past in 0..12_u64,
+        under_way in proptest::collection::btree_set(1..12_u64, 0..6),
+        after in proptest::option::of(any::<Index>()),
+        ops in vec(op(), 0..120),
+    ) {
+        let start = after.map_or(Start::Now, |index| {
+            Start::After(Seq::new(index.index(usize::try_from(past).unwrap() + 1) as u64))
+        });
+        let mut model = Model::new(settings, past, &under_way, start);
+        for op in &ops {
+            model.apply(op);
+        }
+        // Whatever was lost is repaired at the latest by the next event that arrives.
+        model.commit();
+        model.arrive(model.committed);
+        model.drain();
+        let all: Vec<u64> = (model.start + 1..=model.committed).collect();
+        prop_assert_eq!(model.given, all);
+    }
+}
+
+#[test]
+fn a_start_in_the_future_is_refused() {
+    let refused = Cursor::start(Start::After(Seq::new(6)), Seq::new(5), &HubSettings::default()).unwrap_err();
+    assert_eq!(refused, ReplayUnavailable::AheadOfSession);
+}
+
+#[test]
+fn a_thousand_missed_events_are_replayed_and_one_more_is_refused() {
+    let settings = HubSettings::default();
+    let head = Seq::new(1_001);
+    assert!(Cursor::start(Start::After(Seq::new(1)), head, &settings).is_ok());
+    let refused = Cursor::start(Start::After(Seq::ZERO), head, &settings).unwrap_err();
+    assert_eq!(refused, ReplayUnavailable::TooManyMissed { limit: 1_000 });
+}
+
+#[test]
+fn an_event_that_came_early_keeps_its_shared_form_when_the_log_is_read() {
+    let mut cursor = Cursor::start(Start::Now, Seq::ZERO, &HubSettings::default()).unwrap();
+    let early = Published::new(LiveEvent::Durable(durable(2)));
+    assert!(cursor.offer(Arc::clone(&early)).is_none());
+    cursor.patience_over();
+    assert!(matches!(cursor.step(), Step::Read { .. }));
+    cursor.loaded(vec![durable(1), durable(2)]).unwrap();
+    assert!(matches!(cursor.step(), Step::Give(_)));
+    let Step::Give(second) = cursor.step() else { panic!("the second event is there") };
+    assert!(Arc::ptr_eq(&second, &early));
+}
+
+#[test]
+fn readings_in_vain_are_counted_until_something_comes() {
+    let mut cursor = Cursor::start(Start::Now, Seq::ZERO, &HubSettings::default()).unwrap();
+    cursor.lost(Seq::new(2));
+    for before in 0..3 {
+        assert!(matches!(cursor.step(), Step::Read { .. }));
+        cursor.loaded(Vec::new()).unwrap();
+        assert!(matches!(cursor.step(), Step::WaitFor { fruitless, .. } if fruitless == before + 1));
+        cursor.patience_over();
+    }
+    cursor.loaded(vec![durable(1)]).unwrap();
+    assert!(matches!(cursor.step(), Step::Give(_)));
+    cursor.loaded(Vec::new()).unwrap();
+    assert!(matches!(cursor.step(), Step::WaitFor { fruitless: 1, .. }));
+}

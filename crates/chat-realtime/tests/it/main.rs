@@ -1,0 +1,12 @@
+//! The hub, its streams and the pure parts they are made of.
+
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "in a test, a panic is a failed test")]
+
+mod cursor_model;
+mod joining;
+mod lifecycle;
+mod queue;
+mod repair;
+mod store;
+mod support;
+mod typing;

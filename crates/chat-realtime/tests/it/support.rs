@@ -1,0 +1,280 @@
+//! A log that tests can break, and a hub and a feed on top of it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chat_domain::error::{ChatError, Result};
+use chat_domain::model::{
+    Change, ChatMessage, ChatSession, Delivery, LiveEvent, MessageId, Party, Published, Seq, SessionEvent, SessionId,
+    Timestamp, TypingEvent, UserId,
+};
+use chat_domain::ports::{Clock, EventLog, EventStream, Follow, Notifier, SessionFeed, Start};
+use chat_realtime::{Hub, HubFeed, HubSettings};
+use chat_testkit::fixtures;
+
+/// The session that most tests are about.
+pub(crate) fn session() -> SessionId {
+    fixtures::session_id(1)
+}
+
+/// A person.
+pub(crate) fn user(id: &str) -> UserId {
+    UserId::parse(id).unwrap()
+}
+
+/// The clock of the runtime, which stands still or jumps in tests with paused time.
+struct RuntimeClock {
+    started: tokio::time::Instant,
+}
+
+impl Clock for RuntimeClock {
+    fn now(&self) -> Timestamp {
+        fixtures::start().plus(self.started.elapsed())
+    }
+}
+
+type Hook = Box<dyn FnOnce() + Send>;
+
+/// Sessions' events in memory. It can fail, and it can let something happen in the middle of a reading.
+#[derive(Default)]
+pub(crate) struct FakeLog {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    events: HashMap<SessionId, Vec<SessionEvent>>,
+    failing: bool,
+    reads: Vec<(Seq, u32)>,
+    slow: Option<Duration>,
+    after_head: Option<Hook>,
+}
+
+impl FakeLog {
+    fn commit(&self, session: SessionId, change: impl FnOnce(Seq) -> Change) -> SessionEvent {
+        let mut inner = self.inner.lock().unwrap();
+        let events = inner.events.entry(session).or_default();
+        let seq = Seq::new(events.len() as u64 + 1);
+        let event =
+            SessionEvent { session_id: session, seq, at: fixtures::start(), actor: user("alice"), change: change(seq) };
+        events.push(event.clone());
+        event
+    }
+
+    pub(crate) fn fail(&self, failing: bool) {
+        self.inner.lock().unwrap().failing = failing;
+    }
+
+    /// Makes each reading take that long.
+    pub(crate) fn slow_down(&self, by: Duration) {
+        self.inner.lock().unwrap().slow = Some(by);
+    }
+
+    /// Does something right after the next head has been read and before the reader learns of it.
+    pub(crate) fn after_head(&self, hook: impl FnOnce() + Send + 'static) {
+        self.inner.lock().unwrap().after_head = Some(Box::new(hook));
+    }
+
+    /// The readings so far: after which position, and how many at most.
+    pub(crate) fn reads(&self) -> Vec<(Seq, u32)> {
+        self.inner.lock().unwrap().reads.clone()
+    }
+}
+
+#[async_trait]
+impl EventLog for FakeLog {
+    async fn head(&self, session: SessionId) -> Result<Option<Seq>> {
+        let (head, hook) = {
+            let mut inner = self.inner.lock().unwrap();
+            let head = inner.events.get(&session).map(|events| Seq::new(events.len() as u64));
+            (head, inner.after_head.take())
+        };
+        if let Some(hook) = hook {
+            hook();
+        }
+        // Gives writers on other threads a chance to get in between.
+        tokio::task::yield_now().await;
+        Ok(head)
+    }
+
+    async fn read(&self, session: SessionId, after: Seq, limit: u32) -> Result<Vec<SessionEvent>> {
+        let slow = {
+            let mut inner = self.inner.lock().unwrap();
+            inner.reads.push((after, limit));
+            inner.slow
+        };
+        if let Some(slow) = slow {
+            tokio::time::sleep(slow).await;
+        }
+        let inner = self.inner.lock().unwrap();
+        if inner.failing {
+            return Err(ChatError::unavailable("the test says so"));
+        }
+        let events = inner.events.get(&session).map(Vec::as_slice).unwrap_or_default();
+        Ok(events.iter().filter(|event| event.seq > after).take(limit as usize).cloned().collect())
+    }
+
+    async fn position_of(&self, _: SessionId, _: MessageId) -> Result<Option<Seq>> {
+        Ok(None)
+    }
+}
+
+/// A hub and a feed on a fake log.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) log: Arc<FakeLog>,
+    pub(crate) feed: Arc<HubFeed>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(HubSettings::default())
+    }
+
+    pub(crate) fn with(settings: HubSettings) -> Self {
+        let log = Arc::new(FakeLog::default());
+        let hub = Hub::new(settings, Arc::new(RuntimeClock { started: tokio::time::Instant::now() }));
+        let feed = HubFeed::new(Arc::clone(&hub), Arc::clone(&log) as _);
+        Self { hub, log, feed }
+    }
+
+    /// A world where session 1 has had that many changes before anyone watched.
+    pub(crate) fn with_past(changes: u64) -> Self {
+        let world = Self::new();
+        world.commit_many(changes);
+        world
+    }
+
+    pub(crate) fn commit_many(&self, changes: u64) {
+        for _ in 0..changes {
+            self.commit();
+        }
+    }
+
+    /// A message in session 1 that nobody hears of.
+    pub(crate) fn commit(&self) -> SessionEvent {
+        self.commit_in(session())
+    }
+
+    fn commit_in(&self, session: SessionId) -> SessionEvent {
+        self.log.commit(session, |seq| message(session, seq))
+    }
+
+    /// A message in session 1, as it should be: committed, then published.
+    pub(crate) fn happen(&self) {
+        self.happen_in(session());
+    }
+
+    pub(crate) fn happen_in(&self, session: SessionId) {
+        self.publish(self.commit_in(session));
+    }
+
+    pub(crate) fn close_session(&self) {
+        let opened = ChatSession::open(fixtures::new_session(1));
+        let closed = opened.close(fixtures::start()).unwrap();
+        self.publish(self.log.commit(session(), |_| Change::Closed(closed)));
+    }
+
+    pub(crate) fn publish(&self, event: SessionEvent) {
+        self.hub.publish(LiveEvent::Durable(event));
+    }
+
+    pub(crate) fn type_as(&self, id: &str, is_typing: bool) {
+        self.hub.publish(typing(id, is_typing));
+    }
+
+    /// Watches session 1.
+    pub(crate) async fn follow(&self, viewer: &str, start: Start) -> Watcher {
+        self.follow_in(session(), viewer, start).await.unwrap()
+    }
+
+    pub(crate) async fn follow_in(&self, session: SessionId, viewer: &str, start: Start) -> Result<Watcher> {
+        let follow = Follow { session, viewer: user(viewer), start };
+        Ok(Watcher { stream: self.feed.follow(follow).await? })
+    }
+}
+
+/// A message event at that position.
+fn message(session_id: SessionId, seq: Seq) -> Change {
+    Change::Message(ChatMessage {
+        id: fixtures::message_id(seq.get()),
+        session_id,
+        seq,
+        author: user("alice"),
+        sender: Party::User,
+        content: fixtures::content("hello"),
+        sent_at: fixtures::start(),
+        delivery: Delivery::Sent,
+        attachments: Vec::new(),
+    })
+}
+
+/// A durable event of session 1 at that position.
+pub(crate) fn durable(seq: u64) -> SessionEvent {
+    let seq = Seq::new(seq);
+    let change = message(session(), seq);
+    SessionEvent { session_id: session(), seq, at: fixtures::start(), actor: user("alice"), change }
+}
+
+/// Someone types in session 1.
+pub(crate) fn typing(id: &str, is_typing: bool) -> LiveEvent {
+    LiveEvent::Typing(TypingEvent { session_id: session(), user_id: user(id), is_typing, at: fixtures::start() })
+}
+
+/// What a watcher heard, short enough to compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Seq(u64),
+    Typing(String, bool),
+}
+
+impl Heard {
+    pub(crate) fn of(published: &Published) -> Self {
+        match published.event() {
+            LiveEvent::Durable(event) => Self::Seq(event.seq.get()),
+            LiveEvent::Typing(event) => Self::Typing(event.user_id.to_string(), event.is_typing),
+        }
+    }
+}
+
+/// A stream and the ways tests listen to it.
+pub(crate) struct Watcher {
+    pub(crate) stream: Box<dyn EventStream>,
+}
+
+impl Watcher {
+    /// The next event; fails when none comes. With paused time the waiting takes no time.
+    pub(crate) async fn next(&mut self) -> Heard {
+        let next = tokio::time::timeout(Duration::from_secs(20), self.stream.next());
+        Heard::of(&next.await.expect("an event comes").unwrap().expect("the hub still serves"))
+    }
+
+    /// The next `count` durable positions; fails when anything else comes.
+    pub(crate) async fn positions(&mut self, count: u64) -> Vec<u64> {
+        let mut positions = Vec::new();
+        for _ in 0..count {
+            match self.next().await {
+                Heard::Seq(seq) => positions.push(seq),
+                other @ Heard::Typing(..) => panic!("{other:?} instead of a durable event"),
+            }
+        }
+        positions
+    }
+
+    /// Fails when anything comes within `wait`.
+    pub(crate) async fn hears_nothing_for(&mut self, wait: Duration) {
+        if let Ok(next) = tokio::time::timeout(wait, self.stream.next()).await {
+            panic!("heard {:?}", next.unwrap().map(|event| Heard::of(&event)));
+        }
+    }
+}
+
+/// Lets `Watcher` appear in `unwrap_err`.
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watcher")
+    }
+}
