@@ -85,14 +85,15 @@ impl FileName {
     pub const MAX_BYTES: usize = 255;
     const FALLBACK: &'static str = "file";
 
-    /// Takes whatever a client calls its file and keeps what is safe of it; `file` when nothing is.
+    /// Takes whatever a client calls its file and keeps what is safe of it; `file` when nothing is. A name that was
+    /// made safe stays as it is.
     pub fn sanitize(claimed: &str) -> Self {
         let last = claimed.rsplit(['/', '\\']).next().unwrap_or_default();
         let mut name: String = last.chars().filter(|c| !is_unsafe(*c)).collect();
         while name.len() > Self::MAX_BYTES {
             name.pop();
         }
-        let name = name.trim().trim_start_matches('.');
+        let name = name.trim_end().trim_start_matches(|c: char| c == '.' || c.is_whitespace());
         Self(if name.is_empty() { Self::FALLBACK } else { name }.to_owned())
     }
 

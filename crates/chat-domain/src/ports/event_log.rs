@@ -13,7 +13,9 @@ pub trait EventLog: Send + Sync {
     async fn head(&self, session: SessionId) -> Result<Option<Seq>>;
 
     /// The changes right after `after`, oldest first, at most `limit`. Their positions MUST be `after + 1`, `+ 2` …
-    /// without gap; fewer than `limit` means that the end was reached.
+    /// without gap; fewer than `limit` means that the end was reached. An unknown session has no changes.
+    ///
+    /// An event is what was published: a message as it was sent, a session with its counters as they were then.
     async fn read(&self, session: SessionId, after: Seq, limit: u32) -> Result<Vec<SessionEvent>>;
 
     /// The position of a message; `None` when it is not a message of this session.

@@ -23,7 +23,8 @@ pub struct Opened {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait SessionRepository: Send + Sync {
-    /// Stores a new session as `ChatSession::open` makes it, with its event at `seq` 1 and the statistics.
+    /// Stores a new session as `ChatSession::open` makes it, with its event at `seq` 1, whose actor is the creator, and
+    /// the statistics.
     ///
     /// A key is remembered per `creator`. A repetition with the same fingerprint MUST answer the first session as it
     /// was opened, with `replayed`, also when both run at the same time; with another fingerprint it MUST fail with

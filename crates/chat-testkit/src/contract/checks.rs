@@ -10,6 +10,9 @@ use tokio::sync::Barrier;
 use super::StoreUnderTest;
 use crate::fixtures::limit;
 
+/// How often a race is run: a store without a guard wins a single one too easily.
+pub(crate) const ROUNDS: u64 = 16;
+
 /// Runs all tasks at the same time, each on a task of its own and started together, and gives their answers in order.
 pub(crate) async fn at_once<F>(tasks: impl IntoIterator<Item = F>) -> Vec<F::Output>
 where

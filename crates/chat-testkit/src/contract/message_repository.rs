@@ -9,7 +9,9 @@ use chat_domain::model::{
     SessionId,
 };
 
-use super::checks::{abandon, assert_published_as_logged, assert_published_up_to, at_once, messages_in, whole_history};
+use super::checks::{
+    ROUNDS, abandon, assert_published_as_logged, assert_published_up_to, at_once, messages_in, whole_history,
+};
 use super::{StoreUnderTest, contract_cases};
 use crate::fixtures::{
     alice, assign, at, attachment, attachment_id, bob, carol, change, content, draft, keyed, limit, mallory,
@@ -262,19 +264,21 @@ async fn a_refused_message_does_not_use_up_its_key(store: &StoreUnderTest) {
 }
 
 async fn concurrent_repetitions_of_a_key_append_one_message(store: &StoreUnderTest) {
-    let id = store.waiting(1).await;
-    let send = |n| {
-        let messages = Arc::clone(&store.messages);
-        let sent = MessageDraft { id: message_id(n), ..keyed(draft(id, &alice(), 1), "k") };
-        async move { messages.append(sent).await.unwrap() }
-    };
-    let answers = at_once((1..=32).map(send)).await;
-    assert_eq!(answers.iter().filter(|answer| !answer.replayed).count(), 1, "one request appends it");
-    let stored = whole_history(store, id).await;
-    let [message] = stored.as_slice() else { panic!("one message, not {}", stored.len()) };
-    assert!(answers.iter().all(|answer| answer.message == *message), "everyone gets the same answer");
-    assert_eq!(store.session(id).await.progress.message_count, 1);
-    assert_published_as_logged(store, id).await;
+    for round in 1..=ROUNDS {
+        let id = store.waiting(round).await;
+        let send = |n| {
+            let messages = Arc::clone(&store.messages);
+            let sent = MessageDraft { id: message_id(n), ..keyed(draft(id, &alice(), 1), "k") };
+            async move { messages.append(sent).await.unwrap() }
+        };
+        let answers = at_once((1..=32).map(send)).await;
+        assert_eq!(answers.iter().filter(|answer| !answer.replayed).count(), 1, "one request appends it");
+        let stored = whole_history(store, id).await;
+        let [message] = stored.as_slice() else { panic!("one message, not {}", stored.len()) };
+        assert!(answers.iter().all(|answer| answer.message == *message), "everyone gets the same answer");
+        assert_eq!(store.session(id).await.progress.message_count, 1);
+        assert_published_as_logged(store, id).await;
+    }
 }
 
 async fn concurrent_messages_take_positions_without_gap(store: &StoreUnderTest) {
@@ -301,7 +305,7 @@ async fn concurrent_messages_take_positions_without_gap(store: &StoreUnderTest) 
 }
 
 async fn a_close_among_senders_ends_the_messages_and_loses_none(store: &StoreUnderTest) {
-    for round in 0..8 {
+    for round in 1..=ROUNDS {
         let id = store.waiting(round).await;
         let send = |sender: u64| {
             let (messages, sessions) = (Arc::clone(&store.messages), Arc::clone(&store.sessions));

@@ -8,7 +8,7 @@ use chat_domain::model::{
     Change, Delivery, MessageId, Principal, Receipt, ReceiptStatus, Role, Seq, SessionAction, SessionId,
 };
 
-use super::checks::{abandon, assert_published_as_logged, assert_published_up_to, at_once, whole_history};
+use super::checks::{ROUNDS, abandon, assert_published_as_logged, assert_published_up_to, at_once, whole_history};
 use super::{StoreUnderTest, contract_cases};
 use crate::fixtures::{alice, at, bob, carol, mallory, message_id, person, root, session_id, transfer};
 
@@ -219,17 +219,22 @@ async fn a_closed_session_is_still_read_and_delivered(store: &StoreUnderTest) {
 }
 
 async fn concurrent_readings_give_one_receipt(store: &StoreUnderTest) {
-    let id = talk(store).await;
-    let read = |n| {
-        let messages = Arc::clone(&store.messages);
-        async move { messages.mark_read(id, bob(), ids([1, 2, 3]), at(n)).await.unwrap() }
-    };
-    let receipts: Vec<_> = at_once((30..46).map(read)).await.into_iter().flatten().collect();
-    let [receipt] = receipts.as_slice() else { panic!("one receipt, not {receipts:?}") };
-    assert_eq!(receipt.messages, ids([1, 2, 3]));
-    let progress = store.session(id).await.progress;
-    assert_eq!((progress.last_seq, progress.unread_by_support), (Seq::new(8), 0));
-    assert_published_as_logged(store, id).await;
+    for round in 1..=ROUNDS {
+        let id = store.held_by_bob(round).await;
+        for n in 1..=3 {
+            store.say(id, &alice(), n).await;
+        }
+        let read = |n| {
+            let messages = Arc::clone(&store.messages);
+            async move { messages.mark_read(id, bob(), ids([1, 2, 3]), at(n)).await.unwrap() }
+        };
+        let receipts: Vec<_> = at_once((30..46).map(read)).await.into_iter().flatten().collect();
+        let [receipt] = receipts.as_slice() else { panic!("one receipt, not {receipts:?}") };
+        assert_eq!(receipt.messages, ids([1, 2, 3]));
+        let progress = store.session(id).await.progress;
+        assert_eq!((progress.last_seq, progress.unread_by_support), (Seq::new(6), 0));
+        assert_published_as_logged(store, id).await;
+    }
 }
 
 async fn many_messages_are_read_at_once(store: &StoreUnderTest) {

@@ -9,7 +9,7 @@ use chat_domain::model::{
     Subject, Tags, Visibility,
 };
 
-use super::checks::{abandon, assert_published_as_logged, assert_published_up_to, at_once};
+use super::checks::{ROUNDS, abandon, assert_published_as_logged, assert_published_up_to, at_once};
 use super::{StoreUnderTest, contract_cases};
 use crate::fixtures::{
     agent_id, alice, assign, at, bob, carol, change, draft, idempotency, keyed, limit, mallory, message_id,
@@ -117,17 +117,20 @@ async fn a_key_belongs_to_its_creator(store: &StoreUnderTest) {
 }
 
 async fn concurrent_repetitions_of_a_key_open_one_session(store: &StoreUnderTest) {
-    let open = |n| {
-        let sessions = Arc::clone(&store.sessions);
-        async move { sessions.open(new_session(n), alice(), Some(idempotency("k", "same"))).await.unwrap() }
-    };
-    let answers = at_once((1..=32).map(open)).await;
-    assert_eq!(answers.iter().filter(|answer| !answer.replayed).count(), 1, "one request opens it");
-    let first = answers.first().expect("32 answers").session.clone();
-    assert!(answers.iter().all(|answer| answer.session == first), "everyone gets the same answer");
-    assert_eq!(store.stats.read().await.unwrap().total_sessions, 1);
-    assert_eq!(store.notifier.events().len(), 1);
-    assert_published_as_logged(store, first.id).await;
+    for round in 1..=ROUNDS {
+        let open = |n| {
+            let sessions = Arc::clone(&store.sessions);
+            let key = Some(idempotency(&format!("k{round}"), "same"));
+            async move { sessions.open(new_session(round * 100 + n), alice(), key).await.unwrap() }
+        };
+        let answers = at_once((1..=32).map(open)).await;
+        assert_eq!(answers.iter().filter(|answer| !answer.replayed).count(), 1, "one request opens it");
+        let first = answers.first().expect("32 answers").session.clone();
+        assert!(answers.iter().all(|answer| answer.session == first), "everyone gets the same answer");
+        assert_eq!(store.stats.read().await.unwrap().total_sessions, round);
+        assert_eq!(store.notifier.events().len() as u64, round);
+        assert_published_as_logged(store, first.id).await;
+    }
 }
 
 async fn assigning_gives_a_waiting_session_to_the_agent(store: &StoreUnderTest) {
@@ -207,23 +210,25 @@ async fn a_session_that_someone_holds_is_not_assigned_again(store: &StoreUnderTe
 }
 
 async fn of_concurrent_assignments_one_wins(store: &StoreUnderTest) {
-    let id = store.waiting(1).await;
     let agents: Vec<_> = (0..16).map(|n| person(&format!("agent-{n}"), Role::Agent)).collect();
     for agent in &agents {
         store.on_duty(agent).await;
     }
-    let claim = |agent| {
-        let sessions = Arc::clone(&store.sessions);
-        async move { sessions.change(id, change(&agent, assign(&agent), 60)).await }
-    };
-    let answers = at_once(agents.into_iter().map(claim)).await;
-    let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
-    let [Ok(winner)] = won.as_slice() else { panic!("one winner, not {}", won.len()) };
-    for error in lost.into_iter().filter_map(Result::err) {
-        assert!(matches!(error, ChatError::Conflict(Conflict::AlreadyAssigned)), "{error}");
+    for round in 1..=ROUNDS {
+        let id = store.waiting(round).await;
+        let claim = |agent| {
+            let sessions = Arc::clone(&store.sessions);
+            async move { sessions.change(id, change(&agent, assign(&agent), 60)).await }
+        };
+        let answers = at_once(agents.clone().into_iter().map(claim)).await;
+        let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+        let [Ok(winner)] = won.as_slice() else { panic!("one winner, not {}", won.len()) };
+        for error in lost.into_iter().filter_map(Result::err) {
+            assert!(matches!(error, ChatError::Conflict(Conflict::AlreadyAssigned)), "{error}");
+        }
+        assert_eq!(store.session(id).await, *winner);
+        assert_eq!(assert_published_as_logged(store, id).await.len(), 2);
     }
-    assert_eq!(store.session(id).await, *winner);
-    assert_eq!(assert_published_as_logged(store, id).await.len(), 2);
 }
 
 async fn a_transfer_hands_a_session_over_and_back_to_the_queue(store: &StoreUnderTest) {
@@ -279,17 +284,19 @@ async fn a_closed_session_is_neither_assigned_nor_transferred_nor_closed_again(s
 }
 
 async fn of_concurrent_closings_one_wins(store: &StoreUnderTest) {
-    let id = store.waiting(1).await;
-    let close = |n| {
-        let sessions = Arc::clone(&store.sessions);
-        async move { sessions.change(id, change(&alice(), SessionAction::Close, n)).await }
-    };
-    let answers = at_once((100..116).map(close)).await;
-    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
-    let conflict = |answer: &&_| matches!(answer, Err(ChatError::Conflict(Conflict::SessionClosed)));
-    assert_eq!(answers.iter().filter(conflict).count(), 15);
-    assert_eq!(store.stats.read().await.unwrap().active_sessions, 0);
-    assert_eq!(assert_published_as_logged(store, id).await.len(), 2);
+    for round in 1..=ROUNDS {
+        let id = store.waiting(round).await;
+        let close = |n| {
+            let sessions = Arc::clone(&store.sessions);
+            async move { sessions.change(id, change(&alice(), SessionAction::Close, n)).await }
+        };
+        let answers = at_once((100..116).map(close)).await;
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+        let conflict = |answer: &&_| matches!(answer, Err(ChatError::Conflict(Conflict::SessionClosed)));
+        assert_eq!(answers.iter().filter(conflict).count(), 15);
+        assert_eq!(store.stats.read().await.unwrap().active_sessions, 0);
+        assert_eq!(assert_published_as_logged(store, id).await.len(), 2);
+    }
 }
 
 async fn a_refused_change_leaves_no_trace(store: &StoreUnderTest) {

@@ -50,14 +50,14 @@ fn store_that_publishes(copies_of_the_third: usize) -> StoreUnderTest {
     }
 }
 
-/// A store that looks before it writes, outside the lock, as one does that relies on what it read earlier.
-struct LooksFirst {
+/// A store with a fault in most of its methods, each told at its place.
+struct Careless {
     sessions: Arc<dyn SessionRepository>,
     messages: Arc<dyn MessageRepository>,
 }
 
 #[async_trait]
-impl SessionRepository for LooksFirst {
+impl SessionRepository for Careless {
     /// Forgets the key.
     async fn open(&self, session: NewSession, creator: Principal, _key: Option<Idempotency>) -> Result<Opened> {
         self.sessions.open(session, creator, None).await
@@ -84,8 +84,8 @@ impl SessionRepository for LooksFirst {
 }
 
 #[async_trait]
-impl MessageRepository for LooksFirst {
-    /// Does half of its work when its caller waits and the other half only when the caller waits on.
+impl MessageRepository for Careless {
+    /// Forgets the key, and answers late, so that a caller may have gone before.
     async fn append(&self, draft: MessageDraft) -> Result<Appended> {
         let answer = self.messages.append(MessageDraft { idempotency: None, ..draft }).await;
         tokio::task::yield_now().await;
@@ -96,7 +96,7 @@ impl MessageRepository for LooksFirst {
         self.messages.page(session, query).await
     }
 
-    /// Leaves out what it does not know.
+    /// Keeps quiet about ids that it does not know.
     async fn mark_read(
         &self,
         session: SessionId,
@@ -110,6 +110,7 @@ impl MessageRepository for LooksFirst {
         }
     }
 
+    /// Takes everyone for the owner.
     async fn mark_delivered(
         &self,
         s: SessionId,
@@ -117,7 +118,6 @@ impl MessageRepository for LooksFirst {
         up_to: Seq,
         at: Timestamp,
     ) -> Result<Option<Receipt>> {
-        // Takes everyone for the owner.
         let owner = self.sessions.find(s).await?.map(|session| session.owner);
         match owner {
             Some(owner) => self.messages.mark_delivered(s, Principal::new(owner, Role::User), up_to, at).await,
@@ -135,9 +135,9 @@ impl MessageRepository for LooksFirst {
     }
 }
 
-async fn store_that_looks_first() -> StoreUnderTest {
+async fn careless_store() -> StoreUnderTest {
     let store = make_store().await;
-    let mutant = Arc::new(LooksFirst { sessions: store.sessions.clone(), messages: store.messages.clone() });
+    let mutant = Arc::new(Careless { sessions: store.sessions.clone(), messages: store.messages.clone() });
     StoreUnderTest { sessions: mutant.clone(), messages: mutant, ..store }
 }
 
@@ -177,29 +177,29 @@ notices! { a_repeated_event_is_noticed: async { store_that_publishes(2) } =>
     session_repository::concurrent_changes_are_published_once_and_in_order,
 }
 
-notices! { a_forgotten_key_is_noticed: store_that_looks_first() =>
+notices! { a_forgotten_key_is_noticed: careless_store() =>
     session_repository::concurrent_repetitions_of_a_key_open_one_session,
     message_repository::concurrent_repetitions_of_a_key_append_one_message,
     message_repository::a_message_whose_sender_went_away_is_published_all_the_same,
 }
 
-notices! { a_second_winner_is_noticed: store_that_looks_first() =>
+notices! { a_second_winner_is_noticed: careless_store() =>
     session_repository::of_concurrent_assignments_one_wins,
     session_repository::of_concurrent_closings_one_wins,
 }
 
-notices! { a_wrong_total_is_noticed: store_that_looks_first() =>
+notices! { a_wrong_total_is_noticed: careless_store() =>
     session_list::pages_divide_the_list,
     session_list::a_far_away_page_is_empty_and_knows_the_total,
     session_list::every_list_is_right_after_any_history,
 }
 
-notices! { a_careless_receipt_is_noticed: store_that_looks_first() =>
+notices! { a_careless_receipt_is_noticed: careless_store() =>
     receipts::an_id_that_is_no_message_of_the_session_is_named_and_nothing_changes,
     receipts::delivery_to_an_onlooker_is_ignored,
     receipts::delivery_goes_up_to_its_position,
 }
 
-notices! { an_orphan_that_is_none_is_noticed: store_that_looks_first() =>
+notices! { an_orphan_that_is_none_is_noticed: careless_store() =>
     message_repository::attachments_that_no_message_refers_to_are_told_apart,
 }

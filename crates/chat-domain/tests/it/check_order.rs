@@ -1,0 +1,185 @@
+//! In every use case an unknown session is told first, then a missing right, then bad input, then what the state does
+//! not allow: nobody learns anything about a session that they may not see.
+
+use chat_domain::error::Resource;
+use chat_domain::model::{IdempotencyKey, MessageCursor, MessageQuery, PageLimit, Principal, Role, SessionId};
+use chat_domain::service::WatchFrom;
+use chat_domain::{ChatError, Result};
+use chat_testkit::fixtures::{agent_id, alice, bob, carol, mallory, message_id, person, root, session_id};
+
+use crate::support::Outcome::{self, Conflict, Done, Forbidden, Invalid, NotFound};
+use crate::support::{App, bad};
+
+/// The use cases that are about one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum UseCase {
+    GetSession,
+    GetMessages,
+    SendText,
+    SendWithKey,
+    SendFiles,
+    MarkRead,
+    ShowTyping,
+    Close,
+    Assign,
+    Transfer,
+    Watch,
+}
+
+use UseCase::{
+    Assign, Close, GetMessages, GetSession, MarkRead, SendFiles, SendText, SendWithKey, ShowTyping, Transfer, Watch,
+};
+
+const ALL: [UseCase; 11] =
+    [GetSession, GetMessages, SendText, SendWithKey, SendFiles, MarkRead, ShowTyping, Close, Assign, Transfer, Watch];
+
+/// Runs a use case with good input or, where it takes any, with input that breaks a rule.
+async fn attempt(app: &App, what: UseCase, who: &Principal, id: SessionId, good: bool) -> Outcome {
+    let service = &app.service;
+    let text = || if good { Ok("hello".to_owned()) } else { bad() };
+    match what {
+        GetSession => Outcome::of(service.get_session(who, id).await),
+        GetMessages => {
+            let query = MessageQuery { cursor: MessageCursor::Newest, limit: PageLimit::MESSAGES };
+            Outcome::of(service.get_messages(who, id, if good { Ok(query) } else { bad() }).await)
+        }
+        SendText => Outcome::of(service.send_message(who, id, text(), None).await),
+        SendWithKey => {
+            let key = if good { Ok(IdempotencyKey::parse("k").unwrap()) } else { bad() };
+            Outcome::of(service.send_message(who, id, Ok("hello".to_owned()), Some(key)).await)
+        }
+        SendFiles => match service.compose_message(who, id).await {
+            Ok(composition) => {
+                let text = if good { "hello" } else { " " };
+                Outcome::of(composition.send(text.to_owned(), None).await)
+            }
+            refused => Outcome::of(refused.map(drop)),
+        },
+        MarkRead => {
+            let messages = if good { Ok(Vec::new()) } else { bad() };
+            Outcome::of(service.mark_read(who, id, messages).await)
+        }
+        ShowTyping => Outcome::of(service.send_typing(who, id, if good { Ok(true) } else { bad() }).await),
+        Close => Outcome::of(service.close_session(who, id).await),
+        Assign => Outcome::of(service.assign_agent(who, id, if good { Ok(agent_id(&bob())) } else { bad() }).await),
+        Transfer => Outcome::of(service.transfer_session(who, id, if good { Ok(None) } else { bad() }).await),
+        Watch => Outcome::of(service.watch_session(who, id, if good { Ok(WatchFrom::Now) } else { bad() }).await),
+    }
+}
+
+/// Whether the use case takes input beside the session's id.
+fn takes_input(what: UseCase) -> bool {
+    !matches!(what, GetSession | Close)
+}
+
+#[tokio::test]
+async fn an_unknown_session_is_told_before_everything_else() {
+    let app = App::new();
+    for what in ALL {
+        for who in [mallory(), bob(), root()] {
+            for good in [true, false] {
+                assert_eq!(attempt(&app, what, &who, session_id(9), good).await, NotFound, "{what:?} by {who:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_missing_right_is_told_before_bad_input_and_before_the_state() {
+    let app = App::new();
+    for (n, closed) in [(1, false), (2, true)] {
+        let id = app.held_by_bob(n).await;
+        if closed {
+            app.service.close_session(&bob(), id).await.unwrap();
+        }
+        for what in ALL {
+            for good in [true, false] {
+                let stranger = attempt(&app, what, &mallory(), id, good).await;
+                assert_eq!(stranger, Forbidden, "{what:?}, closed: {closed}, good: {good}");
+                // The owner may do everything but move their session between agents.
+                if matches!(what, Assign | Transfer) {
+                    assert_eq!(attempt(&app, what, &alice(), id, good).await, Forbidden, "{what:?}");
+                }
+                // Another agent may try to claim it: that it is taken is a matter of state.
+                if what != Assign {
+                    assert_eq!(attempt(&app, what, &carol(), id, good).await, Forbidden, "{what:?}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn bad_input_is_told_before_the_state() {
+    let app = App::new();
+    let id = app.held_by_bob(1).await;
+    for closed in [false, true] {
+        if closed {
+            app.service.close_session(&bob(), id).await.unwrap();
+        }
+        for what in ALL.into_iter().filter(|what| takes_input(*what)) {
+            let found = attempt(&app, what, &root(), id, false).await;
+            assert_eq!(found, Invalid, "{what:?}, closed: {closed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_closed_session_is_read_but_not_changed() {
+    let app = App::new();
+    let id = app.held_by_bob(1).await;
+    app.service.close_session(&bob(), id).await.unwrap();
+    for what in ALL {
+        let expected = match what {
+            GetSession | GetMessages | MarkRead | ShowTyping | Watch => Done,
+            SendText | SendWithKey | SendFiles | Close | Assign | Transfer => Conflict,
+        };
+        assert_eq!(attempt(&app, what, &root(), id, true).await, expected, "{what:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_agent_is_told_after_the_right_and_before_the_state() {
+    let app = App::new();
+    let id = app.held_by_bob(1).await;
+    app.service.close_session(&bob(), id).await.unwrap();
+    let nobody = agent_id(&person("nobody", Role::Agent));
+    let is_unknown_agent = |answer: Result<_>| matches!(answer, Err(ChatError::NotFound(Resource::Agent)));
+    assert!(is_unknown_agent(app.service.assign_agent(&root(), id, Ok(nobody.clone())).await));
+    assert!(is_unknown_agent(app.service.transfer_session(&root(), id, Ok(Some(nobody.clone()))).await));
+    assert_eq!(Outcome::of(app.service.assign_agent(&alice(), id, Ok(nobody.clone())).await), Forbidden);
+    assert_eq!(Outcome::of(app.service.transfer_session(&carol(), id, Ok(Some(nobody))).await), Forbidden);
+}
+
+#[tokio::test]
+async fn an_agent_who_lost_the_session_is_refused_everywhere() {
+    let app = App::new();
+    let id = app.held_by_bob(1).await;
+    app.transfer(id, Some(&carol())).await;
+    for what in ALL.into_iter().filter(|what| *what != Assign) {
+        assert_eq!(attempt(&app, what, &bob(), id, true).await, Forbidden, "{what:?}");
+    }
+    assert_eq!(attempt(&app, Assign, &bob(), id, true).await, Conflict, "a claim is told that it is taken");
+}
+
+#[tokio::test]
+async fn a_waiting_session_may_be_looked_at_and_claimed_by_any_agent() {
+    let app = App::new();
+    app.service.admit(&bob()).await.unwrap();
+    let id = app.waiting(&alice(), 1).await;
+    for what in ALL.into_iter().filter(|what| *what != Assign) {
+        let expected = if matches!(what, GetSession | GetMessages | Watch) { Done } else { Forbidden };
+        assert_eq!(attempt(&app, what, &bob(), id, true).await, expected, "{what:?}");
+    }
+    assert_eq!(attempt(&app, Assign, &bob(), id, true).await, Done);
+}
+
+#[tokio::test]
+async fn messages_to_be_read_are_checked_after_the_right() {
+    let app = App::new();
+    let id = app.held_by_bob(1).await;
+    let unknown = || Ok(vec![message_id(77)]);
+    assert_eq!(Outcome::of(app.service.mark_read(&mallory(), id, unknown()).await), Forbidden);
+    assert_eq!(Outcome::of(app.service.mark_read(&bob(), id, unknown()).await), Invalid);
+    assert_eq!(Outcome::of(app.service.mark_read(&bob(), session_id(9), unknown()).await), NotFound);
+}

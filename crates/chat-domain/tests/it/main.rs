@@ -1,0 +1,29 @@
+//! The domain from the outside: its state machine against a simple model, its values at their borders, its policy
+//! against the table of rights, and its use cases on stores in memory.
+//!
+//! Tests that use `chat-testkit` stand here and not in `src`: a unit test would see two copies of this crate.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::unnecessary_wraps,
+    clippy::unwrap_used,
+    reason = "tests: a failed expectation is a failed test, and helpers give exactly what the use cases take"
+)]
+
+mod admit;
+mod agents;
+mod attachments;
+mod check_order;
+mod collect_orphans;
+mod compose_message;
+mod create_session;
+mod delivery;
+mod messages;
+mod policy_table;
+mod session_machine;
+mod support;
+mod values;
+mod watch_session;

@@ -1,0 +1,230 @@
+//! The session's state machine under random sequences of transitions, beside a model that keeps plain numbers.
+
+use std::time::Duration;
+
+use chat_domain::error::Conflict;
+use chat_domain::model::{
+    AgentId, Attempt, Change, ChatSession, Party, Progress, Seq, SessionAction, SessionState, Timestamp,
+};
+use chat_domain::{ChatError, model::TransitionError};
+use chat_testkit::fixtures::{agent_id, alice, bob, carol, change, new_session, root, start};
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Assign(u8),
+    Transfer(Option<u8>),
+    Close,
+    Message(Party),
+    Read(Party, u64),
+    Delivery(Party, u64),
+}
+
+fn party() -> impl Strategy<Value = Party> {
+    prop_oneof![Just(Party::User), Just(Party::Support)]
+}
+
+fn steps() -> impl Strategy<Value = Vec<(Step, u64)>> {
+    let step = prop_oneof![
+        3 => (0..3_u8).prop_map(Step::Assign),
+        3 => proptest::option::of(0..3_u8).prop_map(Step::Transfer),
+        1 => Just(Step::Close),
+        8 => party().prop_map(Step::Message),
+        3 => (party(), 0..4_u64).prop_map(|(reader, read)| Step::Read(reader, read)),
+        3 => (party(), 0..40_u64).prop_map(|(reader, up_to)| Step::Delivery(reader, up_to)),
+    ];
+    // Each step comes with the time since the one before, in milliseconds.
+    proptest::collection::vec((step, 0..5_000_u64), 0..40)
+}
+
+fn agent(n: u8) -> AgentId {
+    AgentId::parse(&format!("agent-{n}")).unwrap()
+}
+
+/// What a session should be, kept without its state machine.
+#[derive(Clone, Debug, Default)]
+struct Model {
+    agent: Option<AgentId>,
+    closed_at: Option<Timestamp>,
+    changes: u64,
+    messages: u64,
+    /// When each customer message came that nobody has answered.
+    unanswered: Vec<Timestamp>,
+    unread_by: [u64; 2],
+    delivered_to: [u64; 2],
+}
+
+fn side(party: Party) -> usize {
+    match party {
+        Party::User => 0,
+        Party::Support => 1,
+    }
+}
+
+impl Model {
+    /// Whether the step is allowed, and how long the customer waited for it.
+    fn apply(&mut self, step: &Step, now: Timestamp) -> Result<Option<Duration>, Attempt> {
+        let open = self.closed_at.is_none();
+        let before = self.agent.clone();
+        match step {
+            Step::Assign(to) if open && self.agent.is_none() => self.agent = Some(agent(*to)),
+            Step::Assign(_) => return Err(Attempt::Assign),
+            Step::Transfer(to) if open => self.agent = to.map(agent),
+            Step::Transfer(_) => return Err(Attempt::Transfer),
+            Step::Close if open => self.closed_at = Some(now),
+            Step::Close => return Err(Attempt::Close),
+            Step::Message(_) if !open => return Err(Attempt::Send),
+            Step::Message(sender) => {
+                self.messages += 1;
+                self.unread_by[side(sender.other())] += 1;
+                self.changes += 1;
+                if *sender == Party::User {
+                    self.unanswered.push(now);
+                    return Ok(None);
+                }
+                let first = std::mem::take(&mut self.unanswered).into_iter().min();
+                return Ok(first.map(|first| Duration::from_millis((now.unix_ms() - first.unix_ms()).unsigned_abs())));
+            }
+            Step::Read(reader, read) => {
+                let unread = &mut self.unread_by[side(*reader)];
+                *unread -= (*unread).min(*read);
+            }
+            Step::Delivery(reader, up_to) => {
+                let mark = &mut self.delivered_to[side(*reader)];
+                *mark = (*mark).max(*up_to);
+            }
+        }
+        let stays = matches!(step, Step::Transfer(_)) && self.agent == before;
+        self.changes += u64::from(!stays);
+        Ok(None)
+    }
+
+    fn assert_describes(&self, session: &ChatSession) {
+        let state = match self.closed_at {
+            Some(at) => SessionState::Closed { agent: self.agent.clone(), at },
+            None => SessionState::Active { agent: self.agent.clone() },
+        };
+        assert_eq!(session.state, state);
+        assert_eq!((session.is_active(), session.ended_at()), (self.closed_at.is_none(), self.closed_at));
+        let progress = Progress {
+            last_seq: Seq::new(self.changes + 1),
+            message_count: self.messages,
+            waiting_since: self.unanswered.first().copied(),
+            unread_by_user: self.unread_by[0],
+            unread_by_support: self.unread_by[1],
+            delivered_to_user: Seq::new(self.delivered_to[0]),
+            delivered_to_support: Seq::new(self.delivered_to[1]),
+        };
+        assert_eq!(session.progress, progress);
+    }
+}
+
+fn take(session: ChatSession, step: &Step, now: Timestamp) -> Result<(ChatSession, Option<Duration>), TransitionError> {
+    let plain = |session| (session, None);
+    match step {
+        Step::Assign(to) => session.assign(agent(*to)).map(plain),
+        Step::Transfer(to) => session.transfer(to.map(agent)).map(plain),
+        Step::Close => session.close(now).map(plain),
+        Step::Message(sender) => session.record_message(*sender, now),
+        Step::Read(reader, read) => Ok(plain(session.record_read(*reader, *read))),
+        Step::Delivery(reader, up_to) => Ok(plain(session.record_delivery(*reader, Seq::new(*up_to)))),
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_session_does_what_the_model_says(steps in steps()) {
+        let (mut session, mut model) = (ChatSession::open(new_session(1)), Model::default());
+        model.assert_describes(&session);
+        let mut now = start();
+        for (step, pause) in steps {
+            now = now.plus(Duration::from_millis(pause));
+            let before = session.clone();
+            match (take(session.clone(), &step, now), model.apply(&step, now)) {
+                (Ok((after, waited)), Ok(expected)) => {
+                    prop_assert_eq!(waited, expected, "the response time of {:?}", step);
+                    session = after;
+                }
+                (Err(error), Err(attempted)) => {
+                    prop_assert_eq!(error, TransitionError { attempted, from: before.state.clone() });
+
+                }
+                (taken, expected) => prop_assert!(false, "{:?} gives {:?}, not {:?}", step, taken, expected),
+            }
+            model.assert_describes(&session);
+            let steps_taken = session.progress.last_seq.get() - before.progress.last_seq.get();
+            prop_assert!(steps_taken <= 1, "a change takes one position");
+            prop_assert_eq!(steps_taken == 0, session == before, "a position is taken exactly by a change");
+            if !before.is_active() {
+                prop_assert_eq!(&session.state, &before.state, "closed is terminal");
+            }
+            prop_assert_eq!(session.as_opened(), ChatSession::open(new_session(1)));
+        }
+    }
+
+    #[test]
+    fn a_decided_change_carries_the_session_after_it(steps in steps()) {
+        let mut session = ChatSession::open(new_session(1));
+        for (step, _) in steps {
+            let action = match step {
+                Step::Assign(to) => SessionAction::Assign(agent(to)),
+                Step::Transfer(to) => SessionAction::Transfer(to.map(agent)),
+                Step::Close => SessionAction::Close,
+                Step::Message(_) | Step::Read(..) | Step::Delivery(..) => continue,
+            };
+            let asked = change(&root(), action, 60);
+            match asked.decide(session.clone()) {
+                Ok((after, None)) => prop_assert_eq!(&after, &session),
+                Ok((after, Some(change))) => {
+                    prop_assert_eq!(change.session(), Some(&after));
+                    prop_assert_eq!(after.progress.last_seq, session.progress.last_seq.next());
+                    session = after;
+                }
+                Err(ChatError::Conflict(conflict)) => {
+                    let expected =
+                        if session.is_active() { Conflict::AlreadyAssigned } else { Conflict::SessionClosed };
+                    prop_assert_eq!(conflict, expected);
+                }
+                Err(error) => prop_assert!(false, "{}", error),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_change_has_the_name_of_its_action() {
+    let open = ChatSession::open(new_session(1));
+    let decide = |session, action| change(&root(), action, 60).decide(session).unwrap();
+    let (session, assigned) = decide(open, SessionAction::Assign(agent_id(&bob())));
+    assert!(matches!(assigned, Some(Change::Assigned(_))));
+    let (session, transferred) = decide(session, SessionAction::Transfer(Some(agent_id(&carol()))));
+    assert!(matches!(transferred, Some(Change::Transferred(_))));
+    let (_, closed) = decide(session, SessionAction::Close);
+    assert!(matches!(closed, Some(Change::Closed(_))));
+}
+
+#[test]
+fn a_right_is_checked_before_the_state_when_a_change_is_decided() {
+    let closed = ChatSession::open(new_session(1)).close(start()).unwrap();
+    let refused = change(&alice(), SessionAction::Transfer(None), 60).decide(closed).unwrap_err();
+    assert!(matches!(refused, ChatError::Forbidden(_)), "{refused}");
+}
+
+#[test]
+fn a_refused_transition_says_what_was_attempted_from_which_state() {
+    let held = ChatSession::open(new_session(1)).assign(agent(1)).unwrap();
+    assert_eq!(
+        held.clone().assign(agent(2)).unwrap_err().to_string(),
+        "cannot assign a session that is active and assigned"
+    );
+    let closed = held.close(start()).unwrap();
+    let refusals = [
+        (closed.clone().assign(agent(1)).unwrap_err(), "cannot assign a session that is closed"),
+        (closed.clone().transfer(None).unwrap_err(), "cannot transfer a session that is closed"),
+        (closed.clone().close(start()).unwrap_err(), "cannot close a session that is closed"),
+        (closed.record_message(Party::User, start()).unwrap_err(), "cannot send a message in a session that is closed"),
+    ];
+    for (error, text) in refusals {
+        assert_eq!(error.to_string(), text);
+    }
+}

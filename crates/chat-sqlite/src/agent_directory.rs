@@ -1,0 +1,90 @@
+//! `AgentDirectory`: who the support agents are.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chat_domain::Result;
+use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName, Timestamp};
+use chat_domain::ports::AgentDirectory;
+use diesel::prelude::*;
+
+use crate::database::Database;
+use crate::error::Failure;
+use crate::rows::{AgentRow, NewAgent};
+use crate::schema::chat_agents;
+use crate::unit_of_work::UnitOfWork;
+
+/// Keeps the agents.
+pub struct SqliteAgentDirectory {
+    pub(crate) database: Arc<Database>,
+}
+
+#[async_trait]
+impl AgentDirectory for SqliteAgentDirectory {
+    async fn find(&self, id: &AgentId) -> Result<Option<Agent>> {
+        let id = id.clone();
+        self.database.read(move |connection| find(connection, &id)).await
+    }
+
+    async fn list(&self) -> Result<Vec<Agent>> {
+        self.database.read(list).await
+    }
+
+    async fn put(&self, id: AgentId, update: AgentUpdate, at: Timestamp) -> Result<(Agent, bool)> {
+        self.database
+            .write(move |unit| match find(&mut unit.connection, &id)? {
+                Some(known) => Ok((store(unit, known.updated(update.clone()))?, false)),
+                None => Ok((store(unit, Agent::new(id.clone(), update.clone(), at))?, true)),
+            })
+            .await
+    }
+
+    async fn register(&self, id: AgentId, name: Option<DisplayName>, at: Timestamp) -> Result<Agent> {
+        self.database
+            .write(move |unit| {
+                if let Some(known) = find(&mut unit.connection, &id)? {
+                    return Ok(known);
+                }
+                let update = AgentUpdate { display_name: name.clone(), active: None };
+                store(unit, Agent::new(id.clone(), update, at))
+            })
+            .await
+    }
+
+    async fn deactivate(&self, id: &AgentId) -> Result<Option<Agent>> {
+        let id = id.clone();
+        self.database
+            .write(move |unit| match find(&mut unit.connection, &id)? {
+                Some(known) => {
+                    let update = AgentUpdate { display_name: None, active: Some(false) };
+                    store(unit, known.updated(update)).map(Some)
+                }
+                None => Ok(None),
+            })
+            .await
+    }
+}
+
+/// The agent of that id.
+pub(crate) fn find(connection: &mut SqliteConnection, id: &AgentId) -> Result<Option<Agent>, Failure> {
+    let row: Option<AgentRow> =
+        chat_agents::table.find(id.as_str()).select(AgentRow::as_select()).first(connection).optional()?;
+    row.map(Agent::try_from).transpose()
+}
+
+fn list(connection: &mut SqliteConnection) -> Result<Vec<Agent>, Failure> {
+    let rows: Vec<AgentRow> =
+        chat_agents::table.select(AgentRow::as_select()).order(chat_agents::id).load(connection)?;
+    rows.into_iter().map(Agent::try_from).collect()
+}
+
+fn store(unit: &mut UnitOfWork, agent: Agent) -> Result<Agent, Failure> {
+    let row = NewAgent::from(&agent);
+    diesel::insert_into(chat_agents::table)
+        .values(&row)
+        .on_conflict(chat_agents::id)
+        .do_update()
+        .set(&row)
+        .execute(&mut unit.connection)?;
+    Ok(agent)
+}

@@ -1,0 +1,161 @@
+//! What goes wrong here, and the only place where errors of diesel and r2d2 become errors of the domain.
+
+use std::io;
+use std::path::PathBuf;
+
+use chat_domain::ChatError;
+use chat_domain::error::{Conflict, Refusal};
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+/// Why work on the database ended early.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The domain refused it.
+    Refused(ChatError),
+    /// The database could not do it.
+    Database(DieselError),
+    /// A row holds something that was never written by this crate.
+    Corrupt { column: &'static str, problem: &'static str },
+}
+
+impl Failure {
+    pub(crate) fn corrupt(column: &'static str, problem: &'static str) -> Self {
+        Self::Corrupt { column, problem }
+    }
+}
+
+impl From<DieselError> for Failure {
+    fn from(error: DieselError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<ChatError> for Failure {
+    fn from(error: ChatError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+impl From<Conflict> for Failure {
+    fn from(conflict: Conflict) -> Self {
+        Self::Refused(conflict.into())
+    }
+}
+
+impl From<Failure> for ChatError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(error) => error,
+            Failure::Database(error) => translate(error),
+            Failure::Corrupt { column, problem } => Self::internal(format!("the column {column} {problem}")),
+        }
+    }
+}
+
+/// What SQLite says when it is busy, out of space or cut off from its file. diesel gives no result code for these, so
+/// the texts of `sqlite3_errstr` have to do; they have not changed since 2013.
+const PASSING: [&str; 6] = [
+    "database is locked",
+    "database table is locked",
+    "database or disk is full",
+    "disk I/O error",
+    "unable to open database file",
+    "interrupted",
+];
+
+fn translate(error: DieselError) -> ChatError {
+    if let DieselError::DatabaseError(DatabaseErrorKind::Unknown, info) = &error
+        && PASSING.iter().any(|text| info.message().contains(text))
+    {
+        return ChatError::unavailable(format!("database: {}", info.message()));
+    }
+    ChatError::internal(error)
+}
+
+/// No connection came free in time.
+pub(crate) fn no_connection(error: &diesel::r2d2::PoolError) -> ChatError {
+    ChatError::unavailable(format!("database: no connection to read with: {error}"))
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file is missing, not accessible, or no database.
+    #[error(
+        "cannot open the database {path}: {reason}; check that the file exists and can be written by this process, or create it by running the migrations"
+    )]
+    File {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        reason: String,
+    },
+    /// The file system cannot hold a database in WAL mode.
+    #[error(
+        "the database {path} cannot use a write-ahead log (its journal mode stays {mode:?}); put it on a local file system"
+    )]
+    WriteAheadLog {
+        /// The database.
+        path: PathBuf,
+        /// The journal mode it has.
+        mode: String,
+    },
+    /// The schema is older than this program.
+    #[error("the database {path} misses migrations ({}); run `chat-server migrate up`", .pending.join(", "))]
+    PendingMigrations {
+        /// The database.
+        path: PathBuf,
+        /// What is missing, oldest first.
+        pending: Vec<String>,
+    },
+    /// The state of the migrations could not be read.
+    #[error(transparent)]
+    Migrations(#[from] MigrateError),
+    /// The operating system gives no thread for the writer.
+    #[error("cannot start the thread that writes to the database {path}")]
+    Thread {
+        /// The database.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+}
+
+/// Why migrations were not run. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The file is not accessible, or no database.
+    #[error(
+        "cannot open the database {path}: {reason}; check that its directory exists and can be written by this process"
+    )]
+    File {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        reason: String,
+    },
+    /// A migration or its bookkeeping failed.
+    #[error("cannot migrate the database {path}: {reason}; nothing was changed")]
+    Failed {
+        /// The database.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The newest migration in the database is not one of this program.
+    #[error(
+        "the database {path} has the migration {version}, which this program does not know; use the program that made it"
+    )]
+    Unknown {
+        /// The database.
+        path: PathBuf,
+        /// The migration's version.
+        version: String,
+    },
+}

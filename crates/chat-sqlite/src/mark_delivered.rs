@@ -1,0 +1,44 @@
+//! Note that messages have reached a participant.
+
+use chat_domain::model::{Change, Principal, Receipt, ReceiptStatus, Seq, SessionId, Timestamp};
+use diesel::prelude::*;
+
+use crate::error::Failure;
+use crate::schema::chat_messages::{self, dsl};
+use crate::unit_of_work::UnitOfWork;
+use crate::values::{DbId, DbParty, seq_from_db, to_db};
+
+pub(crate) fn mark_delivered(
+    unit: &mut UnitOfWork,
+    session_id: SessionId,
+    receiver: &Principal,
+    up_to: Seq,
+    at: Timestamp,
+) -> Result<Option<Receipt>, Failure> {
+    let Some(session) = unit.session(session_id)? else { return Ok(None) };
+    let Some(party) = session.participant(&receiver.id) else { return Ok(None) };
+    // Nobody has received what has not happened yet.
+    let up_to = up_to.min(session.progress.last_seq);
+    let before = session.delivered_to(party);
+    if up_to <= before {
+        return Ok(None);
+    }
+    let arrived = chat_messages::table
+        .filter(dsl::session_id.eq(DbId::from(session_id)))
+        .filter(dsl::seq.gt(to_db(before.get())))
+        .filter(dsl::seq.le(to_db(up_to.get())))
+        .filter(dsl::sender.eq(DbParty(party.other())))
+        .filter(dsl::delivered_at.is_null());
+    let messages: Vec<(i64, DbId)> = arrived.select((dsl::seq, dsl::id)).order(dsl::seq).load(&mut unit.connection)?;
+    let Some((newest, _)) = messages.last() else { return Ok(None) };
+    let receipt = Receipt {
+        reader: receiver.id.clone(),
+        status: ReceiptStatus::Delivered,
+        up_to: seq_from_db("chat_messages.seq", *newest)?,
+        messages: messages.iter().map(|(_, id)| (*id).into()).collect(),
+    };
+    diesel::update(arrived).set(dsl::delivered_at.eq(at.unix_ms())).execute(&mut unit.connection)?;
+    let session = session.record_delivery(party, up_to);
+    unit.changed(session, at, receiver.id.clone(), Change::Receipt(receipt.clone()))?;
+    Ok(Some(receipt))
+}

@@ -1,0 +1,184 @@
+//! The schema's migrations, embedded in the program: run them, undo them, tell which are applied.
+//!
+//! diesel takes no lock around them, so each function that writes holds SQLite's exclusive lock from its first look at
+//! the bookkeeping to its last change: two processes that start at once apply each migration once, and a failure leaves
+//! everything as it was.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::path::Path;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::migration::{Migration, MigrationSource};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use diesel::sqlite::Sqlite;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::connection::{Access, connect, use_write_ahead_log};
+pub use crate::error::MigrateError;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+
+/// How long to wait for another process that migrates or writes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A migration and whether it is applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MigrationStatus {
+    /// Its name, such as `2026-11-22-000001_sessions`.
+    pub name: String,
+    /// Whether the database has it.
+    pub applied: bool,
+}
+
+/// Applies every pending migration, making the file if it is not there, and answers their names, oldest first.
+///
+/// # Errors
+/// When the file cannot be opened or a migration fails; then none of them is applied.
+pub fn up(path: impl AsRef<Path>) -> Result<Vec<String>, MigrateError> {
+    let path = path.as_ref();
+    let mut connection = open(path, Access::Create)?;
+    use_write_ahead_log(&mut connection).map_err(|error| failed(path, &error))?;
+    let applied: Result<_, Stop> = connection.exclusive_transaction(|connection| {
+        let pending = connection.pending_migrations(MIGRATIONS)?;
+        pending
+            .iter()
+            .map(|migration| {
+                connection.run_migration(migration)?;
+                Ok(migration.name().to_string())
+            })
+            .collect()
+    });
+    applied.map_err(|stop| stop.at(path))
+}
+
+/// Undoes the newest `steps` migrations, or all when there are fewer, and answers their names, newest first. Undoing
+/// all of them leaves an empty database.
+///
+/// # Errors
+/// When the file cannot be opened, its newest migration is not one of this program, or a migration fails; then none of
+/// them is undone.
+pub fn down(path: impl AsRef<Path>, steps: usize) -> Result<Vec<String>, MigrateError> {
+    let path = path.as_ref();
+    let mut connection = open(path, Access::Write)?;
+    let undone: Result<_, Stop> = connection.exclusive_transaction(|connection| {
+        let known = known()?;
+        let applied = connection.applied_migrations()?;
+        let mut undone = Vec::new();
+        for version in applied.iter().take(steps) {
+            let migration = known.iter().find(|migration| migration.name().version() == *version);
+            let migration = migration.ok_or_else(|| Stop::Unknown(version.to_string()))?;
+            connection.revert_migration(migration)?;
+            undone.push(migration.name().to_string());
+        }
+        if undone.len() == applied.len() {
+            connection.batch_execute("DROP TABLE __diesel_schema_migrations")?;
+        }
+        Ok(undone)
+    });
+    undone.map_err(|stop| stop.at(path))
+}
+
+/// All migrations of this program, oldest first. Changes nothing, not even when the file is missing.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn status(path: impl AsRef<Path>) -> Result<Vec<MigrationStatus>, MigrateError> {
+    let path = path.as_ref();
+    if !path.exists() {
+        return statuses(&BTreeSet::new()).map_err(|stop| stop.at(path));
+    }
+    let mut connection = open(path, Access::Write)?;
+    status_of(&mut connection).map_err(|stop| stop.at(path))
+}
+
+/// The names of the migrations that the database lacks.
+pub(crate) fn pending(connection: &mut SqliteConnection, path: &Path) -> Result<Vec<String>, MigrateError> {
+    let all = status_of(connection).map_err(|stop| stop.at(path))?;
+    Ok(all.into_iter().filter(|migration| !migration.applied).map(|migration| migration.name).collect())
+}
+
+/// The name of the newest migration of this program.
+pub(crate) fn newest() -> String {
+    known().ok().and_then(|known| known.last().map(|migration| migration.name().to_string())).unwrap_or_default()
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
+fn status_of(connection: &mut SqliteConnection) -> Result<Vec<MigrationStatus>, Stop> {
+    // diesel's own question would make its table first, which is a change.
+    let table: Count = diesel::sql_query(
+        "SELECT count(*) AS count FROM sqlite_master WHERE type = 'table' AND name = '__diesel_schema_migrations'",
+    )
+    .get_result(connection)?;
+    let mut applied = BTreeSet::new();
+    if table.count > 0 {
+        let versions: Vec<Version> =
+            diesel::sql_query("SELECT version FROM __diesel_schema_migrations").load(connection)?;
+        applied.extend(versions.into_iter().map(|row| row.version));
+    }
+    statuses(&applied)
+}
+
+fn statuses(applied: &BTreeSet<String>) -> Result<Vec<MigrationStatus>, Stop> {
+    let all = known()?;
+    let status = |migration: &dyn Migration<Sqlite>| MigrationStatus {
+        name: migration.name().to_string(),
+        applied: applied.contains(&migration.name().version().to_string()),
+    };
+    Ok(all.iter().map(|migration| status(migration.as_ref())).collect())
+}
+
+fn known() -> Result<Vec<Box<dyn Migration<Sqlite>>>, Stop> {
+    let mut known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS)?;
+    known.sort_unstable_by(|a, b| a.name().version().cmp(&b.name().version()));
+    Ok(known)
+}
+
+fn open(path: &Path, access: Access) -> Result<SqliteConnection, MigrateError> {
+    connect(path, access, PATIENCE)
+        .map_err(|error| MigrateError::File { path: path.to_owned(), reason: error.to_string() })
+}
+
+fn failed(path: &Path, reason: &impl Display) -> MigrateError {
+    MigrateError::Failed { path: path.to_owned(), reason: reason.to_string() }
+}
+
+/// Why a transaction of migrations was left.
+enum Stop {
+    Unknown(String),
+    Failed(String),
+}
+
+impl Stop {
+    fn at(self, path: &Path) -> MigrateError {
+        match self {
+            Self::Unknown(version) => MigrateError::Unknown { path: path.to_owned(), version },
+            Self::Failed(reason) => MigrateError::Failed { path: path.to_owned(), reason },
+        }
+    }
+}
+
+impl From<diesel::result::Error> for Stop {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<Box<dyn std::error::Error + Send + Sync>> for Stop {
+    fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

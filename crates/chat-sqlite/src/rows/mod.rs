@@ -1,0 +1,15 @@
+//! One row of each table, and what it means to the domain.
+
+#![expect(clippy::ref_option_ref, reason = "diesel's derives borrow the optional references of a row")]
+
+mod agent;
+mod attachment;
+mod event;
+mod message;
+mod session;
+
+pub(crate) use agent::{AgentRow, NewAgent};
+pub(crate) use attachment::{AttachmentRow, NewAttachment};
+pub(crate) use event::{EventRow, NewEvent};
+pub(crate) use message::{MessageRow, NewMessage};
+pub(crate) use session::{NewSessionRow, ProgressUpdate, SessionRow, StateUpdate, status_of};

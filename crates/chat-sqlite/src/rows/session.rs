@@ -1,0 +1,169 @@
+//! Rows of `chat_sessions`.
+
+use chat_domain::model::{
+    AgentId, ChatSession, Idempotency, Progress, SessionState, StatusFilter, Subject, Tags, Timestamp, UserId,
+};
+use diesel::prelude::*;
+
+use crate::error::Failure;
+use crate::schema::chat_sessions;
+use crate::values::{DbId, DbPriority, DbStatus, from_db, moment_from_db, seq_from_db, to_db, valid};
+
+/// A session as it is read.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = chat_sessions, check_for_backend(diesel::sqlite::Sqlite))]
+pub(crate) struct SessionRow {
+    id: DbId,
+    user_id: String,
+    agent_id: Option<String>,
+    status: DbStatus,
+    priority: DbPriority,
+    subject: Option<String>,
+    tags: String,
+    started_at: i64,
+    ended_at: Option<i64>,
+    last_seq: i64,
+    message_count: i64,
+    waiting_since: Option<i64>,
+    unread_by_user: i64,
+    unread_by_support: i64,
+    delivered_to_user: i64,
+    delivered_to_support: i64,
+}
+
+impl TryFrom<SessionRow> for ChatSession {
+    type Error = Failure;
+
+    fn try_from(row: SessionRow) -> Result<Self, Failure> {
+        let agent = row.agent_id.map(|id| valid("chat_sessions.agent_id", AgentId::parse(&id))).transpose()?;
+        let state = match (row.status.0, row.ended_at) {
+            (StatusFilter::Active, None) => SessionState::Active { agent },
+            (StatusFilter::Closed, Some(at)) => SessionState::Closed { agent, at: Timestamp::from_unix_ms(at) },
+            _ => return Err(Failure::corrupt("chat_sessions.ended_at", "contradicts the status")),
+        };
+        let subject = match &row.subject {
+            Some(subject) => valid("chat_sessions.subject", Subject::parse(subject))?,
+            None => None,
+        };
+        Ok(Self {
+            id: row.id.into(),
+            owner: valid("chat_sessions.user_id", UserId::parse(&row.user_id))?,
+            subject,
+            priority: row.priority.0,
+            tags: tags_from_json(&row.tags)?,
+            started_at: Timestamp::from_unix_ms(row.started_at),
+            state,
+            progress: Progress {
+                last_seq: seq_from_db("chat_sessions.last_seq", row.last_seq)?,
+                message_count: from_db("chat_sessions.message_count", row.message_count)?,
+                waiting_since: moment_from_db(row.waiting_since),
+                unread_by_user: from_db("chat_sessions.unread_by_user", row.unread_by_user)?,
+                unread_by_support: from_db("chat_sessions.unread_by_support", row.unread_by_support)?,
+                delivered_to_user: seq_from_db("chat_sessions.delivered_to_user", row.delivered_to_user)?,
+                delivered_to_support: seq_from_db("chat_sessions.delivered_to_support", row.delivered_to_support)?,
+            },
+        })
+    }
+}
+
+const NO_TAGS: &str = "[]";
+
+fn tags_from_json(json: &str) -> Result<Tags, Failure> {
+    if json == NO_TAGS {
+        return Ok(Tags::default());
+    }
+    let tags: Vec<String> =
+        serde_json::from_str(json).map_err(|_| Failure::corrupt("chat_sessions.tags", "is no JSON array of texts"))?;
+    valid("chat_sessions.tags", Tags::parse(tags))
+}
+
+/// The stage of life of a session.
+pub(crate) fn status_of(session: &ChatSession) -> StatusFilter {
+    if session.is_active() { StatusFilter::Active } else { StatusFilter::Closed }
+}
+
+/// A session that was just opened.
+#[derive(Insertable)]
+#[diesel(table_name = chat_sessions, treat_none_as_default_value = false)]
+pub(crate) struct NewSessionRow<'a> {
+    id: DbId,
+    user_id: &'a str,
+    agent_id: Option<&'a str>,
+    status: DbStatus,
+    priority: DbPriority,
+    subject: Option<&'a str>,
+    tags: String,
+    started_at: i64,
+    ended_at: Option<i64>,
+    #[diesel(embed)]
+    progress: ProgressUpdate,
+    created_by: &'a str,
+    idempotency_key: Option<&'a str>,
+    fingerprint: Option<&'a [u8]>,
+}
+
+impl<'a> NewSessionRow<'a> {
+    pub(crate) fn new(session: &'a ChatSession, creator: &'a UserId, idempotency: Option<&'a Idempotency>) -> Self {
+        Self {
+            id: session.id.into(),
+            user_id: session.owner.as_str(),
+            agent_id: session.agent().map(AgentId::as_str),
+            status: DbStatus(status_of(session)),
+            priority: DbPriority(session.priority),
+            subject: session.subject.as_ref().map(Subject::as_str),
+            tags: serde_json::Value::from(session.tags.as_slice()).to_string(),
+            started_at: session.started_at.unix_ms(),
+            ended_at: session.ended_at().map(Timestamp::unix_ms),
+            progress: ProgressUpdate::new(&session.progress),
+            created_by: creator.as_str(),
+            idempotency_key: idempotency.map(|idempotency| idempotency.key.as_str()),
+            fingerprint: idempotency.map(|idempotency| idempotency.fingerprint.as_bytes().as_slice()),
+        }
+    }
+}
+
+/// What every durable change moves.
+#[derive(AsChangeset, Insertable)]
+#[diesel(table_name = chat_sessions, treat_none_as_null = true, treat_none_as_default_value = false)]
+pub(crate) struct ProgressUpdate {
+    last_seq: i64,
+    message_count: i64,
+    waiting_since: Option<i64>,
+    unread_by_user: i64,
+    unread_by_support: i64,
+    delivered_to_user: i64,
+    delivered_to_support: i64,
+}
+
+impl ProgressUpdate {
+    pub(crate) fn new(progress: &Progress) -> Self {
+        Self {
+            last_seq: to_db(progress.last_seq.get()),
+            message_count: to_db(progress.message_count),
+            waiting_since: progress.waiting_since.map(Timestamp::unix_ms),
+            unread_by_user: to_db(progress.unread_by_user),
+            unread_by_support: to_db(progress.unread_by_support),
+            delivered_to_user: to_db(progress.delivered_to_user.get()),
+            delivered_to_support: to_db(progress.delivered_to_support.get()),
+        }
+    }
+}
+
+/// What an assignment, a transfer or a close moves: indexed columns, so they are left alone otherwise.
+#[derive(AsChangeset)]
+#[diesel(table_name = chat_sessions, treat_none_as_null = true)]
+pub(crate) struct StateUpdate<'a> {
+    agent_id: Option<&'a str>,
+    status: DbStatus,
+    ended_at: Option<i64>,
+}
+
+impl<'a> StateUpdate<'a> {
+    pub(crate) fn new(session: &'a ChatSession) -> Self {
+        Self {
+            agent_id: session.agent().map(AgentId::as_str),
+            status: DbStatus(status_of(session)),
+            ended_at: session.ended_at().map(Timestamp::unix_ms),
+        }
+    }
+}

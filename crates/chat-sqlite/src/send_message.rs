@@ -1,0 +1,63 @@
+//! Append a message to its session.
+
+use chat_domain::ChatError;
+use chat_domain::error::{Conflict, Resource};
+use chat_domain::model::{Change, ChatMessage, Idempotency, MessageDraft};
+use chat_domain::ports::Appended;
+use diesel::prelude::*;
+
+use crate::attachments;
+use crate::error::Failure;
+use crate::rows::{MessageRow, NewAttachment, NewMessage};
+use crate::schema::{chat_attachments, chat_messages};
+use crate::unit_of_work::UnitOfWork;
+use crate::values::DbId;
+
+pub(crate) fn append(unit: &mut UnitOfWork, draft: &MessageDraft) -> Result<Appended, Failure> {
+    let session = unit.session(draft.session_id)?.ok_or(ChatError::NotFound(Resource::Session))?;
+    draft.authorize(&session)?;
+    if let Some(idempotency) = &draft.idempotency
+        && let Some(message) = sent_before(&mut unit.connection, draft, idempotency)?
+    {
+        return Ok(Appended { message, replayed: true });
+    }
+    let accepted = draft.decide(session)?;
+    let message = accepted.message;
+    insert(&mut unit.connection, &message, draft.idempotency.as_ref())?;
+    unit.changed(accepted.session, message.sent_at, message.author.clone(), Change::Message(message.clone()))?;
+    unit.statistics.count_message(accepted.response_time);
+    Ok(Appended { message, replayed: false })
+}
+
+fn insert(
+    connection: &mut SqliteConnection,
+    message: &ChatMessage,
+    idempotency: Option<&Idempotency>,
+) -> QueryResult<()> {
+    diesel::insert_into(chat_messages::table).values(NewMessage::new(message, idempotency)).execute(connection)?;
+    for attachment in NewAttachment::of(message) {
+        diesel::insert_into(chat_attachments::table).values(attachment).execute(connection)?;
+    }
+    Ok(())
+}
+
+/// The message that an earlier request with this key sent, as it was then.
+fn sent_before(
+    connection: &mut SqliteConnection,
+    draft: &MessageDraft,
+    idempotency: &Idempotency,
+) -> Result<Option<ChatMessage>, Failure> {
+    let known: Option<(MessageRow, Option<Vec<u8>>)> = chat_messages::table
+        .select((MessageRow::as_select(), chat_messages::fingerprint))
+        .filter(chat_messages::session_id.eq(DbId::from(draft.session_id)))
+        .filter(chat_messages::author_id.eq(draft.author.id.as_str()))
+        .filter(chat_messages::idempotency_key.eq(idempotency.key.as_str()))
+        .first(connection)
+        .optional()?;
+    let Some((row, fingerprint)) = known else { return Ok(None) };
+    if fingerprint.as_deref() != Some(idempotency.fingerprint.as_bytes().as_slice()) {
+        return Err(Conflict::IdempotencyKeyReused(idempotency.key.clone()).into());
+    }
+    let message = attachments::complete(connection, draft.session_id, vec![row])?.pop();
+    Ok(message.map(ChatMessage::as_sent))
+}

@@ -1,0 +1,140 @@
+//! The store as a whole: open it, use its parts, close it.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use chat_domain::model::LiveEvent;
+use chat_domain::ports::Notifier;
+use diesel::prelude::*;
+use diesel::r2d2::Pool;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tracing::{error, info};
+
+use crate::connection::{self, Access, PrepareReader};
+use crate::database::Database;
+use crate::group_commit::{self, Limits};
+use crate::unit_of_work::UnitOfWork;
+use crate::{
+    OpenError, SqliteAgentDirectory, SqliteConfig, SqliteEventLog, SqliteHealthProbe, SqliteMessageRepository,
+    SqliteSessionRepository, SqliteStatsReader, migrate,
+};
+
+/// The embedded store.
+pub struct SqliteStore {
+    /// Keeps sessions.
+    pub sessions: Arc<SqliteSessionRepository>,
+    /// Keeps messages.
+    pub messages: Arc<SqliteMessageRepository>,
+    /// Reads the past of sessions.
+    pub events: Arc<SqliteEventLog>,
+    /// Reads the statistics.
+    pub stats: Arc<SqliteStatsReader>,
+    /// Keeps the agents.
+    pub agents: Arc<SqliteAgentDirectory>,
+    /// Tries the database.
+    pub health: Arc<SqliteHealthProbe>,
+    database: Arc<Database>,
+    writer: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl SqliteStore {
+    /// Opens a migrated database. Every committed change is given to `notifier` by the writer's thread.
+    ///
+    /// Must be called on a tokio runtime with a blocking pool; that runtime carries all reads from then on, whichever
+    /// runtime the callers are on. A caller's own runtime needs its timer enabled.
+    ///
+    /// # Errors
+    /// When the file is missing, not a database, or lacks migrations.
+    pub async fn open(config: SqliteConfig, notifier: Arc<dyn Notifier>) -> Result<Self, OpenError> {
+        let runtime = Handle::current();
+        let path = config.path.clone();
+        let here = runtime.clone();
+        let opened = runtime.spawn_blocking(move || Self::open_blocking(&config, notifier, here)).await;
+        opened.unwrap_or_else(|ended| Err(OpenError::File { path, reason: ended.to_string() }))
+    }
+
+    fn open_blocking(config: &SqliteConfig, notifier: Arc<dyn Notifier>, runtime: Handle) -> Result<Self, OpenError> {
+        let path = config.path.as_path();
+        let file = |reason: String| OpenError::File { path: path.to_owned(), reason };
+        let writer = writing_connection(config)?;
+        let readers = config.readers.max(1);
+        let pool = Pool::builder()
+            .max_size(readers)
+            .min_idle(Some(1))
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_on_check_out(false)
+            .connection_timeout(config.read_timeout)
+            .connection_customizer(Box::new(PrepareReader { busy_timeout: config.busy_timeout }))
+            .build(connection::readers(path))
+            .map_err(|error| file(error.to_string()))?;
+        let limits = Limits { queue: config.queue.max(1), batch: config.max_batch.max(1) };
+        let publish = move |event| notifier.publish(LiveEvent::Durable(event));
+        let (queue, thread) = group_commit::start(UnitOfWork::new(writer), limits, publish)
+            .map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
+        let permits = Arc::new(Semaphore::new(usize::try_from(readers).unwrap_or(Semaphore::MAX_PERMITS)));
+        let read_timeout = config.read_timeout;
+        let database = Arc::new(Database { pool, permits, read_timeout, runtime, writer: queue });
+        info!(
+            db.path = %path.display(),
+            db.schema = migrate::newest(),
+            db.readers = readers,
+            "opened the database {}",
+            path.display()
+        );
+        Ok(Self::new(database, thread))
+    }
+
+    fn new(database: Arc<Database>, writer: JoinHandle<()>) -> Self {
+        let db = || Arc::clone(&database);
+        Self {
+            sessions: Arc::new(SqliteSessionRepository { database: db() }),
+            messages: Arc::new(SqliteMessageRepository { database: db() }),
+            events: Arc::new(SqliteEventLog { database: db() }),
+            stats: Arc::new(SqliteStatsReader { database: db() }),
+            agents: Arc::new(SqliteAgentDirectory { database: db() }),
+            health: Arc::new(SqliteHealthProbe { database: db() }),
+            writer: Arc::new(Mutex::new(Some(writer))),
+            database,
+        }
+    }
+
+    /// Finishes every write that waits, empties the write-ahead log and stops the writer. Later writes are refused as
+    /// `Unavailable`; reads go on. Closing twice is the same as once.
+    pub async fn close(&self) {
+        let database = Arc::clone(&self.database);
+        let writer = Arc::clone(&self.writer);
+        let closing = self.database.runtime.spawn_blocking(move || {
+            database.writer.stop();
+            let thread = writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if thread.is_some_and(|thread| thread.join().is_err()) {
+                error!("the database writer panicked");
+            }
+        });
+        // A runtime that is gone has nothing left to wait for.
+        let _runtime_gone = closing.await;
+    }
+}
+
+fn writing_connection(config: &SqliteConfig) -> Result<SqliteConnection, OpenError> {
+    let path = config.path.as_path();
+    let file = |reason: String| OpenError::File { path: path.to_owned(), reason };
+    let mut writer =
+        connection::connect(path, Access::Write, config.busy_timeout).map_err(|error| file(error.to_string()))?;
+    let pending = pending(&mut writer, path)?;
+    if !pending.is_empty() {
+        return Err(OpenError::PendingMigrations { path: path.to_owned(), pending });
+    }
+    let mode = connection::use_write_ahead_log(&mut writer).map_err(|error| file(error.to_string()))?;
+    if mode != "wal" {
+        return Err(OpenError::WriteAheadLog { path: path.to_owned(), mode });
+    }
+    connection::prepare_writer(&mut writer).map_err(|error| file(error.to_string()))?;
+    Ok(writer)
+}
+
+fn pending(writer: &mut SqliteConnection, path: &Path) -> Result<Vec<String>, OpenError> {
+    Ok(migrate::pending(writer, path)?)
+}

@@ -1,0 +1,42 @@
+//! The contract suite of the store's ports. Each case also checks the plans of the statements it ran.
+
+use std::sync::Arc;
+use std::thread;
+
+use chat_sqlite::{SqliteConfig, SqliteStore};
+use chat_testkit::RecordingNotifier;
+use chat_testkit::contract::StoreUnderTest;
+
+use crate::plans;
+use crate::support::Place;
+
+/// Lives a little longer than the ports, so that what the case ran can be checked.
+struct Guard {
+    place: Place,
+    _store: SqliteStore,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            plans::check(&self.place.path());
+        }
+    }
+}
+
+async fn make_store() -> StoreUnderTest {
+    let place = Place::migrated();
+    let notifier = Arc::new(RecordingNotifier::default());
+    let store = place.open_with(SqliteConfig::new(place.path()), Arc::<RecordingNotifier>::clone(&notifier)).await;
+    StoreUnderTest {
+        sessions: Arc::<chat_sqlite::SqliteSessionRepository>::clone(&store.sessions),
+        messages: Arc::<chat_sqlite::SqliteMessageRepository>::clone(&store.messages),
+        events: Arc::<chat_sqlite::SqliteEventLog>::clone(&store.events),
+        stats: Arc::<chat_sqlite::SqliteStatsReader>::clone(&store.stats),
+        agents: Arc::<chat_sqlite::SqliteAgentDirectory>::clone(&store.agents),
+        notifier,
+        guard: Box::new(Guard { place, _store: store }),
+    }
+}
+
+chat_testkit::store_contract!(make_store);

@@ -1,0 +1,164 @@
+//! The migrations go both ways, run once however many processes start, and agree with what the code believes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use chat_sqlite::{OpenError, SqliteConfig, SqliteStore, migrate};
+use chat_testkit::RecordingNotifier;
+use diesel::prelude::*;
+use diesel::sql_types::{Integer, Text};
+
+use crate::support::Place;
+
+#[derive(Debug, PartialEq, Eq, QueryableByName)]
+struct Entry {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    sql: String,
+}
+
+fn connect(path: &Path) -> SqliteConnection {
+    SqliteConnection::establish(path.to_str().unwrap()).unwrap()
+}
+
+/// The text of everything that is in the schema.
+fn dump(path: &Path) -> Vec<Entry> {
+    diesel::sql_query("SELECT name, coalesce(sql, '') AS sql FROM sqlite_master ORDER BY name")
+        .load(&mut connect(path))
+        .unwrap()
+}
+
+#[test]
+fn up_down_up_gives_the_same_schema_and_down_an_empty_one() {
+    let place = Place::new();
+    let names = migrate::up(place.path()).unwrap();
+    let first = dump(&place.path());
+    let mut undone = migrate::down(place.path(), usize::MAX).unwrap();
+    undone.reverse();
+    assert_eq!(undone, names);
+    assert_eq!(dump(&place.path()), []);
+    assert_eq!(migrate::up(place.path()).unwrap(), names);
+    assert_eq!(dump(&place.path()), first);
+}
+
+#[test]
+fn each_migration_can_be_undone_alone() {
+    let place = Place::new();
+    let names = migrate::up(place.path()).unwrap();
+    let whole = dump(&place.path());
+    for steps in 1..=names.len() {
+        migrate::down(place.path(), steps).unwrap();
+        let applied = migrate::status(place.path()).unwrap().iter().filter(|migration| migration.applied).count();
+        assert_eq!(applied, names.len() - steps);
+        assert_eq!(migrate::up(place.path()).unwrap(), names[names.len() - steps..]);
+        assert_eq!(dump(&place.path()), whole);
+    }
+}
+
+#[test]
+fn the_status_of_a_missing_file_is_told_without_making_it() {
+    let place = Place::new();
+    let status = migrate::status(place.path()).unwrap();
+    assert!(!status.is_empty() && status.iter().all(|migration| !migration.applied));
+    assert!(!place.path().exists());
+}
+
+#[test]
+fn processes_that_migrate_at_once_apply_each_migration_once() {
+    let place = Place::new();
+    let all = migrate::status(place.path()).unwrap().len();
+    let path = place.path();
+    let applied: usize = thread::scope(|scope| {
+        let racers: Vec<_> = (0..8).map(|_| scope.spawn(|| migrate::up(&path).unwrap().len())).collect();
+        racers.into_iter().map(|racer| racer.join().unwrap()).sum()
+    });
+    assert_eq!(applied, all);
+}
+
+#[test]
+fn a_failing_migration_leaves_nothing_behind() {
+    let place = Place::new();
+    let mut connection = connect(&place.path());
+    diesel::sql_query("CREATE TABLE chat_agents (in_the_way)").execute(&mut connection).unwrap();
+    let before = dump(&place.path());
+    let error = migrate::up(place.path()).unwrap_err().to_string();
+    assert!(error.contains("chat_agents") && error.contains("nothing was changed"), "{error}");
+    assert_eq!(dump(&place.path()), before);
+}
+
+#[tokio::test]
+async fn a_store_with_pending_migrations_does_not_open() {
+    let place = Place::migrated();
+    let undone = migrate::down(place.path(), 1).unwrap();
+    let opened = SqliteStore::open(SqliteConfig::new(place.path()), Arc::new(RecordingNotifier::default())).await;
+    match opened.err().unwrap() {
+        error @ OpenError::PendingMigrations { .. } => {
+            let text = error.to_string();
+            assert!(text.contains(&undone[0]) && text.contains("chat-server migrate up"), "{text}");
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_missing_database_is_named_and_not_made() {
+    let place = Place::new();
+    let opened = SqliteStore::open(SqliteConfig::new(place.path()), Arc::new(RecordingNotifier::default())).await;
+    let error = opened.err().unwrap().to_string();
+    assert!(error.contains(place.path().to_str().unwrap()), "{error}");
+    assert!(!place.path().exists());
+}
+
+#[derive(QueryableByName)]
+struct Column {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    r#type: String,
+    #[diesel(sql_type = Integer)]
+    notnull: i32,
+    #[diesel(sql_type = Integer)]
+    pk: i32,
+}
+
+/// The table in the words of `schema.rs`.
+fn described(path: &Path, table: &str) -> String {
+    let columns: Vec<Column> =
+        diesel::sql_query(format!("SELECT name, type, \"notnull\", pk FROM pragma_table_info('{table}') ORDER BY cid"))
+            .load(&mut connect(path))
+            .unwrap();
+    let keys: BTreeMap<i32, &str> =
+        columns.iter().filter(|column| column.pk > 0).map(|column| (column.pk, column.name.as_str())).collect();
+    let mut lines = vec![format!("{table} ({}) {{", keys.into_values().collect::<Vec<_>>().join(", "))];
+    for column in &columns {
+        let kind = match column.r#type.as_str() {
+            "BLOB" => "Binary",
+            "TEXT" => "Text",
+            "BIGINT" => "BigInt",
+            "INTEGER" => "Integer",
+            "BOOLEAN" => "Bool",
+            "DOUBLE" => "Double",
+            other => panic!("{table}.{} has the type {other}", column.name),
+        };
+        let kind = if column.notnull == 1 { kind.to_owned() } else { format!("Nullable<{kind}>") };
+        lines.push(format!("        {} -> {kind},", column.name));
+    }
+    lines.push("    }".to_owned());
+    lines.join("\n")
+}
+
+#[test]
+fn the_code_describes_the_tables_as_they_are() {
+    let schema = include_str!("../../src/schema.rs");
+    let place = Place::migrated();
+    let entries = dump(&place.path());
+    let tables: Vec<&Entry> = entries.iter().filter(|entry| entry.sql.starts_with("CREATE TABLE chat_")).collect();
+    for table in &tables {
+        let described = described(&place.path(), &table.name);
+        assert!(schema.contains(&described), "schema.rs lacks\n{described}");
+    }
+    assert_eq!(schema.matches("diesel::table!").count(), tables.len());
+}

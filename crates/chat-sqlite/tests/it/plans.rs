@@ -1,0 +1,66 @@
+//! No statement reads more of a table than it needs.
+//!
+//! Every store of the contract suite checks, when its case is over, the plans of all statements that the case ran: so
+//! a new statement is checked as soon as any case reaches it.
+
+use std::path::Path;
+
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+
+use crate::recorder;
+use crate::support::Place;
+
+/// Walks over a whole table or index that are meant to be.
+const MEANT: [(&str, &str); 3] = [
+    ("SCAN chat_agents", "lists the agents, all of them; there are a few hundred at most"),
+    ("SCAN chat_stats", "sums the rows of the writers; there are a few dozen at most"),
+    ("SCAN chat_sessions USING COVERING INDEX chat_sessions_by_start", "is in the order of the list and ends at LIMIT"),
+];
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// What is wrong with the plan of a statement.
+fn objections(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+    let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(connection).unwrap();
+    let bad = |step: &String| {
+        let scans = step.starts_with("SCAN") && !step.contains("CONSTANT ROW") && !step.contains("VALUES");
+        let meant = MEANT.iter().any(|(meant, _reason)| step == meant);
+        (scans && !meant) || step.contains("TEMP B-TREE") || step.contains("AUTOMATIC")
+    };
+    steps.into_iter().map(|step| step.detail).filter(bad).collect()
+}
+
+/// Checks all statements that were run on the database so far.
+///
+/// # Panics
+/// When one of them scans or sorts.
+pub(crate) fn check(path: &Path) {
+    let statements = recorder::statements(path.parent().unwrap());
+    assert!(!statements.is_empty(), "the recorder has seen no statement");
+    let mut connection = connect(path);
+    for statement in statements {
+        let objections = objections(&mut connection, &statement);
+        assert!(objections.is_empty(), "{objections:?} in the plan of {statement}");
+    }
+}
+
+fn connect(path: &Path) -> SqliteConnection {
+    SqliteConnection::establish(path.to_str().unwrap()).unwrap()
+}
+
+#[test]
+fn the_check_objects_to_scans_and_sorts() {
+    let place = Place::migrated();
+    let mut connection = connect(&place.path());
+    let mut objections = |statement: &str| objections(&mut connection, statement).len();
+    assert_eq!(objections("SELECT * FROM chat_messages WHERE content = ?"), 1);
+    assert_eq!(objections("SELECT id FROM chat_sessions WHERE priority = ?"), 1);
+    assert_eq!(objections("SELECT * FROM chat_messages WHERE session_id = ? ORDER BY created_at"), 1);
+    assert_eq!(objections("DELETE FROM chat_attachments WHERE position = ?"), 1);
+    assert_eq!(objections("SELECT * FROM chat_messages WHERE session_id = ? AND seq > ? ORDER BY seq"), 0);
+}

@@ -1,0 +1,265 @@
+//! The documents: links lead somewhere, recipes name files that exist, invariants name tests that exist, and the top of the
+//! repository stays small.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::{assert_none, files, read, relative, root};
+use crate::tokens::{functions, parse};
+
+const ARCHITECTURE: &str = "docs/architecture.md";
+const RECIPES: &str = "docs/development";
+
+/// What the top of the repository holds beside the tools' dotfiles.
+const TOP_LEVEL: &[&str] = &[
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "clippy.toml",
+    "crates",
+    "docs",
+    "justfile",
+    "migrations",
+    "rustfmt.toml",
+];
+
+fn documents() -> Vec<PathBuf> {
+    files("", "md")
+}
+
+/// The lines outside of code blocks, with their numbers.
+fn prose(text: &str) -> Vec<(usize, &str)> {
+    let mut fenced = false;
+    let mut lines = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            lines.push((index + 1, line));
+        }
+    }
+    lines
+}
+
+/// A line's parts outside and inside of backticks, in turn: the even ones are prose, the odd ones code.
+fn split_code(line: &str) -> Vec<&str> {
+    line.split('`').collect()
+}
+
+fn code_spans(line: &str) -> Vec<&str> {
+    split_code(line).into_iter().skip(1).step_by(2).collect()
+}
+
+/// The targets of the links in a line: `[text](target)`, and `[name]: target`.
+fn link_targets(line: &str) -> Vec<String> {
+    // Code in a link's text is part of the link; code that looks like a link is none.
+    let masked: String = split_code(line)
+        .iter()
+        .enumerate()
+        .map(|(index, part)| if index % 2 == 0 { (*part).to_owned() } else { "c".repeat(part.len()) })
+        .collect();
+    let mut targets = Vec::new();
+    let mut rest = masked.as_str();
+    while let Some((_, after)) = rest.split_once("](") {
+        let (target, next) = after.split_once(')').unwrap_or((after, ""));
+        targets.push(target.to_owned());
+        rest = next;
+    }
+    if let Some((name, target)) = masked.split_once("]: ")
+        && name.starts_with('[')
+    {
+        targets.push(target.to_owned());
+    }
+    // `target "title"`
+    targets.iter().filter_map(|target| target.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+/// The anchors that GitHub gives the headings of a document.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (_, line) in prose(text) {
+        let heading = line.trim_start_matches('#');
+        if heading.len() == line.len() || !heading.starts_with(' ') {
+            continue;
+        }
+        let slug: String = heading
+            .trim()
+            .to_lowercase()
+            .chars()
+            .filter(|sign| sign.is_alphanumeric() || [' ', '-', '_'].contains(sign))
+            .map(|sign| if sign == ' ' { '-' } else { sign })
+            .collect();
+        let mut anchor = slug.clone();
+        for number in 1.. {
+            if found.insert(anchor.clone()) {
+                break;
+            }
+            anchor = format!("{slug}-{number}");
+        }
+    }
+    found
+}
+
+/// What is wrong with a link of a document, if anything.
+fn wrong(document: &Path, target: &str) -> Option<String> {
+    let elsewhere = ["http://", "https://", "mailto:"];
+    if elsewhere.iter().any(|scheme| target.starts_with(scheme)) {
+        return None;
+    }
+    let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+    let path = if file.is_empty() { document.to_owned() } else { document.parent()?.join(file) };
+    if !path.exists() {
+        return Some(format!("leads to {target}, which does not exist"));
+    }
+    let is_document = path.extension().is_some_and(|extension| extension == "md");
+    (is_document && !anchor.is_empty() && !anchors(&read(&path)).contains(anchor))
+        .then(|| format!("leads to {target}, but there is no such heading"))
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    assert!(root().join("README.md").is_file(), "write README.md: what this is, for whom, and how to start it");
+    let mut problems = Vec::new();
+    for document in documents() {
+        for (number, line) in prose(&read(&document)) {
+            for target in link_targets(line) {
+                let problem = wrong(&document, &target);
+                problems.extend(problem.map(|problem| format!("{}:{number} {problem}", relative(&document))));
+            }
+        }
+    }
+    assert_none(&problems, "correct the link, or write what it promises");
+}
+
+/// The part of a path in front of a placeholder (`<name>`, `*`, `{a,b}`, `…`), cut at a directory.
+fn fixed_part(path: &str) -> &str {
+    match path.find(['<', '*', '{', '…']) {
+        Some(at) => path.get(..at).and_then(|head| head.rsplit_once('/')).map_or("", |(directory, _)| directory),
+        None => path,
+    }
+}
+
+#[test]
+fn recipes_name_files_that_exist() {
+    assert!(root().join(RECIPES).is_dir(), "write the recipes for the common changes in {RECIPES}");
+    let mut problems = Vec::new();
+    for recipe in files(RECIPES, "md") {
+        let text = read(&recipe);
+        for (number, line) in prose(&text) {
+            for span in code_spans(line) {
+                // `path`, or `path::item`, or `path:line`; a command has spaces.
+                let path = span.split(':').next().unwrap_or_default();
+                let is_path = ["crates/", "docs/", "migrations/"].iter().any(|start| path.starts_with(start));
+                if is_path && !path.contains(' ') && !root().join(fixed_part(path)).exists() {
+                    problems.push(format!("{}:{number} names {path}, which does not exist", relative(&recipe)));
+                }
+            }
+        }
+    }
+    assert_none(&problems, "name the file that takes its place; write placeholders as `crates/…/<name>.rs`");
+}
+
+/// The names of everything that can be a test: functions in test programs, in contract suites, and in files with unit tests.
+fn test_names() -> BTreeSet<String> {
+    files("crates", "rs")
+        .into_iter()
+        .filter(|path| {
+            let name = relative(path);
+            name.contains("/tests/")
+                || name.starts_with("crates/chat-testkit/src/contract/")
+                || read(path).contains("#[cfg(test)]")
+        })
+        .flat_map(|path| functions(&parse(&path)))
+        .collect()
+}
+
+/// The tests that a line names after `test:`.
+fn named_tests(line: &str) -> Vec<&str> {
+    let Some((_, named)) = line.split_once("test:") else { return Vec::new() };
+    code_spans(named).into_iter().map(|name| name.rsplit("::").next().unwrap_or(name)).collect()
+}
+
+/// The numbered items under the heading about invariants: the line of each, and its text.
+fn invariants(text: &str) -> Vec<(usize, String)> {
+    let mut found: Vec<(usize, String)> = Vec::new();
+    let mut inside = false;
+    for (number, line) in prose(text) {
+        if line.starts_with('#') {
+            inside = line.to_lowercase().contains("invariant");
+        } else if inside {
+            let begins = line.split_once(". ").is_some_and(|(head, _)| head.parse::<u32>().is_ok());
+            if begins {
+                found.push((number, line.to_owned()));
+            } else if let Some((_, item)) = found.last_mut() {
+                item.push('\n');
+                item.push_str(line);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_invariant_names_tests_that_exist() {
+    let path = root().join(ARCHITECTURE);
+    assert!(path.is_file(), "write {ARCHITECTURE}: bird's eye, code map, numbered invariants, walkthroughs");
+    let text = read(&path);
+    let invariants = invariants(&text);
+    assert!(!invariants.is_empty(), "{ARCHITECTURE} needs a heading `Invariants` and numbered items under it (`1. …`)");
+
+    let known = test_names();
+    let mut problems = Vec::new();
+    for (number, item) in invariants {
+        if item.lines().all(|line| named_tests(line).is_empty()) {
+            problems.push(format!("{ARCHITECTURE}:{number} names no test"));
+        }
+    }
+    for (number, line) in prose(&text) {
+        for name in named_tests(line).into_iter().filter(|name| !known.contains(*name)) {
+            problems.push(format!("{ARCHITECTURE}:{number} names the test {name}, which does not exist"));
+        }
+    }
+    assert_none(&problems, "write ``test: `name_of_the_test` `` in the invariant, and the test if there is none");
+}
+
+#[test]
+fn the_top_of_the_repository_stays_small() {
+    // What git ignores there is not part of the repository.
+    let ignored = read(&root().join(".gitignore"));
+    let ignored: Vec<&str> = ignored.lines().map(|line| line.trim_matches('/')).collect();
+    let mut problems = Vec::new();
+    for entry in fs::read_dir(root()).unwrap() {
+        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') && !TOP_LEVEL.contains(&name.as_str()) && !ignored.contains(&name.as_str()) {
+            problems.push(name);
+        }
+    }
+    assert_none(&problems, "code lives in crates/, texts and deployment examples in docs/; tools have their dotfiles");
+}
+
+#[test]
+fn links_and_anchors_are_read_as_github_reads_them() {
+    assert_eq!(link_targets("see [a](b.md#c) and [`x](y)`](d.md \"title\"), `[e](f)`"), ["b.md#c", "d.md"]);
+    assert_eq!(link_targets("[name]: docs/x.md"), ["docs/x.md"]);
+    let text = "# One & two\n## One\n## One\n```\n# code\n```\n## `chat_x`: y";
+    let expected = ["chat_x-y", "one", "one--two", "one-1"].map(str::to_owned);
+    assert_eq!(anchors(text), BTreeSet::from(expected));
+}
+
+#[test]
+fn invariants_and_their_tests_are_found() {
+    let text = "# A\n1. no\n## Invariants\n1. one\n   test: `a::b`, `c`\n2. two\n## Next\n3. no";
+    let found = invariants(text);
+    assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [4, 6]);
+    assert_eq!(named_tests("   test: `a::b`, `c`"), ["b", "c"]);
+}
+
+#[test]
+fn placeholders_end_the_checked_part_of_a_path() {
+    assert_eq!(fixed_part("crates/a/src/<name>.rs"), "crates/a/src");
+    assert_eq!(fixed_part("crates/a/b.rs"), "crates/a/b.rs");
+    assert_eq!(fixed_part("crates/*/src"), "crates");
+}

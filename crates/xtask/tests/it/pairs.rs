@@ -1,0 +1,77 @@
+//! One concern has one file name in every layer: a use case, its handler, its test.
+
+use std::collections::BTreeSet;
+
+use crate::support::{assert_none, files};
+
+const USE_CASES: &str = "crates/chat-domain/src/service";
+const HANDLERS: &str = "crates/chat-http/src/handlers";
+const TESTS: &str = "crates/chat-http/tests/it";
+
+/// Use cases that no request asks for, and why.
+const WITHOUT_HANDLER: &[(&str, &str)] = &[
+    ("admit", "runs at the beginning of every request and has no path of its own"),
+    ("collect_orphans", "the server starts it by the clock"),
+    ("mark_delivered", "a socket's pong asks for it"),
+];
+
+/// Handlers that are not about chats, and why.
+const WITHOUT_USE_CASE: &[(&str, &str)] = &[("health", "asks the adapters how they are")];
+
+/// The base names of the files in a directory, without `mod` and `main`.
+fn names(directory: &str) -> BTreeSet<String> {
+    files(directory, "rs")
+        .iter()
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .filter(|name| name != "mod" && name != "main")
+        .collect()
+}
+
+fn is_listed(list: &[(&str, &str)], name: &str) -> bool {
+    list.iter().any(|(listed, _)| *listed == name)
+}
+
+#[test]
+fn every_use_case_has_a_handler_of_its_name() {
+    let handlers = names(HANDLERS);
+    let missing: Vec<String> = names(USE_CASES)
+        .into_iter()
+        .filter(|name| !handlers.contains(name) && !is_listed(WITHOUT_HANDLER, name))
+        .map(|name| format!("{HANDLERS}/{name}.rs"))
+        .collect();
+    assert_none(&missing, "write the handler, or say in WITHOUT_HANDLER why the use case has none");
+}
+
+#[test]
+fn every_handler_has_a_use_case_of_its_name() {
+    let use_cases = names(USE_CASES);
+    let missing: Vec<String> = names(HANDLERS)
+        .into_iter()
+        .filter(|name| !use_cases.contains(name) && !is_listed(WITHOUT_USE_CASE, name))
+        .map(|name| format!("{USE_CASES}/{name}.rs"))
+        .collect();
+    assert_none(
+        &missing,
+        "write the use case, give both files the same name, or say in WITHOUT_USE_CASE why there is none",
+    );
+}
+
+#[test]
+fn every_handler_has_a_test_file_of_its_name() {
+    let tests = names(TESTS);
+    let missing: Vec<String> = names(HANDLERS)
+        .into_iter()
+        .filter(|name| !tests.contains(name))
+        .map(|name| format!("{TESTS}/{name}.rs"))
+        .collect();
+    assert_none(&missing, "test the operation over HTTP in a file of its name");
+}
+
+#[test]
+fn the_lists_of_exceptions_name_what_exists() {
+    let (use_cases, handlers) = (names(USE_CASES), names(HANDLERS));
+    let needless = WITHOUT_HANDLER.iter().filter(|(name, _)| !use_cases.contains(*name) || handlers.contains(*name));
+    let strange = WITHOUT_USE_CASE.iter().filter(|(name, _)| !handlers.contains(*name) || use_cases.contains(*name));
+    let problems: Vec<String> = needless.chain(strange).map(|(name, _)| (*name).to_owned()).collect();
+    assert_none(&problems, "take it out of the list of exceptions in crates/xtask/tests/it/pairs.rs");
+}
