@@ -51,7 +51,11 @@ fn every_document_has_a_test(package: &str, documents: &[&str]) -> anyhow::Resul
     let mut list = cargo(["test", "--quiet", "--test=it"]);
     list.arg(format!("--package={package}")).args(["--", NAME_PART, "--list"]);
     let listed = list.output().context("cargo cannot be started")?;
-    let tests = String::from_utf8_lossy(&listed.stdout).lines().filter(|line| line.ends_with(": test")).count();
+    let tests = String::from_utf8_lossy(&listed.stdout)
+        .lines()
+        .filter_map(|line| line.strip_suffix(": test")?.rsplit("::").next())
+        .filter(|name| name.contains(NAME_PART))
+        .count();
     ensure!(
         tests >= documents.len(),
         "{package} has {tests} tests with `{NAME_PART}` in their names for {} documents ({})",

@@ -176,27 +176,38 @@ fn test_names() -> BTreeSet<String> {
         .collect()
 }
 
-/// The tests that a line names after `test:`.
-fn named_tests(line: &str) -> Vec<&str> {
-    let Some((_, named)) = line.split_once("test:") else { return Vec::new() };
-    code_spans(named).into_iter().map(|name| name.rsplit("::").next().unwrap_or(name)).collect()
+/// A paragraph or an item of a list.
+struct Block {
+    line: usize,
+    text: String,
+    /// Whether it is a numbered item under the heading about invariants.
+    invariant: bool,
 }
 
-/// The numbered items under the heading about invariants: the line of each, and its text.
-fn invariants(text: &str) -> Vec<(usize, String)> {
-    let mut found: Vec<(usize, String)> = Vec::new();
-    let mut inside = false;
-    for (number, line) in prose(text) {
-        if line.starts_with('#') {
-            inside = line.to_lowercase().contains("invariant");
-        } else if inside {
-            let begins = line.split_once(". ").is_some_and(|(head, _)| head.parse::<u32>().is_ok());
-            if begins {
-                found.push((number, line.to_owned()));
-            } else if let Some((_, item)) = found.last_mut() {
-                item.push('\n');
-                item.push_str(line);
-            }
+impl Block {
+    /// The tests that it names: all code after `test:`.
+    fn tests(&self) -> Vec<&str> {
+        let Some((_, named)) = self.text.split_once("test:") else { return Vec::new() };
+        code_spans(named).into_iter().map(|name| name.rsplit("::").next().unwrap_or(name)).collect()
+    }
+}
+
+fn blocks(text: &str) -> Vec<Block> {
+    let mut found: Vec<Block> = Vec::new();
+    let (mut among_invariants, mut open) = (false, false);
+    for (line, text) in prose(text) {
+        let numbered = text.split_once(". ").is_some_and(|(head, _)| head.parse::<u32>().is_ok());
+        if text.starts_with('#') {
+            among_invariants = text.to_lowercase().contains("invariant");
+            open = false;
+        } else if text.trim().is_empty() {
+            open = false;
+        } else if let Some(block) = found.last_mut().filter(|_| open && !numbered) {
+            block.text.push('\n');
+            block.text.push_str(text);
+        } else {
+            found.push(Block { line, text: text.to_owned(), invariant: numbered && among_invariants });
+            open = true;
         }
     }
     found
@@ -206,23 +217,23 @@ fn invariants(text: &str) -> Vec<(usize, String)> {
 fn every_invariant_names_tests_that_exist() {
     let path = root().join(ARCHITECTURE);
     assert!(path.is_file(), "write {ARCHITECTURE}: bird's eye, code map, numbered invariants, walkthroughs");
-    let text = read(&path);
-    let invariants = invariants(&text);
-    assert!(!invariants.is_empty(), "{ARCHITECTURE} needs a heading `Invariants` and numbered items under it (`1. …`)");
-
+    let blocks = blocks(&read(&path));
+    assert!(
+        blocks.iter().any(|block| block.invariant),
+        "{ARCHITECTURE} needs a heading `Invariants` and numbered items under it (`1. …`)"
+    );
     let known = test_names();
     let mut problems = Vec::new();
-    for (number, item) in invariants {
-        if item.lines().all(|line| named_tests(line).is_empty()) {
-            problems.push(format!("{ARCHITECTURE}:{number} names no test"));
+    for block in &blocks {
+        let tests = block.tests();
+        if block.invariant && tests.is_empty() {
+            problems.push(format!("{ARCHITECTURE}:{} names no test", block.line));
+        }
+        for name in tests.into_iter().filter(|name| !known.contains(*name)) {
+            problems.push(format!("{ARCHITECTURE}:{} names the test {name}, which does not exist", block.line));
         }
     }
-    for (number, line) in prose(&text) {
-        for name in named_tests(line).into_iter().filter(|name| !known.contains(*name)) {
-            problems.push(format!("{ARCHITECTURE}:{number} names the test {name}, which does not exist"));
-        }
-    }
-    assert_none(&problems, "write ``test: `name_of_the_test` `` in the invariant, and the test if there is none");
+    assert_none(&problems, "end the invariant with ``test: `name_of_the_test` ``, and write the test if there is none");
 }
 
 #[test]
@@ -251,10 +262,13 @@ fn links_and_anchors_are_read_as_github_reads_them() {
 
 #[test]
 fn invariants_and_their_tests_are_found() {
-    let text = "# A\n1. no\n## Invariants\n1. one\n   test: `a::b`, `c`\n2. two\n## Next\n3. no";
-    let found = invariants(text);
-    assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [4, 6]);
-    assert_eq!(named_tests("   test: `a::b`, `c`"), ["b", "c"]);
+    let text = "# A\n1. no\n## Invariants\n1. one `x`\n   test: `a::b`,\n   `c`\n2. two\n\n`d`\n## Next\n3. no";
+    let blocks = blocks(text);
+    let invariants: Vec<&Block> = blocks.iter().filter(|block| block.invariant).collect();
+    assert_eq!(
+        invariants.iter().map(|block| (block.line, block.tests())).collect::<Vec<_>>(),
+        [(4, vec!["b", "c"]), (7, vec![])]
+    );
 }
 
 #[test]

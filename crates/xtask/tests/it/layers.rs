@@ -53,7 +53,7 @@ fn every_crate_has_a_layer() {
 }
 
 #[test]
-fn a_crate_depends_only_on_what_its_layer_allows() {
+fn workspace_crates_depend_on_each_other_only_as_the_layers_allow() {
     let mut problems = Vec::new();
     for package in metadata().workspace_packages() {
         let Some(layer) = LAYERS.iter().find(|layer| layer.name == package.name.as_str()) else { continue };

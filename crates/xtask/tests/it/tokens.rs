@@ -73,7 +73,7 @@ pub(crate) fn catch_all_arms(tokens: &TokenStream) -> Vec<usize> {
                     || is_punct(arms.get(at - 1), ',')
                     || group(arms.get(at - 1), Delimiter::Brace).is_some()
                     || group(arms.get(at - 1), Delimiter::Bracket).is_some();
-                let name = arms.get(at).and_then(ident);
+                let name = arms.get(at).and_then(ident).filter(|name| name != "true" && name != "false");
                 let catches =
                     name.is_some_and(|name| name.starts_with(|first: char| first.is_lowercase() || first == '_'));
                 let ends = is_punct(arms.get(at + 1), '=') && is_punct(arms.get(at + 2), '>');
@@ -186,6 +186,7 @@ fn arms_that_catch_everything_are_found() {
     assert_eq!(caught("match x { A => match y { C => 1, _ if z => 2, }, B | D => |_| 3 }"), 0);
     assert_eq!(caught("match x { A => match y { C => 1, _ => 2, }, B => 3 }"), 1);
     assert_eq!(caught("match x { A => f(|_| 1), Self::B(b) => { b } }"), 0);
+    assert_eq!(caught("match x { true => 1, false => 2 }"), 0);
 }
 
 #[test]
