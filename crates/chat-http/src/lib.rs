@@ -13,6 +13,7 @@ mod routes;
 mod server;
 mod socket;
 mod state;
+mod unique_json;
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The API's own description (OpenAPI 3.1), generated from the handlers, and the page that shows it.
 
 use actix_web::HttpResponse;
-use actix_web::web::ServiceConfig;
+use actix_web::web::{self, ServiceConfig};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -73,5 +73,6 @@ pub(crate) async fn document() -> HttpResponse {
 
 /// `/docs`: the description as a page, with all its parts inside the binary.
 pub(crate) fn register_docs(config: &mut ServiceConfig) {
+    config.service(web::redirect("/docs", "/docs/"));
     config.service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json")));
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use tracing_actix_web::TracingLogger;
@@ -44,7 +44,7 @@ impl Server {
             App::new()
                 .app_data(state.clone())
                 .configure(routes::register)
-                .wrap(cors(&origins))
+                .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
                 .wrap(from_fn(finish))
                 .wrap(TracingLogger::<RequestSpan>::new())
         })
@@ -74,7 +74,8 @@ impl Server {
         self.drain();
         if tokio::time::timeout(limit, self.handle.stop(true)).await.is_err() {
             tracing::warn!("connections still open after {limit:?}, dropping them");
-            self.handle.stop(false).await;
+            // Not awaited: actix answers a second stop only after the first one, which has just been given up.
+            drop(self.handle.stop(false));
         }
         self.finished.abort();
     }

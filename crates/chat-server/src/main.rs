@@ -1,2 +1,27 @@
-//! The server binary.
-fn main() {}
+//! `chat-server`: a support-chat backend in one binary.
+//!
+//! This crate decides nothing about chats. It reads the configuration (`config`), puts adapters under the domain's
+//! use cases (`wire`), and offers commands (`cli`).
+
+mod cli;
+mod config;
+mod data_dir;
+mod development;
+mod exclusive;
+mod maintenance;
+mod shutdown;
+mod system;
+mod telemetry;
+mod tokens;
+mod wire;
+
+use std::env;
+use std::io;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::run(env::args_os(), env::vars_os().map(|(name, _)| name), &mut io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => cli::report(&error),
+    }
+}

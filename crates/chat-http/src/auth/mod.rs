@@ -4,7 +4,6 @@ mod caller;
 mod claims;
 mod sign;
 mod token;
-mod unique_json;
 
 pub(crate) use caller::Caller;
 pub use sign::{SignError, TokenClaims, sign_hs256};

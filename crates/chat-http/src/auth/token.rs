@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 
 use super::claims;
-use super::unique_json::UniqueJson;
+use crate::unique_json::UniqueJson;
 
 /// The most bytes a token has.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;

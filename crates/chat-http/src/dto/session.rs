@@ -146,6 +146,11 @@ pub(crate) struct CreateSessionBody {
 }
 
 impl CreateSessionBody {
+    /// Whose session it will be, when that is said and can be somebody.
+    pub(crate) fn owner(&self) -> Option<UserId> {
+        self.user_id.as_deref().and_then(|id| UserId::parse(id).ok())
+    }
+
     pub(crate) fn parse(self) -> Input<CreateSession> {
         let mut problems = Problems::default();
         let owner = self.user_id.and_then(|id| problems.check("userId", UserId::parse(&id)));

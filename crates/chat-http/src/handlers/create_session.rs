@@ -32,8 +32,9 @@ pub(crate) async fn create_session(
     request: HttpRequest,
     body: JsonBody<CreateSessionBody>,
 ) -> Answer {
+    // Taken before the rest is checked: the right to open a session for somebody comes before the other rules.
+    let owner = body.0.as_ref().ok().and_then(CreateSessionBody::owner);
     let input = body.0.and_then(CreateSessionBody::parse);
-    let owner = input.as_ref().ok().and_then(|input| input.owner.clone());
     let key = idempotency_key(&request);
     let opened = app.service.create_session(caller.principal(), owner.as_ref(), input, key).await?;
     let base = BaseUrl::of(&request, &app.settings);

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use crate::error::ApiError;
+use crate::unique_json::UniqueJson;
 
 /// Enough for 10,000 characters that are all written as escaped surrogate pairs, twelve bytes each.
 const MAX_BYTES: usize = 256 * 1024;
@@ -75,13 +76,9 @@ async fn read(request: &HttpRequest, mut payload: Payload) -> Input<Bytes> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Input<T> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        describe(&path, error.inner())
-    })?;
-    deserializer.end().map_err(|error| describe(".", &error))?;
-    Ok(value)
+    // Read whole first: a parser that knows the fields would skip the others without a look at what is in them.
+    let UniqueJson(body) = serde_json::from_slice(bytes).map_err(|error| describe(".", &error))?;
+    serde_path_to_error::deserialize(body).map_err(|error| describe(&error.path().to_string(), error.inner()))
 }
 
 fn describe(path: &str, error: &serde_json::Error) -> Invalid {

@@ -1,7 +1,7 @@
 //! The header `Range` (RFC 9110, 14).
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{Header, IF_RANGE, RANGE, Range};
+use actix_web::http::header::{IF_RANGE, RANGE, Range};
 use chat_domain::model::ByteRange;
 
 /// What part of a file a request asks for.
@@ -18,13 +18,14 @@ pub(crate) enum RangeRequest {
 /// The part of a file of `size` bytes that is asked for. Of several parts the first that the file has is given, which
 /// RFC 9110, 15.3.7.2 allows.
 pub(crate) fn requested_range(request: &HttpRequest, size: u64, etag: &str) -> RangeRequest {
-    let Some(value) = request.headers().get(RANGE) else { return RangeRequest::Whole };
+    let value = request.headers().get(RANGE).and_then(|value| value.to_str().ok());
+    let Some((unit, parts)) = value.and_then(|value| value.split_once('=')) else { return RangeRequest::Whole };
     let same_version = request.headers().get(IF_RANGE).is_none_or(|version| version.as_bytes() == etag.as_bytes());
-    let is_bytes = value.as_bytes().get(..6).is_some_and(|unit| unit.eq_ignore_ascii_case(b"bytes="));
-    if !same_version || !is_bytes {
+    if !same_version || !unit.eq_ignore_ascii_case("bytes") {
         return RangeRequest::Whole;
     }
-    let Ok(Range::Bytes(parts)) = Range::parse(request) else { return RangeRequest::Unsatisfiable };
+    // The parser knows the unit in small letters only, though their case does not matter (RFC 9110, 14.1).
+    let Ok(Range::Bytes(parts)) = format!("bytes={parts}").parse() else { return RangeRequest::Unsatisfiable };
     parts
         .iter()
         .find_map(|part| part.to_satisfiable_range(size))

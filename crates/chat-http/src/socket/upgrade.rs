@@ -29,8 +29,15 @@ pub(crate) fn require_allowed_origin(request: &HttpRequest, settings: &HttpSetti
 
 fn is_own(request: &HttpRequest, settings: &HttpSettings, origin: &str) -> bool {
     if let Some(url) = &settings.public_url {
-        return url == origin || url.strip_prefix(origin).is_some_and(|path| path.starts_with('/'));
+        return origin_of(url) == Some(origin);
     }
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     host.is_some_and(|host| origin.strip_prefix("http://") == Some(host))
+}
+
+/// Scheme, host and port of an address, as a browser writes an origin (RFC 6454, 6.2).
+fn origin_of(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split('/').next().unwrap_or_default();
+    url.get(..scheme.len() + "://".len() + authority.len())
 }

@@ -1,7 +1,8 @@
 //! JSON in which no object has a key twice.
 //!
-//! Parsers disagree on which of two equal keys counts, so a token that has some is one that two systems read in two
-//! ways (RFC 8725, 2.4 and RFC 7519, 4). It is refused.
+//! Parsers disagree on which of two equal keys counts, so a token or a body that has some is one that two systems read
+//! in two ways (RFC 8725, 2.4 and RFC 7519, 4). It is refused, and so are more than 127 levels and numbers beyond the
+//! range of a float, also where nobody looks at them.
 
 use std::fmt;
 
@@ -9,7 +10,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 use serde_json::{Map, Value};
 
 /// A JSON value without repeated keys at any depth.
-pub(super) struct UniqueJson(pub(super) Value);
+pub(crate) struct UniqueJson(pub(crate) Value);
 
 impl<'de> Deserialize<'de> for UniqueJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,0 +1,34 @@
+//! `check-config`: the effective configuration, and whether the server would start with it.
+
+use std::io::Write;
+
+use clap::{ArgMatches, Command};
+
+use super::source;
+use crate::config::{Config, TokenKey};
+
+/// Prints every option with its value and source.
+///
+/// # Errors
+/// The configuration that the server would refuse.
+pub(super) fn run(config: &Config, command: &Command, matches: &ArgMatches, out: &mut dyn Write) -> anyhow::Result<()> {
+    let variable = |id: &str| {
+        let option = command.get_arguments().find(|option| option.get_id() == id);
+        option.and_then(|option| option.get_env()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    let rows: Vec<[String; 3]> = config
+        .shown()
+        .into_iter()
+        .map(|(option, value)| [variable(option), source(matches, option).to_owned(), value])
+        .collect();
+    let width = rows.iter().map(|[variable, _, _]| variable.len()).max().unwrap_or_default();
+    for [variable, source, value] in rows {
+        writeln!(out, "{variable:width$}  {source:7}  {value}")?;
+    }
+    writeln!(out)?;
+    match config.token_key()? {
+        TokenKey::Secret(_) => writeln!(out, "The configuration is valid.")?,
+        TokenKey::Development => writeln!(out, "The configuration is valid, for development mode on this machine.")?,
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! Every option of the server, once: its flag, its environment variable, its default and its help. The reference
+//! document, `check-config` and the check for mistyped variables are all made from this list.
+//!
+//! An option's flag and variable follow from its field: `max_file_size` is `--max-file-size` and `CHAT_MAX_FILE_SIZE`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use chat_domain::model::Role;
+use clap::Args;
+use secrecy::SecretString;
+
+use super::units;
+use super::values::{self, AttachmentsUrl, LogFilter, LogFormat, Switch};
+
+/// The options as given, before those that depend on each other are put together.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// The address and port to serve on; port 0 takes a free one. Without `CHAT_JWT_SECRET` it must be a loopback
+    /// address.
+    #[arg(long, env = "CHAT_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(value_parser = values::listen, global = true, help_heading = "Serving")]
+    pub(crate) listen: SocketAddr,
+
+    /// The base URL under which clients reach the server, for the links in its answers. Needed behind a proxy.
+    #[arg(long, env = "CHAT_PUBLIC_URL", value_name = "URL")]
+    #[arg(value_parser = values::public_url, global = true, help_heading = "Serving")]
+    pub(crate) public_url: Option<String>,
+
+    /// The origins whose pages may call the API and open sockets from a browser, separated by commas.
+    #[arg(long, env = "CHAT_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
+    #[arg(value_parser = values::origin, global = true, help_heading = "Serving")]
+    pub(crate) cors_origins: Vec<String>,
+
+    /// The threads that serve requests.
+    #[arg(long, env = "CHAT_WORKERS", value_name = "NUMBER")]
+    #[arg(value_parser = values::count::<u16, 1024>, global = true, help_heading = "Serving")]
+    pub(crate) workers: Option<u16>,
+
+    /// The directory for everything the server keeps on this machine. It is made when it is missing.
+    #[arg(long, env = "CHAT_DATA_DIR", value_name = "DIRECTORY", default_value = "./chat-data")]
+    #[arg(global = true, help_heading = "Data")]
+    pub(crate) data_dir: PathBuf,
+
+    /// The database, such as `sqlite:///var/lib/chat/chat.db`.
+    #[arg(long, env = "CHAT_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(global = true, help_heading = "Data")]
+    pub(crate) database_url: Option<String>,
+
+    /// The connections that read the SQLite database at the same time. Writing always takes one more.
+    #[arg(long, env = "CHAT_SQLITE_READERS", value_name = "NUMBER")]
+    #[arg(value_parser = values::count::<u32, 64>, global = true, help_heading = "Data")]
+    pub(crate) sqlite_readers: Option<u32>,
+
+    /// Whether pending migrations are applied at start. When `off`, the server refuses to start on an old schema and
+    /// `chat-server migrate up` brings it up to date.
+    #[arg(long, env = "CHAT_MIGRATE", value_name = "SWITCH", default_value = "on")]
+    #[arg(value_enum, global = true, help_heading = "Data")]
+    pub(crate) migrate: Switch,
+
+    /// Where the bytes of attachments lie, such as `file:///var/lib/chat/attachments`.
+    #[arg(long, env = "CHAT_ATTACHMENTS_URL", value_name = "URL")]
+    #[arg(value_parser = values::attachments_url, global = true, help_heading = "Data")]
+    pub(crate) attachments_url: Option<AttachmentsUrl>,
+
+    /// The most files a message may have.
+    #[arg(long, env = "CHAT_MAX_FILES", value_name = "NUMBER", default_value = "10")]
+    #[arg(value_parser = values::count::<u16, 1000>, global = true, help_heading = "Limits")]
+    pub(crate) max_files: u16,
+
+    /// The largest file that may be attached.
+    #[arg(long, env = "CHAT_MAX_FILE_SIZE", value_name = "SIZE", default_value = "25MiB")]
+    #[arg(value_parser = units::size, global = true, help_heading = "Limits")]
+    pub(crate) max_file_size: u64,
+
+    /// The most that all files of a message may have together.
+    #[arg(long, env = "CHAT_MAX_MESSAGE_SIZE", value_name = "SIZE", default_value = "50MiB")]
+    #[arg(value_parser = units::size, global = true, help_heading = "Limits")]
+    pub(crate) max_message_size: u64,
+
+    /// The secret of at least 32 bytes that signs tokens with HS256. Prefer the variable: other users of the machine
+    /// can see a flag. Without it, the server runs in development mode, on a loopback address only.
+    #[arg(long, env = "CHAT_JWT_SECRET", value_name = "SECRET", hide_env_values = true)]
+    #[arg(value_parser = values::secret, global = true, help_heading = "Tokens")]
+    pub(crate) jwt_secret: Option<SecretString>,
+
+    /// The issuer (`iss`) that a token must have.
+    #[arg(long, env = "CHAT_JWT_ISSUER", value_name = "TEXT")]
+    #[arg(value_parser = values::text, global = true, help_heading = "Tokens")]
+    pub(crate) jwt_issuer: Option<String>,
+
+    /// The audience (`aud`) that a token must be for.
+    #[arg(long, env = "CHAT_JWT_AUDIENCE", value_name = "TEXT")]
+    #[arg(value_parser = values::text, global = true, help_heading = "Tokens")]
+    pub(crate) jwt_audience: Option<String>,
+
+    /// The claim that holds the role or a list of roles; dots lead into nested claims, as in `realm_access.roles`.
+    #[arg(long, env = "CHAT_JWT_ROLE_CLAIM", value_name = "PATH", default_value = "role")]
+    #[arg(value_parser = values::claim_path, global = true, help_heading = "Tokens")]
+    pub(crate) jwt_role_claim: String,
+
+    /// What the roles of foreign tokens mean here, such as `support-agent=agent,supervisor=admin`.
+    #[arg(long, env = "CHAT_JWT_ROLE_MAP", value_name = "PAIRS", value_delimiter = ',')]
+    #[arg(value_parser = values::role_name, global = true, help_heading = "Tokens")]
+    pub(crate) jwt_role_map: Vec<(String, Role)>,
+
+    /// Whether an agent enters the directory with their first request. When `off`, an admin enters every agent.
+    #[arg(long, env = "CHAT_AGENT_AUTOREGISTER", value_name = "SWITCH", default_value = "on")]
+    #[arg(value_enum, global = true, help_heading = "Tokens")]
+    pub(crate) agent_autoregister: Switch,
+
+    /// What is logged to standard error: a level, and other levels for parts, such as `info,chat_http=debug`.
+    #[arg(long, env = "CHAT_LOG", value_name = "FILTER", default_value = "info,actix_server=warn")]
+    #[arg(value_parser = LogFilter::parse, global = true, help_heading = "Logs")]
+    pub(crate) log: LogFilter,
+
+    /// What a log line looks like: for people, or one JSON object a line.
+    #[arg(long, env = "CHAT_LOG_FORMAT", value_name = "FORMAT")]
+    #[arg(value_enum, global = true, help_heading = "Logs")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+/// The defaults that are worked out when the server starts, in words. Options that are simply unset say so here.
+pub(crate) const DERIVED_DEFAULTS: [(&str, &str); 11] = [
+    ("public_url", "taken from each request"),
+    ("cors_origins", "none"),
+    ("workers", "one for each core"),
+    ("database_url", "sqlite://<data dir>/chat.db"),
+    ("sqlite_readers", "one for each core, at least 2"),
+    ("attachments_url", "file://<data dir>/attachments"),
+    ("jwt_secret", "unset, which means development mode"),
+    ("jwt_issuer", "unset, not checked"),
+    ("jwt_audience", "unset, not checked"),
+    ("jwt_role_map", "none"),
+    ("log_format", "pretty on a terminal, else json"),
+];

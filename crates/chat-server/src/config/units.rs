@@ -1,0 +1,84 @@
+//! Sizes and durations as people write them: a whole number and a unit, such as `25MiB` or `30s`.
+
+use std::time::Duration;
+
+const SIZE_UNITS: [(&str, u64); 7] = [
+    ("B", 1),
+    ("kB", 1000),
+    ("KiB", 1024),
+    ("MB", 1000 * 1000),
+    ("MiB", 1024 * 1024),
+    ("GB", 1000 * 1000 * 1000),
+    ("GiB", 1024 * 1024 * 1024),
+];
+
+const DURATION_UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1000), ("m", 60 * 1000), ("h", 60 * 60 * 1000), ("d", 24 * 60 * 60 * 1000)];
+
+/// Reads a size in bytes, at least one.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    quantity(text, &SIZE_UNITS)
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "must be a size above zero with its unit, such as 500KiB, 25MiB or 1GiB".to_owned())
+}
+
+/// Reads a duration of at least one millisecond.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    quantity(text, &DURATION_UNITS)
+        .filter(|ms| *ms > 0)
+        .map(Duration::from_millis)
+        .ok_or_else(|| "must be a time above zero with its unit, such as 500ms, 30s, 15m, 1h or 7d".to_owned())
+}
+
+/// Writes a size in the largest binary unit that divides it, so that it reads back as the same number.
+pub(crate) fn show_size(bytes: u64) -> String {
+    let unit = SIZE_UNITS.iter().rev().find(|(name, unit)| name.ends_with("iB") && bytes.is_multiple_of(*unit));
+    match unit {
+        Some((name, unit)) => format!("{}{name}", bytes / unit),
+        None => format!("{bytes}B"),
+    }
+}
+
+fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    number.parse::<u64>().ok()?.checked_mul(*factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_takes_decimal_and_binary_units() {
+        assert_eq!(size("25MiB"), Ok(26_214_400));
+        assert_eq!(size("2kB"), Ok(2000));
+        assert_eq!(size("7B"), Ok(7));
+    }
+
+    #[test]
+    fn a_size_without_number_or_unit_is_refused() {
+        for text in ["", "25", "MiB", "25 MiB", "25mib", "-1MiB", "1.5MiB", "0MiB", "99999999999999GiB"] {
+            assert!(size(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_size_is_shown_so_that_it_reads_back() {
+        for bytes in [1, 1000, 1024, 26_214_400, 3 << 30, 1_048_577] {
+            assert_eq!(size(&show_size(bytes)), Ok(bytes));
+        }
+        assert_eq!(show_size(26_214_400), "25MiB");
+    }
+
+    #[test]
+    fn a_duration_takes_units() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("1h"), Ok(Duration::from_hours(1)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert!(duration("30").is_err());
+        assert!(duration("0s").is_err());
+        assert!(duration("1 h").is_err());
+    }
+}

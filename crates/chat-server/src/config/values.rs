@@ -1,0 +1,311 @@
+//! How each option's text becomes a value. An error says what is wrong and shows a valid value; the option's name is
+//! put in front by whoever reports it.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use actix_web::http::Uri;
+use chat_domain::model::Role;
+use clap::ValueEnum;
+use secrecy::SecretString;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+/// Where sessions and messages are kept. Postgres joins here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DatabaseUrl {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+}
+
+impl DatabaseUrl {
+    /// Reads a database URL. The error never repeats the text, which may hold a password.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        const VALID: &str = "a valid value is sqlite:///var/lib/chat/chat.db";
+        match text.split_once("://") {
+            Some(("sqlite", path)) => {
+                Ok(Self::Sqlite(local_path(path).map_err(|problem| format!("{problem}; {VALID}"))?))
+            }
+            Some(("postgres" | "postgresql", _)) => Err(format!("PostgreSQL is not supported by this build; {VALID}")),
+            Some((scheme, _)) => Err(format!("`{scheme}://` is not a database this server knows; {VALID}")),
+            None => Err(format!("must be a URL; {VALID}")),
+        }
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+        }
+    }
+}
+
+/// Where the bytes of attachments are kept. S3 joins here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AttachmentsUrl {
+    /// A directory.
+    File(PathBuf),
+}
+
+impl fmt::Display for AttachmentsUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file://{}", path.display()),
+        }
+    }
+}
+
+/// Reads the URL of the attachments.
+pub(crate) fn attachments_url(text: &str) -> Result<AttachmentsUrl, String> {
+    const VALID: &str = "a valid value is file:///var/lib/chat/attachments";
+    match text.split_once("://") {
+        Some(("file", path)) => {
+            Ok(AttachmentsUrl::File(local_path(path).map_err(|problem| format!("{problem}; {VALID}"))?))
+        }
+        Some(("s3", _)) => Err(format!("S3 is not supported by this build; {VALID}")),
+        Some((scheme, _)) => Err(format!("`{scheme}://` is not a store this server knows; {VALID}")),
+        None => Err(format!("must be a URL; {VALID}")),
+    }
+}
+
+/// What follows `sqlite://` or `file://`: a path as it is, absolute when it starts with a slash.
+fn local_path(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("the path is missing".to_owned());
+    }
+    if text.contains(['?', '#', '%']) {
+        return Err("the path must not contain `?`, `#` or `%`, which are reserved in URLs".to_owned());
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// Reads the address to listen on.
+pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "must be an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080".to_owned())
+}
+
+/// Reads the public base URL, without the slash at its end.
+pub(crate) fn public_url(text: &str) -> Result<String, String> {
+    let wrong = || "must be an http or https URL without a query, such as https://chat.example.com".to_owned();
+    let uri: Uri = text.parse().map_err(|_| wrong())?;
+    if !is_web(&uri) || uri.query().is_some() || text.contains('#') {
+        return Err(wrong());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// Reads an origin as browsers send it: scheme, host, port if it is not the usual one, in lower case, nothing else.
+pub(crate) fn origin(text: &str) -> Result<String, String> {
+    let wrong =
+        || "must be an origin without path, such as https://shop.example.com or http://localhost:3000".to_owned();
+    if text == "*" || text == "null" {
+        return Err(format!("`{text}` would let any page in; each origin {}", wrong()));
+    }
+    let uri: Uri = text.parse().map_err(|_| wrong())?;
+    let usual_port = match uri.scheme_str() {
+        Some("http") => ":80",
+        _ => ":443",
+    };
+    let bare = uri.scheme_str().zip(uri.authority()).map(|(scheme, authority)| format!("{scheme}://{authority}"));
+    let exact = bare.is_some_and(|bare| bare == text) && !text.ends_with(usual_port);
+    if !is_web(&uri) || !exact || text != text.to_ascii_lowercase() {
+        return Err(wrong());
+    }
+    Ok(text.to_owned())
+}
+
+fn is_web(uri: &Uri) -> bool {
+    let host = uri.host().is_some_and(|host| !host.is_empty());
+    let credentials = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    matches!(uri.scheme_str(), Some("http" | "https")) && host && !credentials
+}
+
+/// Takes the secret as it is: its length is checked later, because an error here would repeat it.
+#[expect(clippy::unnecessary_wraps, reason = "the form that clap asks for")]
+pub(crate) fn secret(text: &str) -> Result<SecretString, Infallible> {
+    Ok(SecretString::from(text))
+}
+
+/// Takes any text but an empty one.
+pub(crate) fn text(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        Err("must not be empty; leave the option out instead".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// Reads a whole number from 1 to `MAX`.
+pub(crate) fn count<T: TryFrom<u32>, const MAX: u32>(text: &str) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| (1..=MAX).contains(number));
+    number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| format!("must be a whole number from 1 to {MAX}"))
+}
+
+/// Reads the dotted path of the claim with the role.
+pub(crate) fn claim_path(text: &str) -> Result<String, String> {
+    if text.split('.').any(|name| name.trim().is_empty()) {
+        return Err("must be the names of claims joined by dots, such as role or realm_access.roles".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads one entry of the role map.
+pub(crate) fn role_name(text: &str) -> Result<(String, Role), String> {
+    text.split_once('=')
+        .and_then(|(foreign, role)| Some((foreign.trim(), Role::parse(role.trim())?)))
+        .filter(|(foreign, _)| !foreign.is_empty())
+        .map(|(foreign, role)| (foreign.to_owned(), role))
+        .ok_or_else(|| {
+            "must be pairs of a foreign name and one of user, agent, admin, such as \
+             support-agent=agent,supervisor=admin"
+                .to_owned()
+        })
+}
+
+/// Something that is on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    /// Yes.
+    On,
+    /// No.
+    Off,
+}
+
+impl fmt::Display for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::On => "on",
+            Self::Off => "off",
+        })
+    }
+}
+
+/// What a log line looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pretty => "pretty",
+            Self::Json => "json",
+        })
+    }
+}
+
+/// Which log lines are written: a level for all, and others for some parts.
+#[derive(Clone, Debug)]
+pub(crate) struct LogFilter {
+    text: String,
+    targets: Targets,
+}
+
+impl LogFilter {
+    /// Reads a filter. A single word must be a level: taken as the name of a part, a typo would silence everything.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            "must be a level (off, error, warn, info, debug, trace), with other levels for parts if wanted, \
+             such as info or info,chat_http=debug"
+                .to_owned()
+        };
+        let is_level = |level: &str| level.trim().parse::<LevelFilter>().is_ok() && !level.trim().is_empty();
+        let known = text.split(',').all(|part| match part.split_once('=') {
+            Some((target, level)) => !target.trim().is_empty() && is_level(level),
+            None => is_level(part),
+        });
+        if !known {
+            return Err(wrong());
+        }
+        Ok(Self { text: text.to_owned(), targets: text.parse().map_err(|_| wrong())? })
+    }
+
+    /// The filter in the form that the subscriber takes.
+    pub(crate) fn targets(&self) -> Targets {
+        self.targets.clone()
+    }
+}
+
+impl fmt::Display for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_url_names_a_file() {
+        let parsed = DatabaseUrl::parse("sqlite:///var/lib/chat/chat.db");
+        assert_eq!(parsed, Ok(DatabaseUrl::Sqlite(PathBuf::from("/var/lib/chat/chat.db"))));
+        assert_eq!(DatabaseUrl::parse("sqlite://chat.db"), Ok(DatabaseUrl::Sqlite(PathBuf::from("chat.db"))));
+    }
+
+    #[test]
+    fn a_refused_database_url_does_not_give_its_password_away() {
+        for text in ["postgres://chat:canary@db/chat", "mysql://chat:canary@db/chat", "chat:canary@db"] {
+            let problem = DatabaseUrl::parse(text).unwrap_err();
+            assert!(!problem.contains("canary"), "{problem}");
+            assert!(problem.contains("sqlite:///var/lib/chat/chat.db"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port_and_nothing_else() {
+        for text in ["https://shop.example.com", "http://localhost:3000", "http://[::1]:3000"] {
+            assert_eq!(origin(text), Ok(text.to_owned()));
+        }
+        let refused = [
+            "",
+            "*",
+            "null",
+            "shop.example.com",
+            "https://shop.example.com/",
+            "https://shop.example.com/a",
+            "https://shop.example.com?",
+            "https://SHOP.example.com",
+            "https://a@shop.example.com",
+            "ftp://shop.example.com",
+            "https://",
+            "https://shop.example.com:443",
+            "http://shop.example.com:80",
+        ];
+        for text in refused {
+            assert!(origin(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_public_url_loses_its_last_slash() {
+        assert_eq!(public_url("https://example.com/chat/"), Ok("https://example.com/chat".to_owned()));
+        for text in ["", "example.com", "https://example.com/?a=b", "wss://example.com", "https://u:p@example.com"] {
+            assert!(public_url(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_log_level_is_refused() {
+        assert!(LogFilter::parse("info").is_ok());
+        assert!(LogFilter::parse("warn,chat_http=debug").is_ok());
+        for text in ["", "inof", "info,", "chat_http", "chat_http=loud", "=debug"] {
+            assert!(LogFilter::parse(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_role_map_entry_gives_a_foreign_name_one_of_our_roles() {
+        assert_eq!(role_name("support-agent=agent"), Ok(("support-agent".to_owned(), Role::Agent)));
+        for text in ["", "agent", "=agent", "boss=owner", "boss="] {
+            assert!(role_name(text).is_err(), "{text:?} was taken");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Leaving in order: nobody waits for an answer that never comes, and nothing acknowledged is lost.
+
+use std::process;
+use std::thread;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// After this long the process ends whatever still hangs; orchestrators commonly kill after 10 s or more.
+const LIMIT: Duration = Duration::from_secs(9);
+/// How long requests that are being answered may take.
+pub(crate) const REQUESTS_LIMIT: Duration = Duration::from_secs(6);
+/// How long dropping those that took longer may take.
+pub(crate) const REQUESTS_GRACE: Duration = Duration::from_millis(500);
+/// How long the store may take to write what it has accepted.
+pub(crate) const STORE_LIMIT: Duration = Duration::from_secs(2);
+
+/// The conventional exit code of a process ended by SIGINT (128 + 2).
+const INTERRUPTED: i32 = 130;
+
+/// The signals that end the server.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Starts to catch the signals; from here on they do not end the process by themselves.
+    ///
+    /// # Errors
+    /// The signals cannot be caught.
+    pub(crate) fn catch() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the first signal, then sees to it that the process ends within the limit, and at once on a second
+    /// signal.
+    pub(crate) async fn wait(mut self) {
+        let name = self.next().await;
+        tracing::info!(signal = name, "shutting down after {name}");
+        // A thread and no task: it must work when the runtime does not.
+        thread::spawn(|| {
+            thread::sleep(LIMIT);
+            tracing::error!("shutdown took longer than {} s: leaving now", LIMIT.as_secs());
+            process::exit(1);
+        });
+        tokio::spawn(async move {
+            let name = self.next().await;
+            tracing::warn!(signal = name, "leaving at once after a second signal");
+            process::exit(INTERRUPTED);
+        });
+    }
+
+    /// Waits for a signal and gives its name.
+    pub(crate) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}

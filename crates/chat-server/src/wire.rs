@@ -1,0 +1,229 @@
+//! The composition root: the only file that names the adapters under the domain's ports. Each choice is a `match` on
+//! the configuration without a default arm, and is logged at start.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::ensure;
+use chat_domain::model::LiveEvent;
+use chat_domain::ports::{AgentDirectory, AttachmentStore, Clock, HealthProbe, Notifier};
+use chat_domain::service::{ChatService, Ports};
+use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, run_typing_expiry};
+use chat_sqlite::{SqliteConfig, SqliteStore, migrate};
+use chat_storage::LocalAttachmentStore;
+use tokio::task;
+
+use crate::config::{AttachmentsUrl, Config, DatabaseUrl, Switch};
+use crate::exclusive::{self, Held};
+use crate::system::{SystemClock, UuidV7Generator};
+
+/// The use cases on top of their adapters, with what must be run and closed beside them.
+pub(crate) struct System {
+    /// The use cases.
+    pub(crate) service: ChatService,
+    /// The clock of all of them.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The directory of agents.
+    pub(crate) agents: Arc<dyn AgentDirectory>,
+    /// What readiness depends on.
+    pub(crate) probes: Vec<Arc<dyn HealthProbe>>,
+    store: Store,
+    hub: Arc<Hub>,
+}
+
+impl System {
+    /// Opens everything that the configuration names.
+    ///
+    /// # Errors
+    /// What cannot be opened, and what to do about it.
+    pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let hub = Hub::new(HubSettings::default(), Arc::clone(&clock));
+        tracing::info!("live events are spread within this process");
+        let store = Store::open(config, Arc::clone(&hub) as Arc<dyn Notifier>).await?;
+        let (attachments, attachments_probe) = open_attachments(config)?;
+        let (ports, database_probe) = match &store {
+            Store::Sqlite(sqlite) => {
+                let ports = Ports {
+                    sessions: Arc::clone(&sqlite.sessions) as _,
+                    messages: Arc::clone(&sqlite.messages) as _,
+                    events: Arc::clone(&sqlite.events) as _,
+                    stats: Arc::clone(&sqlite.stats) as _,
+                    agents: Arc::clone(&sqlite.agents) as _,
+                    attachments,
+                    notifier: Arc::clone(&hub) as _,
+                    feed: HubFeed::new(Arc::clone(&hub), Arc::clone(&sqlite.events) as _),
+                    clock: Arc::clone(&clock),
+                    ids: Arc::new(UuidV7Generator),
+                };
+                (ports, Arc::clone(&sqlite.health) as Arc<dyn HealthProbe>)
+            }
+        };
+        let probes = vec![database_probe, HubHealthProbe::new(Arc::clone(&hub)) as _, attachments_probe];
+        let agents = Arc::clone(&ports.agents);
+        Ok(Self { service: ChatService::new(ports, config.rules()), clock, agents, probes, store, hub })
+    }
+
+    /// Lets every socket end; from now on none begins.
+    pub(crate) fn end_streams(&self) {
+        self.hub.shutdown();
+    }
+
+    /// Ends the typing of those who fell silent, for as long as it is polled.
+    pub(crate) fn typing_expiry(&self) -> impl Future<Output = ()> + Send + use<> {
+        run_typing_expiry(Arc::clone(&self.hub))
+    }
+
+    /// Writes what is still waiting and closes the stores.
+    pub(crate) async fn close(self) {
+        let Self { service, store, .. } = self;
+        drop(service);
+        store.close().await;
+    }
+}
+
+/// The database's repositories.
+pub(crate) enum Store {
+    /// On SQLite.
+    Sqlite(SqliteStore),
+}
+
+impl Store {
+    /// Opens the database, after bringing its schema up to date unless the operator does that.
+    ///
+    /// # Errors
+    /// What is wrong with the database, and what to do about it.
+    pub(crate) async fn open(config: &Config, notifier: Arc<dyn Notifier>) -> anyhow::Result<Self> {
+        let migrations = Migrations::of(config);
+        let automatic = config.migrate;
+        task::spawn_blocking(move || migrations.bring_up_to_date(automatic)).await??;
+        match &config.database_url {
+            DatabaseUrl::Sqlite(path) => {
+                let settings = SqliteConfig { readers: config.sqlite_readers, ..SqliteConfig::new(path) };
+                let store = SqliteStore::open(settings, notifier).await?;
+                tracing::info!("sessions and messages are kept in the SQLite database {}", path.display());
+                Ok(Self::Sqlite(store))
+            }
+        }
+    }
+
+    /// The directory of agents.
+    pub(crate) fn agents(&self) -> Arc<dyn AgentDirectory> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(&store.agents) as _,
+        }
+    }
+
+    /// Writes what is still waiting and closes the database.
+    pub(crate) async fn close(self) {
+        match self {
+            Self::Sqlite(store) => store.close().await,
+        }
+    }
+}
+
+fn open_attachments(config: &Config) -> anyhow::Result<(Arc<dyn AttachmentStore>, Arc<dyn HealthProbe>)> {
+    match &config.attachments_url {
+        AttachmentsUrl::File(path) => {
+            let store = Arc::new(LocalAttachmentStore::open(path)?);
+            tracing::info!("attachments are kept in the directory {}", path.display());
+            Ok((Arc::clone(&store) as _, store))
+        }
+    }
+}
+
+/// Keeps other servers away from stores that only one may use at a time: two servers on one SQLite file would not hear
+/// of each other's changes, and people on one would miss what is said on the other.
+///
+/// # Errors
+/// Another server is there.
+pub(crate) fn hold_database(config: &Config) -> anyhow::Result<Option<Held>> {
+    match &config.database_url {
+        DatabaseUrl::Sqlite(path) => {
+            let mut lock = path.clone().into_os_string();
+            lock.push(".lock");
+            exclusive::hold(&PathBuf::from(lock), &format!("the database {}", path.display())).map(Some)
+        }
+    }
+}
+
+/// For commands beside which no socket lives.
+pub(crate) fn nobody_listens() -> Arc<dyn Notifier> {
+    struct Silence;
+    impl Notifier for Silence {
+        fn publish(&self, _: LiveEvent) {}
+    }
+    Arc::new(Silence)
+}
+
+/// The schema of the configured database. The methods block.
+#[derive(Clone, Debug)]
+pub(crate) enum Migrations {
+    /// Of an SQLite file.
+    Sqlite(PathBuf),
+}
+
+impl Migrations {
+    /// Those of the configured database.
+    pub(crate) fn of(config: &Config) -> Self {
+        match &config.database_url {
+            DatabaseUrl::Sqlite(path) => Self::Sqlite(path.clone()),
+        }
+    }
+
+    /// Applies what is pending and answers with the names.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub(crate) fn up(&self) -> anyhow::Result<Vec<String>> {
+        match self {
+            Self::Sqlite(path) => Ok(migrate::up(path)?),
+        }
+    }
+
+    /// Applies what is pending, or refuses to go on with it when the operator applies migrations by hand.
+    fn bring_up_to_date(&self, automatic: Switch) -> anyhow::Result<()> {
+        match automatic {
+            Switch::On => {
+                let applied = self.up()?;
+                if !applied.is_empty() {
+                    tracing::info!("applied migrations: {}", applied.join(", "));
+                }
+            }
+            Switch::Off => {
+                let all = self.status()?;
+                let pending: Vec<&str> =
+                    all.iter().filter(|(_, applied)| !applied).map(|(name, _)| name.as_str()).collect();
+                ensure!(
+                    pending.is_empty(),
+                    "the database misses migrations ({}) and --migrate (CHAT_MIGRATE) is off; run \
+                     `chat-server migrate up`",
+                    pending.join(", "),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the newest migrations back and answers with the names.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub(crate) fn down(&self, steps: u32) -> anyhow::Result<Vec<String>> {
+        match self {
+            Self::Sqlite(path) => Ok(migrate::down(path, usize::try_from(steps)?)?),
+        }
+    }
+
+    /// Every migration, oldest first, and whether it is applied.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub(crate) fn status(&self) -> anyhow::Result<Vec<(String, bool)>> {
+        match self {
+            Self::Sqlite(path) => {
+                Ok(migrate::status(path)?.into_iter().map(|migration| (migration.name, migration.applied)).collect())
+            }
+        }
+    }
+}

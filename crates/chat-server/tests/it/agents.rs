@@ -1,0 +1,42 @@
+//! `agents`: the directory from the command line, also beside a running server.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::support::{Finished, Person, TestServer, chat_server, run};
+
+fn agents(data_dir: &Path, arguments: &[&str]) -> Finished {
+    run(chat_server(data_dir).arg("agents").args(arguments))
+}
+
+#[test]
+fn agents_are_added_listed_and_deactivated() {
+    let home = tempfile::tempdir().unwrap();
+    assert_eq!(agents(home.path(), &["list"]).stdout, "");
+    assert_eq!(agents(home.path(), &["add", "zoe", "--name", "Zoe Z."]).stdout, "added zoe\tactive\tZoe Z.\n");
+    assert_eq!(agents(home.path(), &["add", "carl"]).stdout, "added carl\tactive\t-\n");
+    assert_eq!(agents(home.path(), &["deactivate", "zoe"]).stdout, "deactivated zoe\tdeactivated\tZoe Z.\n");
+    assert_eq!(agents(home.path(), &["list"]).stdout, "carl\tactive\t-\nzoe\tdeactivated\tZoe Z.\n");
+    assert_eq!(agents(home.path(), &["add", "zoe"]).stdout, "updated zoe\tactive\tZoe Z.\n");
+
+    let refused = agents(home.path(), &["deactivate", "nobody"]);
+    assert_eq!((refused.code, refused.stderr.as_str()), (1, "error: agent not found\n"));
+    assert_eq!(agents(home.path(), &["add", ""]).code, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_directory_changes_under_a_running_server() {
+    let server = TestServer::start().await;
+    let (alice, carl, root) =
+        (server.person("alice", "user"), server.person("carl", "agent"), server.person("root", "admin"));
+    let session = alice.open_session("who comes?").await;
+    let assign = format!("/api/chat/sessions/{session}/assign");
+    assert_eq!(root.put(&assign, &json!({ "agentId": "carl" })).await.status(), 404);
+    assert_eq!(agents(server.data_dir(), &["add", "carl"]).code, 0);
+    assert_eq!(root.put(&assign, &json!({ "agentId": "carl" })).await.status(), 200);
+    assert_eq!(carl.get(&format!("/api/chat/sessions/{session}")).await.status(), 200);
+    assert_eq!(agents(server.data_dir(), &["deactivate", "carl"]).code, 0);
+    let refused = Person::json(carl.get(&format!("/api/chat/sessions/{session}")).await, 403).await;
+    assert_eq!(refused["error"]["code"], "AGENT_DEACTIVATED");
+}

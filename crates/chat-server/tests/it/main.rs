@@ -1,0 +1,22 @@
+//! The server as its operator and its clients meet it: the real binary, started for each test on a free port with a
+//! data directory of its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod agents;
+mod check_config;
+mod crash;
+mod first_conversation;
+mod first_start;
+mod maintenance;
+mod migrate;
+mod reference;
+mod refusals;
+mod shutdown;
+mod support;
+mod token;

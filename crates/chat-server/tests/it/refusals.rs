@@ -1,0 +1,87 @@
+//! Configurations that the server refuses: the message names the option, says what is wrong and shows a valid value.
+
+use crate::support::{Finished, chat_server, run};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+fn check(variables: &[(&str, &str)]) -> Finished {
+    let home = tempfile::tempdir().unwrap();
+    run(chat_server(&home.path().join("data")).arg("check-config").envs(variables.iter().copied()))
+}
+
+#[test]
+fn each_wrong_value_is_refused_with_its_option_and_a_valid_value() {
+    // The variable, a wrong value, the flag of the option, a valid value, the exit code.
+    let cases = [
+        ("CHAT_LISTEN", "localhost", "--listen", "127.0.0.1:8080", 2),
+        ("CHAT_PUBLIC_URL", "chat.example.com", "--public-url", "https://chat.example.com", 2),
+        ("CHAT_CORS_ORIGINS", "https://a.example,*", "--cors-origins", "https://shop.example.com", 2),
+        ("CHAT_CORS_ORIGINS", "https://a.example/", "--cors-origins", "https://shop.example.com", 2),
+        ("CHAT_WORKERS", "0", "--workers", "from 1 to 1024", 2),
+        ("CHAT_DATABASE_URL", "postgres://chat:canary@db/chat", "--database-url", "sqlite:///var/lib/chat/chat.db", 1),
+        ("CHAT_DATABASE_URL", "chat.db", "--database-url", "sqlite:///var/lib/chat/chat.db", 1),
+        ("CHAT_SQLITE_READERS", "none", "--sqlite-readers", "from 1 to 64", 2),
+        ("CHAT_MIGRATE", "yes", "--migrate", "on, off", 2),
+        ("CHAT_ATTACHMENTS_URL", "s3://bucket", "--attachments-url", "file:///var/lib/chat/attachments", 2),
+        ("CHAT_MAX_FILES", "-1", "--max-files", "from 1 to 1000", 2),
+        ("CHAT_MAX_FILE_SIZE", "25", "--max-file-size", "25MiB", 2),
+        ("CHAT_MAX_MESSAGE_SIZE", "1MiB", "--max-message-size", "25MiB", 1),
+        ("CHAT_JWT_SECRET", "canary", "--jwt-secret", "openssl rand -hex 32", 1),
+        ("CHAT_JWT_ISSUER", " ", "--jwt-issuer", "leave the option out", 2),
+        ("CHAT_JWT_ROLE_CLAIM", "a..b", "--jwt-role-claim", "realm_access.roles", 2),
+        ("CHAT_JWT_ROLE_MAP", "boss=owner", "--jwt-role-map", "support-agent=agent", 2),
+        ("CHAT_AGENT_AUTOREGISTER", "1", "--agent-autoregister", "on, off", 2),
+        ("CHAT_LOG", "inof", "--log", "info", 2),
+        ("CHAT_LOG_FORMAT", "xml", "--log-format", "json", 2),
+    ];
+    for (variable, value, flag, valid, code) in cases {
+        let refused = check(&[(variable, value)]);
+        let message = &refused.stderr;
+        assert_eq!(refused.code, code, "{variable}={value}: {message}");
+        for part in [variable, flag, valid] {
+            assert!(message.contains(part), "{variable}={value} is refused without {part:?}: {message}");
+        }
+        assert!(!message.contains("canary") && refused.stdout.is_empty(), "{variable}={value}: {message}");
+    }
+}
+
+#[test]
+fn without_a_secret_the_server_stays_on_this_machine() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+        let refused = run(chat_server(&data_dir).args(["--listen", listen]));
+        assert_eq!(refused.code, 1);
+        for part in ["CHAT_JWT_SECRET", "openssl rand -hex 32", "--listen 127.0.0.1:"] {
+            assert!(refused.stderr.contains(part), "{}", refused.stderr);
+        }
+    }
+    assert!(!data_dir.exists(), "a refused start leaves nothing behind");
+    let accepted = check(&[("CHAT_LISTEN", "0.0.0.0:80"), ("CHAT_JWT_SECRET", SECRET)]);
+    assert_eq!(accepted.code, 0, "{}", accepted.stderr);
+}
+
+#[test]
+fn a_mistyped_flag_or_variable_is_answered_with_the_nearest_one() {
+    let refused = check(&[("CHAT_JWT_SECERT", SECRET)]);
+    assert_eq!(refused.code, 2);
+    for part in ["CHAT_JWT_SECERT", "CHAT_JWT_SECRET"] {
+        assert!(refused.stderr.contains(part), "{}", refused.stderr);
+    }
+    let home = tempfile::tempdir().unwrap();
+    let refused = run(chat_server(home.path()).args(["--listn", "127.0.0.1:0"]));
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("--listen"), "{}", refused.stderr);
+}
+
+#[test]
+fn an_address_in_use_is_refused_with_the_option_that_changes_it() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let home = tempfile::tempdir().unwrap();
+    let refused = run(chat_server(&home.path().join("data")).args(["--listen", &address]));
+    assert_eq!(refused.code, 1);
+    for part in [address.as_str(), "--listen (CHAT_LISTEN)"] {
+        assert!(refused.stderr.contains(part), "{}", refused.stderr);
+    }
+}

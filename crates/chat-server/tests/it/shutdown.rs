@@ -1,0 +1,118 @@
+//! SIGTERM with people connected.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::time::timeout;
+
+use crate::support::{PATIENCE, Person, TestServer, close_code, connect};
+
+/// What the server promises; the process is given a little more to be waited for.
+const LIMIT: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_closes_sockets_with_1001_answers_open_requests_and_ends() {
+    let server = TestServer::start().await;
+    let alice = server.person("alice", "user");
+    let session = alice.open_session("before the end").await;
+    let mut sockets = [connect(&alice, &session, "").await, connect(&alice, &session, "").await];
+    let body = r#"{"content":"sent while the server leaves"}"#;
+    let mut request = OpenRequest::begin(&alice, &format!("/api/chat/sessions/{session}/messages"), body).await;
+
+    let asked = Instant::now();
+    server.signal("TERM");
+    // The sockets' close says that the shutdown is under way; only then does the request go on.
+    for socket in &mut sockets {
+        assert_eq!(close_code(socket).await, 1001);
+    }
+    let answer = request.finish(body).await;
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+
+    let (status, log) = server.ended().await;
+    assert!(asked.elapsed() < LIMIT, "it took {:?}", asked.elapsed());
+    assert_eq!(status.code(), Some(0), "{log:#?}");
+    let messages: Vec<Value> =
+        log.iter().map(|line| serde_json::from_str(line).expect("one JSON object a line")).collect();
+    assert!(messages.iter().any(|line| line["message"] == "stopped"), "{log:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_before_sigterm_is_there_after_a_restart() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let server = TestServer::start_on(&data_dir, |_| {}).await;
+    let alice = server.person("alice", "user");
+    let session = alice.open_session("kept").await;
+    let path = format!("/api/chat/sessions/{session}/messages");
+    let sent = Person::json(alice.post(&path, &serde_json::json!({ "content": "keep me" })).await, 201).await;
+    server.signal("INT");
+    assert_eq!(server.ended().await.0.code(), Some(0));
+
+    let server = TestServer::start_on(&data_dir, |_| {}).await;
+    let page = Person::json(alice.at(server.addr).get(&path).await, 200).await;
+    assert_eq!(page["messages"], serde_json::json!([sent]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_never_ends_does_not_hold_the_process() {
+    let server = TestServer::start().await;
+    let alice = server.person("alice", "user");
+    let session = alice.open_session("stuck").await;
+    let _open = OpenRequest::begin(&alice, &format!("/api/chat/sessions/{session}/messages"), "{}").await;
+    let asked = Instant::now();
+    server.signal("TERM");
+    let (status, log) = server.ended().await;
+    assert!(asked.elapsed() < LIMIT, "it took {:?}: {log:#?}", asked.elapsed());
+    // The rest was still done in order: the store was closed.
+    assert_eq!(status.code(), Some(0), "{log:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_the_process_at_once() {
+    let server = TestServer::start().await;
+    let alice = server.person("alice", "user");
+    let session = alice.open_session("in a hurry").await;
+    let _open = OpenRequest::begin(&alice, &format!("/api/chat/sessions/{session}/messages"), "{}").await;
+    server.signal("TERM");
+    server.stderr.wait_for(PATIENCE, |lines| lines.iter().any(|line| line.contains("shutting down")).then_some(()));
+    server.signal("TERM");
+    let (status, log) = server.ended().await;
+    assert_eq!(status.code(), Some(130), "{log:#?}");
+}
+
+/// A request whose body has not been sent yet, but which the server is known to be reading.
+struct OpenRequest {
+    reader: BufReader<tokio::net::tcp::OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+}
+
+impl OpenRequest {
+    /// Sends the head and waits for `100 Continue` (RFC 9110, 10.1.1).
+    async fn begin(person: &Person, path: &str, body: &str) -> Self {
+        let (reader, mut writer) = TcpStream::connect(person.addr()).await.unwrap().into_split();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n",
+            person.addr(),
+            person.token,
+            body.len(),
+        );
+        writer.write_all(head.as_bytes()).await.unwrap();
+        let mut reader = BufReader::new(reader);
+        let mut line = String::new();
+        timeout(PATIENCE, reader.read_line(&mut line)).await.unwrap().unwrap();
+        assert!(line.starts_with("HTTP/1.1 100 "), "{line}");
+        Self { reader, writer }
+    }
+
+    async fn finish(&mut self, body: &str) -> String {
+        self.writer.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        timeout(PATIENCE, self.reader.read_to_string(&mut answer)).await.unwrap().unwrap();
+        // The empty line that ends the `100 Continue` comes first.
+        answer.trim_start().to_owned()
+    }
+}

@@ -1,0 +1,12 @@
+//! What the tests share: a server process, people who use it, and sockets.
+
+mod command;
+mod lines;
+mod people;
+mod server;
+mod socket;
+
+pub(crate) use command::{Finished, chat_server, run};
+pub(crate) use people::Person;
+pub(crate) use server::{PATIENCE, TestServer};
+pub(crate) use socket::{close_code, connect, next_event};

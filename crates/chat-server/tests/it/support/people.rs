@@ -1,0 +1,59 @@
+//! Someone who uses the API.
+
+use std::net::SocketAddr;
+
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::Value;
+
+/// A person with a token.
+#[derive(Clone)]
+pub(crate) struct Person {
+    pub(crate) token: String,
+    addr: SocketAddr,
+    client: Client,
+}
+
+impl Person {
+    pub(crate) fn new(addr: SocketAddr, token: &str) -> Self {
+        Self { token: token.to_owned(), addr, client: Client::new() }
+    }
+
+    /// The same person at a server that has moved.
+    pub(crate) fn at(&self, addr: SocketAddr) -> Self {
+        Self { addr, ..self.clone() }
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.addr)).bearer_auth(&self.token)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path).send().await.unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Response {
+        self.request(Method::POST, path).json(body).send().await.unwrap()
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Response {
+        self.request(Method::PUT, path).json(body).send().await.unwrap()
+    }
+
+    /// A body that must come with this status.
+    pub(crate) async fn json(response: Response, status: u16) -> Value {
+        let actual = response.status();
+        let body = response.text().await.unwrap();
+        assert_eq!(actual, status, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// Opens a session and gives its id.
+    pub(crate) async fn open_session(&self, subject: &str) -> String {
+        let answer = self.post("/api/chat/sessions", &serde_json::json!({ "subject": subject })).await;
+        Self::json(answer, 201).await["id"].as_str().unwrap().to_owned()
+    }
+}

@@ -1,0 +1,68 @@
+//! `token` and `openapi`.
+
+use serde_json::Value;
+
+use crate::support::{Person, TestServer, chat_server, run};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_accepted_by_the_server_with_the_same_settings_and_no_other() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let settings =
+        [("CHAT_JWT_SECRET", SECRET), ("CHAT_JWT_ISSUER", "https://login.example.com"), ("CHAT_JWT_AUDIENCE", "chat")];
+    let server = TestServer::start_on(&data_dir, |command| {
+        command.envs(settings);
+    })
+    .await;
+    let make = |settings: &[(&str, &str)], arguments: &[&str]| {
+        let made = run(chat_server(&data_dir).envs(settings.iter().copied()).arg("token").args(arguments));
+        assert_eq!(made.code, 0, "{}", made.stderr);
+        Person::new(server.addr, made.stdout.trim_end())
+    };
+    let arguments = ["--sub", "root", "--role", "admin", "--ttl", "5m"];
+    assert_eq!(make(&settings, &arguments).get("/api/chat/stats").await.status(), 200);
+    assert_eq!(make(&settings[..1], &arguments).get("/api/chat/stats").await.status(), 401);
+    let other_secret = [("CHAT_JWT_SECRET", "another secret of at least 32 bytes")];
+    assert_eq!(make(&[&other_secret, &settings[1..]].concat(), &arguments).get("/api/chat/stats").await.status(), 401);
+    let user = ["--sub", "root", "--role", "user"];
+    assert_eq!(make(&settings, &user).get("/api/chat/stats").await.status(), 403);
+}
+
+#[test]
+fn a_token_for_nobody_or_for_no_time_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let cases = [
+        (["--sub", "", "--role", "user", "--ttl", "1h"], "must have 1 to 128 characters"),
+        (["--sub", "a", "--role", "owner", "--ttl", "1h"], "must be one of user, agent, admin"),
+        (["--sub", "a", "--role", "user", "--ttl", "60"], "30s"),
+    ];
+    for (arguments, part) in cases {
+        let refused = run(chat_server(home.path()).arg("token").args(arguments));
+        assert_eq!(refused.code, 2);
+        assert!(refused.stderr.contains(part), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn a_role_that_the_server_would_not_find_in_the_token_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let make = |role: &str| {
+        let mut command = chat_server(home.path());
+        run(command.env("CHAT_JWT_ROLE_CLAIM", "realm_access.roles").args(["token", "--sub", "a", "--role", role]))
+    };
+    let refused = make("admin");
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+    assert!(refused.stderr.contains("CHAT_JWT_ROLE_CLAIM"), "{}", refused.stderr);
+    assert_eq!(make("user").code, 0);
+}
+
+#[test]
+fn the_openapi_document_is_printed_as_json() {
+    let home = tempfile::tempdir().unwrap();
+    let printed = run(chat_server(home.path()).arg("openapi"));
+    let document: Value = serde_json::from_str(&printed.stdout).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert!(document["paths"].get("/api/chat/sessions").is_some());
+}
