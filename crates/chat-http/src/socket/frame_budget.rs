@@ -46,7 +46,7 @@ mod tests {
         assert!(!budget.take(start));
         assert!(budget.take(start + REFILL));
         assert!(!budget.take(start + REFILL));
-        let later = start + Duration::from_secs(3600);
+        let later = start + Duration::from_hours(1);
         assert!((0..40).all(|_| budget.take(later)));
         assert!(!budget.take(later));
     }

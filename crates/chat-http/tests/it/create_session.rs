@@ -1,6 +1,7 @@
 //! `POST /api/chat/sessions`
 
 use chat_testkit::fixtures;
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
@@ -76,5 +77,31 @@ on_every_store! {
         assert_eq!(again.header("idempotency-replayed"), "true");
         assert_eq!(again.expect(201), first);
         send(request("early")).await.expect_error(409, "IDEMPOTENCY_KEY_REUSED");
+    }
+
+    async fn thirty_two_repetitions_at_once_open_one_session(app) {
+        // From the second round on all connections are open, so that the requests really meet.
+        for round in 1..=4 {
+            let key = format!("k-{round}");
+            let requests = (0..32).map(|_| {
+                let request = app.request("alice", Method::POST, "/api/chat/sessions");
+                send(request.header("Idempotency-Key", &key).json(&json!({ "subject": "late" })))
+            });
+            let answers = join_all(requests).await;
+            let first_ones = answers.iter().filter(|answer| answer.header("idempotency-replayed").is_empty()).count();
+            assert_eq!(first_ones, 1);
+            let sessions: Vec<_> = answers.into_iter().map(|answer| answer.expect(201)).collect();
+            assert!(sessions.iter().all(|session| *session == sessions[0]), "{sessions:?}");
+            assert_eq!(app.get("alice", "/api/chat/sessions").await.expect(200)["totalCount"], round);
+        }
+    }
+
+    async fn a_key_belongs_to_the_person_who_chose_it(app) {
+        for who in ["alice", "dave", "root"] {
+            let request = app.request(who, Method::POST, "/api/chat/sessions").header("Idempotency-Key", "k-1");
+            let answer = send(request.json(&json!({}))).await;
+            assert_eq!(answer.header("idempotency-replayed"), "");
+            assert_eq!(answer.expect(201)["userId"], who);
+        }
     }
 }

@@ -11,5 +11,27 @@
 #[macro_use]
 mod support;
 
+mod assign_agent;
+mod close_session;
 mod create_session;
+mod deactivate_agent;
+mod download_attachment;
+mod get_messages;
+mod get_session;
+mod get_stats;
+mod health;
+mod input;
+mod list_agents;
+mod list_sessions;
+mod mark_read;
+mod permission_table;
+mod put_agent;
 mod reference_documents;
+mod responses;
+mod send_message;
+mod send_message_with_files;
+mod send_typing;
+mod smuggling;
+mod tokens;
+mod transfer_session;
+mod watch_session;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::model::{Role, Timestamp};
-use chat_domain::ports::{Clock, HealthProbe};
+use chat_domain::ports::{AttachmentStore, Clock, HealthProbe};
 use chat_domain::service::{ChatService, Ports, Rules};
 use chat_http::{Api, HttpSettings, Server, TokenClaims, TokenRules, TokenVerifier, sign_hs256};
 use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings};
@@ -36,6 +36,10 @@ pub(crate) struct Options {
     pub(crate) http: HttpSettings,
     pub(crate) rules: Rules,
     pub(crate) tokens: TokenRules,
+    /// Replaces ports, by failing ones for example.
+    pub(crate) replace_ports: Option<fn(Ports) -> Ports>,
+    /// What readiness depends on besides the adapters.
+    pub(crate) more_probes: Vec<Arc<dyn HealthProbe>>,
 }
 
 pub(crate) struct TestApp {
@@ -43,6 +47,7 @@ pub(crate) struct TestApp {
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) service: ChatService,
+    attachments: Arc<dyn AttachmentStore>,
     client: reqwest::Client,
     server: Server,
     sqlite: Option<SqliteStore>,
@@ -59,10 +64,16 @@ impl TestApp {
         // A step of a millisecond keeps moments apart without making a test depend on the real time.
         let clock = Arc::new(FixedClock::ticking(Duration::from_millis(1)));
         let hub = Hub::new(HubSettings::default(), Arc::clone(&clock) as Arc<dyn Clock>);
-        let (ports, probes, sqlite, guard) = match store {
+        let (ports, mut probes, sqlite, guard) = match store {
             Store::Memory => in_memory(&hub, &clock),
             Store::Sqlite => on_sqlite(&hub, &clock).await,
         };
+        let ports = match options.replace_ports {
+            Some(replace) => replace(ports),
+            None => ports,
+        };
+        probes.extend(options.more_probes);
+        let attachments = Arc::clone(&ports.attachments);
         let service = ChatService::new(ports, options.rules);
         let api = Api {
             service: service.clone(),
@@ -76,7 +87,7 @@ impl TestApp {
         let base = format!("http://{}", server.addr());
         // Every test has its own server, so a connection that is kept alive serves nobody else.
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { base, clock, hub, service, client, server, sqlite, _guard: guard }
+        Self { base, clock, hub, service, attachments, client, server, sqlite, _guard: guard }
     }
 
     /// Shuts down in the order of the real binary.
@@ -88,6 +99,11 @@ impl TestApp {
         if let Some(sqlite) = self.sqlite {
             sqlite.close().await;
         }
+    }
+
+    /// Makes the server say that it is not ready, as it does when it is about to stop.
+    pub(crate) fn drain(&self) {
+        self.server.drain();
     }
 
     /// A token that is valid for an hour.
@@ -150,6 +166,23 @@ impl TestApp {
         self.post(who, &format!("/api/chat/sessions/{session}/messages"), json!({ "content": content }))
             .await
             .expect(201)
+    }
+
+    /// How many files the attachment store keeps.
+    pub(crate) async fn stored_files(&self) -> usize {
+        let end_of_time = self.clock.now().plus(Duration::from_hours(24 * 365 * 100));
+        self.attachments.stored_before(end_of_time, None, 1_000).await.expect("a list").len()
+    }
+
+    /// Waits until nobody watches any session: a server notices only some time after its last frame that a peer is
+    /// gone, and nothing tells when.
+    pub(crate) async fn until_nobody_watches(&self) {
+        let nobody = async {
+            while self.hub.subscriptions() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), nobody).await.expect("every watcher leaves");
     }
 
     /// Opens a socket; `query` is empty or starts with `?`.

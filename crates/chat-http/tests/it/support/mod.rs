@@ -2,37 +2,41 @@
 
 mod answer;
 pub(crate) mod app;
+mod form;
+pub(crate) mod raw;
 mod socket;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::{Store, TestApp};
+pub(crate) use form::Form;
 pub(crate) use socket::TestSocket;
 
-/// Makes of each function a test per store, named `function::store`.
+/// Makes of each function a test per store, named `function::store`. `with f;` at the beginning takes the options of the
+/// server from the function `f`.
 macro_rules! on_every_store {
-    ($($(#[$meta:meta])* async fn $name:ident($app:ident) $body:block)+) => {
+    (with $options:ident; $($functions:tt)+) => {
+        on_every_store! { @ [super::$options()] $($functions)+ }
+    };
+    (@ test $test:ident, $store:ident, $name:ident, [$options:expr]) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $test() {
+            let app = $crate::support::TestApp::with($crate::support::Store::$store, $options).await;
+            super::$name(&app).await;
+            app.stop().await;
+        }
+    };
+    (@ $options:tt $($(#[$meta:meta])* async fn $name:ident($app:ident) $body:block)+) => {
         $(
+            async fn $name($app: &$crate::support::TestApp) $body
+
             $(#[$meta])*
             mod $name {
-                #[expect(clippy::wildcard_imports, reason = "the test sees what its file sees")]
-                use super::*;
-
-                async fn case($app: &$crate::support::TestApp) $body
-
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn memory() {
-                    let app = $crate::support::TestApp::start($crate::support::Store::Memory).await;
-                    case(&app).await;
-                    app.stop().await;
-                }
-
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn sqlite() {
-                    let app = $crate::support::TestApp::start($crate::support::Store::Sqlite).await;
-                    case(&app).await;
-                    app.stop().await;
-                }
+                on_every_store! { @ test memory, Memory, $name, $options }
+                on_every_store! { @ test sqlite, Sqlite, $name, $options }
             }
         )+
+    };
+    ($($functions:tt)+) => {
+        on_every_store! { @ [$crate::support::app::Options::default()] $($functions)+ }
     };
 }

@@ -64,6 +64,22 @@ impl TestSocket {
         self.0.send(message).await.expect("the frame is sent");
     }
 
+    /// Waits until the server has worked off every frame sent so far, the pongs that answer its pings included: it
+    /// answers a ping after them. Whatever else comes meanwhile would be a surprise.
+    pub(crate) async fn settle(&mut self) {
+        let payload = tungstenite::Bytes::from_static(b"settle");
+        // A pong that waits would otherwise go out after the ping.
+        self.0.flush().await.expect("the frames are sent");
+        self.send(Message::Ping(payload.clone())).await;
+        loop {
+            match self.raw().await.expect("an open socket") {
+                Message::Pong(answer) if answer == payload => return,
+                Message::Ping(_) => {}
+                other => panic!("expected nothing but pings, got {other:?}"),
+            }
+        }
+    }
+
     async fn next_message(&mut self) -> Message {
         loop {
             let next = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("a frame in time");

@@ -1,0 +1,128 @@
+//! `PUT /api/chat/sessions/{sessionId}/read`
+
+use chat_testkit::fixtures;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TestApp};
+
+async fn mark(app: &TestApp, who: &str, session: &str, ids: &[&Value]) -> Answer {
+    app.put(who, &format!("/api/chat/sessions/{session}/read"), json!({ "messageIds": ids })).await
+}
+
+/// The status of each message, oldest first, and the position of the page.
+async fn statuses(app: &TestApp, session: &str) -> (Vec<String>, String) {
+    let answer = app.get("root", &format!("/api/chat/sessions/{session}/messages")).await;
+    let seq = answer.header("x-chat-seq").to_owned();
+    let page = answer.expect(200);
+    let messages = page["messages"].as_array().unwrap().iter();
+    let statuses = messages.map(|message| {
+        assert_eq!(message["read"], message["status"] == "read");
+        message["status"].as_str().unwrap().to_owned()
+    });
+    (statuses.collect(), seq)
+}
+
+on_every_store! {
+    async fn each_side_reads_what_the_other_has_said(app) {
+        let id = app.open_assigned("alice", "bob").await;
+        let question = app.say("alice", &id, "Where is it?").await["id"].clone();
+        let answer = app.say("bob", &id, "On its way.").await["id"].clone();
+        let response = mark(app, "bob", &id, &[&question]).await;
+        assert!(response.bytes.is_empty());
+        response.expect(204);
+        assert_eq!(statuses(app, &id).await.0, ["read", "sent"]);
+        mark(app, "alice", &id, &[&answer]).await.expect(204);
+        assert_eq!(statuses(app, &id).await.0, ["read", "read"]);
+    }
+
+    async fn an_admin_reads_for_support(app) {
+        let id = app.open_session("alice").await;
+        let question = app.say("alice", &id, "Anyone?").await["id"].clone();
+        mark(app, "root", &id, &[&question]).await.expect(204);
+        assert_eq!(statuses(app, &id).await.0, ["read"]);
+    }
+
+    async fn ones_own_messages_are_ignored(app) {
+        let id = app.open_assigned("alice", "bob").await;
+        let question = app.say("alice", &id, "Where is it?").await["id"].clone();
+        let answer = app.say("bob", &id, "On its way.").await["id"].clone();
+        let before = statuses(app, &id).await;
+        mark(app, "alice", &id, &[&question]).await.expect(204);
+        assert_eq!(statuses(app, &id).await, before);
+        mark(app, "alice", &id, &[&question, &answer]).await.expect(204);
+        assert_eq!(statuses(app, &id).await.0, ["sent", "read"]);
+    }
+
+    async fn reading_again_changes_nothing(app) {
+        let id = app.open_assigned("alice", "bob").await;
+        let question = app.say("alice", &id, "Where is it?").await["id"].clone();
+        mark(app, "bob", &id, &[&question, &question]).await.expect(204);
+        let once = statuses(app, &id).await;
+        assert_eq!(once, (vec!["read".to_owned()], "4".to_owned()));
+        mark(app, "bob", &id, &[&question]).await.expect(204);
+        assert_eq!(statuses(app, &id).await, once);
+        mark(app, "bob", &id, &[]).await.expect(204);
+        assert_eq!(statuses(app, &id).await, once);
+    }
+
+    async fn one_wrong_id_and_nothing_is_marked(app) {
+        let id = app.open_assigned("alice", "bob").await;
+        let question = app.say("alice", &id, "Where is it?").await["id"].clone();
+        let elsewhere = app.open_assigned("dave", "bob").await;
+        let foreign = app.say("dave", &elsewhere, "And mine?").await["id"].clone();
+        let unknown = json!(fixtures::message_id(404).to_string());
+        let before = statuses(app, &id).await;
+        let mut answers = Vec::new();
+        for wrong in [&foreign, &unknown, &json!("not a uuid"), &json!("")] {
+            let mut error = mark(app, "bob", &id, &[&question, wrong]).await.expect_error(400, "VALIDATION_FAILED");
+            assert_eq!(error["details"][0]["field"], "messageIds[1]");
+            error["requestId"] = json!(null);
+            answers.push(error);
+        }
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+        assert_eq!(statuses(app, &id).await, before);
+        assert_eq!(statuses(app, &elsewhere).await.0, ["sent"]);
+    }
+
+    async fn up_to_a_thousand_ids_are_taken(app) {
+        let id = app.open_assigned("alice", "bob").await;
+        let question = app.say("alice", &id, "Where is it?").await["id"].clone();
+        let path = format!("/api/chat/sessions/{id}/read");
+        app.put("bob", &path, json!({ "messageIds": vec![&question; 1_001] })).await.expect_invalid("messageIds");
+        assert_eq!(statuses(app, &id).await.0, ["sent"]);
+        app.put("bob", &path, json!({ "messageIds": vec![&question; 1_000] })).await.expect(204);
+        assert_eq!(statuses(app, &id).await.0, ["read"]);
+    }
+
+    async fn the_ids_must_be_an_array_of_texts(app) {
+        let id = app.open_session("alice").await;
+        let path = format!("/api/chat/sessions/{id}/read");
+        app.put("alice", &path, json!({})).await.expect_invalid("messageIds");
+        for wrong in [json!(null), json!("abc"), json!({}), json!(1)] {
+            app.put("alice", &path, json!({ "messageIds": wrong })).await.expect_invalid("messageIds");
+        }
+        for wrong in [json!([1]), json!([null]), json!([["x"]])] {
+            app.put("alice", &path, json!({ "messageIds": wrong })).await.expect_invalid("messageIds[0]");
+        }
+    }
+
+    async fn messages_of_a_closed_session_can_be_marked(app) {
+        let id = app.open_assigned("alice", "bob").await;
+        let answer = app.say("bob", &id, "Bye.").await["id"].clone();
+        app.put("bob", &format!("/api/chat/sessions/{id}/close"), json!(null)).await.expect(200);
+        mark(app, "alice", &id, &[&answer]).await.expect(204);
+        assert_eq!(statuses(app, &id).await.0, ["read"]);
+    }
+
+    async fn onlookers_mark_nothing(app) {
+        let id = app.open_session("alice").await;
+        let question = app.say("alice", &id, "Anyone?").await["id"].clone();
+        for who in ["mallory", "bob"] {
+            mark(app, who, &id, &[&question]).await.expect_error(403, "FORBIDDEN");
+            mark(app, who, &id, &[]).await.expect_error(403, "FORBIDDEN");
+        }
+        let unknown = fixtures::session_id(404).to_string();
+        mark(app, "root", &unknown, &[]).await.expect_error(404, "SESSION_NOT_FOUND");
+        mark(app, "root", &unknown, &[&question]).await.expect_error(404, "SESSION_NOT_FOUND");
+    }
+}

@@ -1,0 +1,137 @@
+//! When a socket ends because of its token, of a lost right, or of the server.
+
+use std::time::Duration;
+
+use chat_domain::model::Role;
+use chat_domain::ports::Clock;
+use chat_http::{HttpSettings, SocketSettings};
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use crate::support::app::{Options, token};
+use crate::support::{TestApp, TestSocket};
+
+fn frequent_checks() -> Options {
+    let sockets = SocketSettings { recheck_every: Duration::from_millis(20), ..SocketSettings::default() };
+    Options { http: HttpSettings { sockets, ..HttpSettings::default() }, ..Options::default() }
+}
+
+async fn transfer(app: &TestApp, by: &str, session: &str, to: Option<&str>) {
+    let path = format!("/api/chat/sessions/{session}/transfer");
+    app.put(by, &path, json!({ "agentId": to })).await.expect(200);
+}
+
+on_every_store! {
+    async fn a_socket_ends_with_its_token_and_shows_nothing_after_that(app) {
+        let session = app.open_session("alice").await;
+        let now = app.clock.now();
+        let token = token("alice", Role::User, now, now.plus(Duration::from_secs(2)));
+        let mut socket = TestSocket::open(&app.base, &session, "", &token).await;
+        app.say("alice", &session, "in time").await;
+        assert_eq!(socket.next().await["data"]["content"], "in time");
+        assert_eq!(socket.closed().await, (4401, "token expired".to_owned()));
+        app.say("alice", &session, "too late").await;
+        assert!(socket.raw().await.is_none());
+        app.until_nobody_watches().await;
+    }
+
+    async fn an_agent_whose_session_is_transferred_away_learns_it_and_sees_no_more(app) {
+        let session = app.open_assigned("alice", "bob").await;
+        let mut alice = app.watch("alice", &session, "").await;
+        let mut bob = app.watch("bob", &session, "").await;
+        // An agent enters the directory with their first request.
+        app.get("carol", "/api/chat/sessions").await.expect(200);
+        transfer(app, "bob", &session, Some("carol")).await;
+        app.say("alice", &session, "for carol alone").await;
+        let update = bob.next().await;
+        assert_eq!((&update["type"], &update["data"]["agentId"]), (&json!("session_update"), &json!("carol")));
+        assert_eq!(bob.closed().await, (4403, "access lost".to_owned()));
+        assert_eq!(alice.next().await, update);
+        assert_eq!(alice.next().await["type"], "message");
+        let refused = [("authorization", format!("Bearer {}", app.token_of("bob")))];
+        let refused = refused.each_ref().map(|(name, value)| (*name, value.as_str()));
+        assert_eq!(TestSocket::try_open(&app.base, &session, "", &refused).await.err(), Some(403));
+    }
+
+    async fn a_session_handed_back_to_the_queue_may_still_be_seen(app) {
+        let session = app.open_assigned("alice", "bob").await;
+        let mut bob = app.watch("bob", &session, "").await;
+        transfer(app, "bob", &session, None).await;
+        let update = bob.next().await;
+        assert_eq!((&update["type"], &update["data"]["agentId"]), (&json!("session_update"), &json!(null)));
+        bob.settle().await;
+    }
+
+    async fn an_agent_who_looks_at_a_waiting_session_loses_it_to_the_one_who_claims_it(app) {
+        let session = app.open_session("alice").await;
+        let mut bob = app.watch("bob", &session, "").await;
+        let mut carol = app.watch("carol", &session, "").await;
+        app.put("bob", &format!("/api/chat/sessions/{session}/assign"), json!({ "agentId": "bob" })).await.expect(200);
+        let update = carol.next().await;
+        assert_eq!((&update["type"], &update["data"]["agentId"]), (&json!("session_update"), &json!("bob")));
+        assert_eq!(carol.closed().await, (4403, "access lost".to_owned()));
+        assert_eq!(bob.next().await, update);
+        bob.settle().await;
+    }
+
+    async fn a_closed_session_keeps_the_sockets_of_those_who_may_still_see_it(app) {
+        let session = app.open_session("alice").await;
+        let mut alice = app.watch("alice", &session, "").await;
+        let mut root = app.watch("root", &session, "").await;
+        let mut carol = app.watch("carol", &session, "").await;
+        app.put("alice", &format!("/api/chat/sessions/{session}/close"), json!(null)).await.expect(200);
+        for socket in [&mut alice, &mut root, &mut carol] {
+            let update = socket.next().await;
+            assert_eq!((&update["type"], &update["data"]["status"]), (&json!("session_update"), &json!("closed")));
+        }
+        assert_eq!(carol.closed().await, (4403, "access lost".to_owned()));
+        alice.settle().await;
+        root.settle().await;
+    }
+
+    async fn a_socket_ends_when_the_server_shuts_down(app) {
+        let session = app.open_session("alice").await;
+        let mut socket = app.watch("alice", &session, "").await;
+        app.hub.shutdown();
+        assert_eq!(socket.closed().await, (1001, "draining".to_owned()));
+        assert!(socket.raw().await.is_none());
+    }
+
+    async fn a_client_that_closes_gets_its_answer(app) {
+        let session = app.open_session("alice").await;
+        let polite = CloseFrame { code: CloseCode::Normal, reason: "bye".into() };
+        for frame in [Some(polite), None] {
+            let mut socket = app.watch("alice", &session, "").await;
+            socket.send(Message::Close(frame)).await;
+            assert_eq!(socket.closed().await, (1000, "done".to_owned()));
+            assert!(socket.raw().await.is_none());
+        }
+        app.until_nobody_watches().await;
+    }
+
+    async fn a_client_that_just_goes_away_leaves_nothing_behind(app) {
+        let session = app.open_session("alice").await;
+        let sockets = [app.watch("alice", &session, "").await, app.watch("alice", &session, "?since=0").await];
+        assert_eq!(app.hub.subscriptions(), 2);
+        drop(sockets);
+        app.until_nobody_watches().await;
+        assert_eq!(app.hub.sessions(), 0);
+    }
+}
+
+on_every_store! {
+    with frequent_checks;
+
+    async fn an_agent_who_is_deactivated_sees_no_more(app) {
+        let session = app.open_assigned("alice", "bob").await;
+        let mut bob = app.watch("bob", &session, "").await;
+        let mut alice = app.watch("alice", &session, "").await;
+        app.delete("root", "/api/chat/agents/bob").await.expect(200);
+        assert_eq!(bob.closed().await, (4403, "access lost".to_owned()));
+        alice.settle().await;
+        app.say("alice", &session, "still here").await;
+        assert_eq!(alice.next().await["type"], "message");
+    }
+}

@@ -1,0 +1,116 @@
+//! What the server puts up with from a client.
+
+use std::time::Duration;
+
+use chat_http::{HttpSettings, SocketSettings};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::app::Options;
+use crate::support::raw::{RawClient, RawFrame, client_frame};
+
+/// A frame may have this many bytes.
+const MAX_FRAME_BYTES: usize = 16 * 1024;
+
+fn impatience() -> Options {
+    let sockets = SocketSettings {
+        ping_every: Duration::from_millis(10),
+        silence_limit: Duration::from_millis(200),
+        ..SocketSettings::default()
+    };
+    Options { http: HttpSettings { sockets, ..HttpSettings::default() }, ..Options::default() }
+}
+
+fn little_time_to_write() -> Options {
+    let sockets = SocketSettings { write_limit: Duration::from_millis(50), ..SocketSettings::default() };
+    Options { http: HttpSettings { sockets, ..HttpSettings::default() }, ..Options::default() }
+}
+
+on_every_store! {
+    async fn forty_frames_may_come_at_once(app) {
+        let session = app.open_session("alice").await;
+        let mut client = RawClient::open_socket(&app.base, &session, &app.token_of("alice")).await;
+        client.send(&client_frame(RawFrame::TEXT, b"{}").repeat(40)).await;
+        app.say("alice", &session, "still here").await;
+        let frame = client.read_frame().await;
+        assert_eq!(frame.opcode, RawFrame::TEXT, "{frame:?}");
+    }
+
+    async fn a_client_that_sends_too_many_frames_is_told_how_long_to_wait(app) {
+        let session = app.open_session("alice").await;
+        for opcode in [RawFrame::TEXT, RawFrame::PING, RawFrame::PONG] {
+            let mut client = RawClient::open_socket(&app.base, &session, &app.token_of("alice")).await;
+            // More than one second can earn meanwhile.
+            client.send(&client_frame(opcode, b"").repeat(60)).await;
+            assert_eq!(client.read_close().await, (4429, "30".to_owned()));
+        }
+        app.until_nobody_watches().await;
+    }
+
+    async fn a_frame_at_the_limit_is_taken_and_one_byte_more_ends_the_socket(app) {
+        let session = app.open_session("alice").await;
+        let mut client = RawClient::open_socket(&app.base, &session, &app.token_of("alice")).await;
+        client.send(&client_frame(RawFrame::TEXT, &vec![b'x'; MAX_FRAME_BYTES])).await;
+        app.say("alice", &session, "still here").await;
+        assert_eq!(client.read_frame().await.opcode, RawFrame::TEXT);
+        client.send(&client_frame(RawFrame::TEXT, &vec![b'x'; MAX_FRAME_BYTES + 1])).await;
+        assert_eq!(client.read_close().await, (1009, "frame too large".to_owned()));
+        app.until_nobody_watches().await;
+    }
+
+    async fn a_client_that_breaks_the_protocol_is_told_so(app) {
+        let session = app.open_session("alice").await;
+        let unmasked = b"\x81\x02hi";
+        let reserved_opcode = client_frame(3, b"hi");
+        let long_ping = client_frame(RawFrame::PING, &[0; 126]);
+        for frame in [&unmasked[..], &reserved_opcode, &long_ping] {
+            let mut client = RawClient::open_socket(&app.base, &session, &app.token_of("alice")).await;
+            client.send(frame).await;
+            let (number, reason) = client.read_close().await;
+            assert_eq!((number, reason.as_str()), (1002, "protocol error"), "{:?}", &frame[..2]);
+        }
+        app.until_nobody_watches().await;
+    }
+}
+
+on_every_store! {
+    with impatience;
+
+    async fn a_peer_that_answers_no_ping_is_given_up(app) {
+        let session = app.open_session("alice").await;
+        let mut silent = RawClient::open_socket(&app.base, &session, &app.token_of("alice")).await;
+        assert_eq!(silent.read_close().await, (4408, "no sign of life".to_owned()));
+        app.until_nobody_watches().await;
+    }
+
+    async fn a_peer_that_answers_pings_stays(app) {
+        let session = app.open_session("alice").await;
+        let mut socket = app.watch("alice", &session, "").await;
+        // Many times longer than a silent peer would be borne with.
+        for _ in 0..30 {
+            let frame = socket.raw().await;
+            assert!(matches!(frame, Some(Message::Ping(_))), "{frame:?}");
+        }
+        app.say("alice", &session, "still here").await;
+        assert_eq!(socket.next().await["type"], "message");
+    }
+}
+
+on_every_store! {
+    with little_time_to_write;
+
+    async fn a_peer_that_stops_reading_holds_its_place_no_longer_than_a_write_may_take(app) {
+        let session = app.open_session("alice").await;
+        let _stuck = RawClient::open_socket(&app.base, &session, &app.token_of("alice")).await;
+        let mut reader = app.watch("alice", &session, "").await;
+        let long = "\u{1f680}".repeat(10_000);
+        // 40 kB each: more than all the buffers on the way to the stuck peer hold, long before the last one.
+        for _ in 0..1_000 {
+            if app.hub.subscriptions() == 1 {
+                break;
+            }
+            app.say("alice", &session, &long).await;
+            assert_eq!(reader.next().await["type"], "message", "whoever reads is not held up");
+        }
+        assert_eq!(app.hub.subscriptions(), 1, "only the one that reads is left");
+    }
+}
