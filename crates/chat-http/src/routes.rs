@@ -34,9 +34,14 @@ fn at<const N: usize>(path: &'static str, methods: [(Method, Route); N]) -> Endp
     Endpoint { path, methods: methods.into() }
 }
 
+/// The first that matches is taken, so those that are asked for most come first.
 fn endpoints() -> Vec<Endpoint> {
     use Method as M;
     vec![
+        at(
+            "/api/chat/sessions/{sessionId}/messages",
+            [(M::GET, web::to(get_messages::get_messages)), (M::POST, web::to(send_message::send_message))],
+        ),
         at(
             "/api/chat/sessions",
             [(M::GET, web::to(list_sessions::list_sessions)), (M::POST, web::to(create_session::create_session))],
@@ -45,10 +50,6 @@ fn endpoints() -> Vec<Endpoint> {
         at("/api/chat/sessions/{sessionId}/close", [(M::PUT, web::to(close_session::close_session))]),
         at("/api/chat/sessions/{sessionId}/assign", [(M::PUT, web::to(assign_agent::assign_agent))]),
         at("/api/chat/sessions/{sessionId}/transfer", [(M::PUT, web::to(transfer_session::transfer_session))]),
-        at(
-            "/api/chat/sessions/{sessionId}/messages",
-            [(M::GET, web::to(get_messages::get_messages)), (M::POST, web::to(send_message::send_message))],
-        ),
         at("/api/chat/sessions/{sessionId}/read", [(M::PUT, web::to(mark_read::mark_read))]),
         at("/api/chat/sessions/{sessionId}/typing", [(M::POST, web::to(send_typing::send_typing))]),
         at(

@@ -17,7 +17,7 @@ use crate::counters::{self, SessionCounts};
 use crate::error::Failure;
 use crate::get_session;
 use crate::group_commit::Transaction;
-use crate::rows::{NewEvent, ProgressUpdate, StateUpdate};
+use crate::rows::{NewEvent, SaveProgress, StateUpdate};
 use crate::schema::{chat_session_events, chat_sessions};
 use crate::values::DbId;
 
@@ -111,17 +111,14 @@ impl UnitOfWork {
     /// Writes what was kept back until the end of the batch.
     fn flush(&mut self) -> QueryResult<()> {
         for held in self.held.values() {
-            let row = chat_sessions::table.find(DbId::from(held.session.id));
-            let progress = ProgressUpdate::new(&held.session.progress);
-            let updated = match held.unsaved {
-                Unsaved::Nothing => continue,
-                Unsaved::Progress => diesel::update(row).set(progress).execute(&mut self.connection)?,
-                Unsaved::StateAndProgress => {
-                    let state = StateUpdate::new(&held.session);
-                    diesel::update(row).set((state, progress)).execute(&mut self.connection)?
-                }
-            };
-            if updated != 1 {
+            if held.unsaved == Unsaved::Nothing {
+                continue;
+            }
+            if held.unsaved == Unsaved::StateAndProgress {
+                let row = chat_sessions::table.find(DbId::from(held.session.id));
+                diesel::update(row).set(StateUpdate::new(&held.session)).execute(&mut self.connection)?;
+            }
+            if SaveProgress::of(&held.session).execute(&mut self.connection)? != 1 {
                 return Err(diesel::result::Error::NotFound);
             }
         }

@@ -6,10 +6,12 @@ mod agent;
 mod attachment;
 mod event;
 mod message;
+mod progress;
 mod session;
 
 pub(crate) use agent::{AgentRow, NewAgent};
 pub(crate) use attachment::{AttachmentRow, NewAttachment};
 pub(crate) use event::{EventRow, NewEvent};
 pub(crate) use message::{MessageRow, NewMessage};
-pub(crate) use session::{NewSessionRow, ProgressUpdate, SessionRow, StateUpdate, status_of};
+pub(crate) use progress::SaveProgress;
+pub(crate) use session::{NewSessionRow, SessionRow, StateUpdate, status_of};

@@ -5,9 +5,10 @@ use chat_domain::model::{
 };
 use diesel::prelude::*;
 
+use super::progress::ProgressColumns;
 use crate::error::Failure;
 use crate::schema::chat_sessions;
-use crate::values::{DbId, DbPriority, DbStatus, from_db, moment_from_db, seq_from_db, to_db, valid};
+use crate::values::{DbId, DbPriority, DbStatus, from_db, moment_from_db, seq_from_db, valid};
 
 /// A session as it is read.
 #[derive(Debug, Queryable, Selectable)]
@@ -96,7 +97,7 @@ pub(crate) struct NewSessionRow<'a> {
     started_at: i64,
     ended_at: Option<i64>,
     #[diesel(embed)]
-    progress: ProgressUpdate,
+    progress: ProgressColumns,
     created_by: &'a str,
     idempotency_key: Option<&'a str>,
     fingerprint: Option<&'a [u8]>,
@@ -114,37 +115,10 @@ impl<'a> NewSessionRow<'a> {
             tags: serde_json::Value::from(session.tags.as_slice()).to_string(),
             started_at: session.started_at.unix_ms(),
             ended_at: session.ended_at().map(Timestamp::unix_ms),
-            progress: ProgressUpdate::new(&session.progress),
+            progress: ProgressColumns::new(&session.progress),
             created_by: creator.as_str(),
             idempotency_key: idempotency.map(|idempotency| idempotency.key.as_str()),
             fingerprint: idempotency.map(|idempotency| idempotency.fingerprint.as_bytes().as_slice()),
-        }
-    }
-}
-
-/// What every durable change moves.
-#[derive(AsChangeset, Insertable)]
-#[diesel(table_name = chat_sessions, treat_none_as_null = true, treat_none_as_default_value = false)]
-pub(crate) struct ProgressUpdate {
-    last_seq: i64,
-    message_count: i64,
-    waiting_since: Option<i64>,
-    unread_by_user: i64,
-    unread_by_support: i64,
-    delivered_to_user: i64,
-    delivered_to_support: i64,
-}
-
-impl ProgressUpdate {
-    pub(crate) fn new(progress: &Progress) -> Self {
-        Self {
-            last_seq: to_db(progress.last_seq.get()),
-            message_count: to_db(progress.message_count),
-            waiting_since: progress.waiting_since.map(Timestamp::unix_ms),
-            unread_by_user: to_db(progress.unread_by_user),
-            unread_by_support: to_db(progress.unread_by_support),
-            delivered_to_user: to_db(progress.delivered_to_user.get()),
-            delivered_to_support: to_db(progress.delivered_to_support.get()),
         }
     }
 }

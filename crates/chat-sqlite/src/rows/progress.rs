@@ -1,0 +1,81 @@
+//! The counters of a session: the columns that every durable change moves.
+
+use chat_domain::model::{ChatSession, Progress, Timestamp};
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Binary, Nullable};
+use diesel::sqlite::Sqlite;
+
+use crate::schema::chat_sessions;
+use crate::values::{DbId, to_db};
+
+/// The columns of `Progress`.
+#[derive(Insertable)]
+#[diesel(table_name = chat_sessions, treat_none_as_default_value = false)]
+pub(crate) struct ProgressColumns {
+    last_seq: i64,
+    message_count: i64,
+    waiting_since: Option<i64>,
+    unread_by_user: i64,
+    unread_by_support: i64,
+    delivered_to_user: i64,
+    delivered_to_support: i64,
+}
+
+impl ProgressColumns {
+    pub(super) fn new(progress: &Progress) -> Self {
+        Self {
+            last_seq: to_db(progress.last_seq.get()),
+            message_count: to_db(progress.message_count),
+            waiting_since: progress.waiting_since.map(Timestamp::unix_ms),
+            unread_by_user: to_db(progress.unread_by_user),
+            unread_by_support: to_db(progress.unread_by_support),
+            delivered_to_user: to_db(progress.delivered_to_user.get()),
+            delivered_to_support: to_db(progress.delivered_to_support.get()),
+        }
+    }
+}
+
+/// Writes the counters of a session back, the one statement that each message costs besides its own row.
+///
+/// Written by hand because diesel prepares each `update` anew, as its list of columns may differ from call to call, and
+/// preparing takes longer than running. The text of this one is fixed, so it is prepared once.
+pub(crate) struct SaveProgress {
+    id: DbId,
+    columns: ProgressColumns,
+}
+
+impl SaveProgress {
+    pub(crate) fn of(session: &ChatSession) -> Self {
+        Self { id: session.id.into(), columns: ProgressColumns::new(&session.progress) }
+    }
+}
+
+impl QueryFragment<Sqlite> for SaveProgress {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        let columns = &self.columns;
+        out.push_sql("UPDATE chat_sessions SET last_seq = ");
+        out.push_bind_param::<BigInt, _>(&columns.last_seq)?;
+        out.push_sql(", message_count = ");
+        out.push_bind_param::<BigInt, _>(&columns.message_count)?;
+        out.push_sql(", waiting_since = ");
+        out.push_bind_param::<Nullable<BigInt>, _>(&columns.waiting_since)?;
+        out.push_sql(", unread_by_user = ");
+        out.push_bind_param::<BigInt, _>(&columns.unread_by_user)?;
+        out.push_sql(", unread_by_support = ");
+        out.push_bind_param::<BigInt, _>(&columns.unread_by_support)?;
+        out.push_sql(", delivered_to_user = ");
+        out.push_bind_param::<BigInt, _>(&columns.delivered_to_user)?;
+        out.push_sql(", delivered_to_support = ");
+        out.push_bind_param::<BigInt, _>(&columns.delivered_to_support)?;
+        out.push_sql(" WHERE id = ");
+        out.push_bind_param::<Binary, _>(&self.id)
+    }
+}
+
+impl QueryId for SaveProgress {
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl RunQueryDsl<SqliteConnection> for SaveProgress {}
