@@ -39,3 +39,7 @@ token *args:
 # Show the configuration that the server would start with, and where each value comes from.
 check-config:
     cargo run --release -- check-config
+
+# Measure a release build beside what it is compared with; needs wrk. See docs/benchmarks.md.
+bench *args:
+    cargo xtask bench {{ args }}

@@ -11,24 +11,28 @@ pub struct SqliteConfig {
     pub path: PathBuf,
     /// How many connections read at the same time.
     pub readers: u32,
+    /// How many reads are with the reading connections at most, running or in line; more wait up to `read_timeout`.
+    pub read_queue: usize,
     /// How many writes wait at most; more are refused as `Unavailable`.
     pub queue: usize,
     /// How many writes are committed together at most.
     pub max_batch: usize,
     /// How long to wait for another process that writes to the same file.
     pub busy_timeout: Duration,
-    /// How long a read waits for a free connection before it is refused as `Unavailable`.
+    /// How long a read waits for a place in line before it is refused as `Unavailable`.
     pub read_timeout: Duration,
 }
 
 impl SqliteConfig {
-    /// The defaults for a database file: a reader per core and at least two, 4,096 waiting writes, 512 in a commit, and
+    /// The defaults for a database file: a reader per core and at least two, 256 reads in line, 4,096
+    /// waiting writes, 512 in a commit, and
     /// five seconds of patience.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let cores = thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX));
         Self {
             path: path.into(),
             readers: cores.max(2),
+            read_queue: 256,
             queue: 4096,
             max_batch: 512,
             busy_timeout: Duration::from_secs(5),

@@ -11,15 +11,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Failure, no_connection};
 use crate::group_commit::WriteQueue;
+use crate::read_threads::ReadThreads;
 use crate::unit_of_work::UnitOfWork;
 
 /// An open database.
 pub(crate) struct Database {
     pub(crate) pool: Pool<ConnectionManager<SqliteConnection>>,
-    /// One permit per connection of the pool, so that no thread ever blocks in the pool.
+    /// One thread per connection of the pool, so that no thread ever waits in the pool.
+    pub(crate) threads: ReadThreads,
+    /// How many reads may wait for the threads; more wait here, and not for ever.
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) read_timeout: Duration,
-    /// Where blocking work runs, whichever runtime the caller is on.
+    /// Where the store was opened.
     pub(crate) runtime: Handle,
     pub(crate) writer: WriteQueue<UnitOfWork>,
 }
@@ -33,14 +36,13 @@ impl Database {
     {
         let permit = self.permit().await?;
         let pool = self.pool.clone();
-        let task = self.runtime.spawn_blocking(move || {
+        let task = self.threads.run(move || {
             let mut connection = pool.get().map_err(|error| no_connection(&error))?;
             let outcome = work(&mut connection).map_err(ChatError::from);
-            drop(connection);
-            // Only now: whoever gets the permit finds the connection back in the pool.
             drop(permit);
             outcome
         });
+        let Some(task) = task else { return Err(ChatError::unavailable("database: shutting down")) };
         match task.await {
             Ok(outcome) => outcome,
             Err(ended) if ended.is_panic() => Err(ChatError::internal(ended)),
@@ -75,5 +77,64 @@ impl Database {
             Ok(Err(_)) => Err(ChatError::unavailable("database: shutting down")),
             Err(_) => Err(ChatError::unavailable("database: too many reads are waiting")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use chat_testkit::RecordingNotifier;
+
+    use super::*;
+    use crate::{SqliteConfig, SqliteStore, migrate};
+
+    async fn store(dir: &tempfile::TempDir) -> SqliteStore {
+        let path = dir.path().join("chat.db");
+        migrate::up(&path).unwrap();
+        let config = SqliteConfig {
+            readers: 1,
+            read_queue: 2,
+            read_timeout: Duration::from_millis(20),
+            ..SqliteConfig::new(path)
+        };
+        SqliteStore::open(config, Arc::new(RecordingNotifier::default())).await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_read_that_finds_no_place_in_line_is_refused_and_the_next_ones_succeed() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(&dir).await;
+        let (started, first_runs) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let database = Arc::clone(&store.database);
+        let first = tokio::spawn(async move {
+            let hold = move |_: &mut SqliteConnection| {
+                started.send(()).unwrap();
+                Ok(released.recv().is_ok())
+            };
+            database.read(hold).await
+        });
+        tokio::task::spawn_blocking(move || first_runs.recv().unwrap()).await.unwrap();
+        let mut second = std::pin::pin!(store.database.read(|_| Ok(())));
+        // Polled once, so that it takes the second place in line.
+        assert!(tokio::time::timeout(Duration::ZERO, &mut second).await.is_err());
+        let refused = store.database.read(|_| Ok(())).await;
+        assert!(matches!(refused, Err(ChatError::Unavailable { .. })), "{refused:?}");
+        release.send(()).unwrap();
+        assert!(first.await.unwrap().unwrap());
+        second.await.unwrap();
+        store.database.read(|_| Ok(())).await.unwrap();
+        store.close().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_read_that_panics_fails_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(&dir).await;
+        let failed = store.database.read::<(), _>(|_| panic!("a seeded fault")).await;
+        assert!(matches!(failed, Err(ChatError::Internal(_))), "{failed:?}");
+        store.database.read(|_| Ok(())).await.unwrap();
+        store.close().await;
     }
 }

@@ -117,8 +117,8 @@ pub enum OpenError {
     /// The state of the migrations could not be read.
     #[error(transparent)]
     Migrations(#[from] MigrateError),
-    /// The operating system gives no thread for the writer.
-    #[error("cannot start the thread that writes to the database {path}")]
+    /// The operating system gives no thread.
+    #[error("cannot start the threads that read and write the database {path}")]
     Thread {
         /// The database.
         path: PathBuf,

@@ -25,6 +25,7 @@ mod mark_delivered;
 mod mark_read;
 mod message_repository;
 pub mod migrate;
+mod read_threads;
 mod rows;
 mod schema;
 mod send_message;

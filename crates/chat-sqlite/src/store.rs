@@ -15,6 +15,7 @@ use tracing::{error, info};
 use crate::connection::{self, Access, PrepareReader};
 use crate::database::Database;
 use crate::group_commit::{self, Limits};
+use crate::read_threads::ReadThreads;
 use crate::unit_of_work::UnitOfWork;
 use crate::{
     OpenError, SqliteAgentDirectory, SqliteConfig, SqliteEventLog, SqliteHealthProbe, SqliteMessageRepository,
@@ -35,7 +36,7 @@ pub struct SqliteStore {
     pub agents: Arc<SqliteAgentDirectory>,
     /// Tries the database.
     pub health: Arc<SqliteHealthProbe>,
-    database: Arc<Database>,
+    pub(crate) database: Arc<Database>,
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -74,9 +75,11 @@ impl SqliteStore {
         let publish = move |event| notifier.publish(LiveEvent::Durable(event));
         let (queue, thread) = group_commit::start(UnitOfWork::new(writer), limits, publish)
             .map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
-        let permits = Arc::new(Semaphore::new(usize::try_from(readers).unwrap_or(Semaphore::MAX_PERMITS)));
+        let readers_started = ReadThreads::start(usize::try_from(readers).unwrap_or(usize::MAX));
+        let threads = readers_started.map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
+        let permits = Arc::new(Semaphore::new(config.read_queue.max(1)));
         let read_timeout = config.read_timeout;
-        let database = Arc::new(Database { pool, permits, read_timeout, runtime, writer: queue });
+        let database = Arc::new(Database { pool, threads, permits, read_timeout, runtime, writer: queue });
         info!(
             db.path = %path.display(),
             db.schema = migrate::newest(),
