@@ -1,4 +1,5 @@
-//! Who may do what: one pure function, asked first by every use case and again by the stores under the session's lock.
+//! Who may do what: one pure function. A use case that only reads asks it itself; one that changes a session leaves that
+//! to the store, which asks under the session's lock.
 //!
 //! | action | user | agent | admin |
 //! |---|---|---|---|

@@ -8,6 +8,7 @@ mod error;
 mod handlers;
 mod middleware;
 mod openapi;
+mod readiness;
 mod request;
 mod routes;
 mod server;

@@ -13,10 +13,11 @@ pub(crate) struct Held {
 }
 
 /// Takes hold of `what` by locking the file `path` beside it, which is made when it is missing and never removed.
+/// `option` names what another place is chosen with.
 ///
 /// # Errors
 /// Another process holds it.
-pub(crate) fn hold(path: &Path, what: &str) -> anyhow::Result<Held> {
+pub(crate) fn hold(path: &Path, what: &str, option: &str) -> anyhow::Result<Held> {
     let shown = path.display();
     let file = OpenOptions::new()
         .create(true)
@@ -28,7 +29,7 @@ pub(crate) fn hold(path: &Path, what: &str) -> anyhow::Result<Held> {
     match file.try_lock() {
         Ok(()) => Ok(Held { _file: Some(file) }),
         Err(TryLockError::WouldBlock) => {
-            bail!("another chat-server uses {what}; stop it, or choose another place with --data-dir (CHAT_DATA_DIR)")
+            bail!("another chat-server uses {what}; stop it, or choose another place with {option}")
         }
         Err(TryLockError::Error(error)) => {
             tracing::warn!(%error, "this file system has no locks: make sure that no other server uses {what}");
@@ -45,10 +46,10 @@ mod tests {
     fn a_file_has_one_holder_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("chat.db.lock");
-        let held = hold(&path, "the database chat.db").unwrap();
-        let refused = hold(&path, "the database chat.db").unwrap_err().to_string();
+        let held = hold(&path, "the database chat.db", "--data-dir").unwrap();
+        let refused = hold(&path, "the database chat.db", "--data-dir").unwrap_err().to_string();
         assert!(refused.contains("the database chat.db") && refused.contains("--data-dir"), "{refused}");
         drop(held);
-        hold(&path, "the database chat.db").unwrap();
+        hold(&path, "the database chat.db", "--data-dir").unwrap();
     }
 }

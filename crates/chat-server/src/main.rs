@@ -3,6 +3,7 @@
 //! This crate decides nothing about chats. It reads the configuration (`config`), puts adapters under the domain's
 //! use cases (`wire`), and offers commands (`cli`).
 
+mod binding;
 mod cli;
 mod config;
 mod data_dir;

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use chat_domain::model::LiveEvent;
 use chat_domain::ports::{AgentDirectory, AttachmentStore, Clock, HealthProbe, Notifier};
 use chat_domain::service::{ChatService, Ports};
@@ -13,6 +13,7 @@ use chat_sqlite::{SqliteConfig, SqliteStore, migrate};
 use chat_storage::LocalAttachmentStore;
 use tokio::task;
 
+use crate::binding::{self, Bound};
 use crate::config::{AttachmentsUrl, Config, DatabaseUrl, Switch};
 use crate::exclusive::{self, Held};
 use crate::system::{SystemClock, UuidV7Generator};
@@ -29,6 +30,8 @@ pub(crate) struct System {
     pub(crate) probes: Vec<Arc<dyn HealthProbe>>,
     store: Store,
     hub: Arc<Hub>,
+    /// Held until the store is closed.
+    attachments: Held,
 }
 
 impl System {
@@ -41,7 +44,7 @@ impl System {
         let hub = Hub::new(HubSettings::default(), Arc::clone(&clock));
         tracing::info!("live events are spread within this process");
         let store = Store::open(config, Arc::clone(&hub) as Arc<dyn Notifier>).await?;
-        let (attachments, attachments_probe) = open_attachments(config)?;
+        let Attachments { store: attachments, probe: attachments_probe, held } = open_attachments(config, &store)?;
         let (ports, database_probe) = match &store {
             Store::Sqlite(sqlite) => {
                 let ports = Ports {
@@ -61,7 +64,8 @@ impl System {
         };
         let probes = vec![database_probe, HubHealthProbe::new(Arc::clone(&hub)) as _, attachments_probe];
         let agents = Arc::clone(&ports.agents);
-        Ok(Self { service: ChatService::new(ports, config.rules()), clock, agents, probes, store, hub })
+        let service = ChatService::new(ports, config.rules());
+        Ok(Self { service, clock, agents, probes, store, hub, attachments: held })
     }
 
     /// Lets every socket end; from now on none begins.
@@ -76,9 +80,10 @@ impl System {
 
     /// Writes what is still waiting and closes the stores.
     pub(crate) async fn close(self) {
-        let Self { service, store, .. } = self;
+        let Self { service, store, attachments, .. } = self;
         drop(service);
         store.close().await;
+        drop(attachments);
     }
 }
 
@@ -97,8 +102,23 @@ impl Store {
         let migrations = Migrations::of(config);
         let automatic = config.migrate;
         task::spawn_blocking(move || migrations.bring_up_to_date(automatic)).await??;
+        Self::open_as_it_is(config, notifier).await
+    }
+
+    /// Opens the database of a server that may be running: neither makes it nor changes its schema.
+    ///
+    /// # Errors
+    /// What is wrong with the database, and what to do about it.
+    pub(crate) async fn open_as_it_is(config: &Config, notifier: Arc<dyn Notifier>) -> anyhow::Result<Self> {
         match &config.database_url {
             DatabaseUrl::Sqlite(path) => {
+                let exists = path.try_exists().with_context(|| format!("cannot look for {}", path.display()))?;
+                ensure!(
+                    exists,
+                    "there is no database {}; choose the server's with --data-dir (CHAT_DATA_DIR) or --database-url \
+                     (CHAT_DATABASE_URL), or make a new one with `chat-server migrate up`",
+                    path.display(),
+                );
                 let settings = SqliteConfig { readers: config.sqlite_readers, ..SqliteConfig::new(path) };
                 let store = SqliteStore::open(settings, notifier).await?;
                 tracing::info!("sessions and messages are kept in the SQLite database {}", path.display());
@@ -114,6 +134,13 @@ impl Store {
         }
     }
 
+    /// Which database it is, wherever it lies.
+    fn identity(&self) -> &str {
+        match self {
+            Self::Sqlite(store) => store.identity(),
+        }
+    }
+
     /// Writes what is still waiting and closes the database.
     pub(crate) async fn close(self) {
         match self {
@@ -122,12 +149,22 @@ impl Store {
     }
 }
 
-fn open_attachments(config: &Config) -> anyhow::Result<(Arc<dyn AttachmentStore>, Arc<dyn HealthProbe>)> {
+/// The attachment store, what tells its state, and the hold on it.
+struct Attachments {
+    store: Arc<dyn AttachmentStore>,
+    probe: Arc<dyn HealthProbe>,
+    held: Held,
+}
+
+/// Opens the attachment store of this database, and of no other, for this server alone.
+fn open_attachments(config: &Config, database: &Store) -> anyhow::Result<Attachments> {
     match &config.attachments_url {
         AttachmentsUrl::File(path) => {
             let store = Arc::new(LocalAttachmentStore::open(path)?);
+            let name = config.database_url.to_string();
+            let held = binding::bind(path, Bound { identity: database.identity(), name: &name })?;
             tracing::info!("attachments are kept in the directory {}", path.display());
-            Ok((Arc::clone(&store) as _, store))
+            Ok(Attachments { store: Arc::clone(&store) as _, probe: store, held })
         }
     }
 }
@@ -142,7 +179,8 @@ pub(crate) fn hold_database(config: &Config) -> anyhow::Result<Option<Held>> {
         DatabaseUrl::Sqlite(path) => {
             let mut lock = path.clone().into_os_string();
             lock.push(".lock");
-            exclusive::hold(&PathBuf::from(lock), &format!("the database {}", path.display())).map(Some)
+            let what = format!("the database {}", path.display());
+            exclusive::hold(&PathBuf::from(lock), &what, "--data-dir (CHAT_DATA_DIR)").map(Some)
         }
     }
 }

@@ -11,7 +11,7 @@ pub struct SqliteConfig {
     pub path: PathBuf,
     /// How many connections read at the same time.
     pub readers: u32,
-    /// How many reads are with the reading connections at most, running or in line; more wait up to `read_timeout`.
+    /// How many reads are with the reading connections at most, running or in line; more wait for a place.
     pub read_queue: usize,
     /// How many writes wait at most; more are refused as `Unavailable`.
     pub queue: usize,
@@ -19,7 +19,7 @@ pub struct SqliteConfig {
     pub max_batch: usize,
     /// How long to wait for another process that writes to the same file.
     pub busy_timeout: Duration,
-    /// How long a read waits for a place in line before it is refused as `Unavailable`.
+    /// How long a read may take, waiting included, before it is refused as `Unavailable`.
     pub read_timeout: Duration,
 }
 

@@ -7,7 +7,7 @@ use chat_domain::{ChatError, Result};
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, Pool};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::error::{Failure, no_connection};
 use crate::group_commit::WriteQueue;
@@ -28,13 +28,28 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Runs one statement that reads.
+    /// Runs one statement that reads. What has not begun when the caller goes away is not done any more.
+    ///
+    /// # Errors
+    /// `Unavailable` when it is not done in time, besides what `work` fails with.
     pub(crate) async fn read<R, F>(&self, work: F) -> Result<R>
     where
         R: Send + 'static,
         F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
     {
-        let permit = self.permit().await?;
+        match tokio::time::timeout(self.read_timeout, self.read_in_turn(work)).await {
+            Ok(outcome) => outcome,
+            Err(_elapsed) => Err(ChatError::unavailable("database: too many reads are waiting, or one takes too long")),
+        }
+    }
+
+    async fn read_in_turn<R, F>(&self, work: F) -> Result<R>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.map_err(|_closed| ChatError::unavailable("database: shutting down"))?;
         let pool = self.pool.clone();
         let task = self.threads.run(move || {
             let mut connection = pool.get().map_err(|error| no_connection(&error))?;
@@ -67,21 +82,11 @@ impl Database {
     {
         self.writer.run(move |unit| work(unit).map_err(ChatError::from)).await
     }
-
-    async fn permit(&self) -> Result<OwnedSemaphorePermit> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Ok(permit);
-        }
-        match tokio::time::timeout(self.read_timeout, Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) => Err(ChatError::unavailable("database: shutting down")),
-            Err(_) => Err(ChatError::unavailable("database: too many reads are waiting")),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc;
 
     use chat_testkit::RecordingNotifier;
@@ -89,49 +94,40 @@ mod tests {
     use super::*;
     use crate::{SqliteConfig, SqliteStore, migrate};
 
-    async fn store(dir: &tempfile::TempDir) -> SqliteStore {
+    async fn store(dir: &tempfile::TempDir, read_timeout: Duration) -> SqliteStore {
         let path = dir.path().join("chat.db");
         migrate::up(&path).unwrap();
-        let config = SqliteConfig {
-            readers: 1,
-            read_queue: 2,
-            read_timeout: Duration::from_millis(20),
-            ..SqliteConfig::new(path)
-        };
+        let config = SqliteConfig { readers: 1, read_queue: 2, read_timeout, ..SqliteConfig::new(path) };
         SqliteStore::open(config, Arc::new(RecordingNotifier::default())).await.unwrap()
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_read_that_finds_no_place_in_line_is_refused_and_the_next_ones_succeed() {
+    fn assert_unavailable<T: std::fmt::Debug>(outcome: &Result<T>) {
+        assert!(matches!(outcome, Err(ChatError::Unavailable { .. })), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn behind_a_read_that_hangs_others_are_refused_in_time_and_not_done_later() {
         let dir = tempfile::tempdir().unwrap();
-        let store = store(&dir).await;
-        let (started, first_runs) = mpsc::channel();
+        let store = store(&dir, Duration::from_millis(50)).await;
         let (release, released) = mpsc::channel::<()>();
-        let database = Arc::clone(&store.database);
-        let first = tokio::spawn(async move {
-            let hold = move |_: &mut SqliteConnection| {
-                started.send(()).unwrap();
-                Ok(released.recv().is_ok())
-            };
-            database.read(hold).await
-        });
-        tokio::task::spawn_blocking(move || first_runs.recv().unwrap()).await.unwrap();
-        let mut second = std::pin::pin!(store.database.read(|_| Ok(())));
-        // Polled once, so that it takes the second place in line.
-        assert!(tokio::time::timeout(Duration::ZERO, &mut second).await.is_err());
-        let refused = store.database.read(|_| Ok(())).await;
-        assert!(matches!(refused, Err(ChatError::Unavailable { .. })), "{refused:?}");
+        assert_unavailable(&store.database.read(move |_| Ok(released.recv().is_ok())).await);
+        let done = Arc::new(AtomicBool::new(false));
+        let note = Arc::clone(&done);
+        let leave_a_note = move |_: &mut SqliteConnection| {
+            note.store(true, Ordering::SeqCst);
+            Ok(())
+        };
+        assert_unavailable(&store.database.read(leave_a_note).await);
         release.send(()).unwrap();
-        assert!(first.await.unwrap().unwrap());
-        second.await.unwrap();
         store.database.read(|_| Ok(())).await.unwrap();
+        assert!(!done.load(Ordering::SeqCst), "nobody waited for it any more");
         store.close().await;
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[tokio::test]
     async fn a_read_that_panics_fails_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let store = store(&dir).await;
+        let store = store(&dir, Duration::from_secs(5)).await;
         let failed = store.database.read::<(), _>(|_| panic!("a seeded fault")).await;
         assert!(matches!(failed, Err(ChatError::Internal(_))), "{failed:?}");
         store.database.read(|_| Ok(())).await.unwrap();

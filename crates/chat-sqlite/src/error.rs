@@ -117,6 +117,14 @@ pub enum OpenError {
     /// The state of the migrations could not be read.
     #[error(transparent)]
     Migrations(#[from] MigrateError),
+    /// The database does not say which one it is.
+    #[error("cannot read the identity of the database {path}: {reason}; restore the database from a backup")]
+    Identity {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        reason: String,
+    },
     /// The operating system gives no thread.
     #[error("cannot start the threads that read and write the database {path}")]
     Thread {

@@ -1,6 +1,6 @@
 //! Note that messages have reached a participant.
 
-use chat_domain::model::{Change, Principal, Receipt, ReceiptStatus, Seq, SessionId, Timestamp};
+use chat_domain::model::{Change, MAX_RECEIPT_MESSAGES, Principal, Receipt, ReceiptStatus, Seq, SessionId, Timestamp};
 use diesel::prelude::*;
 
 use crate::error::Failure;
@@ -29,16 +29,20 @@ pub(crate) fn mark_delivered(
         .filter(dsl::seq.le(to_db(up_to.get())))
         .filter(dsl::sender.eq(DbParty(party.other())))
         .filter(dsl::delivered_at.is_null());
-    let messages: Vec<(i64, DbId)> = arrived.select((dsl::seq, dsl::id)).order(dsl::seq).load(&mut unit.connection)?;
+    let limit = i64::try_from(MAX_RECEIPT_MESSAGES).unwrap_or(i64::MAX);
+    let messages: Vec<(i64, DbId)> =
+        arrived.select((dsl::seq, dsl::id)).order(dsl::seq).limit(limit).load(&mut unit.connection)?;
     let Some((newest, _)) = messages.last() else { return Ok(None) };
+    let is_all = messages.len() < MAX_RECEIPT_MESSAGES;
     let receipt = Receipt {
         reader: receiver.id.clone(),
         status: ReceiptStatus::Delivered,
         up_to: seq_from_db("chat_messages.seq", *newest)?,
         messages: messages.iter().map(|(_, id)| (*id).into()).collect(),
     };
-    diesel::update(arrived).set(dsl::delivered_at.eq(at.unix_ms())).execute(&mut unit.connection)?;
-    let session = session.record_delivery(party, up_to);
+    let named = arrived.filter(dsl::seq.le(*newest));
+    diesel::update(named).set(dsl::delivered_at.eq(at.unix_ms())).execute(&mut unit.connection)?;
+    let session = session.record_delivery(party, if is_all { up_to } else { receipt.up_to });
     unit.changed(session, at, receiver.id.clone(), Change::Receipt(receipt.clone()))?;
     Ok(Some(receipt))
 }

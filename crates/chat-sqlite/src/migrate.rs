@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,6 +41,7 @@ pub struct MigrationStatus {
 /// When the file cannot be opened or a migration fails; then none of them is applied.
 pub fn up(path: impl AsRef<Path>) -> Result<Vec<String>, MigrateError> {
     let path = path.as_ref();
+    create_private(path)?;
     let mut connection = open(path, Access::Create)?;
     use_write_ahead_log(&mut connection).map_err(|error| failed(path, &error))?;
     let applied: Result<_, Stop> = connection.exclusive_transaction(|connection| {
@@ -180,5 +183,19 @@ impl From<diesel::result::Error> for Stop {
 impl From<Box<dyn std::error::Error + Send + Sync>> for Stop {
     fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
         Self::Failed(error.to_string())
+    }
+}
+
+/// Makes the file, when it is missing, so that only its owner can read what people wrote. SQLite gives the files beside
+/// it the same mode.
+fn create_private(path: &Path) -> Result<(), MigrateError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(MigrateError::File { path: path.to_owned(), reason: error.to_string() }),
     }
 }

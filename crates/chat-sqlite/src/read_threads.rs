@@ -5,9 +5,11 @@
 //! exactly that; a runtime of its own keeps its size ours, whatever else the process does with its main one.
 
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 /// A pool of blocking threads that ends without waiting when it is dropped.
 pub(crate) struct ReadThreads(Option<Runtime>);
@@ -18,9 +20,28 @@ impl ReadThreads {
         Ok(Self(Some(runtime)))
     }
 
-    /// Runs `work` on one of the threads; `None` once they have ended.
-    pub(crate) fn run<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> Option<JoinHandle<R>> {
-        self.0.as_ref().map(|runtime| runtime.spawn_blocking(work))
+    /// Runs `work` on one of the threads; `None` once they have ended. Dropping what is returned takes the work out of
+    /// line if it has not begun.
+    pub(crate) fn run<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> Option<Read<R>> {
+        self.0.as_ref().map(|runtime| Read(runtime.spawn_blocking(work)))
+    }
+}
+
+/// Work in line or running.
+pub(crate) struct Read<R>(JoinHandle<R>);
+
+impl<R> Future for Read<R> {
+    type Output = Result<R, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
+impl<R> Drop for Read<R> {
+    fn drop(&mut self) {
+        // Has no effect on work that has begun or is done.
+        self.0.abort();
     }
 }
 

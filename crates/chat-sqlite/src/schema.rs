@@ -96,3 +96,9 @@ diesel::table! {
         count -> BigInt,
     }
 }
+
+diesel::table! {
+    chat_identity (id) {
+        id -> Text,
+    }
+}

@@ -16,6 +16,7 @@ use crate::connection::{self, Access, PrepareReader};
 use crate::database::Database;
 use crate::group_commit::{self, Limits};
 use crate::read_threads::ReadThreads;
+use crate::schema::chat_identity;
 use crate::unit_of_work::UnitOfWork;
 use crate::{
     OpenError, SqliteAgentDirectory, SqliteConfig, SqliteEventLog, SqliteHealthProbe, SqliteMessageRepository,
@@ -37,6 +38,7 @@ pub struct SqliteStore {
     /// Tries the database.
     pub health: Arc<SqliteHealthProbe>,
     pub(crate) database: Arc<Database>,
+    identity: String,
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -59,7 +61,8 @@ impl SqliteStore {
     fn open_blocking(config: &SqliteConfig, notifier: Arc<dyn Notifier>, runtime: Handle) -> Result<Self, OpenError> {
         let path = config.path.as_path();
         let file = |reason: String| OpenError::File { path: path.to_owned(), reason };
-        let writer = writing_connection(config)?;
+        let mut writer = writing_connection(config)?;
+        let identity = read_identity(&mut writer, path)?;
         let readers = config.readers.max(1);
         let pool = Pool::builder()
             .max_size(readers)
@@ -87,10 +90,10 @@ impl SqliteStore {
             "opened the database {}",
             path.display()
         );
-        Ok(Self::new(database, thread))
+        Ok(Self::new(database, identity, thread))
     }
 
-    fn new(database: Arc<Database>, writer: JoinHandle<()>) -> Self {
+    fn new(database: Arc<Database>, identity: String, writer: JoinHandle<()>) -> Self {
         let db = || Arc::clone(&database);
         Self {
             sessions: Arc::new(SqliteSessionRepository { database: db() }),
@@ -101,7 +104,13 @@ impl SqliteStore {
             health: Arc::new(SqliteHealthProbe { database: db() }),
             writer: Arc::new(Mutex::new(Some(writer))),
             database,
+            identity,
         }
+    }
+
+    /// Which database this is: 32 hexadecimal digits, the same for all copies of a database and for no other.
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// Finishes every write that waits, empties the write-ahead log and stops the writer. Later writes are refused as
@@ -136,6 +145,11 @@ fn writing_connection(config: &SqliteConfig) -> Result<SqliteConnection, OpenErr
     }
     connection::prepare_writer(&mut writer).map_err(|error| file(error.to_string()))?;
     Ok(writer)
+}
+
+fn read_identity(writer: &mut SqliteConnection, path: &Path) -> Result<String, OpenError> {
+    let identity = chat_identity::table.select(chat_identity::id).get_result(writer);
+    identity.map_err(|error| OpenError::Identity { path: path.to_owned(), reason: error.to_string() })
 }
 
 fn pending(writer: &mut SqliteConnection, path: &Path) -> Result<Vec<String>, OpenError> {

@@ -58,7 +58,7 @@ macro_rules! person_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// 1 to 128 characters, none of them a control character. Cheap to clone.
+        /// 1 to 128 characters, not all of them blank, none of them a control character. Cheap to clone.
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
@@ -68,6 +68,9 @@ macro_rules! person_id {
                 let length = text.chars().take(129).count();
                 if !(1..=128).contains(&length) {
                     return Err(Violation::new("must have 1 to 128 characters"));
+                }
+                if text.trim().is_empty() {
+                    return Err(Violation::new("must not be blank"));
                 }
                 if text.chars().any(char::is_control) {
                     return Err(Violation::new("must not contain control characters"));

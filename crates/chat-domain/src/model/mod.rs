@@ -28,7 +28,7 @@ pub use paging::{
     StatusFilter, Visibility,
 };
 pub use principal::{Principal, Role};
-pub use receipt::{Receipt, ReceiptStatus};
+pub use receipt::{MAX_RECEIPT_MESSAGES, Receipt, ReceiptStatus};
 pub use session::{Attempt, ChatSession, NewSession, Party, Progress, Seq, SessionState, TransitionError};
 pub use session_change::{SessionAction, SessionChange};
 pub use session_details::{Priority, Subject, Tags};

@@ -21,6 +21,9 @@ impl ReceiptStatus {
     }
 }
 
+/// The most messages one receipt names, and one request marks.
+pub const MAX_RECEIPT_MESSAGES: usize = 1_000;
+
 /// Messages that have come one stage further.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -30,6 +33,6 @@ pub struct Receipt {
     pub status: ReceiptStatus,
     /// The position of the newest of them.
     pub up_to: Seq,
-    /// The messages, oldest first; never empty.
+    /// The messages, oldest first; never empty, at most `MAX_RECEIPT_MESSAGES`.
     pub messages: Vec<MessageId>,
 }

@@ -61,7 +61,8 @@ pub trait MessageRepository: Send + Sync {
         at: Timestamp,
     ) -> Result<Option<Receipt>>;
 
-    /// Notes that everything up to `up_to` reached `receiver`. MUST be a no-op (`None`) for someone who is neither the
+    /// Notes that everything up to `up_to` reached `receiver`, but at most `MAX_RECEIPT_MESSAGES` messages, the oldest
+    /// first: when the receipt names so many, the caller asks again. MUST be a no-op (`None`) for someone who is neither the
     /// owner nor the assigned agent, for an unknown session, and when no message of the other side comes further.
     /// A position beyond the end says nothing of messages to come; the receipt's `up_to` is that of the newest message
     /// that came further.

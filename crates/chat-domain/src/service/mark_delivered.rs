@@ -2,12 +2,19 @@
 
 use super::ChatService;
 use crate::error::Result;
-use crate::model::{Principal, Receipt, Seq, SessionId};
+use crate::model::{MAX_RECEIPT_MESSAGES, Principal, Seq, SessionId};
 
 impl ChatService {
-    /// Notes that everything up to `up_to` reached `who`. It means something only for the owner and the assigned
-    /// agent; from anyone else, an onlooker, it is ignored.
-    pub async fn mark_delivered(&self, who: &Principal, id: SessionId, up_to: Seq) -> Result<Option<Receipt>> {
-        self.ports.messages.mark_delivered(id, who.clone(), up_to, self.ports.clock.now()).await
+    /// Notes that everything up to `up_to` reached `who`: whoever watches live has read what came before. It means
+    /// something only for the owner and the assigned agent; from anyone else, an onlooker, it is ignored.
+    pub async fn mark_delivered(&self, who: &Principal, id: SessionId, up_to: Seq) -> Result<()> {
+        let at = self.ports.clock.now();
+        // One receipt has a bounded size, so a long absence takes several.
+        while let Some(receipt) = self.ports.messages.mark_delivered(id, who.clone(), up_to, at).await? {
+            if receipt.messages.len() < MAX_RECEIPT_MESSAGES {
+                break;
+            }
+        }
+        Ok(())
     }
 }

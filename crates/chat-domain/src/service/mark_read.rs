@@ -5,9 +5,6 @@ use crate::error::{Input, Result};
 use crate::model::{MessageId, Principal, SessionId};
 use crate::policy::{self, Action};
 
-/// The most messages that are marked by one request.
-pub const MAX_READ_IDS: usize = 1_000;
-
 impl ChatService {
     /// Marks messages as read, all or nothing; doing it again changes nothing.
     pub async fn mark_read(&self, who: &Principal, id: SessionId, messages: Input<Vec<MessageId>>) -> Result<()> {

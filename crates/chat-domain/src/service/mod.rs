@@ -1,4 +1,5 @@
-//! The use cases, one file each. Every one of them asks `policy::authorize` before it does or tells anything.
+//! The use cases, one file each. `policy::authorize` is asked before anything is done or told: by the use case, or by
+//! the store under the session's lock when the use case is one change of a session.
 
 mod admit;
 mod assign_agent;
@@ -25,7 +26,6 @@ use std::sync::Arc;
 pub use collect_orphans::Collected;
 pub use create_session::CreateSession;
 pub use download_attachment::Download;
-pub use mark_read::MAX_READ_IDS;
 pub use send_message::Composition;
 pub use watch_session::{SessionWatch, WatchFrom, WatchItem};
 

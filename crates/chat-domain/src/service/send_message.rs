@@ -1,10 +1,13 @@
 //! Send a message, with files or without.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{ChatService, Rules};
-use crate::error::{Input, Invalid, Result};
+use crate::error::{ChatError, FieldError, Input, Invalid, Result};
 use crate::model::{
     Attachment, AttachmentId, Content, FileName, Fingerprint, Idempotency, IdempotencyKey, MediaType, MessageDraft,
     MessageId, Principal, SessionId,
@@ -27,6 +30,7 @@ struct SharedLimit {
     source: Box<dyn ByteSource>,
     left: u64,
     rules: Rules,
+    exceeded: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -35,6 +39,7 @@ impl ByteSource for SharedLimit {
         let chunk = self.source.next_chunk().await?;
         let length = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         self.left = self.left.checked_sub(length).ok_or_else(|| {
+            self.exceeded.store(true, Ordering::Relaxed);
             let limit = self.rules.max_message_bytes;
             Invalid::new("attachments", format!("must have at most {limit} bytes together"))
         })?;
@@ -82,6 +87,15 @@ impl ChatService {
     }
 }
 
+/// The store knows the file as one of the `attachments`; the caller knows it by its place among them.
+fn of_file(invalid: Invalid, position: u32) -> Invalid {
+    let place = |error: FieldError| match error.field.as_str() {
+        "attachments" => FieldError { field: format!("attachments[{position}]"), ..error },
+        _ => error,
+    };
+    Invalid { fields: invalid.fields.into_iter().map(place).collect() }
+}
+
 impl Composition {
     fn new(service: &ChatService, author: &Principal, session_id: SessionId) -> Self {
         Self { service: service.clone(), author: author.clone(), session_id, files: Vec::new() }
@@ -108,8 +122,15 @@ impl Composition {
         let used: u64 = self.files.iter().map(|file| file.attachment.object.size).sum();
         let id = AttachmentId::new(self.service.ports.ids.next_id());
         let upload = Upload { id, claimed_type, max_bytes: rules.max_file_bytes };
-        let shared = SharedLimit { source, left: rules.max_message_bytes.saturating_sub(used), rules: *rules };
-        let object = self.service.ports.attachments.put(upload, Box::new(shared)).await?;
+        let exceeded = Arc::new(AtomicBool::new(false));
+        let left = rules.max_message_bytes.saturating_sub(used);
+        let shared = SharedLimit { source, left, rules: *rules, exceeded: Arc::clone(&exceeded) };
+        let stored = self.service.ports.attachments.put(upload, Box::new(shared)).await;
+        let object = stored.map_err(|error| match error {
+            // What the store objects to is this file; the limit for all of them is about all of them.
+            ChatError::Invalid(invalid) if !exceeded.load(Ordering::Relaxed) => of_file(invalid, position).into(),
+            other => other,
+        })?;
         let attachment = Attachment { id, name: FileName::sanitize(claimed_name), object };
         self.files.push(StagedFile { position, attachment });
         Ok(())

@@ -25,6 +25,9 @@ pub struct SessionWatch {
     viewer: Principal,
     session_id: SessionId,
     stream: Box<dyn EventStream>,
+    /// The right was checked against the session as it was at this position. What happened before says nothing about
+    /// it any more: a session that was once somebody else's may be the watcher's now.
+    granted_at: Seq,
     access: Access,
 }
 
@@ -65,8 +68,16 @@ impl ChatService {
         let follow = Follow { session: id, viewer: who.id.clone(), start };
         let stream = self.ports.feed.follow(follow).await?;
         // The right may have gone between the check above and the moment from which changes are seen.
-        policy::authorize(who, &Action::See(&self.session(id).await?))?;
-        Ok(SessionWatch { service: self.clone(), viewer: who.clone(), session_id: id, stream, access: Access::Granted })
+        let session = self.session(id).await?;
+        policy::authorize(who, &Action::See(&session))?;
+        Ok(SessionWatch {
+            service: self.clone(),
+            viewer: who.clone(),
+            session_id: id,
+            stream,
+            granted_at: session.progress.last_seq,
+            access: Access::Granted,
+        })
     }
 }
 
@@ -80,6 +91,7 @@ impl SessionWatch {
         }
         let Some(published) = self.stream.next().await? else { return Ok(WatchItem::Ended) };
         if let LiveEvent::Durable(event) = published.event()
+            && event.seq > self.granted_at
             && let Some(session) = event.change.session()
             && policy::authorize(&self.viewer, &Action::See(session)).is_err()
         {

@@ -73,7 +73,7 @@ async fn a_file_has_as_many_bytes_as_allowed_and_no_more() {
     let app = App::with_rules(Rules { max_file_bytes: 4, ..Rules::default() });
     let id = app.held_by_bob(1).await;
     let mut message = composed(&app.service, id, &[(0, "1234")]).await;
-    assert_eq!(blamed(message.attach(1, "b", None, from_bytes("12345")).await), ["attachments"]);
+    assert_eq!(blamed(message.attach(1, "b", None, from_bytes("12345")).await), ["attachments[1]"]);
     assert_eq!(app.attachments.ids().len(), 1);
 }
 
@@ -94,7 +94,7 @@ async fn a_position_is_given_once_and_a_file_is_not_empty() {
     let id = app.held_by_bob(1).await;
     let mut message = composed(&app.service, id, &[(3, "a")]).await;
     assert_eq!(blamed(message.attach(3, "b", None, from_bytes("b")).await), ["attachments[3]"]);
-    assert_eq!(blamed(message.attach(4, "c", None, from_bytes("")).await), ["attachments"]);
+    assert_eq!(blamed(message.attach(4, "c", None, from_bytes("")).await), ["attachments[4]"]);
     assert_eq!(app.attachments.ids().len(), 1);
 }
 

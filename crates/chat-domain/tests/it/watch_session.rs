@@ -209,3 +209,15 @@ async fn an_agent_who_claims_the_session_they_watch_keeps_watching() {
     play(&app, id, 1);
     assert_eq!(seen(&mut watch(&app, &bob(), id).await).await, ["assigned", "transferred", "ended"]);
 }
+
+#[tokio::test]
+async fn what_happened_before_the_right_was_checked_does_not_end_the_watch() {
+    let app = App::new();
+    let id = app.held_by_bob(1).await;
+    app.transfer(id, Some(&carol())).await;
+    app.service.send_message(&alice(), id, Ok("hello".to_owned()), None).await.unwrap();
+    play(&app, id, 0);
+    let from = Ok(WatchFrom::Position(Seq::ZERO));
+    let mut watch = app.service.watch_session(&carol(), id, from).await.unwrap();
+    assert_eq!(seen(&mut watch).await, ["opened", "assigned", "transferred", "message", "ended"]);
+}

@@ -1,10 +1,9 @@
 //! Messages on the wire.
 
-use std::collections::HashSet;
-
 use chat_domain::error::{Input, Invalid};
-use chat_domain::model::{ChatMessage, ChatSession, DeliveryStatus, MessageId, MessagePage, Party, Timestamp};
-use chat_domain::service::MAX_READ_IDS;
+use chat_domain::model::{
+    ChatMessage, ChatSession, DeliveryStatus, MAX_RECEIPT_MESSAGES, MessageId, MessagePage, Party, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -157,20 +156,15 @@ pub(crate) struct ReadBody {
 impl ReadBody {
     pub(crate) fn parse(self) -> Input<Vec<MessageId>> {
         let ids = self.message_ids.ok_or_else(|| Invalid::new("messageIds", "is required"))?;
-        if ids.len() > MAX_READ_IDS {
+        if ids.len() > MAX_RECEIPT_MESSAGES {
             return Err(Invalid::new("messageIds", "must have at most 1000 entries"));
         }
-        let mut seen = HashSet::new();
-        let mut messages = Vec::with_capacity(ids.len());
-        for (index, id) in ids.iter().enumerate() {
-            let id = MessageId::parse(id).ok_or_else(|| {
-                Invalid::new(format!("messageIds[{index}]"), "must be the id of a message of this session")
-            })?;
-            if seen.insert(id) {
-                messages.push(id);
-            }
-        }
-        Ok(messages)
+        // Repetitions are kept, so that a wrong id is named by its place in what the caller sent.
+        let parse = |(index, id): (usize, &String)| {
+            let rule = "must be the id of a message of this session";
+            MessageId::parse(id).ok_or_else(|| Invalid::new(format!("messageIds[{index}]"), rule))
+        };
+        ids.iter().enumerate().map(parse).collect()
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod api_error;
 mod envelope;
+mod responses;
 mod table;
 
 pub(crate) use api_error::ApiError;
 pub(crate) use envelope::{ErrorBody, ErrorDetail, ErrorEnvelope};
+pub(crate) use responses::{CommonFailures, SessionFailures};
 pub use table::{ErrorCode, errors_reference};

@@ -84,7 +84,8 @@ pub fn errors_reference() -> String {
          \"details\": [],\n    \"requestId\": \"0b7f9c3e-6f0e-4d0c-9d3e-2f6f0c1d7a55\"\n  }\n}\n\
          ```\n\n\
          `details` lists `{\"field\", \"message\"}` for a request that breaks rules. `requestId` is also the header\n\
-         `X-Request-Id` and a field of the server's log. What the HTTP parser itself refuses (a malformed request line\n\
+         `X-Request-Id` and a field of the server's log, which has a line for every 5xx, and for every other failure too\n\
+         at `CHAT_LOG=debug`. What the HTTP parser itself refuses (a malformed request line\n\
          or header) is answered with a bare 400 or 431.\n\n\
          | code | status | meaning |\n|---|---|---|\n",
     );

@@ -2,11 +2,12 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;
+use chat_domain::model::AgentId;
 
 use super::{Answer, App};
 use crate::auth::Caller;
 use crate::dto::{AssignBody, SessionDto};
-use crate::error::ErrorEnvelope;
+use crate::error::{ErrorEnvelope, SessionFailures};
 use crate::request::{JsonBody, session_id};
 
 /// Assign an agent to a chat session
@@ -18,15 +19,13 @@ use crate::request::{JsonBody, session_id};
     responses(
         (status = 200, description = "The assigned session", body = SessionDto<'static>),
         (status = 400, description = "The body breaks a rule", body = ErrorEnvelope<'static>),
-        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
-        (status = 403, description = "Not allowed", body = ErrorEnvelope<'static>),
-        (status = 404, description = "No such session or agent", body = ErrorEnvelope<'static>),
         (status = 409, description = "Already assigned or closed", body = ErrorEnvelope<'static>),
-        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
-        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+        SessionFailures),
     security(("bearer" = [])))]
 pub(crate) async fn assign_agent(caller: Caller, app: App, path: Path<String>, body: JsonBody<AssignBody>) -> Answer {
     let agent = body.0.and_then(AssignBody::parse);
     let session = app.service.assign_agent(caller.principal(), session_id(&path)?, agent).await?;
+    let (id, agent) = (session.id, session.agent().map_or("nobody", AgentId::as_str));
+    tracing::info!(session.id = %id, agent.id = agent, actor.id = %caller.principal().id, "assigned session {id}");
     Ok(HttpResponse::Ok().json(SessionDto::from(&session)))
 }

@@ -6,7 +6,7 @@ use actix_web::web::Path;
 use super::{Answer, App};
 use crate::auth::Caller;
 use crate::dto::SessionDto;
-use crate::error::ErrorEnvelope;
+use crate::error::{ErrorEnvelope, SessionFailures};
 use crate::request::session_id;
 
 /// Close a chat session
@@ -14,14 +14,11 @@ use crate::request::session_id;
     params(("sessionId" = String, Path, description = "The session")),
     responses(
         (status = 200, description = "The closed session", body = SessionDto<'static>),
-        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
-        (status = 403, description = "Not the caller's to close", body = ErrorEnvelope<'static>),
-        (status = 404, description = "No such session", body = ErrorEnvelope<'static>),
         (status = 409, description = "Already closed", body = ErrorEnvelope<'static>),
-        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
-        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+        SessionFailures),
     security(("bearer" = [])))]
 pub(crate) async fn close_session(caller: Caller, app: App, path: Path<String>) -> Answer {
     let session = app.service.close_session(caller.principal(), session_id(&path)?).await?;
+    tracing::info!(session.id = %session.id, actor.id = %caller.principal().id, "closed session {}", session.id);
     Ok(HttpResponse::Ok().json(SessionDto::from(&session)))
 }

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::{Answer, App, REPLAYED};
 use crate::auth::Caller;
 use crate::dto::{CreateSessionBody, SessionDto};
-use crate::error::ErrorEnvelope;
+use crate::error::{CommonFailures, ErrorEnvelope};
 use crate::request::{BaseUrl, JsonBody, idempotency_key};
 
 /// Create a chat session
@@ -20,11 +20,8 @@ use crate::request::{BaseUrl, JsonBody, idempotency_key};
         (status = 201, description = "The session", body = SessionDto<'static>,
             headers(("Location" = String), ("Idempotency-Replayed" = String))),
         (status = 400, description = "The body breaks a rule", body = ErrorEnvelope<'static>),
-        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
-        (status = 403, description = "Not allowed", body = ErrorEnvelope<'static>),
         (status = 409, description = "The idempotency key was used for another body", body = ErrorEnvelope<'static>),
-        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
-        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+        CommonFailures),
     security(("bearer" = [])))]
 pub(crate) async fn create_session(
     caller: Caller,
@@ -37,6 +34,10 @@ pub(crate) async fn create_session(
     let input = body.0.and_then(CreateSessionBody::parse);
     let key = idempotency_key(&request);
     let opened = app.service.create_session(caller.principal(), owner.as_ref(), input, key).await?;
+    if !opened.replayed {
+        let id = opened.session.id;
+        tracing::info!(session.id = %id, user.id = %opened.session.owner, "opened session {id}");
+    }
     let base = BaseUrl::of(&request, &app.settings);
     let location = base.join(format_args!("/api/chat/sessions/{}", opened.session.id));
     let mut response = HttpResponse::Created();

@@ -2,12 +2,12 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;
-use chat_domain::model::AgentId;
 
 use super::{Answer, App};
 use crate::auth::Caller;
 use crate::dto::AgentDto;
-use crate::error::ErrorEnvelope;
+use crate::error::{CommonFailures, ErrorEnvelope};
+use crate::request::agent_id;
 
 /// Deactivate an agent
 ///
@@ -16,13 +16,11 @@ use crate::error::ErrorEnvelope;
     params(("agentId" = String, Path, description = "The `sub` of the agent's token")),
     responses(
         (status = 200, description = "The deactivated agent", body = AgentDto<'static>),
-        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
-        (status = 403, description = "Not an admin", body = ErrorEnvelope<'static>),
         (status = 404, description = "No such agent", body = ErrorEnvelope<'static>),
-        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
-        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+        CommonFailures),
     security(("bearer" = [])))]
 pub(crate) async fn deactivate_agent(caller: Caller, app: App, path: Path<String>) -> Answer {
-    let agent = app.service.deactivate_agent(caller.principal(), AgentId::parse(&path).ok()).await?;
+    let agent = app.service.deactivate_agent(caller.principal(), agent_id(&path).ok()).await?;
+    tracing::info!(agent.id = %agent.id, "deactivated agent {}", agent.id);
     Ok(HttpResponse::Ok().json(AgentDto::from(&agent)))
 }

@@ -19,7 +19,7 @@ use futures_util::stream::try_unfold;
 
 use super::{Answer, App};
 use crate::auth::Caller;
-use crate::error::ErrorEnvelope;
+use crate::error::{CommonFailures, ErrorEnvelope};
 use crate::request::{RangeRequest, attachment_id, requested_range};
 
 /// What a browser may show by itself: formats that hold no script and are drawn, not interpreted.
@@ -54,12 +54,9 @@ const SHOWN_INLINE: [&str; 14] = [
         (status = 206, description = "A part of it", content_type = "application/octet-stream", body = Vec<u8>,
             headers(("Content-Range" = String))),
         (status = 304, description = "Not changed"),
-        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
-        (status = 403, description = "Not the caller's to see", body = ErrorEnvelope<'static>),
         (status = 404, description = "No such attachment", body = ErrorEnvelope<'static>),
         (status = 416, description = "The file has no such part"),
-        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
-        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+        CommonFailures),
     security(("bearer" = [])))]
 pub(crate) async fn download_attachment(caller: Caller, app: App, path: Path<String>, request: HttpRequest) -> Answer {
     let download = app.service.download_attachment(caller.principal(), attachment_id(&path)?).await?;

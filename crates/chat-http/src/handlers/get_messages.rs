@@ -8,7 +8,7 @@ use chat_domain::model::{MessageCursor, MessageId, MessageQuery, PageLimit};
 use super::{Answer, App};
 use crate::auth::Caller;
 use crate::dto::MessagePageDto;
-use crate::error::ErrorEnvelope;
+use crate::error::{ErrorEnvelope, SessionFailures};
 use crate::request::{BaseUrl, Query, session_id};
 
 /// Get the messages of a chat session
@@ -24,11 +24,7 @@ use crate::request::{BaseUrl, Query, session_id};
     responses(
         (status = 200, description = "The page", body = MessagePageDto<'static>, headers(("X-Chat-Seq" = u64))),
         (status = 400, description = "A query parameter breaks a rule", body = ErrorEnvelope<'static>),
-        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
-        (status = 403, description = "Not the caller's to see", body = ErrorEnvelope<'static>),
-        (status = 404, description = "No such session", body = ErrorEnvelope<'static>),
-        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
-        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+        SessionFailures),
     security(("bearer" = [])))]
 pub(crate) async fn get_messages(caller: Caller, app: App, path: Path<String>, request: HttpRequest) -> Answer {
     let id = session_id(&path)?;

@@ -6,7 +6,7 @@ use actix_web::web::Path;
 use super::{Answer, App};
 use crate::auth::Caller;
 use crate::dto::SessionDto;
-use crate::error::ErrorEnvelope;
+use crate::error::SessionFailures;
 use crate::request::session_id;
 
 /// Get a chat session
@@ -14,11 +14,7 @@ use crate::request::session_id;
     params(("sessionId" = String, Path, description = "The session")),
     responses(
         (status = 200, description = "The session", body = SessionDto<'static>),
-        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
-        (status = 403, description = "Not the caller's to see", body = ErrorEnvelope<'static>),
-        (status = 404, description = "No such session", body = ErrorEnvelope<'static>),
-        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
-        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+        SessionFailures),
     security(("bearer" = [])))]
 pub(crate) async fn get_session(caller: Caller, app: App, path: Path<String>) -> Answer {
     let session = app.service.get_session(caller.principal(), session_id(&path)?).await?;

@@ -5,16 +5,13 @@ use actix_web::HttpResponse;
 use super::{Answer, App};
 use crate::auth::Caller;
 use crate::dto::StatsDto;
-use crate::error::ErrorEnvelope;
+use crate::error::CommonFailures;
 
 /// Get chat statistics
 #[utoipa::path(get, path = "/api/chat/stats", tag = "statistics",
     responses(
         (status = 200, description = "The figures", body = StatsDto),
-        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
-        (status = 403, description = "Not an admin", body = ErrorEnvelope<'static>),
-        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
-        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+        CommonFailures),
     security(("bearer" = [])))]
 pub(crate) async fn get_stats(caller: Caller, app: App) -> Answer {
     let stats = app.service.get_stats(caller.principal()).await?;

@@ -1,31 +1,19 @@
 //! `GET /healthz` and `GET /readyz`
 
-use std::time::Duration;
-
 use actix_web::HttpResponse;
-use futures_util::future::join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::App;
-
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::readiness::Check;
 
 /// Whether this node can serve.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Readiness {
+#[schema(as = Readiness)]
+pub(crate) struct ReadinessDto<'a> {
     #[schema(example = true)]
     ready: bool,
-    checks: Vec<Check>,
-}
-
-/// Whether a part of this node can do its work.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Check {
-    #[schema(example = "database")]
-    name: &'static str,
-    #[schema(example = true)]
-    ok: bool,
+    checks: &'a [Check],
 }
 
 /// Whether the process runs
@@ -40,21 +28,11 @@ pub(crate) async fn healthz() -> HttpResponse {
 /// Tries the database, the fan-out and the attachment store. A node that is shutting down is not ready.
 #[utoipa::path(get, path = "/readyz", tag = "operation",
     responses(
-        (status = 200, description = "It can", body = Readiness),
-        (status = 503, description = "It cannot", body = Readiness)))]
+        (status = 200, description = "It can", body = ReadinessDto<'static>),
+        (status = 503, description = "It cannot", body = ReadinessDto<'static>)))]
 pub(crate) async fn readyz(app: App) -> HttpResponse {
-    let checks = app.probes.iter().map(|probe| async move {
-        let outcome = match tokio::time::timeout(PROBE_TIMEOUT, probe.check()).await {
-            Ok(outcome) => outcome,
-            Err(_elapsed) => Err(format!("no answer within {PROBE_TIMEOUT:?}")),
-        };
-        if let Err(cause) = &outcome {
-            tracing::warn!(check = probe.name(), cause, "not ready: {}", probe.name());
-        }
-        Check { name: probe.name(), ok: outcome.is_ok() }
-    });
-    let checks = join_all(checks).await;
+    let checks = app.readiness.checks(&app.probes).await;
     let ready = !app.draining() && checks.iter().all(|check| check.ok);
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    response.json(Readiness { ready, checks })
+    response.json(ReadinessDto { ready, checks: &checks })
 }

@@ -6,7 +6,7 @@ use chat_domain::model::PageLimit;
 use super::{Answer, App};
 use crate::auth::Caller;
 use crate::dto::SessionListDto;
-use crate::error::ErrorEnvelope;
+use crate::error::{CommonFailures, ErrorEnvelope};
 use crate::request::Query;
 
 /// List chat sessions
@@ -21,10 +21,7 @@ use crate::request::Query;
     responses(
         (status = 200, description = "The page", body = SessionListDto<'static>),
         (status = 400, description = "A query parameter breaks a rule", body = ErrorEnvelope<'static>),
-        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
-        (status = 403, description = "A deactivated agent", body = ErrorEnvelope<'static>),
-        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
-        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+        CommonFailures),
     security(("bearer" = [])))]
 pub(crate) async fn list_sessions(caller: Caller, app: App, request: HttpRequest) -> Answer {
     let mut query = Query::parse(request.query_string());

@@ -6,7 +6,7 @@ use actix_web::web::Path;
 use super::{Answer, App};
 use crate::auth::Caller;
 use crate::dto::ReadBody;
-use crate::error::ErrorEnvelope;
+use crate::error::{ErrorEnvelope, SessionFailures};
 use crate::request::{JsonBody, session_id};
 
 /// Mark messages as read
@@ -19,11 +19,7 @@ use crate::request::{JsonBody, session_id};
     responses(
         (status = 204, description = "Done"),
         (status = 400, description = "The body breaks a rule", body = ErrorEnvelope<'static>),
-        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
-        (status = 403, description = "Not allowed", body = ErrorEnvelope<'static>),
-        (status = 404, description = "No such session", body = ErrorEnvelope<'static>),
-        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
-        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+        SessionFailures),
     security(("bearer" = [])))]
 pub(crate) async fn mark_read(caller: Caller, app: App, path: Path<String>, body: JsonBody<ReadBody>) -> Answer {
     let messages = body.0.and_then(ReadBody::parse);

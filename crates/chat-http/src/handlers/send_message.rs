@@ -9,7 +9,7 @@ use chat_domain::ports::Appended;
 use super::{Answer, App, REPLAYED};
 use crate::auth::Caller;
 use crate::dto::{MessageDto, MultipartMessageBody, SendMessageBody};
-use crate::error::{ApiError, ErrorEnvelope};
+use crate::error::{ApiError, ErrorEnvelope, SessionFailures};
 use crate::request::{BaseUrl, idempotency_key, is_multipart, read_json, receive_message, session_id};
 
 /// Send a message
@@ -27,13 +27,9 @@ use crate::request::{BaseUrl, idempotency_key, is_multipart, read_json, receive_
         (status = 201, description = "The message", body = MessageDto<'static>,
             headers(("Location" = String), ("Idempotency-Replayed" = String))),
         (status = 400, description = "The body breaks a rule or a limit", body = ErrorEnvelope<'static>),
-        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
-        (status = 403, description = "Not allowed to write here", body = ErrorEnvelope<'static>),
-        (status = 404, description = "No such session", body = ErrorEnvelope<'static>),
         (status = 409, description = "Closed, or the idempotency key was used for another body",
             body = ErrorEnvelope<'static>),
-        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
-        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+        SessionFailures),
     security(("bearer" = [])))]
 pub(crate) async fn send_message(
     caller: Caller,

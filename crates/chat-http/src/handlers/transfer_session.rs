@@ -2,11 +2,12 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;
+use chat_domain::model::AgentId;
 
 use super::{Answer, App};
 use crate::auth::Caller;
 use crate::dto::{SessionDto, TransferBody};
-use crate::error::ErrorEnvelope;
+use crate::error::{ErrorEnvelope, SessionFailures};
 use crate::request::{JsonBody, session_id};
 
 /// Hand a chat session over
@@ -18,12 +19,8 @@ use crate::request::{JsonBody, session_id};
     responses(
         (status = 200, description = "The session", body = SessionDto<'static>),
         (status = 400, description = "The body breaks a rule", body = ErrorEnvelope<'static>),
-        (status = 401, description = "No valid token", body = ErrorEnvelope<'static>),
-        (status = 403, description = "Not the caller's to hand over", body = ErrorEnvelope<'static>),
-        (status = 404, description = "No such session or agent", body = ErrorEnvelope<'static>),
         (status = 409, description = "Closed", body = ErrorEnvelope<'static>),
-        (status = 500, description = "Our fault", body = ErrorEnvelope<'static>),
-        (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
+        SessionFailures),
     security(("bearer" = [])))]
 pub(crate) async fn transfer_session(
     caller: Caller,
@@ -33,5 +30,7 @@ pub(crate) async fn transfer_session(
 ) -> Answer {
     let to = body.0.and_then(TransferBody::parse);
     let session = app.service.transfer_session(caller.principal(), session_id(&path)?, to).await?;
+    let (id, agent) = (session.id, session.agent().map_or("nobody", AgentId::as_str));
+    tracing::info!(session.id = %id, agent.id = agent, actor.id = %caller.principal().id, "transferred session {id}");
     Ok(HttpResponse::Ok().json(SessionDto::from(&session)))
 }

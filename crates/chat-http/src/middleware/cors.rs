@@ -15,6 +15,7 @@ pub(crate) fn cors(origins: &[String]) -> Cors {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::IF_NONE_MATCH,
+            header::IF_RANGE,
             header::RANGE,
             header::HeaderName::from_static("idempotency-key"),
         ])

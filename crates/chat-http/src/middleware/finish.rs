@@ -33,10 +33,14 @@ pub(crate) async fn finish(
 
 /// The failure behind an answer. What actix itself refuses, such as a payload that breaks off, is told by its status.
 fn failure(response: &ServiceResponse) -> Option<ApiError> {
-    let error = response.response().error()?;
+    let nothing_here = || ApiError::new(ErrorCode::RouteNotFound, "there is nothing at this address");
+    let Some(error) = response.response().error() else {
+        // The page of the documentation answers so for a part that it does not have.
+        return (response.status() == StatusCode::NOT_FOUND).then(nothing_here);
+    };
     Some(error.as_error::<ApiError>().cloned().unwrap_or_else(|| {
         if response.status() == StatusCode::NOT_FOUND {
-            ApiError::new(ErrorCode::RouteNotFound, "there is nothing at this address")
+            nothing_here()
         } else if response.status().is_client_error() {
             ApiError::new(ErrorCode::ValidationFailed, "the request could not be read")
         } else {

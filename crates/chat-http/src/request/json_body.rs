@@ -78,6 +78,10 @@ async fn read(request: &HttpRequest, mut payload: Payload) -> Input<Bytes> {
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Input<T> {
     // Read whole first: a parser that knows the fields would skip the others without a look at what is in them.
     let UniqueJson(body) = serde_json::from_slice(bytes).map_err(|error| describe(".", &error))?;
+    // serde would take an array too, field by field in the order of the declaration.
+    if !body.is_object() {
+        return Err(Invalid::new("body", "must be a JSON object"));
+    }
     serde_path_to_error::deserialize(body).map_err(|error| describe(&error.path().to_string(), error.inner()))
 }
 

@@ -74,8 +74,9 @@ pub fn websocket_reference() -> String {
          header `X-Chat-Seq` of *Get messages*) or `after=<messageId>` sends first what was missed, at most 1,000\n\
          events; beyond that the answer is 410, and the client reads the messages and connects again.\n\n\
          The server pings. A pong says that all frames before its ping have arrived: a message of the other side\n\
-         counts as *delivered* then. What a client sends besides pings, pongs and a close is ignored, up to 40 frames\n\
-         at once and 120 a minute. A socket ends with its token.\n\n\
+         counts as *delivered* then. Data frames of a client are ignored. All its frames but the answers to pings count\n\
+         towards 40 at once and 120 a minute. A socket ends with its token; the right to see the session is checked at\n\
+         each of its changes and every minute. A closed session may be watched on, but nothing comes any more.\n\n\
          ## Close codes\n\n\
          | code | reason | meaning | what the client does |\n|---|---|---|---|\n",
     );

@@ -155,7 +155,9 @@ impl Socket {
         if let Message::Pong(payload) = &frame {
             self.confirm(payload).await;
         }
-        if !self.budget.take(Instant::now()) {
+        // A pong that answers a ping is what the server asked for; all else counts.
+        let asked_for = matches!(frame, Message::Pong(_)) && self.liveness.answered();
+        if !asked_for && !self.budget.take(Instant::now()) {
             return Err(End::Close(CloseCode::TooManyFrames));
         }
         match frame {
@@ -170,9 +172,12 @@ impl Socket {
 
     async fn confirm(&mut self, payload: &[u8]) {
         let Some(up_to) = self.delivery.pong(payload) else { return };
-        if let Err(error) = self.app.service.mark_delivered(&self.viewer, self.session_id, up_to).await {
-            // Not fatal: the next pong confirms these messages too.
-            tracing::warn!(session.id = %self.session_id, error.cause = %error, "delivery not recorded");
+        match self.app.service.mark_delivered(&self.viewer, self.session_id, up_to).await {
+            Ok(()) => self.delivery.recorded(up_to),
+            Err(error) => {
+                self.delivery.not_recorded(Instant::now());
+                tracing::warn!(session.id = %self.session_id, error.cause = %error, "delivery not recorded yet");
+            }
         }
     }
 

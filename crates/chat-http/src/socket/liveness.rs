@@ -12,6 +12,8 @@ pub(super) struct Liveness {
     next_ping: Instant,
     /// Set by a ping, cleared by anything that comes in.
     silent_at: Option<Instant>,
+    /// How many pings have not been answered by a pong of their own.
+    unanswered: u32,
 }
 
 /// What is due.
@@ -24,7 +26,7 @@ pub(super) enum Due {
 
 impl Liveness {
     pub(super) fn new(ping_every: Duration, silence_limit: Duration, now: Instant) -> Self {
-        Self { ping_every, silence_limit, next_ping: now + ping_every, silent_at: None }
+        Self { ping_every, silence_limit, next_ping: now + ping_every, silent_at: None, unanswered: 0 }
     }
 
     /// When something will be due next.
@@ -46,6 +48,14 @@ impl Liveness {
         self.next_ping = now + self.ping_every;
         // Later pings do not extend the time that an earlier one left unanswered.
         self.silent_at.get_or_insert(now + self.silence_limit);
+        self.unanswered = self.unanswered.saturating_add(1);
+    }
+
+    /// Notes a pong; whether there was a ping that it can be the answer to.
+    pub(super) fn answered(&mut self) -> bool {
+        let expected = self.unanswered > 0;
+        self.unanswered = self.unanswered.saturating_sub(1);
+        expected
     }
 
     pub(super) fn heard(&mut self) {
@@ -69,6 +79,18 @@ mod tests {
         liveness.pinged(start + PING + Duration::from_secs(30));
         assert_eq!(liveness.deadline(), start + PING + SILENCE);
         assert_eq!(liveness.due(start + PING + SILENCE), Due::GiveUp);
+    }
+
+    #[test]
+    fn there_is_one_answer_to_each_ping() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(PING, SILENCE, start);
+        assert!(!liveness.answered());
+        liveness.pinged(start);
+        liveness.pinged(start);
+        assert!(liveness.answered());
+        assert!(liveness.answered());
+        assert!(!liveness.answered());
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Default for SocketSettings {
         Self {
             ping_every: Duration::from_secs(25),
             silence_limit: Duration::from_secs(35),
-            delivery_ping_after: Duration::from_millis(500),
+            delivery_ping_after: Duration::from_secs(1),
             write_limit: Duration::from_secs(20),
             recheck_every: Duration::from_mins(1),
         }

@@ -84,6 +84,13 @@ on_every_store! {
         assert_eq!(statuses(app, &elsewhere).await.0, ["sent"]);
     }
 
+    async fn a_wrong_id_is_named_by_its_place_in_the_request(app) {
+        let id = app.open_assigned("alice", "bob").await;
+        let question = app.say("alice", &id, "Where is it?").await["id"].clone();
+        let unknown = json!(fixtures::message_id(404).to_string());
+        mark(app, "bob", &id, &[&question, &question, &unknown]).await.expect_invalid("messageIds[2]");
+    }
+
     async fn up_to_a_thousand_ids_are_taken(app) {
         let id = app.open_assigned("alice", "bob").await;
         let question = app.say("alice", &id, "Where is it?").await["id"].clone();

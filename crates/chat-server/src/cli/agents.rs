@@ -1,4 +1,4 @@
-//! `agents`: the directory of support agents, also while the server runs.
+//! `agents`: the directory of support agents, also while the server runs: so the database is used as it is.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use super::block_on;
 use crate::config::Config;
 use crate::system::SystemClock;
-use crate::{data_dir, wire};
+use crate::wire;
 
 /// What to do with the directory.
 #[derive(Args)]
@@ -52,11 +52,10 @@ fn display_name(text: &str) -> Result<DisplayName, String> {
 /// Changes or prints the directory.
 ///
 /// # Errors
-/// An unknown agent; what the database fails with.
+/// An unknown agent; a database that is missing or lacks migrations; what the database fails with.
 pub(super) fn run(config: &Config, arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
-    data_dir::make(&config.data_dir)?;
     block_on(async {
-        let store = wire::Store::open(config, wire::nobody_listens()).await?;
+        let store = wire::Store::open_as_it_is(config, wire::nobody_listens()).await?;
         let done = carry_out(store.agents().as_ref(), arguments.task, out).await;
         store.close().await;
         done

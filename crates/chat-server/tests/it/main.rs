@@ -9,11 +9,11 @@
 )]
 
 mod agents;
+mod binding;
 mod check_config;
 mod crash;
 mod first_conversation;
 mod first_start;
-mod maintenance;
 mod migrate;
 mod reference;
 mod refusals;

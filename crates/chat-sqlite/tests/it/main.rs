@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod contract;
+mod counters;
 mod durability;
 mod group_commit;
+mod identity;
 mod latch;
 mod migrations;
 mod plans;

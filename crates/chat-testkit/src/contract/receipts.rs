@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chat_domain::ChatError;
 use chat_domain::error::Resource;
 use chat_domain::model::{
-    Change, Delivery, MessageId, Principal, Receipt, ReceiptStatus, Role, Seq, SessionAction, SessionId,
+    Change, Delivery, MAX_RECEIPT_MESSAGES, MessageId, Principal, Receipt, ReceiptStatus, Role, Seq, SessionAction,
+    SessionId,
 };
 
 use super::checks::{ROUNDS, abandon, assert_published_as_logged, assert_published_up_to, at_once, whole_history};
@@ -36,6 +37,7 @@ contract_cases! { $ receipts_contract for receipts on crate::contract::StoreUnde
     delivery_in_an_unknown_session_is_ignored,
     delivery_beyond_the_end_says_nothing_of_later_messages,
     delivery_follows_the_session_to_its_next_agent,
+    a_long_absence_is_delivered_in_receipts_of_a_bounded_size,
     concurrent_deliveries_never_go_back,
     a_receipt_whose_reader_went_away_is_published_all_the_same,
 }
@@ -237,19 +239,41 @@ async fn concurrent_readings_give_one_receipt(store: &StoreUnderTest) {
     }
 }
 
-async fn many_messages_are_read_at_once(store: &StoreUnderTest) {
-    const MANY: u64 = 1_000;
-    let id = store.held_by_bob(1).await;
+/// Alice says `many` things, from ten devices at once.
+async fn talk_much(store: &StoreUnderTest, id: SessionId, many: u64) {
     let send = |sender: u64| {
         let messages = Arc::clone(&store.messages);
         async move {
-            for n in 0..MANY / 10 {
-                let draft = crate::fixtures::draft(id, &alice(), 1 + sender * (MANY / 10) + n);
+            for n in 0..many / 10 {
+                let draft = crate::fixtures::draft(id, &alice(), 1 + sender * (many / 10) + n);
                 messages.append(draft).await.unwrap();
             }
         }
     };
     at_once((0..10).map(send)).await;
+}
+
+async fn a_long_absence_is_delivered_in_receipts_of_a_bounded_size(store: &StoreUnderTest) {
+    let many = MAX_RECEIPT_MESSAGES as u64 + 100;
+    let id = store.held_by_bob(1).await;
+    talk_much(store, id, many).await;
+    let all = Seq::new(2 + many);
+    let deliver = || store.messages.mark_delivered(id, bob(), all, at(40));
+    let first = deliver().await.unwrap().expect("the oldest arrived");
+    assert_eq!(first.messages.len(), MAX_RECEIPT_MESSAGES);
+    assert_eq!(first.up_to, Seq::new(2 + MAX_RECEIPT_MESSAGES as u64));
+    let second = deliver().await.unwrap().expect("the rest arrived");
+    assert_eq!(second.messages.len(), 100);
+    assert_eq!(second.up_to, all);
+    assert_eq!(deliver().await.unwrap(), None);
+    let history = whole_history(store, id).await;
+    assert!(history.iter().all(|message| message.delivery == Delivery::Delivered { at: at(40) }));
+}
+
+async fn many_messages_are_read_at_once(store: &StoreUnderTest) {
+    const MANY: u64 = 1_000;
+    let id = store.held_by_bob(1).await;
+    talk_much(store, id, MANY).await;
     let receipt = read(store, id, &bob(), (1..=MANY).map(message_id).collect(), 30).await.expect("all were read");
     assert_eq!(receipt.messages.len() as u64, MANY);
     assert_eq!(receipt.up_to, Seq::new(2 + MANY));

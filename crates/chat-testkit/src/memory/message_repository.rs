@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use chat_domain::error::{Conflict, Invalid};
 use chat_domain::model::{
-    AttachmentId, Change, ChatMessage, Delivery, Idempotency, MessageCursor, MessageDraft, MessageId, MessagePage,
-    MessageQuery, Party, Principal, Receipt, ReceiptStatus, Seq, SessionId, SessionSnapshot, StatisticsDelta,
-    Timestamp, UserId,
+    AttachmentId, Change, ChatMessage, Delivery, Idempotency, MAX_RECEIPT_MESSAGES, MessageCursor, MessageDraft,
+    MessageId, MessagePage, MessageQuery, Party, Principal, Receipt, ReceiptStatus, Seq, SessionId, SessionSnapshot,
+    StatisticsDelta, Timestamp, UserId,
 };
 use chat_domain::policy::{self, Action};
 use chat_domain::ports::{Appended, AttachmentRecord, MessageRepository};
@@ -159,11 +159,10 @@ fn move_on(
     further: impl Fn(Delivery) -> Delivery,
 ) -> Vec<(MessageId, Seq)> {
     let mut moved = Vec::new();
-    for message in messages.iter_mut().filter(|message| message.sender == reader.other()) {
-        if which(message) {
-            message.delivery = further(message.delivery);
-            moved.push((message.id, message.seq));
-        }
+    let concerned = messages.iter_mut().filter(|message| message.sender == reader.other() && which(message));
+    for message in concerned.take(MAX_RECEIPT_MESSAGES) {
+        message.delivery = further(message.delivery);
+        moved.push((message.id, message.seq));
     }
     moved
 }

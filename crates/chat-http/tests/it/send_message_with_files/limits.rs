@@ -16,12 +16,12 @@ fn files(sizes: &[usize]) -> Form {
         .fold(Form::new(), |form, (index, size)| form.file(index, "a", "text/plain", &vec![b'x'; *size]))
 }
 
-/// Sends files of these sizes and expects that none of them stays.
-async fn assert_refused(app: &TestApp, session: &str, sizes: &[usize]) {
+/// Sends files of these sizes and expects that `field` is blamed and none of them stays.
+async fn assert_refused(app: &TestApp, session: &str, sizes: &[usize], field: &str) {
     let answer = send(files(sizes).to(app, "alice", session)).await;
     assert_eq!(answer.status, 400, "{sizes:?}");
     assert_eq!(answer.header("connection"), "close", "the rest of the upload is not read");
-    answer.expect_invalid("attachments");
+    answer.expect_invalid(field);
     assert_eq!(app.stored_files().await, 0, "{sizes:?}");
     let page = app.get("alice", &format!("/api/chat/sessions/{session}/messages")).await.expect(200);
     assert_eq!(page["totalCount"], 0, "{sizes:?}");
@@ -30,7 +30,7 @@ async fn assert_refused(app: &TestApp, session: &str, sizes: &[usize]) {
 on_every_store! {
     async fn ten_files_are_taken_and_the_eleventh_is_not(app) {
         let session = app.open_session("alice").await;
-        assert_refused(app, &session, &[1; 11]).await;
+        assert_refused(app, &session, &[1; 11], "attachments").await;
         let message = send(files(&[1; 10]).to(app, "alice", &session)).await.expect(201);
         assert_eq!(message["attachments"].as_array().unwrap().len(), 10);
         assert_eq!(app.stored_files().await, 10);
@@ -38,8 +38,8 @@ on_every_store! {
 
     async fn an_empty_file_is_refused(app) {
         let session = app.open_session("alice").await;
-        assert_refused(app, &session, &[0]).await;
-        assert_refused(app, &session, &[1, 1, 0]).await;
+        assert_refused(app, &session, &[0], "attachments[0]").await;
+        assert_refused(app, &session, &[1, 1, 0], "attachments[2]").await;
     }
 }
 
@@ -48,15 +48,15 @@ on_every_store! {
 
     async fn a_file_at_the_limit_is_taken_and_one_byte_more_is_not(app) {
         let session = app.open_session("alice").await;
-        assert_refused(app, &session, &[101]).await;
-        assert_refused(app, &session, &[1, 100_000]).await;
+        assert_refused(app, &session, &[101], "attachments[0]").await;
+        assert_refused(app, &session, &[1, 101], "attachments[1]").await;
         send(files(&[100]).to(app, "alice", &session)).await.expect(201);
     }
 
     async fn all_files_together_have_a_limit_too(app) {
         let session = app.open_session("alice").await;
-        assert_refused(app, &session, &[100, 100, 51]).await;
-        assert_refused(app, &session, &[100, 100, 50, 1]).await;
+        assert_refused(app, &session, &[100, 100, 51], "attachments").await;
+        assert_refused(app, &session, &[100, 100, 50, 1], "attachments").await;
         send(files(&[100, 100, 50]).to(app, "alice", &session)).await.expect(201);
     }
 }

@@ -82,6 +82,26 @@ on_every_store! {
         app.until_nobody_watches().await;
     }
 
+    async fn late_answers_to_many_pings_are_no_flood(app) {
+        let session = app.open_session("alice").await;
+        let mut client = RawClient::open_socket(&app.base, &session, &app.token_of("alice")).await;
+        // More pings than frames may come at once, answered all together as RFC 6455, 5.5.3 allows.
+        let mut pongs = Vec::new();
+        for _ in 0..15 {
+            let ping = client.read_frame().await;
+            assert_eq!(ping.opcode, RawFrame::PING, "{ping:?}");
+            pongs.extend(client_frame(RawFrame::PONG, &ping.payload));
+        }
+        pongs.extend(client_frame(RawFrame::TEXT, b"{}").repeat(40));
+        client.send(&pongs).await;
+        app.say("alice", &session, "still here").await;
+        let mut frame = client.read_frame().await;
+        while frame.opcode == RawFrame::PING {
+            frame = client.read_frame().await;
+        }
+        assert_eq!(frame.opcode, RawFrame::TEXT, "{frame:?}");
+    }
+
     async fn a_peer_that_answers_pings_stays(app) {
         let session = app.open_session("alice").await;
         let mut socket = app.watch("alice", &session, "").await;

@@ -51,6 +51,21 @@ on_every_store! {
         assert_eq!(contents(&mut socket, 1).await, ["three"]);
     }
 
+    async fn a_session_that_was_somebody_elses_is_replayed_whole_to_its_agent(app) {
+        let session = app.open_assigned("alice", "bob").await;
+        app.say("alice", &session, "one").await;
+        app.get("carol", "/api/chat/sessions").await.expect(200);
+        let transfer = format!("/api/chat/sessions/{session}/transfer");
+        app.put("bob", &transfer, json!({ "agentId": "carol" })).await.expect(200);
+        let mut socket = app.watch("carol", &session, "?since=0").await;
+        assert_eq!(socket.next().await["type"], "session_update");
+        assert_eq!(socket.next().await["data"]["agentId"], "bob");
+        assert_eq!(contents(&mut socket, 1).await, ["one"]);
+        assert_eq!(socket.next().await["data"]["agentId"], "carol");
+        app.say("alice", &session, "two").await;
+        assert_eq!(contents(&mut socket, 1).await, ["two"]);
+    }
+
     async fn without_since_the_past_stays_away(app) {
         let session = app.open_session("alice").await;
         app.say("alice", &session, "before").await;

@@ -1,7 +1,10 @@
 //! One run of the binary.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 /// What a command left behind.
 #[derive(Debug)]
@@ -18,12 +21,23 @@ pub(crate) fn chat_server(data_dir: &Path) -> Command {
     command
 }
 
-/// Runs a command to its end.
+/// How long a command that ends by itself may take; far more than it needs.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Runs a command to its end. One that does not come to an end, such as a server that should have refused to start, is
+/// killed and fails the test.
 pub(crate) fn run(command: &mut Command) -> Finished {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    Finished {
-        code: status.code().expect("the command was ended by a signal"),
-        stdout: String::from_utf8(stdout).unwrap(),
-        stderr: String::from_utf8(stderr).unwrap(),
-    }
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = child.id().to_string();
+    let (finished, waiting) = mpsc::channel::<()>();
+    let watchdog = thread::spawn(move || {
+        if waiting.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            Command::new("kill").args(["-9", &pid]).status().unwrap();
+        }
+    });
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    drop(finished);
+    watchdog.join().unwrap();
+    let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    Finished { code: status.code().unwrap_or_else(|| panic!("it did not end by itself: {stderr}")), stdout, stderr }
 }

@@ -1,0 +1,54 @@
+//! What the probes say, asked at most once a second however many ask: anyone may call `/readyz`, and a probe does real
+//! work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_domain::ports::HealthProbe;
+use futures_util::future::join_all;
+use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+use utoipa::ToSchema;
+
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+const FRESH_FOR: Duration = Duration::from_secs(1);
+
+/// Whether a part of this node can do its work.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Check {
+    #[schema(example = "database")]
+    pub(crate) name: &'static str,
+    #[schema(example = true)]
+    pub(crate) ok: bool,
+}
+
+/// The last answers of the probes.
+#[derive(Default)]
+pub(crate) struct Readiness(Mutex<Option<(Instant, Vec<Check>)>>);
+
+impl Readiness {
+    /// What the probes say now, or said within the last second. One caller asks them, the others wait for its answer.
+    pub(crate) async fn checks(&self, probes: &[Arc<dyn HealthProbe>]) -> Vec<Check> {
+        let mut last = self.0.lock().await;
+        if let Some((at, checks)) = &*last
+            && at.elapsed() < FRESH_FOR
+        {
+            return checks.clone();
+        }
+        let checks = join_all(probes.iter().map(|probe| ask(probe.as_ref()))).await;
+        *last = Some((Instant::now(), checks.clone()));
+        checks
+    }
+}
+
+async fn ask(probe: &dyn HealthProbe) -> Check {
+    let outcome = match timeout(PROBE_TIMEOUT, probe.check()).await {
+        Ok(outcome) => outcome,
+        Err(_elapsed) => Err(format!("no answer within {PROBE_TIMEOUT:?}")),
+    };
+    if let Err(cause) = &outcome {
+        tracing::warn!(check = probe.name(), cause, "not ready: {}", probe.name());
+    }
+    Check { name: probe.name(), ok: outcome.is_ok() }
+}
