@@ -6,14 +6,17 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::fs::OpenOptions;
-use std::io::ErrorKind;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use std::{process, thread};
 
 use diesel::connection::SimpleConnection;
 use diesel::migration::{Migration, MigrationSource};
 use diesel::prelude::*;
+use diesel::result::Error as DieselError;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -41,9 +44,9 @@ pub struct MigrationStatus {
 /// When the file cannot be opened or a migration fails; then none of them is applied.
 pub fn up(path: impl AsRef<Path>) -> Result<Vec<String>, MigrateError> {
     let path = path.as_ref();
-    create_private(path)?;
+    create_private(path).map_err(|error| MigrateError::File { path: path.to_owned(), reason: error.to_string() })?;
     let mut connection = open(path, Access::Create)?;
-    use_write_ahead_log(&mut connection).map_err(|error| failed(path, &error))?;
+    switch_to_write_ahead_log(&mut connection).map_err(|error| failed(path, &error))?;
     let applied: Result<_, Stop> = connection.exclusive_transaction(|connection| {
         let pending = connection.pending_migrations(MIGRATIONS)?;
         pending
@@ -188,14 +191,42 @@ impl From<Box<dyn std::error::Error + Send + Sync>> for Stop {
 
 /// Makes the file, when it is missing, so that only its owner can read what people wrote. SQLite gives the files beside
 /// it the same mode.
-fn create_private(path: &Path) -> Result<(), MigrateError> {
+///
+/// It is made under another name, closed, and linked to its place. Whoever closes a file gives up all locks that the
+/// process has on it, those of SQLite's connections too (<https://sqlite.org/howtocorrupt.html>, 2.2), so the file in its
+/// place must never be opened past SQLite.
+fn create_private(path: &Path) -> io::Result<()> {
+    static DRAFTS: AtomicU64 = AtomicU64::new(0);
+    if path.try_exists()? {
+        return Ok(());
+    }
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}-{}.new", process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed)));
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(MigrateError::File { path: path.to_owned(), reason: error.to_string() }),
+    drop(options.open(&draft)?);
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Switches the file to a write-ahead log. While another process does the same, SQLite refuses at once instead of
+/// waiting, since two that wait for each other's lock would wait for ever.
+fn switch_to_write_ahead_log(connection: &mut SqliteConnection) -> QueryResult<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match use_write_ahead_log(connection) {
+            Err(DieselError::DatabaseError(_, info))
+                if info.message().contains("locked") && Instant::now() < deadline =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            outcome => return outcome.map(|_mode| ()),
+        }
     }
 }
