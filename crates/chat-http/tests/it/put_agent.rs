@@ -51,3 +51,12 @@ on_every_store! {
         }
     }
 }
+
+on_every_store! {
+    async fn an_id_that_is_no_text_or_blank_makes_no_agent(app) {
+        for id in ["%FF", "%20%20"] {
+            app.put("root", &format!("/api/chat/agents/{id}"), json!({})).await.expect_invalid("agentId");
+        }
+        assert_eq!(app.get("root", "/api/chat/agents").await.expect(200), json!({ "agents": [] }));
+    }
+}

@@ -367,3 +367,10 @@ async fn a_failure_on_our_side_tells_nothing_but_the_id_under_which_the_log_know
     assert_eq!(failure(app.get("bob", "/api/chat/sessions").await, 503, "UNAVAILABLE"), expected);
     app.stop().await;
 }
+
+#[tokio::test]
+async fn a_missing_part_of_the_documentation_is_told_in_the_same_form() {
+    let app = TestApp::start(Store::Memory).await;
+    send(app.anonymous(Method::GET, "/docs/nope")).await.expect_error(404, "ROUTE_NOT_FOUND");
+    app.stop().await;
+}
