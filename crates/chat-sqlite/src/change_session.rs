@@ -2,7 +2,7 @@
 
 use chat_domain::ChatError;
 use chat_domain::error::Resource;
-use chat_domain::model::{Change, ChatSession, SessionChange, SessionId};
+use chat_domain::model::{Change, ChatSession, SessionChange, SessionId, StatisticsDelta};
 use chat_domain::policy::{self, Action};
 
 use crate::agent_directory;
@@ -21,10 +21,9 @@ pub(crate) fn change(unit: &mut UnitOfWork, id: SessionId, change: &SessionChang
     }
     let (session, changed) = change.decide(session)?;
     if let Some(changed) = changed {
-        if matches!(changed, Change::Closed(_)) {
-            unit.statistics.closed += 1;
-        }
-        unit.changed(session.clone(), change.at, change.by.id.clone(), changed)?;
+        let closed = u64::from(matches!(changed, Change::Closed(_)));
+        let statistics = StatisticsDelta { closed, ..StatisticsDelta::default() };
+        unit.changed(session.clone(), change.at, change.by.id.clone(), changed, statistics)?;
     }
     Ok(session)
 }

@@ -21,6 +21,8 @@ pub struct SqliteConfig {
     pub busy_timeout: Duration,
     /// How long a read may take, waiting included, before it is refused as `Unavailable`.
     pub read_timeout: Duration,
+    /// How long a caller waits for a write before it is told `Unavailable`; the write may still take place.
+    pub write_timeout: Duration,
 }
 
 impl SqliteConfig {
@@ -37,6 +39,7 @@ impl SqliteConfig {
             max_batch: 512,
             busy_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(15),
         }
     }
 }

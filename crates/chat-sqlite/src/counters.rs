@@ -1,109 +1,70 @@
 //! The counters: how many sessions there are of each kind, and the statistics. They move in the transactions that make
 //! the facts, once per batch.
 
-use std::collections::BTreeMap;
-
-use chat_domain::model::{AgentId, ChatSession, Statistics, StatisticsDelta, StatusFilter, UserId, Visibility};
+use chat_domain::model::{Statistics, StatisticsDelta, StatusFilter};
+use chat_sql::{Bucket, Buckets, ByStatus, PageStart, Scope, SessionCounts, from_db, to_db};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
 use crate::error::Failure;
-use crate::rows::status_of;
-use crate::schema::{chat_session_counts, chat_stats};
-use crate::values::{from_db, to_db};
+use crate::schema::{chat_session_buckets, chat_session_counts, chat_stats};
 
 /// This process has one writer.
 const WRITER: i32 = 0;
 
-/// Sessions that are counted together.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Scope {
-    All,
-    User(UserId),
-    Agent(AgentId),
-    Unassigned,
-}
-
-impl Scope {
-    fn columns(&self) -> (&'static str, &str) {
-        match self {
-            Self::All => ("all", ""),
-            Self::User(user) => ("user", user.as_str()),
-            Self::Agent(agent) => ("agent", agent.as_str()),
-            Self::Unassigned => ("unassigned", ""),
+/// Writes what a batch adds to the numbers of sessions.
+pub(crate) fn flush(connection: &mut SqliteConnection, counts: &SessionCounts) -> QueryResult<()> {
+    use chat_session_counts::dsl;
+    // No upsert: SQLite checks `count >= 0` on the row to be inserted, even when it then updates another one.
+    for (scope, status, by) in counts.totals() {
+        let (scope, holder) = scope.columns();
+        let status = status.as_str();
+        let row = dsl::chat_session_counts.find((scope, holder, status));
+        let updated = diesel::update(row).set(dsl::count.eq(dsl::count + by)).execute(connection)?;
+        if updated == 0 {
+            diesel::insert_into(dsl::chat_session_counts)
+                .values((dsl::scope.eq(scope), dsl::holder.eq(holder), dsl::status.eq(status), dsl::count.eq(by)))
+                .execute(connection)?;
         }
     }
-
-    /// The three scopes that count a session.
-    fn of(session: &ChatSession) -> [Self; 3] {
-        let holder = session.agent().map_or(Self::Unassigned, |agent| Self::Agent(agent.clone()));
-        [Self::All, Self::User(session.owner.clone()), holder]
-    }
+    counts.buckets().try_for_each(|(scope, bucket, by)| add_to_bucket(connection, scope, bucket, by))
 }
 
-/// What a batch adds to the numbers of sessions.
-#[derive(Debug, Default)]
-pub(crate) struct SessionCounts(BTreeMap<(Scope, &'static str), i64>);
-
-impl SessionCounts {
-    /// Counts a session as it is now.
-    pub(crate) fn add(&mut self, session: &ChatSession) {
-        self.shift(session, 1);
-    }
-
-    /// Stops counting a session as it was.
-    pub(crate) fn remove(&mut self, session: &ChatSession) {
-        self.shift(session, -1);
-    }
-
-    fn shift(&mut self, session: &ChatSession, by: i64) {
-        let status = status_of(session).as_str();
-        for scope in Scope::of(session) {
-            *self.0.entry((scope, status)).or_default() += by;
+/// Most rows are new: a customer seldom opens two sessions in a minute. So an insert is tried first where that can do.
+fn add_to_bucket(connection: &mut SqliteConnection, scope: &Scope, bucket: Bucket, by: ByStatus) -> QueryResult<()> {
+    use chat_session_buckets::dsl::{self, active, closed};
+    let (scope, holder) = scope.columns();
+    if by.active < 0 || by.closed < 0 {
+        // Only what was counted before is taken back; a missing row breaks `CHECK (active >= 0)` as a wrong one does.
+        let row = dsl::chat_session_buckets.find((scope, holder, bucket.level, bucket.number));
+        let moved = (active.eq(active + by.active), closed.eq(closed + by.closed));
+        if diesel::update(row).set(moved).execute(connection)? == 1 {
+            return Ok(());
         }
     }
-
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// Writes what was added.
-    pub(crate) fn flush(&self, connection: &mut SqliteConnection) -> QueryResult<()> {
-        use chat_session_counts::dsl;
-        // No upsert: SQLite checks `count >= 0` on the row to be inserted, even when it then updates another one.
-        for ((scope, status), by) in self.0.iter().filter(|(_, by)| **by != 0) {
-            let (scope, holder) = scope.columns();
-            let row = dsl::chat_session_counts.find((scope, holder, *status));
-            let updated = diesel::update(row).set(dsl::count.eq(dsl::count + *by)).execute(connection)?;
-            if updated == 0 {
-                diesel::insert_into(dsl::chat_session_counts)
-                    .values((dsl::scope.eq(scope), dsl::holder.eq(holder), dsl::status.eq(*status), dsl::count.eq(*by)))
-                    .execute(connection)?;
-            }
-        }
-        Ok(())
-    }
+    diesel::insert_into(dsl::chat_session_buckets)
+        .values((
+            dsl::scope.eq(scope),
+            dsl::holder.eq(holder),
+            dsl::level.eq(bucket.level),
+            dsl::bucket.eq(bucket.number),
+            active.eq(by.active),
+            closed.eq(by.closed),
+        ))
+        .on_conflict((dsl::scope, dsl::holder, dsl::level, dsl::bucket))
+        .do_update()
+        .set((active.eq(active + excluded(active)), closed.eq(closed + excluded(closed))))
+        .execute(connection)?;
+    Ok(())
 }
+
+/// The scopes of a list; see [`Scope::listed`].
+pub(crate) type Listed = [(Scope, Option<StatusFilter>)];
 
 /// How many sessions a list has on all its pages.
-pub(crate) fn total(
-    connection: &mut SqliteConnection,
-    visible: &Visibility,
-    status: Option<StatusFilter>,
-) -> Result<u64, Failure> {
-    let scopes = match visible {
-        Visibility::Everything => vec![(Scope::All, status)],
-        Visibility::OwnedBy(user) => vec![(Scope::User(user.clone()), status)],
-        Visibility::AssignedToOrWaiting(agent) => {
-            let mut scopes = vec![(Scope::Agent(agent.clone()), status)];
-            if status != Some(StatusFilter::Closed) {
-                scopes.push((Scope::Unassigned, Some(StatusFilter::Active)));
-            }
-            scopes
-        }
-    };
+pub(crate) fn total(connection: &mut SqliteConnection, listed: &Listed) -> Result<u64, Failure> {
     let mut total = 0;
-    for (scope, status) in scopes {
+    for (scope, status) in listed {
         let (scope, holder) = scope.columns();
         let counts: Vec<(String, i64)> = chat_session_counts::table
             .select((chat_session_counts::status, chat_session_counts::count))
@@ -116,6 +77,35 @@ pub(crate) fn total(
         }
     }
     Ok(total)
+}
+
+/// Where the page of a list starts before which there are `offset` sessions; `None` when there are no more.
+pub(crate) fn page_start(
+    connection: &mut SqliteConnection,
+    listed: &Listed,
+    offset: u64,
+) -> Result<Option<PageStart>, Failure> {
+    PageStart::find(offset, |wanted| {
+        let mut counts = Vec::new();
+        for (scope, status) in listed {
+            let found = in_buckets(connection, scope, wanted)?.into_iter();
+            counts.extend(found.map(|(bucket, active, closed)| (bucket, ByStatus { active, closed }.of(*status))));
+        }
+        Ok(counts)
+    })
+}
+
+/// The rows of these buckets: number, active sessions, closed sessions.
+fn in_buckets(connection: &mut SqliteConnection, scope: &Scope, wanted: &Buckets) -> QueryResult<Vec<(i64, i64, i64)>> {
+    use chat_session_buckets::dsl;
+    let (scope, holder) = scope.columns();
+    dsl::chat_session_buckets
+        .select((dsl::bucket, dsl::active, dsl::closed))
+        .filter(dsl::scope.eq(scope))
+        .filter(dsl::holder.eq(holder))
+        .filter(dsl::level.eq(wanted.level))
+        .filter(dsl::bucket.between(*wanted.numbers.start(), *wanted.numbers.end()))
+        .load(connection)
 }
 
 /// Adds to the statistics.

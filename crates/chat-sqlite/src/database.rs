@@ -1,77 +1,39 @@
 //! The way from the repositories to SQLite: reads through a pool, writes through the writer thread.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use chat_domain::{ChatError, Result};
+use chat_sql::{Reads, WriteQueue};
 use diesel::prelude::*;
-use diesel::r2d2::{ConnectionManager, Pool};
+use diesel::r2d2::ConnectionManager;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
-use crate::error::{Failure, no_connection};
-use crate::group_commit::WriteQueue;
-use crate::read_threads::ReadThreads;
+use crate::error::Failure;
 use crate::unit_of_work::UnitOfWork;
 
 /// An open database.
 pub(crate) struct Database {
-    pub(crate) pool: Pool<ConnectionManager<SqliteConnection>>,
-    /// One thread per connection of the pool, so that no thread ever waits in the pool.
-    pub(crate) threads: ReadThreads,
-    /// How many reads may wait for the threads; more wait here, and not for ever.
-    pub(crate) permits: Arc<Semaphore>,
-    pub(crate) read_timeout: Duration,
+    pub(crate) reads: Reads<ConnectionManager<SqliteConnection>>,
     /// Where the store was opened.
     pub(crate) runtime: Handle,
     pub(crate) writer: WriteQueue<UnitOfWork>,
 }
 
 impl Database {
-    /// Runs one statement that reads. What has not begun when the caller goes away is not done any more.
-    ///
-    /// # Errors
-    /// `Unavailable` when it is not done in time, besides what `work` fails with.
+    /// Runs one statement that reads; see [`Reads::run`].
     pub(crate) async fn read<R, F>(&self, work: F) -> Result<R>
     where
         R: Send + 'static,
-        F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
+        F: FnMut(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
     {
-        match tokio::time::timeout(self.read_timeout, self.read_in_turn(work)).await {
-            Ok(outcome) => outcome,
-            Err(_elapsed) => Err(ChatError::unavailable("database: too many reads are waiting, or one takes too long")),
-        }
-    }
-
-    async fn read_in_turn<R, F>(&self, work: F) -> Result<R>
-    where
-        R: Send + 'static,
-        F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
-    {
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
-        let permit = permit.map_err(|_closed| ChatError::unavailable("database: shutting down"))?;
-        let pool = self.pool.clone();
-        let task = self.threads.run(move || {
-            let mut connection = pool.get().map_err(|error| no_connection(&error))?;
-            let outcome = work(&mut connection).map_err(ChatError::from);
-            drop(permit);
-            outcome
-        });
-        let Some(task) = task else { return Err(ChatError::unavailable("database: shutting down")) };
-        match task.await {
-            Ok(outcome) => outcome,
-            Err(ended) if ended.is_panic() => Err(ChatError::internal(ended)),
-            Err(_) => Err(ChatError::unavailable("database: shutting down")),
-        }
+        self.reads.run(work).await
     }
 
     /// Runs several statements that read, all of which see the database at one moment.
-    pub(crate) async fn read_snapshot<R, F>(&self, work: F) -> Result<R>
+    pub(crate) async fn read_snapshot<R, F>(&self, mut work: F) -> Result<R>
     where
         R: Send + 'static,
-        F: FnOnce(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
+        F: FnMut(&mut SqliteConnection) -> Result<R, Failure> + Send + 'static,
     {
-        self.read(|connection| connection.transaction(work)).await
+        self.read(move |connection| connection.transaction(&mut work)).await
     }
 
     /// Runs a member of a batch; see [`WriteQueue::run`].
@@ -80,14 +42,16 @@ impl Database {
         R: Send + 'static,
         F: FnMut(&mut UnitOfWork) -> Result<R, Failure> + Send + 'static,
     {
-        self.writer.run(move |unit| work(unit).map_err(ChatError::from)).await
+        self.writer.run((), move |unit| work(unit).map_err(ChatError::from)).await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc;
+    use std::time::Duration;
 
     use chat_testkit::RecordingNotifier;
 

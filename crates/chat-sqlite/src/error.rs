@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use chat_domain::ChatError;
 use chat_domain::error::{Conflict, Refusal};
+use chat_sql::{Corrupt, ReadFailure};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 /// Why work on the database ended early.
@@ -15,12 +16,25 @@ pub(crate) enum Failure {
     /// The database could not do it.
     Database(DieselError),
     /// A row holds something that was never written by this crate.
-    Corrupt { column: &'static str, problem: &'static str },
+    Corrupt(Corrupt),
 }
 
 impl Failure {
     pub(crate) fn corrupt(column: &'static str, problem: &'static str) -> Self {
-        Self::Corrupt { column, problem }
+        Self::Corrupt(Corrupt { column, problem })
+    }
+}
+
+impl From<Corrupt> for Failure {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::Corrupt(corrupt)
+    }
+}
+
+impl ReadFailure for Failure {
+    /// SQLite's connections are part of this process.
+    fn is_lost(&self) -> bool {
+        false
     }
 }
 
@@ -53,7 +67,7 @@ impl From<Failure> for ChatError {
         match failure {
             Failure::Refused(error) => error,
             Failure::Database(error) => translate(error),
-            Failure::Corrupt { column, problem } => Self::internal(format!("the column {column} {problem}")),
+            Failure::Corrupt(corrupt) => corrupt.into(),
         }
     }
 }
@@ -76,11 +90,6 @@ fn translate(error: DieselError) -> ChatError {
         return ChatError::unavailable(format!("database: {}", info.message()));
     }
     ChatError::internal(error)
-}
-
-/// No connection came free in time.
-pub(crate) fn no_connection(error: &diesel::r2d2::PoolError) -> ChatError {
-    ChatError::unavailable(format!("database: no connection to read with: {error}"))
 }
 
 /// Why a store could not be opened.

@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::model::{Change, ChatMessage, MessageId, Seq, SessionEvent, SessionId};
 use chat_domain::ports::EventLog;
+use chat_sql::{seq_from_db, to_db};
 use diesel::prelude::*;
 
 use crate::database::Database;
 use crate::error::Failure;
 use crate::rows::{EventRow, MessageRow};
 use crate::schema::{chat_messages, chat_session_events, chat_sessions};
-use crate::values::{DbId, seq_from_db, to_db};
+use crate::values::DbId;
 use crate::{attachments, get_messages, get_session};
 
 /// Reads the past of sessions.
@@ -30,7 +31,7 @@ impl EventLog for SqliteEventLog {
                     .select(chat_sessions::last_seq)
                     .first(connection)
                     .optional()?;
-                head.map(|head| seq_from_db("chat_sessions.last_seq", head)).transpose()
+                Ok(head.map(|head| seq_from_db("chat_sessions.last_seq", head)).transpose()?)
             })
             .await
     }

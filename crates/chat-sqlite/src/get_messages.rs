@@ -1,12 +1,15 @@
 //! Read a page of a session's messages.
 
-use chat_domain::model::{MessageCursor, MessageId, MessagePage, MessageQuery, Seq, SessionId, SessionSnapshot};
+use chat_domain::model::{
+    MessageCursor, MessageId, MessagePage, MessageQuery, PageRead, Seq, SessionId, SessionSnapshot,
+};
+use chat_sql::{seq_from_db, to_db};
 use diesel::prelude::*;
 
 use crate::error::Failure;
 use crate::rows::MessageRow;
 use crate::schema::chat_messages::{self, dsl};
-use crate::values::{DbId, seq_from_db, to_db};
+use crate::values::DbId;
 use crate::{attachments, get_session};
 
 /// Runs in a transaction, so that session and page belong together.
@@ -16,6 +19,9 @@ pub(crate) fn page(
     query: MessageQuery,
 ) -> Result<Option<SessionSnapshot>, Failure> {
     let Some(session) = get_session::find(connection, session_id)? else { return Ok(None) };
+    if query.cursor == MessageCursor::Newest && query.known == Some(session.progress.last_seq) {
+        return Ok(Some(SessionSnapshot { session, page: PageRead::Unchanged }));
+    }
     let messages =
         chat_messages::table.select(MessageRow::as_select()).filter(dsl::session_id.eq(DbId::from(session_id)));
     // One more than asked for tells whether there are more.
@@ -24,7 +30,9 @@ pub(crate) fn page(
         MessageCursor::Newest => Some(Seq::new(u64::MAX)),
         MessageCursor::Before(message) | MessageCursor::After(message) => position_of(connection, session_id, message)?,
     };
-    let Some(position) = position else { return Ok(Some(SessionSnapshot { session, page: None })) };
+    let Some(position) = position else {
+        return Ok(Some(SessionSnapshot { session, page: PageRead::NoSuchMessage }));
+    };
     let position = to_db(position.get());
     let forward = matches!(query.cursor, MessageCursor::After(_));
     let mut rows: Vec<MessageRow> = if forward {
@@ -39,7 +47,7 @@ pub(crate) fn page(
         rows.reverse();
     }
     let messages = attachments::complete(connection, session_id, rows)?;
-    Ok(Some(SessionSnapshot { session, page: Some(MessagePage { messages, has_more }) }))
+    Ok(Some(SessionSnapshot { session, page: PageRead::Page(MessagePage { messages, has_more }) }))
 }
 
 /// The position of a message of this session.
@@ -54,5 +62,5 @@ pub(crate) fn position_of(
         .filter(dsl::id.eq(DbId::from(message)))
         .first(connection)
         .optional()?;
-    seq.map(|seq| seq_from_db("chat_messages.seq", seq)).transpose()
+    Ok(seq.map(|seq| seq_from_db("chat_messages.seq", seq)).transpose()?)
 }

@@ -1,11 +1,13 @@
 //! Read a page of the sessions a person may see.
 //!
-//! The ids of the page come from an index that is in the order of the list, then the rows. Skipping earlier pages costs
-//! a step in that index per session, never a row; a page beyond the end costs nothing, since the counters tell.
+//! The ids of the page come from an index that is in the order of the list, then the rows. The counters by bucket of
+//! time say where in that index the page starts, however deep in the list it is; a page beyond the end costs nothing,
+//! since the totals tell.
 
 use std::cmp::Reverse;
 
 use chat_domain::model::{AgentId, ChatSession, SessionPage, SessionQuery, StatusFilter, Visibility};
+use chat_sql::{PageStart, Scope, to_db};
 use diesel::prelude::*;
 use diesel::query_dsl::positional_order_dsl::{IntoPositionalOrderExpr, PositionalOrderDsl};
 
@@ -13,24 +15,36 @@ use crate::counters;
 use crate::error::Failure;
 use crate::rows::SessionRow;
 use crate::schema::chat_sessions::{self, dsl};
-use crate::values::{DbId, DbStatus, to_db};
+use crate::values::{DbId, DbStatus};
 
 pub(crate) fn list(connection: &mut SqliteConnection, query: &SessionQuery) -> Result<SessionPage, Failure> {
-    let total = counters::total(connection, &query.visible, query.status)?;
+    let listed = Scope::listed(&query.visible, query.status);
+    let total = counters::total(connection, &listed)?;
     let offset = query.page.offset(query.limit);
-    let sessions = if offset >= total {
-        Vec::new()
-    } else {
-        let ids = ids(connection, query, Slice { limit: i64::from(query.limit.get()), offset: to_db(offset) })?;
-        sessions(connection, &ids)?
+    let start = if offset < total { counters::page_start(connection, &listed, offset)? } else { None };
+    let sessions = match start {
+        None => Vec::new(),
+        Some(start) => {
+            let ids = ids(connection, query, Slice::new(start, query))?;
+            sessions(connection, &ids)?
+        }
     };
     Ok(SessionPage { sessions, total, page: query.page, limit: query.limit })
 }
 
+/// A part of a list's index.
 #[derive(Clone, Copy)]
 struct Slice {
+    /// Where it begins: at this moment or before it, in milliseconds since 1970.
+    latest: i64,
+    skip: i64,
     limit: i64,
-    offset: i64,
+}
+
+impl Slice {
+    fn new(start: PageStart, query: &SessionQuery) -> Self {
+        Self { latest: start.latest, skip: to_db(start.skip), limit: i64::from(query.limit.get()) }
+    }
 }
 
 /// Loads a page of ids, newest first.
@@ -38,9 +52,10 @@ macro_rules! page {
     ($query:expr, $slice:expr, $connection:expr) => {
         $query
             .select(dsl::id)
+            .filter(dsl::started_at.le($slice.latest))
             .order((dsl::started_at.desc(), dsl::id.desc()))
             .limit($slice.limit)
-            .offset($slice.offset)
+            .offset($slice.skip)
             .load($connection)
     };
 }
@@ -77,23 +92,25 @@ fn assigned_or_waiting(
 ) -> QueryResult<Vec<DbId>> {
     let key = (dsl::started_at, dsl::id);
     let assigned = chat_sessions::table.select(key).filter(dsl::agent_id.eq(agent.as_str()));
+    let assigned = assigned.filter(dsl::started_at.le(slice.latest));
     let waiting = chat_sessions::table
         .select(key)
         .filter(dsl::agent_id.is_null())
-        .filter(dsl::status.eq(DbStatus(StatusFilter::Active)));
+        .filter(dsl::status.eq(DbStatus(StatusFilter::Active)))
+        .filter(dsl::started_at.le(slice.latest));
     let keys: Vec<(i64, DbId)> = match status {
         None => assigned
             .union_all(waiting)
             .positional_order_by((1.into_positional_expr().desc(), 2.into_positional_expr().desc()))
             .limit(slice.limit)
-            .offset(slice.offset)
+            .offset(slice.skip)
             .load(connection)?,
         Some(status) => assigned
             .filter(dsl::status.eq(DbStatus(status)))
             .union_all(waiting)
             .positional_order_by((1.into_positional_expr().desc(), 2.into_positional_expr().desc()))
             .limit(slice.limit)
-            .offset(slice.offset)
+            .offset(slice.skip)
             .load(connection)?,
     };
     Ok(keys.into_iter().map(|(_, id)| id).collect())

@@ -1,12 +1,15 @@
 //! Note that messages have reached a participant.
 
-use chat_domain::model::{Change, MAX_RECEIPT_MESSAGES, Principal, Receipt, ReceiptStatus, Seq, SessionId, Timestamp};
+use chat_domain::model::{
+    Change, MAX_RECEIPT_MESSAGES, Principal, Receipt, ReceiptStatus, Seq, SessionId, StatisticsDelta, Timestamp,
+};
+use chat_sql::{seq_from_db, to_db};
 use diesel::prelude::*;
 
 use crate::error::Failure;
 use crate::schema::chat_messages::{self, dsl};
 use crate::unit_of_work::UnitOfWork;
-use crate::values::{DbId, DbParty, seq_from_db, to_db};
+use crate::values::{DbId, DbParty};
 
 pub(crate) fn mark_delivered(
     unit: &mut UnitOfWork,
@@ -43,6 +46,6 @@ pub(crate) fn mark_delivered(
     let named = arrived.filter(dsl::seq.le(*newest));
     diesel::update(named).set(dsl::delivered_at.eq(at.unix_ms())).execute(&mut unit.connection)?;
     let session = session.record_delivery(party, if is_all { up_to } else { receipt.up_to });
-    unit.changed(session, at, receiver.id.clone(), Change::Receipt(receipt.clone()))?;
+    unit.changed(session, at, receiver.id.clone(), Change::Receipt(receipt.clone()), StatisticsDelta::default())?;
     Ok(Some(receipt))
 }

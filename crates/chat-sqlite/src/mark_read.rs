@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use chat_domain::ChatError;
 use chat_domain::error::{Invalid, Resource};
-use chat_domain::model::{Change, MessageId, Party, Principal, Receipt, ReceiptStatus, SessionId, Timestamp};
+use chat_domain::model::{
+    Change, MessageId, Party, Principal, Receipt, ReceiptStatus, SessionId, StatisticsDelta, Timestamp,
+};
 use chat_domain::policy::{self, Action};
+use chat_sql::seq_from_db;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
@@ -13,7 +16,7 @@ use diesel::sql_types::{BigInt, Nullable};
 use crate::error::Failure;
 use crate::schema::chat_messages::{self, dsl};
 use crate::unit_of_work::UnitOfWork;
-use crate::values::{DbId, DbParty, seq_from_db};
+use crate::values::{DbId, DbParty};
 
 /// How many messages one statement names: far below SQLite's limit of parameters, and few different statements.
 const CHUNK: usize = 250;
@@ -49,7 +52,7 @@ pub(crate) fn mark_read(
     let seqs: Vec<i64> = unread.into_keys().collect();
     store(&mut unit.connection, session_id, &seqs, at)?;
     let session = session.record_read(party, u64::try_from(seqs.len()).unwrap_or(u64::MAX));
-    unit.changed(session, at, reader.id.clone(), Change::Receipt(receipt.clone()))?;
+    unit.changed(session, at, reader.id.clone(), Change::Receipt(receipt.clone()), StatisticsDelta::default())?;
     Ok(Some(receipt))
 }
 

@@ -98,6 +98,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    chat_session_buckets (scope, holder, level, bucket) {
+        scope -> Text,
+        holder -> Text,
+        level -> Integer,
+        bucket -> BigInt,
+        active -> BigInt,
+        closed -> BigInt,
+    }
+}
+
+diesel::table! {
     chat_identity (id) {
         id -> Text,
     }

@@ -2,7 +2,7 @@
 
 use chat_domain::ChatError;
 use chat_domain::error::{Conflict, Resource};
-use chat_domain::model::{Change, ChatMessage, Idempotency, MessageDraft};
+use chat_domain::model::{Change, ChatMessage, Idempotency, MessageDraft, StatisticsDelta};
 use chat_domain::ports::Appended;
 use diesel::prelude::*;
 
@@ -24,8 +24,10 @@ pub(crate) fn append(unit: &mut UnitOfWork, draft: &MessageDraft) -> Result<Appe
     let accepted = draft.decide(session)?;
     let message = accepted.message;
     insert(&mut unit.connection, &message, draft.idempotency.as_ref())?;
-    unit.changed(accepted.session, message.sent_at, message.author.clone(), Change::Message(message.clone()))?;
-    unit.statistics.count_message(accepted.response_time);
+    let mut statistics = StatisticsDelta::default();
+    statistics.count_message(accepted.response_time);
+    let change = Change::Message(message.clone());
+    unit.changed(accepted.session, message.sent_at, message.author.clone(), change, statistics)?;
     Ok(Appended { message, replayed: false })
 }
 

@@ -6,22 +6,23 @@ use std::thread::JoinHandle;
 
 use chat_domain::model::LiveEvent;
 use chat_domain::ports::Notifier;
+use chat_sql::{Limits, ReadLimits, Reads, StartError, WriteQueue};
 use diesel::prelude::*;
-use diesel::r2d2::Pool;
+use metrics::gauge;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tracing::{error, info};
 
 use crate::connection::{self, Access, PrepareReader};
 use crate::database::Database;
-use crate::group_commit::{self, Limits};
-use crate::read_threads::ReadThreads;
 use crate::schema::chat_identity;
 use crate::unit_of_work::UnitOfWork;
 use crate::{
     OpenError, SqliteAgentDirectory, SqliteConfig, SqliteEventLog, SqliteHealthProbe, SqliteMessageRepository,
     SqliteSessionRepository, SqliteStatsReader, migrate,
 };
+
+/// The name of the store in metrics.
+const STORE: &str = "sqlite";
 
 /// The embedded store.
 pub struct SqliteStore {
@@ -64,25 +65,21 @@ impl SqliteStore {
         let mut writer = writing_connection(config)?;
         let identity = read_identity(&mut writer, path)?;
         let readers = config.readers.max(1);
-        let pool = Pool::builder()
-            .max_size(readers)
-            .min_idle(Some(1))
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_on_check_out(false)
-            .connection_timeout(config.read_timeout)
-            .connection_customizer(Box::new(PrepareReader { busy_timeout: config.busy_timeout }))
-            .build(connection::readers(path))
-            .map_err(|error| file(error.to_string()))?;
-        let limits = Limits { queue: config.queue.max(1), batch: config.max_batch.max(1) };
+        let thread_failed = |source| OpenError::Thread { path: path.to_owned(), source };
+        let limits =
+            ReadLimits { store: STORE, connections: readers, queue: config.read_queue, timeout: config.read_timeout };
+        let prepare = PrepareReader { busy_timeout: config.busy_timeout };
+        let reads = Reads::start(connection::readers(path), Box::new(prepare), limits);
+        let reads = reads.map_err(|error| match error {
+            StartError::Connection(reason) => file(reason),
+            StartError::Thread(source) => thread_failed(source),
+        })?;
+        let limits =
+            Limits { store: STORE, queue: config.queue, batch: config.max_batch, timeout: config.write_timeout };
         let publish = move |event| notifier.publish(LiveEvent::Durable(event));
-        let (queue, thread) = group_commit::start(UnitOfWork::new(writer), limits, publish)
-            .map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
-        let readers_started = ReadThreads::start(usize::try_from(readers).unwrap_or(usize::MAX));
-        let threads = readers_started.map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
-        let permits = Arc::new(Semaphore::new(config.read_queue.max(1)));
-        let read_timeout = config.read_timeout;
-        let database = Arc::new(Database { pool, threads, permits, read_timeout, runtime, writer: queue });
+        let (writer, thread) = WriteQueue::start(UnitOfWork::new(writer), limits, publish).map_err(thread_failed)?;
+        gauge!("chat_writers", "store" => STORE).set(1.0);
+        let database = Arc::new(Database { reads, runtime, writer });
         info!(
             db.path = %path.display(),
             db.schema = migrate::newest(),

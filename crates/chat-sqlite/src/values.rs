@@ -1,15 +1,12 @@
 //! How the domain's small values look in a column.
 
-use chat_domain::error::Violation;
-use chat_domain::model::{AttachmentId, MessageId, Party, Priority, Seq, SessionId, StatusFilter, Timestamp};
+use chat_domain::model::{AttachmentId, MessageId, Party, Priority, SessionId, StatusFilter};
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{Binary, Text};
 use diesel::sqlite::{Sqlite, SqliteValue};
 use uuid::Uuid;
-
-use crate::error::Failure;
 
 /// A UUID as its 16 bytes: less than half the size of its text, in every index too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
@@ -84,29 +81,4 @@ db_name! {
     DbStatus(StatusFilter), |name| {
         [StatusFilter::Active, StatusFilter::Closed].into_iter().find(|status| status.as_str() == name)
     }
-}
-
-/// A count or position as SQLite holds it. Nothing that is counted one by one reaches 2^63.
-pub(crate) fn to_db(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// A count or position from a column.
-pub(crate) fn from_db(column: &'static str, number: i64) -> Result<u64, Failure> {
-    u64::try_from(number).map_err(|_| Failure::corrupt(column, "is negative"))
-}
-
-/// A position from a column.
-pub(crate) fn seq_from_db(column: &'static str, number: i64) -> Result<Seq, Failure> {
-    from_db(column, number).map(Seq::new)
-}
-
-/// A moment that may be missing.
-pub(crate) fn moment_from_db(ms: Option<i64>) -> Option<Timestamp> {
-    ms.map(Timestamp::from_unix_ms)
-}
-
-/// Reads back a value that was valid when it was written.
-pub(crate) fn valid<T>(column: &'static str, parsed: Result<T, Violation>) -> Result<T, Failure> {
-    parsed.map_err(|_| Failure::corrupt(column, "breaks a rule of its type"))
 }

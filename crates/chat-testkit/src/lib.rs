@@ -14,6 +14,7 @@ pub mod clock;
 pub mod contract;
 pub mod fixtures;
 pub mod ids;
+pub mod latch;
 pub mod memory;
 pub mod notifier;
 pub mod source;

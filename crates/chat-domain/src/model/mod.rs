@@ -24,8 +24,8 @@ pub use idempotency::{Fingerprint, FingerprintBuilder, Idempotency, IdempotencyK
 pub use ids::{AgentId, AttachmentId, MessageId, SessionId, UserId};
 pub use message::{Accepted, ChatMessage, Content, Delivery, DeliveryStatus, MessageDraft};
 pub use paging::{
-    MessageCursor, MessagePage, MessageQuery, PageLimit, PageNumber, SessionPage, SessionQuery, SessionSnapshot,
-    StatusFilter, Visibility,
+    MessageCursor, MessagePage, MessageQuery, PageLimit, PageNumber, PageRead, SessionPage, SessionQuery,
+    SessionSnapshot, StatusFilter, Visibility,
 };
 pub use principal::{Principal, Role};
 pub use receipt::{MAX_RECEIPT_MESSAGES, Receipt, ReceiptStatus};

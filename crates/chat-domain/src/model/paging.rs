@@ -1,6 +1,6 @@
 //! Parts of lists: what is asked for and what comes back.
 
-use super::{AgentId, ChatMessage, ChatSession, MessageId, UserId};
+use super::{AgentId, ChatMessage, ChatSession, MessageId, Seq, UserId};
 
 /// How many items a page has: 1 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +150,9 @@ pub struct MessageQuery {
     pub cursor: MessageCursor,
     /// How many messages at most.
     pub limit: PageLimit,
+    /// The position of the session as of which the asker already has this page. While the session is still there, the
+    /// page is not read again.
+    pub known: Option<Seq>,
 }
 
 /// A page of messages in ascending order.
@@ -161,11 +164,32 @@ pub struct MessagePage {
     pub has_more: bool,
 }
 
-/// A session and a page of its messages, read at one moment.
+/// What came of the wish for a page.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PageRead {
+    /// The page.
+    Page(MessagePage),
+    /// The session is still at the position that the asker knows, so the page is the one that the asker has.
+    Unchanged,
+    /// The cursor is not a message of this session.
+    NoSuchMessage,
+}
+
+impl PageRead {
+    /// The page, if it was read.
+    pub fn page(self) -> Option<MessagePage> {
+        match self {
+            Self::Page(page) => Some(page),
+            Self::Unchanged | Self::NoSuchMessage => None,
+        }
+    }
+}
+
+/// A session and a page of its messages as of its position.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionSnapshot {
     /// The session.
     pub session: ChatSession,
-    /// The page; `None` when the cursor is not a message of this session.
-    pub page: Option<MessagePage>,
+    /// The page.
+    pub page: PageRead,
 }

@@ -53,6 +53,15 @@ impl StatisticsDelta {
         }
     }
 
+    /// Adds what other changes add.
+    pub fn add(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.closed += other.closed;
+        self.messages += other.messages;
+        self.responses += other.responses;
+        self.response_time_ms += other.response_time_ms;
+    }
+
     /// Whether there is nothing to add.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -44,7 +44,11 @@ pub trait MessageRepository: Send + Sync {
     /// key; what the state does not allow.
     async fn append(&self, draft: MessageDraft) -> Result<Appended>;
 
-    /// A session and a page of its messages, read at one moment. `None` when there is no such session.
+    /// A session and a page of its messages. `None` when there is no such session.
+    ///
+    /// The page MUST hold every message of its range up to the session's `last_seq` and none beyond; a receipt that
+    /// came after the session was read may already show in it. MUST be `Unchanged`, without reading the page, when the
+    /// session is at the position `known` and the cursor is `Newest`.
     async fn page(&self, session: SessionId, query: MessageQuery) -> Result<Option<SessionSnapshot>>;
 
     /// Marks messages of the other side as read by `reader`'s side, all or nothing.

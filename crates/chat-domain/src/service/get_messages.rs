@@ -2,17 +2,18 @@
 
 use super::ChatService;
 use crate::error::{ChatError, Input, Invalid, Resource, Result};
-use crate::model::{ChatSession, MessageCursor, MessagePage, MessageQuery, Principal, SessionId};
+use crate::model::{ChatSession, MessageCursor, MessagePage, MessageQuery, PageRead, Principal, SessionId};
 use crate::policy::{self, Action};
 
 impl ChatService {
-    /// A page of a session's messages, with the session as it was when the page was read.
+    /// A page of a session's messages, with the session as it was when the page was read. `None` instead of the page
+    /// when the query names the position of a page that the caller has, and that is still the current one.
     pub async fn get_messages(
         &self,
         who: &Principal,
         id: SessionId,
         input: Input<MessageQuery>,
-    ) -> Result<(ChatSession, MessagePage)> {
+    ) -> Result<(ChatSession, Option<MessagePage>)> {
         let query = match input {
             Ok(query) => query,
             Err(invalid) => {
@@ -26,7 +27,10 @@ impl ChatService {
             MessageCursor::After(_) => "after",
             MessageCursor::Newest | MessageCursor::Before(_) => "before",
         };
-        let page = snapshot.page.ok_or_else(|| Invalid::new(field, "must be the id of a message of this session"))?;
-        Ok((snapshot.session, page))
+        match snapshot.page {
+            PageRead::Page(page) => Ok((snapshot.session, Some(page))),
+            PageRead::Unchanged => Ok((snapshot.session, None)),
+            PageRead::NoSuchMessage => Err(Invalid::new(field, "must be the id of a message of this session").into()),
+        }
     }
 }

@@ -72,17 +72,17 @@ impl Default for Rules {
     }
 }
 
-/// The use cases of a support chat.
+/// The use cases of a support chat. Cloning them is cheap.
 #[derive(Clone)]
 pub struct ChatService {
-    ports: Ports,
+    ports: Arc<Ports>,
     rules: Rules,
 }
 
 impl ChatService {
     /// Puts the use cases on top of the given adapters.
     pub fn new(ports: Ports, rules: Rules) -> Self {
-        Self { ports, rules }
+        Self { ports: Arc::new(ports), rules }
     }
 
     /// What the operator decided.

@@ -40,7 +40,7 @@ async fn attempt(app: &App, what: UseCase, who: &Principal, id: SessionId, good:
     match what {
         GetSession => Outcome::of(service.get_session(who, id).await),
         GetMessages => {
-            let query = MessageQuery { cursor: MessageCursor::Newest, limit: PageLimit::MESSAGES };
+            let query = MessageQuery { cursor: MessageCursor::Newest, limit: PageLimit::MESSAGES, known: None };
             Outcome::of(service.get_messages(who, id, if good { Ok(query) } else { bad() }).await)
         }
         SendText => Outcome::of(service.send_message(who, id, text(), None).await),

@@ -56,8 +56,10 @@ async fn a_cursor_that_is_no_message_of_the_session_is_blamed_by_its_name() {
     for (cursor, field) in
         [(MessageCursor::Before(message_id(9)), "before"), (MessageCursor::After(message_id(9)), "after")]
     {
-        let answer =
-            app.service.get_messages(&alice(), id, Ok(MessageQuery { cursor, limit: PageLimit::MESSAGES })).await;
+        let answer = app
+            .service
+            .get_messages(&alice(), id, Ok(MessageQuery { cursor, limit: PageLimit::MESSAGES, known: None }))
+            .await;
         assert_eq!(blamed(answer), [field]);
     }
 }
@@ -72,8 +74,9 @@ async fn a_page_shows_how_far_its_messages_have_come() {
     }
     app.service.mark_delivered(&bob(), id, sent[1].seq).await.unwrap();
     app.service.mark_read(&bob(), id, Ok(vec![sent[0].id])).await.unwrap();
-    let query = MessageQuery { cursor: MessageCursor::Newest, limit: PageLimit::MESSAGES };
+    let query = MessageQuery { cursor: MessageCursor::Newest, limit: PageLimit::MESSAGES, known: None };
     let (session, page) = app.service.get_messages(&alice(), id, Ok(query)).await.unwrap();
+    let page = page.unwrap();
     let stages: Vec<_> = page.messages.iter().map(|message| message.delivery).collect();
     assert!(matches!(stages[..], [Delivery::Read { .. }, Delivery::Delivered { .. }, Delivery::Sent]), "{stages:?}");
     assert_eq!(session.progress.unread_by_support, 2);
@@ -87,8 +90,9 @@ async fn delivery_to_an_onlooker_says_nothing() {
     for onlooker in [root(), carol()] {
         app.service.mark_delivered(&onlooker, id, Seq::new(9)).await.unwrap();
     }
-    let query = MessageQuery { cursor: MessageCursor::Newest, limit: PageLimit::MESSAGES };
+    let query = MessageQuery { cursor: MessageCursor::Newest, limit: PageLimit::MESSAGES, known: None };
     let (_, page) = app.service.get_messages(&alice(), id, Ok(query)).await.unwrap();
+    let page = page.unwrap();
     assert_eq!(page.messages[0].delivery, Delivery::Sent);
 }
 

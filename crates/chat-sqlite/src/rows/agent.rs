@@ -1,11 +1,11 @@
 //! Rows of `chat_agents`.
 
 use chat_domain::model::{Agent, AgentId, DisplayName, Timestamp};
+use chat_sql::valid;
 use diesel::prelude::*;
 
 use crate::error::Failure;
 use crate::schema::chat_agents;
-use crate::values::valid;
 
 /// An agent as they are read.
 #[derive(Debug, Queryable, Selectable)]

@@ -1,11 +1,12 @@
 //! Rows of `chat_attachments`.
 
 use chat_domain::model::{Attachment, ChatMessage, FileName, MediaMetadata, MediaType, StoredObject};
+use chat_sql::{from_db, to_db};
 use diesel::prelude::*;
 
 use crate::error::Failure;
 use crate::schema::chat_attachments;
-use crate::values::{DbId, from_db, to_db};
+use crate::values::DbId;
 
 /// An attachment as it is read.
 #[derive(Debug, Queryable, Selectable)]

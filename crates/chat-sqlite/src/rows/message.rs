@@ -3,11 +3,12 @@
 use chat_domain::model::{
     Attachment, ChatMessage, Content, Delivery, Fingerprint, Idempotency, SessionId, Timestamp, UserId,
 };
+use chat_sql::{moment_from_db, seq_from_db, to_db, valid};
 use diesel::prelude::*;
 
 use crate::error::Failure;
 use crate::schema::chat_messages;
-use crate::values::{DbId, DbParty, moment_from_db, seq_from_db, to_db, valid};
+use crate::values::{DbId, DbParty};
 
 /// A message as it is read, without its files.
 #[derive(Debug, Queryable, Selectable)]

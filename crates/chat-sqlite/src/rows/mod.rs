@@ -14,4 +14,4 @@ pub(crate) use attachment::{AttachmentRow, NewAttachment};
 pub(crate) use event::{EventRow, NewEvent};
 pub(crate) use message::{MessageRow, NewMessage};
 pub(crate) use progress::SaveProgress;
-pub(crate) use session::{NewSessionRow, SessionRow, StateUpdate, status_of};
+pub(crate) use session::{NewSessionRow, SessionRow, StateUpdate};

@@ -1,13 +1,14 @@
 //! The counters of a session: the columns that every durable change moves.
 
 use chat_domain::model::{ChatSession, Progress, Timestamp};
+use chat_sql::to_db;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Binary, Nullable};
 use diesel::sqlite::Sqlite;
 
 use crate::schema::chat_sessions;
-use crate::values::{DbId, to_db};
+use crate::values::DbId;
 
 /// The columns of `Progress`.
 #[derive(Insertable)]

@@ -1,14 +1,15 @@
 //! Rows of `chat_sessions`.
 
 use chat_domain::model::{
-    AgentId, ChatSession, Idempotency, Progress, SessionState, StatusFilter, Subject, Tags, Timestamp, UserId,
+    AgentId, ChatSession, Idempotency, Progress, SessionState, StatusFilter, Subject, Timestamp, UserId,
 };
+use chat_sql::{from_db, moment_from_db, seq_from_db, tags_from_json, tags_to_json, valid};
 use diesel::prelude::*;
 
 use super::progress::ProgressColumns;
 use crate::error::Failure;
 use crate::schema::chat_sessions;
-use crate::values::{DbId, DbPriority, DbStatus, from_db, moment_from_db, seq_from_db, valid};
+use crate::values::{DbId, DbPriority, DbStatus};
 
 /// A session as it is read.
 #[derive(Debug, Queryable, Selectable)]
@@ -51,7 +52,7 @@ impl TryFrom<SessionRow> for ChatSession {
             owner: valid("chat_sessions.user_id", UserId::parse(&row.user_id))?,
             subject,
             priority: row.priority.0,
-            tags: tags_from_json(&row.tags)?,
+            tags: tags_from_json("chat_sessions.tags", &row.tags)?,
             started_at: Timestamp::from_unix_ms(row.started_at),
             state,
             progress: Progress {
@@ -67,19 +68,8 @@ impl TryFrom<SessionRow> for ChatSession {
     }
 }
 
-const NO_TAGS: &str = "[]";
-
-fn tags_from_json(json: &str) -> Result<Tags, Failure> {
-    if json == NO_TAGS {
-        return Ok(Tags::default());
-    }
-    let tags: Vec<String> =
-        serde_json::from_str(json).map_err(|_| Failure::corrupt("chat_sessions.tags", "is no JSON array of texts"))?;
-    valid("chat_sessions.tags", Tags::parse(tags))
-}
-
 /// The stage of life of a session.
-pub(crate) fn status_of(session: &ChatSession) -> StatusFilter {
+fn status_of(session: &ChatSession) -> StatusFilter {
     if session.is_active() { StatusFilter::Active } else { StatusFilter::Closed }
 }
 
@@ -112,7 +102,7 @@ impl<'a> NewSessionRow<'a> {
             status: DbStatus(status_of(session)),
             priority: DbPriority(session.priority),
             subject: session.subject.as_ref().map(Subject::as_str),
-            tags: serde_json::Value::from(session.tags.as_slice()).to_string(),
+            tags: tags_to_json(&session.tags),
             started_at: session.started_at.unix_ms(),
             ended_at: session.ended_at().map(Timestamp::unix_ms),
             progress: ProgressColumns::new(&session.progress),

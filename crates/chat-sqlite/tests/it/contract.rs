@@ -6,6 +6,7 @@ use std::thread;
 use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_testkit::RecordingNotifier;
 use chat_testkit::contract::StoreUnderTest;
+use chat_testkit::contract::nodes::Nodes;
 
 use crate::plans;
 use crate::support::Place;
@@ -40,3 +41,12 @@ async fn make_store() -> StoreUnderTest {
 }
 
 chat_testkit::store_contract!(make_store);
+
+/// A file belongs to one server, which locks it while it runs: its nodes are handles of one store.
+async fn make_nodes() -> Nodes {
+    Nodes::handles_of(make_store().await)
+}
+
+mod nodes {
+    chat_testkit::nodes_contract!(super::make_nodes);
+}

@@ -8,13 +8,13 @@ use chat_domain::model::{MessageCursor, MessageId, MessageQuery, PageLimit, Seq,
 use chat_domain::ports::{EventLog as _, MessageRepository as _, SessionRepository as _, StatsReader as _};
 use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_testkit::fixtures;
+use chat_testkit::latch::{is_waiting, latch};
 
-use crate::latch::latch;
 use crate::support::Place;
 
 async fn ids(store: &SqliteStore, session: SessionId) -> Vec<MessageId> {
-    let query = MessageQuery { cursor: MessageCursor::Newest, limit: PageLimit::clamped(100).unwrap() };
-    let page = store.messages.page(session, query).await.unwrap().unwrap().page.unwrap();
+    let query = MessageQuery { cursor: MessageCursor::Newest, limit: PageLimit::clamped(100).unwrap(), known: None };
+    let page = store.messages.page(session, query).await.unwrap().unwrap().page.page().unwrap();
     page.messages.iter().map(|message| message.id).collect()
 }
 
@@ -25,17 +25,11 @@ macro_rules! queued {
         for draft in $drafts {
             let messages = Arc::clone(&$store.messages);
             let mut task = Box::pin(async move { messages.append(draft).await });
-            assert!(futures_poll(task.as_mut()).await, "the writer stands, so nothing is answered");
+            assert!(is_waiting(task.as_mut()).await, "the writer stands, so nothing is answered");
             tasks.push(task);
         }
         tasks
     }};
-}
-
-/// Polls a future once. Whether it is still waiting.
-async fn futures_poll<F: Future + Unpin>(mut future: F) -> bool {
-    std::future::poll_fn(|context| std::task::Poll::Ready(std::pin::Pin::new(&mut future).poll(context).is_pending()))
-        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,10 +167,10 @@ async fn changes_of_one_batch_see_each_other() {
     let mut tasks = queued!(store, [fixtures::draft(session, &fixtures::alice(), 1)]);
     let message = fixtures::draft(session, &fixtures::alice(), 1).id;
     let mut reading = Box::pin(store.messages.mark_read(session, fixtures::root(), vec![message], fixtures::start()));
-    assert!(futures_poll(reading.as_mut()).await);
+    assert!(is_waiting(reading.as_mut()).await);
     let close = fixtures::change(&fixtures::alice(), SessionAction::Close, 5);
     let mut closing = Box::pin(store.sessions.change(session, close));
-    assert!(futures_poll(closing.as_mut()).await);
+    assert!(is_waiting(closing.as_mut()).await);
     let late = queued!(store, [fixtures::draft(session, &fixtures::alice(), 2)]).remove(0);
     holder.release();
     opening.await.unwrap().unwrap();

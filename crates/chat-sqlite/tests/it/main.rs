@@ -7,7 +7,6 @@ mod counters;
 mod durability;
 mod group_commit;
 mod identity;
-mod latch;
 mod migrations;
 mod plans;
 mod recorder;

@@ -97,9 +97,9 @@ pub(crate) async fn whole_history(store: &StoreUnderTest, session: SessionId) ->
     let mut pages = Vec::new();
     let mut cursor = MessageCursor::Newest;
     loop {
-        let query = MessageQuery { cursor, limit: limit(100) };
+        let query = MessageQuery { cursor, limit: limit(100), known: None };
         let snapshot = store.messages.page(session, query).await.expect("the store answers");
-        let page = snapshot.and_then(|snapshot| snapshot.page).expect("the session and the cursor exist");
+        let page = snapshot.and_then(|snapshot| snapshot.page.page()).expect("the session and the cursor exist");
         let oldest = page.messages.first().map(|message| message.id);
         let has_more = page.has_more;
         pages.push(page.messages);

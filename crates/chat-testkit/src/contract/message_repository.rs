@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chat_domain::ChatError;
 use chat_domain::error::{Conflict, Resource};
 use chat_domain::model::{
-    Change, ChatMessage, Delivery, MessageCursor, MessageDraft, MessagePage, MessageQuery, Party, Seq, SessionAction,
-    SessionId,
+    Change, ChatMessage, Delivery, MessageCursor, MessageDraft, MessagePage, MessageQuery, PageRead, Party, Seq,
+    SessionAction, SessionId,
 };
 
 use super::checks::{
@@ -45,6 +45,7 @@ contract_cases! { $ message_repository_contract for message_repository on crate:
     a_cursor_that_is_no_message_of_the_session_gives_no_page,
     a_page_of_an_unknown_session_is_none,
     a_page_comes_with_the_session_of_the_same_moment,
+    the_newest_page_is_unchanged_while_its_session_is_and_only_then,
     an_attachment_is_found_with_its_session,
     an_unknown_attachment_is_not_found,
     attachments_that_no_message_refers_to_are_told_apart,
@@ -52,8 +53,8 @@ contract_cases! { $ message_repository_contract for message_repository on crate:
 }
 
 async fn page(store: &StoreUnderTest, id: SessionId, cursor: MessageCursor, items: u64) -> MessagePage {
-    let snapshot = store.messages.page(id, MessageQuery { cursor, limit: limit(items) }).await.unwrap();
-    snapshot.expect("the session is there").page.expect("the cursor is a message of the session")
+    let snapshot = store.messages.page(id, MessageQuery { cursor, limit: limit(items), known: None }).await.unwrap();
+    snapshot.expect("the session is there").page.page().expect("the cursor is a message of the session")
 }
 
 /// The numbers that the messages of a page were made from.
@@ -442,9 +443,9 @@ async fn a_cursor_that_is_no_message_of_the_session_gives_no_page(store: &StoreU
     store.say(other, &alice(), 2).await;
     for stranger in [message_id(2), message_id(3)] {
         for cursor in [MessageCursor::Before(stranger), MessageCursor::After(stranger)] {
-            let query = MessageQuery { cursor, limit: limit(5) };
+            let query = MessageQuery { cursor, limit: limit(5), known: None };
             let snapshot = store.messages.page(id, query).await.unwrap().expect("the session is there");
-            assert_eq!(snapshot.page, None);
+            assert_eq!(snapshot.page, PageRead::NoSuchMessage);
             assert_eq!(snapshot.session, store.session(id).await);
         }
     }
@@ -452,7 +453,7 @@ async fn a_cursor_that_is_no_message_of_the_session_gives_no_page(store: &StoreU
 
 async fn a_page_of_an_unknown_session_is_none(store: &StoreUnderTest) {
     for cursor in [MessageCursor::Newest, MessageCursor::Before(message_id(1)), MessageCursor::After(message_id(1))] {
-        let query = MessageQuery { cursor, limit: limit(5) };
+        let query = MessageQuery { cursor, limit: limit(5), known: None };
         assert_eq!(store.messages.page(session_id(9), query).await.unwrap(), None);
     }
 }
@@ -469,15 +470,39 @@ async fn a_page_comes_with_the_session_of_the_same_moment(store: &StoreUnderTest
     };
     loop {
         let finished = writer.is_finished();
-        let query = MessageQuery { cursor: MessageCursor::Newest, limit: limit(100) };
+        let query = MessageQuery { cursor: MessageCursor::Newest, limit: limit(100), known: None };
         let snapshot = store.messages.page(id, query).await.unwrap().expect("the session is there");
-        let messages = snapshot.page.expect("a page").messages;
+        let messages = snapshot.page.page().expect("a page").messages;
         assert_eq!(snapshot.session.progress.message_count, messages.len() as u64);
         if finished {
             break;
         }
     }
     writer.await.expect("the writer does not panic");
+}
+
+async fn the_newest_page_is_unchanged_while_its_session_is_and_only_then(store: &StoreUnderTest) {
+    let id = store.held_by_bob(1).await;
+    store.say(id, &alice(), 1).await;
+    let here = store.session(id).await.progress.last_seq;
+    let read = async |cursor, known| {
+        let query = MessageQuery { cursor, limit: limit(5), known };
+        store.messages.page(id, query).await.unwrap().expect("the session is there").page
+    };
+    assert_eq!(read(MessageCursor::Newest, Some(here)).await, PageRead::Unchanged);
+    for other in [None, Some(Seq::ZERO), Some(Seq::new(here.get() - 1)), Some(here.next())] {
+        let page = read(MessageCursor::Newest, other).await.page().expect("the page is read");
+        assert_eq!(numbers(&page), [1], "{other:?}");
+    }
+    let before = read(MessageCursor::Before(message_id(1)), Some(here)).await;
+    assert_eq!(before, PageRead::Page(MessagePage { messages: Vec::new(), has_more: false }));
+    // Whatever changes the session or the looks of the page takes a position.
+    store.messages.mark_delivered(id, bob(), here, at(2)).await.unwrap().expect("the message comes further");
+    let delivered = read(MessageCursor::Newest, Some(here)).await.page().expect("the page has changed");
+    assert!(delivered.messages.iter().all(|message| message.delivery.delivered_at().is_some()));
+    let here = store.session(id).await.progress.last_seq;
+    store.change(id, &bob(), SessionAction::Close).await;
+    assert!(read(MessageCursor::Newest, Some(here)).await.page().is_some());
 }
 
 async fn an_attachment_is_found_with_its_session(store: &StoreUnderTest) {

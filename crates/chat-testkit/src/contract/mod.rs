@@ -8,13 +8,14 @@
 //! chat_testkit::store_contract!(make_store);
 //! ```
 //!
-//! Cases run on a runtime with several threads, so that the concurrent ones are.
+//! Attributes before the path, such as `#[ignore = "…"]`, are given to each test. Cases run on a runtime with several threads, so that the concurrent ones are.
 
 pub mod agent_directory;
 pub mod attachment_store;
 mod checks;
 pub mod event_log;
 pub mod message_repository;
+pub mod nodes;
 pub mod receipts;
 pub mod session_list;
 pub mod session_repository;
@@ -125,9 +126,10 @@ macro_rules! contract_cases {
         /// One test per case of this port for the adapter that the given `async fn` builds.
         #[macro_export]
         macro_rules! $contract {
-            ($dollar make:path) => {
+            ($dollar(#[$dollar attribute:meta])* $dollar make:path) => {
                 $(
                     #[test]
+                    $dollar(#[$dollar attribute])*
                     fn $case() {
                         $crate::contract::run(async {
                             $crate::contract::$module::cases::$case($dollar make().await).await;
@@ -144,29 +146,29 @@ use contract_cases;
 /// builds an empty store; the tests stand in one module per port.
 #[macro_export]
 macro_rules! store_contract {
-    ($make:path) => {
+    ($(#[$attribute:meta])* $make:path) => {
         use $make as make_store_under_test;
 
         mod session_repository {
-            $crate::session_repository_contract!(super::make_store_under_test);
+            $crate::session_repository_contract!($(#[$attribute])* super::make_store_under_test);
         }
         mod session_list {
-            $crate::session_list_contract!(super::make_store_under_test);
+            $crate::session_list_contract!($(#[$attribute])* super::make_store_under_test);
         }
         mod message_repository {
-            $crate::message_repository_contract!(super::make_store_under_test);
+            $crate::message_repository_contract!($(#[$attribute])* super::make_store_under_test);
         }
         mod receipts {
-            $crate::receipts_contract!(super::make_store_under_test);
+            $crate::receipts_contract!($(#[$attribute])* super::make_store_under_test);
         }
         mod event_log {
-            $crate::event_log_contract!(super::make_store_under_test);
+            $crate::event_log_contract!($(#[$attribute])* super::make_store_under_test);
         }
         mod stats_reader {
-            $crate::stats_reader_contract!(super::make_store_under_test);
+            $crate::stats_reader_contract!($(#[$attribute])* super::make_store_under_test);
         }
         mod agent_directory {
-            $crate::agent_directory_contract!(super::make_store_under_test);
+            $crate::agent_directory_contract!($(#[$attribute])* super::make_store_under_test);
         }
     };
 }

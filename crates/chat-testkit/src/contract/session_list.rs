@@ -1,12 +1,14 @@
 //! What every `SessionRepository` lists.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Duration;
 
 use chat_domain::model::{
     ChatSession, NewSession, PageNumber, SessionAction, SessionQuery, StatusFilter, Timestamp, Visibility,
 };
 
-use super::checks::Choices;
+use super::checks::{Choices, at_once};
 use super::{StoreUnderTest, contract_cases};
 use crate::fixtures::{
     agent_id, alice, assign, at, bob, carol, change, limit, mallory, new_session, new_session_of, page, root,
@@ -24,6 +26,8 @@ contract_cases! { $ session_list_contract for session_list on crate::contract::S
     an_agent_keeps_seeing_what_they_held_when_it_was_closed,
     an_admin_lists_everything,
     every_list_is_right_after_any_history,
+    deep_pages_are_those_of_the_whole_list_after_any_history,
+    pages_that_begin_at_a_border_of_time_are_exact,
 }
 
 fn everything() -> SessionQuery {
@@ -161,28 +165,111 @@ async fn every_list_is_right_after_any_history(store: &StoreUnderTest) {
     }
     for round in 0..4 {
         for _ in 0..20 {
-            let action = match choices.below(7) {
-                0 | 1 => assign(&bob()),
-                2 => assign(&carol()),
-                3 => transfer(&bob()),
-                4 => transfer(&carol()),
-                5 => SessionAction::Transfer(None),
-                _ => SessionAction::Close,
-            };
             let id = session_id(choices.below(SESSIONS));
             // Some changes are refused, which is part of the history.
-            let _outcome = store.sessions.change(id, change(&root(), action, 500 + round)).await;
+            let _outcome = store.sessions.change(id, change(&root(), any_action(&mut choices), 500 + round)).await;
         }
-        let mut all = Vec::new();
-        for n in 0..SESSIONS {
-            all.push(store.session(session_id(n)).await);
-        }
-        all.sort_by_key(|session| Reverse((session.started_at, session.id)));
-        assert_lists(store, &all).await;
+        assert_lists(store, &all(store, SESSIONS).await, 5).await;
     }
 }
 
-async fn assert_lists(store: &StoreUnderTest, all: &[ChatSession]) {
+fn any_action(choices: &mut Choices) -> SessionAction {
+    match choices.below(7) {
+        0 | 1 => assign(&bob()),
+        2 => assign(&carol()),
+        3 => transfer(&bob()),
+        4 => transfer(&carol()),
+        5 => SessionAction::Transfer(None),
+        _ => SessionAction::Close,
+    }
+}
+
+/// The first `count` sessions in the order of a list, each read by itself.
+async fn all(store: &StoreUnderTest, count: u64) -> Vec<ChatSession> {
+    let mut all = Vec::new();
+    for n in 0..count {
+        all.push(store.session(session_id(n)).await);
+    }
+    all.sort_by_key(|session| Reverse((session.started_at, session.id)));
+    all
+}
+
+/// The same for lists of hundreds of sessions. A store need not walk to a page that lies deep in such a list; it may
+/// count by time, so the sessions start in crowds, on both sides of round moments, and years apart.
+async fn deep_pages_are_those_of_the_whole_list_after_any_history(store: &StoreUnderTest) {
+    const SESSIONS: u64 = 1_200;
+    const AT_ONCE: usize = 200;
+    let mut choices = Choices::seeded(11);
+    for agent in [bob(), carol()] {
+        store.on_duty(&agent).await;
+    }
+    let new: Vec<NewSession> = (0..SESSIONS)
+        .map(|n| {
+            let owner = if choices.below(3) == 0 { mallory() } else { alice() };
+            NewSession { started_at: any_moment(&mut choices), ..new_session_of(&owner, n) }
+        })
+        .collect();
+    for crowd in new.chunks(AT_ONCE) {
+        let open = |session: &NewSession| {
+            let (store, session) = (Arc::clone(&store.sessions), session.clone());
+            async move { store.open(session, root(), None).await }
+        };
+        at_once(crowd.iter().map(open)).await.into_iter().for_each(|opened| assert!(opened.is_ok(), "{opened:?}"));
+    }
+    for round in 0..6 {
+        let mut any_change = |_| {
+            let store = Arc::clone(&store.sessions);
+            let (id, action) = (session_id(choices.below(SESSIONS)), any_action(&mut choices));
+            async move { store.change(id, change(&root(), action, 500 + round)).await.is_ok() }
+        };
+        let done = at_once((0..AT_ONCE).map(&mut any_change)).await;
+        assert!(done.contains(&true), "some of the changes are allowed");
+    }
+    assert_lists(store, &all(store, SESSIONS).await, 100).await;
+}
+
+/// A moment that other sessions may have too, or that is milliseconds, minutes, hours, days or years from theirs. Some
+/// are before 1970.
+fn any_moment(choices: &mut Choices) -> Timestamp {
+    const MINUTE: u64 = 60_000;
+    const DAY: u64 = 24 * 60 * MINUTE;
+    const EARLIEST: i64 = -500_000_000_000;
+    let spread = match choices.below(6) {
+        0 => 1,
+        1 => 40,
+        2 => 20 * MINUTE,
+        3 => 3 * DAY,
+        4 => 200 * DAY,
+        _ => 60 * 365 * DAY,
+    };
+    Timestamp::from_unix_ms(EARLIEST).plus(Duration::from_millis(choices.below(spread)))
+}
+
+/// Every page of one session, around the moments at which a store's units of time may begin.
+async fn pages_that_begin_at_a_border_of_time_are_exact(store: &StoreUnderTest) {
+    const NEWER: u64 = 300;
+    let around = |border: i64| [border - 1, border, border, border + 1];
+    let older: Vec<i64> = [0, 1 << 16, 1 << 24, 1 << 32, 3 << 32].into_iter().flat_map(around).collect();
+    let newer = (0..NEWER).map(|n| at(n / 2));
+    let moments = newer.chain(older.into_iter().map(Timestamp::from_unix_ms));
+    let opened = moments.zip(0..).map(|(started_at, n)| {
+        let store = Arc::clone(&store.sessions);
+        async move { store.open(NewSession { started_at, ..new_session(n) }, alice(), None).await }
+    });
+    let count = at_once(opened).await.into_iter().flatten().count() as u64;
+    assert_eq!(count, NEWER + 20);
+    let all = all(store, count).await;
+    for visible in [Visibility::Everything, Visibility::AssignedToOrWaiting(agent_id(&bob()))] {
+        for (number, expected) in (1..).zip(&all).skip(200) {
+            let query = SessionQuery { page: page(number), limit: limit(1), ..query_of(visible.clone()) };
+            let found = store.sessions.list(&query).await.unwrap();
+            assert_eq!(found.sessions, std::slice::from_ref(expected), "page {number} of {visible:?}");
+        }
+    }
+}
+
+/// Checks all pages of `size` sessions of all lists against all sessions there are.
+async fn assert_lists(store: &StoreUnderTest, all: &[ChatSession], size: u64) {
     let visibilities = [
         Visibility::Everything,
         Visibility::OwnedBy(alice().id),
@@ -197,8 +284,8 @@ async fn assert_lists(store: &StoreUnderTest, all: &[ChatSession]) {
             };
             let expected: Vec<ChatSession> = all.iter().filter(admitted).cloned().collect();
             let mut found = Vec::new();
-            for number in 1..=1 + expected.len() as u64 / 5 {
-                let query = SessionQuery { visible: visible.clone(), status, page: page(number), limit: limit(5) };
+            for number in 1..=1 + expected.len() as u64 / size {
+                let query = SessionQuery { visible: visible.clone(), status, page: page(number), limit: limit(size) };
                 let part = store.sessions.list(&query).await.unwrap();
                 assert_eq!(part.total, expected.len() as u64, "the total of {query:?}");
                 found.extend(part.sessions);

@@ -90,7 +90,7 @@ fn recount(logs: &[Vec<SessionEvent>]) -> Statistics {
     }
 }
 
-async fn assert_recount(store: &StoreUnderTest, sessions: u64) {
+pub(super) async fn assert_recount(store: &StoreUnderTest, sessions: u64) {
     let mut logs = Vec::new();
     for n in 0..sessions {
         logs.push(whole_log(store, session_id(n)).await);
@@ -101,7 +101,7 @@ async fn assert_recount(store: &StoreUnderTest, sessions: u64) {
 }
 
 /// One step of a history; some are refused or repeated, which must not count.
-async fn step(
+pub(super) async fn step(
     sessions: &dyn SessionRepository,
     messages: &dyn MessageRepository,
     choices: &mut Choices,
@@ -134,7 +134,7 @@ async fn step(
     }
 }
 
-async fn prepare(store: &StoreUnderTest, sessions: u64) {
+pub(super) async fn prepare(store: &StoreUnderTest, sessions: u64) {
     for agent in [bob(), carol()] {
         store.on_duty(&agent).await;
     }

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use chat_domain::error::{Conflict, Invalid};
 use chat_domain::model::{
     AttachmentId, Change, ChatMessage, Delivery, Idempotency, MAX_RECEIPT_MESSAGES, MessageCursor, MessageDraft,
-    MessageId, MessagePage, MessageQuery, Party, Principal, Receipt, ReceiptStatus, Seq, SessionId, SessionSnapshot,
-    StatisticsDelta, Timestamp, UserId,
+    MessageId, MessagePage, MessageQuery, PageRead, Party, Principal, Receipt, ReceiptStatus, Seq, SessionId,
+    SessionSnapshot, StatisticsDelta, Timestamp, UserId,
 };
 use chat_domain::policy::{self, Action};
 use chat_domain::ports::{Appended, AttachmentRecord, MessageRepository};
@@ -47,10 +47,8 @@ impl MessageRepository for MemoryStore {
 
     async fn page(&self, session: SessionId, query: MessageQuery) -> Result<Option<SessionSnapshot>> {
         let state = self.lock();
-        let snapshot = |record: &SessionRecord| SessionSnapshot {
-            session: record.session.clone(),
-            page: page_of(&record.messages, &query),
-        };
+        let snapshot =
+            |record: &SessionRecord| SessionSnapshot { session: record.session.clone(), page: page_of(record, &query) };
         Ok(state.sessions.get(&session).map(snapshot))
     }
 
@@ -129,7 +127,14 @@ fn earlier_message(
     }
 }
 
-fn page_of(messages: &[ChatMessage], query: &MessageQuery) -> Option<MessagePage> {
+fn page_of(record: &SessionRecord, query: &MessageQuery) -> PageRead {
+    if query.cursor == MessageCursor::Newest && query.known == Some(record.session.progress.last_seq) {
+        return PageRead::Unchanged;
+    }
+    part_of(&record.messages, query).map_or(PageRead::NoSuchMessage, PageRead::Page)
+}
+
+fn part_of(messages: &[ChatMessage], query: &MessageQuery) -> Option<MessagePage> {
     let limit = query.limit.get() as usize;
     let position = |id: MessageId| messages.iter().position(|message| message.id == id);
     let (start, end, has_more) = match query.cursor {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chat_testkit::contract::nodes::Nodes;
 use chat_testkit::contract::{AttachmentStoreUnderTest, StoreUnderTest};
 use chat_testkit::{FixedClock, MemoryAttachmentStore, MemoryStore, RecordingNotifier};
 
@@ -17,6 +18,11 @@ pub(crate) async fn make_store() -> StoreUnderTest {
         notifier,
         guard: Box::new(()),
     }
+}
+
+/// What is in the memory of a process belongs to that process: its nodes are handles.
+pub(crate) async fn make_nodes() -> Nodes {
+    Nodes::handles_of(make_store().await)
 }
 
 pub(crate) async fn make_attachment_store() -> AttachmentStoreUnderTest {

@@ -1,0 +1,141 @@
+//! The JSON in `chat_session_events.data`.
+//!
+//! A change of a session keeps what can change about a session and nothing else: the rest is in the session's row for
+//! good, so that a replayed event equals the one that was published.
+
+use chat_domain::model::{
+    AgentId, Change, ChatSession, MessageId, Progress, Receipt, ReceiptStatus, Seq, SessionEvent, SessionState,
+    Timestamp, UserId,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::Corrupt;
+use crate::values::{seq_from_db, valid};
+
+const DATA: &str = "chat_session_events.data";
+
+/// What a row of `chat_session_events` holds besides the session's id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRecord {
+    /// The position.
+    pub seq: i64,
+    /// The kind of change.
+    pub kind: String,
+    /// Who did it.
+    pub actor: String,
+    /// When, in milliseconds since 1970.
+    pub at: i64,
+    /// What else there is to tell, as JSON.
+    pub data: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionData {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<String>,
+    /// Set when the session is closed, and only then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<i64>,
+    message_count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_since: Option<i64>,
+    unread_by_user: u64,
+    unread_by_support: u64,
+    delivered_to_user: u64,
+    delivered_to_support: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReceiptData {
+    up_to: u64,
+    messages: Vec<String>,
+}
+
+/// The row of an event: its kind and its data. `None` for a message, whose own row is its event.
+///
+/// # Errors
+/// Never in practice: the data are numbers and texts.
+pub fn encode_event(event: &SessionEvent) -> Result<Option<(&'static str, String)>, Corrupt> {
+    let (kind, data) = match &event.change {
+        Change::Opened(session) => ("opened", session_data(session)),
+        Change::Assigned(session) => ("assigned", session_data(session)),
+        Change::Transferred(session) => ("transferred", session_data(session)),
+        Change::Closed(session) => ("closed", session_data(session)),
+        Change::Receipt(receipt) => (receipt.status.as_str(), receipt_data(receipt)),
+        Change::Message(_) => return Ok(None),
+    };
+    let data = data.map_err(|_| Corrupt { column: DATA, problem: "cannot be written as JSON" })?;
+    Ok(Some((kind, data)))
+}
+
+fn session_data(session: &ChatSession) -> serde_json::Result<String> {
+    let progress = &session.progress;
+    serde_json::to_string(&SessionData {
+        agent: session.agent().map(|agent| agent.as_str().to_owned()),
+        ended_at: session.ended_at().map(Timestamp::unix_ms),
+        message_count: progress.message_count,
+        waiting_since: progress.waiting_since.map(Timestamp::unix_ms),
+        unread_by_user: progress.unread_by_user,
+        unread_by_support: progress.unread_by_support,
+        delivered_to_user: progress.delivered_to_user.get(),
+        delivered_to_support: progress.delivered_to_support.get(),
+    })
+}
+
+fn receipt_data(receipt: &Receipt) -> serde_json::Result<String> {
+    serde_json::to_string(&ReceiptData {
+        up_to: receipt.up_to.get(),
+        messages: receipt.messages.iter().map(MessageId::to_string).collect(),
+    })
+}
+
+/// The event as it was published. `session` is the session at any later time.
+///
+/// # Errors
+/// The row holds something that was never written.
+pub fn decode_event(row: &EventRecord, session: &ChatSession) -> Result<SessionEvent, Corrupt> {
+    let seq = seq_from_db("chat_session_events.seq", row.seq)?;
+    let actor = valid("chat_session_events.actor", UserId::parse(&row.actor))?;
+    let change = match row.kind.as_str() {
+        "opened" => Change::Opened(session_then(session, seq, &row.data)?),
+        "assigned" => Change::Assigned(session_then(session, seq, &row.data)?),
+        "transferred" => Change::Transferred(session_then(session, seq, &row.data)?),
+        "closed" => Change::Closed(session_then(session, seq, &row.data)?),
+        "delivered" => Change::Receipt(receipt(ReceiptStatus::Delivered, &actor, &row.data)?),
+        "read" => Change::Receipt(receipt(ReceiptStatus::Read, &actor, &row.data)?),
+        _ => return Err(Corrupt { column: "chat_session_events.kind", problem: "is unknown" }),
+    };
+    Ok(SessionEvent { session_id: session.id, seq, at: Timestamp::from_unix_ms(row.at), actor, change })
+}
+
+fn session_then(session: &ChatSession, seq: Seq, json: &str) -> Result<ChatSession, Corrupt> {
+    let data: SessionData = parse(json)?;
+    let agent = data.agent.map(|agent| valid(DATA, AgentId::parse(&agent))).transpose()?;
+    let state = match data.ended_at {
+        None => SessionState::Active { agent },
+        Some(at) => SessionState::Closed { agent, at: Timestamp::from_unix_ms(at) },
+    };
+    let progress = Progress {
+        last_seq: seq,
+        message_count: data.message_count,
+        waiting_since: data.waiting_since.map(Timestamp::from_unix_ms),
+        unread_by_user: data.unread_by_user,
+        unread_by_support: data.unread_by_support,
+        delivered_to_user: Seq::new(data.delivered_to_user),
+        delivered_to_support: Seq::new(data.delivered_to_support),
+    };
+    Ok(ChatSession { state, progress, ..session.clone() })
+}
+
+fn receipt(status: ReceiptStatus, reader: &UserId, json: &str) -> Result<Receipt, Corrupt> {
+    let data: ReceiptData = parse(json)?;
+    let messages: Option<Vec<MessageId>> = data.messages.iter().map(|id| MessageId::parse(id)).collect();
+    let messages = messages.ok_or(Corrupt { column: DATA, problem: "names a message by something that is no id" })?;
+    Ok(Receipt { reader: reader.clone(), status, up_to: Seq::new(data.up_to), messages })
+}
+
+fn parse<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, Corrupt> {
+    serde_json::from_str(json).map_err(|_| Corrupt { column: DATA, problem: "is not the JSON of its kind" })
+}

@@ -1,0 +1,26 @@
+//! What the stores on SQL databases share, so that it is written and tested once: the queue that commits writes
+//! together, the bookkeeping of such a batch, the threads that read, batched look-ups, and how values look in columns.
+//!
+//! Nothing here knows a database or a driver. An adapter brings its statements as a [`Transaction`] and as work for
+//! [`Reads`].
+
+mod batch;
+mod corrupt;
+mod event_data;
+mod group_commit;
+mod lookups;
+mod page_start;
+mod read_threads;
+mod reads;
+mod session_counts;
+mod values;
+
+pub use batch::{Batch, Held, Unsaved};
+pub use corrupt::Corrupt;
+pub use event_data::{EventRecord, decode_event, encode_event};
+pub use group_commit::{Committed, Footing, Limits, Transaction, Trouble, WriteQueue};
+pub use lookups::{Load, Lookups};
+pub use page_start::{Buckets, PageStart, WALK_AT_MOST};
+pub use reads::{ReadFailure, ReadLimits, Reads, StartError};
+pub use session_counts::{Bucket, ByStatus, LEVELS, Scope, SessionCounts};
+pub use values::{from_db, moment_from_db, seq_from_db, tags_from_json, tags_to_json, to_db, valid};

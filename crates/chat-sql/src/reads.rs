@@ -1,0 +1,259 @@
+//! Reads: admitted in bounded number, done by threads of their own, limited in time, tried again when the connection
+//! turns out to be gone.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use chat_domain::{ChatError, Result};
+use metrics::{Gauge, Histogram, gauge, histogram};
+use r2d2::{CustomizeConnection, ManageConnection, Pool};
+use tokio::sync::Semaphore;
+
+use crate::read_threads::ReadThreads;
+
+/// Why a read ended early.
+pub trait ReadFailure: Into<ChatError> + Send + 'static {
+    /// Whether the connection is gone, so that another one may do better.
+    fn is_lost(&self) -> bool;
+}
+
+/// How much is read at once.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadLimits {
+    /// The store's name in metrics.
+    pub store: &'static str,
+    /// How many connections read at the same time.
+    pub connections: u32,
+    /// How many reads are with the connections at most, running or in line; more wait for a place.
+    pub queue: usize,
+    /// How long a read may take, waiting included, before it is refused as `Unavailable`.
+    pub timeout: Duration,
+}
+
+/// The way to the connections that read. Cloning it is cheap.
+pub struct Reads<M: ManageConnection> {
+    shared: Arc<Shared<M>>,
+}
+
+struct Shared<M: ManageConnection> {
+    pool: Pool<Discarding<M>>,
+    /// One thread per connection of the pool, so that no thread ever waits for a connection that works.
+    threads: ReadThreads,
+    /// How many reads may wait for the threads; more wait here, and not for ever.
+    permits: Arc<Semaphore>,
+    timeout: Duration,
+    meters: Meters,
+}
+
+struct Meters {
+    waiting: Gauge,
+    busy: Gauge,
+    duration: Histogram,
+}
+
+impl<M: ManageConnection> Clone for Reads<M> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<M: ManageConnection> Reads<M> {
+    /// Starts the threads and makes the first connection; others are made when they are needed.
+    ///
+    /// # Errors
+    /// The first connection cannot be made in time, or a thread cannot be started.
+    pub fn start(
+        manager: M,
+        prepare: Box<dyn CustomizeConnection<M::Connection, M::Error>>,
+        limits: ReadLimits,
+    ) -> Result<Self, StartError> {
+        let connections = limits.connections.max(1);
+        let pool = Pool::builder()
+            .max_size(connections)
+            .min_idle(Some(1))
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_on_check_out(false)
+            .connection_timeout(limits.timeout)
+            .connection_customizer(Box::new(Prepare(prepare)))
+            .build(Discarding(manager))
+            .map_err(|error| StartError::Connection(error.to_string()))?;
+        let threads = usize::try_from(connections).unwrap_or(usize::MAX);
+        let threads = ReadThreads::start(threads).map_err(StartError::Thread)?;
+        gauge!("chat_read_connections", "store" => limits.store).set(f64::from(connections));
+        let meters = Meters {
+            waiting: gauge!("chat_reads_waiting", "store" => limits.store),
+            busy: gauge!("chat_read_connections_busy", "store" => limits.store),
+            duration: histogram!("chat_read_duration_seconds", "store" => limits.store),
+        };
+        let permits = Arc::new(Semaphore::new(limits.queue.max(1)));
+        Ok(Self { shared: Arc::new(Shared { pool, threads, permits, timeout: limits.timeout, meters }) })
+    }
+
+    /// Does what reads with a connection. What has not begun when the caller goes away is not done any more. `work` may
+    /// run twice: again when the connection turns out to be gone.
+    ///
+    /// # Errors
+    /// `Unavailable` when it is not done in time, besides what `work` fails with.
+    pub async fn run<R, E, F>(&self, work: F) -> Result<R>
+    where
+        R: Send + 'static,
+        E: ReadFailure,
+        F: FnMut(&mut M::Connection) -> Result<R, E> + Send + 'static,
+    {
+        let _waiting = Counted::new(&self.shared.meters.waiting);
+        match tokio::time::timeout(self.shared.timeout, self.in_turn(work)).await {
+            Ok(outcome) => outcome,
+            Err(_elapsed) => Err(ChatError::unavailable("database: too many reads are waiting, or one takes too long")),
+        }
+    }
+
+    async fn in_turn<R, E, F>(&self, work: F) -> Result<R>
+    where
+        R: Send + 'static,
+        E: ReadFailure,
+        F: FnMut(&mut M::Connection) -> Result<R, E> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.shared.permits).acquire_owned().await;
+        let permit = permit.map_err(|_closed| shutting_down())?;
+        let shared = Arc::clone(&self.shared);
+        let task = self.shared.threads.run(move || {
+            let outcome = shared.with_connection(work);
+            drop(permit);
+            outcome
+        });
+        let Some(task) = task else { return Err(shutting_down()) };
+        match task.await {
+            Ok(outcome) => outcome,
+            Err(ended) if ended.is_panic() => Err(ChatError::internal(ended)),
+            Err(_) => Err(shutting_down()),
+        }
+    }
+
+    /// Does what reads with a connection, on the calling thread, which it blocks.
+    ///
+    /// # Errors
+    /// `Unavailable` when no connection is to be had, besides what `work` fails with.
+    pub(crate) fn run_blocking<R, E: ReadFailure>(
+        &self,
+        work: impl FnMut(&mut M::Connection) -> Result<R, E>,
+    ) -> Result<R> {
+        self.shared.with_connection(work)
+    }
+}
+
+impl<M: ManageConnection> Shared<M> {
+    fn with_connection<R, E: ReadFailure>(
+        &self,
+        mut work: impl FnMut(&mut M::Connection) -> Result<R, E>,
+    ) -> Result<R> {
+        let started = Instant::now();
+        let mut tries = 0;
+        loop {
+            let mut slot = self
+                .pool
+                .get()
+                .map_err(|error| ChatError::unavailable(format!("database: no connection to read with: {error}")))?;
+            let _busy = Counted::new(&self.meters.busy);
+            tries += 1;
+            match work(&mut slot) {
+                Ok(done) => {
+                    self.meters.duration.record(started.elapsed());
+                    return Ok(done);
+                }
+                Err(failure) => {
+                    slot.lost = failure.is_lost();
+                    // Every pooled connection may have been lost at once, so one that was made just now is the last try.
+                    if !slot.lost || tries > usize::try_from(self.pool.max_size()).unwrap_or(usize::MAX) {
+                        return Err(failure.into());
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn shutting_down() -> ChatError {
+    ChatError::unavailable("database: shutting down")
+}
+
+/// Counts something for as long as it lives.
+struct Counted<'a>(&'a Gauge);
+
+impl<'a> Counted<'a> {
+    fn new(gauge: &'a Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+/// Why reading could not be started.
+#[derive(Debug)]
+pub enum StartError {
+    /// The first connection cannot be made.
+    Connection(String),
+    /// A thread cannot be started.
+    Thread(io::Error),
+}
+
+/// Connections that leave the pool once their work has found them lost. The drivers' own signs of it come too late:
+/// a connection may be broken outside a transaction without being called so.
+struct Discarding<M>(M);
+
+struct Slot<C> {
+    connection: C,
+    lost: bool,
+}
+
+impl<C> Deref for Slot<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.connection
+    }
+}
+
+impl<C> DerefMut for Slot<C> {
+    fn deref_mut(&mut self) -> &mut C {
+        &mut self.connection
+    }
+}
+
+impl<M: ManageConnection> ManageConnection for Discarding<M> {
+    type Connection = Slot<M::Connection>;
+    type Error = M::Error;
+
+    fn connect(&self) -> Result<Self::Connection, M::Error> {
+        self.0.connect().map(|connection| Slot { connection, lost: false })
+    }
+
+    fn is_valid(&self, slot: &mut Self::Connection) -> Result<(), M::Error> {
+        self.0.is_valid(&mut slot.connection)
+    }
+
+    fn has_broken(&self, slot: &mut Self::Connection) -> bool {
+        slot.lost || self.0.has_broken(&mut slot.connection)
+    }
+}
+
+struct Prepare<C, E>(Box<dyn CustomizeConnection<C, E>>);
+
+impl<C, E> fmt::Debug for Prepare<C, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Prepare")
+    }
+}
+
+impl<C: Send + 'static, E: 'static> CustomizeConnection<Slot<C>, E> for Prepare<C, E> {
+    fn on_acquire(&self, slot: &mut Slot<C>) -> Result<(), E> {
+        self.0.on_acquire(&mut slot.connection)
+    }
+}

@@ -1,0 +1,376 @@
+//! What several nodes on one database promise together. What each of them promises alone stands in the other suites.
+//!
+//! The nodes of an adapter are stores with a notifier each over the same data. Where one process has the data for itself,
+//! as with memory, its nodes are handles of one store: then the cases still say what callers may rely on.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use chat_domain::ChatError;
+use chat_domain::error::{Conflict, Resource};
+use chat_domain::model::{
+    AgentUpdate, Change, ChatMessage, MessageDraft, Role, SessionAction, SessionEvent, SessionId, SessionQuery,
+    StatusFilter, Visibility,
+};
+
+use super::checks::{Choices, ROUNDS, at_once, messages_in, whole_history, whole_log};
+use super::{StoreUnderTest, contract_cases, stats_reader};
+use crate::fixtures::{
+    agent_id, alice, assign, at, bob, carol, change, draft, idempotency, keyed, limit, message_id, new_session, page,
+    person, root, session_id, start, transfer,
+};
+
+contract_cases! { $ nodes_contract for nodes on crate::contract::nodes::Nodes:
+    of_assignments_on_all_nodes_one_wins,
+    a_close_on_one_node_ends_the_messages_of_all_and_loses_none,
+    repetitions_of_a_key_on_all_nodes_append_one_message,
+    repetitions_of_a_key_on_all_nodes_open_one_session,
+    messages_of_all_nodes_take_positions_without_gap,
+    each_node_publishes_what_it_committed_once_and_in_order,
+    receipts_of_one_node_count_the_messages_of_another,
+    statistics_and_totals_equal_a_recount_after_writes_on_all_nodes,
+    an_agent_deactivated_on_one_node_receives_nothing_on_another,
+}
+
+/// At least two nodes on the same data, empty and for one case alone.
+pub struct Nodes(Vec<StoreUnderTest>);
+
+impl Nodes {
+    /// These nodes.
+    ///
+    /// # Panics
+    /// When there is only one.
+    pub fn new(nodes: Vec<StoreUnderTest>) -> Self {
+        assert!(nodes.len() > 1, "one node is not several");
+        Self(nodes)
+    }
+
+    /// Two handles of one store, for an adapter whose data belongs to one process.
+    pub fn handles_of(store: StoreUnderTest) -> Self {
+        let other = StoreUnderTest {
+            sessions: Arc::clone(&store.sessions),
+            messages: Arc::clone(&store.messages),
+            events: Arc::clone(&store.events),
+            stats: Arc::clone(&store.stats),
+            agents: Arc::clone(&store.agents),
+            notifier: Arc::clone(&store.notifier),
+            guard: Box::new(()),
+        };
+        Self::new(vec![other, store])
+    }
+
+    /// The node whose turn it is at step `n`.
+    fn at(&self, n: u64) -> &StoreUnderTest {
+        &self.0[usize::try_from(n % self.0.len() as u64).expect("there are few nodes")]
+    }
+
+    /// What the different notifiers heard of a session.
+    fn told(&self, id: SessionId) -> Vec<Vec<SessionEvent>> {
+        let mut notifiers: Vec<_> = self.0.iter().map(|node| &node.notifier).collect();
+        notifiers.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        notifiers.into_iter().map(|notifier| notifier.changes_of(id)).collect()
+    }
+}
+
+/// Sets up on the first node.
+impl Deref for Nodes {
+    type Target = StoreUnderTest;
+
+    fn deref(&self) -> &StoreUnderTest {
+        &self.0[0]
+    }
+}
+
+/// Checks that the log is the same on every node, that each change in it was published by one node, once, and by each node
+/// in order, and that it ends where every node says the session is.
+async fn assert_told_once(nodes: &Nodes, id: SessionId) -> Vec<SessionEvent> {
+    let log = whole_log(nodes, id).await;
+    for node in &nodes.0 {
+        assert_eq!(whole_log(node, id).await, log, "every node reads the same log");
+        let last = node.session(id).await.progress.last_seq;
+        assert_eq!(log.last().map(|event| event.seq), Some(last), "the log ends at the session's position");
+    }
+    let told = nodes.told(id);
+    for part in &told {
+        assert!(part.is_sorted_by(|one, next| one.seq < next.seq), "a node publishes in order");
+    }
+    let mut told: Vec<SessionEvent> = told.into_iter().flatten().collect();
+    told.sort_by_key(|event| event.seq);
+    assert_eq!(told, log, "each change is published once, by the node that committed it");
+    log
+}
+
+/// Checks that a node has published the messages that it answered as its own.
+fn assert_publisher(node: &StoreUnderTest, answered: &ChatMessage) {
+    let published = messages_in(&node.notifier.changes_of(answered.session_id));
+    assert!(published.contains(answered), "the node that commits a change publishes it");
+}
+
+async fn of_assignments_on_all_nodes_one_wins(nodes: &Nodes) {
+    let agents: Vec<_> = (0..16).map(|n| person(&format!("agent-{n}"), Role::Agent)).collect();
+    for agent in &agents {
+        nodes.on_duty(agent).await;
+    }
+    for round in 1..=ROUNDS {
+        let id = nodes.waiting(round).await;
+        let claim = |(n, agent)| {
+            let sessions = Arc::clone(&nodes.at(n).sessions);
+            async move { sessions.change(id, change(&agent, assign(&agent), 60)).await }
+        };
+        let answers = at_once((0..).zip(agents.clone()).map(claim)).await;
+        let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+        let [Ok(winner)] = won.as_slice() else { panic!("one winner, not {}", won.len()) };
+        for error in lost.into_iter().filter_map(Result::err) {
+            assert!(matches!(error, ChatError::Conflict(Conflict::AlreadyAssigned)), "{error}");
+        }
+        for node in &nodes.0 {
+            assert_eq!(node.session(id).await, *winner);
+        }
+        assert_eq!(assert_told_once(nodes, id).await.len(), 2);
+    }
+}
+
+async fn a_close_on_one_node_ends_the_messages_of_all_and_loses_none(nodes: &Nodes) {
+    for round in 1..=ROUNDS {
+        let id = nodes.waiting(round).await;
+        let send = |sender: u64| {
+            // The ninth closes, each round on another node.
+            let node = nodes.at(if sender == 8 { round } else { sender });
+            let (messages, sessions) = (Arc::clone(&node.messages), Arc::clone(&node.sessions));
+            async move {
+                let mut taken = Vec::new();
+                for n in 0..16 {
+                    if sender == 8 && n == 3 {
+                        sessions.change(id, change(&alice(), SessionAction::Close, 2_000)).await.unwrap();
+                    }
+                    match messages.append(draft(id, &alice(), sender * 100 + n)).await {
+                        Ok(appended) => taken.push(appended.message),
+                        Err(ChatError::Conflict(Conflict::SessionClosed)) => break,
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+                taken
+            }
+        };
+        let mut taken: Vec<_> = at_once((0..=8).map(send)).await.into_iter().flatten().collect();
+        taken.sort_by_key(|message| message.seq);
+        let log = assert_told_once(nodes, id).await;
+        assert!(matches!(log.last().map(|event| &event.change), Some(Change::Closed(_))), "nothing after the close");
+        assert_eq!(messages_in(&log), taken, "every acknowledged message, and no other");
+        for node in &nodes.0 {
+            assert_eq!(whole_history(node, id).await, taken);
+        }
+    }
+}
+
+async fn repetitions_of_a_key_on_all_nodes_append_one_message(nodes: &Nodes) {
+    const SESSIONS: u64 = 20;
+    const KEYS: u64 = 1_000;
+    const REPETITIONS: u64 = 32;
+    /// How many keys are repeated at the same time.
+    const TOGETHER: u64 = 50;
+    for n in 0..SESSIONS {
+        nodes.waiting(n).await;
+    }
+    let mut answered = Vec::new();
+    for first in (0..KEYS).step_by(usize::try_from(TOGETHER).expect("small")) {
+        let send = |n: u64| {
+            let (key, repetition) = (first + n / REPETITIONS, n % REPETITIONS);
+            let messages = Arc::clone(&nodes.at(repetition).messages);
+            let sent = keyed(draft(session_id(key % SESSIONS), &alice(), key), &format!("k{key}"));
+            let sent = MessageDraft { id: message_id(key * REPETITIONS + repetition), ..sent };
+            async move { messages.append(sent).await.unwrap() }
+        };
+        let answers = at_once((0..TOGETHER * REPETITIONS).map(send)).await;
+        for of_key in answers.chunks(usize::try_from(REPETITIONS).expect("small")) {
+            assert_eq!(of_key.iter().filter(|answer| !answer.replayed).count(), 1, "one request appends it");
+            let first = &of_key[0].message;
+            assert!(of_key.iter().all(|answer| answer.message == *first), "everyone gets the same answer");
+            answered.push(first.clone());
+        }
+    }
+    answered.sort_by_key(|message| (message.session_id, message.seq));
+    let mut stored = Vec::new();
+    for n in 0..SESSIONS {
+        stored.extend(messages_in(&assert_told_once(nodes, session_id(n)).await));
+    }
+    assert_eq!(stored.len() as u64, KEYS);
+    assert!(stored == answered, "what was answered is what is stored");
+    assert_eq!(nodes.stats.read().await.unwrap().messages, KEYS);
+}
+
+async fn repetitions_of_a_key_on_all_nodes_open_one_session(nodes: &Nodes) {
+    const KEYS: u64 = 50;
+    const REPETITIONS: u64 = 8;
+    let open = |n: u64| {
+        let sessions = Arc::clone(&nodes.at(n).sessions);
+        let key = Some(idempotency(&format!("k{}", n / REPETITIONS), "same"));
+        async move { sessions.open(new_session(n), alice(), key).await.unwrap() }
+    };
+    let answers = at_once((0..KEYS * REPETITIONS).map(open)).await;
+    for of_key in answers.chunks(usize::try_from(REPETITIONS).expect("small")) {
+        assert_eq!(of_key.iter().filter(|answer| !answer.replayed).count(), 1, "one request opens it");
+        let first = &of_key[0].session;
+        assert!(of_key.iter().all(|answer| answer.session == *first), "everyone gets the same answer");
+        assert_eq!(assert_told_once(nodes, first.id).await.len(), 1);
+    }
+    for node in &nodes.0 {
+        assert_eq!(node.stats.read().await.unwrap().total_sessions, KEYS);
+        assert_eq!(total(node, Visibility::Everything, None).await, KEYS);
+    }
+}
+
+async fn messages_of_all_nodes_take_positions_without_gap(nodes: &Nodes) {
+    const SESSIONS: u64 = 4;
+    for n in 0..SESSIONS {
+        nodes.waiting(n).await;
+    }
+    let send = |sender: u64| {
+        let messages = Arc::clone(&nodes.at(sender).messages);
+        async move {
+            let mut answered = Vec::new();
+            for n in 0..24 {
+                // All go through all sessions, half of them from the last to the first.
+                let turn = if sender.is_multiple_of(4) { SESSIONS * 6 - 1 - n } else { n };
+                let message = draft(session_id(turn % SESSIONS), &alice(), sender * 100 + n);
+                answered.push(messages.append(message).await.unwrap().message);
+            }
+            answered
+        }
+    };
+    let answers = at_once((0..12).map(send)).await;
+    for (sender, message) in (0..).zip(&answers).flat_map(|(sender, sent)| sent.iter().map(move |m| (sender, m))) {
+        assert_publisher(nodes.at(sender), message);
+    }
+    for n in 0..SESSIONS {
+        let id = session_id(n);
+        let mut answered: Vec<_> = answers.iter().flatten().filter(|message| message.session_id == id).collect();
+        answered.sort_by_key(|message| message.seq);
+        // That the log has no gap, and is the same on all nodes, is checked as it is read.
+        let logged = messages_in(&assert_told_once(nodes, id).await);
+        assert_eq!(logged.iter().collect::<Vec<_>>(), answered);
+        for node in &nodes.0 {
+            assert_eq!(whole_history(node, id).await, logged, "every node pages in the same order");
+            assert_eq!(node.session(id).await.progress.message_count, 72);
+        }
+    }
+}
+
+async fn each_node_publishes_what_it_committed_once_and_in_order(nodes: &Nodes) {
+    let ids = [nodes.held_by_bob(0).await, nodes.held_by_bob(1).await, nodes.held_by_bob(2).await];
+    nodes.on_duty(&carol()).await;
+    let work = |n: u64| {
+        let node = nodes.at(n);
+        let (messages, sessions) = (Arc::clone(&node.messages), Arc::clone(&node.sessions));
+        let id = ids[usize::try_from(n / 2 % 3).expect("small")];
+        async move {
+            let mut answered = Vec::new();
+            for step in 0..8 {
+                let number = n * 10 + step;
+                answered.push(messages.append(draft(id, &alice(), number)).await.unwrap().message);
+                match (n + step) % 4 {
+                    0 => drop(messages.mark_read(id, root(), vec![message_id(number)], at(number)).await.unwrap()),
+                    1 => drop(sessions.change(id, change(&root(), transfer(&carol()), number)).await.unwrap()),
+                    2 => drop(sessions.change(id, change(&root(), transfer(&bob()), number)).await.unwrap()),
+                    _ => {}
+                }
+            }
+            answered
+        }
+    };
+    let answers = at_once((0..12).map(work)).await;
+    for (n, answered) in (0..).zip(&answers) {
+        for message in answered {
+            assert_publisher(nodes.at(n), message);
+        }
+    }
+    for id in ids {
+        let log = assert_told_once(nodes, id).await;
+        assert_eq!(messages_in(&log).len(), 32);
+        assert!(log.iter().any(|event| matches!(event.change, Change::Transferred(_))), "not only messages");
+    }
+}
+
+async fn receipts_of_one_node_count_the_messages_of_another(nodes: &Nodes) {
+    let ids = [nodes.held_by_bob(0).await, nodes.held_by_bob(1).await];
+    let work = |n: u64| {
+        let (sender, reader) = (Arc::clone(&nodes.at(n).messages), Arc::clone(&nodes.at(n + 1).messages));
+        let id = ids[usize::try_from(n / 2 % 2).expect("small")];
+        let (author, other) = if n < 8 { (alice(), bob()) } else { (bob(), alice()) };
+        async move {
+            for step in 0..6 {
+                let number = n * 10 + step;
+                let sent = sender.append(draft(id, &author, number)).await.unwrap().message;
+                reader.mark_delivered(id, other.clone(), sent.seq, at(number)).await.unwrap();
+                // Every third stays unread.
+                if step % 3 > 0 {
+                    let receipt = reader.mark_read(id, other.clone(), vec![sent.id], at(number)).await.unwrap();
+                    assert!(receipt.is_some(), "the message was unread");
+                }
+            }
+        }
+    };
+    at_once((0..16).map(work)).await;
+    for id in ids {
+        let log = assert_told_once(nodes, id).await;
+        assert_eq!(messages_in(&log).len(), 48);
+        for node in &nodes.0 {
+            let progress = node.session(id).await.progress;
+            assert_eq!(progress.message_count, 48);
+            assert_eq!((progress.unread_by_user, progress.unread_by_support), (8, 8));
+        }
+    }
+}
+
+async fn statistics_and_totals_equal_a_recount_after_writes_on_all_nodes(nodes: &Nodes) {
+    const SESSIONS: u64 = 6;
+    stats_reader::prepare(nodes, SESSIONS).await;
+    let work = |worker: u64| {
+        let node = nodes.at(worker);
+        let (sessions, messages) = (Arc::clone(&node.sessions), Arc::clone(&node.messages));
+        async move {
+            let mut choices = Choices::seeded(worker);
+            for n in 0..40 {
+                stats_reader::step(&*sessions, &*messages, &mut choices, (worker * 1_000 + n, SESSIONS)).await;
+            }
+        }
+    };
+    at_once((1..=8).map(work)).await;
+    let mut all = Vec::new();
+    for n in 0..SESSIONS {
+        assert_told_once(nodes, session_id(n)).await;
+        all.push(nodes.session(session_id(n)).await);
+    }
+    let [bobs, carols] = [bob(), carol()].map(|agent| Visibility::AssignedToOrWaiting(agent_id(&agent)));
+    for node in &nodes.0 {
+        stats_reader::assert_recount(node, SESSIONS).await;
+        for visible in [Visibility::Everything, Visibility::OwnedBy(alice().id), bobs.clone(), carols.clone()] {
+            for status in [None, Some(StatusFilter::Active), Some(StatusFilter::Closed)] {
+                let counts = |session: &&_| visible.includes(session) && status.is_none_or(|of| of.includes(session));
+                let recounted = all.iter().filter(counts).count() as u64;
+                assert_eq!(total(node, visible.clone(), status).await, recounted, "{visible:?} {status:?}");
+            }
+        }
+    }
+}
+
+/// How many sessions a list says that it has.
+async fn total(node: &StoreUnderTest, visible: Visibility, status: Option<StatusFilter>) -> u64 {
+    let query = SessionQuery { visible, status, page: page(1), limit: limit(1) };
+    node.sessions.list(&query).await.unwrap().total
+}
+
+async fn an_agent_deactivated_on_one_node_receives_nothing_on_another(nodes: &Nodes) {
+    for round in 0..4 {
+        let id = nodes.waiting(round).await;
+        let (one, other) = (nodes.at(round), nodes.at(round + 1));
+        one.on_duty(&bob()).await;
+        one.agents.deactivate(&agent_id(&bob())).await.unwrap();
+        let refused = other.sessions.change(id, change(&root(), assign(&bob()), 60)).await;
+        assert!(matches!(refused, Err(ChatError::NotFound(Resource::Agent))), "{refused:?}");
+        let active = AgentUpdate { active: Some(true), ..AgentUpdate::default() };
+        other.agents.put(agent_id(&bob()), active, start()).await.unwrap();
+        one.change(id, &root(), assign(&bob())).await;
+        assert_eq!(assert_told_once(nodes, id).await.len(), 2);
+    }
+}
