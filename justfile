@@ -8,7 +8,7 @@ default:
 run *args:
     cargo run --release -- {{ args }}
 
-# Run every test, those that plain `cargo test` ignores included: `just test`, `just test -p chat-http -- close_session`.
+# Run every test, on a PostgreSQL of its own: `just test`, `just test -p chat-http -- close_session`, `just test --long`.
 test *args:
     cargo xtask test {{ args }}
 
@@ -40,6 +40,6 @@ token *args:
 check-config:
     cargo run --release -- check-config
 
-# Measure a release build beside what it is compared with; needs wrk. See docs/benchmarks.md.
+# Measure a release build beside what it is compared with: all, or parts: `just bench --only writes`. See docs/benchmarks.md.
 bench *args:
     cargo xtask bench {{ args }}

@@ -1,10 +1,12 @@
 //! `cargo xtask`: the project's developer tasks.
 //!
-//! One file per task in `commands`; `step` runs and times what a task consists of. Continuous integration calls the same
+//! One file per task in `commands`; `step` runs and times what a task consists of; `postgres` provides the server that
+//! tests share. Continuous integration calls the same
 //! tasks (`.ci/run`), so what is green here is green there. The architecture and tidy rules are this crate's tests.
 #![expect(clippy::print_stdout, reason = "a developer's tool reports on standard output")]
 
 mod commands;
+mod postgres;
 mod step;
 
 use std::process::ExitCode;

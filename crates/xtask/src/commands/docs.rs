@@ -13,8 +13,10 @@ use crate::step::{Plan, cargo, workspace_root};
 const NAME_PART: &str = "reference_document";
 
 /// The crates with such tests, and the documents that these hold in `docs/reference`.
-const DOCUMENTS: &[(&str, &[&str])] =
-    &[("chat-http", &["openapi.json", "errors.md", "websocket.md"]), ("chat-server", &["configuration.md"])];
+const DOCUMENTS: &[(&str, &[&str])] = &[
+    ("chat-http", &["openapi.json", "errors.md", "websocket.md"]),
+    ("chat-server", &["configuration.md", "metrics.md"]),
+];
 
 /// Writes the documents in `docs/reference` anew from the code.
 #[derive(clap::Args)]

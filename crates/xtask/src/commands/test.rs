@@ -1,15 +1,26 @@
 //! `cargo xtask test`: every test of the workspace.
 
+use test_postgres::{BIN_VARIABLE, URL_VARIABLE};
+
+use crate::postgres;
 use crate::step::{Plan, cargo};
+
+/// Set for tests that can do more of the same, such as fifty crashes in place of ten.
+const LONG_VARIABLE: &str = "CHAT_TEST_LONG";
 
 /// Runs every test of the workspace, those that plain `cargo test` ignores included.
 ///
-/// It needs Rust and a C compiler, nothing else.
+/// It needs Rust and a C compiler. PostgreSQL is installed if it is missing (Debian's package, as root or through a sudo
+/// that asks nothing). A private server is started on a free port of 127.0.0.1, with its data in a temporary directory,
+/// and is stopped and removed at the end, also when the run is interrupted.
 #[derive(clap::Args)]
 pub(crate) struct Test {
     /// Only this crate's tests; may be given several times.
     #[arg(short, long, value_name = "CRATE")]
     package: Vec<String>,
+    /// Let the tests of crashes and outages run as long as for a release; takes many minutes.
+    #[arg(long)]
+    long: bool,
     /// For the test programs, such as a part of the wanted tests' names.
     #[arg(last = true, value_name = "ARGS")]
     filter: Vec<String>,
@@ -17,22 +28,35 @@ pub(crate) struct Test {
 
 impl Test {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let mut selection = vec!["--all-features".to_owned()];
-        if self.package.is_empty() {
-            selection.push("--workspace".to_owned());
-        }
-        selection.extend(self.package.iter().map(|package| format!("--package={package}")));
+        // Default features: those of chat-postgres are alternatives, of which the default needs nothing on the machine,
+        // and the tests of chat-domain switch on its `mock` themselves.
+        let selection = if self.package.is_empty() {
+            vec!["--workspace".to_owned()]
+        } else {
+            self.package.iter().map(|package| format!("--package={package}")).collect()
+        };
 
-        let mut plan = Plan::new("test");
+        // Before the long build, so that a machine where it is missing hears of it at once.
+        postgres::find_or_install()?;
+
+        let mut build = Plan::new("test: build");
         // The tests of the licences read the manifests of every platform's dependencies.
-        plan.add("fetch the dependencies of every platform", cargo(["fetch"]));
-        let mut build = cargo(["test", "--no-run"]);
-        build.args(&selection);
-        plan.add("build every test", build);
+        build.add("fetch the dependencies of every platform", cargo(["fetch"]));
+        let mut tests = cargo(["test", "--no-run"]);
+        tests.args(&selection);
+        build.add("build every test", tests);
+        build.run()?;
+
+        let server = postgres::start()?;
+        let mut run = Plan::new("test: run");
         // One run with `--no-fail-fast`: a red test hides no other.
-        let mut run = cargo(["test", "--no-fail-fast"]);
-        run.args(&selection).args(["--", "--include-ignored"]).args(&self.filter);
-        plan.add("run every test, the ignored ones and the examples in the documentation too", run);
-        plan.run()
+        let mut tests = cargo(["test", "--no-fail-fast"]);
+        tests.args(&selection).args(["--", "--include-ignored"]).args(&self.filter);
+        tests.env(URL_VARIABLE, server.admin_url()).env(BIN_VARIABLE, server.programs());
+        if self.long {
+            tests.env(LONG_VARIABLE, "1");
+        }
+        run.add("every test, the ignored ones and the examples in the documentation too", tests);
+        run.run()
     }
 }

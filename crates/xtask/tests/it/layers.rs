@@ -25,23 +25,30 @@ const LAYERS: &[Layer] = &[
         name: "chat-http",
         normal: &["chat-domain"],
         // Its tests speak HTTP to real adapters.
-        dev: &["chat-realtime", "chat-sqlite", "chat-storage", "chat-testkit"],
+        dev: &["chat-postgres", "chat-realtime", "chat-sqlite", "chat-storage", "chat-testkit", "test-postgres"],
     },
+    // A client of the public API: it knows nothing of what is behind it.
+    Layer { name: "chat-loadgen", normal: &[], dev: &["test-postgres"] },
+    Layer { name: "chat-postgres", normal: &["chat-domain", "chat-sql"], dev: &["chat-testkit", "test-postgres"] },
     Layer { name: "chat-realtime", normal: &["chat-domain"], dev: &["chat-testkit"] },
     Layer {
         name: "chat-server",
-        normal: &["chat-domain", "chat-http", "chat-realtime", "chat-sqlite", "chat-storage"],
-        dev: &["chat-testkit"],
+        normal: &["chat-domain", "chat-http", "chat-postgres", "chat-realtime", "chat-sqlite", "chat-storage"],
+        dev: &["chat-loadgen", "chat-testkit", "test-postgres"],
     },
-    Layer { name: "chat-sqlite", normal: &["chat-domain"], dev: &["chat-testkit"] },
+    // What the stores on SQL databases share. It knows no driver; the server knows only the stores.
+    Layer { name: "chat-sql", normal: &["chat-domain"], dev: &["chat-testkit"] },
+    Layer { name: "chat-sqlite", normal: &["chat-domain", "chat-sql"], dev: &["chat-testkit"] },
     Layer { name: "chat-storage", normal: &["chat-domain"], dev: &["chat-testkit"] },
     // A dev-dependency wherever it is used: no row names it under `normal`.
     Layer { name: "chat-testkit", normal: &["chat-domain"], dev: &[] },
-    Layer { name: "xtask", normal: &[], dev: &[] },
+    // As above, except that `xtask` starts the server that all tests share.
+    Layer { name: "test-postgres", normal: &[], dev: &[] },
+    Layer { name: "xtask", normal: &["test-postgres"], dev: &[] },
 ];
 
 /// The crates under the domain's ports, as they are named in code, and the one file of the server that may name them.
-const ADAPTERS: &[&str] = &["chat_realtime", "chat_sqlite", "chat_storage"];
+const ADAPTERS: &[&str] = &["chat_postgres", "chat_realtime", "chat_sqlite", "chat_storage"];
 const COMPOSITION_ROOT: &str = "crates/chat-server/src/wire.rs";
 
 #[test]
@@ -84,6 +91,16 @@ fn chat_testkit_is_shipped_in_nothing() {
         .map(|layer| layer.name.to_owned())
         .collect();
     assert_none(&users, "chat-testkit is made of fakes: name it under `dev` only");
+}
+
+#[test]
+fn test_postgres_is_shipped_in_nothing() {
+    let users: Vec<String> = LAYERS
+        .iter()
+        .filter(|layer| layer.normal.contains(&"test-postgres") && layer.name != "xtask")
+        .map(|layer| layer.name.to_owned())
+        .collect();
+    assert_none(&users, "test-postgres starts throwaway servers: name it under `dev` only, except for xtask");
 }
 
 #[test]

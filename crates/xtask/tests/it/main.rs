@@ -7,6 +7,7 @@ mod docs;
 mod domain;
 mod layers;
 mod manifests;
+mod migrations;
 mod pairs;
 mod supply_chain;
 mod support;

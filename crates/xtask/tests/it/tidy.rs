@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenTree};
 
-use crate::support::{assert_none, files, read, relative};
+use crate::support::{assert_none, files, read, relative, root};
 use crate::tokens::{attributes, group, is_ident, is_punct, macro_calls, method_calls, parse, without_tests};
 
 /// Lines that a file should not pass, and lines that it must not pass.
@@ -14,7 +14,7 @@ const HARD_LINES: usize = 600;
 const SOFT_SHARE: usize = 20;
 
 /// Crates that are not part of the server: their panics end a test or a developer's task.
-const NOT_SHIPPED: &[&str] = &["crates/chat-testkit/", "crates/xtask/"];
+const NOT_SHIPPED: &[&str] = &["crates/chat-testkit/", "crates/test-postgres/", "crates/xtask/"];
 
 fn sources() -> Vec<PathBuf> {
     files("crates", "rs")
@@ -22,7 +22,19 @@ fn sources() -> Vec<PathBuf> {
 
 fn shipped(path: &Path) -> bool {
     let path = relative(path);
-    path.split('/').nth(2) == Some("src") && !NOT_SHIPPED.iter().any(|prefix| path.starts_with(prefix))
+    path.split('/').nth(2) == Some("src")
+        && !NOT_SHIPPED.iter().any(|prefix| path.starts_with(prefix))
+        && !is_module_of_tests(&path)
+}
+
+/// Whether this is a `tests.rs` that its parent module has for tests only.
+fn is_module_of_tests(path: &str) -> bool {
+    let Some(parent) = path.strip_suffix("/tests.rs") else { return false };
+    let candidates = [format!("{parent}.rs"), format!("{parent}/mod.rs"), format!("{parent}/lib.rs")];
+    candidates
+        .iter()
+        .map(|candidate| root().join(candidate))
+        .any(|candidate| candidate.is_file() && read(&candidate).contains("#[cfg(test)]\nmod tests;"))
 }
 
 /// One line per place, as editors understand it.
@@ -127,8 +139,8 @@ fn an_ignored_test_says_what_it_needs() {
                 continue;
             }
             let reason = content.get(2).filter(|_| is_punct(content.get(1), '=')).map(ToString::to_string);
-            if !reason.is_some_and(|reason| reason.starts_with("\"needs ")) {
-                problems.push(format!("{}:{line} ignores a test without `needs …`", relative(&path)));
+            if !reason.is_some_and(|reason| names_need_and_provider(&reason)) {
+                problems.push(format!("{}:{line} ignores a test without `needs …: cargo xtask test`", relative(&path)));
             }
         }
     }
@@ -136,6 +148,20 @@ fn an_ignored_test_says_what_it_needs() {
         &problems,
         "write `#[ignore = \"needs Postgres: cargo xtask test\"]`, and let `cargo xtask test` provide it",
     );
+}
+
+/// Whether a literal says what the test needs and what provides it.
+fn names_need_and_provider(literal: &str) -> bool {
+    let need = literal.strip_prefix("\"needs ").and_then(|rest| rest.strip_suffix(": cargo xtask test\""));
+    need.is_some_and(|need| !need.trim().is_empty())
+}
+
+#[test]
+fn a_reason_to_ignore_a_test_names_the_need_and_the_provider() {
+    assert!(names_need_and_provider("\"needs Postgres: cargo xtask test\""));
+    for reason in ["\"slow\"", "\"needs Postgres\"", "\"needs : cargo xtask test\"", "\"Postgres: cargo xtask test\""] {
+        assert!(!names_need_and_provider(reason), "{reason}");
+    }
 }
 
 #[test]

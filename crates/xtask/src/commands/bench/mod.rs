@@ -1,146 +1,150 @@
 //! `cargo xtask bench`: the figures of `docs/benchmarks.md`, each beside what it is compared with, in the same run.
+//!
+//! One file a part; each measures in rounds, in which what is compared takes turns. Shared by the parts: the programs under
+//! measurement (`chat`, `hello`, `postgres`), the load on them (`load`, `pgbench`, `wrk`), and what came of it (`figures`).
 
+mod chat;
 mod figures;
-mod server;
+mod fill;
+mod generators;
+mod growth;
+mod hello;
+mod http;
+mod load;
+mod memory;
+mod pgbench;
+mod postgres;
+mod process;
+mod programs;
+mod reads;
+mod report;
+mod sample;
+mod scratch;
+mod sqlite_writes;
+mod writes;
 mod wrk;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use clap::ValueEnum;
 
-use self::figures::{Figures, median};
-use self::server::{Chat, Hello};
-use self::wrk::Load;
-use crate::step::{Plan, cargo, workspace_root};
+use self::figures::Figures;
+use self::fill::Size;
+use self::report::Report;
+use self::scratch::Scratch;
 
-/// Measures a release build on this machine. The load generator, `wrk`, runs beside the server and shares its cores.
+/// Measures a release build on this machine, on a durable PostgreSQL of its own.
+///
+/// Linux only. Whatever is missing is installed (Debian's packages `postgresql` and `wrk`, as root or through a sudo that
+/// asks nothing). The load generators run beside the server and share its cores. Data lies in the directory for temporary
+/// files, which has to be on the disk that is to be measured; name another one in TMPDIR. What was started is stopped and
+/// removed at the end, also when the run is interrupted.
 #[derive(clap::Args)]
 pub(crate) struct Bench {
+    /// Only this part; may be given several times.
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Vec<Part>,
     /// How often everything is measured; the median counts.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// How long each measurement of a round takes.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// How long each measurement of a round takes, in seconds. Those of `growth`, which are many, take 2 at most.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
+    /// Also writes the figures as JSON, anew after each part.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The databases of `growth`: numbers of messages, multiples of 1,000. The first and the last are compared.
+    #[arg(long, value_delimiter = ',', value_name = "NUMBERS", value_parser = Size::parse)]
+    #[arg(default_value = "10000,1000000,10000000")]
+    sizes: Vec<Size>,
 }
 
-/// How many sessions the messages go to.
-const SESSIONS: usize = 64;
-const CONNECTIONS: [usize; 3] = [1, 8, 64];
+/// What can be measured on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// What the load generator costs, beside wrk.
+    Generators,
+    /// Resident memory and the time to start, idle, on both databases.
+    Memory,
+    /// Durable messages on PostgreSQL, beside pgbench with a transaction each.
+    Writes,
+    /// Durable messages on SQLite, beside a loop with a transaction each.
+    SqliteWrites,
+    /// Pages of messages on PostgreSQL, beside pgbench with their SQL and beside actix-web with a fixed answer.
+    Reads,
+    /// What each request costs as the database grows.
+    Growth,
+}
+
+/// What the parts share.
+struct Run {
+    rounds: u32,
+    length: Duration,
+    scratch: Scratch,
+    sizes: Vec<Size>,
+}
+
+impl Run {
+    /// A path for the files of a part.
+    fn path(&self, name: &str) -> PathBuf {
+        self.scratch.path().join(name)
+    }
+
+    /// Counts the rounds of a part, and says so.
+    fn rounds(&self, what: &'static str) -> impl Iterator<Item = u32> + use<> {
+        let rounds = self.rounds;
+        (1..=rounds).inspect(move |round| println!("  {what}, round {round} of {rounds}"))
+    }
+}
+
+impl Part {
+    fn measure(self, run: &Run) -> anyhow::Result<Figures> {
+        match self {
+            Self::Generators => generators::measure(run),
+            Self::Memory => memory::measure(run),
+            Self::Writes => writes::measure(run),
+            Self::SqliteWrites => sqlite_writes::measure(run),
+            Self::Reads => reads::measure(run),
+            Self::Growth => growth::measure(run),
+        }
+    }
+
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
 
 impl Bench {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let found = Command::new("wrk").arg("-v").output();
-        ensure!(found.is_ok(), "the load generator wrk is missing; on Debian: apt-get install wrk");
-        build()?;
-        let scratch = tempfile::tempdir()?;
-        let length = Duration::from_secs(self.seconds);
-        let mut figures = Figures::default();
-
-        println!("[bench 1/4] start and memory, {} times", self.rounds);
-        self.start_and_memory(scratch.path(), &mut figures)?;
-        println!("[bench 2/4] durable messages beside a transaction a row, {} rounds", self.rounds);
-        let filled = self.writes(scratch.path(), length, &mut figures)?;
-        println!("[bench 3/4] reads beside a fixed answer of the same size, {} rounds", self.rounds);
-        self.reads(&filled, length, &mut figures)?;
-        println!("[bench 4/4] start with the messages of step 2");
-        self.start_filled(&filled, &mut figures)?;
-
-        println!("\n{}", figures.table());
-        Ok(())
-    }
-
-    fn start_and_memory(&self, scratch: &Path, figures: &mut Figures) -> anyhow::Result<()> {
-        let (mut starts, mut memory) = (Vec::new(), Vec::new());
-        for round in 0..self.rounds {
-            let chat = Chat::start(&scratch.join(format!("empty-{round}")))?;
-            starts.push(chat.first_answer_after.as_secs_f64() * 1_000.0);
-            memory.push(chat.resident_mib()?);
+        ensure!(cfg!(target_os = "linux"), "the benchmarks read /proc: they run on Linux only");
+        let parts = if self.only.is_empty() { Part::value_variants().to_vec() } else { self.only };
+        // Before the long build, so that a machine where something is missing hears of it at once.
+        programs::find_or_install(&parts)?;
+        if let Some(file) = &self.json {
+            can_be_written(file)?;
         }
-        figures.add("start to first answer, empty data directory", median(starts), "ms");
-        figures.add("resident memory, idle", median(memory), "MiB");
-        Ok(())
-    }
-
-    /// Baseline and server in turn. Answers the data directory of the last round.
-    fn writes(&self, scratch: &Path, length: Duration, figures: &mut Figures) -> anyhow::Result<PathBuf> {
-        let data = scratch.join("writes");
-        let chat = Chat::start(&data)?;
-        let sessions = chat.open_sessions(SESSIONS)?;
-        let mut baseline = Vec::new();
-        let mut rates = CONNECTIONS.map(|_| Vec::new());
-        for _ in 0..self.rounds {
-            baseline.push(rows_one_by_one(length)?);
-            for (connections, rates) in CONNECTIONS.into_iter().zip(&mut rates) {
-                let load = Load::sending(&chat, &sessions, connections, length);
-                rates.push(load.run(scratch)?.per_second);
+        programs::build(&parts)?;
+        let scratch = Scratch::new()?;
+        let run = Run { rounds: self.rounds, length: Duration::from_secs(self.seconds), scratch, sizes: self.sizes };
+        let mut report = Report::new(self.rounds, self.seconds);
+        for (index, part) in parts.iter().enumerate() {
+            println!("[bench {}/{}] {}", index + 1, parts.len(), part.name());
+            let started = Instant::now();
+            let figures = part.measure(&run).with_context(|| format!("while measuring {}", part.name()))?;
+            println!("[bench {}/{}] done in {:.0} s", index + 1, parts.len(), started.elapsed().as_secs_f64());
+            report.add(part.name(), figures);
+            if let Some(file) = &self.json {
+                report.save(file)?;
             }
         }
-        let baseline = median(baseline);
-        figures.add("rows per second, a transaction each, plain diesel loop", baseline, "/s");
-        for (connections, rates) in CONNECTIONS.into_iter().zip(rates) {
-            let rate = median(rates);
-            figures.add(format!("durable POST …/messages, {connections} connections"), rate, "/s");
-            figures.add(format!("the same ÷ a transaction a row, {connections} connections"), rate / baseline, "");
-        }
-        Ok(data)
-    }
-
-    fn reads(&self, data: &Path, length: Duration, figures: &mut Figures) -> anyhow::Result<()> {
-        let chat = Chat::start(data)?;
-        let sessions = chat.sessions()?;
-        let bytes = chat.page_bytes(sessions.first().context("the data has no session")?)?;
-        let hello = Hello::start(bytes)?;
-        let (mut reads, mut fixed) = (Vec::new(), Vec::new());
-        for _ in 0..self.rounds {
-            reads.push(Load::reading(&chat, &sessions, 64, length).run(data)?.per_second);
-            fixed.push(Load::of_hello(&hello, 64, length).run(data)?.per_second);
-        }
-        let (reads, fixed) = (median(reads), median(fixed));
-        figures.add(format!("GET …/messages?limit=50 ({bytes} bytes), 64 connections"), reads, "/s");
-        figures.add("actix-web with a fixed answer of the same size, 64 connections", fixed, "/s");
-        figures.add("the read ÷ the fixed answer", reads / fixed, "");
-        Ok(())
-    }
-
-    fn start_filled(&self, data: &Path, figures: &mut Figures) -> anyhow::Result<()> {
-        let mut starts = Vec::new();
-        let mut messages = 0;
-        for _ in 0..self.rounds {
-            let chat = Chat::start(data)?;
-            starts.push(chat.first_answer_after.as_secs_f64() * 1_000.0);
-            messages = chat.messages_exchanged()?;
-        }
-        figures.add(format!("start to first answer, {messages} messages"), median(starts), "ms");
+        println!("\n{}", report.tables());
         Ok(())
     }
 }
 
-fn build() -> anyhow::Result<()> {
-    let mut plan = Plan::new("build");
-    plan.add("build the server", cargo(["build", "--release", "--package=chat-server"]));
-    plan.add("build the fixed answer", cargo(["build", "--release", "--package=chat-http", "--example=hello"]));
-    plan.add(
-        "build the loop of single rows",
-        cargo(["build", "--release", "--package=chat-sqlite", "--example=one_row_per_transaction"]),
-    );
-    plan.run()
-}
-
-fn release(program: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace_root().join("target"), PathBuf::from);
-    target.join("release").join(program)
-}
-
-/// The rate of the plain loop, which prints it as the last word of its output before `rows/s`.
-fn rows_one_by_one(length: Duration) -> anyhow::Result<f64> {
-    let output =
-        Command::new(release("examples/one_row_per_transaction")).arg(length.as_secs().to_string()).output()?;
-    ensure!(output.status.success(), "the loop of single rows failed: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let before_unit = text.rsplit_once(" rows/s").map_or("", |(before, _)| before);
-    let rate = before_unit.split_whitespace().last();
-    rate.and_then(|rate| rate.parse().ok()).with_context(|| format!("no rate in: {text}"))
+/// Finds out before the hours and not after them.
+fn can_be_written(file: &Path) -> anyhow::Result<()> {
+    std::fs::write(file, "{}\n").with_context(|| format!("{} cannot be written", file.display()))
 }

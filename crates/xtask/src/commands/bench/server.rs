@@ -39,7 +39,7 @@ impl Chat {
         let address = free_address()?;
         let started = Instant::now();
         let child = Command::new(release("chat-server"))
-            .args(["serve", "--listen", &address, "--log", "warn", "--data-dir"])
+            .args(["serve", "--listen", &address, "--admin-listen", "127.0.0.1:0", "--log", "warn", "--data-dir"])
             .arg(data)
             .stdout(Stdio::null())
             .spawn()

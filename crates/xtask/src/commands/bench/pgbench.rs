@@ -1,0 +1,89 @@
+//! PostgreSQL's own `pgbench`: how fast the database does the same SQL without the service.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use test_postgres::PrivatePostgres;
+
+use super::process::command;
+
+/// A script to run over and over, with prepared statements.
+pub(super) struct Script<'a> {
+    pub(super) server: &'a PrivatePostgres,
+    pub(super) database: &'a str,
+    /// Where the script's text is.
+    pub(super) file: PathBuf,
+    /// How many sessions it chooses from: `:sessions` in the text.
+    pub(super) sessions: usize,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Speed {
+    pub(super) per_second: f64,
+    /// Of whole transactions.
+    pub(super) mean_ms: f64,
+}
+
+impl<'a> Script<'a> {
+    pub(super) fn new(
+        server: &'a PrivatePostgres,
+        database: &'a str,
+        file: PathBuf,
+        text: &str,
+        sessions: usize,
+    ) -> anyhow::Result<Self> {
+        fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
+        Ok(Self { server, database, file, sessions })
+    }
+
+    /// Runs it over that many connections, served by two threads at most. A transaction that fails makes it fail.
+    pub(super) fn run(&self, clients: usize, length: Duration) -> anyhow::Result<Speed> {
+        let mut pgbench = command(&self.server.programs().join("pgbench"));
+        pgbench.args(["--host=127.0.0.1", "--username=postgres", "--no-vacuum", "--protocol=prepared"]);
+        pgbench.arg(format!("--port={}", self.server.port()));
+        pgbench.arg(format!("--client={clients}")).arg(format!("--jobs={}", clients.min(2)));
+        pgbench.arg(format!("--time={}", length.as_secs().max(1))).arg(format!("--define=sessions={}", self.sessions));
+        pgbench.arg("--file").arg(&self.file).arg(self.database).env("LC_ALL", "C");
+        let done = pgbench.output()?;
+        let (said, complained) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        ensure!(done.status.success(), "pgbench failed: {said}{complained}");
+        read(&said).with_context(|| format!("from pgbench: {said}{complained}"))
+    }
+}
+
+/// Finds the figures in what pgbench prints.
+fn read(text: &str) -> anyhow::Result<Speed> {
+    let number = |label: &str| {
+        let rest = text.lines().find_map(|line| line.strip_prefix(label)).with_context(|| format!("no {label:?}"))?;
+        let word = rest.split_whitespace().next().unwrap_or_default();
+        word.parse::<f64>().with_context(|| format!("{label:?} is followed by {word:?}"))
+    };
+    let failed = number("number of failed transactions:")?;
+    ensure!(failed == 0.0, "{failed} transactions failed");
+    Ok(Speed { per_second: number("tps =")?, mean_ms: number("latency average =")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTPUT: &str = "transaction type: four.sql\nnumber of clients: 8\n\
+        number of transactions actually processed: 6174\nnumber of failed transactions: 0 (0.000%)\n\
+        latency average = 2.591 ms\ninitial connection time = 13.052 ms\n\
+        tps = 3087.123456 (without initial connection time)\n";
+
+    #[test]
+    fn figures_are_found_in_what_pgbench_prints() {
+        assert_eq!(read(OUTPUT).unwrap(), Speed { per_second: 3_087.123_456, mean_ms: 2.591 });
+    }
+
+    #[test]
+    fn a_run_with_failed_transactions_has_no_figures() {
+        let failed = OUTPUT.replace("transactions: 0", "transactions: 3");
+        assert!(read(&failed).unwrap_err().to_string().contains("3 transactions failed"));
+        assert!(read("tps").is_err());
+    }
+}

@@ -1,0 +1,50 @@
+//! Child processes that end with this one, however it ends.
+
+use std::path::Path;
+use std::process::{Child, Command};
+use std::{env, fs};
+
+use anyhow::Context;
+
+/// A call of a program that the kernel ends when this process is gone, and that does not see the service's settings of the
+/// developer's shell.
+pub(super) fn command(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CHAT_") || name.starts_with("PG")) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A process that does not outlive the measurement.
+pub(super) struct Running(Child);
+
+impl Running {
+    pub(super) fn start(command: &mut Command) -> anyhow::Result<Self> {
+        let child = command.spawn().with_context(|| format!("{command:?} cannot be started"))?;
+        Ok(Self(child))
+    }
+
+    /// `setpriv` becomes the program, so it is the program's id too.
+    pub(super) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Resident memory as the kernel counts it.
+    pub(super) fn resident_mib(&self) -> anyhow::Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib / 1024.0)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _already_gone = self.0.kill();
+        let _already_reaped = self.0.wait();
+    }
+}

@@ -1,0 +1,75 @@
+//! The PostgreSQL server that the tests share: its programs are found or installed, and a private server is started.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use test_postgres::{Error, PrivatePostgres, find_programs};
+
+/// These tests ask whether the code is right, and not what survives a crash of the machine: tests of that start servers
+/// of their own, which are durable. Without autovacuum, plans depend on nothing but what a test does.
+const SETTINGS: &[(&str, &str)] =
+    &[("autovacuum", "off"), ("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off")];
+
+/// Makes sure that the programs are there; installs them where they are missing.
+///
+/// # Errors
+/// They are missing and cannot be installed here.
+pub(crate) fn find_or_install() -> anyhow::Result<()> {
+    match find_programs() {
+        Err(missing @ Error::NoPrograms { .. }) => println!("[test] {missing}"),
+        // Such as a directory that is named and does not hold them: that is a mistake to be told of.
+        found => return Ok(found.map(drop)?),
+    }
+    install()?;
+    find_programs().context("PostgreSQL was installed, and yet")?;
+    Ok(())
+}
+
+/// Starts the server. It is stopped and removed when the value is dropped, and also when this process is interrupted or
+/// killed.
+///
+/// # Errors
+/// It does not start; the error has its log.
+pub(crate) fn start() -> anyhow::Result<PrivatePostgres> {
+    let server = PrivatePostgres::start(SETTINGS).context("no PostgreSQL server for the tests")?;
+    println!("[test] PostgreSQL of {} listens on port {}", server.programs().display(), server.port());
+    Ok(server)
+}
+
+/// Installs Debian's package, whose version is the distribution's.
+///
+/// The package makes a server of its own and may start it; the tests neither need it nor touch it. Its user `postgres` is
+/// who the private server runs as when we are root.
+fn install() -> anyhow::Result<()> {
+    const PACKAGE: &str = "postgresql";
+    let by_hand = format!("install PostgreSQL's server and client programs (on Debian the package `{PACKAGE}`)");
+    if !Path::new("/usr/bin/apt-get").is_file() {
+        bail!("PostgreSQL is missing, and without apt-get it cannot be installed from here: {by_hand}");
+    }
+    for arguments in [&["update", "-qq"][..], &["install", "-y", "-qq", "--no-install-recommends", PACKAGE]] {
+        let mut command = apt_get()?;
+        command.args(arguments);
+        println!("[test] installing PostgreSQL: apt-get {}", arguments.join(" "));
+        let status = command.status().with_context(|| format!("apt-get needs root, or sudo; {by_hand}"))?;
+        if !status.success() {
+            bail!("apt-get {} failed ({status}); {by_hand}, then run this again", arguments.join(" "));
+        }
+    }
+    Ok(())
+}
+
+/// A call of apt-get as root, or through `sudo` where that asks for no password. It asks nothing, and waits for another
+/// one that is running.
+pub(crate) fn apt_get() -> anyhow::Result<Command> {
+    let id = Command::new("id").arg("-u").output().context("who runs this is not known")?;
+    let mut command = if id.stdout.trim_ascii() == b"0" {
+        Command::new("env")
+    } else {
+        let mut sudo = Command::new("sudo");
+        sudo.args(["--non-interactive", "env"]);
+        sudo
+    };
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"]);
+    Ok(command)
+}
