@@ -1,0 +1,95 @@
+//! What an operator decides about the store.
+
+use std::fmt;
+use std::thread;
+use std::time::Duration;
+
+use crate::url::DatabaseUrl;
+
+/// Where the database is and how much is done at once.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PgConfig {
+    /// The database, as `postgres://user:password@host:5432/database?sslmode=…`, in the form that libpq reads
+    /// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>). A secret, since it may
+    /// hold a password.
+    pub url: String,
+    /// How many connections read at the same time.
+    pub readers: u32,
+    /// How many reads are with the reading connections at most, running or in line; more wait for a place.
+    pub read_queue: usize,
+    /// How many connections write; each has the sessions whose ids fall to it.
+    pub writers: usize,
+    /// How many writes wait for a writer at most; more are refused as `Unavailable`.
+    pub queue: usize,
+    /// How many writes are committed together at most.
+    pub max_batch: usize,
+    /// How many sessions a writer remembers as it left them.
+    pub remembered_sessions: usize,
+    /// How long to wait for a connection to be made. Whole seconds, at least two: libpq counts so.
+    pub connect_timeout: Duration,
+    /// How long a statement waits for a lock before the server ends it.
+    pub lock_timeout: Duration,
+    /// How long a statement may take before the server ends it, waiting included.
+    pub statement_timeout: Duration,
+    /// How long a read may take, waiting included, before it is refused as `Unavailable`.
+    pub read_timeout: Duration,
+    /// How long a write may take, waiting included, before it is answered as `Unavailable`. It may still happen then.
+    pub write_timeout: Duration,
+}
+
+impl PgConfig {
+    /// The defaults for a database: two readers per core and at most 16, 256 reads in line, a writer for every four
+    /// cores and at least one, 4,096 waiting writes, 512 in a commit, 16,384 remembered sessions. Connecting may take
+    /// three seconds, a lock two, a statement four; a request waits four and a half.
+    ///
+    /// Few connections, since more than two to four per core make everything slower.
+    pub fn new(url: impl Into<String>) -> Self {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            url: url.into(),
+            readers: u32::try_from(cores.saturating_mul(2)).unwrap_or(u32::MAX).min(16),
+            read_queue: 256,
+            writers: (cores / 4).max(1),
+            queue: 4096,
+            max_batch: 512,
+            remembered_sessions: 16_384,
+            connect_timeout: Duration::from_secs(3),
+            lock_timeout: Duration::from_secs(2),
+            statement_timeout: Duration::from_secs(4),
+            read_timeout: Duration::from_millis(4500),
+            write_timeout: Duration::from_millis(4500),
+        }
+    }
+}
+
+impl fmt::Debug for PgConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PgConfig")
+            .field("url", &DatabaseUrl::display(&self.url))
+            .field("readers", &self.readers)
+            .field("read_queue", &self.read_queue)
+            .field("writers", &self.writers)
+            .field("queue", &self.queue)
+            .field("max_batch", &self.max_batch)
+            .field("remembered_sessions", &self.remembered_sessions)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("lock_timeout", &self.lock_timeout)
+            .field("statement_timeout", &self.statement_timeout)
+            .field("read_timeout", &self.read_timeout)
+            .field("write_timeout", &self.write_timeout)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_shows_no_password() {
+        for url in ["postgres://ann:hunter2@db/chat?password=hunter2", "postgres://ann:hunter2%@db", "hunter2"] {
+            let shown = format!("{:?}", PgConfig::new(url));
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+    }
+}

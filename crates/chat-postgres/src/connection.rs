@@ -1,0 +1,178 @@
+//! How connections to the database are made, and what each of them is told before it is used.
+
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::r2d2::{ConnectionManager, CustomizeConnection};
+
+use crate::config::PgConfig;
+use crate::url::DatabaseUrl;
+
+/// How long a session may sit in a transaction before the server ends it. A node that is frozen in the middle of a
+/// transaction holds locks that all other nodes wait for.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
+
+/// A database and how to talk to it.
+#[derive(Clone)]
+pub(crate) struct Target {
+    url: String,
+    settings: String,
+}
+
+impl Target {
+    /// For connections that read and write rows.
+    pub(crate) fn rows(url: &DatabaseUrl, config: &PgConfig) -> Self {
+        Self { url: with_patience(url, config.connect_timeout), settings: settings(config) }
+    }
+
+    /// For a connection that changes the schema: its statements take as long as they take, and `patience` to get a lock.
+    pub(crate) fn migrator(url: &DatabaseUrl, patience: Duration) -> Self {
+        let settings =
+            format!("SET lock_timeout = {}; SET statement_timeout = 0; SET timezone = 'UTC';", patience.as_millis());
+        Self { url: with_patience(url, Duration::from_secs(3)), settings }
+    }
+
+    /// Makes a connection.
+    pub(crate) fn connect(&self) -> ConnectionResult<PgConnection> {
+        let mut connection = PgConnection::establish(&self.url)?;
+        connection.batch_execute(&self.settings).map_err(ConnectionError::CouldntSetupConfiguration)?;
+        Ok(connection)
+    }
+
+    /// Makes connections for a pool, which has to tell each of them what [`Self::prepare`] says.
+    pub(crate) fn manager(&self) -> ConnectionManager<PgConnection> {
+        ConnectionManager::new(self.url.clone())
+    }
+
+    /// Tells a pooled connection what [`Self::connect`] tells one.
+    pub(crate) fn prepare(&self) -> Box<dyn CustomizeConnection<PgConnection, diesel::r2d2::Error>> {
+        Box::new(Prepare { settings: self.settings.clone() })
+    }
+}
+
+#[derive(Debug)]
+struct Prepare {
+    settings: String,
+}
+
+impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Prepare {
+    fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), diesel::r2d2::Error> {
+        connection.batch_execute(&self.settings).map_err(diesel::r2d2::Error::QueryError)
+    }
+}
+
+/// The URL with what libpq needs to notice a server that is gone: the network alone would take up to two hours. What the
+/// URL says itself goes first.
+fn with_patience(url: &DatabaseUrl, connect_timeout: Duration) -> String {
+    // libpq takes whole seconds, 0 as "for ever", and less than 2 as 2.
+    let connect_timeout = connect_timeout.as_millis().div_ceil(1000).max(2);
+    url.with_defaults(&[
+        ("connect_timeout", connect_timeout.to_string()),
+        ("keepalives", "1".to_owned()),
+        ("keepalives_idle", "5".to_owned()),
+        ("keepalives_interval", "2".to_owned()),
+        ("keepalives_count", "3".to_owned()),
+        ("tcp_user_timeout", "10000".to_owned()),
+        ("fallback_application_name", "chat-server".to_owned()),
+    ])
+}
+
+/// Statements, and not the URL's `options`, which an operator may need and some poolers refuse.
+///
+/// Compiling a plan to machine code (`jit`) takes longer than any statement here runs. Whatever the server's default is,
+/// a commit is on its disk before it is answered; a default that waits for more than that is kept.
+fn settings(config: &PgConfig) -> String {
+    format!(
+        "SET lock_timeout = {};
+         SET statement_timeout = {};
+         SET idle_in_transaction_session_timeout = {};
+         SET jit = off;
+         SET timezone = 'UTC';
+         SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';",
+        config.lock_timeout.as_millis(),
+        config.statement_timeout.as_millis(),
+        IDLE_IN_TRANSACTION.as_millis(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::sql_types::Text;
+    use test_postgres::TestDatabase;
+
+    use super::*;
+
+    #[derive(QueryableByName)]
+    struct Setting {
+        #[diesel(sql_type = Text)]
+        value: String,
+    }
+
+    fn value(connection: &mut PgConnection, name: &str) -> String {
+        let setting: Setting = diesel::sql_query("SELECT current_setting($1) AS value")
+            .bind::<Text, _>(name)
+            .get_result(connection)
+            .unwrap();
+        setting.value
+    }
+
+    fn target(url: &str) -> Target {
+        let config = PgConfig { lock_timeout: Duration::from_millis(1500), ..PgConfig::new(url) };
+        Target::rows(&DatabaseUrl::parse(url).unwrap(), &config)
+    }
+
+    #[test]
+    #[ignore = "needs Postgres: cargo xtask test"]
+    fn a_connection_knows_its_limits_however_it_is_made() {
+        let database = TestDatabase::empty();
+        let target = target(database.url());
+        let pool = diesel::r2d2::Pool::builder().max_size(1).connection_customizer(target.prepare());
+        let pool = pool.build(target.manager()).unwrap();
+        let mut pooled = pool.get().unwrap();
+        for connection in [&mut target.connect().unwrap(), &mut *pooled] {
+            for (name, expected) in [
+                ("application_name", "chat-server"),
+                ("client_encoding", "UTF8"),
+                ("idle_in_transaction_session_timeout", "10s"),
+                ("jit", "off"),
+                ("lock_timeout", "1500ms"),
+                ("statement_timeout", "4s"),
+                ("synchronous_commit", "on"),
+                ("TimeZone", "UTC"),
+            ] {
+                assert_eq!(value(connection, name), expected, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    #[ignore = "needs Postgres: cargo xtask test"]
+    fn a_commit_is_durable_whatever_the_database_says_and_a_stronger_promise_is_kept() {
+        let database = TestDatabase::empty();
+        for (default, expected) in [("off", "on"), ("remote_apply", "remote_apply")] {
+            let name = database.name();
+            database.sql(&format!("ALTER DATABASE \"{name}\" SET synchronous_commit = {default}"));
+            assert_eq!(value(&mut target(database.url()).connect().unwrap(), "synchronous_commit"), expected);
+        }
+    }
+
+    #[test]
+    #[ignore = "needs Postgres: cargo xtask test"]
+    fn what_the_url_says_goes_first() {
+        let database = TestDatabase::empty();
+        let separator = if database.url().contains('?') { '&' } else { '?' };
+        let url = format!("{}{separator}application_name=desk", database.url());
+        assert_eq!(value(&mut target(&url).connect().unwrap(), "application_name"), "desk");
+    }
+
+    #[test]
+    #[ignore = "needs Postgres: cargo xtask test"]
+    fn a_migration_takes_as_long_as_it_takes() {
+        let database = TestDatabase::empty();
+        let target = Target::migrator(&DatabaseUrl::parse(database.url()).unwrap(), Duration::from_secs(7));
+        let mut connection = target.connect().unwrap();
+        assert_eq!(value(&mut connection, "lock_timeout"), "7s");
+        assert_eq!(value(&mut connection, "statement_timeout"), "0");
+    }
+}

@@ -1,0 +1,127 @@
+//! The way from the repositories to Postgres: reads through a pool of connections, look-ups of sessions many at a time,
+//! writes through the writers' threads.
+
+use std::collections::HashMap;
+
+use chat_domain::model::{ChatSession, SessionId};
+use chat_domain::{ChatError, Result};
+use chat_sql::{Lookups, ReadLimits, Reads, StartError, WriteQueue};
+use diesel::prelude::*;
+use diesel::r2d2::ConnectionManager;
+use tokio::runtime::Handle;
+
+use crate::config::PgConfig;
+use crate::connection::Target;
+use crate::error::{Failure, OpenError};
+use crate::unit_of_work::{Need, UnitOfWork};
+use crate::url::DatabaseUrl;
+use crate::{get_session, health, migrate, tls};
+
+/// The name of the store in metrics.
+pub(crate) const STORE: &str = "postgres";
+
+/// An open database.
+pub(crate) struct Database {
+    pub(crate) reads: Reads<ConnectionManager<PgConnection>>,
+    pub(crate) sessions: Lookups<SessionId, ChatSession>,
+    /// At least one. A session belongs to one of them, so that its changes are published in their order.
+    pub(crate) writers: Vec<WriteQueue<UnitOfWork>>,
+    /// Where the store was opened.
+    pub(crate) runtime: Handle,
+}
+
+impl Database {
+    /// Runs statements that read, each of which sees the database at a moment of its own; see [`Reads::run`].
+    pub(crate) async fn read<R, F>(&self, work: F) -> Result<R>
+    where
+        R: Send + 'static,
+        F: FnMut(&mut PgConnection) -> Result<R, Failure> + Send + 'static,
+    {
+        self.reads.run(work).await
+    }
+
+    /// Runs several statements that read, all of which see the database at one moment.
+    pub(crate) async fn read_snapshot<R, F>(&self, mut work: F) -> Result<R>
+    where
+        R: Send + 'static,
+        F: FnMut(&mut PgConnection) -> Result<R, Failure> + Send + 'static,
+    {
+        self.read(move |connection| connection.build_transaction().repeatable_read().read_only().run(&mut work)).await
+    }
+
+    /// Runs a member of a batch of the session's writer; see [`WriteQueue::run`].
+    pub(crate) async fn write<R, F>(&self, session: SessionId, need: Need, mut work: F) -> Result<R>
+    where
+        R: Send + 'static,
+        F: FnMut(&mut UnitOfWork) -> Result<R, Failure> + Send + 'static,
+    {
+        let writer = self.writer_of(session).ok_or_else(|| ChatError::internal("the store has no writer"))?;
+        writer.run(need, move |unit| work(unit).map_err(ChatError::from)).await
+    }
+
+    /// The lower half of an id is random, in every version of UUID that we make.
+    fn writer_of(&self, session: SessionId) -> Option<&WriteQueue<UnitOfWork>> {
+        let (_, random) = session.as_uuid().as_u64_pair();
+        let count = u64::try_from(self.writers.len()).ok().filter(|count| *count > 0)?;
+        usize::try_from(random % count).ok().and_then(|index| self.writers.get(index))
+    }
+}
+
+/// Starts the thread that looks sessions up.
+pub(crate) fn start_lookups(
+    reads: &Reads<ConnectionManager<PgConnection>>,
+    config: &PgConfig,
+) -> std::io::Result<Lookups<SessionId, ChatSession>> {
+    Lookups::start(reads.clone(), (config.queue, config.read_timeout), |connection, ids: &[SessionId]| {
+        let ids: Vec<uuid::Uuid> = ids.iter().map(SessionId::as_uuid).collect();
+        let found = get_session::find_many(connection, &ids)?;
+        Ok::<HashMap<_, _>, Failure>(found.into_iter().map(|session| (session.id, session)).collect())
+    })
+}
+
+/// A database that may be used: it can be reached as the operator wants it, has its migrations, and says which one it is.
+pub(crate) struct Checked {
+    /// The database without its password, for messages.
+    pub(crate) shown: String,
+    /// How to connect to it.
+    pub(crate) target: Target,
+    /// Which one it is; see `PgStore::identity`.
+    pub(crate) identity: String,
+}
+
+/// Checks all that an operator may have got wrong. Blocks.
+pub(crate) fn check(config: &PgConfig) -> Result<Checked, OpenError> {
+    let url = DatabaseUrl::parse(&config.url).map_err(|problem| OpenError::Url { problem })?;
+    let database = || url.shown().to_owned();
+    tls::check(&url)?;
+    let pending = migrate::pending(&url)?;
+    if !pending.is_empty() {
+        return Err(OpenError::PendingMigrations { database: database(), pending });
+    }
+    let target = Target::rows(&url, config);
+    let connected = target.connect();
+    let mut connection =
+        connected.map_err(|error| OpenError::Connect { database: database(), reason: error.to_string() })?;
+    let identity = health::identity(&mut connection)
+        .map_err(|error| OpenError::Identity { database: database(), reason: error.to_string() })?;
+    tls::warn_if_plain(&url);
+    Ok(Checked { shown: database(), target, identity })
+}
+
+/// Starts the connections that read. Blocks until the first one is made.
+pub(crate) fn start_reads(
+    checked: &Checked,
+    config: &PgConfig,
+) -> Result<Reads<ConnectionManager<PgConnection>>, OpenError> {
+    let limits = ReadLimits {
+        store: STORE,
+        connections: config.readers,
+        queue: config.read_queue,
+        timeout: config.read_timeout,
+    };
+    let database = checked.shown.clone();
+    Reads::start(checked.target.manager(), checked.target.prepare(), limits).map_err(|error| match error {
+        StartError::Connection(reason) => OpenError::Connect { database, reason },
+        StartError::Thread(source) => OpenError::Thread { database, source },
+    })
+}

@@ -1,0 +1,266 @@
+//! What goes wrong here, and the only place where errors of diesel and r2d2 become errors of the domain.
+
+use std::io;
+use std::time::Duration;
+
+use chat_domain::ChatError;
+use chat_domain::error::{Conflict, Refusal};
+use chat_sql::{Corrupt, ReadFailure};
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+/// Why work on the database ended early.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The domain refused it.
+    Refused(ChatError),
+    /// The database could not do it.
+    Database(DieselError),
+    /// A row holds something that was never written by this program.
+    Corrupt(Corrupt),
+}
+
+impl Failure {
+    pub(crate) fn corrupt(column: &'static str, problem: &'static str) -> Self {
+        Self::Corrupt(Corrupt { column, problem })
+    }
+}
+
+impl ReadFailure for Failure {
+    fn is_lost(&self) -> bool {
+        matches!(self, Self::Database(error) if is_lost(error))
+    }
+}
+
+impl From<DieselError> for Failure {
+    fn from(error: DieselError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<Corrupt> for Failure {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::Corrupt(corrupt)
+    }
+}
+
+impl From<ChatError> for Failure {
+    fn from(error: ChatError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+impl From<Conflict> for Failure {
+    fn from(conflict: Conflict) -> Self {
+        Self::Refused(conflict.into())
+    }
+}
+
+impl From<Failure> for ChatError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(error) => error,
+            Failure::Database(error) => translate(error),
+            Failure::Corrupt(corrupt) => corrupt.into(),
+        }
+    }
+}
+
+/// Whether the connection is of no use any more: closed, broken, or to a server that has become a standby. A new one may
+/// be to another server.
+pub(crate) fn is_lost(error: &DieselError) -> bool {
+    match error {
+        DieselError::DatabaseError(kind, _) => matches!(
+            kind,
+            DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::UnableToSendCommand
+                | DatabaseErrorKind::ReadOnlyTransaction
+        ),
+        DieselError::BrokenTransactionManager => true,
+        DieselError::RollbackErrorOnCommit { rollback_error, commit_error } => {
+            is_lost(rollback_error) || is_lost(commit_error)
+        }
+        _ => false,
+    }
+}
+
+/// Whether the transaction lost against another one and may simply be run again.
+pub(crate) fn is_serialization_failure(error: &DieselError) -> bool {
+    match error {
+        DieselError::DatabaseError(kind, _) => matches!(kind, DatabaseErrorKind::SerializationFailure),
+        DieselError::RollbackErrorOnCommit { commit_error, .. } => is_serialization_failure(commit_error),
+        _ => false,
+    }
+}
+
+/// diesel tells no SQLSTATE, and the texts are in the server's language. What it has no kind of its own for is `Unknown`:
+/// a deadlock, a lock or a statement that took too long, a shutdown, a full disk. All of these pass, so `Unknown` is taken
+/// for passing. A statement that the server does not understand is `Unknown` too, and stays; tests find that one.
+fn translate(error: DieselError) -> ChatError {
+    let passes = is_lost(&error)
+        || is_serialization_failure(&error)
+        || matches!(&error, DieselError::DatabaseError(DatabaseErrorKind::Unknown, _));
+    if passes { ChatError::unavailable(format!("database: {error}")) } else { ChatError::internal(error) }
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL is none.
+    #[error(
+        "the value of --database-url (CHAT_DATABASE_URL) {problem}; write it like postgres://chat:password@db.example.com:5432/chat"
+    )]
+    Url {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The URL or the environment asks for something unknown about TLS.
+    #[error(
+        "{said} is unknown (--database-url, CHAT_DATABASE_URL); sslmode is one of disable, allow, prefer, require, verify-ca, verify-full"
+    )]
+    TlsMode {
+        /// The setting and its value.
+        said: String,
+    },
+    /// TLS is asked for, and this program has none.
+    #[error(
+        "{said} (--database-url, CHAT_DATABASE_URL) asks for TLS, and this program was built without it; build it with `--no-default-features --features system-libpq`, or say sslmode=disable where the network is trusted or a proxy on this machine adds the TLS"
+    )]
+    TlsNotBuilt {
+        /// The setting and its value.
+        said: String,
+    },
+    /// There is no way to the server, or it lets nobody in.
+    #[error("cannot connect to the database {database} (--database-url, CHAT_DATABASE_URL): {reason}")]
+    Connect {
+        /// The database, without a password.
+        database: String,
+        /// What libpq says.
+        reason: String,
+    },
+    /// The schema is older than this program.
+    #[error("the database {database} misses migrations ({}); run `chat-server migrate up`", .pending.join(", "))]
+    PendingMigrations {
+        /// The database, without a password.
+        database: String,
+        /// What is missing, oldest first.
+        pending: Vec<String>,
+    },
+    /// The state of the migrations could not be read.
+    #[error(transparent)]
+    Migrations(#[from] MigrateError),
+    /// The database does not say which one it is.
+    #[error("cannot read the identity of the database {database}: {reason}; restore the database from a backup")]
+    Identity {
+        /// The database, without a password.
+        database: String,
+        /// What the server says.
+        reason: String,
+    },
+    /// The operating system gives no thread.
+    #[error("cannot start the threads that read and write the database {database}")]
+    Thread {
+        /// The database, without a password.
+        database: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+}
+
+/// Why migrations were not run, or not all of them.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The database cannot be reached.
+    #[error(transparent)]
+    Open(Box<OpenError>),
+    /// Another process is migrating.
+    #[error(
+        "another process has been migrating the database {database} for {} s; wait until it is done, or end it", .waited.as_secs()
+    )]
+    Busy {
+        /// The database, without a password.
+        database: String,
+        /// How long this one has waited.
+        waited: Duration,
+    },
+    /// The bookkeeping of the migrations cannot be read or written.
+    #[error("cannot tell which migrations the database {database} has: {reason}; nothing was changed")]
+    Bookkeeping {
+        /// The database, without a password.
+        database: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A migration failed. Those that were run before it stay.
+    #[error(
+        "cannot migrate the database {database}: {migration} failed: {reason}; what was done before it stays done, and `chat-server migrate status` tells how far it is"
+    )]
+    Failed {
+        /// The database, without a password.
+        database: String,
+        /// The migration.
+        migration: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A migration in the database that is to be undone is not one of this program. Nothing has changed.
+    #[error(
+        "the database {database} has the migration {version}, which this program does not know; use the program that made it"
+    )]
+    Unknown {
+        /// The database, without a password.
+        database: String,
+        /// The migration's version.
+        version: String,
+    },
+}
+
+impl From<OpenError> for MigrateError {
+    fn from(error: OpenError) -> Self {
+        Self::Open(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(kind: DatabaseErrorKind) -> DieselError {
+        DieselError::DatabaseError(kind, Box::new("it says".to_owned()))
+    }
+
+    #[test]
+    fn what_passes_is_unavailable_and_the_rest_is_internal() {
+        use DatabaseErrorKind as Kind;
+        for (error, lost, passes) in [
+            (database(Kind::ClosedConnection), true, true),
+            (database(Kind::UnableToSendCommand), true, true),
+            (database(Kind::ReadOnlyTransaction), true, true),
+            (DieselError::BrokenTransactionManager, true, true),
+            (database(Kind::SerializationFailure), false, true),
+            (database(Kind::Unknown), false, true),
+            (database(Kind::UniqueViolation), false, false),
+            (database(Kind::CheckViolation), false, false),
+            (DieselError::NotFound, false, false),
+        ] {
+            assert_eq!(is_lost(&error), lost, "{error:?}");
+            let shown = format!("{error:?}");
+            let unavailable = matches!(ChatError::from(Failure::from(error)), ChatError::Unavailable { .. });
+            assert_eq!(unavailable, passes, "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_commit_that_cannot_be_rolled_back_counts_as_what_it_failed_with() {
+        let error = DieselError::RollbackErrorOnCommit {
+            rollback_error: Box::new(database(DatabaseErrorKind::UnableToSendCommand)),
+            commit_error: Box::new(database(DatabaseErrorKind::SerializationFailure)),
+        };
+        assert!(is_lost(&error) && is_serialization_failure(&error));
+    }
+}

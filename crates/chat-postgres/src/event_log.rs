@@ -1,0 +1,93 @@
+//! `EventLog`: the durable changes of a session, put together from its messages and its other events.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chat_domain::Result;
+use chat_domain::model::{Change, ChatMessage, MessageId, Seq, SessionEvent, SessionId};
+use chat_domain::ports::EventLog;
+use chat_sql::{seq_from_db, to_db};
+use diesel::prelude::*;
+
+use crate::database::Database;
+use crate::error::Failure;
+use crate::rows::{EventRow, MessageRow};
+use crate::schema::{chat_messages, chat_session_events, chat_sessions};
+use crate::{attachments, get_messages, get_session};
+
+/// Reads the past of sessions.
+pub struct PgEventLog {
+    pub(crate) database: Arc<Database>,
+}
+
+#[async_trait]
+impl EventLog for PgEventLog {
+    async fn head(&self, session: SessionId) -> Result<Option<Seq>> {
+        self.database
+            .read(move |connection| {
+                let head = chat_sessions::table
+                    .find(session.as_uuid())
+                    .select(chat_sessions::last_seq)
+                    .first(connection)
+                    .optional()?;
+                Ok(head.map(|head| seq_from_db("chat_sessions.last_seq", head)).transpose()?)
+            })
+            .await
+    }
+
+    async fn read(&self, session: SessionId, after: Seq, limit: u32) -> Result<Vec<SessionEvent>> {
+        self.database.read(move |connection| events(connection, session, after, limit)).await
+    }
+
+    async fn position_of(&self, session: SessionId, message: MessageId) -> Result<Option<Seq>> {
+        self.database.read(move |connection| get_messages::position_of(connection, session, message)).await
+    }
+}
+
+/// The sequence is dense, so the next `limit` changes are those at the next `limit` positions, whichever table holds
+/// each of them. They end at the position that the session was read at: what was committed by then is seen by every later
+/// statement, so the statements need no transaction around them.
+fn events(
+    connection: &mut PgConnection,
+    session_id: SessionId,
+    after: Seq,
+    limit: u32,
+) -> Result<Vec<SessionEvent>, Failure> {
+    let Some(session) = get_session::find(connection, session_id)? else { return Ok(Vec::new()) };
+    let first = to_db(after.get()).saturating_add(1);
+    let last = to_db(after.get()).saturating_add(i64::from(limit)).min(to_db(session.progress.last_seq.get()));
+    let messages: Vec<MessageRow> = chat_messages::table
+        .select(MessageRow::as_select())
+        .filter(chat_messages::session_id.eq(session_id.as_uuid()))
+        .filter(chat_messages::seq.between(first, last))
+        .order(chat_messages::seq)
+        .load(connection)?;
+    let others: Vec<EventRow> = chat_session_events::table
+        .select(EventRow::as_select())
+        .filter(chat_session_events::session_id.eq(session_id.as_uuid()))
+        .filter(chat_session_events::seq.between(first, last))
+        .order(chat_session_events::seq)
+        .load(connection)?;
+    let mut events = Vec::with_capacity(messages.len() + others.len());
+    events.extend(attachments::complete(connection, session_id, messages)?.into_iter().map(message_event));
+    for row in others {
+        events.push(row.into_event(&session)?);
+    }
+    events.sort_unstable_by_key(|event| event.seq);
+    let positions = std::iter::successors(Some(after.next()), |seq| Some(seq.next()));
+    if events.iter().zip(positions).any(|(event, position)| event.seq != position) {
+        return Err(Failure::corrupt("chat_session_events.seq", "leaves a gap in the sequence of a session"));
+    }
+    Ok(events)
+}
+
+/// The event of a message is its row, as it was when it was sent.
+fn message_event(message: ChatMessage) -> SessionEvent {
+    SessionEvent {
+        session_id: message.session_id,
+        seq: message.seq,
+        at: message.sent_at,
+        actor: message.author.clone(),
+        change: Change::Message(message.as_sent()),
+    }
+}

@@ -1,0 +1,53 @@
+//! Rows of `chat_agents`.
+
+use chat_domain::model::{Agent, AgentId, DisplayName, Timestamp};
+use chat_sql::valid;
+use diesel::prelude::*;
+
+use crate::error::Failure;
+use crate::schema::chat_agents;
+
+/// An agent as they are read.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = chat_agents, check_for_backend(diesel::pg::Pg))]
+pub(crate) struct AgentRow {
+    id: String,
+    display_name: Option<String>,
+    active: bool,
+    created_at: i64,
+}
+
+impl TryFrom<AgentRow> for Agent {
+    type Error = Failure;
+
+    fn try_from(row: AgentRow) -> Result<Self, Failure> {
+        let name = row.display_name.map(|name| valid("chat_agents.display_name", DisplayName::parse(&name)));
+        Ok(Self {
+            id: valid("chat_agents.id", AgentId::parse(&row.id))?,
+            display_name: name.transpose()?,
+            active: row.active,
+            created_at: Timestamp::from_unix_ms(row.created_at),
+        })
+    }
+}
+
+/// An agent as they are written.
+#[derive(Insertable)]
+#[diesel(table_name = chat_agents, treat_none_as_default_value = false)]
+pub(crate) struct NewAgent<'a> {
+    id: &'a str,
+    display_name: Option<&'a str>,
+    active: bool,
+    created_at: i64,
+}
+
+impl<'a> From<&'a Agent> for NewAgent<'a> {
+    fn from(agent: &'a Agent) -> Self {
+        Self {
+            id: agent.id.as_str(),
+            display_name: agent.display_name.as_ref().map(DisplayName::as_str),
+            active: agent.active,
+            created_at: agent.created_at.unix_ms(),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! One row of each table, and what it means to the domain.
+
+#![expect(clippy::ref_option_ref, reason = "diesel's derives borrow the optional references of a row")]
+
+mod agent;
+mod attachment;
+mod event;
+mod message;
+mod progress;
+mod session;
+
+pub(crate) use agent::{AgentRow, NewAgent};
+pub(crate) use attachment::{AttachmentRow, NewAttachment};
+pub(crate) use event::EventRow;
+pub(crate) use message::MessageRow;
+pub(crate) use session::{NewSessionRow, SessionRow, status_of};

@@ -1,0 +1,34 @@
+//! The counters of a session: the columns that every durable change moves.
+
+use chat_domain::model::{Progress, Timestamp};
+use chat_sql::to_db;
+use diesel::prelude::*;
+
+use crate::schema::chat_sessions;
+
+/// The columns of `Progress`.
+#[derive(Insertable)]
+#[diesel(table_name = chat_sessions, treat_none_as_default_value = false)]
+pub(crate) struct ProgressColumns {
+    last_seq: i64,
+    message_count: i64,
+    waiting_since: Option<i64>,
+    unread_by_user: i64,
+    unread_by_support: i64,
+    delivered_to_user: i64,
+    delivered_to_support: i64,
+}
+
+impl ProgressColumns {
+    pub(super) fn new(progress: &Progress) -> Self {
+        Self {
+            last_seq: to_db(progress.last_seq.get()),
+            message_count: to_db(progress.message_count),
+            waiting_since: progress.waiting_since.map(Timestamp::unix_ms),
+            unread_by_user: to_db(progress.unread_by_user),
+            unread_by_support: to_db(progress.unread_by_support),
+            delivered_to_user: to_db(progress.delivered_to_user.get()),
+            delivered_to_support: to_db(progress.delivered_to_support.get()),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The tables as the migrations make them, in the form that diesel's query builder needs. A test compares the two.
+
+diesel::table! {
+    chat_sessions (id) {
+        id -> Uuid,
+        user_id -> Text,
+        agent_id -> Nullable<Text>,
+        status -> Text,
+        priority -> Text,
+        subject -> Nullable<Text>,
+        tags -> Text,
+        started_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        last_seq -> BigInt,
+        message_count -> BigInt,
+        waiting_since -> Nullable<BigInt>,
+        unread_by_user -> BigInt,
+        unread_by_support -> BigInt,
+        delivered_to_user -> BigInt,
+        delivered_to_support -> BigInt,
+        created_by -> Text,
+        idempotency_key -> Nullable<Text>,
+        fingerprint -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    chat_messages (session_id, seq) {
+        session_id -> Uuid,
+        seq -> BigInt,
+        id -> Uuid,
+        author_id -> Text,
+        sender -> Text,
+        content -> Text,
+        created_at -> BigInt,
+        delivered_at -> Nullable<BigInt>,
+        read_at -> Nullable<BigInt>,
+        attachment_count -> Integer,
+        idempotency_key -> Nullable<Text>,
+        fingerprint -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    chat_session_events (session_id, seq) {
+        session_id -> Uuid,
+        seq -> BigInt,
+        kind -> Text,
+        actor -> Text,
+        at -> BigInt,
+        data -> Text,
+    }
+}
+
+diesel::table! {
+    chat_attachments (session_id, seq, position) {
+        session_id -> Uuid,
+        seq -> BigInt,
+        position -> Integer,
+        id -> Uuid,
+        name -> Text,
+        media_type -> Text,
+        size -> BigInt,
+        sha256 -> Binary,
+        width -> Nullable<BigInt>,
+        height -> Nullable<BigInt>,
+        duration -> Nullable<Double>,
+    }
+}
+
+diesel::table! {
+    chat_agents (id) {
+        id -> Text,
+        display_name -> Nullable<Text>,
+        active -> Bool,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    chat_stats (writer) {
+        writer -> Integer,
+        opened -> BigInt,
+        closed -> BigInt,
+        messages -> BigInt,
+        responses -> BigInt,
+        response_time_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    chat_session_counts (scope, holder, status, writer) {
+        scope -> Text,
+        holder -> Text,
+        status -> Text,
+        writer -> Integer,
+        count -> BigInt,
+    }
+}
+
+diesel::table! {
+    chat_session_buckets (scope, holder, level, bucket, writer) {
+        scope -> Text,
+        holder -> Text,
+        level -> Integer,
+        bucket -> BigInt,
+        writer -> Integer,
+        active -> BigInt,
+        closed -> BigInt,
+    }
+}
+
+diesel::table! {
+    chat_identity (id) {
+        id -> Text,
+    }
+}

@@ -1,0 +1,176 @@
+//! Appends messages: moves the sessions on, inserts the messages, counts them. One statement, one round trip, atomic by
+//! itself.
+//!
+//! A session moves only from the position that the writer takes it to be at, and only moved sessions get their messages.
+//! So the statement may be run on what the writer remembers of a session: when another node has changed it meanwhile, the
+//! session and its messages are left out, and the answer says so by not naming it.
+
+use chat_domain::model::{ChatMessage, Idempotency, Timestamp, UserId};
+use chat_sql::{Held, to_db};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment};
+use diesel::sql_types::Integer;
+use uuid::Uuid;
+
+use super::columns::Columns;
+use super::prepared;
+
+/// The statement with its rows.
+#[derive(Default)]
+pub(crate) struct AppendMessages<'a> {
+    writer: i32,
+    sessions: Sessions,
+    messages: Messages<'a>,
+}
+
+/// A column each.
+#[derive(Default)]
+struct Sessions {
+    ids: Vec<Uuid>,
+    expected: Vec<i64>,
+    last_seq: Vec<i64>,
+    message_count: Vec<i64>,
+    waiting_since: Vec<Option<i64>>,
+    unread_by_user: Vec<i64>,
+    unread_by_support: Vec<i64>,
+    delivered_to_user: Vec<i64>,
+    delivered_to_support: Vec<i64>,
+    new_messages: Vec<i64>,
+    responses: Vec<i64>,
+    response_time_ms: Vec<i64>,
+}
+
+/// A column each.
+#[derive(Default)]
+struct Messages<'a> {
+    session_ids: Vec<Uuid>,
+    seqs: Vec<i64>,
+    ids: Vec<Uuid>,
+    author_ids: Vec<&'a str>,
+    senders: Vec<&'static str>,
+    contents: Vec<&'a str>,
+    created_at: Vec<i64>,
+    attachment_counts: Vec<i32>,
+    keys: Vec<Option<&'a str>>,
+    fingerprints: Vec<Option<&'a [u8]>>,
+}
+
+impl<'a> AppendMessages<'a> {
+    /// A statement that counts for this writer.
+    pub(crate) fn new(writer: i32) -> Self {
+        Self { writer, ..Self::default() }
+    }
+
+    /// Adds a session that moves on. Sessions must come in the order of their ids, which is the order in which every
+    /// writer locks them.
+    pub(crate) fn session(&mut self, held: &Held) {
+        let (progress, sessions) = (&held.session.progress, &mut self.sessions);
+        sessions.ids.push(held.session.id.as_uuid());
+        sessions.expected.push(to_db(held.saved_at.get()));
+        sessions.last_seq.push(to_db(progress.last_seq.get()));
+        sessions.message_count.push(to_db(progress.message_count));
+        sessions.waiting_since.push(progress.waiting_since.map(Timestamp::unix_ms));
+        sessions.unread_by_user.push(to_db(progress.unread_by_user));
+        sessions.unread_by_support.push(to_db(progress.unread_by_support));
+        sessions.delivered_to_user.push(to_db(progress.delivered_to_user.get()));
+        sessions.delivered_to_support.push(to_db(progress.delivered_to_support.get()));
+        sessions.new_messages.push(to_db(held.statistics.messages));
+        sessions.responses.push(to_db(held.statistics.responses));
+        sessions.response_time_ms.push(to_db(held.statistics.response_time_ms));
+    }
+
+    /// Adds a message of one of the sessions.
+    pub(crate) fn message(&mut self, message: &'a ChatMessage, idempotency: Option<&'a Idempotency>) {
+        let messages = &mut self.messages;
+        messages.session_ids.push(message.session_id.as_uuid());
+        messages.seqs.push(to_db(message.seq.get()));
+        messages.ids.push(message.id.as_uuid());
+        messages.author_ids.push(UserId::as_str(&message.author));
+        messages.senders.push(message.sender.as_str());
+        messages.contents.push(message.content.as_str());
+        messages.created_at.push(message.sent_at.unix_ms());
+        messages.attachment_counts.push(i32::try_from(message.attachments.len()).unwrap_or(i32::MAX));
+        messages.keys.push(idempotency.map(|idempotency| idempotency.key.as_str()));
+        messages.fingerprints.push(idempotency.map(|idempotency| idempotency.fingerprint.as_bytes().as_slice()));
+    }
+
+    /// Whether there is nothing to do.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sessions.ids.is_empty()
+    }
+
+    /// The sessions that are to move on.
+    pub(crate) fn sessions(&self) -> &[Uuid] {
+        &self.sessions.ids
+    }
+
+    /// Runs it and answers which sessions have moved on.
+    pub(crate) fn run(self, connection: &mut PgConnection) -> QueryResult<Vec<Uuid>> {
+        self.load(connection)
+    }
+}
+
+impl QueryFragment<Pg> for AppendMessages<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let Self { writer, sessions, messages } = self;
+        out.push_sql(
+            "WITH moved AS (\
+             UPDATE chat_sessions AS s SET last_seq = i.last_seq, message_count = i.message_count, \
+             waiting_since = i.waiting_since, unread_by_user = i.unread_by_user, \
+             unread_by_support = i.unread_by_support, delivered_to_user = i.delivered_to_user, \
+             delivered_to_support = i.delivered_to_support FROM unnest(",
+        );
+        Columns::of(&mut out)
+            .uuids(&sessions.ids)?
+            .numbers(&sessions.expected)?
+            .numbers(&sessions.last_seq)?
+            .numbers(&sessions.message_count)?
+            .maybe_numbers(&sessions.waiting_since)?
+            .numbers(&sessions.unread_by_user)?
+            .numbers(&sessions.unread_by_support)?
+            .numbers(&sessions.delivered_to_user)?
+            .numbers(&sessions.delivered_to_support)?
+            .numbers(&sessions.new_messages)?
+            .numbers(&sessions.responses)?
+            .numbers(&sessions.response_time_ms)?;
+        out.push_sql(
+            ") AS i(id, expected, last_seq, message_count, waiting_since, unread_by_user, unread_by_support, \
+             delivered_to_user, delivered_to_support, messages, responses, response_time_ms) \
+             WHERE s.id = i.id AND s.last_seq = i.expected \
+             RETURNING s.id, i.messages, i.responses, i.response_time_ms), \
+             added AS (INSERT INTO chat_messages (session_id, seq, id, author_id, sender, content, created_at, \
+             attachment_count, idempotency_key, fingerprint) \
+             SELECT m.* FROM unnest(",
+        );
+        Columns::of(&mut out)
+            .uuids(&messages.session_ids)?
+            .numbers(&messages.seqs)?
+            .uuids(&messages.ids)?
+            .texts(&messages.author_ids)?
+            .texts(&messages.senders)?
+            .texts(&messages.contents)?
+            .numbers(&messages.created_at)?
+            .integers(&messages.attachment_counts)?
+            .maybe_texts(&messages.keys)?
+            .maybe_bytes(&messages.fingerprints)?;
+        out.push_sql(
+            ") AS m(session_id, seq, id, author_id, sender, content, created_at, attachment_count, idempotency_key, \
+             fingerprint) WHERE m.session_id IN (SELECT id FROM moved)), \
+             counted AS (UPDATE chat_stats AS c SET messages = c.messages + d.messages, \
+             responses = c.responses + d.responses, response_time_ms = c.response_time_ms + d.response_time_ms \
+             FROM (SELECT sum(messages)::bigint AS messages, sum(responses)::bigint AS responses, \
+             sum(response_time_ms)::bigint AS response_time_ms FROM moved) AS d \
+             WHERE d.messages > 0 AND c.writer = ",
+        );
+        out.push_bind_param::<Integer, _>(writer)?;
+        out.push_sql(") SELECT id FROM moved");
+        Ok(())
+    }
+}
+
+impl Query for AppendMessages<'_> {
+    type SqlType = diesel::sql_types::Uuid;
+}
+
+prepared!(AppendMessages<'_>);

@@ -1,0 +1,38 @@
+//! The statements of the write path. Each takes any number of rows as arrays, so that a batch costs as many round trips
+//! as a single write, and has a fixed text, so that it is prepared once per connection.
+
+mod add_to_counts;
+mod add_to_statistics;
+mod append_messages;
+mod columns;
+mod insert_events;
+mod sent_before;
+mod update_states;
+
+pub(crate) use add_to_counts::AddToCounts;
+pub(crate) use add_to_statistics::AddToStatistics;
+pub(crate) use append_messages::AppendMessages;
+pub(crate) use insert_events::InsertEvents;
+pub(crate) use sent_before::SentBefore;
+pub(crate) use update_states::UpdateStates;
+
+/// Makes a hand-written query a statement that diesel prepares once: it is known by its type, and its text never differs.
+macro_rules! prepared {
+    ($statement:ident) => {
+        impl diesel::query_builder::QueryId for $statement {
+            type QueryId = $statement;
+            const HAS_STATIC_QUERY_ID: bool = true;
+        }
+
+        impl diesel::RunQueryDsl<diesel::PgConnection> for $statement {}
+    };
+    ($statement:ident<'_>) => {
+        impl diesel::query_builder::QueryId for $statement<'_> {
+            type QueryId = $statement<'static>;
+            const HAS_STATIC_QUERY_ID: bool = true;
+        }
+
+        impl diesel::RunQueryDsl<diesel::PgConnection> for $statement<'_> {}
+    };
+}
+use prepared;

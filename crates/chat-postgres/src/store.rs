@@ -1,0 +1,137 @@
+//! The store as a whole: open it, use its parts, close it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use chat_domain::ChatError;
+use chat_domain::model::LiveEvent;
+use chat_domain::ports::Notifier;
+use chat_sql::{Limits, WriteQueue};
+use metrics::gauge;
+use tokio::runtime::Handle;
+use tracing::{error, info};
+
+use crate::database::{self, Checked, Database, STORE};
+use crate::unit_of_work::UnitOfWork;
+use crate::writing_connection::WritingConnection;
+use crate::{
+    OpenError, PgAgentDirectory, PgConfig, PgEventLog, PgHealthProbe, PgMessageRepository, PgSessionRepository,
+    PgStatsReader, migrate,
+};
+
+/// The store for many nodes.
+pub struct PgStore {
+    /// Keeps sessions.
+    pub sessions: Arc<PgSessionRepository>,
+    /// Keeps messages.
+    pub messages: Arc<PgMessageRepository>,
+    /// Reads the past of sessions.
+    pub events: Arc<PgEventLog>,
+    /// Reads the statistics.
+    pub stats: Arc<PgStatsReader>,
+    /// Keeps the agents.
+    pub agents: Arc<PgAgentDirectory>,
+    /// Tries the database.
+    pub health: Arc<PgHealthProbe>,
+    database: Arc<Database>,
+    identity: String,
+    writers: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+impl PgStore {
+    /// Opens a migrated database. Every change that this node commits is given to `notifier` by a writer's thread, those
+    /// of one session in their order.
+    ///
+    /// Must be called on a tokio runtime with a blocking pool. A caller's own runtime needs its timer enabled.
+    ///
+    /// # Errors
+    /// When the URL is wrong, the server cannot be reached as it asks, or the database lacks migrations.
+    pub async fn open(config: PgConfig, notifier: Arc<dyn Notifier>) -> Result<Self, OpenError> {
+        let runtime = Handle::current();
+        let here = runtime.clone();
+        let opened = runtime.spawn_blocking(move || Self::open_blocking(&config, &notifier, here)).await;
+        opened.unwrap_or_else(|ended| {
+            let reason = format!("opening it was interrupted: {ended}");
+            Err(OpenError::Connect { database: "as configured".to_owned(), reason })
+        })
+    }
+
+    fn open_blocking(config: &PgConfig, notifier: &Arc<dyn Notifier>, runtime: Handle) -> Result<Self, OpenError> {
+        let checked = database::check(config)?;
+        let thread_failed = |source| OpenError::Thread { database: checked.shown.clone(), source };
+        let reads = database::start_reads(&checked, config)?;
+        let sessions = database::start_lookups(&reads, config).map_err(thread_failed)?;
+        let (writers, threads) = start_writers(&checked, config, notifier)?;
+        info!(
+            db.schema = migrate::newest(),
+            db.readers = config.readers,
+            db.writers = writers.len(),
+            "opened the database {}",
+            checked.shown
+        );
+        let database = Arc::new(Database { reads, sessions, writers, runtime });
+        Ok(Self::new(database, checked.identity, threads))
+    }
+
+    fn new(database: Arc<Database>, identity: String, writers: Vec<JoinHandle<()>>) -> Self {
+        let db = || Arc::clone(&database);
+        Self {
+            sessions: Arc::new(PgSessionRepository { database: db() }),
+            messages: Arc::new(PgMessageRepository { database: db() }),
+            events: Arc::new(PgEventLog { database: db() }),
+            stats: Arc::new(PgStatsReader { database: db() }),
+            agents: Arc::new(PgAgentDirectory { database: db() }),
+            health: Arc::new(PgHealthProbe { database: db() }),
+            writers: Arc::new(Mutex::new(writers)),
+            database,
+            identity,
+        }
+    }
+
+    /// Which database this is: 32 hexadecimal digits, the same for all nodes on it and for all copies of it.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// Finishes every write that waits and stops the writers. Later writes are refused as `Unavailable`; reads go on.
+    /// Closing twice is the same as once.
+    pub async fn close(&self) {
+        let database = Arc::clone(&self.database);
+        let writers = Arc::clone(&self.writers);
+        let closing = self.database.runtime.spawn_blocking(move || {
+            database.writers.iter().for_each(WriteQueue::stop);
+            let threads = std::mem::take(&mut *writers.lock().unwrap_or_else(PoisonError::into_inner));
+            for thread in threads {
+                if thread.join().is_err() {
+                    error!("a database writer panicked");
+                }
+            }
+        });
+        // A runtime that is gone has nothing left to wait for.
+        let _runtime_gone = closing.await;
+    }
+}
+
+type Writers = (Vec<WriteQueue<UnitOfWork>>, Vec<JoinHandle<()>>);
+
+fn start_writers(checked: &Checked, config: &PgConfig, notifier: &Arc<dyn Notifier>) -> Result<Writers, OpenError> {
+    let count = config.writers.max(1);
+    let limits = Limits { store: STORE, queue: config.queue, batch: config.max_batch, timeout: config.write_timeout };
+    let remembered = config.remembered_sessions / count;
+    let (mut queues, mut threads) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    for _ in 0..count {
+        let connection = WritingConnection::open(checked.target.clone()).map_err(|failure| {
+            let reason = ChatError::from(failure).to_string();
+            OpenError::Connect { database: checked.shown.clone(), reason }
+        })?;
+        let notifier = Arc::clone(notifier);
+        let publish = move |event| notifier.publish(LiveEvent::Durable(event));
+        let started = WriteQueue::start(UnitOfWork::new(connection, remembered), limits, publish);
+        let (queue, thread) =
+            started.map_err(|source| OpenError::Thread { database: checked.shown.clone(), source })?;
+        queues.push(queue);
+        threads.push(thread);
+    }
+    gauge!("chat_writers", "store" => STORE).set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+    Ok((queues, threads))
+}

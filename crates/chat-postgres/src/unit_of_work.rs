@@ -1,0 +1,387 @@
+//! The unit of work: what the members of one batch share inside their transaction.
+//!
+//! A batch costs as many round trips as a single write. Its sessions are locked by one statement, in the order of their
+//! ids; its members decide in memory; what they add is kept and written by one statement a table at the end.
+//!
+//! A batch of nothing but messages does without locks: the writer remembers the sessions that it wrote last, the members
+//! decide on those, and the one statement that writes everything moves a session only from the position that it was
+//! remembered at. Sessions that another node has moved meanwhile are left out, and their messages take the way with locks.
+
+use std::collections::{HashMap, HashSet};
+
+use chat_domain::ChatError;
+use chat_domain::model::{
+    Change, ChatMessage, ChatSession, Fingerprint, Idempotency, IdempotencyKey, MessageDraft, SessionEvent, SessionId,
+    StatisticsDelta, Timestamp, UserId,
+};
+use chat_sql::{Batch, Committed, Footing, Held, Transaction, Trouble, Unsaved};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use crate::error::{Failure, is_lost, is_serialization_failure};
+use crate::rows::NewAttachment;
+use crate::schema::chat_attachments;
+use crate::statements::{AddToCounts, AddToStatistics, AppendMessages, InsertEvents, SentBefore, UpdateStates};
+use crate::writing_connection::WritingConnection;
+use crate::{get_messages, get_session};
+
+/// What a write looks at.
+#[derive(Clone, Debug)]
+pub(crate) enum Need {
+    /// Its session and, when it has a key, the message that was sent under it before.
+    Append { session: SessionId, author: UserId, key: Option<IdempotencyKey>, has_files: bool },
+    /// A session that it changes.
+    Session(SessionId),
+    /// Nothing that is there already.
+    Nothing,
+}
+
+impl Need {
+    pub(crate) fn of(draft: &MessageDraft) -> Self {
+        Self::Append {
+            session: draft.session_id,
+            author: draft.author.id.clone(),
+            key: draft.idempotency.as_ref().map(|idempotency| idempotency.key.clone()),
+            has_files: !draft.attachments.is_empty(),
+        }
+    }
+
+    fn session(&self) -> Option<SessionId> {
+        match self {
+            Self::Append { session, .. } | Self::Session(session) => Some(*session),
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// A message that an earlier request sent under a key.
+enum Earlier {
+    /// Of this batch: the index of its event.
+    Here(usize),
+    /// In the table, at this position.
+    Stored(i64),
+}
+
+type KeyOfMessage = (SessionId, UserId, IdempotencyKey);
+
+/// The connection that writes, and what the current batch has read and changed.
+pub(crate) struct UnitOfWork {
+    connection: WritingConnection,
+    footing: Footing,
+    batch: Batch,
+    /// How many of the batch's events the tables have.
+    flushed: usize,
+    /// The idempotency of the batch's messages, by the index of their event.
+    idempotency: HashMap<usize, Idempotency>,
+    keys: HashMap<KeyOfMessage, (Fingerprint, Earlier)>,
+    remembered: lru::LruCache<SessionId, ChatSession>,
+    /// The sessions that the last commit left out.
+    left_out: HashSet<SessionId>,
+}
+
+impl UnitOfWork {
+    pub(crate) fn new(connection: WritingConnection, remembered: usize) -> Self {
+        // A capacity of none is one that holds no more than the session in hand.
+        let capacity = std::num::NonZeroUsize::new(remembered).unwrap_or(std::num::NonZeroUsize::MIN);
+        Self {
+            connection,
+            footing: Footing::Locks,
+            batch: Batch::default(),
+            flushed: 0,
+            idempotency: HashMap::new(),
+            keys: HashMap::new(),
+            // Grows as it is filled: room for all would be taken for idle servers too.
+            remembered: bounded(capacity),
+            left_out: HashSet::new(),
+        }
+    }
+
+    /// The connection, for statements of a transaction with locks.
+    pub(crate) fn connection(&mut self) -> Result<&mut PgConnection, Failure> {
+        self.connection.get()
+    }
+
+    /// The session as it is at this point of the batch.
+    pub(crate) fn session(&self, id: SessionId) -> Option<ChatSession> {
+        self.batch.session(id).cloned()
+    }
+
+    /// The message that an earlier request with the draft's key sent, as it was then.
+    ///
+    /// # Errors
+    /// The key was used for something else.
+    pub(crate) fn sent_before(&mut self, draft: &MessageDraft) -> Result<Option<ChatMessage>, Failure> {
+        let Some(Idempotency { key, fingerprint }) = &draft.idempotency else { return Ok(None) };
+        let name = (draft.session_id, draft.author.id.clone(), key.clone());
+        let Some((earlier, place)) = self.keys.get(&name) else { return Ok(None) };
+        if earlier != fingerprint {
+            return Err(chat_domain::error::Conflict::IdempotencyKeyReused(key.clone()).into());
+        }
+        match place {
+            Earlier::Here(event) => Ok(self.batch.events().get(*event).and_then(message_of).cloned()),
+            Earlier::Stored(seq) => {
+                let seq = *seq;
+                let message = get_messages::at(self.connection.get()?, draft.session_id, seq)?;
+                Ok(message.map(ChatMessage::as_sent))
+            }
+        }
+    }
+
+    /// Takes over a message and its session after it.
+    pub(crate) fn appended(
+        &mut self,
+        session: ChatSession,
+        message: ChatMessage,
+        idempotency: Option<&Idempotency>,
+        statistics: StatisticsDelta,
+    ) {
+        let event = self.batch.events().len();
+        if let Some(idempotency) = idempotency {
+            let name = (message.session_id, message.author.clone(), idempotency.key.clone());
+            self.keys.insert(name, (idempotency.fingerprint, Earlier::Here(event)));
+            self.idempotency.insert(event, idempotency.clone());
+        }
+        let (at, author) = (message.sent_at, message.author.clone());
+        self.batch.changed(session, at, author, Change::Message(message), statistics);
+    }
+
+    /// Takes over a session whose row has just been inserted, with the event that opened it.
+    pub(crate) fn opened(&mut self, session: &ChatSession, actor: UserId) {
+        self.batch.opened(session, actor);
+    }
+
+    /// Takes over a session after a change, with the event that tells of it. The last step of a member: whatever may
+    /// refuse comes before.
+    pub(crate) fn changed(
+        &mut self,
+        session: ChatSession,
+        at: Timestamp,
+        actor: UserId,
+        change: Change,
+        statistics: StatisticsDelta,
+    ) {
+        self.batch.changed(session, at, actor, change, statistics);
+    }
+
+    /// Writes what the batch has kept back, so that a member's own statements see it. Only with locks.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        let writer = self.connection.slot();
+        let statement = append_statement(&self.batch, self.flushed, &self.idempotency, writer);
+        let connection = self.connection.get()?;
+        if !statement.is_empty() {
+            let wanted = statement.sessions().len();
+            if statement.run(connection)?.len() != wanted {
+                return Err(Failure::corrupt("chat_sessions.last_seq", "moved under the lock of its row"));
+            }
+        }
+        let new = self.batch.events().get(self.flushed..).unwrap_or_default();
+        let files: Vec<NewAttachment<'_>> = new.iter().filter_map(message_of).flat_map(NewAttachment::of).collect();
+        if !files.is_empty() {
+            diesel::insert_into(chat_attachments::table).values(files).execute(connection)?;
+        }
+        let mut events = InsertEvents::default();
+        new.iter().try_for_each(|event| events.event(event))?;
+        events.run(connection)?;
+        let mut states = UpdateStates::default();
+        let held = self.batch.held().filter(|held| held.unsaved == Unsaved::StateAndProgress);
+        held.for_each(|held| states.session(&held.session));
+        states.run(connection)?;
+        AddToCounts::new(writer, self.batch.counts()).run(connection)?;
+        AddToStatistics::new(writer, &self.batch.statistics()).run(connection)?;
+        self.flushed = self.batch.events().len();
+        self.batch.saved();
+        Ok(())
+    }
+
+    /// Prepares a batch of messages to be decided on what is remembered, after reading what is not.
+    fn begin_on_memory(&mut self, needs: &[&Need]) -> Result<(), Failure> {
+        let connection = self.connection.get()?;
+        let mut missing: Vec<Uuid> = Vec::new();
+        for id in needs.iter().filter_map(|need| need.session()) {
+            if self.batch.session(id).is_some() {
+                continue;
+            }
+            match self.remembered.get(&id) {
+                Some(session) => self.batch.hold(session.clone()),
+                None => missing.push(id.as_uuid()),
+            }
+        }
+        if !missing.is_empty() {
+            missing.sort_unstable();
+            missing.dedup();
+            get_session::find_many(connection, &missing)?.into_iter().for_each(|session| self.batch.hold(session));
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction and locks the sessions of the batch.
+    fn begin_on_locks(&mut self, needs: &[&Need]) -> Result<(), Failure> {
+        let connection = self.connection.get()?;
+        connection.batch_execute("BEGIN")?;
+        let mut ids: Vec<Uuid> = needs.iter().filter_map(|need| need.session()).map(|id| id.as_uuid()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if !ids.is_empty() {
+            get_session::lock_many(connection, &ids)?.into_iter().for_each(|session| self.batch.hold(session));
+        }
+        let mut keys = SentBefore::default();
+        for need in needs {
+            if let Need::Append { session, author, key: Some(key), .. } = need {
+                keys.key(*session, author, key);
+            }
+        }
+        for (session, seq, author, key, fingerprint) in keys.run(connection)? {
+            let author = chat_sql::valid("chat_messages.author_id", UserId::parse(&author))?;
+            let key = chat_sql::valid("chat_messages.idempotency_key", IdempotencyKey::parse(&key))?;
+            let fingerprint = <[u8; 32]>::try_from(fingerprint)
+                .map_err(|_| Failure::corrupt("chat_messages.fingerprint", "has not 32 bytes"))?;
+            let known = (Fingerprint::from_bytes(fingerprint), Earlier::Stored(seq));
+            self.keys.insert((SessionId::new(session), author, key), known);
+        }
+        Ok(())
+    }
+
+    fn begin_once(&mut self, needs: &[&Need], footing: Footing) -> Result<(), Failure> {
+        let begun = match footing {
+            Footing::Memory => self.begin_on_memory(needs),
+            Footing::Locks => self.begin_on_locks(needs),
+        };
+        if begun.is_err() {
+            self.rollback();
+        }
+        begun
+    }
+
+    fn trouble(&mut self, failure: Failure) -> Trouble {
+        let (lost, collision) = match &failure {
+            Failure::Database(error) => (is_lost(error), is_serialization_failure(error)),
+            Failure::Refused(_) | Failure::Corrupt(_) => (false, false),
+        };
+        let error = ChatError::from(failure);
+        if lost {
+            self.connection.drop_lost(&error);
+            return Trouble::Lost(error);
+        }
+        // What fails on memory may work with locks: a key that another node has just used, for one.
+        if collision || self.footing == Footing::Memory { Trouble::Collision(error) } else { Trouble::Failed(error) }
+    }
+
+    /// Remembers the sessions as the batch leaves them.
+    fn remember(&mut self, held: HashMap<SessionId, Held>) {
+        for (id, held) in held {
+            // A closed session takes no message any more.
+            if held.session.is_active() && !self.left_out.contains(&id) {
+                self.remembered.put(id, held.session);
+            } else {
+                self.remembered.pop(&id);
+            }
+        }
+    }
+
+    fn forget_batch(&mut self) {
+        self.batch.clear();
+        self.flushed = 0;
+        self.idempotency.clear();
+        self.keys.clear();
+    }
+
+    fn write(&mut self) -> Result<(), Failure> {
+        if self.footing == Footing::Locks {
+            self.flush()?;
+            return Ok(self.connection.get()?.batch_execute("COMMIT")?);
+        }
+        let statement = append_statement(&self.batch, self.flushed, &self.idempotency, self.connection.slot());
+        if !statement.is_empty() {
+            let wanted: Vec<Uuid> = statement.sessions().to_vec();
+            let moved: HashSet<Uuid> = statement.run(self.connection.get()?)?.into_iter().collect();
+            let behind = wanted.into_iter().filter(|id| !moved.contains(id));
+            self.left_out.extend(behind.map(SessionId::new));
+        }
+        Ok(())
+    }
+}
+
+fn bounded<V>(capacity: std::num::NonZeroUsize) -> lru::LruCache<SessionId, V> {
+    let mut cache = lru::LruCache::unbounded();
+    cache.resize(capacity);
+    cache
+}
+
+/// The statement that moves the sessions of a batch on and inserts the messages among its events from `first` on.
+fn append_statement<'a>(
+    batch: &'a Batch,
+    first: usize,
+    idempotency: &'a HashMap<usize, Idempotency>,
+    writer: i32,
+) -> AppendMessages<'a> {
+    let mut statement = AppendMessages::new(writer);
+    let mut held: Vec<&Held> = batch.held().filter(|held| held.unsaved != Unsaved::Nothing).collect();
+    held.sort_unstable_by_key(|held| held.session.id);
+    for held in held {
+        statement.session(held);
+    }
+    for (index, event) in batch.events().iter().enumerate().skip(first) {
+        if let Some(message) = message_of(event) {
+            statement.message(message, idempotency.get(&index));
+        }
+    }
+    statement
+}
+
+fn message_of(event: &SessionEvent) -> Option<&ChatMessage> {
+    match &event.change {
+        Change::Message(message) => Some(message),
+        _ => None,
+    }
+}
+
+/// Transactions are driven by plain statements and not by diesel's transaction manager, which would take a round trip for
+/// what it knows already.
+impl Transaction for UnitOfWork {
+    type Need = Need;
+    type Event = SessionEvent;
+
+    fn begin(&mut self, needs: &[&Need], wish: Footing) -> Result<Footing, Trouble> {
+        self.left_out.clear();
+        let only_messages = needs.iter().all(|need| matches!(need, Need::Append { has_files: false, .. }));
+        self.footing = if only_messages { wish } else { Footing::Locks };
+        let begun = match self.begin_once(needs, self.footing) {
+            // Nothing has been done yet, so a connection that turns out to be gone may be replaced at once.
+            Err(Failure::Database(error)) if is_lost(&error) => {
+                self.connection.drop_lost(&Failure::from(error).into());
+                self.begin_once(needs, self.footing)
+            }
+            begun => begun,
+        };
+        begun.map_err(|failure| self.trouble(failure))?;
+        Ok(self.footing)
+    }
+
+    fn commit(&mut self) -> Result<Committed<SessionEvent>, Trouble> {
+        self.write().map_err(|failure| self.trouble(failure))?;
+        let (mut events, held) = self.batch.finish();
+        let partly = !self.left_out.is_empty();
+        if partly {
+            events.retain(|event| !self.left_out.contains(&event.session_id));
+        }
+        self.remember(held);
+        self.forget_batch();
+        Ok(Committed { events, partly })
+    }
+
+    fn left_out(&self, need: &Need) -> bool {
+        need.session().is_some_and(|session| self.left_out.contains(&session))
+    }
+
+    fn rollback(&mut self) {
+        if self.footing == Footing::Locks {
+            self.connection.rollback();
+        }
+        self.forget_batch();
+    }
+
+    fn close(&mut self) {
+        self.connection.close();
+    }
+}

@@ -1,0 +1,132 @@
+//! A writer's connection: made when it is needed, dropped when it is lost, made again.
+
+use chat_domain::ChatError;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Integer;
+use metrics::{Counter, counter};
+use tracing::{info, warn};
+
+use crate::connection::Target;
+use crate::error::Failure;
+use crate::schema::chat_stats;
+
+/// Advisory locks of this class ("chat" in ASCII) stand for the rows that writers have in the counter tables.
+const SLOTS: i32 = 0x6368_6174;
+/// How many writers of all nodes together have rows of their own. Later ones share the rows of number 0, and wait for
+/// each other's commits there.
+const OWN_SLOTS: i32 = 64;
+
+/// The connection of one writer.
+pub(crate) struct WritingConnection {
+    target: Target,
+    open: Option<Open>,
+    was_lost: bool,
+    reconnects: Counter,
+}
+
+struct Open {
+    connection: PgConnection,
+    /// The number of the writer's rows in the counter tables, held as long as the connection lives.
+    slot: i32,
+}
+
+impl WritingConnection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or lacks its tables.
+    pub(crate) fn open(target: Target) -> Result<Self, Failure> {
+        let reconnects = counter!("chat_database_reconnects_total", "store" => "postgres");
+        let mut this = Self { target, open: None, was_lost: false, reconnects };
+        this.get()?;
+        Ok(this)
+    }
+
+    /// The connection, made anew if it was lost.
+    pub(crate) fn get(&mut self) -> Result<&mut PgConnection, Failure> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => self.connect()?,
+        };
+        Ok(&mut self.open.insert(open).connection)
+    }
+
+    fn connect(&mut self) -> Result<Open, Failure> {
+        let mut connection = self.target.connect().map_err(|error| {
+            Failure::from(ChatError::unavailable(format!("database: cannot connect to write: {error}")))
+        })?;
+        // What depends on which session of the server a lock or a table's statistics belong to is in `prepare`.
+        let slot = prepare(&mut connection)?;
+        if self.was_lost {
+            self.was_lost = false;
+            self.reconnects.increment(1);
+            info!("a database writer is connected again");
+        }
+        Ok(Open { connection, slot })
+    }
+
+    /// The number of the writer's rows in the counter tables.
+    pub(crate) fn slot(&self) -> i32 {
+        self.open.as_ref().map_or(0, |open| open.slot)
+    }
+
+    /// Gives up a connection that is of no use any more.
+    pub(crate) fn drop_lost(&mut self, reason: &ChatError) {
+        if self.open.take().is_some() {
+            self.was_lost = true;
+            warn!(error = %reason, "a database writer has lost its connection");
+        }
+    }
+
+    /// Ends the transaction without effect. A connection on which that fails is given up.
+    pub(crate) fn rollback(&mut self) {
+        if let Some(open) = &mut self.open
+            && let Err(error) = open.connection.batch_execute("ROLLBACK")
+        {
+            self.drop_lost(&Failure::from(error).into());
+        }
+    }
+
+    /// Disconnects.
+    pub(crate) fn close(&mut self) {
+        self.open = None;
+    }
+}
+
+#[derive(QueryableByName)]
+struct Slot {
+    #[diesel(sql_type = Integer)]
+    slot: i32,
+}
+
+/// Prepares a connection to write, and answers the number of its rows in the counter tables.
+///
+/// The batches' arrays are joined with tables. The planner does not know how long an array will be, and its guess of 10
+/// or 100 rows can make it read a whole table of sessions instead of looking up a few; so sequential scans are out of
+/// the question here, and each statement is planned once.
+fn prepare(connection: &mut PgConnection) -> Result<i32, Failure> {
+    connection.batch_execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;")?;
+    // Tried in order until one is free: the function is called row by row, and no further than the limit needs.
+    let slot: Option<Slot> = diesel::sql_query(
+        "SELECT slot FROM generate_series(1, $2) AS slot WHERE pg_try_advisory_lock($1, slot) LIMIT 1",
+    )
+    .bind::<Integer, _>(SLOTS)
+    .bind::<Integer, _>(OWN_SLOTS)
+    .get_result(connection)
+    .optional()?;
+    let slot = slot.map_or(0, |slot| slot.slot);
+    diesel::insert_into(chat_stats::table)
+        .values((
+            chat_stats::writer.eq(slot),
+            chat_stats::opened.eq(0),
+            chat_stats::closed.eq(0),
+            chat_stats::messages.eq(0),
+            chat_stats::responses.eq(0),
+            chat_stats::response_time_ms.eq(0),
+        ))
+        .on_conflict(chat_stats::writer)
+        .do_nothing()
+        .execute(connection)?;
+    Ok(slot)
+}

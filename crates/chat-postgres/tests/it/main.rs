@@ -1,0 +1,12 @@
+//! Tests of the store on Postgres through its public surface.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod buckets;
+mod connections;
+mod contract;
+mod errors;
+mod migrations;
+mod plans;
+mod recorder;
+mod support;

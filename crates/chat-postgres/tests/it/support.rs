@@ -1,0 +1,42 @@
+//! Databases of the tests' own.
+
+use std::process::Command;
+
+use chat_postgres::migrate;
+use diesel::prelude::*;
+use test_postgres::{Keep, TestDatabase, find_programs};
+
+/// An empty database.
+pub(crate) fn empty() -> TestDatabase {
+    TestDatabase::empty()
+}
+
+/// A database with all migrations.
+pub(crate) fn migrated() -> TestDatabase {
+    TestDatabase::from_template("migrated", |url| {
+        migrate::up(url).unwrap();
+    })
+}
+
+/// A database with all migrations and no rows, which an earlier test may have had, for tests that leave the schema alone.
+pub(crate) fn reused() -> TestDatabase {
+    TestDatabase::reused("migrated", Keep::RowsOf(&["__diesel_schema_migrations", "chat_identity"]), |url| {
+        migrate::up(url).unwrap();
+    })
+}
+
+/// A connection to it.
+pub(crate) fn connect(database: &TestDatabase) -> PgConnection {
+    PgConnection::establish(database.url()).unwrap()
+}
+
+/// The definition of everything that is in the database, as `pg_dump` tells it.
+pub(crate) fn dump(database: &TestDatabase) -> String {
+    let mut pg_dump = Command::new(find_programs().unwrap().join("pg_dump"));
+    let dumped = pg_dump.args(["--schema-only", "--no-owner", "--dbname", database.url()]).output().unwrap();
+    assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+    let text = String::from_utf8(dumped.stdout).unwrap();
+    // Newer versions frame a dump with commands that hold a random word.
+    let random = |line: &&str| line.starts_with("\\restrict") || line.starts_with("\\unrestrict");
+    text.lines().filter(|line| !random(line)).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,2 @@
+DROP TABLE chat_session_counts;
+DROP TABLE chat_stats;
