@@ -1,0 +1,78 @@
+//! The command line: one file for each subcommand, and what they share.
+
+mod check;
+mod common;
+mod drive;
+mod read;
+mod send;
+mod watch;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::LoadError;
+
+/// Load generator, fault driver and history checker for the chat service. It speaks only the public API.
+#[derive(Debug, Parser)]
+#[command(name = "chat-loadgen", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Send(send::Send),
+    Read(read::Read),
+    Watch(watch::Watch),
+    Check(check::Check),
+    Drive(drive::Drive),
+}
+
+/// How a command ended that could do its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    /// What was checked is wrong; the output says how.
+    Bad,
+}
+
+/// Runs the command that the process was started with. 0 when all is well, 1 when what was checked is wrong, 2 when
+/// the command could not do its work.
+pub fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output and is no failure; clap knows which is which.
+            let _closed = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    let done = match cli.command {
+        Command::Send(send) => send.run(),
+        Command::Read(read) => read.run(),
+        Command::Watch(watch) => watch.run(),
+        Command::Check(check) => check.run(),
+        Command::Drive(drive) => drive.run(),
+    };
+    match done {
+        Ok(Verdict::Good) => ExitCode::SUCCESS,
+        Ok(Verdict::Bad) => ExitCode::from(1),
+        Err(error) => {
+            let _closed = writeln!(io::stderr(), "error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Writes the result of a command.
+fn print(text: &str) -> Result<(), LoadError> {
+    io::stdout().write_all(text.as_bytes()).map_err(LoadError::io("write the result"))
+}

@@ -1,0 +1,77 @@
+//! What can be wrong with a history, in words.
+
+/// One thing that is wrong. Ids are those of messages unless they say otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of each says what it is and what its fields are")]
+pub enum Violation {
+    #[error("session {session}: message {id} (key {key}) was acknowledged but is not stored")]
+    Lost { session: String, id: String, key: String },
+    #[error("session {session}: message {id} is stored more than once")]
+    StoredTwice { session: String, id: String },
+    #[error("session {session}: the message with key {key} is stored under several ids: {}", ids.join(", "))]
+    StoredUnderTwoIds { session: String, key: String, ids: Vec<String> },
+    #[error("session {session}: message {id} is stored but nobody sent it: {content:?}")]
+    Phantom { session: String, id: String, content: String },
+    #[error("session {session}: the message with key {key} was refused but is stored as {id}")]
+    RefusedButStored { session: String, key: String, id: String },
+    #[error("session {session}: message {id} was sent as {sent:?} but is stored as {stored:?}")]
+    WrongContent { session: String, id: String, sent: String, stored: String },
+    #[error("session {session}: key {key} was acknowledged with several ids: {}", ids.join(", "))]
+    TwoIdsForOneKey { session: String, key: String, ids: Vec<String> },
+    #[error("session {session}: message {id} was acknowledged for two keys: {} and {}", keys[0], keys[1])]
+    OneIdForTwoKeys { session: String, id: String, keys: [String; 2] },
+    #[error("session {session}: the service says that there are {said} messages but lists {listed}")]
+    WrongCount { session: String, said: u64, listed: u64 },
+    #[error(
+        "session {session}: message {acknowledged} was acknowledged before {begun_after} was begun but stands after it"
+    )]
+    OrderReversed { session: String, acknowledged: String, begun_after: String },
+    #[error(
+        "session {session}: position {last_seq} is the last, with {messages} messages and {others} other events known"
+    )]
+    SeqGap { session: String, last_seq: u64, messages: u64, others: u64 },
+    #[error("session {session}: two messages in a row have position {seq}")]
+    SeqRepeated { session: String, seq: u64 },
+    #[error("session {session}: message {id} has position {seq}, which is below that of the message before it")]
+    SeqBackwards { session: String, id: String, seq: u64 },
+    #[error("session {session}: a message stands after position {last_seq}, which is said to be the last")]
+    SeqBeyondLast { session: String, last_seq: u64 },
+    #[error("session {session}: message {id} has position {} in one place and {} in another", seqs[0], seqs[1])]
+    TwoSeqs { session: String, id: String, seqs: [u64; 2] },
+    #[error("session {session}: position {seq} belongs to message {} and to {}", ids[0], ids[1])]
+    OneSeqForTwo { session: String, seq: u64, ids: [String; 2] },
+    #[error("session {session}: reader {reader} saw message {id} twice")]
+    ReaderRepeated { reader: String, session: String, id: String },
+    #[error("session {session}: reader {reader} saw message {id} after one that stands behind it")]
+    ReaderReordered { reader: String, session: String, id: String },
+    #[error("session {session}: reader {reader} missed {} before {before}", some(missing))]
+    ReaderGap { reader: String, session: String, before: String, missing: Vec<String> },
+    #[error("session {session}: reader {reader} waited to the end and did not see {}", some(missing))]
+    ReaderIncomplete { reader: String, session: String, missing: Vec<String> },
+    #[error("session {session}: reader {reader} saw message {id}, which is not stored")]
+    ReaderSawUnstored { reader: String, session: String, id: String },
+    #[error("session {session}: reader {reader} saw position {seen} where {expected} was due")]
+    ReaderSeq { reader: String, session: String, expected: u64, seen: u64 },
+    #[error(
+        "session {session}: after message {after} reader {} saw {} but reader {} saw {}",
+        readers[0], saw[0], readers[1], saw[1]
+    )]
+    ReadersDisagree { session: String, after: String, readers: [String; 2], saw: [String; 2] },
+    #[error("session {session}: the history has no final state, so nothing can be said about it")]
+    NoFinalState { session: String },
+    #[error("session {session}: the history has two final states")]
+    TwoFinalStates { session: String },
+    #[error("session {session}: the history has different contents for key {key}")]
+    KeyReused { session: String, key: String },
+    #[error("session {session}: the history has the same content for keys {} and {}", keys[0], keys[1])]
+    AmbiguousContent { session: String, keys: [String; 2] },
+}
+
+/// Some of many ids, and how many more there are.
+fn some(ids: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<&str> = ids.iter().take(SHOWN).map(String::as_str).collect();
+    let more = ids.len().saturating_sub(SHOWN);
+    let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("{}{rest}", shown.join(", "))
+}

@@ -1,0 +1,128 @@
+//! `watch` and `check` against a service in this process, well and badly behaved.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::load::{json_of, loadgen};
+use crate::service::{Manners, Service};
+
+#[test]
+fn a_watch_receives_every_message_on_every_socket_and_times_them() {
+    let service = Service::start(Manners::default());
+    let dir = tempfile::tempdir().unwrap();
+    let ids = dir.path().join("ids");
+    let (url, ids) = (service.url(), ids.to_str().unwrap());
+    let send = ["send", "--url", &url, "--token", "T", "--warmup", "0s", "--json", "--quiet"];
+    let opened =
+        loadgen(&[&send, ["--sessions", "2", "--requests", "1", "--save-session-ids", ids].as_slice()].concat());
+    assert!(opened.status.success());
+    let watching = Command::new(env!("CARGO_BIN_EXE_chat-loadgen"))
+        .args(["watch", "--url", &url, "--token", "T", "--session-ids-file", ids, "--sockets", "6"])
+        .args(["--duration", "3s", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    service.until_sockets(6);
+    let sent = loadgen(&[&send, ["--session-ids-file", ids, "--requests", "100"].as_slice()].concat());
+    assert_eq!(json_of(&sent)["succeeded"], 100);
+    let output = watching.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let report = json_of(&output);
+    assert_eq!(report["messages"], 300, "{report}");
+    assert_eq!((&report["opened"], &report["orderFaults"]), (&6.into(), &0.into()));
+    assert!(report["deliveryUs"]["p50"].as_u64().is_some());
+    let document = include_str!("../../../../docs/loadgen.md");
+    for name in report.as_object().unwrap().keys() {
+        assert!(document.contains(&format!("`{name}`")), "docs/loadgen.md does not explain {name}");
+    }
+}
+
+fn check(manners: Manners, more: &[&str]) -> (Option<i32>, Value) {
+    let service = Service::start(manners);
+    let url = service.url();
+    let fixed = [
+        "check",
+        "--url",
+        &url,
+        "--secret",
+        "a secret of the test, long enough",
+        "--sessions",
+        "2",
+        "--writers",
+        "4",
+        "--readers",
+        "3",
+        "--duration",
+        "300ms",
+        "--settle",
+        "2s",
+        "--repeat-every",
+        "3",
+        "--json",
+    ];
+    let output = loadgen(&[&fixed, more].concat());
+    (output.status.code(), json_of(&output))
+}
+
+#[test]
+fn a_service_that_keeps_its_promises_passes() {
+    let (code, verdict) = check(Manners::default(), &[]);
+    assert_eq!((code, &verdict["good"]), (Some(0), &true.into()), "{verdict}");
+    assert!(verdict["acknowledged"].as_u64().unwrap() > 0);
+    assert!(verdict["seen"].as_u64() >= verdict["stored"].as_u64());
+    let document = include_str!("../../../../docs/loadgen.md");
+    for name in verdict.as_object().unwrap().keys() {
+        assert!(document.contains(&format!("`{name}`")), "docs/loadgen.md does not explain {name}");
+    }
+}
+
+#[test]
+fn a_service_that_loses_answers_and_sockets_but_no_message_passes() {
+    let manners = Manners { drop_answer_every: 5, busy_every: 7, cut_socket_after: 3, ..Manners::default() };
+    let (code, verdict) = check(manners, &[]);
+    assert_eq!((code, &verdict["good"]), (Some(0), &true.into()), "{verdict}");
+    assert!(verdict["unknown"].as_u64().unwrap() > 0, "{verdict}");
+    assert!(verdict["readerConnections"].as_u64().unwrap() > 6, "{verdict}");
+}
+
+#[test]
+fn a_reader_whom_the_service_refuses_a_replay_reads_pages() {
+    let manners = Manners { cut_socket_after: 3, socket_refuses_replay: true, ..Manners::default() };
+    let (code, verdict) = check(manners, &[]);
+    assert_eq!((code, &verdict["good"]), (Some(0), &true.into()), "{verdict}");
+}
+
+#[test]
+fn a_service_that_forgets_a_message_is_found_out() {
+    let (code, verdict) = check(Manners { forget_every: 4, ..Manners::default() }, &[]);
+    assert_eq!((code, &verdict["good"]), (Some(1), &false.into()));
+    let words = verdict["violations"].to_string();
+    assert!(words.contains("was acknowledged but is not stored"), "{words}");
+}
+
+#[test]
+fn a_socket_that_skips_a_message_is_found_out() {
+    let (code, verdict) = check(Manners { skip_on_socket_every: 3, ..Manners::default() }, &[]);
+    assert_eq!((code, &verdict["good"]), (Some(1), &false.into()));
+    assert!(verdict["violations"].to_string().contains("missed"), "{verdict}");
+}
+
+#[test]
+fn a_saved_history_can_be_checked_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("history.jsonl");
+    let file = file.to_str().unwrap();
+    let manners = Manners { forget_every: 4, ..Manners::default() };
+    let (code, first) = check(manners, &["--history", file]);
+    assert_eq!(code, Some(1));
+    let again = loadgen(&["check", "--from", file, "--json"]);
+    assert_eq!(again.status.code(), Some(1));
+    let again = json_of(&again);
+    assert_eq!(again["violationCount"], first["violationCount"]);
+    assert_eq!(again["attempts"], first["attempts"]);
+    let shown = loadgen(&["check", "--from", file, "--show", "1"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert_eq!(shown.matches("wrong: ").count(), 1, "{shown}");
+    assert!(shown.contains("bad: "), "{shown}");
+}
