@@ -6,8 +6,10 @@ mod auth;
 mod dto;
 mod error;
 mod handlers;
+mod metering;
 mod middleware;
 mod openapi;
+mod page_cache;
 mod readiness;
 mod request;
 mod routes;
@@ -44,7 +46,7 @@ pub struct Api {
 }
 
 /// What an operator decides about the HTTP edge.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpSettings {
     /// The address under which clients reach the service, without a slash at the end; derived from the request unless
     /// set.
@@ -53,4 +55,18 @@ pub struct HttpSettings {
     pub origins: Vec<String>,
     /// The times a socket keeps.
     pub sockets: SocketSettings,
+    /// How many bytes the newest pages of sessions in use may take in memory, 8 MiB by default; 0 keeps none. A page
+    /// is kept if it takes at most a sixteenth of it.
+    pub page_cache_bytes: usize,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            origins: Vec::new(),
+            sockets: SocketSettings::default(),
+            page_cache_bytes: 8 * 1024 * 1024,
+        }
+    }
 }

@@ -13,6 +13,7 @@ use crate::handlers::{
     get_stats, health, list_agents, list_sessions, mark_read, put_agent, send_message, send_typing, transfer_session,
     watch_session,
 };
+use crate::metering::RouteMetrics;
 use crate::openapi;
 
 /// An address with the methods it takes.
@@ -85,7 +86,8 @@ pub(crate) fn register(config: &mut ServiceConfig) {
     for endpoint in endpoints() {
         let allowed: Vec<&str> = endpoint.methods.iter().map(|(method, _)| method.as_str()).collect();
         let allowed = allowed.join(", ");
-        let mut resource = web::resource(endpoint.path);
+        let metrics = RouteMetrics::new(endpoint.path, endpoint.methods.iter().map(|(method, _)| method));
+        let mut resource = web::resource(endpoint.path).app_data(metrics);
         for (method, route) in endpoint.methods {
             resource = resource.route(route.method(method));
         }

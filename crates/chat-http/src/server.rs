@@ -13,7 +13,8 @@ use actix_web::{App, HttpServer};
 use tracing_actix_web::TracingLogger;
 
 use crate::Api;
-use crate::middleware::{RequestSpan, cors, finish};
+use crate::metering::RequestMetrics;
+use crate::middleware::{RequestSpan, cors, finish, measure};
 use crate::routes;
 use crate::state::State;
 
@@ -34,7 +35,7 @@ pub struct Server {
 
 impl Server {
     /// Starts to serve on `listener` with `workers` threads. It needs a tokio runtime around it, which the adapters'
-    /// background work runs on.
+    /// background work runs on. What it counts goes to the recorder that the process has by then.
     pub fn start(listener: TcpListener, api: Api, workers: usize) -> io::Result<Self> {
         let addr = listener.local_addr()?;
         let draining = Arc::new(AtomicBool::new(false));
@@ -43,10 +44,12 @@ impl Server {
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(state.clone())
+                .app_data(RequestMetrics::new())
                 .configure(routes::register)
                 .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
                 .wrap(from_fn(finish))
                 .wrap(TracingLogger::<RequestSpan>::new())
+                .wrap(from_fn(measure))
         })
         .workers(workers)
         .client_request_timeout(HEADER_LIMIT)

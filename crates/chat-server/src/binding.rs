@@ -1,21 +1,22 @@
 //! The database and the attachment store belong together: what no message of the database refers to is removed from
 //! the attachment store after a day, and beside another database, or a second server, that would be what others need.
-//! So the store is held by one server at a time, and carries the identity of its database.
+//! So the store carries the identity of its database, and is held by one server at a time, or by several that all use
+//! the same database.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 
-use crate::exclusive::{self, Held};
+use uuid::Uuid;
+
+use crate::exclusive::{self, Held, Sharing};
 
 /// Names the database, inside the attachments' directory.
 const MARK: &str = "database-id";
-/// The mark while it is written.
-const DRAFT: &str = "database-id.new";
-/// What the server that uses the directory holds.
+/// What the servers that use the directory hold.
 const LOCK: &str = "lock";
 
 /// A database as the mark and the operator know it.
@@ -25,6 +26,8 @@ pub(crate) struct Bound<'a> {
     pub(crate) identity: &'a str,
     /// What the operator calls it.
     pub(crate) name: &'a str,
+    /// Whether several servers may use it.
+    pub(crate) sharing: Sharing,
 }
 
 /// Holds the attachments' directory `root` for this process, and marks it as the database's where it has no mark yet.
@@ -33,43 +36,50 @@ pub(crate) struct Bound<'a> {
 /// Another server holds the directory, it belongs to another database, or it cannot be read or written.
 pub(crate) fn bind(root: &Path, database: Bound<'_>) -> anyhow::Result<Held> {
     let what = format!("the attachments {}", root.display());
-    let held = exclusive::hold(&root.join(LOCK), &what, "--attachments-url (CHAT_ATTACHMENTS_URL)")?;
+    let held = exclusive::hold(&root.join(LOCK), &what, "--attachments-url (CHAT_ATTACHMENTS_URL)", database.sharing)?;
     let path = root.join(MARK);
     let shown = path.display();
-    match fs::read_to_string(&path) {
-        Ok(mark) if mark.trim() == database.identity => {}
-        Ok(_) => bail!(
-            "{what} belong to another database than {} ({shown} says which); choose the database they belong to with \
-             --database-url (CHAT_DATABASE_URL), or another directory with --attachments-url (CHAT_ATTACHMENTS_URL)",
-            database.name,
-        ),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            mark(root, database.identity).with_context(|| format!("cannot write {shown}"))?;
-        }
-        Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
+    if !path.try_exists().with_context(|| format!("cannot look for {shown}"))? {
+        mark(root, database.identity).with_context(|| format!("cannot write {shown}"))?;
     }
+    // Read in any case: of two servers that share the directory and start at once, one has made the mark.
+    let mark = fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
+    ensure!(
+        mark.trim() == database.identity,
+        "{what} belong to another database than {} ({shown} says which); choose the database they belong to with \
+         --database-url (CHAT_DATABASE_URL), or another directory with --attachments-url (CHAT_ATTACHMENTS_URL)",
+        database.name,
+    );
     Ok(held)
 }
 
-/// Writes the mark beside its place and moves it there, so that it is missing or whole whenever the power goes. What
-/// is left of an earlier try is written over: nobody else writes here while the directory is held.
+/// Writes the mark beside its place and links it there unless there is one, so that it is missing or whole whenever
+/// the power goes, and never changes. After a crash a draft may be left, which means nothing.
 fn mark(root: &Path, identity: &str) -> io::Result<()> {
-    let draft = root.join(DRAFT);
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
-    writeln!(file, "{identity}")?;
-    file.sync_all()?;
-    fs::rename(&draft, root.join(MARK))?;
+    // A name of its own: a server on another machine may do the same at this moment.
+    let draft = root.join(format!("{MARK}.{}", Uuid::now_v7()));
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&draft)?;
+    let linked = writeln!(file, "{identity}")
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::hard_link(&draft, root.join(MARK)));
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
     File::open(root)?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::Barrier;
+    use std::thread;
 
     use super::*;
 
-    const OURS: Bound<'_> = Bound { identity: "0123456789abcdef", name: "sqlite:///ours.db" };
-    const OTHER: Bound<'_> = Bound { identity: "fedcba9876543210", name: "sqlite:///other.db" };
+    const OURS: Bound<'_> = Bound { identity: "0123456789abcdef", name: "sqlite:///ours.db", sharing: Sharing::Alone };
+    const OTHER: Bound<'_> = Bound { identity: "fedcba9876543210", name: "sqlite:///other.db", ..OURS };
 
     #[test]
     fn a_directory_stays_with_the_database_that_used_it_first() {
@@ -85,13 +95,12 @@ mod tests {
     #[test]
     fn the_mark_is_whole_and_for_its_owner_alone() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(DRAFT), "what a crash left of an earlier and longer try").unwrap();
-        fs::set_permissions(dir.path().join(DRAFT), fs::Permissions::from_mode(0o600)).unwrap();
         drop(bind(dir.path(), OURS).unwrap());
         let path = dir.path().join(MARK);
         assert_eq!(fs::read_to_string(&path).unwrap(), "0123456789abcdef\n");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(!dir.path().join(DRAFT).exists());
+        let names = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.filter(|name| name != LOCK).collect::<Vec<_>>(), [MARK]);
     }
 
     #[test]
@@ -100,6 +109,44 @@ mod tests {
         fs::create_dir(dir.path().join(MARK)).unwrap();
         let refused = bind(dir.path(), OURS).unwrap_err().to_string();
         assert!(refused.contains("cannot read") && refused.contains(MARK), "{refused}");
+    }
+
+    #[test]
+    fn of_databases_that_share_a_directory_from_the_same_moment_one_gets_it() {
+        // Several rounds, since in some of them no two servers meet between the same two steps.
+        for _round in 0..50 {
+            let dir = tempfile::tempdir().unwrap();
+            let identities: Vec<String> = (0..8).map(|number| format!("{number:032x}")).collect();
+            let outcomes = bind_at_once(dir.path(), &identities);
+            let mark = fs::read_to_string(dir.path().join(MARK)).unwrap();
+            for (identity, outcome) in identities.iter().zip(outcomes) {
+                assert_eq!(outcome.is_ok(), mark.trim() == identity, "{identity} beside {mark}: {outcome:?}");
+            }
+        }
+    }
+
+    fn bind_at_once(root: &Path, identities: &[String]) -> Vec<anyhow::Result<Held>> {
+        let begin = Barrier::new(identities.len());
+        thread::scope(|scope| {
+            let begin = &begin;
+            let bind = |identity| {
+                begin.wait();
+                bind(root, Bound { identity, name: "postgres://db/chat", sharing: Sharing::Shared })
+            };
+            let servers: Vec<_> = identities.iter().map(|identity| scope.spawn(move || bind(identity))).collect();
+            servers.into_iter().map(|server| server.join().unwrap()).collect()
+        })
+    }
+
+    #[test]
+    fn servers_of_one_database_share_a_directory_but_not_with_one_that_wants_it_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = Bound { sharing: Sharing::Shared, ..OURS };
+        let nodes = [bind(dir.path(), shared).unwrap(), bind(dir.path(), shared).unwrap()];
+        let refused = bind(dir.path(), OURS).unwrap_err().to_string();
+        assert!(refused.contains("another chat-server uses the attachments"), "{refused}");
+        drop(nodes);
+        bind(dir.path(), OURS).unwrap();
     }
 
     #[test]

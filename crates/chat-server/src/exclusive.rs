@@ -1,4 +1,4 @@
-//! A file that one process holds at a time.
+//! A file that one process holds at a time, or several that share it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,27 +12,49 @@ pub(crate) struct Held {
     _file: Option<File>,
 }
 
+/// Who else may hold the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// Nobody.
+    Alone,
+    /// All who share it too.
+    Shared,
+}
+
 /// Takes hold of `what` by locking the file `path` beside it, which is made when it is missing and never removed.
 /// `option` names what another place is chosen with.
 ///
 /// # Errors
-/// Another process holds it.
-pub(crate) fn hold(path: &Path, what: &str, option: &str) -> anyhow::Result<Held> {
+/// Another process holds it, and one of the two wants it alone.
+pub(crate) fn hold(path: &Path, what: &str, option: &str, sharing: Sharing) -> anyhow::Result<Held> {
     let shown = path.display();
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
+        // A network file system may grant a shared lock only on a file that is open for reading.
+        .read(true)
         .write(true)
         .mode(0o600)
         .open(path)
         .with_context(|| format!("cannot open {shown}; check that its directory exists and can be written to"))?;
-    match file.try_lock() {
+    let locked = match sharing {
+        Sharing::Alone => file.try_lock(),
+        Sharing::Shared => file.try_lock_shared(),
+    };
+    match locked {
         Ok(()) => Ok(Held { _file: Some(file) }),
         Err(TryLockError::WouldBlock) => {
             bail!("another chat-server uses {what}; stop it, or choose another place with {option}")
         }
         Err(TryLockError::Error(error)) => {
-            tracing::warn!(%error, "this file system has no locks: make sure that no other server uses {what}");
+            match sharing {
+                Sharing::Alone => tracing::warn!(
+                    %error, "this file system has no locks: make sure that no other server uses {what}"
+                ),
+                Sharing::Shared => tracing::warn!(
+                    %error, "this file system has no locks: make sure that no server with SQLite uses {what}"
+                ),
+            }
             Ok(Held { _file: None })
         }
     }
@@ -43,13 +65,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_has_one_holder_at_a_time() {
+    fn a_file_is_held_by_one_alone_or_by_several_who_share_it() {
+        use Sharing::{Alone, Shared};
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("chat.db.lock");
-        let held = hold(&path, "the database chat.db", "--data-dir").unwrap();
-        let refused = hold(&path, "the database chat.db", "--data-dir").unwrap_err().to_string();
-        assert!(refused.contains("the database chat.db") && refused.contains("--data-dir"), "{refused}");
-        drop(held);
-        hold(&path, "the database chat.db", "--data-dir").unwrap();
+        let hold = |sharing| hold(&path, "the database chat.db", "--data-dir", sharing);
+        for (first, second, together) in
+            [(Alone, Alone, false), (Alone, Shared, false), (Shared, Alone, false), (Shared, Shared, true)]
+        {
+            let held = hold(first).unwrap();
+            match hold(second) {
+                Ok(_) => assert!(together, "{first:?} and {second:?}"),
+                Err(refused) => {
+                    let refused = refused.to_string();
+                    assert!(!together, "{first:?} and {second:?}: {refused}");
+                    assert!(refused.contains("the database chat.db") && refused.contains("--data-dir"), "{refused}");
+                }
+            }
+            drop(held);
+            hold(second).unwrap();
+        }
     }
 }

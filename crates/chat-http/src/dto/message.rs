@@ -1,9 +1,7 @@
 //! Messages on the wire.
 
 use chat_domain::error::{Input, Invalid};
-use chat_domain::model::{
-    ChatMessage, ChatSession, DeliveryStatus, MAX_RECEIPT_MESSAGES, MessageId, MessagePage, Party, Timestamp,
-};
+use chat_domain::model::{ChatMessage, DeliveryStatus, MAX_RECEIPT_MESSAGES, MessageId, Party, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -90,8 +88,9 @@ impl<'a> MessageDto<'a> {
     }
 }
 
+// Describes what `MessagesJson::page` writes; a test compares the two.
 /// A page of messages, oldest first.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ChatMessagePage)]
 pub(crate) struct MessagePageDto<'a> {
@@ -104,13 +103,54 @@ pub(crate) struct MessagePageDto<'a> {
     has_more: bool,
 }
 
-impl<'a> MessagePageDto<'a> {
-    pub(crate) fn new(session: &ChatSession, page: &'a MessagePage, base: &BaseUrl) -> Self {
-        Self {
-            messages: page.messages.iter().map(|message| MessageDto::new(message, base)).collect(),
-            total_count: session.progress.message_count,
-            has_more: page.has_more,
+/// Messages in the order of their page, each written once. Every page that ends with the newest of them is a tail of
+/// the same bytes, so it costs one copy.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct MessagesJson {
+    /// The items of a JSON array, with the commas between them.
+    items: Box<[u8]>,
+    /// Where each item starts.
+    starts: Box<[usize]>,
+}
+
+impl MessagesJson {
+    /// About how many bytes a message has besides its text, and a file in it.
+    const FRAME: usize = 192;
+
+    /// Writes messages one by one, without a second form of them in memory.
+    pub(crate) fn write(messages: &[ChatMessage], base: &BaseUrl) -> serde_json::Result<Self> {
+        let size = |message: &ChatMessage| {
+            message.content.as_str().len() + Self::FRAME + message.attachments.len() * (Self::FRAME + base.len())
+        };
+        let mut items = Vec::with_capacity(messages.iter().map(size).sum());
+        let mut starts = Vec::with_capacity(messages.len());
+        for message in messages {
+            if !items.is_empty() {
+                items.push(b',');
+            }
+            starts.push(items.len());
+            serde_json::to_writer(&mut items, &MessageDto::new(message, base))?;
         }
+        Ok(Self { items: items.into_boxed_slice(), starts: starts.into_boxed_slice() })
+    }
+
+    /// How many messages there are.
+    pub(crate) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// How many bytes it holds on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.items.len() + size_of_val(&*self.starts)
+    }
+
+    /// The body of the page of the newest `limit` messages, or of all when there are fewer.
+    pub(crate) fn page(&self, limit: usize, total_count: u64, has_more: bool) -> Vec<u8> {
+        let skipped = self.len().saturating_sub(limit);
+        let start = self.starts.get(skipped).copied().unwrap_or(self.items.len());
+        let items = self.items.get(start..).unwrap_or_default();
+        let tail = format!("],\"totalCount\":{total_count},\"hasMore\":{has_more}}}");
+        [br#"{"messages":["#, items, tail.as_bytes()].concat()
     }
 }
 
@@ -180,5 +220,54 @@ pub(crate) struct TypingBody {
 impl TypingBody {
     pub(crate) fn parse(self) -> Input<bool> {
         self.is_typing.ok_or_else(|| Invalid::new("isTyping", "is required"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_domain::model::{Content, Delivery, Seq};
+    use chat_testkit::fixtures::{alice, attachment, message_id, session_id, start};
+
+    use super::*;
+
+    fn message(n: u64, content: &str, delivery: Delivery) -> ChatMessage {
+        ChatMessage {
+            id: message_id(n),
+            session_id: session_id(1),
+            seq: Seq::new(n),
+            author: alice().id,
+            sender: Party::User,
+            content: Content::from_store(content.to_owned()),
+            sent_at: start(),
+            delivery,
+            attachments: (1..n).map(|file| attachment(file, b"bytes")).collect(),
+        }
+    }
+
+    #[test]
+    fn a_page_is_what_the_schema_describes_for_every_limit() {
+        let at = start();
+        let all = [
+            message(1, "\"quoted\", \\ and \u{1}", Delivery::Read { delivered_at: at, at }),
+            message(2, "", Delivery::Delivered { at }),
+            message(3, "],\u{1f600}\u{2028}", Delivery::Sent),
+        ];
+        let base = BaseUrl::default();
+        for count in 0..=all.len() {
+            let written = MessagesJson::write(&all[..count], &base).unwrap();
+            assert_eq!(written.len(), count);
+            for limit in 1..=4 {
+                for has_more in [false, true] {
+                    let newest = &all[count.saturating_sub(limit)..count];
+                    let described = MessagePageDto {
+                        messages: newest.iter().map(|message| MessageDto::new(message, &base)).collect(),
+                        total_count: 7,
+                        has_more,
+                    };
+                    let described = serde_json::to_string(&described).unwrap();
+                    assert_eq!(String::from_utf8(written.page(limit, 7, has_more)).unwrap(), described);
+                }
+            }
+        }
     }
 }

@@ -11,6 +11,8 @@ mod wire;
 pub(crate) use agent::{AgentDto, AgentListDto, PutAgentBody};
 pub(crate) use attachment::AttachmentDto;
 pub(crate) use event::FrameDto;
-pub(crate) use message::{MessageDto, MessagePageDto, MultipartMessageBody, ReadBody, SendMessageBody, TypingBody};
+pub(crate) use message::{
+    MessageDto, MessagePageDto, MessagesJson, MultipartMessageBody, ReadBody, SendMessageBody, TypingBody,
+};
 pub(crate) use session::{AssignBody, CreateSessionBody, SessionDto, SessionListDto, TransferBody};
 pub(crate) use stats::StatsDto;

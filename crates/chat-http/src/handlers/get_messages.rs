@@ -1,5 +1,6 @@
 //! `GET /api/chat/sessions/{sessionId}/messages`
 
+use actix_web::http::header::ContentType;
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
 use chat_domain::error::Input;
@@ -29,11 +30,12 @@ use crate::request::{BaseUrl, Query, session_id};
 pub(crate) async fn get_messages(caller: Caller, app: App, path: Path<String>, request: HttpRequest) -> Answer {
     let id = session_id(&path)?;
     let query = message_query(Query::parse(request.query_string()));
+    let (query, lookup) = app.pages.look_up(id, query, BaseUrl::of(&request, &app.settings));
     let (session, page) = app.service.get_messages(caller.principal(), id, query).await?;
-    let base = BaseUrl::of(&request, &app.settings);
     Ok(HttpResponse::Ok()
         .insert_header(("X-Chat-Seq", session.progress.last_seq.get()))
-        .json(MessagePageDto::new(&session, &page, &base)))
+        .content_type(ContentType::json())
+        .body(lookup.body(&session, page)?))
 }
 
 fn message_query(mut query: Query<'_>) -> Input<MessageQuery> {
@@ -57,5 +59,5 @@ fn message_query(mut query: Query<'_>) -> Input<MessageQuery> {
             MessageCursor::Newest
         }
     };
-    query.problems.or(MessageQuery { cursor, limit })
+    query.problems.or(MessageQuery { cursor, limit, known: None })
 }

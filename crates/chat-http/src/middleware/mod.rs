@@ -2,8 +2,10 @@
 
 mod cors;
 mod finish;
+mod measure;
 mod span;
 
 pub(crate) use cors::cors;
 pub(crate) use finish::finish;
+pub(crate) use measure::measure;
 pub(crate) use span::RequestSpan;

@@ -6,7 +6,7 @@ use actix_web::http::header::HOST;
 use crate::HttpSettings;
 
 /// What stands before a path in the addresses that are given out, without a slash at the end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BaseUrl(String);
 
 impl BaseUrl {
@@ -19,6 +19,11 @@ impl BaseUrl {
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).filter(|host| is_authority(host));
         // Without a usable Host header the addresses are relative to the server.
         Self(host.map(|host| format!("http://{host}")).unwrap_or_default())
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub(crate) fn join(&self, path: impl std::fmt::Display) -> String {

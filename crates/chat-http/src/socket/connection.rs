@@ -16,6 +16,7 @@ use super::{CloseCode, SocketSettings};
 use crate::auth::VerifiedToken;
 use crate::dto::FrameDto;
 use crate::handlers::App;
+use crate::metering::Raised;
 use crate::request::BaseUrl;
 
 const MAX_FRAME_BYTES: usize = 16 * 1024;
@@ -78,6 +79,7 @@ impl Socket {
 
     /// Serves the socket until one side ends it.
     pub(crate) async fn run(mut self, mut outgoing: Session, incoming: MessageStream) {
+        let _open = Raised::new(self.app.sockets_open.clone());
         let mut incoming = incoming.max_frame_size(MAX_FRAME_BYTES);
         tracing::debug!(session.id = %self.session_id, "socket opened");
         let end = loop {

@@ -1,5 +1,7 @@
 //! `GET /api/chat/sessions/{sessionId}/messages`
 
+mod cache;
+
 use chat_testkit::fixtures;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl};
 use crate::data_dir;
 use crate::wire::{self, Migrations};
 
@@ -34,7 +34,9 @@ enum Task {
 /// # Errors
 /// What the database fails with.
 pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
-    data_dir::make(&config.data_dir)?;
+    if let DatabaseUrl::Sqlite(_) = config.database_url {
+        data_dir::make(&config.data_dir)?;
+    }
     let migrations = Migrations::of(config);
     match arguments.task.as_ref().unwrap_or(&Task::Up) {
         Task::Up => {

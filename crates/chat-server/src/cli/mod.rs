@@ -46,6 +46,9 @@ enum Task {
     /// Print the reference document of the configuration.
     #[command(hide = true)]
     ConfigReference,
+    /// Print the reference document of the metrics.
+    #[command(hide = true)]
+    MetricsReference,
 }
 
 /// Runs the command that `arguments` ask for; `variables` are the names of the environment's variables.
@@ -68,7 +71,8 @@ pub(crate) fn run(
         Task::Agents(arguments) => agents::run(&Config::load(options)?, arguments, out),
         Task::CheckConfig => check_config::run(&Config::load(options)?, &command, &matches, out),
         Task::Openapi => openapi::run(out),
-        Task::ConfigReference => reference::run(&command, out),
+        Task::ConfigReference => reference::configuration(&command, out),
+        Task::MetricsReference => reference::metrics(out),
     }
 }
 

@@ -1,15 +1,24 @@
-//! `config-reference`: the document in `docs/reference/configuration.md`. Hidden, since it is for developers.
+//! `config-reference` and `metrics-reference`: documents in `docs/reference`. Hidden, since they are for developers.
 
 use std::io::Write;
 
 use clap::Command;
 
 use crate::config::reference;
+use crate::telemetry;
 
-/// Prints the document.
+/// Prints the document of the configuration.
 ///
 /// # Errors
 /// The output cannot be written.
-pub(super) fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn configuration(command: &Command, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(out.write_all(reference::render(command).as_bytes())?)
+}
+
+/// Prints the document of the metrics.
+///
+/// # Errors
+/// The output cannot be written.
+pub(super) fn metrics(out: &mut dyn Write) -> anyhow::Result<()> {
+    Ok(out.write_all(telemetry::metrics_reference().as_bytes())?)
 }

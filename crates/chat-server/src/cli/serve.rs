@@ -9,6 +9,7 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::admin::Admin;
 use crate::config::{Config, TokenKey};
 use crate::exclusive::Held;
 use crate::shutdown::{REQUESTS_GRACE, REQUESTS_LIMIT, STORE_LIMIT, Signals};
@@ -42,6 +43,7 @@ struct Running {
     server: Server,
     maintenance: JoinSet<()>,
     system: System,
+    admin: Option<Admin>,
     /// Held until the store is closed.
     _database: Option<Held>,
 }
@@ -67,6 +69,8 @@ async fn start(config: &Config, out: &mut dyn Write) -> anyhow::Result<Running> 
     let listener = TcpListener::bind(config.listen).with_context(|| {
         format!("cannot listen on {}; choose another address with --listen (CHAT_LISTEN)", config.listen)
     })?;
+    // First of all that does something: what counts takes its handle from here.
+    let admin = Admin::start(config.admin_listen)?;
     data_dir::make(&config.data_dir)?;
     let database = wire::hold_database(config)?;
     let system = System::assemble(config).await?;
@@ -82,6 +86,7 @@ async fn start(config: &Config, out: &mut dyn Write) -> anyhow::Result<Running> 
         settings: HttpSettings {
             public_url: config.public_url.clone(),
             origins: config.cors_origins.clone(),
+            page_cache_bytes: usize::try_from(config.page_cache).unwrap_or(usize::MAX),
             ..HttpSettings::default()
         },
     };
@@ -92,13 +97,14 @@ async fn start(config: &Config, out: &mut dyn Write) -> anyhow::Result<Running> 
         // It serves all the same, even where nobody reads its standard output.
         tracing::warn!("cannot print how to begin: {error:#}");
     }
-    Ok(Running { server, maintenance: maintenance::start(&system), system, _database: database })
+    let maintenance = maintenance::start(&system, admin.as_ref().map(Admin::metrics));
+    Ok(Running { server, maintenance, system, admin, _database: database })
 }
 
 impl Running {
     /// Ends everything in an order in which nothing that was accepted is lost.
     async fn stop(self) {
-        let Self { server, maintenance, system, _database } = self;
+        let Self { server, maintenance, system, admin, _database } = self;
         server.drain();
         system.end_streams();
         // The store is closed whether or not the server keeps to its limit.
@@ -108,6 +114,9 @@ impl Running {
         drop(maintenance);
         if timeout(STORE_LIMIT, system.close()).await.is_err() {
             tracing::error!("the store did not close within {} s", STORE_LIMIT.as_secs());
+        }
+        if let Some(admin) = admin {
+            admin.stop().await;
         }
     }
 }

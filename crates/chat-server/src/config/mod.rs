@@ -3,6 +3,7 @@
 mod environment;
 mod error;
 mod options;
+mod postgres_url;
 pub(crate) mod reference;
 pub(crate) mod units;
 mod values;
@@ -19,7 +20,8 @@ use secrecy::{ExposeSecret, SecretString};
 pub(crate) use environment::reject_unknown_variables;
 pub(crate) use error::ConfigError;
 pub(crate) use options::Options;
-pub(crate) use values::{AttachmentsUrl, DatabaseUrl, LogFilter, LogFormat, Switch};
+pub(crate) use postgres_url::PostgresUrl;
+pub(crate) use values::{AdminListen, AttachmentsUrl, DatabaseUrl, LogFilter, LogFormat, Switch};
 
 /// The shortest secret for HS256: as long as the hash (RFC 7518, 3.2).
 const MIN_SECRET_BYTES: usize = 32;
@@ -28,12 +30,19 @@ const MIN_SECRET_BYTES: usize = 32;
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    pub(crate) admin_listen: AdminListen,
     pub(crate) public_url: Option<String>,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) workers: usize,
     pub(crate) data_dir: PathBuf,
     pub(crate) database_url: DatabaseUrl,
-    pub(crate) sqlite_readers: u32,
+    pub(crate) database_readers: u32,
+    pub(crate) database_writers: usize,
+    pub(crate) read_queue: usize,
+    pub(crate) write_queue: usize,
+    pub(crate) write_batch: usize,
+    pub(crate) remembered_sessions: usize,
+    pub(crate) page_cache: u64,
     pub(crate) migrate: Switch,
     pub(crate) attachments_url: AttachmentsUrl,
     pub(crate) max_files: u16,
@@ -86,14 +95,31 @@ impl Config {
         let attachments_url =
             options.attachments_url.unwrap_or_else(|| AttachmentsUrl::File(options.data_dir.join("attachments")));
         let cores = thread::available_parallelism().map_or(1, usize::from);
+        let connections = Connections::by_default(&database_url, cores);
+        if matches!(database_url, DatabaseUrl::Sqlite(_))
+            && options.database_writers.is_some_and(|writers| writers != 1)
+        {
+            return Err(ConfigError::new(
+                "database_writers",
+                "must be 1 with SQLite, which lets one connection write at a time; leave the option out, or choose \
+                 PostgreSQL with --database-url",
+            ));
+        }
         Ok(Self {
             listen: options.listen,
+            admin_listen: options.admin_listen,
             public_url: options.public_url,
             cors_origins: options.cors_origins,
             workers: options.workers.map_or(cores, usize::from),
             data_dir: options.data_dir,
             database_url,
-            sqlite_readers: options.sqlite_readers.unwrap_or_else(|| u32::try_from(cores).unwrap_or(u32::MAX).max(2)),
+            database_readers: options.database_readers.unwrap_or(connections.readers),
+            database_writers: options.database_writers.unwrap_or(connections.writers),
+            read_queue: options.read_queue,
+            write_queue: options.write_queue,
+            write_batch: options.write_batch,
+            remembered_sessions: options.remembered_sessions,
+            page_cache: options.page_cache,
             migrate: options.migrate,
             attachments_url,
             max_files: options.max_files,
@@ -146,12 +172,19 @@ impl Config {
         // Taken apart completely, so that a new option cannot be forgotten here.
         let Self {
             listen,
+            admin_listen,
             public_url,
             cors_origins,
             workers,
             data_dir,
             database_url,
-            sqlite_readers,
+            database_readers,
+            database_writers,
+            read_queue,
+            write_queue,
+            write_batch,
+            remembered_sessions,
+            page_cache,
             migrate,
             attachments_url,
             max_files,
@@ -173,12 +206,19 @@ impl Config {
         let list = |entries: &[String]| or_unset((!entries.is_empty()).then(|| entries.join(",")));
         vec![
             ("listen", listen.to_string()),
+            ("admin_listen", admin_listen.to_string()),
             ("public_url", or_unset(public_url.clone())),
             ("cors_origins", list(cors_origins)),
             ("workers", workers.to_string()),
             ("data_dir", data_dir.display().to_string()),
             ("database_url", database_url.to_string()),
-            ("sqlite_readers", sqlite_readers.to_string()),
+            ("database_readers", database_readers.to_string()),
+            ("database_writers", database_writers.to_string()),
+            ("read_queue", read_queue.to_string()),
+            ("write_queue", write_queue.to_string()),
+            ("write_batch", write_batch.to_string()),
+            ("remembered_sessions", remembered_sessions.to_string()),
+            ("page_cache", units::show_size(*page_cache)),
             ("migrate", migrate.to_string()),
             ("attachments_url", attachments_url.to_string()),
             ("max_files", max_files.to_string()),
@@ -196,11 +236,43 @@ impl Config {
     }
 }
 
+/// How many connections a database gets when the operator does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Connections {
+    readers: u32,
+    writers: usize,
+}
+
+impl Connections {
+    /// Few, since more than two to four per core make everything slower, on the database's side too.
+    fn by_default(database: &DatabaseUrl, cores: usize) -> Self {
+        let readers = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        match database {
+            DatabaseUrl::Sqlite(_) => Self { readers: readers(cores.max(2)), writers: 1 },
+            DatabaseUrl::Postgres(_) => {
+                Self { readers: readers(cores.saturating_mul(2).min(16)), writers: (cores / 4).max(1) }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::{Args as _, Command};
 
     use super::*;
+
+    #[test]
+    fn each_database_gets_its_number_of_connections() {
+        let by_default = |url: &str, cores| {
+            let Connections { readers, writers } = Connections::by_default(&DatabaseUrl::parse(url).unwrap(), cores);
+            (readers, writers)
+        };
+        for (cores, sqlite, postgres) in [(1, (2, 1), (2, 1)), (4, (4, 1), (8, 1)), (16, (16, 1), (16, 4))] {
+            assert_eq!(by_default("sqlite://chat.db", cores), sqlite);
+            assert_eq!(by_default("postgres://db/chat", cores), postgres);
+        }
+    }
 
     #[test]
     fn every_option_is_named_after_its_field_and_shown_in_order() {

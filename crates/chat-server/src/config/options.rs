@@ -11,7 +11,7 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::units;
-use super::values::{self, AttachmentsUrl, LogFilter, LogFormat, Switch};
+use super::values::{self, AdminListen, AttachmentsUrl, LogFilter, LogFormat, Switch};
 
 /// The options as given, before those that depend on each other are put together.
 #[derive(Args, Clone, Debug)]
@@ -21,6 +21,12 @@ pub(crate) struct Options {
     #[arg(long, env = "CHAT_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     #[arg(value_parser = values::listen, global = true, help_heading = "Serving")]
     pub(crate) listen: SocketAddr,
+
+    /// The address and port that serve the server's metrics to Prometheus under `/metrics`, apart from everything else;
+    /// port 0 takes a free one, `off` serves none. Whoever reaches it may read them.
+    #[arg(long, env = "CHAT_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9464")]
+    #[arg(value_parser = AdminListen::parse, global = true, help_heading = "Serving")]
+    pub(crate) admin_listen: AdminListen,
 
     /// The base URL under which clients reach the server, for the links in its answers. Needed behind a proxy.
     #[arg(long, env = "CHAT_PUBLIC_URL", value_name = "URL")]
@@ -42,15 +48,51 @@ pub(crate) struct Options {
     #[arg(global = true, help_heading = "Data")]
     pub(crate) data_dir: PathBuf,
 
-    /// The database, such as `sqlite:///var/lib/chat/chat.db`.
+    /// The database: an SQLite file such as `sqlite:///var/lib/chat/chat.db`, or PostgreSQL such as
+    /// `postgres://chat:secret@db.example.com:5432/chat`. Prefer the variable where it holds a password: other users of
+    /// the machine can see a flag.
     #[arg(long, env = "CHAT_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     #[arg(global = true, help_heading = "Data")]
     pub(crate) database_url: Option<String>,
 
-    /// The connections that read the SQLite database at the same time. Writing always takes one more.
-    #[arg(long, env = "CHAT_SQLITE_READERS", value_name = "NUMBER")]
+    /// The connections that read the database at the same time. More than two to four for each core of the database
+    /// make everything slower.
+    #[arg(long, env = "CHAT_DATABASE_READERS", value_name = "NUMBER")]
     #[arg(value_parser = values::count::<u32, 64>, global = true, help_heading = "Data")]
-    pub(crate) sqlite_readers: Option<u32>,
+    pub(crate) database_readers: Option<u32>,
+
+    /// The connections that write to the database, each the sessions that fall to it. SQLite takes one.
+    #[arg(long, env = "CHAT_DATABASE_WRITERS", value_name = "NUMBER")]
+    #[arg(value_parser = values::count::<usize, 64>, global = true, help_heading = "Data")]
+    pub(crate) database_writers: Option<usize>,
+
+    /// The reads that are with the reading connections at most, running or in line; more wait before them.
+    #[arg(long, env = "CHAT_READ_QUEUE", value_name = "NUMBER", default_value = "256")]
+    #[arg(value_parser = values::count::<usize, 65_536>, global = true, help_heading = "Data")]
+    pub(crate) read_queue: usize,
+
+    /// The writes that wait for a writer at most; more are answered with 503 and `Retry-After`.
+    #[arg(long, env = "CHAT_WRITE_QUEUE", value_name = "NUMBER", default_value = "4096")]
+    #[arg(value_parser = values::count::<usize, 1_000_000>, global = true, help_heading = "Data")]
+    pub(crate) write_queue: usize,
+
+    /// The writes that are committed together at most. They are not waited for: what waits when the last commit is done
+    /// goes into the next.
+    #[arg(long, env = "CHAT_WRITE_BATCH", value_name = "NUMBER", default_value = "512")]
+    #[arg(value_parser = values::count::<usize, 4096>, global = true, help_heading = "Data")]
+    pub(crate) write_batch: usize,
+
+    /// The sessions that a writer to PostgreSQL remembers as it left them, which saves reading them before the next
+    /// message; 0 for none.
+    #[arg(long, env = "CHAT_REMEMBERED_SESSIONS", value_name = "NUMBER", default_value = "16384")]
+    #[arg(value_parser = values::count_or_none::<usize, 1_000_000>, global = true, help_heading = "Data")]
+    pub(crate) remembered_sessions: usize,
+
+    /// The memory in which the newest messages of sessions in use are kept ready to be sent; 0 for none. They are sent
+    /// only when the database says in the same request that they are current.
+    #[arg(long, env = "CHAT_PAGE_CACHE", value_name = "SIZE", default_value = "8MiB")]
+    #[arg(value_parser = units::size_or_none, global = true, help_heading = "Data")]
+    pub(crate) page_cache: u64,
 
     /// Whether pending migrations are applied at start. When `off`, the server refuses to start on an old schema and
     /// `chat-server migrate up` brings it up to date.
@@ -121,12 +163,13 @@ pub(crate) struct Options {
 }
 
 /// The defaults that are worked out when the server starts, in words. Options that are simply unset say so here.
-pub(crate) const DERIVED_DEFAULTS: [(&str, &str); 11] = [
+pub(crate) const DERIVED_DEFAULTS: [(&str, &str); 12] = [
     ("public_url", "taken from each request"),
     ("cors_origins", "none"),
     ("workers", "one for each core"),
     ("database_url", "sqlite://<data dir>/chat.db"),
-    ("sqlite_readers", "one for each core, at least 2"),
+    ("database_readers", "SQLite: one for each core, at least 2; PostgreSQL: 2 for each core, at most 16"),
+    ("database_writers", "SQLite: 1; PostgreSQL: 1 for every 4 cores, at least 1"),
     ("attachments_url", "file://<data dir>/attachments"),
     ("jwt_secret", "unset, which means development mode"),
     ("jwt_issuer", "unset, not checked"),

@@ -22,6 +22,11 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "must be a size above zero with its unit, such as 500KiB, 25MiB or 1GiB".to_owned())
 }
 
+/// Reads a size in bytes, or `0` for none.
+pub(crate) fn size_or_none(text: &str) -> Result<u64, String> {
+    if text == "0" { Ok(0) } else { size(text).map_err(|problem| format!("{problem}, or 0")) }
+}
+
 /// Reads a duration of at least one millisecond.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     quantity(text, &DURATION_UNITS)
@@ -32,6 +37,9 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 /// Writes a size in the largest binary unit that divides it, so that it reads back as the same number.
 pub(crate) fn show_size(bytes: u64) -> String {
+    if bytes == 0 {
+        return "0".to_owned();
+    }
     let unit = SIZE_UNITS.iter().rev().find(|(name, unit)| name.ends_with("iB") && bytes.is_multiple_of(*unit));
     match unit {
         Some((name, unit)) => format!("{}{name}", bytes / unit),
@@ -70,6 +78,9 @@ mod tests {
             assert_eq!(size(&show_size(bytes)), Ok(bytes));
         }
         assert_eq!(show_size(26_214_400), "25MiB");
+        assert_eq!(size_or_none(&show_size(0)), Ok(0));
+        assert_eq!(size_or_none(&show_size(8 << 20)), Ok(8 << 20));
+        assert!(size_or_none("00").is_err() && size(&show_size(0)).is_err());
     }
 
     #[test]

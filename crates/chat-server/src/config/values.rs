@@ -12,23 +12,30 @@ use clap::ValueEnum;
 use secrecy::SecretString;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-/// Where sessions and messages are kept. Postgres joins here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use super::postgres_url::PostgresUrl;
+
+/// Where sessions and messages are kept.
+#[derive(Clone, Debug)]
 pub(crate) enum DatabaseUrl {
     /// An SQLite file.
     Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(PostgresUrl),
 }
 
 impl DatabaseUrl {
     /// Reads a database URL. The error never repeats the text, which may hold a password.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        const VALID: &str = "a valid value is sqlite:///var/lib/chat/chat.db";
+        const VALID: &str =
+            "valid values are sqlite:///var/lib/chat/chat.db and postgres://chat:secret@db.example.com:5432/chat";
         match text.split_once("://") {
             Some(("sqlite", path)) => {
                 Ok(Self::Sqlite(local_path(path).map_err(|problem| format!("{problem}; {VALID}"))?))
             }
-            Some(("postgres" | "postgresql", _)) => Err(format!("PostgreSQL is not supported by this build; {VALID}")),
-            Some((scheme, _)) => Err(format!("`{scheme}://` is not a database this server knows; {VALID}")),
+            Some(("postgres" | "postgresql", rest)) => {
+                Ok(Self::Postgres(PostgresUrl::parse(rest).map_err(|problem| format!("{problem}; {VALID}"))?))
+            }
+            Some(_) => Err(format!("must begin with sqlite:// or postgres://; {VALID}")),
             None => Err(format!("must be a URL; {VALID}")),
         }
     }
@@ -38,6 +45,7 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(url) => url.fmt(f),
         }
     }
 }
@@ -85,6 +93,36 @@ fn local_path(text: &str) -> Result<PathBuf, String> {
 pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "must be an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080".to_owned())
+}
+
+/// Where the figures about the server are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AdminListen {
+    /// On this address.
+    At(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
+impl AdminListen {
+    /// Reads the address or `off`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            address => address.parse().map(Self::At).map_err(|_| {
+                "must be an IP address and a port, such as 127.0.0.1:9464 or 0.0.0.0:9464, or off".to_owned()
+            }),
+        }
+    }
+}
+
+impl fmt::Display for AdminListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(address) => address.fmt(f),
+            Self::Off => f.write_str("off"),
+        }
+    }
 }
 
 /// Reads the public base URL, without the slash at its end.
@@ -140,8 +178,19 @@ pub(crate) fn text(text: &str) -> Result<String, String> {
 
 /// Reads a whole number from 1 to `MAX`.
 pub(crate) fn count<T: TryFrom<u32>, const MAX: u32>(text: &str) -> Result<T, String> {
-    let number = text.parse().ok().filter(|number| (1..=MAX).contains(number));
-    number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| format!("must be a whole number from 1 to {MAX}"))
+    whole_number(text, 1, MAX)
+}
+
+/// Reads a whole number from 0, which means none, to `MAX`.
+pub(crate) fn count_or_none<T: TryFrom<u32>, const MAX: u32>(text: &str) -> Result<T, String> {
+    whole_number(text, 0, MAX)
+}
+
+fn whole_number<T: TryFrom<u32>>(text: &str, min: u32, max: u32) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| (min..=max).contains(number));
+    number
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or_else(|| format!("must be a whole number from {min} to {max}"))
 }
 
 /// Reads the dotted path of the claim with the role.
@@ -245,14 +294,36 @@ mod tests {
 
     #[test]
     fn a_database_url_names_a_file() {
-        let parsed = DatabaseUrl::parse("sqlite:///var/lib/chat/chat.db");
-        assert_eq!(parsed, Ok(DatabaseUrl::Sqlite(PathBuf::from("/var/lib/chat/chat.db"))));
-        assert_eq!(DatabaseUrl::parse("sqlite://chat.db"), Ok(DatabaseUrl::Sqlite(PathBuf::from("chat.db"))));
+        for (text, file) in
+            [("sqlite:///var/lib/chat/chat.db", "/var/lib/chat/chat.db"), ("sqlite://chat.db", "chat.db")]
+        {
+            let parsed = DatabaseUrl::parse(text).unwrap();
+            assert!(matches!(&parsed, DatabaseUrl::Sqlite(path) if path.as_os_str() == file), "{parsed:?}");
+            assert_eq!(parsed.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn both_schemes_of_postgres_mean_the_same() {
+        for text in ["postgres://chat:canary@db/chat", "postgresql://chat:canary@db/chat"] {
+            let parsed = DatabaseUrl::parse(text).unwrap();
+            assert_eq!(parsed.to_string(), "postgres://chat@db/chat");
+            assert!(!format!("{parsed:?}").contains("canary"));
+        }
+    }
+
+    #[test]
+    fn the_admin_address_can_be_off() {
+        assert_eq!(AdminListen::parse("off"), Ok(AdminListen::Off));
+        assert_eq!(AdminListen::parse("[::1]:9464").unwrap().to_string(), "[::1]:9464");
+        for text in ["", "Off", "localhost:9464", "127.0.0.1", ":9464"] {
+            assert!(AdminListen::parse(text).is_err(), "{text:?} was taken");
+        }
     }
 
     #[test]
     fn a_refused_database_url_does_not_give_its_password_away() {
-        for text in ["postgres://chat:canary@db/chat", "mysql://chat:canary@db/chat", "chat:canary@db"] {
+        for text in ["postgres://chat:canary@db", "mysql://chat:canary@db/chat", "canary://db", "chat:canary@db"] {
             let problem = DatabaseUrl::parse(text).unwrap_err();
             assert!(!problem.contains("canary"), "{problem}");
             assert!(problem.contains("sqlite:///var/lib/chat/chat.db"), "{problem}");

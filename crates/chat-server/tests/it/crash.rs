@@ -144,7 +144,7 @@ async fn send(person: &Person, session: &str, key: &str) -> Option<Response> {
 }
 
 async fn verify_session(alice: &Person, session: &str, kept: &[&Acknowledged]) {
-    let (listed, head) = list(alice, session).await;
+    let (listed, head) = alice.all_messages(session).await;
     let contents: Vec<&str> = listed.iter().map(|message| message["content"].as_str().unwrap()).collect();
     let ids: HashMap<&str, &str> =
         listed.iter().map(|message| (message["content"].as_str().unwrap(), message["id"].as_str().unwrap())).collect();
@@ -177,26 +177,5 @@ async fn verify_session(alice: &Person, session: &str, kept: &[&Acknowledged]) {
         assert_eq!(answer.headers()["Idempotency-Replayed"], "true");
         assert_eq!(Person::json(answer, 201).await["id"], message.id.as_str());
     }
-    assert_eq!(list(alice, session).await.1, head, "a repetition takes no position");
-}
-
-/// All messages in order, and the position of the session's newest change.
-async fn list(alice: &Person, session: &str) -> (Vec<Value>, u64) {
-    let mut pages = Vec::new();
-    let mut before = String::new();
-    let mut head = None;
-    loop {
-        let page = alice.get(&format!("/api/chat/sessions/{session}/messages?limit=100{before}")).await;
-        let seq: u64 = page.headers()["X-Chat-Seq"].to_str().unwrap().parse().unwrap();
-        assert_eq!(*head.get_or_insert(seq), seq);
-        let page = Person::json(page, 200).await;
-        let messages = page["messages"].as_array().unwrap().clone();
-        before = format!("&before={}", messages[0]["id"].as_str().unwrap());
-        pages.push(messages);
-        if page["hasMore"] == json!(false) {
-            let listed: Vec<Value> = pages.into_iter().rev().flatten().collect();
-            assert_eq!(page["totalCount"], json!(listed.len()));
-            return (listed, head.unwrap());
-        }
-    }
+    assert_eq!(alice.all_messages(session).await.1, head, "a repetition takes no position");
 }

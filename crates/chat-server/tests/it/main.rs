@@ -8,13 +8,16 @@
     reason = "a test fails by panicking"
 )]
 
+mod admin;
 mod agents;
 mod binding;
 mod check_config;
 mod crash;
+mod faults;
 mod first_conversation;
 mod first_start;
 mod migrate;
+mod postgres;
 mod reference;
 mod refusals;
 mod shutdown;

@@ -14,13 +14,28 @@ fn each_wrong_value_is_refused_with_its_option_and_a_valid_value() {
     // The variable, a wrong value, the flag of the option, a valid value, the exit code.
     let cases = [
         ("CHAT_LISTEN", "localhost", "--listen", "127.0.0.1:8080", 2),
+        ("CHAT_ADMIN_LISTEN", "9464", "--admin-listen", "127.0.0.1:9464", 2),
         ("CHAT_PUBLIC_URL", "chat.example.com", "--public-url", "https://chat.example.com", 2),
         ("CHAT_CORS_ORIGINS", "https://a.example,*", "--cors-origins", "https://shop.example.com", 2),
         ("CHAT_CORS_ORIGINS", "https://a.example/", "--cors-origins", "https://shop.example.com", 2),
         ("CHAT_WORKERS", "0", "--workers", "from 1 to 1024", 2),
-        ("CHAT_DATABASE_URL", "postgres://chat:canary@db/chat", "--database-url", "sqlite:///var/lib/chat/chat.db", 1),
+        (
+            "CHAT_DATABASE_URL",
+            "postgres://chat:canary@db",
+            "--database-url",
+            "postgres://chat:secret@db.example.com",
+            1,
+        ),
+        ("CHAT_DATABASE_URL", "mysql://chat:canary@db/chat", "--database-url", "postgres://chat:secret@", 1),
         ("CHAT_DATABASE_URL", "chat.db", "--database-url", "sqlite:///var/lib/chat/chat.db", 1),
-        ("CHAT_SQLITE_READERS", "none", "--sqlite-readers", "from 1 to 64", 2),
+        ("CHAT_DATABASE_READERS", "none", "--database-readers", "from 1 to 64", 2),
+        ("CHAT_DATABASE_WRITERS", "0", "--database-writers", "from 1 to 64", 2),
+        ("CHAT_DATABASE_WRITERS", "2", "--database-writers", "must be 1 with SQLite", 1),
+        ("CHAT_READ_QUEUE", "0", "--read-queue", "from 1 to 65536", 2),
+        ("CHAT_WRITE_QUEUE", "0", "--write-queue", "from 1 to 1000000", 2),
+        ("CHAT_WRITE_BATCH", "4097", "--write-batch", "from 1 to 4096", 2),
+        ("CHAT_REMEMBERED_SESSIONS", "-1", "--remembered-sessions", "from 0 to 1000000", 2),
+        ("CHAT_PAGE_CACHE", "8", "--page-cache", "25MiB", 2),
         ("CHAT_MIGRATE", "yes", "--migrate", "on, off", 2),
         ("CHAT_ATTACHMENTS_URL", "s3://bucket", "--attachments-url", "file:///var/lib/chat/attachments", 2),
         ("CHAT_MAX_FILES", "-1", "--max-files", "from 1 to 1000", 2),
@@ -79,9 +94,15 @@ fn an_address_in_use_is_refused_with_the_option_that_changes_it() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let home = tempfile::tempdir().unwrap();
-    let refused = run(chat_server(&home.path().join("data")).args(["--listen", &address]));
-    assert_eq!(refused.code, 1);
-    for part in [address.as_str(), "--listen (CHAT_LISTEN)"] {
-        assert!(refused.stderr.contains(part), "{}", refused.stderr);
+    let data_dir = home.path().join("data");
+    for (taken, free, remedy) in [
+        ("--listen", "--admin-listen", "--listen (CHAT_LISTEN)"),
+        ("--admin-listen", "--listen", "--admin-listen (CHAT_ADMIN_LISTEN)"),
+    ] {
+        let refused = run(chat_server(&data_dir).args([taken, &address, free, "127.0.0.1:0"]));
+        assert_eq!(refused.code, 1);
+        for part in [address.as_str(), remedy] {
+            assert!(refused.stderr.contains(part), "{}", refused.stderr);
+        }
     }
 }

@@ -9,12 +9,14 @@ use chat_domain::model::{Role, Timestamp};
 use chat_domain::ports::{AttachmentStore, Clock, HealthProbe};
 use chat_domain::service::{ChatService, Ports, Rules};
 use chat_http::{Api, HttpSettings, Server, TokenClaims, TokenRules, TokenVerifier, sign_hs256};
+use chat_postgres::{PgConfig, PgStore};
 use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings};
 use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_storage::LocalAttachmentStore;
 use chat_testkit::{FixedClock, MemoryAttachmentStore, MemoryStore, SequentialIds};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use test_postgres::{Keep, TestDatabase};
 
 use super::{Answer, TestSocket};
 
@@ -28,6 +30,14 @@ pub(crate) enum Store {
     Memory,
     /// SQLite and the local disk.
     Sqlite,
+    /// A database on the tests' server, and the local disk.
+    Postgres,
+}
+
+/// A store that is closed before its server is gone.
+enum Durable {
+    Sqlite(SqliteStore),
+    Postgres(PgStore),
 }
 
 /// What a test may change about the server.
@@ -50,8 +60,8 @@ pub(crate) struct TestApp {
     attachments: Arc<dyn AttachmentStore>,
     client: reqwest::Client,
     server: Server,
-    sqlite: Option<SqliteStore>,
-    /// Keeps temporary directories.
+    durable: Option<Durable>,
+    /// Keeps temporary directories and databases.
     _guard: Box<dyn Any + Send>,
 }
 
@@ -64,9 +74,10 @@ impl TestApp {
         // A step of a millisecond keeps moments apart without making a test depend on the real time.
         let clock = Arc::new(FixedClock::ticking(Duration::from_millis(1)));
         let hub = Hub::new(HubSettings::default(), Arc::clone(&clock) as Arc<dyn Clock>);
-        let (ports, mut probes, sqlite, guard) = match store {
+        let (ports, mut probes, durable, guard) = match store {
             Store::Memory => in_memory(&hub, &clock),
             Store::Sqlite => on_sqlite(&hub, &clock).await,
+            Store::Postgres => on_postgres(&hub, &clock).await,
         };
         let ports = match options.replace_ports {
             Some(replace) => replace(ports),
@@ -87,7 +98,7 @@ impl TestApp {
         let base = format!("http://{}", server.addr());
         // Every test has its own server, so a connection that is kept alive serves nobody else.
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { base, clock, hub, service, attachments, client, server, sqlite, _guard: guard }
+        Self { base, clock, hub, service, attachments, client, server, durable, _guard: guard }
     }
 
     /// Shuts down in the order of the real binary.
@@ -96,8 +107,10 @@ impl TestApp {
         self.hub.shutdown();
         drop(self.client);
         self.server.stop(Duration::from_secs(5)).await;
-        if let Some(sqlite) = self.sqlite {
-            sqlite.close().await;
+        match self.durable {
+            Some(Durable::Sqlite(store)) => store.close().await,
+            Some(Durable::Postgres(store)) => store.close().await,
+            None => {}
         }
     }
 
@@ -203,7 +216,7 @@ pub(crate) fn token(sub: &str, role: Role, issued_at: Timestamp, expires_at: Tim
     sign_hs256(SECRET, &claims).expect("a signed token")
 }
 
-type Adapters = (Ports, Vec<Arc<dyn HealthProbe>>, Option<SqliteStore>, Box<dyn Any + Send>);
+type Adapters = (Ports, Vec<Arc<dyn HealthProbe>>, Option<Durable>, Box<dyn Any + Send>);
 
 fn in_memory(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
     let store = MemoryStore::new(Arc::clone(hub) as _);
@@ -244,5 +257,33 @@ async fn on_sqlite(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
     };
     let probes: Vec<Arc<dyn HealthProbe>> =
         vec![Arc::clone(&store.health) as _, attachments, HubHealthProbe::new(Arc::clone(hub))];
-    (ports, probes, Some(store), Box::new(dir))
+    (ports, probes, Some(Durable::Sqlite(store)), Box::new(dir))
+}
+
+async fn on_postgres(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let database =
+        TestDatabase::reused("migrated", Keep::RowsOf(&["__diesel_schema_migrations", "chat_identity"]), |url| {
+            chat_postgres::migrate::up(url).expect("the migrations run");
+        });
+    // Each connection is a process of the server, which takes longer to start than most tests to run.
+    let config = PgConfig { readers: 2, writers: 1, ..PgConfig::new(database.url()) };
+    let store = PgStore::open(config, Arc::clone(hub) as _).await.expect("the store opens");
+    let attachments = LocalAttachmentStore::open(dir.path().join("attachments")).expect("the attachment store opens");
+    let attachments = Arc::new(attachments);
+    let ports = Ports {
+        sessions: Arc::clone(&store.sessions) as _,
+        messages: Arc::clone(&store.messages) as _,
+        events: Arc::clone(&store.events) as _,
+        stats: Arc::clone(&store.stats) as _,
+        agents: Arc::clone(&store.agents) as _,
+        attachments: Arc::clone(&attachments) as _,
+        notifier: Arc::clone(hub) as _,
+        feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store.events) as _),
+        clock: Arc::clone(clock) as _,
+        ids: Arc::new(SequentialIds::new()),
+    };
+    let probes: Vec<Arc<dyn HealthProbe>> =
+        vec![Arc::clone(&store.health) as _, attachments, HubHealthProbe::new(Arc::clone(hub))];
+    (ports, probes, Some(Durable::Postgres(store)), Box::new((dir, database)))
 }

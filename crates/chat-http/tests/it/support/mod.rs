@@ -17,7 +17,8 @@ macro_rules! on_every_store {
     (with $options:ident; $($functions:tt)+) => {
         on_every_store! { @ [super::$options()] $($functions)+ }
     };
-    (@ test $test:ident, $store:ident, $name:ident, [$options:expr]) => {
+    (@ test $(#[$meta:meta])* $test:ident, $store:ident, $name:ident, [$options:expr]) => {
+        $(#[$meta])*
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $test() {
             let app = $crate::support::TestApp::with($crate::support::Store::$store, $options).await;
@@ -33,6 +34,9 @@ macro_rules! on_every_store {
             mod $name {
                 on_every_store! { @ test memory, Memory, $name, $options }
                 on_every_store! { @ test sqlite, Sqlite, $name, $options }
+                on_every_store! {
+                    @ test #[ignore = "needs Postgres: cargo xtask test"] postgres, Postgres, $name, $options
+                }
             }
         )+
     };

@@ -14,10 +14,14 @@ pub(crate) struct Finished {
     pub(crate) stderr: String,
 }
 
-/// The binary with a data directory and nothing of this process's environment.
+/// The binary with a data directory and nothing of this process's environment. Its admin address is a free one too.
 pub(crate) fn chat_server(data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
-    command.env_clear().env("CHAT_DATA_DIR", data_dir).current_dir(data_dir.parent().unwrap());
+    command
+        .env_clear()
+        .env("CHAT_DATA_DIR", data_dir)
+        .env("CHAT_ADMIN_LISTEN", "127.0.0.1:0")
+        .current_dir(data_dir.parent().unwrap());
     command
 }
 

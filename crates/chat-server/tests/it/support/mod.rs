@@ -7,6 +7,7 @@ mod server;
 mod socket;
 
 pub(crate) use command::{Finished, chat_server, run};
+pub(crate) use lines::Lines;
 pub(crate) use people::Person;
 pub(crate) use server::{PATIENCE, TestServer};
-pub(crate) use socket::{close_code, connect, next_event};
+pub(crate) use socket::{Socket, close_code, connect, next_event, try_connect};

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use reqwest::{Client, Method, RequestBuilder, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A person with a token.
 #[derive(Clone)]
@@ -53,7 +53,29 @@ impl Person {
 
     /// Opens a session and gives its id.
     pub(crate) async fn open_session(&self, subject: &str) -> String {
-        let answer = self.post("/api/chat/sessions", &serde_json::json!({ "subject": subject })).await;
+        let answer = self.post("/api/chat/sessions", &json!({ "subject": subject })).await;
         Self::json(answer, 201).await["id"].as_str().unwrap().to_owned()
+    }
+
+    /// All messages of a session in order, and the position that its newest change had at first.
+    pub(crate) async fn all_messages(&self, session: &str) -> (Vec<Value>, u64) {
+        let mut pages = Vec::new();
+        let mut before = String::new();
+        let mut head = None;
+        loop {
+            let page = self.get(&format!("/api/chat/sessions/{session}/messages?limit=100{before}")).await;
+            let seq = page.headers().get("X-Chat-Seq").map(|seq| seq.to_str().unwrap().parse().unwrap());
+            head = head.or(seq);
+            let page = Self::json(page, 200).await;
+            let messages = page["messages"].as_array().unwrap().clone();
+            before =
+                messages.first().map_or(String::new(), |first| format!("&before={}", first["id"].as_str().unwrap()));
+            pages.push(messages);
+            if page["hasMore"] == json!(false) {
+                let listed: Vec<Value> = pages.into_iter().rev().flatten().collect();
+                assert_eq!(page["totalCount"], json!(listed.len()));
+                return (listed, head.unwrap());
+            }
+        }
     }
 }

@@ -44,7 +44,7 @@ impl TestServer {
         let mut child = command.spawn().unwrap();
         let stdout = Lines::collect(child.stdout.take().unwrap());
         let stderr = Lines::collect(child.stderr.take().unwrap());
-        let addr = stderr.wait_for(PATIENCE, |lines| lines.iter().find_map(|line| address(line)));
+        let addr = stderr.wait_for(PATIENCE, |lines| lines.iter().find_map(|line| field(line, "address")));
         let ready = reqwest::get(format!("http://{addr}/readyz")).await.unwrap();
         assert_eq!(ready.status(), 200);
         Self { addr, stdout, stderr, ready_after: started.elapsed(), child, home: None, data_dir: data_dir.to_owned() }
@@ -52,6 +52,12 @@ impl TestServer {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
+    }
+
+    /// Where the server's metrics are.
+    pub(crate) fn admin_url(&self, path: &str) -> String {
+        let addr = self.stderr.wait_for(PATIENCE, |lines| lines.iter().find_map(|line| field(line, "admin.address")));
+        format!("http://{addr}{path}")
     }
 
     pub(crate) fn data_dir(&self) -> &Path {
@@ -63,6 +69,11 @@ impl TestServer {
         let made = run(chat_server(&self.data_dir).args(["token", "--sub", sub, "--role", role]));
         assert_eq!(made.code, 0, "{}", made.stderr);
         Person::new(self.addr, made.stdout.trim_end())
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal by its name, such as `TERM`.
@@ -97,6 +108,7 @@ impl Drop for TestServer {
     }
 }
 
-fn address(line: &str) -> Option<SocketAddr> {
-    serde_json::from_str::<Value>(line).ok()?.get("address")?.as_str()?.parse().ok()
+/// The address in a field of a log line.
+fn field(line: &str, name: &str) -> Option<SocketAddr> {
+    serde_json::from_str::<Value>(line).ok()?.get(name)?.as_str()?.parse().ok()
 }

@@ -4,8 +4,8 @@ use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::{PATIENCE, Person};
@@ -14,10 +14,15 @@ pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Opens a socket with the token in the `Authorization` header; `query` is empty or begins with `?`.
 pub(crate) async fn connect(person: &Person, session: &str, query: &str) -> Socket {
+    try_connect(person, session, query).await.unwrap()
+}
+
+/// As `connect`, of a server that may be gone or refuse.
+pub(crate) async fn try_connect(person: &Person, session: &str, query: &str) -> Result<Socket, Error> {
     let url = format!("ws://{}/ws/chat/{session}{query}", person.addr());
     let mut request = url.into_client_request().unwrap();
     request.headers_mut().insert("Authorization", format!("Bearer {}", person.token).parse().unwrap());
-    connect_async(request).await.unwrap().0
+    Ok(connect_async(request).await?.0)
 }
 
 /// The next event; pings are answered on the way.

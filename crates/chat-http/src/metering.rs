@@ -1,0 +1,99 @@
+//! What is counted and timed at this edge. Which metrics there are and what they mean is described where they are
+//! served; here are the handles.
+//!
+//! Handles are taken from the process's recorder once, when the server starts, and kept with their route: finding a
+//! metric by its labels anew for each request would cost more than all the rest of counting. Without a recorder they
+//! do nothing.
+
+use std::borrow::Borrow;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::http::{Method, StatusCode};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+
+/// The classes of status codes (RFC 9110, 15), in the order of their first digits.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// What stands for the route and the method of requests that no operation answers.
+const OTHER: &str = "other";
+
+/// How many sockets are open.
+pub(crate) fn sockets_open() -> Gauge {
+    gauge!("chat_sockets_open")
+}
+
+/// What is counted about requests whatever they ask for. Each worker has one behind an `Rc`: the handles are shared by
+/// all workers, and each clone of one would be felt by the others.
+pub(crate) struct RequestMetrics {
+    /// How many requests are being answered.
+    pub(crate) in_flight: Gauge,
+    /// Those that no operation answers.
+    other: OperationMetrics,
+}
+
+impl RequestMetrics {
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(Self { in_flight: gauge!("chat_http_requests_in_flight"), other: OperationMetrics::new(OTHER, OTHER) })
+    }
+
+    /// Counts an answer with what its route has, if it has any for the method.
+    pub(crate) fn answered(&self, route: Option<&RouteMetrics>, method: &Method, status: StatusCode, took: Duration) {
+        route.and_then(|route| route.of(method)).unwrap_or(&self.other).answered(status, took);
+    }
+}
+
+/// What is counted about the operations of one route.
+pub(crate) struct RouteMetrics(Vec<(Method, OperationMetrics)>);
+
+impl RouteMetrics {
+    pub(crate) fn new<'a>(path: &'static str, methods: impl Iterator<Item = &'a Method>) -> Self {
+        Self(methods.map(|method| (method.clone(), OperationMetrics::new(path, method.as_str()))).collect())
+    }
+
+    /// A route has one or two methods, so that nothing is quicker than looking through them.
+    fn of(&self, method: &Method) -> Option<&OperationMetrics> {
+        self.0.iter().find(|(known, _)| known == method).map(|(_, metrics)| metrics)
+    }
+}
+
+/// What is counted about one operation.
+struct OperationMetrics {
+    by_class: [Counter; CLASSES.len()],
+    duration: Histogram,
+}
+
+impl OperationMetrics {
+    fn new(route: &'static str, method: &str) -> Self {
+        let labels = [("route", route.to_owned()), ("method", method.to_owned())];
+        let of_class = |class: &'static str| {
+            let labels = labels.iter().cloned().chain([("status", class.to_owned())]).collect::<Vec<_>>();
+            counter!("chat_http_requests_total", &labels)
+        };
+        Self { by_class: CLASSES.map(of_class), duration: histogram!("chat_http_request_duration_seconds", &labels) }
+    }
+
+    fn answered(&self, status: StatusCode, took: Duration) {
+        let class = usize::from(status.as_u16() / 100).saturating_sub(1);
+        if let Some(counter) = self.by_class.get(class) {
+            counter.increment(1);
+        }
+        self.duration.record(took.as_secs_f64());
+    }
+}
+
+/// A gauge that is one higher for as long as this lives, however its owner ends.
+pub(crate) struct Raised<G: Borrow<Gauge>>(G);
+
+impl<G: Borrow<Gauge>> Raised<G> {
+    pub(crate) fn new(gauge: G) -> Self {
+        gauge.borrow().increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl<G: Borrow<Gauge>> Drop for Raised<G> {
+    fn drop(&mut self) {
+        self.0.borrow().decrement(1.0);
+    }
+}

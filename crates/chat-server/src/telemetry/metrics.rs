@@ -1,0 +1,189 @@
+//! Every metric of the server, once: its name, its kind, its labels and what it means. What Prometheus is told about
+//! them and the reference document are made from this list. The figures themselves are kept where things happen.
+
+use anyhow::Context;
+use metrics::{describe_counter, describe_gauge, describe_histogram, set_global_recorder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use super::process::ProcessMetrics;
+
+/// How a metric moves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// Only up, from zero at the start of the process.
+    Counter,
+    /// Up and down.
+    Gauge,
+    /// How often a value was at most each of these bounds.
+    Histogram(&'static [f64]),
+}
+
+/// A metric as it is documented.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) labels: &'static [&'static str],
+    pub(crate) meaning: &'static str,
+}
+
+/// Metrics about one thing.
+pub(crate) struct Group {
+    pub(crate) title: &'static str,
+    pub(crate) metrics: &'static [Metric],
+}
+
+/// Seconds: from what a commit takes at best to what a request is refused after.
+const SECONDS: Kind = Kind::Histogram(&[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0]);
+/// Writes in a commit, up to the most that the configuration allows.
+const WRITES: Kind = Kind::Histogram(&[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0]);
+
+const OPERATION: &[&str] = &["route", "method"];
+const STORE: &[&str] = &["store"];
+
+const fn counter(name: &'static str, labels: &'static [&'static str], meaning: &'static str) -> Metric {
+    Metric { name, kind: Kind::Counter, labels, meaning }
+}
+
+const fn gauge(name: &'static str, labels: &'static [&'static str], meaning: &'static str) -> Metric {
+    Metric { name, kind: Kind::Gauge, labels, meaning }
+}
+
+const fn histogram(name: &'static str, kind: Kind, labels: &'static [&'static str], meaning: &'static str) -> Metric {
+    Metric { name, kind, labels, meaning }
+}
+
+/// All of them.
+pub(crate) const GROUPS: &[Group] = &[
+    Group {
+        title: "Requests",
+        metrics: &[
+            counter(
+                "chat_http_requests_total",
+                &["route", "method", "status"],
+                "Answered requests. `route` is the path with its parameters in braces, `status` the class of the \
+                 status code, such as `2xx`. What no operation answers has `other` as route and method.",
+            ),
+            histogram(
+                "chat_http_request_duration_seconds",
+                SECONDS,
+                OPERATION,
+                "Time from a request's head to its answer's head. Neither the rest of a download nor the life of a \
+                 socket is part of it; an upload is.",
+            ),
+            gauge("chat_http_requests_in_flight", &[], "Requests that are being answered."),
+            gauge("chat_sockets_open", &[], "Open WebSockets."),
+        ],
+    },
+    Group {
+        title: "Writing",
+        metrics: &[
+            gauge("chat_writes_waiting", STORE, "Writes that wait for the next commit."),
+            gauge(
+                "chat_write_queue_capacity",
+                STORE,
+                "The most writes that may wait: `CHAT_WRITE_QUEUE` for each writer.",
+            ),
+            gauge("chat_writers", STORE, "Connections that write (`CHAT_DATABASE_WRITERS`)."),
+            counter("chat_writes_refused_total", STORE, "Writes answered with 503, since the queue was full."),
+            counter(
+                "chat_database_reconnects_total",
+                STORE,
+                "Connections of writers that were made anew. PostgreSQL only.",
+            ),
+            counter(
+                "chat_write_retries_total",
+                STORE,
+                "Batches, or writes of them alone, that were tried again: something had changed between, or had failed.",
+            ),
+            histogram("chat_write_batch_size", WRITES, STORE, "Writes that were committed together."),
+            histogram(
+                "chat_write_commit_duration_seconds",
+                SECONDS,
+                STORE,
+                "Time from a batch's first statement to its last answer, repetitions included.",
+            ),
+        ],
+    },
+    Group {
+        title: "Reading",
+        metrics: &[
+            gauge("chat_reads_waiting", STORE, "Reads that run or wait for their turn."),
+            gauge("chat_read_connections", STORE, "Connections that read (`CHAT_DATABASE_READERS`)."),
+            gauge("chat_read_connections_busy", STORE, "Connections that are reading."),
+            histogram(
+                "chat_read_duration_seconds",
+                SECONDS,
+                STORE,
+                "Time that a read took, without the wait for a thread.",
+            ),
+        ],
+    },
+    Group {
+        title: "Newest pages in memory",
+        metrics: &[
+            counter("chat_page_cache_hits_total", &[], "Newest pages that were sent from memory."),
+            counter("chat_page_cache_misses_total", &[], "Newest pages that were read from the database."),
+            gauge("chat_page_cache_bytes", &[], "Memory that they take (`CHAT_PAGE_CACHE` is the most)."),
+            gauge("chat_page_cache_entries", &[], "How many there are."),
+        ],
+    },
+    Group {
+        title: "Process",
+        metrics: &[
+            gauge("process_resident_memory_bytes", &[], "Resident memory."),
+            gauge("process_open_fds", &[], "Open file descriptors; a connection is one."),
+            gauge("process_start_time_seconds", &[], "When the process started, in seconds since 1970."),
+            gauge("chat_build_info", &["version"], "Always 1; the label says which version runs."),
+        ],
+    },
+];
+
+/// The process's metrics, from the moment on at which this was made: what took a handle before counts nothing.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    recorder: PrometheusHandle,
+    process: ProcessMetrics,
+}
+
+impl Metrics {
+    /// Makes this process count.
+    ///
+    /// # Errors
+    /// It counts already.
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let mut builder = PrometheusBuilder::new();
+        for Metric { name, kind, .. } in all() {
+            if let Kind::Histogram(bounds) = kind {
+                builder = builder.set_buckets_for_metric(Matcher::Full((*name).to_owned()), bounds)?;
+            }
+        }
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        set_global_recorder(recorder).context("the process has metrics already")?;
+        for Metric { name, kind, meaning, .. } in all() {
+            match kind {
+                Kind::Counter => describe_counter!(*name, *meaning),
+                Kind::Gauge => describe_gauge!(*name, *meaning),
+                Kind::Histogram(_) => describe_histogram!(*name, *meaning),
+            }
+        }
+        Ok(Self { recorder: handle, process: ProcessMetrics::start() })
+    }
+
+    /// All figures as they are now, in Prometheus' text format.
+    pub(crate) fn render(&self) -> String {
+        self.process.update();
+        self.recorder.render()
+    }
+
+    /// Sorts what histograms were given since the last time into their buckets. It must happen now and then, also when
+    /// nobody asks for the figures: until then each single value is kept.
+    pub(crate) fn tidy(&self) {
+        self.recorder.run_upkeep();
+    }
+}
+
+fn all() -> impl Iterator<Item = &'static Metric> {
+    GROUPS.iter().flat_map(|group| group.metrics)
+}

@@ -1,0 +1,179 @@
+//! The admin address and the metrics on it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use reqwest::{Client, Method, Response, StatusCode};
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+
+use crate::support::{PATIENCE, Person, TestServer, chat_server, connect, run};
+
+async fn get(url: String) -> Response {
+    reqwest::get(url).await.unwrap()
+}
+
+/// One look at all metrics.
+struct Scrape(String);
+
+impl Scrape {
+    async fn of(server: &TestServer) -> Self {
+        let answer = get(server.admin_url("/metrics")).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        Self(answer.text().await.unwrap())
+    }
+
+    /// The value of a metric with exactly these labels, in the order in which they are rendered.
+    fn value(&self, series: &str) -> &str {
+        let value = self.0.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {series} in\n{}", self.0))
+    }
+
+    fn number(&self, series: &str) -> f64 {
+        self.value(series).parse().unwrap()
+    }
+
+    /// The names that have a kind.
+    fn names(&self) -> BTreeSet<&str> {
+        self.0.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect()
+    }
+
+    fn requests(&self, method: &str, route: &str, status: &str) -> &str {
+        self.value(&format!("chat_http_requests_total{{route=\"{route}\",method=\"{method}\",status=\"{status}\"}}"))
+    }
+}
+
+const MESSAGES: &str = "/api/chat/sessions/{sessionId}/messages";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_admin_address_serves_metrics_and_health_and_nothing_else() {
+    let server = TestServer::start().await;
+    let metrics = get(server.admin_url("/metrics")).await;
+    let header = |name: &str| metrics.headers()[name].to_str().unwrap().to_owned();
+    assert!(header("content-type").starts_with("text/plain; version=0.0.4"), "{}", header("content-type"));
+    assert_eq!((header("x-content-type-options").as_str(), header("cache-control").as_str()), ("nosniff", "no-store"));
+    assert_eq!(get(server.admin_url("/healthz")).await.status(), StatusCode::OK);
+    for path in ["/", "/api/chat/stats", "/readyz", "/metrics/"] {
+        assert_eq!(get(server.admin_url(path)).await.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    for method in [Method::POST, Method::DELETE, Method::TRACE] {
+        let answer = Client::new().request(method.clone(), server.admin_url("/metrics")).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        assert_eq!(answer.headers()["allow"], "GET");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_main_address_tells_no_metrics() {
+    let server = TestServer::start().await;
+    assert_eq!(get(server.url("/metrics")).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_admin_address_off_the_server_serves_all_the_same() {
+    let home = tempfile::tempdir().unwrap();
+    let server = TestServer::start_on(&home.path().join("data"), |command| {
+        command.env("CHAT_ADMIN_LISTEN", "off");
+    })
+    .await;
+    server.person("alice", "user").open_session("unmeasured").await;
+    server.stderr.wait_for(PATIENCE, |lines| lines.iter().any(|line| line.contains("metrics are off")).then_some(()));
+    server.signal("TERM");
+    let (status, log) = server.ended().await;
+    assert!(status.success(), "{log:#?}");
+    assert!(!log.iter().any(|line| line.contains("admin.address")), "{log:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_counted_and_timed_by_route_method_and_class_of_status() {
+    let server = TestServer::start().await;
+    let before = Scrape::of(&server).await;
+    assert_eq!(before.requests("POST", MESSAGES, "2xx"), "0", "known before it happens");
+
+    let alice = server.person("alice", "user");
+    let session = alice.open_session("counted").await;
+    let path = format!("/api/chat/sessions/{session}/messages");
+    for content in ["one", "two", ""] {
+        let _answer = alice.post(&path, &json!({ "content": content })).await;
+    }
+    assert_eq!(alice.get(&path).await.status(), StatusCode::OK);
+    assert_eq!(alice.request(Method::DELETE, &path).send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(alice.get("/nowhere").await.status(), StatusCode::NOT_FOUND);
+
+    let after = Scrape::of(&server).await;
+    assert_eq!(after.requests("POST", MESSAGES, "2xx"), "2");
+    assert_eq!(after.requests("POST", MESSAGES, "4xx"), "1");
+    assert_eq!(after.requests("GET", MESSAGES, "2xx"), "1");
+    assert_eq!(after.requests("POST", "/api/chat/sessions", "2xx"), "1");
+    assert_eq!(after.requests("other", "other", "4xx"), "2");
+    let labels = format!("{{route=\"{MESSAGES}\",method=\"POST\"");
+    assert_eq!(after.value(&format!("chat_http_request_duration_seconds_count{labels}}}")), "3");
+    assert_eq!(after.value(&format!("chat_http_request_duration_seconds_bucket{labels},le=\"+Inf\"}}")), "3");
+    assert!(after.number(&format!("chat_http_request_duration_seconds_sum{labels}}}")) > 0.0);
+    assert_eq!(after.value("chat_http_requests_in_flight"), "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_sockets_are_counted_until_they_close() {
+    let server = TestServer::start().await;
+    let alice = server.person("alice", "user");
+    let session = alice.open_session("watched").await;
+    let sockets = [connect(&alice, &session, "").await, connect(&alice, &session, "").await];
+    sockets_become(&server, "2").await;
+    drop(sockets);
+    sockets_become(&server, "0").await;
+}
+
+/// A socket is counted by the task that serves it, which nothing but the count tells about.
+async fn sockets_become(server: &TestServer, wanted: &str) {
+    let counted = async {
+        while Scrape::of(server).await.value("chat_sockets_open") != wanted {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, counted).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_metric_is_documented_and_every_documented_one_is_there() {
+    let home = tempfile::tempdir().unwrap();
+    let page = run(chat_server(home.path()).arg("metrics-reference")).stdout;
+    let documented: BTreeSet<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+
+    let server = TestServer::start().await;
+    let alice = server.person("alice", "user");
+    let session = alice.open_session("measured").await;
+    let path = format!("/api/chat/sessions/{session}/messages");
+    Person::json(alice.post(&path, &json!({ "content": "hello" })).await, 201).await;
+    Person::json(alice.get(&path).await, 200).await;
+    let scrape = Scrape::of(&server).await;
+    let served = scrape.names();
+
+    let only_postgres: BTreeSet<&str> = page
+        .lines()
+        .filter(|line| line.contains("PostgreSQL only"))
+        .filter_map(|line| line.split('`').nth(1))
+        .collect();
+    assert_eq!(&served | &only_postgres, documented);
+    // A description comes with each.
+    for name in &served {
+        assert!(scrape.0.lines().any(|line| line.starts_with(&format!("# HELP {name} "))), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_process_tells_its_memory_its_files_its_start_and_its_version() {
+    let server = TestServer::start().await;
+    let scrape = Scrape::of(&server).await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    let started = scrape.number("process_start_time_seconds");
+    assert!((now - PATIENCE.as_secs_f64() * 2.0..=now).contains(&started), "{started}");
+    assert_eq!(scrape.value(&format!("chat_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"))), "1");
+    if cfg!(target_os = "linux") {
+        let resident = scrape.number("process_resident_memory_bytes");
+        assert!((1e6..1e9).contains(&resident), "{resident}");
+        let open = scrape.number("process_open_fds");
+        assert!((5.0..1000.0).contains(&open), "{open}");
+    }
+}

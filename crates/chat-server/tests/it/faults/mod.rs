@@ -1,0 +1,33 @@
+//! Faults on PostgreSQL: what dies, hangs or fills up while people write. The history checker of `chat-loadgen` decides
+//! whether anything was lost, doubled or put out of order; the database itself whether the figures equal a recount.
+//!
+//! The tests are short unless `CHAT_TEST_LONG` is `1`. They run one at a time, since most of them measure time.
+
+mod cluster;
+mod crashed_database;
+mod full_disk;
+mod killed_server;
+mod locked_database;
+mod locker;
+mod reader;
+mod start_up;
+mod traffic;
+mod two_nodes;
+mod verdict;
+
+use std::env;
+use std::time::Duration;
+
+/// No request may take longer, whatever has failed.
+const REQUEST_LIMIT: Duration = Duration::from_secs(5);
+
+/// One of two values: for every day, and for a run that takes its time.
+fn short_or_long<T>(short: T, long: T) -> T {
+    if env::var_os("CHAT_TEST_LONG").is_some_and(|long| long == "1") { long } else { short }
+}
+
+/// The middle one of some durations, and the largest.
+fn median_and_max(mut durations: Vec<Duration>) -> (Duration, Duration) {
+    durations.sort_unstable();
+    (durations[durations.len() / 2], durations[durations.len() - 1])
+}

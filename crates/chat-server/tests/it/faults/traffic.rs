@@ -1,0 +1,277 @@
+//! People who write all the time, each message until its outcome is known, and people who follow on sockets.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chat_loadgen::history::{Attempt, Outcome, ReaderLog};
+use reqwest::Method;
+use reqwest::header::RETRY_AFTER;
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::REQUEST_LIMIT;
+use super::cluster::Cluster;
+use super::reader::Reader;
+use crate::support::{PATIENCE, Person};
+
+/// Between two messages of a sender. Without it a session would grow by more than a socket that was lost can ask for.
+const PACE: Duration = Duration::from_millis(5);
+/// Before a message is sent again.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// When a sender stops to wait for an answer: later than any answer may come, so that a late one is seen as such.
+const GIVE_UP: Duration = Duration::from_secs(15);
+
+/// Who writes where.
+#[derive(Clone, Copy)]
+pub(super) enum Spread {
+    /// Every sender writes to all sessions in turn.
+    Everywhere,
+    /// Sender 0 writes to session 0, sender 1 to session 1, and around.
+    OneSessionEach,
+}
+
+/// A request and what came of it.
+pub(super) struct Answer {
+    pub(super) attempt: Attempt,
+    /// The server that was asked.
+    pub(super) node: usize,
+    /// None when the connection broke or the sender gave up.
+    pub(super) status: Option<u16>,
+    pub(super) retry_after: bool,
+}
+
+impl Answer {
+    pub(super) fn took(&self) -> Duration {
+        Duration::from_micros(self.attempt.ended_us - self.attempt.began_us)
+    }
+
+    pub(super) fn is_acknowledged(&self) -> bool {
+        matches!(self.attempt.outcome, Outcome::Acknowledged { .. })
+    }
+}
+
+/// Senders and readers at work.
+pub(super) struct Traffic {
+    pub(super) sessions: Arc<Vec<String>>,
+    started: Instant,
+    stop: watch::Sender<bool>,
+    /// How many messages of each sender were acknowledged.
+    acknowledged: Arc<watch::Sender<Vec<u64>>>,
+    senders: JoinSet<Vec<Answer>>,
+    readers: JoinSet<Vec<ReaderLog>>,
+    last_messages: watch::Sender<Option<HashMap<String, String>>>,
+}
+
+impl Traffic {
+    /// Opens the sockets, `readers` of them for each session, and then lets the senders begin. Both are spread over the
+    /// servers.
+    pub(super) async fn start(
+        cluster: &Cluster,
+        sessions: Vec<String>,
+        senders: usize,
+        readers: usize,
+        spread: Spread,
+    ) -> Self {
+        let sessions = Arc::new(sessions);
+        let (last_messages, finish) = watch::channel(None);
+        let (addresses, people) = (cluster.addresses(), [cluster.alice(), cluster.bob()]);
+        let opened = Arc::new(Semaphore::new(0));
+        let mut reading = JoinSet::new();
+        for session in sessions.iter() {
+            for number in 0..readers {
+                let (person, address) = (people[number % 2].clone(), addresses[number % addresses.len()].clone());
+                let alone = cluster.count() == 1;
+                let name = format!("reader {number}");
+                let reader =
+                    Reader::new(name, session.clone(), person, address, finish.clone(), Arc::clone(&opened), alone);
+                reading.spawn(reader.run());
+            }
+        }
+        let everyone = u32::try_from(reading.len()).unwrap();
+        let _there = timeout(PATIENCE, opened.acquire_many(everyone)).await.expect("all sockets open").unwrap();
+
+        let started = Instant::now();
+        let (stop, stopped) = watch::channel(false);
+        let acknowledged = Arc::new(watch::Sender::new(vec![0; senders]));
+        let mut sending = JoinSet::new();
+        for number in 0..senders {
+            let sender = Sender {
+                number,
+                person: people[number % 2].clone(),
+                sessions: Arc::clone(&sessions),
+                spread,
+                node: number / 2 % addresses.len(),
+                addresses: addresses.clone(),
+                acknowledged: Arc::clone(&acknowledged),
+                stop: stopped.clone(),
+                started,
+                answers: Vec::new(),
+            };
+            sending.spawn(sender.run());
+        }
+        Self { sessions, started, stop, acknowledged, senders: sending, readers: reading, last_messages }
+    }
+
+    /// Now, on the clock of the answers.
+    pub(super) fn now_us(&self) -> u64 {
+        micros(self.started)
+    }
+
+    /// Waits for this many more acknowledged messages.
+    pub(super) async fn more(&self, messages: u64) {
+        let mut acknowledged = self.acknowledged.subscribe();
+        let before: u64 = acknowledged.borrow_and_update().iter().sum();
+        let enough = acknowledged.wait_for(|counts| counts.iter().sum::<u64>() >= before + messages);
+        timeout(PATIENCE, enough).await.expect("messages are acknowledged").unwrap();
+    }
+
+    /// Waits until each of some senders has one more message acknowledged, and answers how long that took.
+    pub(super) async fn one_more_of(&self, senders: impl Iterator<Item = usize>) -> Duration {
+        let (begun, senders) = (Instant::now(), senders.collect::<Vec<_>>());
+        let mut acknowledged = self.acknowledged.subscribe();
+        let before = acknowledged.borrow_and_update().clone();
+        let enough = acknowledged.wait_for(|counts| senders.iter().all(|sender| counts[*sender] > before[*sender]));
+        timeout(PATIENCE, enough).await.expect("every sender goes on").unwrap();
+        begun.elapsed()
+    }
+
+    /// Waits until each sender has one more message acknowledged, and answers how long that took.
+    pub(super) async fn one_more_of_each(&self) -> Duration {
+        let count = self.acknowledged.borrow().len();
+        self.one_more_of(0..count).await
+    }
+
+    /// Lets the senders finish the messages they have begun. The sockets stay open.
+    pub(super) async fn stop_sending(&mut self) -> Vec<Answer> {
+        self.stop.send_replace(true);
+        self.sent().await
+    }
+
+    /// Waits for senders who stop by themselves, such as those who were refused.
+    pub(super) async fn sent(&mut self) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        while let Some(done) = timeout(2 * PATIENCE, self.senders.join_next()).await.expect("senders finish") {
+            answers.extend(done.unwrap());
+        }
+        answers.sort_by_key(|answer| answer.attempt.ended_us);
+        answers
+    }
+
+    /// Lets the readers see the last message of each session, and answers what they saw.
+    pub(super) async fn stop_reading(mut self, last_messages: HashMap<String, String>) -> Vec<ReaderLog> {
+        self.last_messages.send_replace(Some(last_messages));
+        let mut logs = Vec::new();
+        while let Some(done) = timeout(2 * PATIENCE, self.readers.join_next()).await.expect("readers finish") {
+            logs.extend(done.unwrap());
+        }
+        logs
+    }
+}
+
+/// Whether all answers came in time, and nothing but `allowed` came where a message was not acknowledged.
+pub(super) fn assert_in_time(answers: &[Answer], allowed: &[Option<u16>]) {
+    let slowest = answers.iter().max_by_key(|answer| answer.took()).expect("answers");
+    assert!(slowest.took() <= REQUEST_LIMIT, "{:?} of {:?} took {:?}", slowest.status, slowest.attempt, slowest.took());
+    for answer in answers.iter().filter(|answer| !answer.is_acknowledged()) {
+        assert!(allowed.contains(&answer.status), "{:?} of {:?}", answer.status, answer.attempt);
+    }
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap()
+}
+
+/// Someone who sends one message after the other and repeats each under its key until it is acknowledged.
+struct Sender {
+    number: usize,
+    person: Person,
+    sessions: Arc<Vec<String>>,
+    spread: Spread,
+    node: usize,
+    addresses: Vec<watch::Receiver<SocketAddr>>,
+    acknowledged: Arc<watch::Sender<Vec<u64>>>,
+    stop: watch::Receiver<bool>,
+    started: Instant,
+    answers: Vec<Answer>,
+}
+
+impl Sender {
+    async fn run(mut self) -> Vec<Answer> {
+        let mut sent = 0;
+        while !*self.stop.borrow() {
+            let session = match self.spread {
+                Spread::Everywhere => self.number + sent,
+                Spread::OneSessionEach => self.number,
+            };
+            let session = self.sessions[session % self.sessions.len()].clone();
+            let key = format!("sender-{}-message-{sent:06}", self.number);
+            if !self.send_until_decided(&session, &key).await {
+                break;
+            }
+            sent += 1;
+            sleep(PACE).await;
+        }
+        self.answers
+    }
+
+    /// Whether it was acknowledged in the end.
+    async fn send_until_decided(&mut self, session: &str, key: &str) -> bool {
+        let deadline = Instant::now() + 2 * PATIENCE;
+        loop {
+            let answer = self.send(session, key).await;
+            let status = answer.status;
+            let outcome = answer.attempt.outcome.clone();
+            self.answers.push(answer);
+            match outcome {
+                Outcome::Acknowledged { .. } => {
+                    self.acknowledged.send_modify(|counts| counts[self.number] += 1);
+                    return true;
+                }
+                Outcome::Refused { .. } => return false,
+                Outcome::Unknown => assert!(Instant::now() < deadline, "{key} has no answer but {status:?}"),
+            }
+            if status.is_none() {
+                // Where one server is gone, another one may be there.
+                self.node = (self.node + 1) % self.addresses.len();
+            }
+            sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    /// The text of a message is its key, so that a doubled message shows.
+    async fn send(&self, session: &str, key: &str) -> Answer {
+        let addr = *self.addresses[self.node].borrow();
+        let path = format!("/api/chat/sessions/{session}/messages");
+        let request = self.person.at(addr).request(Method::POST, &path).timeout(GIVE_UP);
+        let began_us = micros(self.started);
+        let answer = request.header("Idempotency-Key", key).json(&json!({ "content": key })).send().await;
+        let (mut status, mut retry_after, mut outcome) = (None, false, Outcome::Unknown);
+        if let Ok(answer) = answer {
+            let code = answer.status().as_u16();
+            retry_after = answer.headers().contains_key(RETRY_AFTER);
+            // Without its whole body an answer is none: the connection broke.
+            if let Ok(body) = answer.json::<Value>().await {
+                status = Some(code);
+                outcome = match code {
+                    201 => Outcome::Acknowledged { id: body["id"].as_str().unwrap().to_owned(), seq: None },
+                    400..500 => Outcome::Refused { status: code },
+                    _ => Outcome::Unknown,
+                };
+            }
+        }
+        let attempt = Attempt {
+            session: session.to_owned(),
+            writer: format!("sender {}", self.number),
+            key: key.to_owned(),
+            content: key.to_owned(),
+            began_us,
+            ended_us: micros(self.started),
+            outcome,
+        };
+        Answer { attempt, node: self.node, status, retry_after }
+    }
+}

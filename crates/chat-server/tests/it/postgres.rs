@@ -1,0 +1,146 @@
+//! The server on PostgreSQL, as its operator meets it. What the database must do is tested with its adapter.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
+use serde_json::json;
+use test_postgres::TestDatabase;
+
+use crate::support::{Finished, Person, TestServer, chat_server, run};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// One of several servers of a database, with the attachments of all of them.
+async fn node(database: &TestDatabase, home: &Path, name: &str) -> TestServer {
+    TestServer::start_on(&home.join(name), |command| shared(command, database, home)).await
+}
+
+fn shared(command: &mut Command, database: &TestDatabase, home: &Path) {
+    command.env("CHAT_DATABASE_URL", database.url()).env("CHAT_JWT_SECRET", SECRET);
+    command.env("CHAT_ATTACHMENTS_URL", format!("file://{}", home.join("attachments").display()));
+}
+
+fn person(home: &Path, server: &TestServer, sub: &str, role: &str) -> Person {
+    let mut made = chat_server(home);
+    let made = run(made.env("CHAT_JWT_SECRET", SECRET).args(["token", "--sub", sub, "--role", role]));
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    Person::new(server.addr, made.stdout.trim_end())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn two_servers_share_a_database_and_its_attachments_but_not_with_sqlite() {
+    let database = TestDatabase::empty();
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    // Both at once, on an empty database and an empty directory.
+    let (first, second) = tokio::join!(node(&database, home, "first"), node(&database, home, "second"));
+
+    let alice = person(home, &first, "alice", "user");
+    let session = alice.open_session("on two servers").await;
+    let form = Form::new().part("attachments[0]", Part::text("shared").file_name("shared.txt"));
+    let path = format!("/api/chat/sessions/{session}/messages");
+    let message = Person::json(alice.request(Method::POST, &path).multipart(form).send().await.unwrap(), 201).await;
+
+    let there = alice.at(second.addr);
+    // Addresses of attachments name the server that was asked.
+    let page = Person::json(there.get(&path).await, 200).await;
+    assert_eq!(page["messages"][0]["id"], message["id"]);
+    let id = message["attachments"][0]["id"].as_str().unwrap();
+    assert_eq!(there.get(&format!("/api/chat/attachments/{id}")).await.text().await.unwrap(), "shared");
+
+    let attachments = format!("file://{}", home.join("attachments").display());
+    let mut sqlite = chat_server(&home.join("third"));
+    let refused = run(sqlite.args(["--listen", "127.0.0.1:0", "--attachments-url", &attachments]));
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("another chat-server uses the attachments"), "{}", refused.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn another_postgres_database_is_kept_away_from_the_attachments() {
+    let (ours, other) = (TestDatabase::empty(), TestDatabase::empty());
+    let home = tempfile::tempdir().unwrap();
+    let _server = node(&ours, home.path(), "ours").await;
+    let mut command = chat_server(&home.path().join("other"));
+    shared(&mut command, &other, home.path());
+    let refused = run(command.args(["--listen", "127.0.0.1:0"]));
+    assert_eq!(refused.code, 1, "{refused:?}");
+    for part in ["another database", other.name(), "--attachments-url (CHAT_ATTACHMENTS_URL)"] {
+        assert!(refused.stderr.contains(part), "{}", refused.stderr);
+    }
+}
+
+fn migrate(database: &TestDatabase, home: &Path, arguments: &[&str]) -> Finished {
+    let done = run(chat_server(home).env("CHAT_DATABASE_URL", database.url()).arg("migrate").args(arguments));
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    done
+}
+
+#[test]
+#[ignore = "needs Postgres: cargo xtask test"]
+fn the_schema_is_brought_up_back_and_up_again() {
+    let database = TestDatabase::empty();
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let states = || -> Vec<String> {
+        let status = migrate(&database, &data_dir, &["status"]).stdout;
+        status.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
+    };
+    assert!(!states().is_empty() && states().iter().all(|state| state == "pending"));
+    assert!(migrate(&database, &data_dir, &["up"]).stdout.starts_with("applied "));
+    assert!(states().iter().all(|state| state == "applied"));
+    assert_eq!(migrate(&database, &data_dir, &[]).stdout, "nothing to do\n");
+    migrate(&database, &data_dir, &["down"]);
+    assert_eq!(states().iter().filter(|state| *state == "pending").count(), 1);
+    migrate(&database, &data_dir, &["up"]);
+    assert!(!data_dir.exists(), "the schema of another machine needs no directory here");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn every_documented_metric_is_there_on_postgres_too() {
+    let database = TestDatabase::empty();
+    let home = tempfile::tempdir().unwrap();
+    let page = run(chat_server(home.path()).arg("metrics-reference")).stdout;
+    let documented: BTreeSet<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let server = node(&database, home.path(), "data").await;
+    let alice = person(home.path(), &server, "alice", "user");
+    let session = alice.open_session("measured").await;
+    let path = format!("/api/chat/sessions/{session}/messages");
+    Person::json(alice.post(&path, &json!({ "content": "hello" })).await, 201).await;
+    Person::json(alice.get(&path).await, 200).await;
+
+    let scrape = reqwest::get(server.admin_url("/metrics")).await.unwrap().text().await.unwrap();
+    let served: BTreeSet<&str> =
+        scrape.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    assert_eq!(served, documented);
+    assert!(scrape.contains("chat_writers{store=\"postgres\"} "), "{scrape}");
+}
+
+#[test]
+fn the_password_of_the_database_is_not_shown() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = chat_server(home.path());
+    let shown = run(command.arg("check-config").env("CHAT_DATABASE_URL", "postgresql://chat:canary@db:5432/chat"));
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    assert!(shown.stdout.contains(" postgres://chat@db:5432/chat\n"), "{}", shown.stdout);
+    assert!(!shown.stdout.contains("canary"), "{}", shown.stdout);
+}
+
+#[test]
+fn a_database_that_is_away_is_named_without_its_password() {
+    let home = tempfile::tempdir().unwrap();
+    // A port that was free a moment ago and that nobody listens on.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("postgres://chat:canary@127.0.0.1:{port}/chat?sslmode=disable");
+    let mut command = chat_server(&home.path().join("data"));
+    let refused = run(command.args(["--listen", "127.0.0.1:0"]).env("CHAT_DATABASE_URL", url));
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains(&format!("127.0.0.1:{port}")), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("canary") && !refused.stdout.contains("canary"), "{refused:?}");
+}
