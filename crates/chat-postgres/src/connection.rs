@@ -18,19 +18,26 @@ const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
 pub(crate) struct Target {
     url: String,
     settings: String,
+    lock_timeout: Duration,
 }
 
 impl Target {
     /// For connections that read and write rows.
     pub(crate) fn rows(url: &DatabaseUrl, config: &PgConfig) -> Self {
-        Self { url: with_patience(url, config.connect_timeout), settings: settings(config) }
+        let (url, settings) = (with_patience(url, config.connect_timeout), settings(config));
+        Self { url, settings, lock_timeout: config.lock_timeout }
     }
 
     /// For a connection that changes the schema: its statements take as long as they take, and `patience` to get a lock.
     pub(crate) fn migrator(url: &DatabaseUrl, patience: Duration) -> Self {
         let settings =
             format!("SET lock_timeout = {}; SET statement_timeout = 0; SET timezone = 'UTC';", patience.as_millis());
-        Self { url: with_patience(url, Duration::from_secs(3)), settings }
+        Self { url: with_patience(url, Duration::from_secs(3)), settings, lock_timeout: patience }
+    }
+
+    /// How long its connections wait for a lock.
+    pub(crate) fn lock_timeout(&self) -> Duration {
+        self.lock_timeout
     }
 
     /// Makes a connection.

@@ -2,6 +2,7 @@
 //! writes through the writers' threads.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use chat_domain::model::{ChatSession, SessionId};
 use chat_domain::{ChatError, Result};
@@ -28,6 +29,8 @@ pub(crate) struct Database {
     pub(crate) writers: Vec<WriteQueue<UnitOfWork>>,
     /// Where the store was opened.
     pub(crate) runtime: Handle,
+    /// How long a read may take that has several parts. Each of them is limited by itself too.
+    pub(crate) read_timeout: Duration,
 }
 
 impl Database {
@@ -47,6 +50,14 @@ impl Database {
         F: FnMut(&mut PgConnection) -> Result<R, Failure> + Send + 'static,
     {
         self.read(move |connection| connection.build_transaction().repeatable_read().read_only().run(&mut work)).await
+    }
+
+    /// Does reads that follow each other in the time of one.
+    pub(crate) async fn together<R>(&self, reads: impl Future<Output = Result<R>>) -> Result<R> {
+        match tokio::time::timeout(self.read_timeout, reads).await {
+            Ok(outcome) => outcome,
+            Err(_elapsed) => Err(ChatError::unavailable("database: reading takes too long")),
+        }
     }
 
     /// Runs a member of a batch of the session's writer; see [`WriteQueue::run`].

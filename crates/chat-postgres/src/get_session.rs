@@ -22,9 +22,21 @@ pub(crate) fn find_many(connection: &mut PgConnection, ids: &[Uuid]) -> Result<V
     rows.into_iter().map(ChatSession::try_from).collect()
 }
 
-/// The sessions that there are of some ids, locked until the transaction ends. Everybody locks in the order of the ids,
-/// so that two who want the same sessions cannot wait for each other.
+/// The sessions that there are of some ids, locked until the transaction ends, except those that somebody else has locked:
+/// nobody waits here, so nobody can wait for each other.
 pub(crate) fn lock_many(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<ChatSession>, Failure> {
+    let rows: Vec<SessionRow> = chat_sessions::table
+        .select(SessionRow::as_select())
+        .filter(chat_sessions::id.eq_any(ids))
+        .for_update()
+        .skip_locked()
+        .load(connection)?;
+    rows.into_iter().map(ChatSession::try_from).collect()
+}
+
+/// The same, but waits for those that somebody else has locked. Everybody who waits locks in the order of the ids, so that
+/// two who want the same sessions cannot wait for each other.
+pub(crate) fn lock_many_in_turn(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<ChatSession>, Failure> {
     let rows: Vec<SessionRow> = chat_sessions::table
         .select(SessionRow::as_select())
         .filter(chat_sessions::id.eq_any(ids))
@@ -32,4 +44,9 @@ pub(crate) fn lock_many(connection: &mut PgConnection, ids: &[Uuid]) -> Result<V
         .for_update()
         .load(connection)?;
     rows.into_iter().map(ChatSession::try_from).collect()
+}
+
+/// Which of some ids are those of sessions.
+pub(crate) fn existing(connection: &mut PgConnection, ids: &[Uuid]) -> QueryResult<Vec<Uuid>> {
+    chat_sessions::table.select(chat_sessions::id).filter(chat_sessions::id.eq_any(ids)).load(connection)
 }

@@ -27,15 +27,18 @@ impl MessageRepository for PgMessageRepository {
     }
 
     async fn page(&self, session: SessionId, query: MessageQuery) -> Result<Option<SessionSnapshot>> {
-        let Some(session) = self.database.sessions.find(session).await? else { return Ok(None) };
-        if get_messages::is_known(&session, &query) {
-            return Ok(Some(SessionSnapshot { session, page: PageRead::Unchanged }));
-        }
-        let read = move |connection: &mut _| {
-            let page = get_messages::page(connection, &session, &query)?;
-            Ok(Some(SessionSnapshot { session: session.clone(), page }))
+        let reads = async {
+            let Some(session) = self.database.sessions.find(session).await? else { return Ok(None) };
+            if get_messages::is_known(&session, &query) {
+                return Ok(Some(SessionSnapshot { session, page: PageRead::Unchanged }));
+            }
+            let read = move |connection: &mut _| {
+                let page = get_messages::page(connection, &session, &query)?;
+                Ok(Some(SessionSnapshot { session: session.clone(), page }))
+            };
+            self.database.read(read).await
         };
-        self.database.read(read).await
+        self.database.together(reads).await
     }
 
     async fn mark_read(

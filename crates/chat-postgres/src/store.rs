@@ -69,7 +69,7 @@ impl PgStore {
             "opened the database {}",
             checked.shown
         );
-        let database = Arc::new(Database { reads, sessions, writers, runtime });
+        let database = Arc::new(Database { reads, sessions, writers, runtime, read_timeout: config.read_timeout });
         Ok(Self::new(database, checked.identity, threads))
     }
 

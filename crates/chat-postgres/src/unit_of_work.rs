@@ -10,6 +10,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chat_domain::ChatError;
+use chat_domain::error::Conflict;
 use chat_domain::model::{
     Change, ChatMessage, ChatSession, Fingerprint, Idempotency, IdempotencyKey, MessageDraft, SessionEvent, SessionId,
     StatisticsDelta, Timestamp, UserId,
@@ -61,6 +62,8 @@ enum Earlier {
     Here(usize),
     /// In the table, at this position.
     Stored(i64),
+    /// Read from the table, as it was when it was sent.
+    Read(Box<ChatMessage>),
 }
 
 type KeyOfMessage = (SessionId, UserId, IdempotencyKey);
@@ -114,16 +117,21 @@ impl UnitOfWork {
     pub(crate) fn sent_before(&mut self, draft: &MessageDraft) -> Result<Option<ChatMessage>, Failure> {
         let Some(Idempotency { key, fingerprint }) = &draft.idempotency else { return Ok(None) };
         let name = (draft.session_id, draft.author.id.clone(), key.clone());
-        let Some((earlier, place)) = self.keys.get(&name) else { return Ok(None) };
+        let Some((earlier, place)) = self.keys.get_mut(&name) else { return Ok(None) };
         if earlier != fingerprint {
-            return Err(chat_domain::error::Conflict::IdempotencyKeyReused(key.clone()).into());
+            return Err(Conflict::IdempotencyKeyReused(key.clone()).into());
         }
         match place {
             Earlier::Here(event) => Ok(self.batch.events().get(*event).and_then(message_of).cloned()),
+            Earlier::Read(message) => Ok(Some(message.as_ref().clone())),
             Earlier::Stored(seq) => {
-                let seq = *seq;
-                let message = get_messages::at(self.connection.get()?, draft.session_id, seq)?;
-                Ok(message.map(ChatMessage::as_sent))
+                let message = get_messages::at(self.connection.get()?, draft.session_id, *seq)?;
+                let message = message.map(ChatMessage::as_sent);
+                // A client that repeats in a hurry often does so several times in a batch.
+                if let Some(message) = &message {
+                    *place = Earlier::Read(Box::new(message.clone()));
+                }
+                Ok(message)
             }
         }
     }
@@ -215,15 +223,30 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// Begins a transaction and locks the sessions of the batch.
-    fn begin_on_locks(&mut self, needs: &[&Need]) -> Result<(), Failure> {
+    /// Begins a transaction and locks the sessions of the batch, waiting for those that somebody else has locked or
+    /// leaving them out.
+    fn begin_on_locks(&mut self, needs: &[&Need], in_turn: bool) -> Result<(), Failure> {
+        let begin = if in_turn { "BEGIN".to_owned() } else { self.connection.begin() };
         let connection = self.connection.get()?;
-        connection.batch_execute("BEGIN")?;
+        connection.batch_execute(&begin)?;
         let mut ids: Vec<Uuid> = needs.iter().filter_map(|need| need.session()).map(|id| id.as_uuid()).collect();
         ids.sort_unstable();
         ids.dedup();
         if !ids.is_empty() {
-            get_session::lock_many(connection, &ids)?.into_iter().for_each(|session| self.batch.hold(session));
+            let locked = if in_turn {
+                get_session::lock_many_in_turn(connection, &ids)?
+            } else {
+                get_session::lock_many(connection, &ids)?
+            };
+            for session in locked {
+                self.batch.hold(session);
+            }
+            ids.retain(|id| self.batch.session(SessionId::new(*id)).is_none());
+        }
+        if !ids.is_empty() {
+            // Somebody else has locked them, unless they are the ids of nothing.
+            let locked = get_session::existing(connection, &ids)?;
+            self.left_out.extend(locked.into_iter().map(SessionId::new));
         }
         let mut keys = SentBefore::default();
         for need in needs {
@@ -243,9 +266,11 @@ impl UnitOfWork {
     }
 
     fn begin_once(&mut self, needs: &[&Need], footing: Footing) -> Result<(), Failure> {
+        self.left_out.clear();
         let begun = match footing {
             Footing::Memory => self.begin_on_memory(needs),
-            Footing::Locks => self.begin_on_locks(needs),
+            Footing::Locks => self.begin_on_locks(needs, false),
+            Footing::LocksInTurn => self.begin_on_locks(needs, true),
         };
         if begun.is_err() {
             self.rollback();
@@ -287,7 +312,7 @@ impl UnitOfWork {
     }
 
     fn write(&mut self) -> Result<(), Failure> {
-        if self.footing == Footing::Locks {
+        if self.footing != Footing::Memory {
             self.flush()?;
             return Ok(self.connection.get()?.batch_execute("COMMIT")?);
         }
@@ -343,9 +368,8 @@ impl Transaction for UnitOfWork {
     type Event = SessionEvent;
 
     fn begin(&mut self, needs: &[&Need], wish: Footing) -> Result<Footing, Trouble> {
-        self.left_out.clear();
         let only_messages = needs.iter().all(|need| matches!(need, Need::Append { has_files: false, .. }));
-        self.footing = if only_messages { wish } else { Footing::Locks };
+        self.footing = if wish == Footing::Memory && !only_messages { Footing::Locks } else { wish };
         let begun = match self.begin_once(needs, self.footing) {
             // Nothing has been done yet, so a connection that turns out to be gone may be replaced at once.
             Err(Failure::Database(error)) if is_lost(&error) => {
@@ -375,7 +399,7 @@ impl Transaction for UnitOfWork {
     }
 
     fn rollback(&mut self) {
-        if self.footing == Footing::Locks {
+        if self.footing != Footing::Memory {
             self.connection.rollback();
         }
         self.forget_batch();

@@ -1,5 +1,7 @@
 //! A writer's connection: made when it is needed, dropped when it is lost, made again.
 
+use std::time::Duration;
+
 use chat_domain::ChatError;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -16,6 +18,10 @@ const SLOTS: i32 = 0x6368_6174;
 /// How many writers of all nodes together have rows of their own. Later ones share the rows of number 0, and wait for
 /// each other's commits there.
 const OWN_SLOTS: i32 = 64;
+
+/// How long a statement that stands alone waits for a lock. It holds all other sessions of its writer up meanwhile. Other
+/// writers hold locks for the time of a commit; after longer, the transaction with locks knows how to leave them out.
+const SHORT_WAIT: Duration = Duration::from_millis(100);
 
 /// The connection of one writer.
 pub(crate) struct WritingConnection {
@@ -57,13 +63,18 @@ impl WritingConnection {
             Failure::from(ChatError::unavailable(format!("database: cannot connect to write: {error}")))
         })?;
         // What depends on which session of the server a lock or a table's statistics belong to is in `prepare`.
-        let slot = prepare(&mut connection)?;
+        let slot = prepare(&mut connection, self.target.lock_timeout())?;
         if self.was_lost {
             self.was_lost = false;
             self.reconnects.increment(1);
             info!("a database writer is connected again");
         }
         Ok(Open { connection, slot })
+    }
+
+    /// What begins a transaction that waits for locks as long as the operator wants.
+    pub(crate) fn begin(&self) -> String {
+        format!("BEGIN; SET LOCAL lock_timeout = {}", self.target.lock_timeout().as_millis())
     }
 
     /// The number of the writer's rows in the counter tables.
@@ -105,8 +116,11 @@ struct Slot {
 /// The batches' arrays are joined with tables. The planner does not know how long an array will be, and its guess of 10
 /// or 100 rows can make it read a whole table of sessions instead of looking up a few; so sequential scans are out of
 /// the question here, and each statement is planned once.
-fn prepare(connection: &mut PgConnection) -> Result<i32, Failure> {
-    connection.batch_execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;")?;
+fn prepare(connection: &mut PgConnection, lock_timeout: Duration) -> Result<i32, Failure> {
+    let wait = lock_timeout.min(SHORT_WAIT).as_millis();
+    connection.batch_execute(&format!(
+        "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; SET lock_timeout = {wait};"
+    ))?;
     // Tried in order until one is free: the function is called row by row, and no further than the limit needs.
     let slot: Option<Slot> = diesel::sql_query(
         "SELECT slot FROM generate_series(1, $2) AS slot WHERE pg_try_advisory_lock($1, slot) LIMIT 1",

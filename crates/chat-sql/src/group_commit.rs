@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,8 @@ pub trait Transaction: Send + 'static {
     /// Why not; then it is rolled back.
     fn commit(&mut self) -> Result<Committed<Self::Event>, Trouble>;
 
-    /// Whether the last commit left out a write with this need, which a commit on the footing of memory may do.
+    /// Whether the last commit left out a write with this need: on memory because what is remembered has changed, on
+    /// locks because somebody else holds what it needs.
     fn left_out(&self, need: &Self::Need) -> bool;
 
     /// Forgets everything since `begin`.
@@ -51,8 +52,12 @@ pub enum Footing {
     /// On what the writer remembers. The commit checks that it is still so and leaves out what is not; a refusal cannot
     /// be checked in this way and is decided again on a firm footing.
     Memory,
-    /// On rows that are locked until the commit.
+    /// On rows that are locked until the commit. Those that somebody else has locked are not waited for: they are left
+    /// out, so that they keep nobody else waiting.
     Locks,
+    /// The same, but those that somebody else has locked are waited for, in line with others who do, for at most a tenth
+    /// of a second.
+    LocksInTurn,
 }
 
 /// What a commit did.
@@ -86,6 +91,9 @@ trait Member<T: Transaction>: Send {
     /// Whether the last run was refused by the domain.
     fn is_refused(&self) -> bool;
 
+    /// How long ago this was asked for the first time.
+    fn held_up(&mut self) -> Duration;
+
     /// Answers with the outcome of the last run.
     fn answer(self: Box<Self>);
 
@@ -97,6 +105,7 @@ struct Call<N, F, R> {
     need: N,
     work: F,
     outcome: Option<Result<R>>,
+    held_up_since: Option<Instant>,
     reply: oneshot::Sender<Result<R>>,
 }
 
@@ -122,6 +131,10 @@ where
 
     fn is_refused(&self) -> bool {
         matches!(self.outcome, Some(Err(_)))
+    }
+
+    fn held_up(&mut self) -> Duration {
+        self.held_up_since.get_or_insert_with(Instant::now).elapsed()
     }
 
     fn answer(self: Box<Self>) {
@@ -156,6 +169,13 @@ pub struct Limits {
 /// How long the members of a failed batch are tried one by one. What is left then fails as the last one did: a table that
 /// somebody has locked makes each of them wait as long as the first.
 const ONE_BY_ONE: Duration = Duration::from_secs(1);
+/// How long a write waits for what somebody else has locked, and how often it looks.
+const HELD_UP: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// A look may always come between two transactions of a node that writes to the session without pause. So after a while
+/// the write stands in line for the lock, which holds the writer up, and not too often.
+const IN_TURN_AFTER: Duration = Duration::from_millis(30);
+const IN_TURN_EVERY: Duration = Duration::from_millis(500);
 /// How often a transaction is run again that collided with another.
 const COLLISIONS: u32 = 5;
 
@@ -224,7 +244,7 @@ impl<T: Transaction> WriteQueue<T> {
         F: FnMut(&mut T) -> Result<R> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let call = Box::new(Call { need, work, outcome: None, reply });
+        let call = Box::new(Call { need, work, outcome: None, held_up_since: None, reply });
         self.waiting.increment(1.0);
         match self.sender.try_send(Command::Run(call)) {
             Ok(()) => {}
@@ -259,12 +279,25 @@ type Members<T> = Vec<Box<dyn Member<T>>>;
 impl<T: Transaction, P: FnMut(T::Event)> Writer<T, P> {
     fn serve(&mut self, queue: &Receiver<Command<T>>, max_batch: usize) {
         let mut running = true;
+        let mut held_up: Members<T> = Vec::new();
+        let mut last_in_turn: Option<Instant> = None;
         while running {
-            let mut batch = match queue.recv() {
-                Ok(Command::Run(first)) => vec![first],
-                Ok(Command::Stop) | Err(_) => break,
+            let has_waited = held_up.first_mut().is_some_and(|member| member.held_up() >= IN_TURN_AFTER);
+            if has_waited && last_in_turn.is_none_or(|last| last.elapsed() >= IN_TURN_EVERY) {
+                held_up = self.commit(held_up, Footing::LocksInTurn);
+                last_in_turn = Some(Instant::now());
+            }
+            let first = if held_up.is_empty() {
+                queue.recv().map_err(|_closed| RecvTimeoutError::Disconnected)
+            } else {
+                queue.recv_timeout(LOOK_EVERY)
             };
-            while batch.len() < max_batch {
+            let mut batch = match first {
+                Ok(Command::Run(first)) => vec![first],
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+            };
+            while !batch.is_empty() && batch.len() < max_batch {
                 match queue.try_recv() {
                     Ok(Command::Run(next)) => batch.push(next),
                     Ok(Command::Stop) | Err(TryRecvError::Disconnected) => {
@@ -275,28 +308,33 @@ impl<T: Transaction, P: FnMut(T::Event)> Writer<T, P> {
                 }
             }
             self.meters.waiting.decrement(as_f64(batch.len()));
-            self.meters.size.record(as_f64(batch.len()));
+            // What is held up came first. It needs locks, since memory cannot tell that they are gone.
+            let wish = if held_up.is_empty() { Footing::Memory } else { Footing::Locks };
+            held_up.append(&mut batch);
+            self.meters.size.record(as_f64(held_up.len()));
             let started = Instant::now();
-            self.commit(batch);
+            held_up = self.commit(held_up, wish);
             self.meters.duration.record(started.elapsed());
         }
+        fail_all(held_up, &stopped());
         self.transaction.close();
         info!("stopped a database writer");
     }
 
-    /// Commits the batch, first in the quick way. What does not go that way is done again on a firm footing.
-    fn commit(&mut self, mut batch: Members<T>) {
-        match self.attempt(&mut batch, Footing::Memory) {
-            Ok(Outcome { footing: Footing::Locks, .. }) => batch.into_iter().for_each(Member::answer),
+    /// Commits the batch. What does not go in the quick way is done again on a firm footing. Answers what is held up by
+    /// somebody else, to be tried again with the next batch.
+    fn commit(&mut self, mut batch: Members<T>, wish: Footing) -> Members<T> {
+        match self.attempt(&mut batch, wish) {
+            Ok(outcome @ Outcome { footing: Footing::Locks | Footing::LocksInTurn, .. }) => {
+                self.answer(batch, &outcome)
+            }
             Ok(Outcome { footing: Footing::Memory, partly }) => {
                 let transaction = &self.transaction;
                 let (again, done): (Vec<_>, Vec<_>) = batch
                     .into_iter()
                     .partition(|member| member.is_refused() || (partly && transaction.left_out(member.need())));
                 done.into_iter().for_each(Member::answer);
-                if !again.is_empty() {
-                    self.commit_on_locks(again, COLLISIONS);
-                }
+                if again.is_empty() { again } else { self.commit_on_locks(again, COLLISIONS) }
             }
             Err(Trouble::Collision(_)) => self.commit_on_locks(batch, COLLISIONS),
             Err(Trouble::Lost(error)) => fail_all(batch, &error),
@@ -304,10 +342,10 @@ impl<T: Transaction, P: FnMut(T::Event)> Writer<T, P> {
         }
     }
 
-    fn commit_on_locks(&mut self, mut batch: Members<T>, collisions: u32) {
+    fn commit_on_locks(&mut self, mut batch: Members<T>, collisions: u32) -> Members<T> {
         self.meters.retries.increment(1);
         match self.attempt(&mut batch, Footing::Locks) {
-            Ok(_) => batch.into_iter().for_each(Member::answer),
+            Ok(outcome) => self.answer(batch, &outcome),
             Err(Trouble::Collision(_)) if collisions > 0 => self.commit_on_locks(batch, collisions - 1),
             Err(Trouble::Lost(error)) => fail_all(batch, &error),
             Err(Trouble::Collision(error) | Trouble::Failed(error)) if batch.len() <= 1 => fail_all(batch, &error),
@@ -316,30 +354,44 @@ impl<T: Transaction, P: FnMut(T::Event)> Writer<T, P> {
     }
 
     /// Commits each member alone, so that only those fail that are to blame.
-    fn commit_one_by_one(&mut self, batch: Members<T>, error: &ChatError) {
+    fn commit_one_by_one(&mut self, batch: Members<T>, error: &ChatError) -> Members<T> {
         warn!(batch.size = batch.len(), error = %error, "a batch of writes failed and is retried one by one");
         let started = Instant::now();
+        let mut held_up = Vec::new();
         let mut members = batch.into_iter();
         while let Some(member) = members.next() {
             self.meters.retries.increment(1);
             let mut alone = vec![member];
             let error = match self.attempt(&mut alone, Footing::Locks) {
-                Ok(_) => {
-                    alone.into_iter().for_each(Member::answer);
+                Ok(outcome) => {
+                    held_up.extend(self.answer(alone, &outcome));
                     continue;
                 }
                 Err(Trouble::Lost(error)) => {
                     // None of the rest can do better; each would only wait as long again.
+                    fail_all(members.collect::<Vec<_>>(), &error);
                     fail_all(alone, &error);
-                    return fail_all(members.collect(), &error);
+                    break;
                 }
                 Err(Trouble::Collision(error) | Trouble::Failed(error)) => error,
             };
             fail_all(alone, &error);
             if started.elapsed() > ONE_BY_ONE {
-                return fail_all(members.collect(), &error);
+                fail_all(members.collect::<Vec<_>>(), &error);
+                break;
             }
         }
+        held_up
+    }
+
+    /// Answers what a commit on locks has done, fails what has been held up for too long, and gives back the rest.
+    fn answer(&self, batch: Members<T>, outcome: &Outcome) -> Members<T> {
+        let (mut held_up, done): (Members<T>, Members<T>) =
+            batch.into_iter().partition(|member| outcome.partly && self.transaction.left_out(member.need()));
+        done.into_iter().for_each(Member::answer);
+        let given_up: Members<T> = held_up.extract_if(.., |member| member.held_up() >= HELD_UP).collect();
+        fail_all(given_up, &ChatError::unavailable("database: somebody else has locked the session"));
+        held_up
     }
 
     /// Runs the members in one transaction and tells the world.
@@ -382,10 +434,12 @@ struct Outcome {
     partly: bool,
 }
 
-fn fail_all<T: Transaction>(batch: Members<T>, error: &ChatError) {
+/// Fails all of them, so that none is held up.
+fn fail_all<T: Transaction>(batch: Members<T>, error: &ChatError) -> Members<T> {
     for member in batch {
         member.fail(copy(error));
     }
+    Vec::new()
 }
 
 /// The same failure for one more caller; its cause is told as text, since causes cannot be copied.
@@ -412,188 +466,4 @@ fn as_f64(count: usize) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::mem;
-    use std::sync::mpsc::{Sender, channel};
-
-    use chat_domain::error::Conflict;
-
-    use super::*;
-
-    /// Adds numbers; each committed sum is an event.
-    struct Sum {
-        committed: u64,
-        pending: u64,
-        /// What the next transactions fail to start with, last first.
-        trouble: Vec<Trouble>,
-        /// Whether it decides on memory when it may.
-        remembers: bool,
-        /// The needs that a commit on memory leaves out.
-        stale: Vec<u32>,
-        /// What was wished for and needed, for the test to see.
-        footings: Vec<Footing>,
-        needs: Vec<u32>,
-    }
-
-    impl Transaction for Sum {
-        type Need = u32;
-        type Event = u64;
-
-        fn begin(&mut self, needs: &[&u32], wish: Footing) -> Result<Footing, Trouble> {
-            self.footings.push(wish);
-            self.needs = needs.iter().map(|need| **need).collect();
-            match self.trouble.pop() {
-                Some(trouble) => Err(trouble),
-                None => Ok(if self.remembers { wish } else { Footing::Locks }),
-            }
-        }
-
-        fn commit(&mut self) -> Result<Committed<u64>, Trouble> {
-            let partly = self.footings.last() == Some(&Footing::Memory) && !self.stale.is_empty();
-            self.committed += mem::take(&mut self.pending);
-            Ok(Committed { events: vec![self.committed], partly })
-        }
-
-        fn left_out(&self, need: &u32) -> bool {
-            self.stale.contains(need)
-        }
-
-        fn rollback(&mut self) {
-            self.pending = 0;
-        }
-
-        fn close(&mut self) {}
-    }
-
-    fn writer(trouble: Vec<Trouble>, events: Sender<u64>) -> Writer<Sum, impl FnMut(u64)> {
-        let transaction = Sum {
-            committed: 0,
-            pending: 0,
-            trouble,
-            remembers: false,
-            stale: Vec::new(),
-            footings: Vec::new(),
-            needs: Vec::new(),
-        };
-        let meters = Meters {
-            waiting: Gauge::noop(),
-            size: Histogram::noop(),
-            duration: Histogram::noop(),
-            retries: Counter::noop(),
-        };
-        Writer { transaction, publish: move |event| events.send(event).unwrap(), meters }
-    }
-
-    type Answer = oneshot::Receiver<Result<()>>;
-
-    fn call(work: fn(&mut Sum) -> Result<()>) -> (Box<dyn Member<Sum>>, Answer) {
-        needing(0, work)
-    }
-
-    fn needing(need: u32, work: fn(&mut Sum) -> Result<()>) -> (Box<dyn Member<Sum>>, Answer) {
-        let (reply, answer) = oneshot::channel();
-        (Box::new(Call { need, work, outcome: None, reply }), answer)
-    }
-
-    #[expect(clippy::unnecessary_wraps, reason = "has the form of every work")]
-    fn add_one(sum: &mut Sum) -> Result<()> {
-        sum.pending += 1;
-        Ok(())
-    }
-
-    #[test]
-    fn a_member_that_panics_fails_alone_and_the_writer_goes_on() {
-        let (events, published) = channel();
-        let mut writer = writer(Vec::new(), events);
-        let (first, mut first_answer) = call(add_one);
-        let (second, mut second_answer) = call(|sum| {
-            sum.pending += 100;
-            panic!("a seeded fault")
-        });
-        let (third, mut third_answer) = call(add_one);
-        writer.commit(vec![first, second, third]);
-        assert!(first_answer.try_recv().unwrap().is_ok());
-        assert!(matches!(second_answer.try_recv().unwrap(), Err(ChatError::Internal(_))));
-        assert!(third_answer.try_recv().unwrap().is_ok());
-        assert_eq!(published.try_iter().collect::<Vec<_>>(), [1, 2]);
-    }
-
-    #[test]
-    fn a_batch_is_committed_once() {
-        let (events, published) = channel();
-        let mut writer = writer(Vec::new(), events);
-        let (members, answers): (Vec<_>, Vec<_>) = (0..10).map(|_| call(add_one)).unzip();
-        writer.commit(members);
-        assert_eq!(published.try_iter().collect::<Vec<_>>(), [10]);
-        assert!(answers.into_iter().all(|mut answer| answer.try_recv().unwrap().is_ok()));
-    }
-
-    #[test]
-    fn without_a_transaction_all_members_fail_at_once() {
-        let (events, published) = channel();
-        let mut writer = writer(vec![Trouble::Lost(ChatError::unavailable("locked"))], events);
-        let (members, answers): (Vec<_>, Vec<_>) = (0..3).map(|_| call(add_one)).unzip();
-        writer.commit(members);
-        for mut answer in answers {
-            assert!(matches!(answer.try_recv().unwrap(), Err(ChatError::Unavailable { .. })));
-        }
-        assert_eq!(published.try_iter().count(), 0);
-    }
-
-    #[test]
-    fn what_memory_gets_wrong_is_decided_again_on_locks() {
-        let (events, published) = channel();
-        let mut writer = writer(Vec::new(), events);
-        writer.transaction.remembers = true;
-        writer.transaction.stale = vec![2];
-        let (fresh, mut fresh_answer) = needing(1, add_one);
-        let (stale, mut stale_answer) = needing(2, |sum| {
-            if sum.footings.last() == Some(&Footing::Locks) {
-                sum.pending += 10;
-            }
-            Ok(())
-        });
-        let (refused, mut refused_answer) = needing(3, |sum| match sum.footings.last() {
-            Some(Footing::Locks) => add_one(sum),
-            _ => Err(Conflict::SessionClosed.into()),
-        });
-        writer.commit(vec![fresh, stale, refused]);
-        for answer in [&mut fresh_answer, &mut stale_answer, &mut refused_answer] {
-            assert!(answer.try_recv().unwrap().is_ok());
-        }
-        assert_eq!(writer.transaction.footings, [Footing::Memory, Footing::Locks]);
-        assert_eq!(writer.transaction.needs, [2, 3], "what was done is not done again");
-        assert_eq!(published.try_iter().collect::<Vec<_>>(), [1, 12]);
-    }
-
-    #[test]
-    fn a_refusal_on_locks_is_final() {
-        let (events, _published) = channel();
-        let mut writer = writer(Vec::new(), events);
-        let (refused, mut answer) = call(|_| Err(Conflict::SessionClosed.into()));
-        writer.commit(vec![refused]);
-        assert!(matches!(answer.try_recv().unwrap(), Err(ChatError::Conflict(Conflict::SessionClosed))));
-        assert_eq!(writer.transaction.footings.len(), 1);
-    }
-
-    #[test]
-    fn a_collision_is_run_again_as_it_was() {
-        let (events, published) = channel();
-        let collision = || Trouble::Collision(ChatError::unavailable("deadlock"));
-        let mut writer = writer(vec![collision(), collision()], events);
-        let (members, answers): (Vec<_>, Vec<_>) = (0..3).map(|_| call(add_one)).unzip();
-        writer.commit(members);
-        assert!(answers.into_iter().all(|mut answer| answer.try_recv().unwrap().is_ok()));
-        assert_eq!(published.try_iter().collect::<Vec<_>>(), [3], "in one transaction");
-    }
-
-    #[test]
-    fn collisions_without_end_are_given_up() {
-        let (events, _published) = channel();
-        let endless = (0..100).map(|_| Trouble::Collision(ChatError::unavailable("deadlock"))).collect();
-        let mut writer = writer(endless, events);
-        let (member, mut answer) = call(add_one);
-        writer.commit(vec![member]);
-        assert!(matches!(answer.try_recv().unwrap(), Err(ChatError::Unavailable { .. })));
-    }
-}
+mod tests;

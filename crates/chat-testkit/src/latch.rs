@@ -9,8 +9,13 @@ use std::task::Poll;
 use chat_domain::model::LiveEvent;
 use chat_domain::ports::Notifier;
 
-/// Stops the writer at its first event.
+use crate::RecordingNotifier;
+
+/// Stops the writer at one of its events.
 pub struct Latch {
+    /// What was published so far.
+    pub heard: RecordingNotifier,
+    at: usize,
     reached: Sender<()>,
     released: Mutex<Option<Receiver<()>>>,
 }
@@ -21,16 +26,25 @@ pub struct Holder {
     release: Sender<()>,
 }
 
-/// A latch and its holder.
+/// A latch that stops at the first event, and its holder.
 pub fn latch() -> (Arc<Latch>, Holder) {
+    latch_at(1)
+}
+
+/// A latch that stops at event number `at`, counted from 1, and its holder.
+pub fn latch_at(at: usize) -> (Arc<Latch>, Holder) {
     let (reached, is_reached) = channel();
     let (release, released) = channel();
-    let latch = Latch { reached, released: Mutex::new(Some(released)) };
+    let latch = Latch { heard: RecordingNotifier::new(), at, reached, released: Mutex::new(Some(released)) };
     (Arc::new(latch), Holder { reached: is_reached, release })
 }
 
 impl Notifier for Latch {
-    fn publish(&self, _event: LiveEvent) {
+    fn publish(&self, event: LiveEvent) {
+        self.heard.publish(event);
+        if self.heard.events().len() < self.at {
+            return;
+        }
         let first = self.released.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(released) = first {
             self.reached.send(()).expect("the holder is there");

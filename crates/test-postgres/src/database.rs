@@ -100,20 +100,24 @@ impl TestDatabase {
             made.reused_as = Some(name.to_owned());
             return made;
         };
-        let mut clean = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
-                         WHERE datname = current_database() AND pid <> pg_backend_pid();"
-            .to_owned();
-        if let Keep::RowsOf(tables) = keep {
-            let kept: Vec<String> = tables.iter().map(|table| format!("'{table}'")).collect();
-            // What the statement answers is run by `\gexec`.
-            clean.push_str(&format!(
-                "SELECT 'TRUNCATE ' || string_agg(oid::regclass::text, ', ') FROM pg_class
-                 WHERE relkind IN ('r', 'p') AND relnamespace = current_schema::regnamespace
-                       AND relname <> ALL (ARRAY[{}]::text[]) \\gexec\n",
-                kept.join(", ")
-            ));
-        }
-        database.sql(&clean);
+        let empty = match keep {
+            Keep::Everything => String::new(),
+            Keep::RowsOf(tables) => {
+                let kept: Vec<String> = tables.iter().map(|table| format!("'{table}'")).collect();
+                // What the statement answers is run by `\gexec`.
+                format!(
+                    "SELECT 'TRUNCATE ' || string_agg(oid::regclass::text, ', ') FROM pg_class
+                     WHERE relkind IN ('r', 'p') AND relnamespace = current_schema::regnamespace
+                           AND relname <> ALL (ARRAY[{}]::text[]) \\gexec\n",
+                    kept.join(", ")
+                )
+            }
+        };
+        database.sql(&format!(
+            "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid();
+             {empty}"
+        ));
         database
     }
 

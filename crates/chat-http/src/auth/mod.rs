@@ -2,6 +2,7 @@
 
 mod caller;
 mod claims;
+mod remembered_tokens;
 mod sign;
 mod token;
 

@@ -1,6 +1,7 @@
 //! Checks a bearer token: a JSON Web Token (RFC 7519) signed with HMAC-SHA-256.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,6 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 
 use super::claims;
+use super::remembered_tokens::RememberedTokens;
 use crate::unique_json::UniqueJson;
 
 /// The most bytes a token has.
@@ -63,16 +65,26 @@ pub enum TokenError {
 pub struct TokenVerifier {
     key: DecodingKey,
     rules: TokenRules,
+    remembered: Arc<RememberedTokens>,
 }
 
 impl TokenVerifier {
     /// Accepts tokens signed with HS256 and this secret, which should have at least 32 bytes (RFC 7518, 3.2).
     pub fn hs256(secret: &[u8], rules: TokenRules) -> Self {
-        Self { key: DecodingKey::from_secret(secret), rules }
+        Self { key: DecodingKey::from_secret(secret), rules, remembered: Arc::default() }
     }
 
     /// Checks a token at the moment `now`. `exp` is exact, `nbf` has 30 seconds of leeway.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenError> {
+        if let Some(verified) = self.remembered.get(token, now) {
+            return Ok(verified);
+        }
+        let verified = self.check(token, now)?;
+        self.remembered.keep(token, &verified);
+        Ok(verified)
+    }
+
+    fn check(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Invalid);
         }

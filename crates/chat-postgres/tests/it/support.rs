@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use chat_postgres::migrate;
+use chat_domain::model::{MessageCursor, MessageId, MessageQuery, SessionId};
+use chat_domain::ports::MessageRepository as _;
+use chat_postgres::{PgStore, migrate};
+use chat_testkit::fixtures;
 use diesel::prelude::*;
 use test_postgres::{Keep, TestDatabase, find_programs};
 
@@ -39,4 +42,11 @@ pub(crate) fn dump(database: &TestDatabase) -> String {
     // Newer versions frame a dump with commands that hold a random word.
     let random = |line: &&str| line.starts_with("\\restrict") || line.starts_with("\\unrestrict");
     text.lines().filter(|line| !random(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// The ids of a session's messages, oldest first.
+pub(crate) async fn message_ids(store: &PgStore, session: SessionId) -> Vec<MessageId> {
+    let query = MessageQuery { cursor: MessageCursor::Newest, limit: fixtures::limit(100), known: None };
+    let page = store.messages.page(session, query).await.unwrap().unwrap().page.page().unwrap();
+    page.messages.iter().map(|message| message.id).collect()
 }

@@ -32,7 +32,6 @@ impl<'a> Locker<'a> {
         psql.env("PGAPPNAME", "somebody-else").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut session = psql.spawn().unwrap();
         let stdin = session.stdin.as_mut().expect("a pipe");
-        // Before the messages of a transaction that waits for the lock time out.
         writeln!(stdin, "BEGIN; {statement}; SELECT 'locked';").unwrap();
         let said = Lines::collect(session.stdout.take().expect("a pipe"));
         said.wait_for(PATIENCE, |lines| lines.iter().any(|line| line == "locked").then_some(()));

@@ -43,6 +43,7 @@ pub(super) async fn check(cluster: &Cluster, mut traffic: Traffic) -> Vec<Answer
 }
 
 /// As [`check`], of senders who have stopped.
+#[expect(clippy::print_stdout, reason = "the figures of a test")]
 pub(super) async fn check_sent(cluster: &Cluster, traffic: Traffic, answers: Vec<Answer>) -> Vec<Answer> {
     let mut history = History::default();
     for session in traffic.sessions.iter() {

@@ -1,0 +1,118 @@
+//! Tokens that were accepted a moment ago.
+//!
+//! A client sends the same token with every request, and checking its signature and reading its claims costs more than
+//! most of what the request does. What was accepted stays acceptable until it expires: the key and the rules are those of
+//! the process. Refused tokens are not kept, so nobody can fill this without a genuine token for each entry.
+
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+
+use chat_domain::model::Timestamp;
+use lru::LruCache;
+
+use super::VerifiedToken;
+
+/// So that threads seldom wait for each other.
+const SHARDS: usize = 16;
+/// How many tokens a shard keeps.
+const PER_SHARD: NonZeroUsize = NonZeroUsize::MIN.saturating_add(127);
+/// Longer tokens are checked each time: with this bound all of it takes 4 MiB at most, and typically half of one.
+const MAX_BYTES: usize = 2 * 1024;
+
+/// The tokens that were used last.
+pub(super) struct RememberedTokens {
+    shards: [Mutex<LruCache<Box<str>, VerifiedToken>>; SHARDS],
+    hasher: RandomState,
+}
+
+impl Default for RememberedTokens {
+    fn default() -> Self {
+        let shard = |_| {
+            let mut tokens = LruCache::unbounded();
+            // Room is taken as it is needed and not in advance.
+            tokens.resize(PER_SHARD);
+            Mutex::new(tokens)
+        };
+        Self { shards: std::array::from_fn(shard), hasher: RandomState::new() }
+    }
+}
+
+impl RememberedTokens {
+    /// What an accepted token says, as long as it has not expired.
+    pub(super) fn get(&self, token: &str, now: Timestamp) -> Option<VerifiedToken> {
+        let mut shard = self.shard(token)?.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = shard.get(token)?;
+        if known.expires_at > now {
+            return Some(known.clone());
+        }
+        shard.pop(token);
+        None
+    }
+
+    /// Keeps an accepted token.
+    pub(super) fn keep(&self, token: &str, verified: &VerifiedToken) {
+        if token.len() <= MAX_BYTES
+            && let Some(shard) = self.shard(token)
+        {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).put(token.into(), verified.clone());
+        }
+    }
+
+    fn shard(&self, token: &str) -> Option<&Mutex<LruCache<Box<str>, VerifiedToken>>> {
+        // Signatures differ where the beginning of tokens is the same; the end is enough to choose a shard.
+        let end = token.len().checked_sub(16).and_then(|start| token.as_bytes().get(start..))?;
+        let index = self.hasher.hash_one(end) % u64::try_from(SHARDS).ok()?;
+        self.shards.get(usize::try_from(index).ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_domain::model::{Principal, Role, UserId};
+
+    use super::*;
+
+    fn verified(expires_ms: i64) -> VerifiedToken {
+        let principal = Principal { id: UserId::parse("alice").unwrap(), role: Role::User, name: None };
+        VerifiedToken { principal, expires_at: Timestamp::from_unix_ms(expires_ms) }
+    }
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_unix_ms(ms)
+    }
+
+    const TOKEN: &str = "header.claims.signature-of-some-length";
+
+    #[test]
+    fn a_token_is_known_until_the_moment_it_expires() {
+        let tokens = RememberedTokens::default();
+        assert_eq!(tokens.get(TOKEN, at(0)), None);
+        tokens.keep(TOKEN, &verified(1_000));
+        assert_eq!(tokens.get(TOKEN, at(999)), Some(verified(1_000)));
+        assert_eq!(tokens.get(TOKEN, at(1_000)), None);
+        assert_eq!(tokens.get(TOKEN, at(999)), None, "it was dropped");
+    }
+
+    #[test]
+    fn a_token_that_differs_in_anything_is_another() {
+        let tokens = RememberedTokens::default();
+        tokens.keep(TOKEN, &verified(1_000));
+        for other in ["Header.claims.signature-of-some-length", "header.claims.signature-of-some-lengti", ""] {
+            assert_eq!(tokens.get(other, at(0)), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn no_more_than_a_bounded_number_and_size_is_kept() {
+        let tokens = RememberedTokens::default();
+        for n in 0..10_000 {
+            tokens.keep(&format!("header.claims.signature-{n:032}"), &verified(1_000));
+        }
+        let kept: usize = tokens.shards.iter().map(|shard| shard.lock().unwrap().len()).sum();
+        assert!((1..=SHARDS * PER_SHARD.get()).contains(&kept), "{kept}");
+        let long = "x".repeat(MAX_BYTES + 1);
+        tokens.keep(&long, &verified(1_000));
+        assert_eq!(tokens.get(&long, at(0)), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! Connections that the server cuts, under writers: what was answered is there once, and the store needs no restart.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chat_domain::ChatError;
+use chat_domain::model::{MessageDraft, MessageId};
+use chat_domain::ports::{MessageRepository as _, SessionRepository as _, StatsReader as _};
+use chat_postgres::{PgConfig, PgStore};
+use chat_testkit::RecordingNotifier;
+use chat_testkit::fixtures::{alice, draft, keyed, message_id, new_session};
+use diesel::connection::SimpleConnection;
+use test_postgres::TestDatabase;
+
+use crate::support::{connect, message_ids, reused};
+
+async fn open(database: &TestDatabase) -> PgStore {
+    let config = PgConfig { readers: 2, writers: 2, ..PgConfig::new(database.url()) };
+    PgStore::open(config, Arc::new(RecordingNotifier::new())).await.unwrap()
+}
+
+/// Ends the store's connections that fulfil a condition, and says how many they were.
+fn cut(database: &TestDatabase, condition: &str) -> usize {
+    let cut = database.sql(&format!(
+        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'chat-server' AND {condition}"
+    ));
+    cut.parse().unwrap()
+}
+
+/// Waits until a statement of the store waits for a lock, and ends its connection.
+fn cut_blocked(database: &TestDatabase) {
+    let since = Instant::now();
+    while cut(database, "wait_event_type = 'Lock'") == 0 {
+        assert!(since.elapsed() < Duration::from_secs(20), "no statement waits");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn after_idle_connections_were_cut_a_write_fails_once_at_most() {
+    let database = reused();
+    let store = open(&database).await;
+    let sessions = [new_session(1), new_session(2), new_session(3)];
+    for session in &sessions {
+        store.sessions.open(session.clone(), alice(), None).await.unwrap();
+    }
+    let mut sent: Vec<Vec<MessageId>> = vec![Vec::new(); sessions.len()];
+    for round in 0..4_u64 {
+        assert!(cut(&database, "true") >= 3, "two writers and a reader at least");
+        store.stats.read().await.unwrap();
+        for (n, session) in (0..).zip(&sessions) {
+            let number = round * 10 + n;
+            let message = keyed(draft(session.id, &alice(), number), &format!("k{number}"));
+            let appended = match store.messages.append(message.clone()).await {
+                // Nobody knows whether it took place; the key makes the repetition safe.
+                Err(ChatError::Unavailable { .. }) => {
+                    let again = MessageDraft { id: message_id(1_000 + number), ..message };
+                    store.messages.append(again).await.unwrap()
+                }
+                answered => answered.unwrap(),
+            };
+            sent[usize::try_from(n).unwrap()].push(appended.message.id);
+        }
+    }
+    for (session, sent) in sessions.iter().zip(sent) {
+        assert_eq!(message_ids(&store, session.id).await, sent);
+    }
+    assert_eq!(store.stats.read().await.unwrap().messages, 12);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn a_write_whose_connection_is_cut_is_answered_in_time_and_done_once_at_most() {
+    let database = reused();
+    let store = open(&database).await;
+    let session = store.sessions.open(new_session(1), alice(), None).await.unwrap().session.id;
+    store.messages.append(draft(session, &alice(), 1)).await.unwrap();
+    let mut other = connect(&database);
+    other.batch_execute("BEGIN; LOCK TABLE chat_messages IN ACCESS EXCLUSIVE MODE").unwrap();
+    let messages = Arc::clone(&store.messages);
+    let writing = tokio::spawn(async move { messages.append(draft(session, &alice(), 2)).await });
+    cut_blocked(&database);
+    // It is tried once more, and the table is locked still.
+    let refused = writing.await.unwrap();
+    assert!(matches!(refused, Err(ChatError::Unavailable { .. })), "{refused:?}");
+    other.batch_execute("ROLLBACK").unwrap();
+    store.messages.append(draft(session, &alice(), 2)).await.unwrap();
+    assert_eq!(message_ids(&store, session).await, [message_id(1), message_id(2)]);
+    assert_eq!(store.stats.read().await.unwrap().messages, 2);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn a_read_whose_connection_is_cut_is_answered_in_time_and_the_next_works() {
+    let database = reused();
+    let store = open(&database).await;
+    let mut other = connect(&database);
+    other.batch_execute("BEGIN; LOCK TABLE chat_stats IN ACCESS EXCLUSIVE MODE").unwrap();
+    let stats = Arc::clone(&store.stats);
+    let reading = tokio::spawn(async move { stats.read().await });
+    cut_blocked(&database);
+    other.batch_execute("ROLLBACK").unwrap();
+    let read = reading.await.unwrap();
+    assert!(matches!(read, Ok(_) | Err(ChatError::Unavailable { .. })), "{read:?}");
+    store.stats.read().await.unwrap();
+    store.close().await;
+}
+
+/// How many advisory locks stand for counters' rows, for how many different rows, and how many rows there are.
+fn slots(database: &TestDatabase) -> String {
+    database.sql(
+        "SELECT count(*), count(DISTINCT objid), (SELECT count(*) FROM chat_stats WHERE writer > 0) FROM pg_locks
+         WHERE locktype = 'advisory' AND classid = x'63686174'::int::oid
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    )
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn every_writer_of_all_nodes_has_counters_of_its_own() {
+    let database = reused();
+    let nodes = [open(&database).await, open(&database).await];
+    assert_eq!(slots(&database), "4|4|4");
+    assert!(cut(&database, "true") >= 6);
+    assert!(slots(&database).starts_with("0|0|"), "a cut connection holds nothing");
+    // Two sessions of each node that fall to different writers.
+    for (n, node) in (0..).zip(&nodes) {
+        for session in [new_session(2 * n), new_session(2 * n + 1)] {
+            node.sessions.open(session, alice(), None).await.unwrap();
+        }
+    }
+    assert_eq!(slots(&database), "4|4|4");
+    assert_eq!(nodes[0].stats.read().await.unwrap().total_sessions, 4);
+    for node in nodes {
+        node.close().await;
+    }
+    assert!(slots(&database).starts_with("0|0|"), "a closed store holds nothing");
+}
