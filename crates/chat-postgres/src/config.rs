@@ -40,7 +40,8 @@ pub struct PgConfig {
 impl PgConfig {
     /// The defaults for a database: two readers per core and at most 16, 256 reads in line, a writer for every four
     /// cores and at least one, 4,096 waiting writes, 512 in a commit, 16,384 remembered sessions. Connecting may take
-    /// three seconds, a lock two, a statement four; a request waits four and a half.
+    /// three seconds, a lock two, a statement four. A read or a
+    /// write waits just under that, so that a request with a look at the agent before it ends within five seconds.
     ///
     /// Few connections, since more than two to four per core make everything slower.
     pub fn new(url: impl Into<String>) -> Self {
@@ -56,8 +57,8 @@ impl PgConfig {
             connect_timeout: Duration::from_secs(3),
             lock_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(4),
-            read_timeout: Duration::from_millis(4500),
-            write_timeout: Duration::from_millis(4500),
+            read_timeout: Duration::from_millis(3900),
+            write_timeout: Duration::from_millis(3900),
         }
     }
 }

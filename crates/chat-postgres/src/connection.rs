@@ -13,6 +13,10 @@ use crate::url::DatabaseUrl;
 /// transaction holds locks that all other nodes wait for.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
 
+/// How statements are planned.
+pub(crate) const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
+                                SET enable_bitmapscan = off; SET enable_sort = off;";
+
 /// A database and how to talk to it.
 #[derive(Clone)]
 pub(crate) struct Target {
@@ -87,6 +91,14 @@ fn with_patience(url: &DatabaseUrl, connect_timeout: Duration) -> String {
 
 /// Statements, and not the URL's `options`, which an operator may need and some poolers refuse.
 ///
+/// Each statement is planned once per connection. Planning takes longer than running most of them, and the planner would
+/// do it again for every call where it finds that a plan for the very values might be cheaper. For a plan that must be
+/// good for all values it guesses that an array has ten entries and a `LIMIT` a tenth of the rows, and so might read or
+/// sort whole tables; every statement here has an index in its order, so scans and sorts are ruled out where there is
+/// another way. Tests look at the plans under these settings.
+///
+/// The server is to notice a node that is gone as the node notices a server: its locks and its counter rows become free.
+///
 /// Compiling a plan to machine code (`jit`) takes longer than any statement here runs. Whatever the server's default is,
 /// a commit is on its disk before it is answered; a default that waits for more than that is kept.
 fn settings(config: &PgConfig) -> String {
@@ -95,6 +107,8 @@ fn settings(config: &PgConfig) -> String {
          SET statement_timeout = {};
          SET idle_in_transaction_session_timeout = {};
          SET jit = off;
+         SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
+         {PLANS}
          SET timezone = 'UTC';
          SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';",
         config.lock_timeout.as_millis(),

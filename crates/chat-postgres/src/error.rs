@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     Database(DieselError),
     /// A row holds something that was never written by this program.
     Corrupt(Corrupt),
+    /// There is no way to the database.
+    NotConnected(String),
 }
 
 impl Failure {
@@ -67,6 +69,7 @@ impl From<Failure> for ChatError {
             Failure::Refused(error) => error,
             Failure::Database(error) => translate(error),
             Failure::Corrupt(corrupt) => corrupt.into(),
+            Failure::NotConnected(reason) => Self::unavailable(format!("database: cannot connect to write: {reason}")),
         }
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{Change, ChatMessage, MessageId, Seq, SessionEvent, SessionId};
+use chat_domain::model::{MessageId, Seq, SessionEvent, SessionId};
 use chat_domain::ports::EventLog;
-use chat_sql::{seq_from_db, to_db};
+use chat_sql::{merge_events, seq_from_db, to_db};
 use diesel::prelude::*;
 
 use crate::database::Database;
@@ -68,26 +68,7 @@ fn events(
         .filter(chat_session_events::seq.between(first, last))
         .order(chat_session_events::seq)
         .load(connection)?;
-    let mut events = Vec::with_capacity(messages.len() + others.len());
-    events.extend(attachments::complete(connection, session_id, messages)?.into_iter().map(message_event));
-    for row in others {
-        events.push(row.into_event(&session)?);
-    }
-    events.sort_unstable_by_key(|event| event.seq);
-    let positions = std::iter::successors(Some(after.next()), |seq| Some(seq.next()));
-    if events.iter().zip(positions).any(|(event, position)| event.seq != position) {
-        return Err(Failure::corrupt("chat_session_events.seq", "leaves a gap in the sequence of a session"));
-    }
-    Ok(events)
-}
-
-/// The event of a message is its row, as it was when it was sent.
-fn message_event(message: ChatMessage) -> SessionEvent {
-    SessionEvent {
-        session_id: message.session_id,
-        seq: message.seq,
-        at: message.sent_at,
-        actor: message.author.clone(),
-        change: Change::Message(message.as_sent()),
-    }
+    let messages = attachments::complete(connection, session_id, messages)?;
+    let others: Result<Vec<SessionEvent>, Failure> = others.into_iter().map(|row| row.into_event(&session)).collect();
+    Ok(merge_events(after, messages, others?)?)
 }

@@ -8,6 +8,7 @@ use diesel::prelude::*;
 
 use crate::database::Database;
 use crate::schema::chat_identity;
+use crate::unit_of_work::Need;
 
 /// Tries the database.
 pub struct PgHealthProbe {
@@ -20,10 +21,14 @@ impl HealthProbe for PgHealthProbe {
         "database"
     }
 
-    /// Reads a row through the same connections as every read.
+    /// Reads a row through the same connections as every read, and lets each writer begin and end a transaction.
     async fn check(&self) -> Result<(), String> {
         let read = self.database.read(|connection| Ok(identity(connection)?)).await;
-        read.map(|_identity| ()).map_err(|error| error.to_string())
+        read.map_err(|error| error.to_string())?;
+        for writer in &self.database.writers {
+            writer.run(Need::Nothing, |_| Ok(())).await.map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 }
 

@@ -22,8 +22,10 @@ pub struct PgSessionRepository {
 impl SessionRepository for PgSessionRepository {
     async fn open(&self, session: NewSession, creator: Principal, idempotency: Option<Idempotency>) -> Result<Opened> {
         let id = session.id;
+        let key = idempotency.as_ref().map(|idempotency| idempotency.key.clone());
+        let need = Need::Open { creator: creator.id.clone(), key };
         let work = move |unit: &mut _| create_session::create(unit, &session, &creator, idempotency.as_ref());
-        self.database.write(id, Need::Nothing, work).await
+        self.database.write(id, need, work).await
     }
 
     async fn find(&self, id: SessionId) -> Result<Option<ChatSession>> {

@@ -18,6 +18,7 @@ use chat_domain::model::{
 use chat_sql::{Batch, Committed, Footing, Held, Transaction, Trouble, Unsaved};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Text};
 use uuid::Uuid;
 
 use crate::error::{Failure, is_lost, is_serialization_failure};
@@ -34,7 +35,9 @@ pub(crate) enum Need {
     Append { session: SessionId, author: UserId, key: Option<IdempotencyKey>, has_files: bool },
     /// A session that it changes.
     Session(SessionId),
-    /// Nothing that is there already.
+    /// Nothing that is there already, unless a session was opened under the same key before.
+    Open { creator: UserId, key: Option<IdempotencyKey> },
+    /// Nothing at all: a look whether the writer works.
     Nothing,
 }
 
@@ -51,7 +54,7 @@ impl Need {
     fn session(&self) -> Option<SessionId> {
         match self {
             Self::Append { session, .. } | Self::Session(session) => Some(*session),
-            Self::Nothing => None,
+            Self::Open { .. } | Self::Nothing => None,
         }
     }
 }
@@ -79,6 +82,8 @@ pub(crate) struct UnitOfWork {
     idempotency: HashMap<usize, Idempotency>,
     keys: HashMap<KeyOfMessage, (Fingerprint, Earlier)>,
     remembered: lru::LruCache<SessionId, ChatSession>,
+    /// Which connection the sessions were read and written over.
+    remembered_over: u64,
     /// The sessions that the last commit left out.
     left_out: HashSet<SessionId>,
 }
@@ -96,6 +101,7 @@ impl UnitOfWork {
             keys: HashMap::new(),
             // Grows as it is filled: room for all would be taken for idle servers too.
             remembered: bounded(capacity),
+            remembered_over: 0,
             left_out: HashSet::new(),
         }
     }
@@ -204,7 +210,13 @@ impl UnitOfWork {
 
     /// Prepares a batch of messages to be decided on what is remembered, after reading what is not.
     fn begin_on_memory(&mut self, needs: &[&Need]) -> Result<(), Failure> {
+        self.connection.get()?;
+        let connections = self.connection.made();
         let connection = self.connection.get()?;
+        if self.remembered_over != connections {
+            self.remembered.clear();
+            self.remembered_over = connections;
+        }
         let mut missing: Vec<Uuid> = Vec::new();
         for id in needs.iter().filter_map(|need| need.session()) {
             if self.batch.session(id).is_some() {
@@ -248,6 +260,7 @@ impl UnitOfWork {
             let locked = get_session::existing(connection, &ids)?;
             self.left_out.extend(locked.into_iter().map(SessionId::new));
         }
+        lock_keys_of_sessions(connection, needs)?;
         let mut keys = SentBefore::default();
         for need in needs {
             if let Need::Append { session, author, key: Some(key), .. } = need {
@@ -281,6 +294,7 @@ impl UnitOfWork {
     fn trouble(&mut self, failure: Failure) -> Trouble {
         let (lost, collision) = match &failure {
             Failure::Database(error) => (is_lost(error), is_serialization_failure(error)),
+            Failure::NotConnected(_) => (true, false),
             Failure::Refused(_) | Failure::Corrupt(_) => (false, false),
         };
         let error = ChatError::from(failure);
@@ -331,6 +345,25 @@ fn bounded<V>(capacity: std::num::NonZeroUsize) -> lru::LruCache<SessionId, V> {
     let mut cache = lru::LruCache::unbounded();
     cache.resize(capacity);
     cache
+}
+
+/// Locks the keys under which sessions are opened, in their order: opening one waits for another transaction that opens a
+/// session under the same key, and batches that waited for each other's keys would wait for ever.
+fn lock_keys_of_sessions(connection: &mut PgConnection, needs: &[&Need]) -> QueryResult<()> {
+    let mut keys: Vec<String> = Vec::new();
+    for need in needs {
+        if let Need::Open { creator, key: Some(key) } = need {
+            keys.push(format!("{}\n{}", creator.as_str(), key.as_str()));
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    if !keys.is_empty() {
+        diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest($1) AS key")
+            .bind::<Array<Text>, _>(keys)
+            .execute(connection)?;
+    }
+    Ok(())
 }
 
 /// The statement that moves the sessions of a batch on and inserts the messages among its events from `first` on.

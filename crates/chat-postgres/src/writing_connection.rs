@@ -1,6 +1,6 @@
 //! A writer's connection: made when it is needed, dropped when it is lost, made again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chat_domain::ChatError;
 use diesel::connection::SimpleConnection;
@@ -23,11 +23,17 @@ const OWN_SLOTS: i32 = 64;
 /// writers hold locks for the time of a commit; after longer, the transaction with locks knows how to leave them out.
 const SHORT_WAIT: Duration = Duration::from_millis(100);
 
+/// How long to leave a database alone that could not be connected to.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// The connection of one writer.
 pub(crate) struct WritingConnection {
     target: Target,
     open: Option<Open>,
     was_lost: bool,
+    /// When and why the last attempt to connect failed.
+    failed: Option<(Instant, String)>,
+    made: u64,
     reconnects: Counter,
 }
 
@@ -44,7 +50,7 @@ impl WritingConnection {
     /// The database cannot be reached, or lacks its tables.
     pub(crate) fn open(target: Target) -> Result<Self, Failure> {
         let reconnects = counter!("chat_database_reconnects_total", "store" => "postgres");
-        let mut this = Self { target, open: None, was_lost: false, reconnects };
+        let mut this = Self { target, open: None, was_lost: false, failed: None, made: 0, reconnects };
         this.get()?;
         Ok(this)
     }
@@ -59,9 +65,22 @@ impl WritingConnection {
     }
 
     fn connect(&mut self) -> Result<Open, Failure> {
-        let mut connection = self.target.connect().map_err(|error| {
-            Failure::from(ChatError::unavailable(format!("database: cannot connect to write: {error}")))
-        })?;
+        // Each attempt costs the server a process, most of all while it has trouble.
+        if let Some((at, reason)) = &self.failed
+            && at.elapsed() < PAUSE
+        {
+            return Err(Failure::NotConnected(reason.clone()));
+        }
+        let mut connection = match self.target.connect() {
+            Ok(connection) => connection,
+            Err(error) => {
+                let reason = error.to_string();
+                self.failed = Some((Instant::now(), reason.clone()));
+                return Err(Failure::NotConnected(reason));
+            }
+        };
+        self.failed = None;
+        self.made += 1;
         // What depends on which session of the server a lock or a table's statistics belong to is in `prepare`.
         let slot = prepare(&mut connection, self.target.lock_timeout())?;
         if self.was_lost {
@@ -75,6 +94,12 @@ impl WritingConnection {
     /// What begins a transaction that waits for locks as long as the operator wants.
     pub(crate) fn begin(&self) -> String {
         format!("BEGIN; SET LOCAL lock_timeout = {}", self.target.lock_timeout().as_millis())
+    }
+
+    /// How many connections there have been. What was known of the database before the last one may not be so any more:
+    /// a standby that has taken over may lack the last commits.
+    pub(crate) fn made(&self) -> u64 {
+        self.made
     }
 
     /// The number of the writer's rows in the counter tables.
@@ -112,15 +137,9 @@ struct Slot {
 }
 
 /// Prepares a connection to write, and answers the number of its rows in the counter tables.
-///
-/// The batches' arrays are joined with tables. The planner does not know how long an array will be, and its guess of 10
-/// or 100 rows can make it read a whole table of sessions instead of looking up a few; so sequential scans are out of
-/// the question here, and each statement is planned once.
 fn prepare(connection: &mut PgConnection, lock_timeout: Duration) -> Result<i32, Failure> {
     let wait = lock_timeout.min(SHORT_WAIT).as_millis();
-    connection.batch_execute(&format!(
-        "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; SET lock_timeout = {wait};"
-    ))?;
+    connection.batch_execute(&format!("SET lock_timeout = {wait}"))?;
     // Tried in order until one is free: the function is called row by row, and no further than the limit needs.
     let slot: Option<Slot> = diesel::sql_query(
         "SELECT slot FROM generate_series(1, $2) AS slot WHERE pg_try_advisory_lock($1, slot) LIMIT 1",

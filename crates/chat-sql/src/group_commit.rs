@@ -91,6 +91,9 @@ trait Member<T: Transaction>: Send {
     /// Whether the last run was refused by the domain.
     fn is_refused(&self) -> bool;
 
+    /// Whether somebody waits for the answer.
+    fn is_wanted(&self) -> bool;
+
     /// How long ago this was asked for the first time.
     fn held_up(&mut self) -> Duration;
 
@@ -133,6 +136,10 @@ where
         matches!(self.outcome, Some(Err(_)))
     }
 
+    fn is_wanted(&self) -> bool {
+        !self.reply.is_closed()
+    }
+
     fn held_up(&mut self) -> Duration {
         self.held_up_since.get_or_insert_with(Instant::now).elapsed()
     }
@@ -170,7 +177,7 @@ pub struct Limits {
 /// somebody has locked makes each of them wait as long as the first.
 const ONE_BY_ONE: Duration = Duration::from_secs(1);
 /// How long a write waits for what somebody else has locked, and how often it looks.
-const HELD_UP: Duration = Duration::from_secs(3);
+const HELD_UP: Duration = Duration::from_millis(2_500);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// A look may always come between two transactions of a node that writes to the session without pause. So after a while
 /// the write stands in line for the lock, which holds the writer up, and not too often.
@@ -230,7 +237,8 @@ impl<T: Transaction> WriteQueue<T> {
         Ok((Self { sender, timeout: limits.timeout, waiting, refused }, thread))
     }
 
-    /// Runs `work` in a transaction and answers once it is durable, or refused. Dropping the future changes nothing.
+    /// Runs `work` in a transaction and answers once it is durable, or refused. What has not begun
+    /// when the future is dropped, or when it has waited too long, is not done any more; what has begun goes on.
     ///
     /// `work` may run more than once, each time from the same state.
     ///
@@ -284,7 +292,7 @@ impl<T: Transaction, P: FnMut(T::Event)> Writer<T, P> {
         while running {
             let has_waited = held_up.first_mut().is_some_and(|member| member.held_up() >= IN_TURN_AFTER);
             if has_waited && last_in_turn.is_none_or(|last| last.elapsed() >= IN_TURN_EVERY) {
-                held_up = self.commit(held_up, Footing::LocksInTurn);
+                held_up = self.commit_in_turn(held_up);
                 last_in_turn = Some(Instant::now());
             }
             let first = if held_up.is_empty() {
@@ -308,6 +316,9 @@ impl<T: Transaction, P: FnMut(T::Event)> Writer<T, P> {
                 }
             }
             self.meters.waiting.decrement(as_f64(batch.len()));
+            // Who was told that it takes too long may have tried again elsewhere: what has not begun is not done.
+            batch.retain(|member| member.is_wanted());
+            held_up.retain(|member| member.is_wanted());
             // What is held up came first. It needs locks, since memory cannot tell that they are gone.
             let wish = if held_up.is_empty() { Footing::Memory } else { Footing::Locks };
             held_up.append(&mut batch);
@@ -340,6 +351,19 @@ impl<T: Transaction, P: FnMut(T::Event)> Writer<T, P> {
             Err(Trouble::Lost(error)) => fail_all(batch, &error),
             Err(Trouble::Failed(error)) => self.commit_one_by_one(batch, &error),
         }
+    }
+
+    /// Lets the write that is held up longest stand in line for its lock: one alone, since each lock may take a while.
+    fn commit_in_turn(&mut self, held_up: Members<T>) -> Members<T> {
+        let mut others = held_up.into_iter();
+        let mut first: Members<T> = others.next().into_iter().collect();
+        let mut still = match self.attempt(&mut first, Footing::LocksInTurn) {
+            Ok(outcome) => self.answer(first, &outcome),
+            Err(Trouble::Lost(error)) => fail_all(first, &error),
+            Err(Trouble::Collision(_) | Trouble::Failed(_)) => first,
+        };
+        still.extend(others);
+        still
     }
 
     fn commit_on_locks(&mut self, mut batch: Members<T>, collisions: u32) -> Members<T> {
@@ -396,9 +420,15 @@ impl<T: Transaction, P: FnMut(T::Event)> Writer<T, P> {
 
     /// Runs the members in one transaction and tells the world.
     fn attempt(&mut self, batch: &mut [Box<dyn Member<T>>], wish: Footing) -> Result<Outcome, Trouble> {
-        let needs: Vec<&T::Need> = batch.iter().map(|member| member.need()).collect();
-        let footing = self.transaction.begin(&needs, wish)?;
         let transaction = &mut self.transaction;
+        let begun = catch_unwind(AssertUnwindSafe(|| {
+            let needs: Vec<&T::Need> = batch.iter().map(|member| member.need()).collect();
+            transaction.begin(&needs, wish)
+        }));
+        let footing = begun.unwrap_or_else(|panic| {
+            transaction.rollback();
+            Err(Trouble::Failed(ChatError::internal(format!("a write panicked: {}", panic_text(panic.as_ref())))))
+        })?;
         let done = catch_unwind(AssertUnwindSafe(|| {
             batch.iter_mut().try_for_each(|member| member.run(transaction)).map_err(Trouble::Failed)?;
             transaction.commit()

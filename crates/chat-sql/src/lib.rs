@@ -6,6 +6,7 @@
 
 mod batch;
 mod corrupt;
+mod decisions;
 mod event_data;
 mod group_commit;
 mod lookups;
@@ -17,6 +18,7 @@ mod values;
 
 pub use batch::{Batch, Held, Unsaved};
 pub use corrupt::Corrupt;
+pub use decisions::{KnownMessage, merge_events, same_request, unread_messages};
 pub use event_data::{EventRecord, decode_event, encode_event};
 pub use group_commit::{Committed, Footing, Limits, Transaction, Trouble, WriteQueue};
 pub use lookups::{Load, Lookups};

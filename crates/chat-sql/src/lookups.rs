@@ -25,6 +25,8 @@ const BATCH: usize = 256;
 pub struct Lookups<K, V> {
     sender: SyncSender<Wanted<K, V>>,
     timeout: Duration,
+    /// Tells why a look-up was not done in time.
+    too_late: Box<dyn Fn() -> ChatError + Send + Sync>,
 }
 
 /// Answers what there is of some keys, none of which comes twice.
@@ -55,8 +57,10 @@ where
     {
         let (queue, timeout) = limits;
         let (sender, receiver) = sync_channel(queue.max(1));
+        let readers = reads.clone();
+        let too_late = Box::new(move || readers.too_late());
         thread::Builder::new().name("chat-lookup".to_owned()).spawn(move || serve(&receiver, &reads, load))?;
-        Ok(Self { sender, timeout })
+        Ok(Self { sender, timeout, too_late })
     }
 
     /// What there is of `key` at some moment between the call and the answer.
@@ -72,7 +76,7 @@ where
         }
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(answer) => answer.unwrap_or_else(|_| Err(stopped())),
-            Err(_elapsed) => Err(ChatError::unavailable("database: too many reads are waiting, or one takes too long")),
+            Err(_elapsed) => Err((self.too_late)()),
         }
     }
 }

@@ -2,14 +2,15 @@
 //! turns out to be gone.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use chat_domain::{ChatError, Result};
 use metrics::{Gauge, Histogram, gauge, histogram};
-use r2d2::{CustomizeConnection, ManageConnection, Pool};
+use r2d2::{CustomizeConnection, HandleError, ManageConnection, Pool};
 use tokio::sync::Semaphore;
+use tracing::{info, warn};
 
 use crate::read_threads::ReadThreads;
 
@@ -44,6 +45,7 @@ struct Shared<M: ManageConnection> {
     /// How many reads may wait for the threads; more wait here, and not for ever.
     permits: Arc<Semaphore>,
     timeout: Duration,
+    outage: Outage,
     meters: Meters,
 }
 
@@ -70,15 +72,18 @@ impl<M: ManageConnection> Reads<M> {
         limits: ReadLimits,
     ) -> Result<Self, StartError> {
         let connections = limits.connections.max(1);
+        let outage = Outage::default();
         let pool = Pool::builder()
-            .max_size(connections)
+            // One more for the thread of look-ups, so that it never waits for a reader to be done.
+            .max_size(connections.saturating_add(1))
             .min_idle(Some(1))
             .idle_timeout(None)
             .max_lifetime(None)
             .test_on_check_out(false)
             .connection_timeout(limits.timeout)
             .connection_customizer(Box::new(Prepare(prepare)))
-            .build(Discarding(manager))
+            .error_handler(Box::new(outage.clone()))
+            .build(Discarding { manager, outage: outage.clone() })
             .map_err(|error| StartError::Connection(error.to_string()))?;
         let threads = usize::try_from(connections).unwrap_or(usize::MAX);
         let threads = ReadThreads::start(threads).map_err(StartError::Thread)?;
@@ -89,7 +94,7 @@ impl<M: ManageConnection> Reads<M> {
             duration: histogram!("chat_read_duration_seconds", "store" => limits.store),
         };
         let permits = Arc::new(Semaphore::new(limits.queue.max(1)));
-        Ok(Self { shared: Arc::new(Shared { pool, threads, permits, timeout: limits.timeout, meters }) })
+        Ok(Self { shared: Arc::new(Shared { pool, threads, permits, timeout: limits.timeout, outage, meters }) })
     }
 
     /// Does what reads with a connection. What has not begun when the caller goes away is not done any more. `work` may
@@ -106,8 +111,16 @@ impl<M: ManageConnection> Reads<M> {
         let _waiting = Counted::new(&self.shared.meters.waiting);
         match tokio::time::timeout(self.shared.timeout, self.in_turn(work)).await {
             Ok(outcome) => outcome,
-            Err(_elapsed) => Err(ChatError::unavailable("database: too many reads are waiting, or one takes too long")),
+            Err(_elapsed) => Err(self.too_late()),
         }
+    }
+
+    /// Why a read was not done in time.
+    pub(crate) fn too_late(&self) -> ChatError {
+        ChatError::unavailable(match self.shared.outage.reason() {
+            Some(reason) => format!("database: no connection to read with: {reason}"),
+            None => "database: too many reads are waiting, or one takes too long".to_owned(),
+        })
     }
 
     async fn in_turn<R, E, F>(&self, work: F) -> Result<R>
@@ -152,10 +165,10 @@ impl<M: ManageConnection> Shared<M> {
         let started = Instant::now();
         let mut tries = 0;
         loop {
-            let mut slot = self
-                .pool
-                .get()
-                .map_err(|error| ChatError::unavailable(format!("database: no connection to read with: {error}")))?;
+            let mut slot = self.pool.get().map_err(|error| {
+                let reason = self.outage.reason().unwrap_or_else(|| error.to_string());
+                ChatError::unavailable(format!("database: no connection to read with: {reason}"))
+            })?;
             let _busy = Counted::new(&self.meters.busy);
             tries += 1;
             match work(&mut slot) {
@@ -206,7 +219,37 @@ pub enum StartError {
 
 /// Connections that leave the pool once their work has found them lost. The drivers' own signs of it come too late:
 /// a connection may be broken outside a transaction without being called so.
-struct Discarding<M>(M);
+struct Discarding<M> {
+    manager: M,
+    outage: Outage,
+}
+
+/// Whether no connection can be made at present, and why. The pool tries again and again; the log tells the beginning and
+/// the end.
+#[derive(Clone, Debug, Default)]
+struct Outage(Arc<Mutex<Option<String>>>);
+
+impl Outage {
+    fn reason(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn is_over(&self) {
+        if self.0.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            info!("the database can be read again");
+        }
+    }
+}
+
+impl<E: std::error::Error> HandleError<E> for Outage {
+    fn handle_error(&self, error: E) {
+        let lines: Vec<String> = error.to_string().lines().map(|line| line.trim().to_owned()).collect();
+        let reason = lines.join(" ");
+        if self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(reason.clone()).is_none() {
+            warn!(error = reason, "the database cannot be reached to read from; trying again until it can");
+        }
+    }
+}
 
 struct Slot<C> {
     connection: C,
@@ -232,15 +275,17 @@ impl<M: ManageConnection> ManageConnection for Discarding<M> {
     type Error = M::Error;
 
     fn connect(&self) -> Result<Self::Connection, M::Error> {
-        self.0.connect().map(|connection| Slot { connection, lost: false })
+        let connection = self.manager.connect()?;
+        self.outage.is_over();
+        Ok(Slot { connection, lost: false })
     }
 
     fn is_valid(&self, slot: &mut Self::Connection) -> Result<(), M::Error> {
-        self.0.is_valid(&mut slot.connection)
+        self.manager.is_valid(&mut slot.connection)
     }
 
     fn has_broken(&self, slot: &mut Self::Connection) -> bool {
-        slot.lost || self.0.has_broken(&mut slot.connection)
+        slot.lost || self.manager.has_broken(&mut slot.connection)
     }
 }
 

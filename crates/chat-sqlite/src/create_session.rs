@@ -1,8 +1,8 @@
 //! Store a new session.
 
-use chat_domain::error::Conflict;
 use chat_domain::model::{ChatSession, Idempotency, NewSession, Principal, UserId};
 use chat_domain::ports::Opened;
+use chat_sql::same_request;
 use diesel::prelude::*;
 
 use crate::error::Failure;
@@ -42,8 +42,6 @@ fn opened_before(
         .first(connection)
         .optional()?;
     let Some((row, fingerprint)) = known else { return Ok(None) };
-    if fingerprint.as_deref() != Some(idempotency.fingerprint.as_bytes().as_slice()) {
-        return Err(Conflict::IdempotencyKeyReused(idempotency.key.clone()).into());
-    }
+    same_request(fingerprint.as_deref(), idempotency)?;
     Ok(Some(ChatSession::try_from(row)?.as_opened()))
 }

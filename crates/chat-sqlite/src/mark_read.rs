@@ -1,14 +1,12 @@
 //! Mark the other side's messages as read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use chat_domain::ChatError;
-use chat_domain::error::{Invalid, Resource};
-use chat_domain::model::{
-    Change, MessageId, Party, Principal, Receipt, ReceiptStatus, SessionId, StatisticsDelta, Timestamp,
-};
+use chat_domain::error::Resource;
+use chat_domain::model::{Change, MessageId, Principal, Receipt, ReceiptStatus, SessionId, StatisticsDelta, Timestamp};
 use chat_domain::policy::{self, Action};
-use chat_sql::seq_from_db;
+use chat_sql::{KnownMessage, seq_from_db, unread_messages};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
@@ -32,16 +30,7 @@ pub(crate) fn mark_read(
     policy::authorize(reader, &Action::MarkRead(&session))?;
     let party = session.party_of(&reader.id);
     let known = look_up(&mut unit.connection, session_id, messages)?;
-    let mut unread: BTreeMap<i64, MessageId> = BTreeMap::new();
-    for (index, id) in messages.iter().enumerate() {
-        let Some(message) = known.get(id) else {
-            let field = format!("messageIds[{index}]");
-            return Err(ChatError::from(Invalid::new(field, "must be the id of a message of this session")).into());
-        };
-        if message.sender == party.other() && !message.read {
-            unread.insert(message.seq, *id);
-        }
-    }
+    let unread = unread_messages(messages, &known, party)?;
     let Some(newest) = unread.keys().next_back() else { return Ok(None) };
     let receipt = Receipt {
         reader: reader.id.clone(),
@@ -56,17 +45,11 @@ pub(crate) fn mark_read(
     Ok(Some(receipt))
 }
 
-struct Known {
-    seq: i64,
-    sender: Party,
-    read: bool,
-}
-
 fn look_up(
     connection: &mut SqliteConnection,
     session_id: SessionId,
     messages: &[MessageId],
-) -> QueryResult<HashMap<MessageId, Known>> {
+) -> QueryResult<HashMap<MessageId, KnownMessage>> {
     let mut known = HashMap::with_capacity(messages.len());
     for chunk in messages.chunks(CHUNK) {
         let rows: Vec<(DbId, i64, DbParty, Option<i64>)> = chat_messages::table
@@ -74,11 +57,9 @@ fn look_up(
             .filter(dsl::session_id.eq(DbId::from(session_id)))
             .filter(dsl::id.eq_any(chunk.iter().copied().map(DbId::from)))
             .load(connection)?;
-        known.extend(
-            rows.into_iter().map(|(id, seq, sender, read_at)| {
-                (id.into(), Known { seq, sender: sender.0, read: read_at.is_some() })
-            }),
-        );
+        known.extend(rows.into_iter().map(|(id, seq, sender, read_at)| {
+            (id.into(), KnownMessage { seq, sender: sender.0, read: read_at.is_some() })
+        }));
     }
     Ok(known)
 }

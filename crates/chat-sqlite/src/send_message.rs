@@ -1,9 +1,10 @@
 //! Append a message to its session.
 
 use chat_domain::ChatError;
-use chat_domain::error::{Conflict, Resource};
+use chat_domain::error::Resource;
 use chat_domain::model::{Change, ChatMessage, Idempotency, MessageDraft, StatisticsDelta};
 use chat_domain::ports::Appended;
+use chat_sql::same_request;
 use diesel::prelude::*;
 
 use crate::attachments;
@@ -57,9 +58,7 @@ fn sent_before(
         .first(connection)
         .optional()?;
     let Some((row, fingerprint)) = known else { return Ok(None) };
-    if fingerprint.as_deref() != Some(idempotency.fingerprint.as_bytes().as_slice()) {
-        return Err(Conflict::IdempotencyKeyReused(idempotency.key.clone()).into());
-    }
+    same_request(fingerprint.as_deref(), idempotency)?;
     let message = attachments::complete(connection, draft.session_id, vec![row])?.pop();
     Ok(message.map(ChatMessage::as_sent))
 }

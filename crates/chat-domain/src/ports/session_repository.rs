@@ -19,7 +19,8 @@ pub struct Opened {
 /// Keeps sessions.
 ///
 /// The writing methods MUST hand every committed change to the `Notifier` once, in `seq` order per session, after the
-/// commit and before they return; dropping their future neither undoes the change nor loses the event.
+/// commit and before they return. When their future is dropped, a change that has not begun need not be made; one that
+/// has begun is neither undone nor loses its event.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait SessionRepository: Send + Sync {

@@ -1,15 +1,22 @@
 //! The caller of a request, taken from its `Authorization` header and admitted by the domain.
 
+use std::time::Duration;
+
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
+use chat_domain::ChatError;
 use chat_domain::model::{Principal, Role};
 use futures_util::future::{FutureExt, LocalBoxFuture, ready};
+use tokio::time::timeout;
 
 use super::{TokenError, VerifiedToken};
 use crate::error::ApiError;
 use crate::state::State;
+
+/// How long the look at an agent may take: the request has to end in time with what comes after it too.
+const ADMISSION: Duration = Duration::from_secs(1);
 
 /// Someone who may use the API. A handler that takes a `Caller` answers 401 to everyone else, and 403 to an agent who
 /// has been deactivated, before it does anything.
@@ -39,7 +46,10 @@ impl FromRequest for Caller {
             return ready(Ok(Self { token })).boxed_local();
         }
         async move {
-            api.service.admit(&token.principal).await?;
+            match timeout(ADMISSION, api.service.admit(&token.principal)).await {
+                Ok(admitted) => admitted?,
+                Err(_elapsed) => return Err(ChatError::unavailable("the agent directory takes too long").into()),
+            }
             Ok(Self { token })
         }
         .boxed_local()

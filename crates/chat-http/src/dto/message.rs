@@ -1,11 +1,13 @@
 //! Messages on the wire.
 
+use actix_web::web::Bytes;
 use chat_domain::error::{Input, Invalid};
 use chat_domain::model::{ChatMessage, DeliveryStatus, MAX_RECEIPT_MESSAGES, MessageId, Party, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::AttachmentDto;
+use super::page_body::PageBody;
 use super::wire::display;
 use crate::request::BaseUrl;
 
@@ -104,11 +106,11 @@ pub(crate) struct MessagePageDto<'a> {
 }
 
 /// Messages in the order of their page, each written once. Every page that ends with the newest of them is a tail of
-/// the same bytes, so it costs one copy.
+/// the same bytes, which are shared and not copied.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct MessagesJson {
     /// The items of a JSON array, with the commas between them.
-    items: Box<[u8]>,
+    items: Bytes,
     /// Where each item starts.
     starts: Box<[usize]>,
 }
@@ -131,7 +133,7 @@ impl MessagesJson {
             starts.push(items.len());
             serde_json::to_writer(&mut items, &MessageDto::new(message, base))?;
         }
-        Ok(Self { items: items.into_boxed_slice(), starts: starts.into_boxed_slice() })
+        Ok(Self { items: items.into_boxed_slice().into(), starts: starts.into_boxed_slice() })
     }
 
     /// How many messages there are.
@@ -145,12 +147,11 @@ impl MessagesJson {
     }
 
     /// The body of the page of the newest `limit` messages, or of all when there are fewer.
-    pub(crate) fn page(&self, limit: usize, total_count: u64, has_more: bool) -> Vec<u8> {
+    pub(crate) fn page(&self, limit: usize, total_count: u64, has_more: bool) -> PageBody {
         let skipped = self.len().saturating_sub(limit);
         let start = self.starts.get(skipped).copied().unwrap_or(self.items.len());
-        let items = self.items.get(start..).unwrap_or_default();
         let tail = format!("],\"totalCount\":{total_count},\"hasMore\":{has_more}}}");
-        [br#"{"messages":["#, items, tail.as_bytes()].concat()
+        PageBody::new([Bytes::from_static(br#"{"messages":["#), self.items.slice(start..), tail.into()])
     }
 }
 
@@ -265,7 +266,7 @@ mod tests {
                         has_more,
                     };
                     let described = serde_json::to_string(&described).unwrap();
-                    assert_eq!(String::from_utf8(written.page(limit, 7, has_more)).unwrap(), described);
+                    assert_eq!(String::from_utf8(written.page(limit, 7, has_more).concat()).unwrap(), described);
                 }
             }
         }

@@ -4,6 +4,7 @@ mod agent;
 mod attachment;
 mod event;
 mod message;
+mod page_body;
 mod session;
 mod stats;
 mod wire;
@@ -14,5 +15,6 @@ pub(crate) use event::FrameDto;
 pub(crate) use message::{
     MessageDto, MessagePageDto, MessagesJson, MultipartMessageBody, ReadBody, SendMessageBody, TypingBody,
 };
+pub(crate) use page_body::PageBody;
 pub(crate) use session::{AssignBody, CreateSessionBody, SessionDto, SessionListDto, TransferBody};
 pub(crate) use stats::StatsDto;

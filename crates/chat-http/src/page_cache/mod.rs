@@ -23,7 +23,7 @@ use metrics::{Counter, counter};
 
 use self::kept_page::KeptPage;
 use self::shard::{Shard, Sizes};
-use crate::dto::MessagesJson;
+use crate::dto::{MessagesJson, PageBody};
 use crate::error::ApiError;
 use crate::request::BaseUrl;
 
@@ -98,7 +98,7 @@ pub(crate) struct Lookup<'a> {
 
 impl Lookup<'_> {
     /// The body, from the page that the store gave or, when it gave none, from the one that was found.
-    pub(crate) fn body(self, session: &ChatSession, page: Option<MessagePage>) -> Result<Vec<u8>, ApiError> {
+    pub(crate) fn body(self, session: &ChatSession, page: Option<MessagePage>) -> Result<PageBody, ApiError> {
         let limit = items(self.limit);
         let total = session.progress.message_count;
         let Some(page) = page else {

@@ -96,8 +96,8 @@ fn look_up<'a>(cache: &'a PageCache, id: SessionId, items: u64, base: &BaseUrl) 
     (query.unwrap().known, lookup)
 }
 
-fn text(body: Result<Vec<u8>, ApiError>) -> String {
-    String::from_utf8(body.unwrap()).unwrap()
+fn text(body: Result<PageBody, ApiError>) -> String {
+    String::from_utf8(body.unwrap().concat()).unwrap()
 }
 
 /// Asks as the handler does and answers whether the page came from the cache, after checking its body.

@@ -33,12 +33,18 @@ impl AddToStatistics {
 
 impl QueryFragment<Pg> for AddToStatistics {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        out.push_sql("UPDATE chat_stats SET opened = opened + ");
-        out.push_bind_param::<BigInt, _>(&self.opened)?;
-        out.push_sql(", closed = closed + ");
-        out.push_bind_param::<BigInt, _>(&self.closed)?;
-        out.push_sql(" WHERE writer = ");
+        out.push_sql(
+            "INSERT INTO chat_stats AS c (writer, opened, closed, messages, responses, response_time_ms) VALUES (",
+        );
         out.push_bind_param::<Integer, _>(&self.writer)?;
+        out.push_sql(", ");
+        out.push_bind_param::<BigInt, _>(&self.opened)?;
+        out.push_sql(", ");
+        out.push_bind_param::<BigInt, _>(&self.closed)?;
+        out.push_sql(
+            ", 0, 0, 0) ON CONFLICT (writer) DO UPDATE \
+             SET opened = c.opened + excluded.opened, closed = c.closed + excluded.closed",
+        );
         Ok(())
     }
 }

@@ -157,13 +157,18 @@ impl QueryFragment<Pg> for AppendMessages<'_> {
         out.push_sql(
             ") AS m(session_id, seq, id, author_id, sender, content, created_at, attachment_count, idempotency_key, \
              fingerprint) WHERE m.session_id IN (SELECT id FROM moved)), \
-             counted AS (UPDATE chat_stats AS c SET messages = c.messages + d.messages, \
-             responses = c.responses + d.responses, response_time_ms = c.response_time_ms + d.response_time_ms \
-             FROM (SELECT sum(messages)::bigint AS messages, sum(responses)::bigint AS responses, \
-             sum(response_time_ms)::bigint AS response_time_ms FROM moved) AS d \
-             WHERE d.messages > 0 AND c.writer = ",
+             counted AS (INSERT INTO chat_stats AS c \
+             (writer, opened, closed, messages, responses, response_time_ms) SELECT ",
         );
         out.push_bind_param::<Integer, _>(writer)?;
+        out.push_sql(
+            "::integer, 0, 0, d.messages, d.responses, d.response_time_ms FROM (\
+             SELECT sum(messages)::bigint AS messages, sum(responses)::bigint AS responses, \
+             sum(response_time_ms)::bigint AS response_time_ms FROM moved) AS d WHERE d.messages > 0 \
+             ON CONFLICT (writer) DO UPDATE SET messages = c.messages + excluded.messages, \
+             responses = c.responses + excluded.responses, \
+             response_time_ms = c.response_time_ms + excluded.response_time_ms",
+        );
         out.push_sql(") SELECT id FROM moved");
         Ok(())
     }

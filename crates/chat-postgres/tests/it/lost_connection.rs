@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chat_domain::ChatError;
-use chat_domain::model::{MessageDraft, MessageId};
+use chat_domain::error::Conflict;
+use chat_domain::model::{MessageDraft, MessageId, SessionAction};
 use chat_domain::ports::{MessageRepository as _, SessionRepository as _, StatsReader as _};
 use chat_postgres::{PgConfig, PgStore};
 use chat_testkit::RecordingNotifier;
-use chat_testkit::fixtures::{alice, draft, keyed, message_id, new_session};
+use chat_testkit::fixtures::{alice, change, draft, idempotency, keyed, message_id, new_session};
 use diesel::connection::SimpleConnection;
 use test_postgres::TestDatabase;
 
@@ -138,4 +139,76 @@ async fn every_writer_of_all_nodes_has_counters_of_its_own() {
         node.close().await;
     }
     assert!(slots(&database).starts_with("0|0|"), "a closed store holds nothing");
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn what_was_remembered_does_not_outlive_the_connection() {
+    let database = reused();
+    let store = open(&database).await;
+    let session = store.sessions.open(new_session(1), alice(), None).await.unwrap().session.id;
+    for n in 1..=2 {
+        store.messages.append(draft(session, &alice(), n)).await.unwrap();
+    }
+    // As a standby that takes over without the last commit, on which somebody else then closes the session: the same
+    // position, another session.
+    database.sql(
+        "DELETE FROM chat_messages WHERE seq = 3;
+         UPDATE chat_sessions SET status = 'closed', ended_at = 1, message_count = 1;
+         INSERT INTO chat_session_events SELECT id, 3, 'closed', 'alice', 1, '{}' FROM chat_sessions",
+    );
+    assert!(cut(&database, "true") > 0);
+    // Whoever comes first may be told that the connection is gone.
+    let _unavailable = store.messages.append(draft(session, &alice(), 3)).await;
+    let refused = store.messages.append(draft(session, &alice(), 4)).await;
+    assert!(matches!(refused, Err(ChatError::Conflict(Conflict::SessionClosed))), "{refused:?}");
+    store.close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn a_writer_whose_counter_row_is_gone_counts_on() {
+    let database = reused();
+    let store = open(&database).await;
+    let session = store.sessions.open(new_session(1), alice(), None).await.unwrap().session.id;
+    store.messages.append(draft(session, &alice(), 1)).await.unwrap();
+    // As taking the migration back and applying it again does: it counts what is there for writer 0.
+    database.sql("TRUNCATE chat_stats; INSERT INTO chat_stats VALUES (0, 1, 0, 1, 0, 0)");
+    store.messages.append(draft(session, &alice(), 2)).await.unwrap();
+    let close = SessionAction::Close;
+    store.sessions.change(session, change(&alice(), close, 9)).await.unwrap();
+    store.sessions.open(new_session(2), alice(), None).await.unwrap();
+    let figures = store.stats.read().await.unwrap();
+    assert_eq!((figures.total_sessions, figures.active_sessions, figures.messages), (2, 1, 2));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn nodes_that_open_sessions_under_the_same_keys_in_any_order_do_not_wait_for_each_other_for_ever() {
+    let database = reused();
+    let nodes = [open(&database).await, open(&database).await];
+    let mut tasks = Vec::new();
+    for round in 0..40_u64 {
+        for (place, node) in nodes.iter().enumerate() {
+            for n in 0..8_u64 {
+                // One node comes from the other end.
+                let key = if place == 0 { n } else { 7 - n };
+                let sessions = Arc::clone(&node.sessions);
+                let id = 1 + round * 16 + n * 2 + place as u64;
+                let key = idempotency(&format!("{round}-{key}"), "the same");
+                tasks.push(tokio::spawn(async move { sessions.open(new_session(id), alice(), Some(key)).await }));
+            }
+        }
+    }
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let deadlocks = database.sql(
+        "SELECT pg_stat_force_next_flush(); SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()",
+    );
+    assert_eq!(deadlocks.lines().last(), Some("0"));
+    for node in nodes {
+        node.close().await;
+    }
 }

@@ -104,20 +104,23 @@ pub(super) fn measure(run: &Run) -> anyhow::Result<Figures> {
     let nodes = filled.iter().map(|filled| Node::start(run, &server, filled)).collect::<anyhow::Result<Vec<_>>>()?;
     let totals = filled
         .iter()
-        .map(|filled| Script::new(&server, &filled.name, run.path("total.sql"), TOTAL_SQL, 0))
+        .map(|filled| {
+            let script = Script::new(&server, &filled.name, run.path("total.sql"), TOTAL_SQL, 0)?;
+            anyhow::Ok((script, filled.size))
+        })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let length = min(run.length, AT_MOST);
-    for _ in run.rounds("reads by size of the database") {
+    for round in run.rounds("reads by size of the database") {
         for request in READS {
-            take_turns(request, &nodes, length, &mut figures)?;
+            take_turns(request, &in_turn(&nodes, round), length, &mut figures)?;
         }
-        for (script, node) in totals.iter().zip(&nodes) {
+        for (script, size) in in_turn(&totals, round) {
             let speed = script.run(1, length)?;
-            figures.record(format!("{TOTAL_COUNT}{}", at(node.size)), "ms", speed.mean_ms);
+            figures.record(format!("{TOTAL_COUNT}{}", at(*size)), "ms", speed.mean_ms);
         }
     }
-    for _ in run.rounds("sends by size of the database") {
-        take_turns(Request::Send, &nodes, length, &mut figures)?;
+    for round in run.rounds("sends by size of the database") {
+        take_turns(Request::Send, &in_turn(&nodes, round), length, &mut figures)?;
     }
     let (Some(smallest), Some(largest)) = (run.sizes.first(), run.sizes.last()) else { return Ok(figures) };
     ratios(&mut figures, *smallest, *largest)?;
@@ -158,8 +161,16 @@ impl Node {
     }
 }
 
+/// Each round begins with another size: what changes during a round is not always to the disadvantage of the same one.
+fn in_turn<T>(all: &[T], round: u32) -> Vec<&T> {
+    let mut turned: Vec<&T> = all.iter().collect();
+    let by = usize::try_from(round).unwrap_or_default().checked_rem(turned.len()).unwrap_or_default();
+    turned.rotate_left(by);
+    turned
+}
+
 /// One request at all sizes: first its latency, then its throughput.
-fn take_turns(request: Request, nodes: &[Node], length: Duration, figures: &mut Figures) -> anyhow::Result<()> {
+fn take_turns(request: Request, nodes: &[&Node], length: Duration, figures: &mut Figures) -> anyhow::Result<()> {
     for connections in CONNECTIONS {
         for node in nodes {
             let outcome = request.load(node).run(connections, length)?;

@@ -52,6 +52,9 @@ pub(crate) struct Bench {
     /// How long each measurement of a round takes, in seconds. Those of `growth`, which are many, take 2 at most.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
+    /// Measures the release build that is there, without building it anew.
+    #[arg(long)]
+    no_build: bool,
     /// Also writes the figures as JSON, anew after each part.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -125,7 +128,9 @@ impl Bench {
         if let Some(file) = &self.json {
             can_be_written(file)?;
         }
-        programs::build(&parts)?;
+        if !self.no_build {
+            programs::build(&parts)?;
+        }
         let scratch = Scratch::new()?;
         let run = Run { rounds: self.rounds, length: Duration::from_secs(self.seconds), scratch, sizes: self.sizes };
         let mut report = Report::new(self.rounds, self.seconds);
