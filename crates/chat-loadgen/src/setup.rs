@@ -20,6 +20,15 @@ pub struct Caller {
     token: String,
 }
 
+/// A message and how deep it lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AtDepth {
+    /// Its id.
+    pub message: String,
+    /// How many messages of its session are newer.
+    pub newer: usize,
+}
+
 #[derive(Deserialize)]
 pub(crate) struct WithId {
     pub(crate) id: String,
@@ -126,11 +135,12 @@ impl Caller {
         Ok((head, read(&body, &path)?))
     }
 
-    /// The message that has `depth` newer ones, or the oldest when there are fewer; `None` when there are none.
+    /// The message that has `depth` newer ones, or the oldest when there are fewer messages; `None` when there are
+    /// none.
     ///
     /// # Errors
     /// The service refuses.
-    pub async fn message_at_depth(&mut self, session: &str, depth: usize) -> Result<Option<String>, LoadError> {
+    pub async fn message_at_depth(&mut self, session: &str, depth: usize) -> Result<Option<AtDepth>, LoadError> {
         let mut seen = 0;
         let mut oldest: Option<String> = None;
         loop {
@@ -138,14 +148,14 @@ impl Caller {
             let (_, page) = self.messages(session, &format!("limit=100{cursor}")).await?;
             // Ascending within the page: the newest stands last.
             if let Some(message) = page.messages.iter().rev().nth(depth - seen) {
-                return Ok(Some(message.id.clone()));
+                return Ok(Some(AtDepth { message: message.id.clone(), newer: depth }));
             }
             seen += page.messages.len();
             if let Some(message) = page.messages.into_iter().next() {
                 oldest = Some(message.id);
             }
             if !page.has_more || seen > depth {
-                return Ok(oldest);
+                return Ok(oldest.map(|message| AtDepth { message, newer: seen.saturating_sub(1) }));
             }
         }
     }

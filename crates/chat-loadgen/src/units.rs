@@ -6,7 +6,11 @@ const UNITS: [(&str, u64); 5] = [("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m
 
 /// Reads a time above zero: a whole number and one of `us`, `ms`, `s`, `m`, `h`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    duration_or_zero(text).and_then(|time| if time.is_zero() { Err(wanted_duration()) } else { Ok(time) })
+    duration_or_zero(text).and_then(|time| if time.is_zero() { Err(above_zero()) } else { Ok(time) })
+}
+
+fn above_zero() -> String {
+    "must be a time above zero with its unit, such as 500ms, 10s or 2m".to_owned()
 }
 
 /// Like [`duration`], but takes zero as well.

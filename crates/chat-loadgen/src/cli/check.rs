@@ -113,8 +113,9 @@ impl Check {
             name: run_name(),
         };
         let ready = ReadyUrl { target: self.url.clone(), path: "/readyz".to_owned() };
+        let faults = self.faults.plan(Some(ready))?;
         block_on(async {
-            let mut driver = match self.faults.plan(Some(ready)) {
+            let mut driver = match faults {
                 Some(plan) => Some(Driver::start(plan).await?),
                 None => None,
             };

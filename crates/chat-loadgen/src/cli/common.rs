@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{Verdict, print};
+use super::{Verdict, note, print};
 use crate::error::LoadError;
 use crate::http::Target;
 use crate::load::{Plan, Stop, Work};
-use crate::measure::Report;
+use crate::measure::{CpuMeter, Report};
 use crate::token::Tokens;
 use crate::units;
 
@@ -113,7 +113,17 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Runs the load and prints its figures.
+    /// Refuses a `--server-pid` that names no process, before anything is sent.
+    pub(super) fn check_server_pid(&self) -> Result<(), LoadError> {
+        match self.server_pid {
+            Some(pid) if CpuMeter::of(pid).elapsed().is_none() => Err(LoadError::setup(format!(
+                "--server-pid {pid}: there is no such process on this machine, or its processor time cannot be read"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs the load and prints its figures. Without a single success it is [`Verdict::Bad`].
     pub(super) fn run(&self, command: &'static str, service: &Service, work: Work) -> Result<Verdict, LoadError> {
         let plan = Plan {
             command,
@@ -130,7 +140,11 @@ impl Shape {
         };
         let report = crate::load::run(plan)?;
         print(&self.shown(&report)?)?;
-        Ok(Verdict::Good)
+        if report.succeeded > 0 {
+            return Ok(Verdict::Good);
+        }
+        note(&format!("no request succeeded: answers {}; without an answer {}", report.answers(), report.unanswered()));
+        Ok(Verdict::Bad)
     }
 
     fn shown(&self, report: &Report) -> Result<String, LoadError> {

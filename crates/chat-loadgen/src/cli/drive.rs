@@ -12,6 +12,11 @@ use crate::error::LoadError;
 use crate::setup::block_on;
 use crate::units;
 
+const EVERY: Duration = Duration::from_secs(3);
+const TIMES: u32 = 10;
+const PAUSE: Duration = Duration::from_secs(5);
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// What happens to the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum SignalName {
@@ -23,27 +28,27 @@ enum SignalName {
     Stop,
 }
 
-/// The faults.
+/// The faults. What has a default is optional here, so that a flag without anybody to drive can be refused.
 #[derive(Debug, Args)]
 pub(super) struct Faults {
-    /// What happens to the process.
-    #[arg(long, value_enum, default_value = "kill")]
-    signal: SignalName,
-    /// The time from being ready to the next fault.
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = units::duration)]
-    every: Duration,
-    /// How many faults.
-    #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
-    times: u32,
-    /// How long a stopped process stays so.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = units::duration)]
-    pause: Duration,
+    /// What happens to the process; `kill` when it is not said.
+    #[arg(long, value_enum)]
+    signal: Option<SignalName>,
+    /// The time from being ready to the next fault; 3s when it is not said.
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    every: Option<Duration>,
+    /// How many faults; 10 when it is not said.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    times: Option<u32>,
+    /// How long a stopped process stays so; 5s when it is not said.
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pause: Option<Duration>,
     /// Answers 2xx when the service is ready, such as <http://127.0.0.1:8080/readyz>.
     #[arg(long, value_name = "URL", value_parser = ReadyUrl::parse)]
     ready_url: Option<ReadyUrl>,
-    /// How long getting ready may take.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::duration)]
-    ready_timeout: Duration,
+    /// How long getting ready may take; 30s when it is not said.
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    ready_timeout: Option<Duration>,
     /// Drives this process instead of starting one.
     #[arg(long, value_name = "PID", conflicts_with = "start")]
     pid: Option<u32>,
@@ -54,25 +59,52 @@ pub(super) struct Faults {
 
 impl Faults {
     /// The plan; `None` when there is nobody to drive.
-    pub(super) fn plan(&self, default_ready: Option<ReadyUrl>) -> Option<DrivePlan> {
+    ///
+    /// # Errors
+    /// There is nobody to drive, but a flag says how.
+    pub(super) fn plan(&self, default_ready: Option<ReadyUrl>) -> Result<Option<DrivePlan>, LoadError> {
         let subject = match self.pid {
             Some(pid) => Subject::Process(pid),
-            None if self.start.is_empty() => return None,
+            None if self.start.is_empty() => return self.must_be_silent().map(|()| None),
             None => Subject::Start(self.start.clone()),
         };
-        let fault = match self.signal {
+        let fault = match self.signal.unwrap_or(SignalName::Kill) {
             SignalName::Kill => Fault::Kill,
             SignalName::Term => Fault::Term,
-            SignalName::Stop => Fault::Stop(self.pause),
+            SignalName::Stop => Fault::Stop(self.pause.unwrap_or(PAUSE)),
         };
-        Some(DrivePlan {
+        Ok(Some(DrivePlan {
             subject,
             fault,
-            every: self.every,
-            times: self.times,
+            every: self.every.unwrap_or(EVERY),
+            times: self.times.unwrap_or(TIMES),
             ready: self.ready_url.clone().or(default_ready),
-            ready_timeout: self.ready_timeout,
-        })
+            ready_timeout: self.ready_timeout.unwrap_or(READY_TIMEOUT),
+        }))
+    }
+
+    /// Without anybody to drive no flag may say how: a run without faults must not pass for one with them.
+    fn must_be_silent(&self) -> Result<(), LoadError> {
+        let given: Vec<&str> = [
+            ("--signal", self.signal.is_some()),
+            ("--every", self.every.is_some()),
+            ("--times", self.times.is_some()),
+            ("--pause", self.pause.is_some()),
+            ("--ready-url", self.ready_url.is_some()),
+            ("--ready-timeout", self.ready_timeout.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(flag, given)| given.then_some(flag))
+        .collect();
+        let need = match given.len() {
+            0 => return Ok(()),
+            1 => "needs",
+            _ => "need",
+        };
+        Err(LoadError::setup(format!(
+            "{} {need} a command after -- or --pid, such as -- chat-server serve",
+            given.join(" and ")
+        )))
     }
 }
 
@@ -88,7 +120,7 @@ pub(super) struct Drive {
 
 impl Drive {
     pub(super) fn run(&self) -> Result<Verdict, LoadError> {
-        let plan = self.faults.plan(None).ok_or_else(|| {
+        let plan = self.faults.plan(None)?.ok_or_else(|| {
             LoadError::setup(
                 "there is nobody to drive: give --pid, or a command after --, such as -- chat-server serve",
             )

@@ -36,12 +36,12 @@ enum Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Good,
-    /// What was checked is wrong; the output says how.
+    /// What was checked is wrong, or no request of a load succeeded; the output says how.
     Bad,
 }
 
-/// Runs the command that the process was started with. 0 when all is well, 1 when what was checked is wrong, 2 when
-/// the command could not do its work.
+/// Runs the command that the process was started with. 0 when all is well, 1 when what was checked is wrong or no
+/// request of a load succeeded, 2 when the command could not do its work.
 pub fn main() -> ExitCode {
     run(std::env::args_os())
 }
@@ -66,10 +66,16 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Verdict::Good) => ExitCode::SUCCESS,
         Ok(Verdict::Bad) => ExitCode::from(1),
         Err(error) => {
-            let _closed = writeln!(io::stderr(), "error: {error}");
+            note(&format!("error: {error}"));
             ExitCode::from(2)
         }
     }
+}
+
+/// Tells people something beside the result.
+fn note(text: &str) {
+    // Nobody is there to be told that nobody is there.
+    let _closed = writeln!(io::stderr(), "{text}");
 }
 
 /// Writes the result of a command.

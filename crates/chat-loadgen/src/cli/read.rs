@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Verdict;
 use super::common::{Service, Shape, session_ids};
+use super::{Verdict, note};
 use crate::error::LoadError;
 use crate::http::Template;
 use crate::load::Work;
@@ -31,7 +31,7 @@ pub(super) struct Read {
     #[arg(long, value_name = "FILE", conflicts_with = "sessions")]
     session_ids_file: Option<PathBuf>,
     /// Reads deep pages: those before the message that has this many newer ones in its session. Adds
-    /// `&before={before}` to the path when it is not there.
+    /// `&before={before}` to the path when it is not there. A --path of one's own must have {session}.
     #[arg(long, value_name = "NUMBER", value_parser = units::count)]
     before: Option<usize>,
     /// How many different numbers {page} takes.
@@ -47,6 +47,7 @@ pub(super) struct Read {
 
 impl Read {
     pub(super) fn run(&self) -> Result<Verdict, LoadError> {
+        self.shape.check_server_pid()?;
         let token = self.service.identity.tokens()?.of(&self.sub, self.role)?;
         let mut path = self.path.clone();
         if self.before.is_some() && !path.contains("{before}") {
@@ -56,6 +57,9 @@ impl Read {
             .map_err(|problem| LoadError::setup(format!("--path {path:?} {problem}")))?;
         if template.names_before() && self.before.is_none() {
             return Err(LoadError::setup("--path has {before}: say how deep with --before, such as --before 1000"));
+        }
+        if self.before.is_some() && !template.names_session() {
+            return Err(LoadError::setup("--before does nothing with a --path that has no {session}"));
         }
         let (mut sessions, mut before) = (vec![String::new()], Vec::new());
         if template.names_session() {
@@ -75,16 +79,31 @@ impl Read {
         let mut before = Vec::new();
         if let Some(depth) = self.before {
             let mut with_messages = Vec::new();
+            let mut shallow = Vec::new();
+            let asked = sessions.len();
             for session in sessions {
-                if let Some(message) = caller.message_at_depth(&session, depth).await? {
+                let found = caller.message_at_depth(&session, depth).await?;
+                let reached = found.as_ref().map_or(0, |found| found.newer);
+                if reached < depth {
+                    shallow.push(reached);
+                }
+                if let Some(found) = found {
                     with_messages.push(session);
-                    before.push(message);
+                    before.push(found.message);
                 }
             }
             sessions = with_messages;
+            if let (Some(least), Some(most)) = (shallow.iter().min(), shallow.iter().max()) {
+                note(&format!(
+                    "warning: {} of {asked} sessions are not {depth} messages deep: they reach {least} to {most}",
+                    shallow.len()
+                ));
+            }
         }
         if sessions.is_empty() {
-            return Err(LoadError::setup("there is no session to read from: open some with `chat-loadgen send`"));
+            return Err(LoadError::setup(
+                "there is no session with messages to read: open and fill some with `chat-loadgen send`",
+            ));
         }
         Ok((sessions, before))
     }

@@ -42,6 +42,7 @@ pub(super) struct Send {
 
 impl Send {
     pub(super) fn run(&self) -> Result<Verdict, LoadError> {
+        self.shape.check_server_pid()?;
         let tokens = self.service.identity.tokens()?;
         let (people, sessions) = match &self.session_ids_file {
             Some(file) => (vec![tokens.of("load-admin", Role::Admin)?], session_ids(file)?),

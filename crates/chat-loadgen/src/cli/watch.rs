@@ -9,6 +9,7 @@ use clap::Args;
 use super::common::{Service, json_line, session_ids};
 use super::{Verdict, print};
 use crate::error::LoadError;
+use crate::measure::listed;
 use crate::setup::{Caller, block_on};
 use crate::token::Role;
 use crate::units;
@@ -40,6 +41,9 @@ pub(super) struct Watch {
     /// Print the figures as one JSON object.
     #[arg(long)]
     json: bool,
+    /// Changes nothing, since there is no line of progress here; taken so that the same flags do for `send`.
+    #[arg(long)]
+    quiet: bool,
 }
 
 impl Watch {
@@ -77,7 +81,8 @@ fn table(report: &WatchReport) -> String {
         let _infallible = writeln!(table, "{name:<22} {value}");
     };
     row("sockets", format!("{} over {} sessions, {:.2} s", report.sockets, report.sessions, report.seconds));
-    row("handshakes", format!("{} accepted, refused {:?}, {} lost", report.opened, report.refused, report.lost));
+    let refused = listed(report.refused.iter().map(|(status, count)| (status.as_str(), *count)));
+    row("handshakes", format!("{} accepted, refused {refused}, {} lost", report.opened, report.lost));
     row("messages", format!("{}, {:.0} /s", report.messages, report.messages_per_second));
     row("other events", report.other_events.to_string());
     if let Some(delivery) = &report.delivery_us {

@@ -107,13 +107,14 @@ impl Driver {
     /// # Errors
     /// The plan cannot work, the process cannot be started, or it is not ready in time.
     pub async fn start(plan: DrivePlan) -> Result<Self, LoadError> {
+        // First, since that a named process is not there matters more than what could be done with it.
+        let process = Process::start(&plan.subject)?;
         let restarts = plan.times > 1 && !matches!(plan.fault, Fault::Stop(_));
         if restarts && matches!(plan.subject, Subject::Process(_)) {
             return Err(LoadError::setup(
                 "a process given by --pid cannot be started again: use --times 1, --signal stop, or a command after --",
             ));
         }
-        let process = Process::start(&plan.subject)?;
         let mut driver = Self { plan, process };
         driver.until_ready().await?;
         Ok(driver)

@@ -30,7 +30,7 @@ impl Process {
         let arguments = match subject {
             Subject::Process(id) => {
                 let process = Self::Foreign { id: *id };
-                test_kill_process(process.pid()?).map_err(failed(format!("find process {id}")))?;
+                test_kill_process(process.pid()?).map_err(failed(format!("signal process {id}, which --pid names")))?;
                 return Ok(process);
             }
             Subject::Start(arguments) => arguments,
@@ -40,6 +40,9 @@ impl Process {
             .ok_or_else(|| LoadError::setup("there is no command to start: put it after --, such as -- chat-server"))?;
         let child = Command::new(program)
             .args(arguments)
+            // The tool's own settings are nobody else's business, and a service refuses variables it does not know.
+            .env_remove("CHAT_LOADGEN_TOKEN")
+            .env_remove("CHAT_LOADGEN_SECRET")
             .stdin(Stdio::null())
             // Standard output belongs to the report.
             .stdout(io::stderr())

@@ -7,6 +7,6 @@ mod tally;
 
 pub(crate) use cpu::CpuMeter;
 pub(crate) use progress::Progress;
-pub(crate) use report::Figures;
+pub(crate) use report::{Figures, listed};
 pub use report::{Latency, Report};
 pub(crate) use tally::{Recorder, Sample, Tally, histogram};

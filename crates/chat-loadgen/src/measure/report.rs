@@ -146,6 +146,16 @@ impl Report {
         }
     }
 
+    /// Answers by status, in words.
+    pub(crate) fn answers(&self) -> String {
+        listed(self.statuses.iter().map(|(status, count)| (status.as_str(), *count)))
+    }
+
+    /// Requests without an answer by kind, in words.
+    pub(crate) fn unanswered(&self) -> String {
+        listed(self.failures.iter().map(|(kind, count)| (*kind, *count)))
+    }
+
     /// A table for people.
     pub fn table(&self) -> String {
         let mut table = String::new();
@@ -167,8 +177,8 @@ impl Report {
         if let (Some(scheduled), Some(unsent)) = (self.scheduled, self.unsent) {
             row("schedule", format!("{scheduled} requests, {unsent} never sent"));
         }
-        row("answers", listed(self.statuses.iter().map(|(status, count)| (status.as_str(), *count))));
-        row("no answer", listed(self.failures.iter().map(|(kind, count)| (*kind, *count))));
+        row("answers", self.answers());
+        row("no answer", self.unanswered());
         if let Some(cpu) = self.generator_cpu_us_per_request {
             row("processor, generator", format!("{cpu:.2} µs per request"));
         }
@@ -193,7 +203,8 @@ fn shown(latency: &Latency) -> String {
     )
 }
 
-fn listed<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> String {
+/// Counts in words: those above zero, or `none`.
+pub(crate) fn listed<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> String {
     let shown: Vec<String> =
         counts.filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name}: {count}")).collect();
     if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }

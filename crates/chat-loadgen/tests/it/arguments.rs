@@ -16,7 +16,7 @@ fn every_bad_value_is_named_with_one_that_would_do() {
         ("--url", "https://chat.example", "http://127.0.0.1:8080"),
         ("--url", "127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("--duration", "10", "10s"),
-        ("--duration", "0s", "10s"),
+        ("--duration", "0s", "above zero"),
         ("--warmup", "soon", "10s"),
         ("--timeout", "1.5s", "10s"),
         ("--connections", "0", "64"),
@@ -61,8 +61,50 @@ fn flags_that_contradict_each_other_are_refused() {
     assert!(text.contains("--path") && text.contains("{session}"), "{text}");
     let text = refusal(&["read", "--token", "T", "--path", "/m?before={before}"]);
     assert!(text.contains("--before 1000"), "{text}");
+    for path in ["/api/chat/sessions", "/m?before={before}"] {
+        let text = refusal(&["read", "--token", "T", "--before", "10", "--path", path]);
+        assert!(text.contains("--before does nothing"), "{path}: {text}");
+    }
     assert!(refusal(&["drive"]).contains("--pid"));
     assert!(refusal(&["drive", "--pid", "1", "--", "true"]).contains("cannot be used with"));
+}
+
+#[test]
+fn faults_without_anybody_to_drive_are_refused() {
+    let text = refusal(&["check", "--token", "T", "--every", "1s", "--times", "2"]);
+    assert!(text.contains("--every and --times need a command after -- or --pid"), "{text}");
+    for (flag, value) in [
+        ("--signal", "stop"),
+        ("--every", "1s"),
+        ("--times", "2"),
+        ("--pause", "1s"),
+        ("--ready-url", "http://127.0.0.1:8080/readyz"),
+        ("--ready-timeout", "1s"),
+    ] {
+        for command in [["check", "--token=T"].as_slice(), &["drive"]] {
+            let text = refusal(&[command, &[flag, value]].concat());
+            assert!(text.contains(&format!("{flag} needs a command after -- or --pid")), "{text}");
+        }
+    }
+}
+
+/// The id of a process that has ended and been waited for.
+fn no_process() -> String {
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    child.id().to_string()
+}
+
+#[test]
+fn a_process_that_is_not_there_is_named_with_its_flag() {
+    let pid = no_process();
+    for command in ["send", "read"] {
+        let text = refusal(&[command, "--token", "T", "--server-pid", &pid]);
+        assert!(text.contains(&format!("--server-pid {pid}")), "{text}");
+    }
+    // By default it would be killed ten times, which --pid does not allow: that it is not there counts more.
+    let text = refusal(&["drive", "--pid", &pid]);
+    assert!(text.contains(&format!("process {pid}, which --pid names")), "{text}");
 }
 
 #[test]

@@ -109,6 +109,21 @@ fn a_process_that_ends_by_itself_is_an_error() {
 }
 
 #[test]
+fn a_process_that_is_started_does_not_see_the_settings_of_the_tool() {
+    let service = Service::start(Manners::default());
+    let never = format!("{}/nowhere", service.url());
+    let script = "[ -z \"${CHAT_LOADGEN_TOKEN+x}${CHAT_LOADGEN_SECRET+x}\" ] && exit 7; exit 8";
+    let output = Command::new(env!("CARGO_BIN_EXE_chat-loadgen"))
+        .args(["drive", "--ready-url", &never, "--", "sh", "-c", script])
+        .env("CHAT_LOADGEN_TOKEN", "T")
+        .env("CHAT_LOADGEN_SECRET", "S")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("ended by itself: exit status: 7"), "{told}");
+}
+
+#[test]
 fn a_foreign_process_is_not_restarted() {
     let service = Service::start(Manners::default());
     let plan = plan(Subject::Process(std::process::id()), Fault::Kill, 2, &service);

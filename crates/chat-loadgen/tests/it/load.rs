@@ -20,11 +20,16 @@ pub(crate) fn json_of(output: &Output) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// Runs a load of so many requests without warm-up and answers its figures.
-fn figures(service: &Service, command: &str, requests: &str, more: &[&str]) -> Value {
+/// Runs a load of so many requests without warm-up.
+fn load(service: &Service, command: &str, requests: &str, more: &[&str]) -> Output {
     let url = service.url();
     let fixed = [command, "--url", &url, "--token", "T", "--requests", requests, "--warmup", "0s", "--json", "--quiet"];
-    let output = loadgen(&[&fixed, more].concat());
+    loadgen(&[&fixed, more].concat())
+}
+
+/// The figures of such a load, of which something succeeded.
+fn figures(service: &Service, command: &str, requests: &str, more: &[&str]) -> Value {
+    let output = load(service, command, requests, more);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     json_of(&output)
 }
@@ -96,8 +101,11 @@ fn a_service_that_is_not_there_is_a_failure_to_connect() {
         "--warmup",
         "0s",
         "--json",
+        "--quiet",
     ]);
-    assert!(output.status.success());
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(told, "no request succeeded: answers none; without an answer connect: 3\n");
     let figures = json_of(&output);
     assert_eq!(figures["failures"]["connect"], 3);
     assert_eq!(figures["latencyUs"], Value::Null);
@@ -209,8 +217,34 @@ fn a_read_fills_sessions_pages_and_messages_into_its_path() {
     assert_eq!(service.requests() - before, 2 + 2 + 10);
     let listed = figures(&service, "read", "6", &["--path", "/api/chat/sessions?page={page}", "--pages", "3"]);
     assert_eq!(listed["statuses"], serde_json::json!({ "200": 6 }));
-    let missing = figures(&service, "read", "4", &["--path", "/nowhere"]);
-    assert_eq!(missing["statuses"], serde_json::json!({ "404": 4 }));
+}
+
+#[test]
+fn a_load_of_which_nothing_succeeded_is_a_failure() {
+    let service = Service::start(Manners { busy_every: 1, ..Manners::default() });
+    let missing = load(&service, "read", "4", &["--path", "/nowhere"]);
+    let refused = load(&service, "send", "5", &["--sessions", "1", "--connections", "1"]);
+    for (output, status, number) in [(missing, "404", 4), (refused, "503", 5)] {
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(json_of(&output)["statuses"], serde_json::json!({ status: number }));
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(told, format!("no request succeeded: answers {status}: {number}; without an answer none\n"));
+    }
+}
+
+#[test]
+fn a_session_that_is_not_as_deep_as_asked_for_is_told() {
+    let service = Service::start(Manners::default());
+    figures(&service, "send", "120", &["--sessions", "1", "--connections", "1"]);
+    for (depth, told) in [
+        ("119", ""),
+        ("120", "warning: 1 of 1 sessions are not 120 messages deep: they reach 119 to 119\n"),
+        ("5000", "warning: 1 of 1 sessions are not 5000 messages deep: they reach 119 to 119\n"),
+    ] {
+        let output = load(&service, "read", "2", &["--before", depth]);
+        assert!(output.status.success());
+        assert_eq!(String::from_utf8_lossy(&output.stderr), told);
+    }
 }
 
 #[test]

@@ -38,6 +38,18 @@ fn a_watch_receives_every_message_on_every_socket_and_times_them() {
     }
 }
 
+#[test]
+fn a_watch_that_was_refused_nowhere_says_so_and_takes_quiet() {
+    let service = Service::start(Manners::default());
+    let url = service.url();
+    let sent = ["send", "--url", &url, "--token=T", "--warmup=0s", "--sessions=1", "--requests=1", "--quiet"];
+    assert!(loadgen(&sent).status.success());
+    let output = loadgen(&["watch", "--url", &url, "--token=T", "--sockets=1", "--duration=200ms", "--quiet"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(shown.contains("1 accepted, refused none, 0 lost"), "{shown}");
+}
+
 fn check(manners: Manners, more: &[&str]) -> (Option<i32>, Value) {
     let service = Service::start(manners);
     let url = service.url();
