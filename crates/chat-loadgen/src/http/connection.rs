@@ -26,7 +26,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// All of them, in the order of [`Failure::index`].
+    /// All of them, in the order in which they are counted.
     pub const ALL: [Self; 4] = [Self::Connect, Self::Closed, Self::Timeout, Self::Malformed];
 
     /// Its name in reports.
