@@ -13,7 +13,7 @@ pub struct PgConfig {
     /// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>). A secret, since it may
     /// hold a password.
     pub url: String,
-    /// How many connections read at the same time.
+    /// How many connections read at the same time. One more looks sessions up, many at a time.
     pub readers: u32,
     /// How many reads are with the reading connections at most, running or in line; more wait for a place.
     pub read_queue: usize,
