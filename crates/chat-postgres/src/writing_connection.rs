@@ -11,7 +11,6 @@ use tracing::{info, warn};
 
 use crate::connection::Target;
 use crate::error::Failure;
-use crate::schema::chat_stats;
 
 /// Advisory locks of this class ("chat" in ASCII) stand for the rows that writers have in the counter tables.
 const SLOTS: i32 = 0x6368_6174;
@@ -148,18 +147,5 @@ fn prepare(connection: &mut PgConnection, lock_timeout: Duration) -> Result<i32,
     .bind::<Integer, _>(OWN_SLOTS)
     .get_result(connection)
     .optional()?;
-    let slot = slot.map_or(0, |slot| slot.slot);
-    diesel::insert_into(chat_stats::table)
-        .values((
-            chat_stats::writer.eq(slot),
-            chat_stats::opened.eq(0),
-            chat_stats::closed.eq(0),
-            chat_stats::messages.eq(0),
-            chat_stats::responses.eq(0),
-            chat_stats::response_time_ms.eq(0),
-        ))
-        .on_conflict(chat_stats::writer)
-        .do_nothing()
-        .execute(connection)?;
-    Ok(slot)
+    Ok(slot.map_or(0, |slot| slot.slot))
 }

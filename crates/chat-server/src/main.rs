@@ -23,7 +23,8 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// Measured against the C library's: about a tenth less time per request.
+/// Requests allocate many small things on one thread and free them on another, which the C library's allocator is slow
+/// at; docs/benchmarks.md has the profile.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

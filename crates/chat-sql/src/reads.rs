@@ -40,7 +40,7 @@ pub struct Reads<M: ManageConnection> {
 
 struct Shared<M: ManageConnection> {
     pool: Pool<Discarding<M>>,
-    /// One thread per connection of the pool, so that no thread ever waits for a connection that works.
+    /// One thread per reading connection, so that no thread ever waits for a connection that works.
     threads: ReadThreads,
     /// How many reads may wait for the threads; more wait here, and not for ever.
     permits: Arc<Semaphore>,
