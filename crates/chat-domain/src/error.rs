@@ -33,6 +33,9 @@ pub enum ChatError {
     /// The missed events cannot be replayed.
     #[error(transparent)]
     ReplayUnavailable(#[from] ReplayUnavailable),
+    /// The caller has as much of something as one person may have.
+    #[error(transparent)]
+    LimitReached(#[from] LimitReached),
     /// A part of the system is too busy or out of reach. Trying again later makes sense.
     #[error("temporarily unavailable: {reason}")]
     Unavailable {
@@ -121,6 +124,20 @@ pub enum ReplayUnavailable {
     /// The position is newer than the session.
     #[error("the position lies in the future of this session; read the messages instead")]
     AheadOfSession,
+    /// The position belongs to a history that has been replaced, by a restored backup for instance.
+    #[error("the position belongs to another epoch; read the messages instead")]
+    OtherEpoch,
+}
+
+/// What the caller has too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitReached {
+    /// Open sockets, on all nodes together.
+    #[error("you have {limit} sockets open, and no more are allowed; close one first")]
+    Connections {
+        /// How many are allowed.
+        limit: usize,
+    },
 }
 
 impl From<TransitionError> for ChatError {

@@ -2,6 +2,7 @@
 //!
 //! A request takes the way `routes` → `handlers` → a use case of `chat-domain` → `dto`. Handlers touch no port.
 
+mod asyncapi;
 mod auth;
 mod dto;
 mod error;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use chat_domain::ports::{Clock, HealthProbe};
 use chat_domain::service::ChatService;
 
+pub use asyncapi::asyncapi_json;
 pub use auth::{SignError, TokenClaims, TokenError, TokenRules, TokenVerifier, VerifiedToken, sign_hs256};
 pub use error::{ErrorCode, errors_reference};
 pub use openapi::openapi_json;

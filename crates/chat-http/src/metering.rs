@@ -12,15 +12,56 @@ use std::time::Duration;
 use actix_web::http::{Method, StatusCode};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
+use crate::socket::{CloseCode, Mode};
+
 /// The classes of status codes (RFC 9110, 15), in the order of their first digits.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// What stands for the route and the method of requests that no operation answers.
 const OTHER: &str = "other";
 
-/// How many sockets are open.
-pub(crate) fn sockets_open() -> Gauge {
-    gauge!("chat_sockets_open")
+/// What is counted about sockets.
+pub(crate) struct SocketMetrics {
+    open_base: Gauge,
+    open_extended: Gauge,
+    closed: Vec<(CloseCode, Counter)>,
+    frames: Counter,
+    bytes: Counter,
+}
+
+impl SocketMetrics {
+    pub(crate) fn new() -> Self {
+        let closed =
+            |code: &CloseCode| (*code, counter!("chat_sockets_closed_total", "code" => code.number().to_string()));
+        Self {
+            open_base: gauge!("chat_sockets_open", "mode" => Mode::Base.as_str()),
+            open_extended: gauge!("chat_sockets_open", "mode" => Mode::Extended.as_str()),
+            closed: CloseCode::ALL.iter().map(closed).collect(),
+            frames: counter!("chat_socket_frames_written_total"),
+            bytes: counter!("chat_socket_bytes_written_total"),
+        }
+    }
+
+    /// How many sockets of a mode are open.
+    pub(crate) fn open(&self, mode: Mode) -> Gauge {
+        match mode {
+            Mode::Base => self.open_base.clone(),
+            Mode::Extended => self.open_extended.clone(),
+        }
+    }
+
+    /// The server closed a socket.
+    pub(crate) fn closed(&self, code: CloseCode) {
+        if let Some((_, counter)) = self.closed.iter().find(|(known, _)| *known == code) {
+            counter.increment(1);
+        }
+    }
+
+    /// Frames of this many bytes together were put on the way to a client.
+    pub(crate) fn written(&self, frames: u64, bytes: u64) {
+        self.frames.increment(frames);
+        self.bytes.increment(bytes);
+    }
 }
 
 /// What is counted about requests whatever they ask for. Each worker has one behind an `Rc`: the handles are shared by

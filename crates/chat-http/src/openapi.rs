@@ -6,7 +6,6 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::dto::FrameDto;
 use crate::handlers;
 
 #[derive(OpenApi)]
@@ -14,7 +13,8 @@ use crate::handlers;
     info(
         title = "Support chat",
         description = "Support-chat sessions, messages, attachments, read receipts, typing, agents and statistics. \
-            Every request carries a bearer token; every error has the same body and a code.",
+            Every request carries a bearer token; every error has the same body and a code. The frames of the socket \
+            are described in /asyncapi.json.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     paths(
@@ -33,11 +33,11 @@ use crate::handlers;
         handlers::list_agents::list_agents,
         handlers::put_agent::put_agent,
         handlers::deactivate_agent::deactivate_agent,
+        handlers::issue_ticket::issue_ticket,
         handlers::watch_session::watch_session,
         handlers::health::healthz,
         handlers::health::readyz,
     ),
-    components(schemas(FrameDto<'static>)),
     modifiers(&BearerScheme),
     tags(
         (name = "sessions", description = "Support conversations"),

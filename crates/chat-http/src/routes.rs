@@ -7,11 +7,12 @@ use actix_web::{HttpRequest, HttpResponse, Route};
 
 use futures_util::future::ready;
 
+use crate::asyncapi;
 use crate::error::{ApiError, ErrorCode};
 use crate::handlers::{
     assign_agent, close_session, create_session, deactivate_agent, download_attachment, get_messages, get_session,
-    get_stats, health, list_agents, list_sessions, mark_read, put_agent, send_message, send_typing, transfer_session,
-    watch_session,
+    get_stats, health, issue_ticket, list_agents, list_sessions, mark_read, put_agent, send_message, send_typing,
+    transfer_session, watch_session,
 };
 use crate::metering::RouteMetrics;
 use crate::openapi;
@@ -53,6 +54,7 @@ fn endpoints() -> Vec<Endpoint> {
         at("/api/chat/sessions/{sessionId}/transfer", [(M::PUT, web::to(transfer_session::transfer_session))]),
         at("/api/chat/sessions/{sessionId}/read", [(M::PUT, web::to(mark_read::mark_read))]),
         at("/api/chat/sessions/{sessionId}/typing", [(M::POST, web::to(send_typing::send_typing))]),
+        at("/api/chat/sessions/{sessionId}/ws-ticket", [(M::POST, web::to(issue_ticket::issue_ticket))]),
         at(
             "/api/chat/attachments/{attachmentId}",
             [
@@ -70,6 +72,7 @@ fn endpoints() -> Vec<Endpoint> {
         at("/healthz", [(M::GET, web::to(health::healthz))]),
         at("/readyz", [(M::GET, web::to(health::readyz))]),
         at("/openapi.json", [(M::GET, web::to(openapi::document))]),
+        at("/asyncapi.json", [(M::GET, web::to(asyncapi::document))]),
     ]
 }
 

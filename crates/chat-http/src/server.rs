@@ -1,4 +1,7 @@
 //! Runs the API on a listener.
+//!
+//! `actix_web::HttpServer` keeps every connection to itself, so the server is put together here as it does it, with one
+//! more part: what asks for a WebSocket goes to `socket::takeover`.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -6,22 +9,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_http::{HttpService, Request};
+use actix_service::{IntoServiceFactory, ServiceFactory, map_config};
+use actix_web::App;
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, ServerHandle, ServiceResponse};
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::Data;
-use actix_web::{App, HttpServer};
+use tokio::sync::watch;
 use tracing_actix_web::TracingLogger;
 
 use crate::Api;
 use crate::metering::RequestMetrics;
 use crate::middleware::{RequestSpan, cors, finish, measure};
 use crate::routes;
+use crate::socket::TakeOver;
 use crate::state::State;
 
 /// How long a client may take to send the headers of a request.
 const HEADER_LIMIT: Duration = Duration::from_secs(15);
 /// How long a connection may stay open between requests.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a client may take to close a connection that is over.
+const DISCONNECT_LIMIT: Duration = Duration::from_secs(1);
+/// How long what was sent may stay unacknowledged before the kernel gives the connection up (`TCP_USER_TIMEOUT`): a
+/// peer without a window, or without power, otherwise keeps its socket and what waits in it for ever.
+const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(20);
 /// How long actix itself waits for open connections; `Server::stop` has its own, shorter limit.
 const DRAIN_SECONDS: u64 = 30;
 
@@ -30,6 +43,7 @@ pub struct Server {
     handle: ServerHandle,
     addr: SocketAddr,
     draining: Arc<AtomicBool>,
+    drop_sockets: watch::Sender<bool>,
     finished: tokio::task::JoinHandle<io::Result<()>>,
 }
 
@@ -38,28 +52,37 @@ impl Server {
     /// background work runs on. What it counts goes to the recorder that the process has by then.
     pub fn start(listener: TcpListener, api: Api, workers: usize) -> io::Result<Self> {
         let addr = listener.local_addr()?;
+        tune(&listener)?;
         let draining = Arc::new(AtomicBool::new(false));
+        let (drop_sockets, sockets_are_dropped) = watch::channel(false);
         let origins = api.settings.origins.clone();
         let state = Data::new(State::new(api, Arc::clone(&draining)));
-        let server = HttpServer::new(move || {
-            App::new()
-                .app_data(state.clone())
-                .app_data(RequestMetrics::new())
-                .configure(routes::register)
-                .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
-                .wrap(from_fn(finish))
-                .wrap(TracingLogger::<RequestSpan>::new())
-                .wrap(from_fn(measure))
-        })
-        .workers(workers)
-        .client_request_timeout(HEADER_LIMIT)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(DRAIN_SECONDS)
-        .disable_signals()
-        .listen(listener)?
-        .run();
+        // Each worker has the application twice: the requests that become sockets do not pass the service of the others.
+        let app = move || application(state.clone(), &origins);
+        let builder =
+            actix_web::dev::Server::build().workers(workers).shutdown_timeout(DRAIN_SECONDS).disable_signals();
+        // This and its use below are hidden in actix's documentation, but it is how `HttpServer` closes idle connections
+        // at once when the server stops; without it they would hold the process for as long as they are kept alive.
+        let stopping = builder.graceful_shutdown_signal();
+        let server = builder
+            .listen("chat", listener, move || {
+                let stopping = stopping.clone();
+                HttpService::build()
+                    .graceful_shutdown_signal(move || {
+                        let stopping = stopping.clone();
+                        async move { stopping.notified().await }
+                    })
+                    .keep_alive(KEEP_ALIVE)
+                    .client_request_timeout(HEADER_LIMIT)
+                    .client_disconnect_timeout(DISCONNECT_LIMIT)
+                    .local_addr(addr)
+                    .upgrade(TakeOver::new(app(), sockets_are_dropped.clone()))
+                    .finish(app())
+                    .tcp()
+            })?
+            .run();
         let handle = server.handle();
-        Ok(Self { handle, addr, draining, finished: tokio::spawn(server) })
+        Ok(Self { handle, addr, draining, drop_sockets, finished: tokio::spawn(server) })
     }
 
     /// The address it listens on.
@@ -73,13 +96,71 @@ impl Server {
     }
 
     /// Stops accepting, lets open requests and sockets finish for at most `limit`, then drops what is left.
+    ///
+    /// It does not tell the sockets to close: they do so when the feed says that this node stops.
     pub async fn stop(self, limit: Duration) {
         self.drain();
         if tokio::time::timeout(limit, self.handle.stop(true)).await.is_err() {
             tracing::warn!("connections still open after {limit:?}, dropping them");
+            self.drop_sockets.send_replace(true);
             // Not awaited: actix answers a second stop only after the first one, which has just been given up.
             drop(self.handle.stop(false));
         }
         self.finished.abort();
+    }
+}
+
+/// What a worker answers requests with.
+fn application(
+    state: Data<State>,
+    origins: &[String],
+) -> impl ServiceFactory<
+    Request,
+    Config = (),
+    Response = ServiceResponse<impl MessageBody + use<>>,
+    Error = actix_web::Error,
+    InitError = (),
+    Service: 'static,
+    Future: 'static,
+> + use<> {
+    let app = App::new()
+        .app_data(state)
+        .app_data(RequestMetrics::new())
+        .configure(routes::register)
+        .wrap(Condition::new(!origins.is_empty(), cors(origins)))
+        .wrap(from_fn(finish))
+        .wrap(TracingLogger::<RequestSpan>::new())
+        .wrap(from_fn(measure));
+    // Nothing here asks actix for the server's own name or address.
+    map_config(app.into_factory(), |()| AppConfig::default())
+}
+
+/// Sets what every accepted connection inherits from its listener on Linux; other systems keep their defaults.
+fn tune(listener: &TcpListener) -> io::Result<()> {
+    use rustix::net::sockopt;
+
+    // Frames are small and written when they are complete: nothing is gained by waiting for more.
+    sockopt::set_tcp_nodelay(listener, true)?;
+    #[cfg(target_os = "linux")]
+    sockopt::set_tcp_user_timeout(listener, u32::try_from(UNACKNOWLEDGED_LIMIT.as_millis()).unwrap_or(u32::MAX))?;
+    Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::TcpStream;
+
+    use rustix::net::sockopt;
+
+    use super::*;
+
+    #[test]
+    fn an_accepted_connection_has_what_was_set_on_its_listener() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        tune(&listener).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        assert!(sockopt::tcp_nodelay(&accepted).unwrap());
+        assert_eq!(sockopt::tcp_user_timeout(&accepted).unwrap(), 20_000);
     }
 }

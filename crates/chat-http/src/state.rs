@@ -4,10 +4,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use metrics::Gauge;
-
 use crate::Api;
-use crate::metering;
+use crate::metering::SocketMetrics;
 use crate::page_cache::PageCache;
 use crate::readiness::Readiness;
 
@@ -16,14 +14,14 @@ pub(crate) struct State {
     api: Api,
     draining: Arc<AtomicBool>,
     pub(crate) readiness: Readiness,
-    pub(crate) sockets_open: Gauge,
+    pub(crate) sockets: SocketMetrics,
     pub(crate) pages: PageCache,
 }
 
 impl State {
     pub(crate) fn new(api: Api, draining: Arc<AtomicBool>) -> Self {
         let pages = PageCache::new(api.settings.page_cache_bytes);
-        Self { api, draining, readiness: Readiness::default(), sockets_open: metering::sockets_open(), pages }
+        Self { api, draining, readiness: Readiness::default(), sockets: SocketMetrics::new(), pages }
     }
 
     pub(crate) fn draining(&self) -> bool {

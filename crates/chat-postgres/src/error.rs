@@ -165,6 +165,14 @@ pub enum OpenError {
         /// What the server says.
         reason: String,
     },
+    /// The database does not say which history its positions belong to.
+    #[error("cannot read or write the epoch of the database {database}: {reason}; nothing was changed")]
+    Epoch {
+        /// The database, without a password.
+        database: String,
+        /// What the server says.
+        reason: String,
+    },
     /// The operating system gives no thread.
     #[error("cannot start the threads that read and write the database {database}")]
     Thread {

@@ -61,7 +61,13 @@ fn look_up(
     Ok(rows.into_iter().map(known).collect())
 }
 
-fn store(connection: &mut PgConnection, session_id: SessionId, seqs: &[i64], at: Timestamp) -> QueryResult<()> {
+/// Marks the messages at some positions as read.
+pub(crate) fn store(
+    connection: &mut PgConnection,
+    session_id: SessionId,
+    seqs: &[i64],
+    at: Timestamp,
+) -> QueryResult<()> {
     let rows = chat_messages::table.filter(dsl::session_id.eq(session_id.as_uuid())).filter(dsl::seq.eq_any(seqs));
     // Reading implies that the message has arrived.
     let delivered_at = sql::<Nullable<BigInt>>("coalesce(delivered_at, ").bind::<BigInt, _>(at.unix_ms()).sql(")");

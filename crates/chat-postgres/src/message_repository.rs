@@ -12,7 +12,9 @@ use chat_domain::ports::{Appended, AttachmentRecord, MessageRepository};
 
 use crate::database::Database;
 use crate::unit_of_work::Need;
-use crate::{collect_orphans, download_attachment, get_messages, mark_delivered, mark_read, send_message};
+use crate::{
+    collect_orphans, download_attachment, get_messages, mark_delivered, mark_read, mark_read_up_to, send_message,
+};
 
 /// Keeps messages.
 pub struct PgMessageRepository {
@@ -49,6 +51,17 @@ impl MessageRepository for PgMessageRepository {
         at: Timestamp,
     ) -> Result<Option<Receipt>> {
         let work = move |unit: &mut _| mark_read::mark_read(unit, session, &reader, &messages, at);
+        self.database.write(session, Need::Session(session), work).await
+    }
+
+    async fn mark_read_up_to(
+        &self,
+        session: SessionId,
+        reader: Principal,
+        up_to: Seq,
+        at: Timestamp,
+    ) -> Result<Option<Receipt>> {
+        let work = move |unit: &mut _| mark_read_up_to::mark_read_up_to(unit, session, &reader, up_to, at);
         self.database.write(session, Need::Session(session), work).await
     }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use chat_domain::ChatError;
-use chat_domain::model::LiveEvent;
+use chat_domain::model::{Epoch, LiveEvent};
 use chat_domain::ports::Notifier;
 use chat_sql::{Limits, WriteQueue};
 use metrics::gauge;
@@ -12,11 +12,11 @@ use tokio::runtime::Handle;
 use tracing::{error, info};
 
 use crate::database::{self, Checked, Database, STORE};
-use crate::unit_of_work::UnitOfWork;
+use crate::unit_of_work::{Need, UnitOfWork};
 use crate::writing_connection::WritingConnection;
 use crate::{
     OpenError, PgAgentDirectory, PgConfig, PgEventLog, PgHealthProbe, PgMessageRepository, PgSessionRepository,
-    PgStatsReader, migrate,
+    PgStatsReader, epoch, migrate,
 };
 
 /// The store for many nodes.
@@ -91,6 +91,15 @@ impl PgStore {
     /// Which database this is: 32 hexadecimal digits, the same for all nodes on it and for all copies of it.
     pub fn identity(&self) -> &str {
         &self.identity
+    }
+
+    /// Begins a new epoch and answers it: positions that clients know belong to another history from then on.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub async fn rotate_epoch(&self) -> Result<Epoch, ChatError> {
+        let writer = self.database.writers.first().ok_or_else(|| ChatError::internal("the store has no writer"))?;
+        writer.run(Need::Nothing, |unit| Ok(epoch::begin(unit.connection()?)?)).await
     }
 
     /// Finishes every write that waits and stops the writers. Later writes are refused as `Unavailable`; reads go on.

@@ -156,8 +156,12 @@ impl UnitOfWork {
             self.keys.insert(name, (idempotency.fingerprint, Earlier::Here(event)));
             self.idempotency.insert(event, idempotency.clone());
         }
-        let (at, author) = (message.sent_at, message.author.clone());
-        self.batch.changed(session, at, author, Change::Message(message), statistics);
+        self.batch.appended(session, message, idempotency.map(|idempotency| idempotency.key.clone()), statistics);
+    }
+
+    /// Takes over a session of which only a mark has moved that says where to look.
+    pub(crate) fn marked(&mut self, session: ChatSession) {
+        self.batch.marked(session);
     }
 
     /// Takes over a session whose row has just been inserted, with the event that opened it.

@@ -1,14 +1,30 @@
 //! Where a watcher stands in its session, and what it has to do next: the order of events, duplicates, gaps and
 //! catching up. Pure: it is told what arrived and asks for what it needs.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chat_domain::error::ReplayUnavailable;
-use chat_domain::model::{LiveEvent, Published, Seq, SessionEvent};
-use chat_domain::ports::Start;
+use chat_domain::model::{Epoch, Published, Seq};
+use chat_domain::ports::{Replay, Start};
 
-use crate::HubSettings;
+use crate::page::{Page, position};
+use crate::settings::HubSettings;
+
+/// What someone who starts there gets of what they missed, in a session whose newest change is at `head`.
+pub fn replay(start: &Start, head: Seq, epoch: &Epoch, limit: u64) -> Replay {
+    let Start::After { seq, epoch: theirs } = start else { return Replay::Fresh };
+    if theirs.as_ref().is_some_and(|theirs| theirs != epoch) {
+        return Replay::Unavailable(ReplayUnavailable::OtherEpoch);
+    }
+    let Some(missed) = head.get().checked_sub(seq.get()) else {
+        return Replay::Unavailable(ReplayUnavailable::AheadOfSession);
+    };
+    if missed > limit {
+        return Replay::Unavailable(ReplayUnavailable::TooManyMissed { limit });
+    }
+    Replay::Complete { missed }
+}
 
 /// What the watcher has to do next.
 #[derive(Debug)]
@@ -51,51 +67,41 @@ pub struct Cursor {
     at: Seq,
     /// Up to here, the log is known to hold events that will not come from the queue (any more).
     goal: Seq,
-    /// Whether the log had nothing above `at` when it was read last, although the goal lies further.
-    log_lags: bool,
-    /// How often that was so in a row.
-    fruitless: u32,
-    /// Events from the log, the first of them at `at + 1`.
-    page: VecDeque<(Seq, Arc<Published>)>,
+    /// Events from the log, of which the first `page_given` have been given out and the next is at `at + 1`.
+    page: Option<Page>,
     /// Events above `at + 1` that came before their turn.
     early: BTreeMap<Seq, Arc<Published>>,
-    page_events: u32,
     early_events: usize,
+    page_given: u32,
+    page_events: u32,
+    /// How often the log was read in vain, one after the other.
+    fruitless: u32,
+    /// Whether the log had nothing above `at` when it was read last, although the goal lies further.
+    log_lags: bool,
 }
 
 impl Cursor {
-    /// Starts in a session whose newest change was at `head` at some moment after the watcher had been registered.
-    ///
-    /// # Errors
-    /// When the start is ahead of the head, or further behind it than `HubSettings::replay_limit`.
-    pub fn start(start: Start, head: Seq, settings: &HubSettings) -> Result<Self, ReplayUnavailable> {
-        let at = match start {
-            Start::Now => head,
-            Start::After(seq) if seq > head => return Err(ReplayUnavailable::AheadOfSession),
-            Start::After(seq) if head.get() - seq.get() > settings.replay_limit => {
-                return Err(ReplayUnavailable::TooManyMissed { limit: settings.replay_limit });
-            }
-            Start::After(seq) => seq,
-        };
-        Ok(Self {
+    /// Starts after the position `at`, in a session whose newest change was at `head` at some moment after the watcher
+    /// had been registered.
+    pub fn start(at: Seq, head: Seq, settings: &HubSettings) -> Self {
+        Self {
             at,
             goal: head,
-            log_lags: false,
-            fruitless: 0,
-            page: VecDeque::new(),
+            page: None,
             early: BTreeMap::new(),
-            page_events: settings.page_events.max(1),
             early_events: settings.early_events,
-        })
+            page_given: 0,
+            page_events: settings.page_events.max(1),
+            fruitless: 0,
+            log_lags: false,
+        }
     }
 
     /// What to do next. An event that is given out counts as given out.
     pub fn step(&mut self) -> Step {
-        if let Some((seq, event)) = self.page.pop_front() {
-            self.at = seq;
-            return Step::Give(event);
-        }
-        if let Some(event) = self.early.remove(&self.at.next()) {
+        let from_page = self.next_of_page();
+        // The event from the queue is preferred: its encoding is shared with those who were not behind.
+        if let Some(event) = self.early.remove(&self.at.next()).or(from_page) {
             self.at = self.at.next();
             return Step::Give(event);
         }
@@ -114,12 +120,11 @@ impl Cursor {
     ///
     /// To be called only after `step` said to wait, so that no page is half given out.
     pub fn offer(&mut self, event: Arc<Published>) -> Option<Arc<Published>> {
-        let LiveEvent::Durable(durable) = event.event() else { return Some(event) };
-        let seq = durable.seq;
+        let Some(seq) = position(&event) else { return Some(event) };
         if seq <= self.at {
             return None;
         }
-        if seq == self.at.next() && self.page.is_empty() {
+        if seq == self.at.next() && self.page.is_none() {
             self.at = seq;
             self.fruitless = 0;
             return Some(event);
@@ -145,22 +150,18 @@ impl Cursor {
     ///
     /// # Errors
     /// When a position is missing in the answer. Then nothing of it is taken, and the next step is to read again.
-    pub fn loaded(&mut self, events: Vec<SessionEvent>) -> Result<(), BrokenLog> {
+    pub fn loaded(&mut self, page: Page) -> Result<(), BrokenLog> {
         let mut expected = self.at.next();
-        for event in &events {
-            if event.seq != expected {
-                return Err(BrokenLog { expected, found: event.seq });
+        for found in page.iter().filter_map(|event| position(event)) {
+            if found != expected {
+                return Err(BrokenLog { expected, found });
             }
             expected = expected.next();
         }
-        self.log_lags = events.is_empty();
+        self.log_lags = page.is_empty();
         self.fruitless = if self.log_lags { self.fruitless.saturating_add(1) } else { 0 };
-        for event in events {
-            let seq = event.seq;
-            // The event from the queue is preferred: its encoding is shared with the other watchers.
-            let published = self.early.remove(&seq).unwrap_or_else(|| Published::new(LiveEvent::Durable(event)));
-            self.page.push_back((seq, published));
-        }
+        self.page_given = 0;
+        self.page = (!page.is_empty()).then_some(page);
         Ok(())
     }
 
@@ -177,6 +178,17 @@ impl Cursor {
 
     /// How many events the cursor keeps.
     pub fn kept(&self) -> usize {
-        self.page.len() + self.early.len()
+        self.page.as_ref().map_or(0, |page| page.len() - self.page_given as usize) + self.early.len()
+    }
+
+    /// Takes the next event out of the page, and gives the page back with its last one.
+    fn next_of_page(&mut self) -> Option<Arc<Published>> {
+        let page = self.page.as_ref()?;
+        let event = page.get(self.page_given as usize).map(Arc::clone);
+        self.page_given += 1;
+        if self.page_given as usize >= page.len() {
+            self.page = None;
+        }
+        event
     }
 }

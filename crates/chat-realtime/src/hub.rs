@@ -1,20 +1,18 @@
 //! The hub: every session's watchers, spread over locks so that sessions do not wait for each other.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
-use chat_domain::model::{LiveEvent, SessionId, UserId};
-use chat_domain::ports::{Clock, Notifier};
+use chat_domain::model::{ConnectionId, LiveEvent, Seq, SessionId, UserId};
+use chat_domain::ports::{Clock, EventSink, Missed, Notifier};
 
-use crate::HubSettings;
+use metrics::gauge;
+
 use crate::mailbox::Mailbox;
+use crate::reports::ReportBox;
+use crate::settings::HubSettings;
 use crate::shard::{Shard, Wakers};
-use crate::sync::lock;
-
-/// How often typing is looked at; typing ends that much later than the rules say, at most.
-const TICK: Duration = Duration::from_millis(250);
+use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
 /// Spreads events to the watchers of this process.
 ///
@@ -25,6 +23,9 @@ pub struct Hub {
     hasher: RandomState,
     settings: HubSettings,
     clock: Arc<dyn Clock>,
+    /// What this hub says by itself goes there too.
+    others: OnceLock<Arc<dyn Notifier>>,
+    reports: ReportBox,
     shut_down: AtomicBool,
 }
 
@@ -32,16 +33,32 @@ impl Hub {
     /// A hub without watchers. The clock says when typing falls silent.
     pub fn new(settings: HubSettings, clock: Arc<dyn Clock>) -> Arc<Self> {
         let shards = (0..settings.shards.max(1)).map(|_| Mutex::new(Shard::new(&settings))).collect();
-        Arc::new(Self { shards, hasher: RandomState::new(), settings, clock, shut_down: AtomicBool::new(false) })
+        Arc::new(Self {
+            shards,
+            hasher: RandomState::new(),
+            settings,
+            clock,
+            others: OnceLock::new(),
+            reports: ReportBox::default(),
+            shut_down: AtomicBool::new(false),
+        })
     }
 
-    /// Stops serving: from now on every stream gives `Ok(None)`, also those that begin later.
+    /// Names the way to the other nodes, once: the first call counts. What is published to the hub does not go there,
+    /// only what the hub says by itself: that a typist's last stream on this node has gone. `others` must not publish
+    /// to this hub.
+    pub fn forward_to(&self, others: Arc<dyn Notifier>) {
+        self.others.get_or_init(|| others);
+    }
+
+    /// Stops serving: from now on every stream says `End::Stopping`, also those that begin later.
     pub fn shutdown(&self) {
         self.shut_down.store(true, Ordering::SeqCst);
         for shard in &self.shards {
             let wakers = lock(shard).close();
             wake(wakers);
         }
+        self.reports.close();
     }
 
     /// Whether the hub has stopped serving.
@@ -64,7 +81,7 @@ impl Hub {
         self.sum(Shard::typists)
     }
 
-    /// Ends the typing of those who fell silent. Whoever does not use [`run_typing_expiry`] calls this a few times a
+    /// Ends the typing of those who fell silent. Whoever does not use `run_typing_expiry` calls this a few times a
     /// second.
     pub fn tick(&self) {
         let now = self.clock.now();
@@ -78,11 +95,50 @@ impl Hub {
         &self.settings
     }
 
+    pub(crate) fn reports(&self) -> &ReportBox {
+        &self.reports
+    }
+
     /// Enters a watcher. From now on the events of the session are kept for them.
-    pub(crate) fn register(self: &Arc<Self>, session: SessionId, viewer: UserId) -> Subscription {
-        let mailbox = Arc::new(Mailbox::new(self.settings.queue_events));
-        let id = lock(self.shard(session)).join(session, viewer, Arc::clone(&mailbox));
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        session: SessionId,
+        viewer: UserId,
+        connection: ConnectionId,
+    ) -> Subscription {
+        let mailbox = Arc::new(Mailbox::new(self.settings.queue_limits()));
+        let id = lock(self.shard(session)).join(session, viewer, connection, Arc::clone(&mailbox));
+        gauge!("chat_watchers").increment(1.0);
         Subscription { hub: Arc::clone(self), session, id, mailbox }
+    }
+
+    /// Notes that a registered watcher of the session begins at `head`.
+    pub(crate) fn begins_at(&self, session: SessionId, head: Seq) {
+        let suspicious = lock(self.shard(session)).begins_at(session, head);
+        if suspicious {
+            self.reports.add(|reports| reports.suspect(session, head));
+        }
+    }
+
+    /// The sessions that someone watches here and that may have missed something.
+    pub(crate) fn watched(&self, concerned: &[Missed]) -> Vec<SessionId> {
+        let mut sessions = Vec::new();
+        for shard in &self.shards {
+            let shard = lock(shard);
+            sessions.extend(shard.watched().filter(|session| concerned.iter().any(|missed| missed.concerns(*session))));
+        }
+        sessions
+    }
+
+    /// Whether the session's watchers have not been told of everything up to `head`.
+    pub(crate) fn is_behind(&self, session: SessionId, head: Seq) -> bool {
+        lock(self.shard(session)).is_behind(session, head)
+    }
+
+    /// Sends the session's watchers to the log, unless they know of everything up to `head`. Answers whether it did.
+    pub(crate) fn tell(&self, session: SessionId, head: Seq) -> bool {
+        let told = lock(self.shard(session)).tell(session, head);
+        told.map(wake).is_some()
     }
 
     fn sum(&self, count: impl Fn(&Shard) -> usize) -> usize {
@@ -105,6 +161,26 @@ impl Notifier for Hub {
     }
 }
 
+impl EventSink for Hub {
+    fn deliver(&self, event: LiveEvent) {
+        self.publish(event);
+    }
+
+    fn missed(&self, missed: Missed) {
+        self.reports.add(|reports| reports.missed(missed));
+    }
+
+    fn heard(&self, whether: bool) {
+        self.reports.add(|reports| reports.heard = Some(whether));
+    }
+
+    fn replaced(&self, session: SessionId, connection: ConnectionId) {
+        let now = self.clock.now();
+        let waker = lock(self.shard(session)).replace(session, connection, now);
+        wake(waker.into_iter().collect());
+    }
+}
+
 /// A watcher's place in the hub; dropping it gives the place back.
 pub(crate) struct Subscription {
     hub: Arc<Hub>,
@@ -121,21 +197,21 @@ impl Subscription {
     pub(crate) fn session(&self) -> SessionId {
         self.session
     }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        gauge!("chat_watchers").decrement(1.0);
         let now = self.hub.clock.now();
-        let wakers = lock(self.hub.shard(self.session)).leave(self.session, self.id, now);
-        wake(wakers);
-    }
-}
-
-/// Ends typing that has fallen silent, until the hub is shut down. The server runs it once, on its main runtime.
-pub async fn run_typing_expiry(hub: Arc<Hub>) {
-    while !hub.is_shut_down() {
-        tokio::time::sleep(TICK).await;
-        hub.tick();
+        let left = lock(self.hub.shard(self.session)).leave(self.session, self.id, now);
+        wake(left.wakers);
+        if let (Some(stopped), Some(others)) = (left.stopped, self.hub.others.get()) {
+            others.publish(LiveEvent::Typing(stopped));
+        }
     }
 }
 

@@ -5,16 +5,41 @@ use std::sync::Arc;
 
 use chat_domain::model::{LiveEvent, Published, Seq};
 
+/// An empty queue keeps room for so many events; more is given back.
+const ROOM_OF_AN_EMPTY_QUEUE: usize = 8;
+
 /// What a watcher finds in its queue.
 #[derive(Debug)]
 pub enum Queued {
     /// An event.
     Event(Arc<Published>),
-    /// Durable events were dropped, the newest of them at this position; the log has them all.
+    /// Durable events are not in the queue, the newest of them at this position; the log has them all.
     Lost {
         /// The position of the newest one.
         up_to: Seq,
     },
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It waits.
+    Kept,
+    /// It was typing, and there was no room for it.
+    Dropped,
+    /// It found the queue full, which is empty now and marks the loss.
+    Overflowed,
+    /// The queue had overflowed before, and only the mark moved.
+    StillLost,
+}
+
+/// How much a queue keeps. From half of either on, typing is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most events. 0 stands for 1.
+    pub events: u32,
+    /// The most bytes, as `LiveEvent::weight` estimates them.
+    pub bytes: u32,
 }
 
 /// Events in the order they came.
@@ -24,35 +49,47 @@ pub enum Queued {
 #[derive(Debug)]
 pub struct Queue {
     events: VecDeque<Arc<Published>>,
+    bytes: usize,
     lost_up_to: Option<Seq>,
-    capacity: usize,
+    limits: Limits,
 }
 
 impl Queue {
-    /// An empty queue for at most `capacity` events, at least 1.
-    pub fn new(capacity: usize) -> Self {
-        Self { events: VecDeque::new(), lost_up_to: None, capacity: capacity.max(1) }
+    /// An empty queue.
+    pub fn new(limits: Limits) -> Self {
+        Self { events: VecDeque::new(), bytes: 0, lost_up_to: None, limits }
     }
 
-    /// Puts an event at the end. Answers whether there is now something new to find.
-    pub fn push(&mut self, event: &Arc<Published>) -> bool {
+    /// Puts an event at the end.
+    pub fn push(&mut self, event: &Arc<Published>) -> Pushed {
+        let weight = event.event().weight();
         match event.event() {
-            LiveEvent::Typing(_) => {
-                let room = self.lost_up_to.is_none() && self.events.len() < self.capacity / 2;
-                if room {
-                    self.events.push_back(Arc::clone(event));
-                }
-                room
+            LiveEvent::Typing(_) if self.lost_up_to.is_some() || self.is_half_full() => Pushed::Dropped,
+            LiveEvent::Durable(durable) if self.lost_up_to.is_some() => {
+                self.lose(durable.seq);
+                Pushed::StillLost
             }
-            LiveEvent::Durable(durable) => {
-                if self.lost_up_to.is_none() && self.events.len() < self.capacity {
-                    self.events.push_back(Arc::clone(event));
-                } else {
-                    self.lose(durable.seq);
-                }
-                true
+            LiveEvent::Durable(durable) if !self.has_room_for(weight) => {
+                self.lose(durable.seq);
+                Pushed::Overflowed
+            }
+            LiveEvent::Typing(_) | LiveEvent::Durable(_) => {
+                self.bytes += weight;
+                self.events.push_back(Arc::clone(event));
+                Pushed::Kept
             }
         }
+    }
+
+    /// Drops what waits and marks it, and everything up to `newest`, as lost.
+    pub fn lose(&mut self, newest: Seq) {
+        // Events may come out of order, so the newest dropped one need not be the last.
+        let dropped = std::mem::take(&mut self.events).into_iter().filter_map(|event| match event.event() {
+            LiveEvent::Durable(durable) => Some(durable.seq),
+            LiveEvent::Typing(_) => None,
+        });
+        self.lost_up_to = dropped.chain(self.lost_up_to).chain([newest]).max();
+        self.bytes = 0;
     }
 
     /// The first thing in the queue. A loss comes before the events that came after it.
@@ -60,7 +97,12 @@ impl Queue {
         if let Some(up_to) = self.lost_up_to.take() {
             return Some(Queued::Lost { up_to });
         }
-        self.events.pop_front().map(Queued::Event)
+        let event = self.events.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(event.event().weight());
+        if self.events.is_empty() && self.events.capacity() > ROOM_OF_AN_EMPTY_QUEUE {
+            self.events = VecDeque::new();
+        }
+        Some(Queued::Event(event))
     }
 
     /// How many events wait.
@@ -73,12 +115,21 @@ impl Queue {
         self.events.is_empty()
     }
 
-    fn lose(&mut self, newest: Seq) {
-        // Events may come out of order, so the newest dropped one need not be the last.
-        let dropped = std::mem::take(&mut self.events).into_iter().filter_map(|event| match event.event() {
-            LiveEvent::Durable(durable) => Some(durable.seq),
-            LiveEvent::Typing(_) => None,
-        });
-        self.lost_up_to = dropped.chain(self.lost_up_to).chain([newest]).max();
+    /// How many bytes wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// For how many events there is memory.
+    pub fn capacity(&self) -> usize {
+        self.events.capacity()
+    }
+
+    fn has_room_for(&self, weight: usize) -> bool {
+        self.events.len() < self.limits.events.max(1) as usize && self.bytes + weight <= self.limits.bytes as usize
+    }
+
+    fn is_half_full(&self) -> bool {
+        self.events.len() >= self.limits.events.max(1) as usize / 2 || self.bytes >= self.limits.bytes as usize / 2
     }
 }

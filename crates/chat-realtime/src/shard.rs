@@ -1,94 +1,150 @@
 //! The watchers of some of the sessions, and how an event reaches them. The hub keeps every shard behind its lock.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
-use chat_domain::model::{Change, LiveEvent, Published, SessionId, Timestamp, UserId};
+use chat_domain::model::{Change, ConnectionId, LiveEvent, Published, Seq, SessionId, Timestamp, TypingEvent, UserId};
+use chat_domain::ports::End;
 
-use crate::HubSettings;
 use crate::mailbox::Mailbox;
+use crate::settings::HubSettings;
 use crate::typing::{Said, TypingTable};
 
 /// Who is to be woken once the shard's lock has been released: waking is the dear part of spreading an event.
 pub(crate) type Wakers = Vec<Waker>;
 
+/// The most connections that are remembered as replaced before they have come.
+const MAX_EARLY_ENDS: usize = 256;
+/// For how long they are.
+const EARLY_END_LIFETIME: Duration = Duration::from_secs(30);
+
 pub(crate) struct Shard {
     /// Sessions that someone watches; no list is empty.
-    watchers: HashMap<SessionId, Vec<Watcher>>,
+    sessions: HashMap<SessionId, Watched>,
     /// Typing in those sessions. Where nobody watches, nobody is remembered.
     typing: TypingTable,
+    /// Connections that were replaced before they began to watch, oldest first: a connection is entered into the
+    /// registry before it registers here.
+    early_ends: VecDeque<(ConnectionId, Timestamp)>,
     next_id: u64,
     subscriptions: usize,
     closed: bool,
 }
 
-struct Watcher {
-    id: u64,
-    viewer: UserId,
-    mailbox: Arc<Mailbox>,
+struct Watched {
+    /// Up to here, every watcher has been told of each durable event above the head that they began with: by the
+    /// event in their queue or by a mark that says where to look. An event may have been lost on the way here although
+    /// a later one came; watchers find that out by themselves.
+    newest: Seq,
+    watchers: Vec<Watcher>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Watcher {
+    pub(crate) id: u64,
+    pub(crate) viewer: UserId,
+    pub(crate) connection: ConnectionId,
+    pub(crate) mailbox: Arc<Mailbox>,
+}
+
+/// What is left to do when a watcher has left.
+#[derive(Default)]
+pub(crate) struct Left {
+    pub(crate) wakers: Wakers,
+    /// The leaver typed, and does not any more.
+    pub(crate) stopped: Option<TypingEvent>,
 }
 
 impl Shard {
     pub(crate) fn new(settings: &HubSettings) -> Self {
         Self {
-            watchers: HashMap::new(),
+            sessions: HashMap::new(),
             typing: TypingTable::new(settings.typing),
+            early_ends: VecDeque::new(),
             next_id: 0,
             subscriptions: 0,
             closed: false,
         }
     }
 
-    /// Enters a watcher and answers with the id by which `leave` knows them. After `close` the mailbox is closed.
-    pub(crate) fn join(&mut self, session: SessionId, viewer: UserId, mailbox: Arc<Mailbox>) -> u64 {
+    /// Enters a watcher and answers with the id by which `leave` knows them. After `close` the mailbox has ended.
+    pub(crate) fn join(
+        &mut self,
+        session: SessionId,
+        viewer: UserId,
+        connection: ConnectionId,
+        mailbox: Arc<Mailbox>,
+    ) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
+        // Nobody waits on a mailbox that is only being made, so there are no wakers.
         if self.closed {
-            // Nobody waits on a mailbox that is only being made, so there is no waker.
-            mailbox.close();
+            mailbox.end(End::Stopping);
             return id;
         }
-        self.watchers.entry(session).or_default().push(Watcher { id, viewer, mailbox });
+        if self.early_ends.iter().any(|(replaced, _)| *replaced == connection) {
+            mailbox.end(End::Replaced);
+        }
+        let watcher = Watcher { id, viewer, connection, mailbox };
+        // Most sessions have one or two watchers, and there are many sessions.
+        let empty = || Watched { newest: Seq::ZERO, watchers: Vec::with_capacity(1) };
+        self.sessions.entry(session).or_insert_with(empty).watchers.push(watcher);
         self.subscriptions += 1;
         id
     }
 
+    /// Notes that a watcher begins at `head`. Answers whether the others may have missed something up to there.
+    ///
+    /// The newest position moves only when there are no others: they may have begun below `head` and not have heard of
+    /// what lies between.
+    pub(crate) fn begins_at(&mut self, session: SessionId, head: Seq) -> bool {
+        let Some(watched) = self.sessions.get_mut(&session) else { return false };
+        if watched.watchers.len() == 1 {
+            watched.newest = watched.newest.max(head);
+        }
+        watched.newest < head
+    }
+
     /// Removes a watcher; when it was the last of a typist, their typing ends.
-    pub(crate) fn leave(&mut self, session: SessionId, id: u64, now: Timestamp) -> Wakers {
-        let Entry::Occupied(mut entry) = self.watchers.entry(session) else { return Wakers::new() };
-        let watchers = entry.get_mut();
+    pub(crate) fn leave(&mut self, session: SessionId, id: u64, now: Timestamp) -> Left {
+        let Entry::Occupied(mut entry) = self.sessions.entry(session) else { return Left::default() };
+        let watchers = &mut entry.get_mut().watchers;
         // Ids only grow and watchers are entered at the end, so the list is sorted.
-        let Ok(index) = watchers.binary_search_by_key(&id, |watcher| watcher.id) else { return Wakers::new() };
+        let Ok(index) = watchers.binary_search_by_key(&id, |watcher| watcher.id) else { return Left::default() };
         let viewer = watchers.remove(index).viewer;
+        give_back(watchers);
         let last_of_viewer = !watchers.iter().any(|watcher| watcher.viewer == viewer);
+        let last_of_session = watchers.is_empty();
         self.subscriptions -= 1;
-        if watchers.is_empty() {
+        let stopped = if last_of_viewer { self.typing.leave(session, &viewer, now) } else { None };
+        if last_of_session {
             entry.remove();
             self.typing.forget(session);
-            return Wakers::new();
+            if self.sessions.len() < self.sessions.capacity() / 4 {
+                self.sessions.shrink_to(self.sessions.len() * 2);
+            }
         }
-        let stopped = if last_of_viewer { self.typing.leave(session, &viewer, now) } else { None };
         let mut wakers = Wakers::new();
-        if let Some(stopped) = stopped {
-            self.spread(LiveEvent::Typing(stopped), &mut wakers);
+        if let Some(stopped) = &stopped {
+            self.spread(LiveEvent::Typing(stopped.clone()), &mut wakers);
         }
-        wakers
+        Left { wakers, stopped }
     }
 
     /// Takes an event to the watchers of its session.
     pub(crate) fn publish(&mut self, event: LiveEvent, now: Timestamp) -> Wakers {
         let mut wakers = Wakers::new();
-        if !self.watchers.contains_key(&event.session_id()) {
-            return wakers;
-        }
+        let Some(watched) = self.sessions.get_mut(&event.session_id()) else { return wakers };
         match &event {
             LiveEvent::Typing(word) => match self.typing.hear(word, now) {
                 Said::Spread => {}
                 Said::Known | Said::Full => return wakers,
             },
             LiveEvent::Durable(durable) => {
+                watched.newest = watched.newest.max(durable.seq);
                 if let Change::Closed(_) = durable.change {
                     self.typing.forget(durable.session_id);
                 }
@@ -98,8 +154,36 @@ impl Shard {
         wakers
     }
 
+    /// Whether the session's watchers have not been told of everything up to `head`.
+    pub(crate) fn is_behind(&self, session: SessionId, head: Seq) -> bool {
+        self.sessions.get(&session).is_some_and(|watched| watched.newest < head)
+    }
+
+    /// Tells the session's watchers that the log has events up to `head`, unless they know. `None` when they do.
+    pub(crate) fn tell(&mut self, session: SessionId, head: Seq) -> Option<Wakers> {
+        let watched = self.sessions.get_mut(&session).filter(|watched| watched.newest < head)?;
+        watched.newest = head;
+        Some(watched.watchers.iter().filter_map(|watcher| watcher.mailbox.lose(head)).collect())
+    }
+
+    /// Ends the stream of a connection, now or when it begins.
+    pub(crate) fn replace(&mut self, session: SessionId, connection: ConnectionId, now: Timestamp) -> Option<Waker> {
+        let watchers = self.sessions.get(&session).map(|watched| watched.watchers.as_slice()).unwrap_or_default();
+        if let Some(watcher) = watchers.iter().find(|watcher| watcher.connection == connection) {
+            return watcher.mailbox.end(End::Replaced);
+        }
+        if self.early_ends.len() >= MAX_EARLY_ENDS {
+            self.early_ends.pop_front();
+        }
+        self.early_ends.push_back((connection, now));
+        None
+    }
+
     /// Ends the typing of those who fell silent.
     pub(crate) fn tick(&mut self, now: Timestamp) -> Wakers {
+        while self.early_ends.front().is_some_and(|(_, since)| now.since(*since) > EARLY_END_LIFETIME) {
+            self.early_ends.pop_front();
+        }
         let mut wakers = Wakers::new();
         for stopped in self.typing.tick(now) {
             self.spread(LiveEvent::Typing(stopped), &mut wakers);
@@ -112,8 +196,13 @@ impl Shard {
         self.closed = true;
         self.subscriptions = 0;
         self.typing.clear();
-        let watchers = std::mem::take(&mut self.watchers);
-        watchers.into_values().flatten().filter_map(|watcher| watcher.mailbox.close()).collect()
+        let sessions = std::mem::take(&mut self.sessions);
+        let watchers = sessions.into_values().flat_map(|watched| watched.watchers);
+        watchers.filter_map(|watcher| watcher.mailbox.end(End::Stopping)).collect()
+    }
+
+    pub(crate) fn watched(&self) -> impl Iterator<Item = SessionId> {
+        self.sessions.keys().copied()
     }
 
     pub(crate) fn subscriptions(&self) -> usize {
@@ -121,7 +210,7 @@ impl Shard {
     }
 
     pub(crate) fn sessions(&self) -> usize {
-        self.watchers.len()
+        self.sessions.len()
     }
 
     pub(crate) fn typists(&self) -> usize {
@@ -129,14 +218,20 @@ impl Shard {
     }
 
     fn spread(&self, event: LiveEvent, wakers: &mut Wakers) {
-        let Some(watchers) = self.watchers.get(&event.session_id()) else { return };
+        let Some(watched) = self.sessions.get(&event.session_id()) else { return };
         let published = Published::new(event);
         let typist = match published.event() {
             LiveEvent::Typing(word) => Some(&word.user_id),
             LiveEvent::Durable(_) => None,
         };
-        for watcher in watchers.iter().filter(|watcher| typist != Some(&watcher.viewer)) {
+        for watcher in watched.watchers.iter().filter(|watcher| typist != Some(&watcher.viewer)) {
             wakers.extend(watcher.mailbox.push(&published));
         }
+    }
+}
+
+fn give_back<T>(list: &mut Vec<T>) {
+    if list.capacity() > 8 && list.len() < list.capacity() / 4 {
+        list.shrink_to(list.len() * 2);
     }
 }

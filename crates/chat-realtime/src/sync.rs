@@ -1,6 +1,12 @@
-//! The one way a lock is taken in this crate.
+//! The locks and atomics of this crate, and the one way a lock is taken.
+//!
+//! Modules take them from here and not from `std`, so that the test binary `shuttle` can compile the same modules over
+//! the types of a scheduler that tries many interleavings.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+pub(crate) use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Locks, also after a thread panicked while it held the lock: what the locks here protect is never left half-changed
 /// by code that can panic, and one failed request must not end the service for everyone.

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use chat_domain::model::{SessionId, Timestamp, TypingEvent, UserId};
 
-use crate::TypingRules;
+use crate::settings::TypingRules;
 
 /// What becomes of a word about typing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at};
 
 use crate::telemetry::Metrics;
-use crate::wire::System;
+use crate::wire::{System, Watched};
 
 /// How often stored bytes without a message are looked for.
 const COLLECT_EVERY: Duration = Duration::from_hours(1);
@@ -18,13 +18,18 @@ const COLLECT_GRACE: Duration = Duration::from_hours(24);
 /// How often the metrics are tidied: at 30,000 requests a second a megabyte gathers meanwhile.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
 
+/// How often what is watched is counted.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
 /// Starts the tasks. They end when the set is dropped, at any point without harm.
 pub(crate) fn start(system: &System, metrics: Option<&Metrics>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(collect_orphans(system.service.clone()));
     tasks.spawn(system.typing_expiry());
+    tasks.spawn(system.repair());
     if let Some(metrics) = metrics {
         tasks.spawn(tidy(metrics.clone()));
+        tasks.spawn(count_watched(system.watched()));
     }
     tasks
 }
@@ -35,6 +40,20 @@ async fn tidy(metrics: Metrics) {
     loop {
         rounds.tick().await;
         metrics.tidy();
+    }
+}
+
+/// Shows what is watched. The figures are sums over all parts of the hub, so they are made now and then and not with each
+/// change.
+async fn count_watched(watched: Watched) {
+    let (subscriptions, sessions) = (metrics::gauge!("chat_subscriptions"), metrics::gauge!("chat_sessions_watched"));
+    let mut rounds = interval(COUNT_EVERY);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        rounds.tick().await;
+        // Far below 2^32, and `f64` counts exactly up to 2^53.
+        subscriptions.set(u32::try_from(watched.subscriptions()).unwrap_or(u32::MAX));
+        sessions.set(u32::try_from(watched.sessions()).unwrap_or(u32::MAX));
     }
 }
 

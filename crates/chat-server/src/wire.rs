@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
-use chat_domain::model::LiveEvent;
+use chat_domain::model::{Epoch, LiveEvent};
 use chat_domain::ports::{
-    AgentDirectory, AttachmentStore, Clock, EventLog, HealthProbe, MessageRepository, Notifier, SessionRepository,
-    StatsReader,
+    AgentDirectory, AttachmentStore, Clock, ConnectionRegistry, EventLog, EventSink, HealthProbe, IdGenerator,
+    MessageRepository, Notifier, SessionRepository, StatsReader, TicketStore,
 };
 use chat_domain::service::{ChatService, Ports};
 use chat_postgres::{PgConfig, PgStore};
-use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, run_typing_expiry};
+use chat_realtime::{
+    Hub, HubFeed, HubHealthProbe, HubSettings, LocalConnections, MemoryTickets, run_repair, run_typing_expiry,
+};
+use chat_redis::{RedisConfig, RedisFanout};
 use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_storage::LocalAttachmentStore;
 use tokio::task;
@@ -34,6 +37,8 @@ pub(crate) struct System {
     pub(crate) probes: Vec<Arc<dyn HealthProbe>>,
     store: Store,
     hub: Arc<Hub>,
+    events: Arc<dyn EventLog>,
+    redis: Option<RedisFanout>,
     /// Held until the store is closed.
     attachments: Held,
 }
@@ -46,8 +51,8 @@ impl System {
     pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Hub::new(HubSettings::default(), Arc::clone(&clock));
-        tracing::info!("live events are spread within this process");
-        let store = Store::open(config, Arc::clone(&hub) as Arc<dyn Notifier>).await?;
+        let Fanout { notifier, connections, tickets, redis } = Fanout::join(config, &hub)?;
+        let store = Store::open(config, Arc::clone(&notifier)).await?;
         let Attachments { store: attachments, probe: attachments_probe, held } = open_attachments(config, &store)?;
         let Repositories { sessions, messages, events, stats, agents, health: database_probe } = store.repositories();
         let ports = Ports {
@@ -57,14 +62,16 @@ impl System {
             stats,
             agents: Arc::clone(&agents),
             attachments,
-            notifier: Arc::clone(&hub) as _,
-            feed: HubFeed::new(Arc::clone(&hub), events),
+            notifier,
+            feed: HubFeed::new(Arc::clone(&hub), Arc::clone(&events), events.epoch().await?),
+            connections,
+            tickets,
             clock: Arc::clone(&clock),
             ids: Arc::new(UuidV7Generator),
         };
         let probes = vec![database_probe, HubHealthProbe::new(Arc::clone(&hub)) as _, attachments_probe];
         let service = ChatService::new(ports, config.rules());
-        Ok(Self { service, clock, agents, probes, store, hub, attachments: held })
+        Ok(Self { service, clock, agents, probes, store, hub, events, redis, attachments: held })
     }
 
     /// Lets every socket end; from now on none begins.
@@ -77,12 +84,87 @@ impl System {
         run_typing_expiry(Arc::clone(&self.hub))
     }
 
-    /// Writes what is still waiting and closes the stores.
+    /// Compares watched sessions with the log when something may have been missed, for as long as it is polled.
+    pub(crate) fn repair(&self) -> impl Future<Output = ()> + Send + use<> {
+        run_repair(Arc::clone(&self.hub), Arc::clone(&self.events))
+    }
+
+    /// What is counted when somebody asks for it and not when it happens.
+    pub(crate) fn watched(&self) -> Watched {
+        Watched { hub: Arc::clone(&self.hub) }
+    }
+
+    /// Writes what is still waiting, tells it to the other servers, and closes the stores.
     pub(crate) async fn close(self) {
-        let Self { service, store, attachments, .. } = self;
-        drop(service);
+        let Self { service, store, events, redis, attachments, .. } = self;
+        drop((service, events));
         store.close().await;
+        if let Some(redis) = redis {
+            redis.close().await;
+        }
         drop(attachments);
+    }
+}
+
+/// What is watched on this server.
+pub(crate) struct Watched {
+    hub: Arc<Hub>,
+}
+
+impl Watched {
+    /// How many streams are open.
+    pub(crate) fn subscriptions(&self) -> usize {
+        self.hub.subscriptions()
+    }
+
+    /// How many sessions they are of.
+    pub(crate) fn sessions(&self) -> usize {
+        self.hub.sessions()
+    }
+}
+
+/// What the sockets of several servers share, or those of this one.
+struct Fanout {
+    notifier: Arc<dyn Notifier>,
+    connections: Arc<dyn ConnectionRegistry>,
+    tickets: Arc<dyn TicketStore>,
+    redis: Option<RedisFanout>,
+}
+
+impl Fanout {
+    fn join(config: &Config, hub: &Arc<Hub>) -> anyhow::Result<Self> {
+        let notifier: Arc<dyn Notifier> = Arc::clone(hub) as _;
+        let sink: Arc<dyn EventSink> = Arc::clone(hub) as _;
+        let connections: Arc<dyn ConnectionRegistry> = LocalConnections::new(Arc::clone(&sink));
+        let tickets: Arc<dyn TicketStore> = MemoryTickets::new();
+        match (&config.redis_url, &config.database_url) {
+            (Some(url), _) => {
+                let node = UuidV7Generator.next_id();
+                let settings =
+                    RedisConfig { prefix: config.redis_prefix.clone(), ..RedisConfig::new(url.expose(), node) };
+                let redis = RedisFanout::connect(settings, sink)?;
+                // What the hub itself says has been told on this server already.
+                hub.forward_to(redis.notifier(nobody_listens()));
+                tracing::info!(%node, "live events are spread to other servers through {url}");
+                Ok(Self {
+                    notifier: redis.notifier(notifier),
+                    connections: redis.connections(connections),
+                    tickets: redis.tickets(tickets),
+                    redis: Some(redis),
+                })
+            }
+            (None, DatabaseUrl::Sqlite(_)) => {
+                tracing::info!("live events are spread within this process");
+                Ok(Self { notifier, connections, tickets, redis: None })
+            }
+            (None, DatabaseUrl::Postgres(_)) => {
+                tracing::info!(
+                    "live events are spread within this process; where other servers use this database, sockets here hear \
+                     of theirs up to 15 s late unless --redis-url (CHAT_REDIS_URL) is set"
+                );
+                Ok(Self { notifier, connections, tickets, redis: None })
+            }
+        }
     }
 }
 
@@ -256,6 +338,28 @@ pub(crate) fn nobody_listens() -> Arc<dyn Notifier> {
         fn publish(&self, _: LiveEvent) {}
     }
     Arc::new(Silence)
+}
+
+/// Which history the positions of clients belong to. Blocks.
+///
+/// # Errors
+/// What the database fails with.
+pub(crate) fn epoch(config: &Config) -> anyhow::Result<Epoch> {
+    match &config.database_url {
+        DatabaseUrl::Sqlite(path) => Ok(chat_sqlite::epoch::read(path)?),
+        DatabaseUrl::Postgres(url) => Ok(chat_postgres::epoch::read(url.expose())?),
+    }
+}
+
+/// Begins a new history, and names it. Blocks.
+///
+/// # Errors
+/// What the database fails with.
+pub(crate) fn rotate_epoch(config: &Config) -> anyhow::Result<Epoch> {
+    match &config.database_url {
+        DatabaseUrl::Sqlite(path) => Ok(chat_sqlite::epoch::rotate(path)?),
+        DatabaseUrl::Postgres(url) => Ok(chat_postgres::epoch::rotate(url.expose())?),
+    }
 }
 
 /// The schema of the configured database. The methods block.

@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::mem;
 
-use chat_domain::model::{Change, ChatSession, Seq, SessionEvent, SessionId, StatisticsDelta, Timestamp, UserId};
+use chat_domain::model::{
+    Change, ChatMessage, ChatSession, IdempotencyKey, Seq, SessionEvent, SessionId, StatisticsDelta, Timestamp, UserId,
+};
 
 use crate::SessionCounts;
 
@@ -61,7 +63,7 @@ impl Batch {
         if let Some(held) = self.held.get_mut(&session.id) {
             held.statistics.opened += 1;
         }
-        self.note(event(session, session.started_at, actor, Change::Opened(session.clone())))
+        self.note(event(session, session.started_at, actor, None, Change::Opened(session.clone())))
     }
 
     /// Takes over a session after a change, and answers the event that tells of it. The last step of a member: whatever
@@ -74,12 +76,38 @@ impl Batch {
         change: Change,
         statistics: StatisticsDelta,
     ) -> &SessionEvent {
-        let event = event(&session, at, actor, change);
+        let event = event(&session, at, actor, None, change);
+        self.replace(session, &statistics);
+        self.note(event)
+    }
+
+    /// Takes over a message with the key that its author gave it, and its session after it; otherwise as [`changed`].
+    ///
+    /// [`changed`]: Self::changed
+    pub fn appended(
+        &mut self,
+        session: ChatSession,
+        message: ChatMessage,
+        key: Option<IdempotencyKey>,
+        statistics: StatisticsDelta,
+    ) -> &SessionEvent {
+        let (at, author) = (message.sent_at, message.author.clone());
+        let event = event(&session, at, author, key, Change::Message(message));
+        self.replace(session, &statistics);
+        self.note(event)
+    }
+
+    /// Takes over a session of which only a mark has moved that says where to look: there is nothing to tell.
+    pub fn marked(&mut self, session: ChatSession) {
+        self.replace(session, &StatisticsDelta::default());
+    }
+
+    fn replace(&mut self, session: ChatSession, statistics: &StatisticsDelta) {
         let Some(held) = self.held.get_mut(&session.id) else {
             // Only what is held can have been decided about.
             debug_assert!(false, "a session that the batch does not hold was changed");
             self.hold(session);
-            return self.note(event);
+            return;
         };
         held.unsaved = held.unsaved.max(Unsaved::Progress);
         if held.session.state != session.state {
@@ -88,8 +116,7 @@ impl Batch {
             held.unsaved = Unsaved::StateAndProgress;
         }
         held.session = session;
-        held.statistics.add(&statistics);
-        self.note(event)
+        held.statistics.add(statistics);
     }
 
     fn note(&mut self, event: SessionEvent) -> &SessionEvent {
@@ -142,6 +169,12 @@ impl Batch {
     }
 }
 
-fn event(session: &ChatSession, at: Timestamp, actor: UserId, change: Change) -> SessionEvent {
-    SessionEvent { session_id: session.id, seq: session.progress.last_seq, at, actor, change }
+fn event(
+    session: &ChatSession,
+    at: Timestamp,
+    actor: UserId,
+    key: Option<IdempotencyKey>,
+    change: Change,
+) -> SessionEvent {
+    SessionEvent { session_id: session.id, seq: session.progress.last_seq, at, actor, key, change }
 }

@@ -6,9 +6,10 @@ use std::hash::BuildHasher;
 
 use chat_domain::ChatError;
 use chat_domain::error::{Conflict, Invalid};
-use chat_domain::model::{Change, ChatMessage, Idempotency, MessageId, Party, Seq, SessionEvent};
+use chat_domain::model::{Change, ChatMessage, Idempotency, IdempotencyKey, MessageId, Party, Seq, SessionEvent};
 
 use crate::Corrupt;
+use crate::values::valid;
 
 /// What must be known of a message to mark it as read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,17 +56,20 @@ pub fn same_request(stored: Option<&[u8]>, idempotency: &Idempotency) -> Result<
     Err(Conflict::IdempotencyKeyReused(idempotency.key.clone()))
 }
 
-/// The changes of a session after a position, in order, from its messages and its other events.
+/// The changes of a session after a position, in order, from its messages, each with its author's key, and its other
+/// events.
 ///
 /// # Errors
-/// The first is not at the position after `after`, or one is missing between two others.
+/// The first is not at the position after `after`, one is missing between two others, or a key is none.
 pub fn merge_events(
     after: Seq,
-    messages: Vec<ChatMessage>,
+    messages: impl IntoIterator<Item = (ChatMessage, Option<String>)>,
     others: Vec<SessionEvent>,
 ) -> Result<Vec<SessionEvent>, Corrupt> {
     let mut events = others;
-    events.extend(messages.into_iter().map(message_event));
+    for (message, key) in messages {
+        events.push(message_event(message, key.as_deref())?);
+    }
     events.sort_unstable_by_key(|event| event.seq);
     let positions = std::iter::successors(Some(after.next()), |seq| Some(seq.next()));
     if events.iter().zip(positions).any(|(event, position)| event.seq != position) {
@@ -78,14 +82,16 @@ pub fn merge_events(
 }
 
 /// The event of a message is its row, as it was when it was sent.
-fn message_event(message: ChatMessage) -> SessionEvent {
-    SessionEvent {
+fn message_event(message: ChatMessage, key: Option<&str>) -> Result<SessionEvent, Corrupt> {
+    let key = key.map(|key| valid("chat_messages.idempotency_key", IdempotencyKey::parse(key)));
+    Ok(SessionEvent {
         session_id: message.session_id,
         seq: message.seq,
         at: message.sent_at,
         actor: message.author.clone(),
+        key: key.transpose()?,
         change: Change::Message(message.as_sent()),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -108,6 +114,7 @@ mod tests {
             seq: Seq::new(seq),
             at: Timestamp::from_unix_ms(0),
             actor: reader,
+            key: None,
             change: Change::Receipt(receipt),
         }
     }

@@ -44,6 +44,11 @@ struct SessionData {
     unread_by_support: u64,
     delivered_to_user: u64,
     delivered_to_support: u64,
+    /// Events that were written before there was this mark do not have it, and did not tell it.
+    #[serde(default)]
+    read_to_user: u64,
+    #[serde(default)]
+    read_to_support: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -81,6 +86,8 @@ fn session_data(session: &ChatSession) -> serde_json::Result<String> {
         unread_by_support: progress.unread_by_support,
         delivered_to_user: progress.delivered_to_user.get(),
         delivered_to_support: progress.delivered_to_support.get(),
+        read_to_user: progress.read_to_user.get(),
+        read_to_support: progress.read_to_support.get(),
     })
 }
 
@@ -107,7 +114,7 @@ pub fn decode_event(row: &EventRecord, session: &ChatSession) -> Result<SessionE
         "read" => Change::Receipt(receipt(ReceiptStatus::Read, &actor, &row.data)?),
         _ => return Err(Corrupt { column: "chat_session_events.kind", problem: "is unknown" }),
     };
-    Ok(SessionEvent { session_id: session.id, seq, at: Timestamp::from_unix_ms(row.at), actor, change })
+    Ok(SessionEvent { session_id: session.id, seq, at: Timestamp::from_unix_ms(row.at), actor, key: None, change })
 }
 
 fn session_then(session: &ChatSession, seq: Seq, json: &str) -> Result<ChatSession, Corrupt> {
@@ -125,6 +132,8 @@ fn session_then(session: &ChatSession, seq: Seq, json: &str) -> Result<ChatSessi
         unread_by_support: data.unread_by_support,
         delivered_to_user: Seq::new(data.delivered_to_user),
         delivered_to_support: Seq::new(data.delivered_to_support),
+        read_to_user: Seq::new(data.read_to_user),
+        read_to_support: Seq::new(data.read_to_support),
     };
     Ok(ChatSession { state, progress, ..session.clone() })
 }
@@ -138,4 +147,65 @@ fn receipt(status: ReceiptStatus, reader: &UserId, json: &str) -> Result<Receipt
 
 fn parse<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, Corrupt> {
     serde_json::from_str(json).map_err(|_| Corrupt { column: DATA, problem: "is not the JSON of its kind" })
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_domain::model::Party;
+    use chat_testkit::fixtures::{alice, at, new_session};
+
+    use super::*;
+
+    fn record(kind: &str, data: &str) -> EventRecord {
+        let actor = alice().id.as_str().to_owned();
+        EventRecord { seq: 9, kind: kind.to_owned(), actor, at: at(1).unix_ms(), data: data.to_owned() }
+    }
+
+    #[test]
+    fn an_event_is_read_back_as_it_was_written() {
+        let mut session = ChatSession::open(new_session(1));
+        for seconds in 0..3 {
+            session = session.record_message(Party::User, at(seconds)).unwrap().0;
+        }
+        let session =
+            session.record_read_up_to(Party::Support, 2, Seq::new(3)).record_delivery(Party::User, Seq::new(1));
+        let session = session.close(at(1)).unwrap();
+        let written = SessionEvent {
+            session_id: session.id,
+            seq: session.progress.last_seq,
+            at: at(1),
+            actor: alice().id,
+            key: None,
+            change: Change::Closed(session.clone()),
+        };
+        let (kind, data) = encode_event(&written).unwrap().unwrap();
+        let row = EventRecord { seq: to_i64(written.seq), ..record(kind, &data) };
+        assert_eq!(decode_event(&row, &session).unwrap(), written);
+        assert_ne!(session.read_to(Party::Support), Seq::ZERO, "the test has every mark");
+    }
+
+    fn to_i64(seq: Seq) -> i64 {
+        crate::values::to_db(seq.get())
+    }
+
+    #[test]
+    fn an_event_of_an_earlier_version_shows_the_marks_that_it_knew() {
+        let data = r#"{"agent":"bob","messageCount":2,"waitingSince":5,"unreadByUser":1,"unreadBySupport":0,"deliveredToUser":3,"deliveredToSupport":4}"#;
+        // The session has moved on since, and its marks with it.
+        let now = ChatSession::open(new_session(1)).skip_read(Party::User, Seq::new(40));
+        let event = decode_event(&record("assigned", data), &now).unwrap();
+        let Change::Assigned(then) = event.change else { panic!("an assignment, not {:?}", event.change) };
+        let progress = Progress {
+            last_seq: Seq::new(9),
+            message_count: 2,
+            waiting_since: Some(Timestamp::from_unix_ms(5)),
+            unread_by_user: 1,
+            unread_by_support: 0,
+            delivered_to_user: Seq::new(3),
+            delivered_to_support: Seq::new(4),
+            read_to_user: Seq::ZERO,
+            read_to_support: Seq::ZERO,
+        };
+        assert_eq!(then.progress, progress);
+    }
 }

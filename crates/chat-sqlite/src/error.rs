@@ -134,6 +134,14 @@ pub enum OpenError {
         /// What SQLite says.
         reason: String,
     },
+    /// The database does not say which history its positions belong to.
+    #[error("cannot read or write the epoch of the database {path}: {reason}; nothing was changed")]
+    Epoch {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        reason: String,
+    },
     /// The operating system gives no thread.
     #[error("cannot start the threads that read and write the database {path}")]
     Thread {

@@ -1,10 +1,11 @@
 //! `EventLog`: the durable changes of a session, put together from its messages and its other events.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{MessageId, Seq, SessionEvent, SessionId};
+use chat_domain::model::{Epoch, MessageId, Seq, SessionEvent, SessionId};
 use chat_domain::ports::EventLog;
 use chat_sql::{merge_events, seq_from_db, to_db};
 use diesel::prelude::*;
@@ -14,7 +15,10 @@ use crate::error::Failure;
 use crate::rows::{EventRow, MessageRow};
 use crate::schema::{chat_messages, chat_session_events, chat_sessions};
 use crate::values::DbId;
-use crate::{attachments, get_messages, get_session};
+use crate::{attachments, epoch, get_messages, get_session};
+
+/// How many sessions one statement names: far below SQLite's limit of parameters.
+const CHUNK: usize = 250;
 
 /// Reads the past of sessions.
 pub struct SqliteEventLog {
@@ -36,6 +40,12 @@ impl EventLog for SqliteEventLog {
             .await
     }
 
+    async fn heads(&self, sessions: Vec<SessionId>) -> Result<Vec<(SessionId, Seq)>> {
+        let wanted: BTreeSet<SessionId> = sessions.into_iter().collect();
+        let wanted: Vec<DbId> = wanted.into_iter().map(DbId::from).collect();
+        self.database.read_snapshot(move |connection| heads(connection, &wanted)).await
+    }
+
     async fn read(&self, session: SessionId, after: Seq, limit: u32) -> Result<Vec<SessionEvent>> {
         self.database.read_snapshot(move |connection| events(connection, session, after, limit)).await
     }
@@ -43,6 +53,24 @@ impl EventLog for SqliteEventLog {
     async fn position_of(&self, session: SessionId, message: MessageId) -> Result<Option<Seq>> {
         self.database.read(move |connection| get_messages::position_of(connection, session, message)).await
     }
+
+    async fn epoch(&self) -> Result<Epoch> {
+        self.database.read(epoch::current).await
+    }
+}
+
+fn heads(connection: &mut SqliteConnection, sessions: &[DbId]) -> Result<Vec<(SessionId, Seq)>, Failure> {
+    let mut heads = Vec::with_capacity(sessions.len());
+    for chunk in sessions.chunks(CHUNK) {
+        let rows: Vec<(DbId, i64)> = chat_sessions::table
+            .select((chat_sessions::id, chat_sessions::last_seq))
+            .filter(chat_sessions::id.eq_any(chunk))
+            .load(connection)?;
+        for (id, seq) in rows {
+            heads.push((id.into(), seq_from_db("chat_sessions.last_seq", seq)?));
+        }
+    }
+    Ok(heads)
 }
 
 /// The sequence is dense, so the next `limit` changes are those at the next `limit` positions, whichever table holds
@@ -56,8 +84,8 @@ fn events(
     let Some(session) = get_session::find(connection, session_id)? else { return Ok(Vec::new()) };
     let first = to_db(after.get()).saturating_add(1);
     let last = to_db(after.get()).saturating_add(i64::from(limit));
-    let messages: Vec<MessageRow> = chat_messages::table
-        .select(MessageRow::as_select())
+    let messages: Vec<(MessageRow, Option<String>)> = chat_messages::table
+        .select((MessageRow::as_select(), chat_messages::idempotency_key))
         .filter(chat_messages::session_id.eq(DbId::from(session_id)))
         .filter(chat_messages::seq.between(first, last))
         .order(chat_messages::seq)
@@ -68,7 +96,8 @@ fn events(
         .filter(chat_session_events::seq.between(first, last))
         .order(chat_session_events::seq)
         .load(connection)?;
+    let (messages, keys): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
     let messages = attachments::complete(connection, session_id, messages)?;
     let others: Result<Vec<SessionEvent>, Failure> = others.into_iter().map(|row| row.into_event(&session)).collect();
-    Ok(merge_events(after, messages, others?)?)
+    Ok(merge_events(after, messages.into_iter().zip(keys), others?)?)
 }

@@ -1,9 +1,9 @@
 //! Note that messages have reached a participant.
 
 use chat_domain::model::{
-    Change, MAX_RECEIPT_MESSAGES, Principal, Receipt, ReceiptStatus, Seq, SessionId, StatisticsDelta, Timestamp,
+    Change, MAX_RECEIPT_MESSAGES, Principal, Receipt, Seq, SessionId, StatisticsDelta, Timestamp,
 };
-use chat_sql::{seq_from_db, to_db};
+use chat_sql::{UpTo, UpToOutcome, to_db};
 use diesel::prelude::*;
 
 use crate::error::Failure;
@@ -19,33 +19,32 @@ pub(crate) fn mark_delivered(
     at: Timestamp,
 ) -> Result<Option<Receipt>, Failure> {
     let Some(session) = unit.session(session_id)? else { return Ok(None) };
-    let Some(party) = session.participant(&receiver.id) else { return Ok(None) };
-    // Nobody has received what has not happened yet.
-    let up_to = up_to.min(session.progress.last_seq);
-    let before = session.delivered_to(party);
-    if up_to <= before {
-        return Ok(None);
-    }
+    let Some(wanted) = UpTo::delivered(session, &receiver.id, up_to) else { return Ok(None) };
     let arrived = chat_messages::table
         .filter(dsl::session_id.eq(DbId::from(session_id)))
-        .filter(dsl::seq.gt(to_db(before.get())))
-        .filter(dsl::seq.le(to_db(up_to.get())))
-        .filter(dsl::sender.eq(DbParty(party.other())))
+        .filter(dsl::seq.gt(wanted.after()))
+        .filter(dsl::sender.eq(DbParty(wanted.sender())))
         .filter(dsl::delivered_at.is_null());
     let limit = i64::try_from(MAX_RECEIPT_MESSAGES).unwrap_or(i64::MAX);
-    let messages: Vec<(i64, DbId)> =
-        arrived.select((dsl::seq, dsl::id)).order(dsl::seq).limit(limit).load(&mut unit.connection)?;
-    let Some((newest, _)) = messages.last() else { return Ok(None) };
-    let is_all = messages.len() < MAX_RECEIPT_MESSAGES;
-    let receipt = Receipt {
-        reader: receiver.id.clone(),
-        status: ReceiptStatus::Delivered,
-        up_to: seq_from_db("chat_messages.seq", *newest)?,
-        messages: messages.iter().map(|(_, id)| (*id).into()).collect(),
-    };
-    let named = arrived.filter(dsl::seq.le(*newest));
-    diesel::update(named).set(dsl::delivered_at.eq(at.unix_ms())).execute(&mut unit.connection)?;
-    let session = session.record_delivery(party, if is_all { up_to } else { receipt.up_to });
-    unit.changed(session, at, receiver.id.clone(), Change::Receipt(receipt.clone()), StatisticsDelta::default())?;
-    Ok(Some(receipt))
+    let messages: Vec<(i64, DbId)> = arrived
+        .filter(dsl::seq.le(wanted.up_to()))
+        .select((dsl::seq, dsl::id))
+        .order(dsl::seq)
+        .limit(limit)
+        .load(&mut unit.connection)?;
+    match wanted.found(messages.into_iter().map(|(seq, id)| (seq, id.into())))? {
+        UpToOutcome::Nothing(session) => {
+            if let Some(session) = session {
+                unit.marked(session);
+            }
+            Ok(None)
+        }
+        UpToOutcome::Receipt(session, receipt) => {
+            let named = arrived.filter(dsl::seq.le(to_db(receipt.up_to.get())));
+            diesel::update(named).set(dsl::delivered_at.eq(at.unix_ms())).execute(&mut unit.connection)?;
+            let change = Change::Receipt(receipt.clone());
+            unit.changed(session, at, receiver.id.clone(), change, StatisticsDelta::default())?;
+            Ok(Some(receipt))
+        }
+    }
 }

@@ -64,7 +64,13 @@ fn look_up(
     Ok(known)
 }
 
-fn store(connection: &mut SqliteConnection, session_id: SessionId, seqs: &[i64], at: Timestamp) -> QueryResult<()> {
+/// Marks the messages at some positions as read.
+pub(crate) fn store(
+    connection: &mut SqliteConnection,
+    session_id: SessionId,
+    seqs: &[i64],
+    at: Timestamp,
+) -> QueryResult<()> {
     for chunk in seqs.chunks(CHUNK) {
         let rows =
             chat_messages::table.filter(dsl::session_id.eq(DbId::from(session_id))).filter(dsl::seq.eq_any(chunk));

@@ -10,7 +10,9 @@ use chat_domain::model::{
 use chat_domain::ports::{Appended, AttachmentRecord, MessageRepository};
 
 use crate::database::Database;
-use crate::{collect_orphans, download_attachment, get_messages, mark_delivered, mark_read, send_message};
+use crate::{
+    collect_orphans, download_attachment, get_messages, mark_delivered, mark_read, mark_read_up_to, send_message,
+};
 
 /// Keeps messages.
 pub struct SqliteMessageRepository {
@@ -35,6 +37,16 @@ impl MessageRepository for SqliteMessageRepository {
         at: Timestamp,
     ) -> Result<Option<Receipt>> {
         self.database.write(move |unit| mark_read::mark_read(unit, session, &reader, &messages, at)).await
+    }
+
+    async fn mark_read_up_to(
+        &self,
+        session: SessionId,
+        reader: Principal,
+        up_to: Seq,
+        at: Timestamp,
+    ) -> Result<Option<Receipt>> {
+        self.database.write(move |unit| mark_read_up_to::mark_read_up_to(unit, session, &reader, up_to, at)).await
     }
 
     async fn mark_delivered(

@@ -21,6 +21,8 @@ diesel::table! {
         created_by -> Text,
         idempotency_key -> Nullable<Text>,
         fingerprint -> Nullable<Binary>,
+        read_to_user -> BigInt,
+        read_to_support -> BigInt,
     }
 }
 
@@ -111,5 +113,11 @@ diesel::table! {
 diesel::table! {
     chat_identity (id) {
         id -> Text,
+    }
+}
+
+diesel::table! {
+    chat_epoch (epoch) {
+        epoch -> Text,
     }
 }

@@ -2,7 +2,7 @@
 
 use chat_domain::ChatError;
 use chat_domain::error::Resource;
-use chat_domain::model::{Change, ChatMessage, Idempotency, MessageDraft, StatisticsDelta};
+use chat_domain::model::{ChatMessage, Idempotency, MessageDraft, StatisticsDelta};
 use chat_domain::ports::Appended;
 use chat_sql::same_request;
 use diesel::prelude::*;
@@ -27,8 +27,8 @@ pub(crate) fn append(unit: &mut UnitOfWork, draft: &MessageDraft) -> Result<Appe
     insert(&mut unit.connection, &message, draft.idempotency.as_ref())?;
     let mut statistics = StatisticsDelta::default();
     statistics.count_message(accepted.response_time);
-    let change = Change::Message(message.clone());
-    unit.changed(accepted.session, message.sent_at, message.author.clone(), change, statistics)?;
+    let key = draft.idempotency.as_ref().map(|idempotency| idempotency.key.clone());
+    unit.appended(accepted.session, message.clone(), key, statistics);
     Ok(Appended { message, replayed: false })
 }
 

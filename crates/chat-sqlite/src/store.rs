@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use chat_domain::model::LiveEvent;
+use chat_domain::model::{Epoch, LiveEvent};
 use chat_domain::ports::Notifier;
 use chat_sql::{Limits, ReadLimits, Reads, StartError, WriteQueue};
 use diesel::prelude::*;
@@ -18,7 +18,7 @@ use crate::schema::chat_identity;
 use crate::unit_of_work::UnitOfWork;
 use crate::{
     OpenError, SqliteAgentDirectory, SqliteConfig, SqliteEventLog, SqliteHealthProbe, SqliteMessageRepository,
-    SqliteSessionRepository, SqliteStatsReader, migrate,
+    SqliteSessionRepository, SqliteStatsReader, epoch, migrate,
 };
 
 /// The name of the store in metrics.
@@ -108,6 +108,14 @@ impl SqliteStore {
     /// Which database this is: 32 hexadecimal digits, the same for all copies of a database and for no other.
     pub fn identity(&self) -> &str {
         &self.identity
+    }
+
+    /// Begins a new epoch and answers it: positions that clients know belong to another history from then on.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub async fn rotate_epoch(&self) -> chat_domain::Result<Epoch> {
+        self.database.write(|unit| epoch::begin(&mut unit.connection)).await
     }
 
     /// Finishes every write that waits, empties the write-ahead log and stops the writer. Later writes are refused as

@@ -4,7 +4,9 @@
 //! likewise. Rows that are only ever added (messages, events) are inserted at once, each by the same prepared statement:
 //! inside one process that costs no round trip, and whatever reads after it in the same batch finds it.
 
-use chat_domain::model::{Change, ChatSession, SessionEvent, SessionId, StatisticsDelta, Timestamp, UserId};
+use chat_domain::model::{
+    Change, ChatMessage, ChatSession, IdempotencyKey, SessionEvent, SessionId, StatisticsDelta, Timestamp, UserId,
+};
 use chat_sql::{Batch, Committed, Footing, Transaction, Trouble, Unsaved};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -58,6 +60,22 @@ impl UnitOfWork {
     ) -> Result<(), Failure> {
         let event = self.batch.changed(session, at, actor, change, statistics);
         log(&mut self.connection, event)
+    }
+
+    /// Takes over a message whose row has just been inserted, with its author's key, and its session after it.
+    pub(crate) fn appended(
+        &mut self,
+        session: ChatSession,
+        message: ChatMessage,
+        key: Option<IdempotencyKey>,
+        statistics: StatisticsDelta,
+    ) {
+        self.batch.appended(session, message, key, statistics);
+    }
+
+    /// Takes over a session of which only a mark has moved that says where to look.
+    pub(crate) fn marked(&mut self, session: ChatSession) {
+        self.batch.marked(session);
     }
 
     /// Writes what was kept back until the end of the batch.

@@ -21,5 +21,5 @@ pub mod source;
 
 pub use clock::FixedClock;
 pub use ids::SequentialIds;
-pub use memory::{MemoryAttachmentStore, MemoryStore};
+pub use memory::{MemoryAttachmentStore, MemoryStore, MemoryTickets, OpenDoor};
 pub use notifier::RecordingNotifier;

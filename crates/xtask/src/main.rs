@@ -1,12 +1,13 @@
 //! `cargo xtask`: the project's developer tasks.
 //!
-//! One file per task in `commands`; `step` runs and times what a task consists of; `postgres` provides the server that
-//! tests share. Continuous integration calls the same
-//! tasks (`.ci/run`), so what is green here is green there. The architecture and tidy rules are this crate's tests.
+//! One file per task in `commands`; `step` runs and times what a task consists of; `postgres` and `redis` provide the
+//! servers of the tests. Continuous integration calls the same tasks (`.ci/run`), so what is green here is green there.
+//! The architecture and tidy rules are this crate's tests.
 #![expect(clippy::print_stdout, reason = "a developer's tool reports on standard output")]
 
 mod commands;
 mod postgres;
+mod redis;
 mod step;
 
 use std::process::ExitCode;
@@ -23,6 +24,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    Asyncapi(commands::asyncapi::Asyncapi),
+    Autobahn(commands::autobahn::Autobahn),
     Bench(commands::bench::Bench),
     Docs(commands::docs::Docs),
     Lint(commands::lint::Lint),
@@ -31,16 +34,16 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
+        Task::Asyncapi(task) => task.run(),
+        Task::Autobahn(task) => task.run(),
         Task::Bench(task) => task.run(),
         Task::Docs(task) => task.run(),
         Task::Lint(task) => task.run(),
         Task::Test(task) => task.run(),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("xtask: {error:#}");
-            ExitCode::FAILURE
-        }
+    if let Err(error) = result {
+        println!("xtask: {error:#}");
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }

@@ -62,14 +62,21 @@ fn install() -> anyhow::Result<()> {
 /// A call of apt-get as root, or through `sudo` where that asks for no password. It asks nothing, and waits for another
 /// one that is running.
 pub(crate) fn apt_get() -> anyhow::Result<Command> {
+    let mut command = as_root()?;
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"]);
+    Ok(command)
+}
+
+/// The beginning of a command line as root, or through `sudo` where that asks for no password; what is added first may be
+/// variables, as for `env`.
+pub(crate) fn as_root() -> anyhow::Result<Command> {
     let id = Command::new("id").arg("-u").output().context("who runs this is not known")?;
-    let mut command = if id.stdout.trim_ascii() == b"0" {
+    let command = if id.stdout.trim_ascii() == b"0" {
         Command::new("env")
     } else {
         let mut sudo = Command::new("sudo");
         sudo.args(["--non-interactive", "env"]);
         sudo
     };
-    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"]);
     Ok(command)
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use super::{ChatMessage, ChatSession, Receipt, Seq, SessionId, Timestamp, UserId};
+use super::{ChatMessage, ChatSession, IdempotencyKey, Receipt, Seq, SessionId, Timestamp, UserId};
 
 /// A durable change of a session, at its place in the session's sequence.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,9 @@ pub struct SessionEvent {
     pub at: Timestamp,
     /// Who did it.
     pub actor: UserId,
+    /// The key that the actor gave a message when they sent it. It is for their own eyes: their other devices know the
+    /// message by it, which they may already show as being sent.
+    pub key: Option<IdempotencyKey>,
     /// What changed.
     pub change: Change,
 }
@@ -65,6 +68,7 @@ pub struct TypingEvent {
 
 /// Anything a watcher of a session hears of.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every event is durable: a box would cost each an allocation")]
 pub enum LiveEvent {
     /// A durable change, delivered in order and without gaps.
     Durable(SessionEvent),
@@ -73,6 +77,22 @@ pub enum LiveEvent {
 }
 
 impl LiveEvent {
+    /// About how many bytes it takes to keep or to write it.
+    pub fn weight(&self) -> usize {
+        /// What every event has: ids, times, names.
+        const FRAME: usize = 256;
+        /// What a file adds, and a message that a receipt names.
+        const FILE: usize = 512;
+        const ID: usize = 40;
+        let Self::Durable(event) = self else { return FRAME };
+        FRAME
+            + match &event.change {
+                Change::Message(message) => message.content.as_str().len() + message.attachments.len() * FILE,
+                Change::Receipt(receipt) => receipt.messages.len() * ID,
+                Change::Opened(_) | Change::Assigned(_) | Change::Transferred(_) | Change::Closed(_) => FILE,
+            }
+    }
+
     /// The session it is about.
     pub fn session_id(&self) -> SessionId {
         match self {
@@ -82,17 +102,27 @@ impl LiveEvent {
     }
 }
 
-/// An event on its way to any number of watchers, which share one encoding of it.
+/// The forms that events go out in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// What happened.
+    Plain,
+    /// What happened, with its position in the session.
+    Positioned,
+}
+
+/// An event on its way to any number of watchers, which share one encoding of it in each form.
 #[derive(Debug)]
 pub struct Published {
     event: LiveEvent,
-    encoded: OnceLock<Bytes>,
+    plain: OnceLock<Bytes>,
+    positioned: OnceLock<Bytes>,
 }
 
 impl Published {
     /// Wraps an event for sharing.
     pub fn new(event: LiveEvent) -> Arc<Self> {
-        Arc::new(Self { event, encoded: OnceLock::new() })
+        Arc::new(Self { event, plain: OnceLock::new(), positioned: OnceLock::new() })
     }
 
     /// The event.
@@ -100,9 +130,13 @@ impl Published {
         &self.event
     }
 
-    /// The event's encoded form, made by the first caller and shared by all later ones.
-    /// Every caller of one process passes the same `encode`.
-    pub fn encoded(&self, encode: impl FnOnce(&LiveEvent) -> Bytes) -> Bytes {
-        self.encoded.get_or_init(|| encode(&self.event)).clone()
+    /// The event encoded in a form, made by the first caller and shared by all later ones.
+    /// Every caller of one process passes the same `encode` for a form.
+    pub fn encoded(&self, form: Form, encode: impl FnOnce(&LiveEvent) -> Bytes) -> Bytes {
+        let encoded = match form {
+            Form::Plain => &self.plain,
+            Form::Positioned => &self.positioned,
+        };
+        encoded.get_or_init(|| encode(&self.event)).clone()
     }
 }

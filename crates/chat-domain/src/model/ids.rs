@@ -45,6 +45,15 @@ uuid_id! {
     /// Names a chat session.
     SessionId
 }
+impl SessionId {
+    /// To which of `of` equal parts of all sessions this one belongs, from 0. Every node and every version answers the
+    /// same: it is the remainder of the id's last 8 bytes, as a number, most significant byte first.
+    pub fn shard(self, of: u16) -> u16 {
+        let (_, low) = self.0.as_u64_pair();
+        u16::try_from(low % u64::from(of.max(1))).unwrap_or(0)
+    }
+}
+
 uuid_id! {
     /// Names a message; unique within its session.
     MessageId
@@ -52,6 +61,11 @@ uuid_id! {
 uuid_id! {
     /// Names an attachment, and the stored object that holds its bytes.
     AttachmentId
+}
+
+uuid_id! {
+    /// Names an open socket.
+    ConnectionId
 }
 
 macro_rules! person_id {

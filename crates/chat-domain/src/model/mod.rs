@@ -4,6 +4,8 @@
 
 mod agent;
 mod attachment;
+mod connection;
+mod epoch;
 mod event;
 mod idempotency;
 mod ids;
@@ -15,13 +17,16 @@ mod session;
 mod session_change;
 mod session_details;
 mod statistics;
+mod ticket;
 mod timestamp;
 
 pub use agent::{Agent, AgentUpdate, DisplayName};
 pub use attachment::{Attachment, ByteRange, FileName, MediaMetadata, MediaType, StoredObject};
-pub use event::{Change, LiveEvent, Published, SessionEvent, TypingEvent};
+pub use connection::{Connection, ConnectionLimits};
+pub use epoch::Epoch;
+pub use event::{Change, Form, LiveEvent, Published, SessionEvent, TypingEvent};
 pub use idempotency::{Fingerprint, FingerprintBuilder, Idempotency, IdempotencyKey};
-pub use ids::{AgentId, AttachmentId, MessageId, SessionId, UserId};
+pub use ids::{AgentId, AttachmentId, ConnectionId, MessageId, SessionId, UserId};
 pub use message::{Accepted, ChatMessage, Content, Delivery, DeliveryStatus, MessageDraft};
 pub use paging::{
     MessageCursor, MessagePage, MessageQuery, PageLimit, PageNumber, PageRead, SessionPage, SessionQuery,
@@ -33,4 +38,5 @@ pub use session::{Attempt, ChatSession, NewSession, Party, Progress, Seq, Sessio
 pub use session_change::{SessionAction, SessionChange};
 pub use session_details::{Priority, Subject, Tags};
 pub use statistics::{Statistics, StatisticsDelta};
+pub use ticket::{TICKET_LIFETIME, Ticket, TicketDigest};
 pub use timestamp::Timestamp;

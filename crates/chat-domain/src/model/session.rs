@@ -110,6 +110,10 @@ pub struct Progress {
     pub delivered_to_user: Seq,
     /// Up to here, the user's messages have reached support.
     pub delivered_to_support: Seq,
+    /// Up to here, the user has read all of support's messages. There may be read ones above.
+    pub read_to_user: Seq,
+    /// Up to here, support has read all of the user's messages. There may be read ones above.
+    pub read_to_support: Seq,
 }
 
 /// A support conversation between one customer and the support desk.
@@ -294,6 +298,22 @@ impl ChatSession {
         Ok((self, response))
     }
 
+    /// How many messages of the other side `reader` has not read.
+    pub fn unread_by(&self, reader: Party) -> u64 {
+        match reader {
+            Party::User => self.progress.unread_by_user,
+            Party::Support => self.progress.unread_by_support,
+        }
+    }
+
+    /// Up to where `reader` has read everything of the other side.
+    pub fn read_to(&self, reader: Party) -> Seq {
+        match reader {
+            Party::User => self.progress.read_to_user,
+            Party::Support => self.progress.read_to_support,
+        }
+    }
+
     /// Counts `read` messages that `reader` has now seen; the receipt takes the next position.
     #[must_use]
     pub fn record_read(mut self, reader: Party, read: u64) -> Self {
@@ -302,8 +322,32 @@ impl ChatSession {
             Party::Support => &mut self.progress.unread_by_support,
         };
         *unread = unread.saturating_sub(read);
+        // Whoever has read everything has read up to the end, whichever messages they named.
+        let all = if *unread == 0 { self.progress.last_seq } else { Seq::ZERO };
+        self = self.skip_read(reader, all);
         self.progress.last_seq = self.progress.last_seq.next();
         self
+    }
+
+    /// Counts `read` messages that `reader` has now seen, up to `up_to` the last ones that were unread; the receipt takes
+    /// the next position.
+    #[must_use]
+    pub fn record_read_up_to(self, reader: Party, read: u64, up_to: Seq) -> Self {
+        self.skip_read(reader, up_to).record_read(reader, read)
+    }
+
+    /// Notes that nothing of the other side up to `up_to` is unread by `reader`. That is no change: it only says where
+    /// to look for unread messages from now on.
+    #[must_use]
+    pub fn skip_read(self, reader: Party, up_to: Seq) -> Self {
+        // What was read has arrived.
+        let mut session = self.skip_delivered(reader, up_to);
+        let mark = match reader {
+            Party::User => &mut session.progress.read_to_user,
+            Party::Support => &mut session.progress.read_to_support,
+        };
+        *mark = up_to.max(*mark);
+        session
     }
 
     /// Up to where the other side's messages have reached `reader`.
@@ -316,13 +360,20 @@ impl ChatSession {
 
     /// Notes that everything up to `up_to` has reached `reader`; the receipt takes the next position.
     #[must_use]
-    pub fn record_delivery(mut self, reader: Party, up_to: Seq) -> Self {
+    pub fn record_delivery(self, reader: Party, up_to: Seq) -> Self {
+        let mut session = self.skip_delivered(reader, up_to);
+        session.progress.last_seq = session.progress.last_seq.next();
+        session
+    }
+
+    /// Notes that nothing of the other side up to `up_to` is still on its way to `reader`; no change, as in `skip_read`.
+    #[must_use]
+    pub fn skip_delivered(mut self, reader: Party, up_to: Seq) -> Self {
         let mark = match reader {
             Party::User => &mut self.progress.delivered_to_user,
             Party::Support => &mut self.progress.delivered_to_support,
         };
         *mark = up_to.max(*mark);
-        self.progress.last_seq = self.progress.last_seq.next();
         self
     }
 

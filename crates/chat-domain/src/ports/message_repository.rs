@@ -66,6 +66,20 @@ pub trait MessageRepository: Send + Sync {
         at: Timestamp,
     ) -> Result<Option<Receipt>>;
 
+    /// Marks everything of the other side up to `up_to` as read by `reader`'s side, but at most `MAX_RECEIPT_MESSAGES`
+    /// messages, the oldest first: when the receipt names so many, the caller asks again. A position beyond the end says
+    /// nothing of messages to come; the receipt's `up_to` is that of the newest message that was marked. When nothing is
+    /// left to do the answer is `None` and no position is taken. Its cost MUST NOT grow with what was read before.
+    ///
+    /// MUST fail, changing nothing, in this order: `NotFound(Session)`; what `policy::authorize` refuses.
+    async fn mark_read_up_to(
+        &self,
+        session: SessionId,
+        reader: Principal,
+        up_to: Seq,
+        at: Timestamp,
+    ) -> Result<Option<Receipt>>;
+
     /// Notes that everything up to `up_to` reached `receiver`, but at most `MAX_RECEIPT_MESSAGES` messages, the oldest
     /// first: when the receipt names so many, the caller asks again. MUST be a no-op (`None`) for someone who is neither the
     /// owner nor the assigned agent, for an unknown session, and when no message of the other side comes further.

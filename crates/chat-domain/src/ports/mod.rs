@@ -6,7 +6,9 @@
 mod agent_directory;
 mod attachment_store;
 mod clock;
+mod connection_registry;
 mod event_log;
+mod event_sink;
 mod health;
 mod id_generator;
 mod message_repository;
@@ -14,23 +16,28 @@ mod notifier;
 mod session_feed;
 mod session_repository;
 mod stats_reader;
+mod ticket_store;
 
 pub use agent_directory::AgentDirectory;
 pub use attachment_store::{AttachmentStore, ByteSource, Upload};
 pub use clock::Clock;
-pub use event_log::EventLog;
+pub use connection_registry::ConnectionRegistry;
+pub use event_log::{EventLog, MAX_HEADS};
+pub use event_sink::{EventSink, Missed};
 pub use health::HealthProbe;
 pub use id_generator::IdGenerator;
 pub use message_repository::{Appended, AttachmentRecord, MessageRepository};
 pub use notifier::Notifier;
-pub use session_feed::{EventStream, Follow, SessionFeed, Start};
+pub use session_feed::{End, EventStream, Follow, Following, Heard, Opening, Otherwise, Replay, SessionFeed, Start};
 pub use session_repository::{Opened, SessionRepository};
 pub use stats_reader::StatsReader;
+pub use ticket_store::TicketStore;
 
 #[cfg(feature = "mock")]
 pub use {
     agent_directory::MockAgentDirectory, attachment_store::MockAttachmentStore, attachment_store::MockByteSource,
-    clock::MockClock, event_log::MockEventLog, health::MockHealthProbe, id_generator::MockIdGenerator,
-    message_repository::MockMessageRepository, notifier::MockNotifier, session_feed::MockEventStream,
-    session_feed::MockSessionFeed, session_repository::MockSessionRepository, stats_reader::MockStatsReader,
+    clock::MockClock, connection_registry::MockConnectionRegistry, event_log::MockEventLog, event_sink::MockEventSink,
+    health::MockHealthProbe, id_generator::MockIdGenerator, message_repository::MockMessageRepository,
+    notifier::MockNotifier, session_feed::MockEventStream, session_feed::MockSessionFeed,
+    session_repository::MockSessionRepository, stats_reader::MockStatsReader, ticket_store::MockTicketStore,
 };

@@ -11,11 +11,14 @@ mod download_attachment;
 mod get_messages;
 mod get_session;
 mod get_stats;
+mod issue_ticket;
 mod list_agents;
 mod list_sessions;
 mod mark_delivered;
 mod mark_read;
+mod mark_read_up_to;
 mod put_agent;
+mod redeem_ticket;
 mod send_message;
 mod send_typing;
 mod transfer_session;
@@ -27,13 +30,13 @@ pub use collect_orphans::Collected;
 pub use create_session::CreateSession;
 pub use download_attachment::Download;
 pub use send_message::Composition;
-pub use watch_session::{SessionWatch, WatchFrom, WatchItem};
+pub use watch_session::{Right, SessionWatch, WatchFrom, WatchItem, WatchRequest};
 
 use crate::error::{ChatError, Resource, Result};
-use crate::model::{ChatSession, SessionId};
+use crate::model::{ChatSession, ConnectionLimits, SessionId};
 use crate::ports::{
-    AgentDirectory, AttachmentStore, Clock, EventLog, IdGenerator, MessageRepository, Notifier, SessionFeed,
-    SessionRepository, StatsReader,
+    AgentDirectory, AttachmentStore, Clock, ConnectionRegistry, EventLog, IdGenerator, MessageRepository, Notifier,
+    SessionFeed, SessionRepository, StatsReader, TicketStore,
 };
 
 /// Everything the use cases need from the outside.
@@ -48,6 +51,8 @@ pub struct Ports {
     pub attachments: Arc<dyn AttachmentStore>,
     pub notifier: Arc<dyn Notifier>,
     pub feed: Arc<dyn SessionFeed>,
+    pub connections: Arc<dyn ConnectionRegistry>,
+    pub tickets: Arc<dyn TicketStore>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGenerator>,
 }
@@ -63,12 +68,20 @@ pub struct Rules {
     pub max_file_bytes: u64,
     /// The most bytes all files of a message have together.
     pub max_message_bytes: u64,
+    /// How many sockets a person may have open.
+    pub connections: ConnectionLimits,
 }
 
 impl Default for Rules {
     fn default() -> Self {
         const MIB: u64 = 1024 * 1024;
-        Self { agent_autoregister: true, max_files: 10, max_file_bytes: 25 * MIB, max_message_bytes: 50 * MIB }
+        Self {
+            agent_autoregister: true,
+            max_files: 10,
+            max_file_bytes: 25 * MIB,
+            max_message_bytes: 50 * MIB,
+            connections: ConnectionLimits::default(),
+        }
     }
 }
 

@@ -1,29 +1,42 @@
 //! Watch a session live.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use super::ChatService;
-use crate::error::{ChatError, Input, Invalid, Result};
-use crate::model::{LiveEvent, MessageId, Principal, Published, Seq, SessionId};
+use crate::error::{ChatError, Input, Invalid, Refusal, Result};
+use crate::model::{Connection, ConnectionId, Epoch, LiveEvent, MessageId, Principal, Published, Seq, SessionId};
 use crate::policy::{self, Action};
-use crate::ports::{EventStream, Follow, Start};
+use crate::ports::{ConnectionRegistry, End, EventStream, Follow, Following, Heard, Opening, Otherwise, Start};
 
 /// Where the caller wants to start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchFrom {
     /// With whatever happens next.
     Now,
-    /// With the change right after this position.
-    Position(Seq),
+    /// With the change right after this position, of this epoch if the caller says which.
+    Position(Seq, Option<Epoch>),
     /// With the change right after this message; `None` stands for an id that no message can have.
     Message(Option<MessageId>),
 }
 
-/// A live view of a session by someone who may see it.
+/// How the caller wants to watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchRequest {
+    /// Where to start.
+    pub from: Input<WatchFrom>,
+    /// What to do when what was missed cannot be replayed.
+    pub otherwise: Otherwise,
+}
+
+/// A live view of a session by someone who may see it. It has a place in the registry of connections for as long as it
+/// lives.
 pub struct SessionWatch {
     service: ChatService,
     viewer: Principal,
-    session_id: SessionId,
+    entered: Entered,
+    opening: Opening,
     stream: Box<dyn EventStream>,
     /// The right was checked against the session as it was at this position. What happened before says nothing about
     /// it any more: a session that was once somebody else's may be the watcher's now.
@@ -31,11 +44,36 @@ pub struct SessionWatch {
     access: Access,
 }
 
+/// A place in the registry, given back when it is dropped.
+struct Entered {
+    registry: Arc<dyn ConnectionRegistry>,
+    connection: Connection,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.registry.leave(&self.connection);
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     Granted,
     /// The change that ended it has been given out, nothing more will be.
     Lost,
+    /// There is no such session any more.
+    Gone,
+}
+
+/// What the stores say about the right to watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// The session may be watched.
+    Held,
+    /// It may not be watched by this person.
+    Lost,
+    /// There is no such session any more.
+    Gone,
 }
 
 /// What a watcher gets.
@@ -45,51 +83,107 @@ pub enum WatchItem {
     Event(Arc<Published>),
     /// The watcher may not see the session any more; nothing follows.
     AccessLost,
+    /// The session does not exist any more; nothing follows.
+    Gone,
+    /// A newer connection of the same person took the place of this one; nothing follows.
+    Replaced,
     /// This node stops serving; the watcher should come back, to any node.
     Ended,
 }
 
 impl ChatService {
     /// Starts to watch a session. Every durable change after the start is seen once and in order.
-    pub async fn watch_session(&self, who: &Principal, id: SessionId, from: Input<WatchFrom>) -> Result<SessionWatch> {
+    ///
+    /// # Errors
+    /// In this order: `NotFound`, `Forbidden`, `Invalid`, `LimitReached`, `ReplayUnavailable` (with
+    /// `Otherwise::Refuse`).
+    pub async fn watch_session(&self, who: &Principal, id: SessionId, request: WatchRequest) -> Result<SessionWatch> {
         policy::authorize(who, &Action::See(&self.session(id).await?))?;
-        let start = match from? {
+        let start = match request.from? {
             WatchFrom::Now => Start::Now,
-            WatchFrom::Position(seq) => Start::After(seq),
+            WatchFrom::Position(seq, epoch) => Start::After { seq, epoch },
             WatchFrom::Message(message) => {
                 let position = match message {
                     Some(message) => self.ports.events.position_of(id, message).await?,
                     None => None,
                 };
                 let unknown = || Invalid::new("after", "must be the id of a message of this session");
-                Start::After(position.ok_or_else(unknown)?)
+                Start::After { seq: position.ok_or_else(unknown)?, epoch: None }
             }
         };
-        let follow = Follow { session: id, viewer: who.id.clone(), start };
-        let stream = self.ports.feed.follow(follow).await?;
+        let entered = self.enter(who, id).await?;
+        let follow = Follow {
+            session: id,
+            connection: entered.connection.id,
+            viewer: who.id.clone(),
+            start,
+            otherwise: request.otherwise,
+        };
+        let Following { opening, stream } = self.ports.feed.follow(follow).await?;
         // The right may have gone between the check above and the moment from which changes are seen.
         let session = self.session(id).await?;
         policy::authorize(who, &Action::See(&session))?;
         Ok(SessionWatch {
             service: self.clone(),
             viewer: who.clone(),
-            session_id: id,
+            entered,
+            opening,
             stream,
             granted_at: session.progress.last_seq,
             access: Access::Granted,
         })
     }
+
+    async fn may_watch(&self, who: &Principal, id: SessionId) -> Result<()> {
+        self.admit(who).await?;
+        Ok(policy::authorize(who, &Action::See(&self.session(id).await?))?)
+    }
+
+    async fn enter(&self, who: &Principal, id: SessionId) -> Result<Entered> {
+        let connection =
+            Connection { id: ConnectionId::new(self.ports.ids.next_id()), session_id: id, user_id: who.id.clone() };
+        // Made before it is entered, so that an entry is given back also when the caller goes away meanwhile.
+        let entered = Entered { registry: Arc::clone(&self.ports.connections), connection };
+        self.ports.connections.enter(&entered.connection, self.rules.connections).await?;
+        Ok(entered)
+    }
 }
 
 impl SessionWatch {
-    /// The next thing that happens. Dropping the future loses no durable change.
+    /// The connection's name.
+    pub fn connection_id(&self) -> ConnectionId {
+        self.entered.connection.id
+    }
+
+    /// The session that is watched.
+    pub fn session_id(&self) -> SessionId {
+        self.entered.connection.session_id
+    }
+
+    /// Who watches.
+    pub fn viewer(&self) -> &Principal {
+        &self.viewer
+    }
+
+    /// How the watch began.
+    pub fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// The next thing that happens; see [`EventStream::poll_next`].
     ///
     /// A change of the session is given out even when it ends the watcher's right to see it, so that they learn why.
-    pub async fn next(&mut self) -> Result<WatchItem> {
-        if self.access == Access::Lost {
-            return Ok(WatchItem::AccessLost);
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<WatchItem>> {
+        match self.access {
+            Access::Granted => {}
+            Access::Lost => return Poll::Ready(Ok(WatchItem::AccessLost)),
+            Access::Gone => return Poll::Ready(Ok(WatchItem::Gone)),
         }
-        let Some(published) = self.stream.next().await? else { return Ok(WatchItem::Ended) };
+        let published = match ready!(self.stream.poll_next(context))? {
+            Heard::Event(published) => published,
+            Heard::Ended(End::Stopping) => return Poll::Ready(Ok(WatchItem::Ended)),
+            Heard::Ended(End::Replaced) => return Poll::Ready(Ok(WatchItem::Replaced)),
+        };
         if let LiveEvent::Durable(event) = published.event()
             && event.seq > self.granted_at
             && let Some(session) = event.change.session()
@@ -97,27 +191,70 @@ impl SessionWatch {
         {
             self.access = Access::Lost;
         }
-        Ok(WatchItem::Event(published))
+        Poll::Ready(Ok(WatchItem::Event(published)))
+    }
+
+    /// The next thing that happens. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Result<WatchItem> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// Goes on in the name of the same person as a newer token describes them: their role may have changed. Checks
+    /// their right as [`recheck`](Self::recheck) does.
+    ///
+    /// # Errors
+    /// `Forbidden` when it is another person, and nothing has changed; what a store fails with.
+    pub async fn renew(&mut self, viewer: Principal) -> Result<bool> {
+        self.go_on_as(viewer)?;
+        self.recheck().await
+    }
+
+    /// Goes on in the name of the same person as a newer token describes them, whose right has been asked for with
+    /// [`right_of`](Self::right_of).
+    ///
+    /// # Errors
+    /// `Forbidden` when it is another person, and nothing has changed.
+    pub fn go_on_as(&mut self, viewer: Principal) -> Result<()> {
+        if viewer.id != self.viewer.id {
+            return Err(Refusal::NotAllowed("go on with the token of another person").into());
+        }
+        self.viewer = viewer;
+        Ok(())
     }
 
     /// Checks again that the watcher may see the session, from the stores and not from what the stream said.
     ///
     /// # Errors
-    /// What a store fails with. A lost right is no error: `false`, and `next` gives nothing more.
+    /// What a store fails with. A lost right is no error: `false`, and `next` says why and gives nothing more.
     pub async fn recheck(&mut self) -> Result<bool> {
-        match self.still_allowed().await {
-            Ok(()) => Ok(true),
-            Err(ChatError::Forbidden(_) | ChatError::NotFound(_)) => {
-                self.access = Access::Lost;
-                Ok(false)
+        let right = self.right_of(self.viewer.clone()).await?;
+        self.conclude(right);
+        Ok(right == Right::Held)
+    }
+
+    /// Asks the stores whether `viewer` may see the session, for [`conclude`](Self::conclude). The watch itself is not
+    /// held by the answer, which may take long: it goes on meanwhile.
+    ///
+    /// # Errors
+    /// What a store fails with. A lost right is no error.
+    pub fn right_of(&self, viewer: Principal) -> impl Future<Output = Result<Right>> + Send + use<> {
+        let (service, id) = (self.service.clone(), self.session_id());
+        async move {
+            match service.may_watch(&viewer, id).await {
+                Ok(()) => Ok(Right::Held),
+                Err(ChatError::Forbidden(_)) => Ok(Right::Lost),
+                Err(ChatError::NotFound(_)) => Ok(Right::Gone),
+                Err(error) => Err(error),
             }
-            Err(error) => Err(error),
         }
     }
 
-    async fn still_allowed(&self) -> Result<()> {
-        self.service.admit(&self.viewer).await?;
-        let session = self.service.session(self.session_id).await?;
-        Ok(policy::authorize(&self.viewer, &Action::See(&session))?)
+    /// Takes note of what the stores said: without the right, `next` says why and gives nothing more.
+    pub fn conclude(&mut self, right: Right) {
+        match right {
+            Right::Held => {}
+            Right::Lost => self.access = Access::Lost,
+            Right::Gone => self.access = Access::Gone,
+        }
     }
 }

@@ -2,10 +2,13 @@
 //! not allow: nobody learns anything about a session that they may not see.
 
 use chat_domain::error::Resource;
-use chat_domain::model::{IdempotencyKey, MessageCursor, MessageQuery, PageLimit, Principal, Role, SessionId};
-use chat_domain::service::WatchFrom;
+use chat_domain::model::{
+    IdempotencyKey, MessageCursor, MessageQuery, PageLimit, Principal, Role, Seq, SessionId, TicketDigest,
+};
+use chat_domain::ports::Otherwise;
+use chat_domain::service::{WatchFrom, WatchRequest};
 use chat_domain::{ChatError, Result};
-use chat_testkit::fixtures::{agent_id, alice, bob, carol, mallory, message_id, person, root, session_id};
+use chat_testkit::fixtures::{agent_id, alice, at, bob, carol, mallory, message_id, person, root, session_id};
 
 use crate::support::Outcome::{self, Conflict, Done, Forbidden, Invalid, NotFound};
 use crate::support::{App, bad};
@@ -19,19 +22,35 @@ enum UseCase {
     SendWithKey,
     SendFiles,
     MarkRead,
+    MarkReadUpTo,
     ShowTyping,
     Close,
     Assign,
     Transfer,
     Watch,
+    IssueTicket,
 }
 
 use UseCase::{
-    Assign, Close, GetMessages, GetSession, MarkRead, SendFiles, SendText, SendWithKey, ShowTyping, Transfer, Watch,
+    Assign, Close, GetMessages, GetSession, IssueTicket, MarkRead, MarkReadUpTo, SendFiles, SendText, SendWithKey,
+    ShowTyping, Transfer, Watch,
 };
 
-const ALL: [UseCase; 11] =
-    [GetSession, GetMessages, SendText, SendWithKey, SendFiles, MarkRead, ShowTyping, Close, Assign, Transfer, Watch];
+const ALL: [UseCase; 13] = [
+    GetSession,
+    GetMessages,
+    SendText,
+    SendWithKey,
+    SendFiles,
+    MarkRead,
+    MarkReadUpTo,
+    ShowTyping,
+    Close,
+    Assign,
+    Transfer,
+    Watch,
+    IssueTicket,
+];
 
 /// Runs a use case with good input or, where it takes any, with input that breaks a rule.
 async fn attempt(app: &App, what: UseCase, who: &Principal, id: SessionId, good: bool) -> Outcome {
@@ -63,13 +82,18 @@ async fn attempt(app: &App, what: UseCase, who: &Principal, id: SessionId, good:
         Close => Outcome::of(service.close_session(who, id).await),
         Assign => Outcome::of(service.assign_agent(who, id, if good { Ok(agent_id(&bob())) } else { bad() }).await),
         Transfer => Outcome::of(service.transfer_session(who, id, if good { Ok(None) } else { bad() }).await),
-        Watch => Outcome::of(service.watch_session(who, id, if good { Ok(WatchFrom::Now) } else { bad() }).await),
+        MarkReadUpTo => Outcome::of(service.mark_read_up_to(who, id, Seq::new(1)).await),
+        Watch => {
+            let from = if good { Ok(WatchFrom::Now) } else { bad() };
+            Outcome::of(service.watch_session(who, id, WatchRequest { from, otherwise: Otherwise::Refuse }).await)
+        }
+        IssueTicket => Outcome::of(service.issue_ticket(who, id, at(3_600), TicketDigest::of("a ticket")).await),
     }
 }
 
 /// Whether the use case takes input beside the session's id.
 fn takes_input(what: UseCase) -> bool {
-    !matches!(what, GetSession | Close)
+    !matches!(what, GetSession | MarkReadUpTo | Close | IssueTicket)
 }
 
 #[tokio::test]
@@ -131,7 +155,7 @@ async fn a_closed_session_is_read_but_not_changed() {
     app.service.close_session(&bob(), id).await.unwrap();
     for what in ALL {
         let expected = match what {
-            GetSession | GetMessages | MarkRead | ShowTyping | Watch => Done,
+            GetSession | GetMessages | MarkRead | MarkReadUpTo | ShowTyping | Watch | IssueTicket => Done,
             SendText | SendWithKey | SendFiles | Close | Assign | Transfer => Conflict,
         };
         assert_eq!(attempt(&app, what, &root(), id, true).await, expected, "{what:?}");
@@ -168,7 +192,8 @@ async fn a_waiting_session_may_be_looked_at_and_claimed_by_any_agent() {
     app.service.admit(&bob()).await.unwrap();
     let id = app.waiting(&alice(), 1).await;
     for what in ALL.into_iter().filter(|what| *what != Assign) {
-        let expected = if matches!(what, GetSession | GetMessages | Watch) { Done } else { Forbidden };
+        let looks = matches!(what, GetSession | GetMessages | Watch | IssueTicket);
+        let expected = if looks { Done } else { Forbidden };
         assert_eq!(attempt(&app, what, &bob(), id, true).await, expected, "{what:?}");
     }
     assert_eq!(attempt(&app, Assign, &bob(), id, true).await, Done);

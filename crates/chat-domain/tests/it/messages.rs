@@ -2,9 +2,11 @@
 
 use chat_domain::error::Input;
 use chat_domain::model::{
-    Delivery, IdempotencyKey, LiveEvent, MessageCursor, MessageQuery, PageLimit, Party, Seq, TypingEvent,
+    Change, Delivery, IdempotencyKey, LiveEvent, MAX_RECEIPT_MESSAGES, MessageCursor, MessageQuery, PageLimit, Party,
+    Seq, TypingEvent,
 };
-use chat_testkit::fixtures::{alice, bob, carol, message_id, root};
+use chat_domain::ports::MessageRepository;
+use chat_testkit::fixtures::{alice, bob, carol, draft, message_id, root};
 
 use crate::support::Outcome::{self, Conflict};
 use crate::support::{App, blamed, is_reused_key};
@@ -94,6 +96,29 @@ async fn delivery_to_an_onlooker_says_nothing() {
     let (_, page) = app.service.get_messages(&alice(), id, Ok(query)).await.unwrap();
     let page = page.unwrap();
     assert_eq!(page.messages[0].delivery, Delivery::Sent);
+}
+
+#[tokio::test]
+async fn everything_up_to_a_position_is_read_however_much_that_is() {
+    const MANY: u64 = 2 * MAX_RECEIPT_MESSAGES as u64 + 1;
+    let app = App::new();
+    let id = app.held_by_bob(1).await;
+    for n in 0..=MANY {
+        app.store.append(draft(id, &alice(), n)).await.unwrap();
+    }
+    app.notifier.take();
+    app.service.mark_read_up_to(&bob(), id, Seq::new(2 + MANY)).await.unwrap();
+    let receipts = app.notifier.changes_of(id);
+    let named = receipts.iter().map(|event| match &event.change {
+        Change::Receipt(receipt) => receipt.messages.len(),
+        other => panic!("a receipt, not {other:?}"),
+    });
+    assert_eq!(named.collect::<Vec<_>>(), [MAX_RECEIPT_MESSAGES, MAX_RECEIPT_MESSAGES, 1]);
+    assert!(receipts.iter().all(|event| event.at == receipts[0].at), "they were read at one moment");
+    assert_eq!(app.service.get_session(&bob(), id).await.unwrap().progress.unread_by_support, 1);
+    app.notifier.take();
+    app.service.mark_read_up_to(&bob(), id, Seq::new(2 + MANY)).await.unwrap();
+    assert_eq!(app.notifier.take(), []);
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ enum Step {
     Close,
     Message(Party),
     Read(Party, u64),
+    ReadUpTo(Party, u64, u64),
     Delivery(Party, u64),
 }
 
@@ -31,6 +32,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, u64)>> {
         1 => Just(Step::Close),
         8 => party().prop_map(Step::Message),
         3 => (party(), 0..4_u64).prop_map(|(reader, read)| Step::Read(reader, read)),
+        3 => (party(), 0..4_u64, 0..40_u64).prop_map(|(reader, read, up_to)| Step::ReadUpTo(reader, read, up_to)),
         3 => (party(), 0..40_u64).prop_map(|(reader, up_to)| Step::Delivery(reader, up_to)),
     ];
     // Each step comes with the time since the one before, in milliseconds.
@@ -52,6 +54,7 @@ struct Model {
     unanswered: Vec<Timestamp>,
     unread_by: [u64; 2],
     delivered_to: [u64; 2],
+    read_to: [u64; 2],
 }
 
 fn side(party: Party) -> usize {
@@ -88,6 +91,14 @@ impl Model {
             Step::Read(reader, read) => {
                 let unread = &mut self.unread_by[side(*reader)];
                 *unread -= (*unread).min(*read);
+                if *unread == 0 {
+                    // Everything there is has been read.
+                    self.read(*reader, self.changes + 1);
+                }
+            }
+            Step::ReadUpTo(reader, read, up_to) => {
+                self.read(*reader, *up_to);
+                return self.apply(&Step::Read(*reader, *read), now);
             }
             Step::Delivery(reader, up_to) => {
                 let mark = &mut self.delivered_to[side(*reader)];
@@ -97,6 +108,14 @@ impl Model {
         let stays = matches!(step, Step::Transfer(_)) && self.agent == before;
         self.changes += u64::from(!stays);
         Ok(None)
+    }
+
+    /// What was read has arrived too, and neither goes back.
+    fn read(&mut self, reader: Party, up_to: u64) {
+        for marks in [&mut self.read_to, &mut self.delivered_to] {
+            let mark = &mut marks[side(reader)];
+            *mark = (*mark).max(up_to);
+        }
     }
 
     fn assert_describes(&self, session: &ChatSession) {
@@ -114,6 +133,8 @@ impl Model {
             unread_by_support: self.unread_by[1],
             delivered_to_user: Seq::new(self.delivered_to[0]),
             delivered_to_support: Seq::new(self.delivered_to[1]),
+            read_to_user: Seq::new(self.read_to[0]),
+            read_to_support: Seq::new(self.read_to[1]),
         };
         assert_eq!(session.progress, progress);
     }
@@ -127,6 +148,7 @@ fn take(session: ChatSession, step: &Step, now: Timestamp) -> Result<(ChatSessio
         Step::Close => session.close(now).map(plain),
         Step::Message(sender) => session.record_message(*sender, now),
         Step::Read(reader, read) => Ok(plain(session.record_read(*reader, *read))),
+        Step::ReadUpTo(reader, read, up_to) => Ok(plain(session.record_read_up_to(*reader, *read, Seq::new(*up_to)))),
         Step::Delivery(reader, up_to) => Ok(plain(session.record_delivery(*reader, Seq::new(*up_to)))),
     }
 }
@@ -170,7 +192,7 @@ proptest! {
                 Step::Assign(to) => SessionAction::Assign(agent(to)),
                 Step::Transfer(to) => SessionAction::Transfer(to.map(agent)),
                 Step::Close => SessionAction::Close,
-                Step::Message(_) | Step::Read(..) | Step::Delivery(..) => continue,
+                Step::Message(_) | Step::Read(..) | Step::ReadUpTo(..) | Step::Delivery(..) => continue,
             };
             let asked = change(&root(), action, 60);
             match asked.decide(session.clone()) {

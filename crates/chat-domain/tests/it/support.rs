@@ -2,16 +2,21 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_domain::error::{Conflict, Input, Invalid};
-use chat_domain::model::{AgentId, LiveEvent, Principal, Published, SessionId};
-use chat_domain::ports::{EventStream, Follow, SessionFeed, SessionRepository};
-use chat_domain::service::{ChatService, Ports, Rules};
+use chat_domain::model::{AgentId, Epoch, LiveEvent, Principal, Published, Seq, SessionId};
+use chat_domain::ports::{
+    End, EventStream, Follow, Following, Heard, Opening, Otherwise, Replay, SessionFeed, SessionRepository,
+};
+use chat_domain::service::{ChatService, Ports, Rules, WatchFrom, WatchRequest};
 use chat_domain::{ChatError, Result};
 use chat_testkit::fixtures::{assign, bob, change, new_session_of, root};
-use chat_testkit::{FixedClock, MemoryAttachmentStore, MemoryStore, RecordingNotifier, SequentialIds, fixtures};
+use chat_testkit::{
+    FixedClock, MemoryAttachmentStore, MemoryStore, MemoryTickets, OpenDoor, RecordingNotifier, SequentialIds, fixtures,
+};
 
 /// Everything a use case stands on.
 pub(crate) struct App {
@@ -22,6 +27,7 @@ pub(crate) struct App {
     pub(crate) notifier: Arc<RecordingNotifier>,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) feed: Arc<PlayedFeed>,
+    pub(crate) door: Arc<OpenDoor>,
 }
 
 impl App {
@@ -35,6 +41,7 @@ impl App {
         let store = MemoryStore::new(notifier.clone());
         let attachments = MemoryAttachmentStore::new(clock.clone());
         let feed = Arc::new(PlayedFeed::default());
+        let door = Arc::new(OpenDoor::new());
         let ports = Ports {
             sessions: store.clone(),
             messages: store.clone(),
@@ -44,11 +51,13 @@ impl App {
             attachments: attachments.clone(),
             notifier: notifier.clone(),
             feed: feed.clone(),
+            connections: door.clone(),
+            tickets: Arc::new(MemoryTickets::new()),
             clock: clock.clone(),
             ids: Arc::new(SequentialIds::new()),
         };
         let service = ChatService::new(ports.clone(), rules);
-        Self { service, ports, store, attachments, notifier, clock, feed }
+        Self { service, ports, store, attachments, notifier, clock, feed, door }
     }
 
     /// The same application with some of its ports replaced.
@@ -81,6 +90,11 @@ impl App {
     }
 }
 
+/// A request to watch from there, or not at all.
+pub(crate) fn from(start: WatchFrom) -> WatchRequest {
+    WatchRequest { from: Ok(start), otherwise: Otherwise::Refuse }
+}
+
 /// Input that broke a rule.
 pub(crate) fn bad<T>() -> Input<T> {
     Err(Invalid::new("field", "is wrong"))
@@ -94,6 +108,7 @@ pub(crate) enum Outcome {
     Forbidden,
     Invalid,
     Conflict,
+    Limit,
     Failed,
 }
 
@@ -105,6 +120,7 @@ impl Outcome {
             Err(ChatError::Forbidden(_)) => Self::Forbidden,
             Err(ChatError::Invalid(_)) => Self::Invalid,
             Err(ChatError::Conflict(_)) => Self::Conflict,
+            Err(ChatError::LimitReached(_)) => Self::Limit,
             Err(ChatError::ReplayUnavailable(_) | ChatError::Unavailable { .. } | ChatError::Internal(_)) => {
                 Self::Failed
             }
@@ -130,6 +146,8 @@ pub(crate) fn is_reused_key<T>(answer: &Result<T>) -> bool {
 pub(crate) struct PlayedFeed {
     events: Mutex<VecDeque<LiveEvent>>,
     follows: Mutex<Vec<Follow>>,
+    /// Why the streams end that are made from now on; because the node stops, unless it is said.
+    end: Mutex<Option<End>>,
     /// Runs when somebody follows, after their right was checked.
     meanwhile: Mutex<Option<(Arc<MemoryStore>, SessionId, chat_domain::model::SessionChange)>>,
 }
@@ -137,6 +155,11 @@ pub(crate) struct PlayedFeed {
 impl PlayedFeed {
     pub(crate) fn play(&self, events: impl IntoIterator<Item = LiveEvent>) {
         self.events.lock().unwrap().extend(events);
+    }
+
+    /// Makes later streams end for this reason.
+    pub(crate) fn end_with(&self, end: End) {
+        *self.end.lock().unwrap() = Some(end);
     }
 
     /// Who has followed what so far.
@@ -157,21 +180,31 @@ impl PlayedFeed {
 
 #[async_trait]
 impl SessionFeed for PlayedFeed {
-    async fn follow(&self, follow: Follow) -> Result<Box<dyn EventStream>> {
+    async fn follow(&self, follow: Follow) -> Result<Following> {
         self.follows.lock().unwrap().push(follow);
         let meanwhile = self.meanwhile.lock().unwrap().take();
         if let Some((store, id, change)) = meanwhile {
             store.change(id, change).await?;
         }
-        Ok(Box::new(Played(std::mem::take(&mut *self.events.lock().unwrap()))))
+        let events = std::mem::take(&mut *self.events.lock().unwrap());
+        let end = self.end.lock().unwrap().unwrap_or(End::Stopping);
+        Ok(Following { opening: opening(), stream: Box::new(Played { events, end }) })
     }
 }
 
-struct Played(VecDeque<LiveEvent>);
+/// How every watch of the played feed begins.
+pub(crate) fn opening() -> Opening {
+    Opening { epoch: Epoch::parse("played").unwrap(), head: Seq::new(7), replay: Replay::Complete { missed: 3 } }
+}
 
-#[async_trait]
+struct Played {
+    events: VecDeque<LiveEvent>,
+    end: End,
+}
+
 impl EventStream for Played {
-    async fn next(&mut self) -> Result<Option<Arc<Published>>> {
-        Ok(self.0.pop_front().map(Published::new))
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Result<Heard>> {
+        let next = self.events.pop_front().map(Published::new);
+        Poll::Ready(Ok(next.map_or(Heard::Ended(self.end), Heard::Event)))
     }
 }

@@ -2,19 +2,26 @@
 
 mod agent;
 mod attachment;
+mod control;
 mod event;
 mod message;
 mod page_body;
 mod session;
 mod stats;
+mod ticket;
 mod wire;
 
 pub(crate) use agent::{AgentDto, AgentListDto, PutAgentBody};
 pub(crate) use attachment::AttachmentDto;
-pub(crate) use event::FrameDto;
+pub(crate) use control::{
+    ClientHeartbeatBody, HeartbeatDto, HelloDto, NewTokenBody, NotResumedDto, SocketErrorDto, TokenExpiryDto,
+    TypingStateBody, UpToBody,
+};
+pub(crate) use event::{EventFrameDto, ReceiptDto, TypingDto};
 pub(crate) use message::{
     MessageDto, MessagePageDto, MessagesJson, MultipartMessageBody, ReadBody, SendMessageBody, TypingBody,
 };
 pub(crate) use page_body::PageBody;
 pub(crate) use session::{AssignBody, CreateSessionBody, SessionDto, SessionListDto, TransferBody};
 pub(crate) use stats::StatsDto;
+pub(crate) use ticket::TicketDto;

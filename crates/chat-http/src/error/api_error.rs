@@ -7,9 +7,12 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use chat_domain::ChatError;
-use chat_domain::error::{Conflict, FieldError, Invalid, Refusal, Resource};
+use chat_domain::error::{Conflict, FieldError, Invalid, LimitReached, Refusal, Resource};
 
 use super::{ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope};
+
+/// When it makes sense to ask again for a socket: one that nobody answers on any more is closed within a minute.
+const RETRY_SOCKET_SECONDS: u64 = 60;
 
 /// A request that was not carried out.
 #[derive(Clone, Debug)]
@@ -69,6 +72,11 @@ impl ApiError {
 
     pub(crate) fn code(&self) -> ErrorCode {
         self.code
+    }
+
+    /// What the caller may read.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     pub(crate) fn cause(&self) -> Option<&str> {
@@ -144,6 +152,10 @@ impl From<ChatError> for ApiError {
                 Self::new(code, conflict.to_string())
             }
             ChatError::ReplayUnavailable(reason) => Self::new(ErrorCode::ReplayUnavailable, reason.to_string()),
+            ChatError::LimitReached(limit) => match limit {
+                LimitReached::Connections { .. } => Self::new(ErrorCode::TooManySockets, limit.to_string())
+                    .with_header(header::RETRY_AFTER, HeaderValue::from(RETRY_SOCKET_SECONDS)),
+            },
             ChatError::Unavailable { reason, retry_after } => Self::unavailable(reason, retry_after),
             ChatError::Internal(cause) => Self::internal(chain(cause.as_ref())),
         }

@@ -37,7 +37,7 @@ macro_rules! error_codes {
 error_codes! {
     /// The request breaks a rule; `details` names the fields and the rules.
     ValidationFailed = "VALIDATION_FAILED", BAD_REQUEST;
-    /// There is no valid bearer token. Get a new one, then repeat the request.
+    /// There is no valid bearer token, or ticket for a socket. Get a new one, then repeat the request.
     Unauthenticated = "UNAUTHENTICATED", UNAUTHORIZED;
     /// The caller is known but may not do this.
     Forbidden = "FORBIDDEN", FORBIDDEN;
@@ -65,6 +65,9 @@ error_codes! {
     ReplayUnavailable = "REPLAY_UNAVAILABLE", GONE;
     /// The address is a WebSocket; connect with a WebSocket client.
     UpgradeRequired = "UPGRADE_REQUIRED", UPGRADE_REQUIRED;
+    /// The caller has 50 sockets open, on all servers together, and no more are allowed. Close one, or wait `Retry-After`
+    /// seconds.
+    TooManySockets = "TOO_MANY_SOCKETS", TOO_MANY_REQUESTS;
     /// Something failed on our side. The log has the cause under the request id.
     Internal = "INTERNAL", INTERNAL_SERVER_ERROR;
     /// A part of the system is busy or out of reach. Repeat the request after `Retry-After` seconds, with the same
@@ -85,7 +88,7 @@ pub fn errors_reference() -> String {
          ```\n\n\
          `details` lists `{\"field\", \"message\"}` for a request that breaks rules. `requestId` is also the header\n\
          `X-Request-Id` and a field of the server's log, which has a line for every 5xx, and for every other failure too\n\
-         at `CHAT_LOG=debug`. What the HTTP parser itself refuses (a malformed request line\n\
+         at `CHAT_LOG=debug`. The code and the message also stand in an `error` frame of the socket. What the HTTP parser itself refuses (a malformed request line\n\
          or header) is answered with a bare 400 or 431.\n\n\
          | code | status | meaning |\n|---|---|---|\n",
     );

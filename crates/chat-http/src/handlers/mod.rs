@@ -9,6 +9,7 @@ pub(crate) mod get_messages;
 pub(crate) mod get_session;
 pub(crate) mod get_stats;
 pub(crate) mod health;
+pub(crate) mod issue_ticket;
 pub(crate) mod list_agents;
 pub(crate) mod list_sessions;
 pub(crate) mod mark_read;

@@ -1,27 +1,32 @@
 //! `GET /ws/chat/{sessionId}`
 
-use actix_web::HttpRequest;
-use actix_web::http::header::{HeaderValue, UPGRADE};
-use actix_web::web::{Path, Payload};
-use chat_domain::error::{Input, Invalid};
-use chat_domain::model::{MessageId, Seq};
-use chat_domain::service::WatchFrom;
+use actix_web::http::header::{HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL};
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse};
+use chat_domain::error::Input;
+use chat_domain::model::{Epoch, MessageId, Seq};
+use chat_domain::ports::Otherwise;
+use chat_domain::service::{WatchFrom, WatchRequest};
+use chat_websocket::Handshake;
 
 use super::{Answer, App};
-use crate::auth::Caller;
-use crate::error::{ApiError, ErrorCode, ErrorEnvelope};
+use crate::auth::SocketCaller;
+use crate::error::ErrorEnvelope;
 use crate::request::{BaseUrl, Query, session_id};
-use crate::socket::{self, Socket};
+use crate::socket::{self, Mode, SocketPlan};
 
 /// Watch a chat session live
 ///
 /// A WebSocket whose text frames are `{"type", "data"}`: `message`, `session_update`, `typing`. With `since` (a
-/// position from `X-Chat-Seq`) or `after` (a message) the frames that were missed come first.
+/// position from `X-Chat-Seq`) or `after` (a message) the frames that were missed come first. With the subprotocol
+/// `chat.v1` it tells positions and receipts too, and takes acknowledgements.
 #[utoipa::path(get, path = "/ws/chat/{sessionId}", tag = "live",
     params(
         ("sessionId" = String, Path, description = "The session"),
         ("since" = Option<u64>, Query, description = "Start right after this position"),
-        ("after" = Option<String>, Query, description = "Start right after this message")),
+        ("epoch" = Option<String>, Query, description = "The history that `since` belongs to, from `hello`"),
+        ("after" = Option<String>, Query, description = "Start right after this message"),
+        ("ticket" = Option<String>, Query, description = "In place of a token, for browsers")),
     responses(
         (status = 101, description = "The socket is open"),
         (status = 400, description = "A query parameter breaks a rule", body = ErrorEnvelope<'static>),
@@ -30,36 +35,55 @@ use crate::socket::{self, Socket};
         (status = 404, description = "No such session", body = ErrorEnvelope<'static>),
         (status = 410, description = "Too much was missed; read the messages instead", body = ErrorEnvelope<'static>),
         (status = 426, description = "Not a WebSocket request", body = ErrorEnvelope<'static>),
+        (status = 429, description = "Too many sockets are open", body = ErrorEnvelope<'static>),
         (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
     security(("bearer" = [])))]
-pub(crate) async fn watch_session(
-    caller: Caller,
-    app: App,
-    path: Path<String>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Answer {
+pub(crate) async fn watch_session(caller: SocketCaller, app: App, path: Path<String>, request: HttpRequest) -> Answer {
     let id = session_id(&path)?;
     socket::require_allowed_origin(&request, &app.settings)?;
+    let mode = socket::choose_mode(&request);
     let from = watch_from(Query::parse(request.query_string()));
-    let watch = app.service.watch_session(caller.principal(), id, from).await?;
-    if !socket::is_upgrade(&request) {
-        return Err(ApiError::new(ErrorCode::UpgradeRequired, "connect with a WebSocket client")
-            .with_header(UPGRADE, HeaderValue::from_static("websocket")));
-    }
-    let (response, outgoing, incoming) = actix_ws::handle(&request, payload)
-        .map_err(|error| Invalid::new("Sec-WebSocket-Key", format!("does not make a handshake: {error}")))?;
+    let otherwise = match mode {
+        // It has no way to tell.
+        Mode::Base => Otherwise::Refuse,
+        Mode::Extended => Otherwise::StartNow,
+    };
+    let handshake = match socket::require_handshake(&request) {
+        Ok(handshake) => handshake,
+        // Whoever opens no socket takes no place from one, and learns no more than from any other request.
+        Err(refusal) => {
+            app.service.get_session(caller.principal(), id).await?;
+            from?;
+            return Err(refusal);
+        }
+    };
+    let watch = app.service.watch_session(caller.principal(), id, WatchRequest { from, otherwise }).await?;
     let base = BaseUrl::of(&request, &app.settings);
-    actix_web::rt::spawn(Socket::new(app, caller.token, id, watch, base).run(outgoing, incoming));
-    Ok(response)
+    let token_expires_at = caller.token.expires_at;
+    let late = app.draining();
+    Ok(switch_protocols(&handshake, SocketPlan { app, mode, base, watch, token_expires_at, late }))
+}
+
+/// The answer 101 (RFC 6455, 4.2.2), with what is to be opened.
+fn switch_protocols(handshake: &Handshake, plan: SocketPlan) -> HttpResponse {
+    let mut response = HttpResponse::SwitchingProtocols();
+    response.upgrade("websocket").insert_header((SEC_WEBSOCKET_ACCEPT, handshake.accept_value().clone()));
+    if let Some(subprotocol) = plan.mode.subprotocol() {
+        response.insert_header((SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol)));
+    }
+    let mut response = response.finish();
+    response.extensions_mut().insert(plan);
+    response
 }
 
 fn watch_from(mut query: Query<'_>) -> Input<WatchFrom> {
     let since = query.number("since", "must be a whole number from 0", None, |seq| Some(Some(Seq::new(seq))));
     let after = query.get("after").map(MessageId::parse);
+    let epoch = query.get("epoch").map(Epoch::parse);
+    let epoch = epoch.and_then(|epoch| query.problems.check("epoch", epoch));
     let from = match (since, after) {
         (None, None) => WatchFrom::Now,
-        (Some(seq), None) => WatchFrom::Position(seq),
+        (Some(seq), None) => WatchFrom::Position(seq, epoch),
         (None, Some(message)) => WatchFrom::Message(message),
         (Some(_), Some(_)) => {
             query.problems.add("after", "must not be given together with since");

@@ -1,242 +1,117 @@
-//! One open socket: the loop that writes events, answers pings, and watches time, token and rights.
+//! A socket as a task: the conversation, and after it the end of the connection.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use actix_ws::{CloseReason, Message, MessageStream, ProtocolError, Session};
-use bytestring::ByteString;
-use chat_domain::ChatError;
-use chat_domain::model::{Change, LiveEvent, Principal, Published, SessionId};
-use chat_domain::service::{SessionWatch, WatchItem};
-use tokio::time::{Instant, sleep_until, timeout};
+use bytes::BytesMut;
+use chat_domain::model::Timestamp;
+use chat_domain::service::SessionWatch;
+use chat_websocket::{Frame, WebSocket};
+use futures_util::future::{LocalBoxFuture, join};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 
-use super::delivery_probe::DeliveryProbe;
-use super::frame_budget::FrameBudget;
-use super::liveness::{Due, Liveness};
-use super::{CloseCode, SocketSettings};
-use crate::auth::VerifiedToken;
-use crate::dto::FrameDto;
+use super::CloseCode;
+use super::conversation::{Conversation, Unrecorded};
+use super::protocol::Mode;
+use super::worker_sockets::Place;
 use crate::handlers::App;
-use crate::metering::Raised;
 use crate::request::BaseUrl;
 
-const MAX_FRAME_BYTES: usize = 16 * 1024;
-/// How long the close frame itself may take.
+/// How long the close frame, and the peer's answer to it, may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
-/// How long to wait before the log is read again after it could not be read.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-const MAX_RETRIES: u32 = 5;
+/// How long it may take to record what the peer had confirmed before.
+const RECORD_LIMIT: Duration = Duration::from_secs(2);
 
-/// An open socket and what it knows.
-pub(crate) struct Socket {
-    app: App,
-    viewer: Principal,
-    session_id: SessionId,
-    watch: SessionWatch,
-    base: BaseUrl,
-    settings: SocketSettings,
-    liveness: Liveness,
-    delivery: DeliveryProbe,
-    budget: FrameBudget,
-    token_ends: Instant,
-    recheck_at: Instant,
-    /// Until then the watch is left alone, after it has failed.
-    resume_watch_at: Option<Instant>,
-    failures: u32,
+/// Everything that a socket needs of the request that asks for it. The request itself is not kept.
+pub(crate) struct SocketPlan {
+    pub(crate) app: App,
+    pub(crate) mode: Mode,
+    pub(crate) base: BaseUrl,
+    pub(crate) watch: SessionWatch,
+    pub(crate) token_expires_at: Timestamp,
+    /// The node was about to stop already when the client came.
+    pub(crate) late: bool,
 }
 
-/// Why the loop ends: with a close frame, or because the peer is gone.
-enum End {
+/// Why a conversation ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// With a close frame.
     Close(CloseCode),
+    /// The peer is gone without one.
     PeerGone,
 }
 
-impl Socket {
-    pub(crate) fn new(
-        app: App,
-        token: VerifiedToken,
-        session_id: SessionId,
-        watch: SessionWatch,
-        base: BaseUrl,
-    ) -> Self {
-        let now = Instant::now();
-        let settings = app.settings.sockets;
-        Self {
-            viewer: token.principal,
-            session_id,
-            watch,
-            base,
-            liveness: Liveness::new(settings.ping_every, settings.silence_limit, now),
-            delivery: DeliveryProbe::new(settings.delivery_ping_after),
-            budget: FrameBudget::new(now),
-            token_ends: now + token.expires_at.since(app.clock.now()),
-            recheck_at: now + settings.recheck_every,
-            resume_watch_at: None,
-            failures: 0,
-            settings,
-            app,
-        }
-    }
+/// An open socket.
+///
+/// One value without inner futures, polled as a whole: what an `async` function keeps at each of its waits would be part
+/// of every idle socket.
+pub(super) struct Connection {
+    conversation: Option<Conversation>,
+    parting: Option<LocalBoxFuture<'static, ()>>,
+    _place: Place,
+}
 
-    /// Serves the socket until one side ends it.
-    pub(crate) async fn run(mut self, mut outgoing: Session, incoming: MessageStream) {
-        let _open = Raised::new(self.app.sockets_open.clone());
-        let mut incoming = incoming.max_frame_size(MAX_FRAME_BYTES);
-        tracing::debug!(session.id = %self.session_id, "socket opened");
-        let end = loop {
-            let deadline = self.deadline();
-            let step = tokio::select! {
-                // The token and the right come before whatever else is ready.
-                biased;
-                () = sleep_until(deadline) => self.on_time(&mut outgoing).await,
-                frame = incoming.recv() => self.on_frame(frame, &mut outgoing).await,
-                item = self.watch.next(), if self.resume_watch_at.is_none() => self.on_item(item, &mut outgoing).await,
-            };
-            if let Err(end) = step {
-                break end;
-            }
-        };
-        match end {
-            End::PeerGone => tracing::debug!(session.id = %self.session_id, "socket lost"),
-            End::Close(code) => {
-                tracing::debug!(session.id = %self.session_id, close.code = code.number(), "socket closed");
-                let reason = CloseReason { code: code.number().into(), description: Some(code.reason().to_owned()) };
-                // A peer that does not even take the close frame is dropped with the connection.
-                let _dropped = timeout(CLOSE_LIMIT, outgoing.close(Some(reason))).await;
-            }
-        }
-    }
-
-    fn deadline(&self) -> Instant {
-        let fixed = self.liveness.deadline().min(self.token_ends).min(self.recheck_at);
-        [self.delivery.deadline(), self.resume_watch_at].into_iter().flatten().fold(fixed, Instant::min)
-    }
-
-    async fn on_time(&mut self, outgoing: &mut Session) -> Result<(), End> {
-        let now = Instant::now();
-        if now >= self.token_ends {
-            return Err(End::Close(CloseCode::TokenExpired));
-        }
-        if self.resume_watch_at.is_some_and(|at| now >= at) {
-            self.resume_watch_at = None;
-        }
-        if now >= self.recheck_at {
-            self.recheck_at = now + self.settings.recheck_every;
-            match self.watch.recheck().await {
-                Ok(true) => {}
-                Ok(false) => return Err(End::Close(CloseCode::AccessLost)),
-                Err(error) => tracing::warn!(session.id = %self.session_id, error.cause = %error, "recheck failed"),
-            }
-        }
-        let wants_ping = self.delivery.deadline().is_some_and(|at| now >= at);
-        match self.liveness.due(now) {
-            Due::GiveUp => Err(End::Close(CloseCode::Silent)),
-            Due::Ping => self.ping(outgoing).await,
-            Due::Nothing if wants_ping => self.ping(outgoing).await,
-            Due::Nothing => Ok(()),
-        }
-    }
-
-    async fn ping(&mut self, outgoing: &mut Session) -> Result<(), End> {
-        let payload = self.delivery.ping();
-        self.liveness.pinged(Instant::now());
-        write(self.settings.write_limit, outgoing.ping(&payload)).await
-    }
-
-    async fn on_frame(
-        &mut self,
-        frame: Option<Result<Message, ProtocolError>>,
-        outgoing: &mut Session,
-    ) -> Result<(), End> {
-        let frame = match frame {
-            Some(Ok(frame)) => frame,
-            Some(Err(ProtocolError::Overflow)) => return Err(End::Close(CloseCode::TooLarge)),
-            Some(Err(ProtocolError::Io(_))) | None => return Err(End::PeerGone),
-            Some(Err(_)) => return Err(End::Close(CloseCode::ProtocolError)),
-        };
-        self.liveness.heard();
-        if let Message::Pong(payload) = &frame {
-            self.confirm(payload).await;
-        }
-        // A pong that answers a ping is what the server asked for; all else counts.
-        let asked_for = matches!(frame, Message::Pong(_)) && self.liveness.answered();
-        if !asked_for && !self.budget.take(Instant::now()) {
-            return Err(End::Close(CloseCode::TooManyFrames));
-        }
-        match frame {
-            Message::Ping(payload) => write(self.settings.write_limit, outgoing.pong(&payload)).await,
-            Message::Close(_) => Err(End::Close(CloseCode::Done)),
-            // In base mode nothing that a client says in a data frame means anything.
-            Message::Text(_) | Message::Binary(_) | Message::Continuation(_) | Message::Pong(_) | Message::Nop => {
-                Ok(())
-            }
-        }
-    }
-
-    async fn confirm(&mut self, payload: &[u8]) {
-        let Some(up_to) = self.delivery.pong(payload) else { return };
-        match self.app.service.mark_delivered(&self.viewer, self.session_id, up_to).await {
-            Ok(()) => self.delivery.recorded(up_to),
-            Err(error) => {
-                self.delivery.not_recorded(Instant::now());
-                tracing::warn!(session.id = %self.session_id, error.cause = %error, "delivery not recorded yet");
-            }
-        }
-    }
-
-    async fn on_item(&mut self, item: Result<WatchItem, ChatError>, outgoing: &mut Session) -> Result<(), End> {
-        match item {
-            Ok(WatchItem::Event(published)) => {
-                self.failures = 0;
-                self.write_event(&published, outgoing).await
-            }
-            Ok(WatchItem::AccessLost) => Err(End::Close(CloseCode::AccessLost)),
-            Ok(WatchItem::Ended) => Err(End::Close(CloseCode::GoingAway)),
-            Err(error) => {
-                self.failures += 1;
-                tracing::warn!(session.id = %self.session_id, error.cause = %error, "socket cannot read the event log");
-                if self.failures > MAX_RETRIES {
-                    return Err(End::Close(CloseCode::Internal));
-                }
-                self.resume_watch_at = Some(Instant::now() + RETRY_AFTER);
-                Ok(())
-            }
-        }
-    }
-
-    async fn write_event(&mut self, published: &Published, outgoing: &mut Session) -> Result<(), End> {
-        let Some(frame) = self.encode(published) else { return Ok(()) };
-        write(self.settings.write_limit, outgoing.text(frame)).await?;
-        if let LiveEvent::Durable(event) = published.event()
-            && let Change::Message(message) = &event.change
-            && message.author != self.viewer.id
-        {
-            self.delivery.wrote(event.seq, Instant::now());
-        }
-        Ok(())
-    }
-
-    /// The frame's text. One encoding serves all sockets, except where it holds addresses derived from the request.
-    fn encode(&self, published: &Published) -> Option<ByteString> {
-        let event = published.event();
-        let holds_derived_address = self.app.settings.public_url.is_none()
-            && matches!(event, LiveEvent::Durable(event)
-                if matches!(&event.change, Change::Message(message) if !message.attachments.is_empty()));
-        let frame = FrameDto::of(event, &self.base)?;
-        let bytes = if holds_derived_address {
-            serde_json::to_vec(&frame).unwrap_or_default().into()
-        } else {
-            published.encoded(|_| serde_json::to_vec(&frame).unwrap_or_default().into())
-        };
-        // JSON is UTF-8, so the conversion cannot fail; an empty frame cannot come about either.
-        ByteString::try_from(bytes).ok().filter(|text| !text.is_empty())
+impl Connection {
+    /// A socket on a stream whose handshake is done. `already_read` is what came right behind the handshake.
+    pub(super) fn new(plan: SocketPlan, stream: TcpStream, already_read: &BytesMut, place: Place) -> Self {
+        Self { conversation: Some(Conversation::new(plan, stream, already_read)), parting: None, _place: place }
     }
 }
 
-/// A write with a time limit: the channel behind it waits for a peer that has stopped reading, for ever.
-async fn write(limit: Duration, write: impl Future<Output = Result<(), actix_ws::Closed>>) -> Result<(), End> {
-    match timeout(limit, write).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_closed)) => Err(End::PeerGone),
-        Err(_elapsed) => Err(End::Close(CloseCode::TooSlow)),
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if let Some(conversation) = &mut this.conversation {
+            let end = ready!(conversation.poll(cx));
+            // What is watched is left before the peer has taken its leave.
+            this.parting = this.conversation.take().map(|conversation| part(conversation, end));
+        }
+        match &mut this.parting {
+            Some(parting) => parting.as_mut().poll(cx),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+fn part(conversation: Conversation, end: End) -> LocalBoxFuture<'static, ()> {
+    let (socket, unrecorded) = conversation.end(end);
+    match end {
+        End::PeerGone => {
+            drop(socket);
+            Box::pin(record(unrecorded))
+        }
+        End::Close(code) => Box::pin(async move {
+            join(close(socket, code), record(unrecorded)).await;
+        }),
+    }
+}
+
+async fn close(mut socket: WebSocket<TcpStream>, code: CloseCode) {
+    socket.queue(Frame::close(code.number(), code.reason()), Instant::now().into_std());
+    // A peer that does not even take the close frame is dropped with the connection.
+    let _dropped = socket.finish(CLOSE_LIMIT).await;
+}
+
+async fn record(unrecorded: Option<Unrecorded>) {
+    let Some(unrecorded) = unrecorded else { return };
+    if timeout(RECORD_LIMIT, unrecorded.record()).await.is_err() {
+        tracing::debug!("what a socket had confirmed could not be recorded in time");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_socket_is_small() {
+        // A task of tokio adds about 100 bytes; besides it there are the timer and what the watch owns.
+        assert!(size_of::<Connection>() <= 1_100, "{}", size_of::<Connection>());
+        assert!(size_of::<WebSocket<TcpStream>>() <= 256, "{}", size_of::<WebSocket<TcpStream>>());
     }
 }

@@ -39,19 +39,13 @@ impl DeliveryProbe {
     }
 
     /// What a pong newly confirms. A payload that no ping carried confirms nothing.
-    pub(super) fn pong(&self, payload: &[u8]) -> Option<Seq> {
+    pub(super) fn pong(&mut self, payload: &[u8]) -> Option<Seq> {
         let position = Seq::new(u64::from_be_bytes(payload.try_into().ok()?));
-        (position <= self.asked && position > self.confirmed).then_some(position)
-    }
-
-    /// What a pong confirmed has been recorded.
-    pub(super) fn recorded(&mut self, position: Seq) {
-        self.confirmed = self.confirmed.max(position);
-    }
-
-    /// What a pong confirmed could not be recorded, so another ping asks again.
-    pub(super) fn not_recorded(&mut self, now: Instant) {
-        self.ping_at.get_or_insert(now + self.ping_after);
+        let news = position <= self.asked && position > self.confirmed;
+        news.then(|| {
+            self.confirmed = position;
+            position
+        })
     }
 }
 
@@ -68,23 +62,9 @@ mod tests {
         let ping = probe.ping();
         probe.wrote(Seq::new(4), now);
         assert_eq!(probe.pong(&ping), Some(Seq::new(3)));
-        probe.recorded(Seq::new(3));
         assert_eq!(probe.pong(&ping), None, "the same pong again says nothing new");
         let ping = probe.ping();
         assert_eq!(probe.pong(&ping), Some(Seq::new(4)));
-    }
-
-    #[test]
-    fn what_could_not_be_recorded_is_asked_for_again() {
-        let now = Instant::now();
-        let mut probe = DeliveryProbe::new(Duration::from_secs(1));
-        probe.wrote(Seq::new(3), now);
-        let ping = probe.ping();
-        assert_eq!(probe.pong(&ping), Some(Seq::new(3)));
-        probe.not_recorded(now);
-        assert_eq!(probe.deadline(), Some(now + Duration::from_secs(1)));
-        let ping = probe.ping();
-        assert_eq!(probe.pong(&ping), Some(Seq::new(3)));
     }
 
     #[test]

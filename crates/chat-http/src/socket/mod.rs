@@ -1,18 +1,39 @@
 //! The WebSocket of a session (RFC 6455): frames go out, liveness and delivery come back.
 //!
-//! The parts that decide (`Liveness`, `DeliveryProbe`, `FrameBudget`) are pure and take the time; `connection` is the
-//! loop around them. What is seen and in which order is the domain's affair (`SessionWatch`).
+//! | module | what lives there |
+//! |---|---|
+//! | `upgrade` | what is checked before a request becomes a socket |
+//! | `takeover` | the connection leaves the HTTP server's hands |
+//! | `worker_sockets` | the open sockets of a worker, and what keeps it alive for them |
+//! | `connection` | a socket as a task: the conversation, and its end |
+//! | `conversation`, `commands` | what is due, what the peer says, what the stores answer, what happens in the session |
+//! | `protocol` | the frames of both modes as JSON |
+//! | `liveness`, `delivery_probe`, `frame_budget`, `cumulative` | decisions without I/O, which take the time |
+//! | `jobs` | what the stores were asked for |
+//! | `close_code` | why a socket is closed |
+//!
+//! What is seen and in which order is the domain's affair (`SessionWatch`); frames on the wire are `chat_websocket`'s.
 
 mod close_code;
+mod commands;
 mod connection;
+mod conversation;
+mod cumulative;
 mod delivery_probe;
 mod frame_budget;
+mod jobs;
 mod liveness;
+mod protocol;
+mod takeover;
 mod upgrade;
+mod worker_sockets;
 
-pub use close_code::{CloseCode, websocket_reference};
-pub(crate) use connection::Socket;
-pub(crate) use upgrade::{is_upgrade, require_allowed_origin};
+pub use close_code::CloseCode;
+pub(crate) use connection::SocketPlan;
+pub use protocol::websocket_reference;
+pub(crate) use protocol::{Mode, TOKEN_PREFIX, catalogue};
+pub(crate) use takeover::{TakeOver, is_takeable};
+pub(crate) use upgrade::{choose_mode, require_allowed_origin, require_handshake};
 
 use std::time::Duration;
 
@@ -25,7 +46,7 @@ pub struct SocketSettings {
     pub silence_limit: Duration,
     /// How soon after a message a ping asks whether it has arrived; at most a second.
     pub delivery_ping_after: Duration,
-    /// How long one write may take.
+    /// How long the peer may take no byte of what waits for it.
     pub write_limit: Duration,
     /// How often the right to see the session is checked again.
     pub recheck_every: Duration,

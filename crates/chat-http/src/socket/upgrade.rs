@@ -1,19 +1,57 @@
-//! What is checked before a request becomes a socket.
+//! What is checked before a request becomes a socket, and what the handshake decides.
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{HOST, ORIGIN, UPGRADE};
+use actix_web::http::header::{HOST, HeaderValue, ORIGIN, SEC_WEBSOCKET_VERSION, UPGRADE};
+use chat_domain::error::Invalid;
+use chat_websocket::{Handshake, HandshakeError, choose_subprotocol};
 
+use super::is_takeable;
+use super::protocol::{Mode, SUBPROTOCOL};
 use crate::HttpSettings;
 use crate::error::{ApiError, ErrorCode};
 
-/// Whether the request asks for a WebSocket (RFC 6455, 4.2.1).
-pub(crate) fn is_upgrade(request: &HttpRequest) -> bool {
-    let upgrade = request.headers().get(UPGRADE).and_then(|value| value.to_str().ok());
-    upgrade.is_some_and(|protocols| protocols.split(',').any(|name| name.trim().eq_ignore_ascii_case("websocket")))
+/// The version of the WebSocket protocol that is spoken (RFC 6455, 4.4).
+const VERSION: HeaderValue = HeaderValue::from_static("13");
+
+/// The request as the opening handshake of a WebSocket: 426 when it asks for none on a connection that can become one,
+/// 400 when it does so wrongly.
+pub(crate) fn require_handshake(request: &HttpRequest) -> Result<Handshake, ApiError> {
+    if !is_takeable(request) {
+        return Err(ApiError::new(ErrorCode::UpgradeRequired, "connect with a WebSocket client")
+            .with_header(UPGRADE, HeaderValue::from_static("websocket"))
+            .with_header(SEC_WEBSOCKET_VERSION, VERSION));
+    }
+    Handshake::verify(request.head()).map_err(|error| {
+        let header = match error {
+            HandshakeError::Version => "Sec-WebSocket-Version",
+            HandshakeError::Key => "Sec-WebSocket-Key",
+            HandshakeError::Connection => "Connection",
+            HandshakeError::Upgrade | HandshakeError::Method | HandshakeError::HttpVersion => "Upgrade",
+        };
+        let refusal = ApiError::from(Invalid::new(header, format!("does not make a handshake: {error}")));
+        match error {
+            HandshakeError::Version => refusal.with_header(SEC_WEBSOCKET_VERSION, VERSION),
+            _ => refusal,
+        }
+    })
+}
+
+/// Extended mode when the client offers `chat.v1`, else base mode.
+///
+/// A client that offers only what the server does not speak gets base mode too, and an answer that names no subprotocol
+/// (RFC 6455, 4.2.2): whether that will do is the client's decision, and browsers decide that it will not.
+pub(crate) fn choose_mode(request: &HttpRequest) -> Mode {
+    match choose_subprotocol(request.head(), &[SUBPROTOCOL]) {
+        Some(_) => Mode::Extended,
+        None => Mode::Base,
+    }
 }
 
 /// Browsers send `Origin` and let any page open a socket anywhere, so the server decides: its own origin and those on
 /// the list (RFC 6455, 10.2). Other clients send none.
+///
+/// An origin is compared as browsers write it (RFC 6454, 6.2), byte by byte: they have lower case, no default port, no
+/// path, and a dot at the end of a name makes another one.
 pub(crate) fn require_allowed_origin(request: &HttpRequest, settings: &HttpSettings) -> Result<(), ApiError> {
     let mut origins = request.headers().get_all(ORIGIN);
     let Some(origin) = origins.next() else { return Ok(()) };
@@ -27,17 +65,48 @@ pub(crate) fn require_allowed_origin(request: &HttpRequest, settings: &HttpSetti
     Err(ApiError::new(ErrorCode::OriginNotAllowed, "pages of this origin may not open the socket"))
 }
 
+/// Whether the page comes from this server. Behind a proxy that ends TLS, only the configured address can say so.
 fn is_own(request: &HttpRequest, settings: &HttpSettings, origin: &str) -> bool {
     if let Some(url) = &settings.public_url {
-        return origin_of(url) == Some(origin);
+        return origin_of(url).is_some_and(|own| own == origin);
     }
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    host.is_some_and(|host| origin.strip_prefix("http://") == Some(host))
+    host.is_some_and(|host| !host.contains('@') && origin.strip_prefix("http://") == Some(host))
 }
 
 /// Scheme, host and port of an address, as a browser writes an origin (RFC 6454, 6.2).
-fn origin_of(url: &str) -> Option<&str> {
+fn origin_of(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
-    let authority = rest.split('/').next().unwrap_or_default();
-    url.get(..scheme.len() + "://".len() + authority.len())
+    let scheme = scheme.to_ascii_lowercase();
+    let authority = rest.split(['/', '?', '#']).next().filter(|authority| !authority.is_empty())?.to_ascii_lowercase();
+    let default_port = match scheme.as_str() {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return None,
+    };
+    let authority = authority.strip_suffix(default_port).unwrap_or(&authority);
+    Some(format!("{scheme}://{authority}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_written_as_browsers_write_it() {
+        for (url, origin) in [
+            ("https://chat.example", "https://chat.example"),
+            ("https://chat.example/support", "https://chat.example"),
+            ("HTTPS://Chat.Example:443/", "https://chat.example"),
+            ("http://chat.example:80?x", "http://chat.example"),
+            ("http://chat.example:443", "http://chat.example:443"),
+            ("https://[::1]:8443/", "https://[::1]:8443"),
+            ("https://chat.example:4430", "https://chat.example:4430"),
+        ] {
+            assert_eq!(origin_of(url).as_deref(), Some(origin), "{url}");
+        }
+        for url in ["", "chat.example", "https://", "https:///path", "ftp://chat.example", "//chat.example"] {
+            assert_eq!(origin_of(url), None, "{url}");
+        }
+    }
 }

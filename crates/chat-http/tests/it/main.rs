@@ -12,6 +12,7 @@
 mod support;
 
 mod assign_agent;
+mod asyncapi;
 mod close_session;
 mod create_session;
 mod deactivate_agent;
@@ -21,8 +22,10 @@ mod get_session;
 mod get_stats;
 mod health;
 mod input;
+mod issue_ticket;
 mod list_agents;
 mod list_sessions;
+mod logs;
 mod mark_read;
 mod permission_table;
 mod put_agent;
@@ -32,6 +35,7 @@ mod send_message;
 mod send_message_with_files;
 mod send_typing;
 mod smuggling;
+mod socket_credentials;
 mod tokens;
 mod transfer_session;
 mod watch_session;

@@ -85,6 +85,13 @@ POST   /api/chat/sessions/{sessionId}/typing abandoned   401     401   204   403
 POST   /api/chat/sessions/{sessionId}/typing unknown     401     401   404   404      404       404 403   404
 POST   /api/chat/sessions/{sessionId}/typing malformed   401     401   404   404      404       404 403   404
 
+POST   /api/chat/sessions/{sessionId}/ws-ticket waiting  401     401   201   403      201       201 403   201
+POST   /api/chat/sessions/{sessionId}/ws-ticket assigned 401     401   201   403      201       403 403   201
+POST   /api/chat/sessions/{sessionId}/ws-ticket closed   401     401   201   403      201       403 403   201
+POST   /api/chat/sessions/{sessionId}/ws-ticket abandoned 401    401   201   403      403       403 403   201
+POST   /api/chat/sessions/{sessionId}/ws-ticket unknown  401     401   404   404      404       404 403   404
+POST   /api/chat/sessions/{sessionId}/ws-ticket malformed 401    401   404   404      404       404 403   404
+
 GET    /api/chat/attachments/{attachmentId} waiting      401     401   200   403      200       200 403   200
 GET    /api/chat/attachments/{attachmentId} assigned     401     401   200   403      200       403 403   200
 GET    /api/chat/attachments/{attachmentId} closed       401     401   200   403      200       403 403   200
@@ -118,6 +125,7 @@ DELETE /api/chat/agents/{agentId}         malformed      401     401   403   403
 GET    /healthz                           -              200     200   200   200      200       200 200   200
 GET    /readyz                            -              200     200   200   200      200       200 200   200
 GET    /openapi.json                      -              200     200   200   200      200       200 200   200
+GET    /asyncapi.json                     -              200     200   200   200      200       200 200   200
 ";
 
 /// A line of the table.
@@ -245,7 +253,7 @@ fn name_of(person: &str) -> &'static str {
 fn body_for(row: &Row, person: &str, subject: &Subject) -> Option<Value> {
     let operation = row.path.rsplit('/').next().unwrap();
     match (row.method, operation) {
-        ("GET" | "HEAD" | "DELETE", _) | ("PUT", "close") => None,
+        ("GET" | "HEAD" | "DELETE", _) | ("PUT", "close") | ("POST", "ws-ticket") => None,
         ("POST", "sessions") | ("PUT", "{agentId}") => Some(json!({})),
         // An agent claims for themself, everyone else asks for an agent of the directory.
         ("PUT", "assign") => {

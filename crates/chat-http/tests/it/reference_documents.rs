@@ -22,6 +22,13 @@ fn reference_document_of_the_api_is_current() {
 }
 
 #[test]
+fn reference_document_of_the_socket_for_tools_is_current() {
+    let mut document = chat_http::asyncapi_json();
+    document.push('\n');
+    check("asyncapi.json", &document);
+}
+
+#[test]
 fn reference_document_of_the_errors_is_current() {
     check("errors.md", &chat_http::errors_reference());
 }
@@ -35,8 +42,8 @@ fn reference_document_of_the_socket_is_current() {
 fn every_route_is_described_in_the_api_document() {
     let document: serde_json::Value = serde_json::from_str(&chat_http::openapi_json()).unwrap();
     for route in chat_http::routes() {
-        // HEAD is GET without the body, and the document does not describe itself.
-        if route.method == "HEAD" || route.path == "/openapi.json" {
+        // HEAD is GET without the body, and the documents do not describe themselves.
+        if route.method == "HEAD" || matches!(route.path, "/openapi.json" | "/asyncapi.json") {
             continue;
         }
         let operation = &document["paths"][route.path][route.method.to_lowercase()];

@@ -1,9 +1,15 @@
 //! `GET /ws/chat/{sessionId}`
 
+mod connections;
 mod delivery;
 mod endings;
+mod extended;
 mod frames;
 mod limits;
 mod origins;
+mod outage;
 mod refusals;
+mod renewal;
 mod replay;
+mod shutdown;
+mod takeover;

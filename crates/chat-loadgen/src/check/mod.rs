@@ -1,6 +1,7 @@
 //! A run for correctness: writers and readers at the same time, then the final state, and all of it as a history.
 
 mod final_state;
+mod people;
 mod reader;
 mod run;
 mod writer;
@@ -8,15 +9,24 @@ mod writer;
 use std::time::Duration;
 
 use crate::http::Target;
+use crate::net::Targets;
+use crate::socket::Mode;
 use crate::token::Tokens;
 
+pub use reader::Delivery;
 pub use run::{CheckRun, run};
 
 /// What a run does.
 #[derive(Clone, Debug)]
 pub struct CheckPlan {
-    /// The service.
+    /// The service: where sessions are opened, and the final state is read.
     pub target: Target,
+    /// Where writers send. They begin at the nodes in turn, and go on to the next one after a request without an answer.
+    pub write_to: Targets,
+    /// Where readers have their sockets, in the same way.
+    pub read_from: Targets,
+    /// The readers' protocol.
+    pub mode: Mode,
     /// In whose names. Signed ones take both sides of a session; a given one is everybody.
     pub tokens: Tokens,
     /// Sessions to open.

@@ -1,7 +1,8 @@
 //! The course of a run: sessions, readers, writers, faults, the final state, the verdict.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -9,14 +10,16 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
 
-use super::reader::{Finish, Reader};
+use super::people::People;
+use super::reader::{Delivery, Finish, Read, Reader};
 use super::writer::Writer;
 use super::{CheckPlan, final_state};
 use crate::drive::{Driver, Round};
 use crate::error::LoadError;
 use crate::history::{self, FinalState, History, OtherEvents, Violation};
+use crate::measure::{Latency, histogram, micros};
 use crate::setup::Caller;
-use crate::token::{Role, Tokens};
+use crate::socket::SocketEnd;
 
 /// What a run found.
 #[derive(Clone, Debug)]
@@ -27,6 +30,34 @@ pub struct CheckRun {
     pub violations: Vec<Violation>,
     /// The faults of the run.
     pub rounds: Vec<Round>,
+    /// When readers got messages, and how long after sending.
+    pub deliveries: Vec<Delivery>,
+    /// Why readers' sockets ended and handshakes failed.
+    pub ends: BTreeMap<SocketEnd, u64>,
+}
+
+impl CheckRun {
+    /// The verdict on a history that was saved.
+    pub fn of(history: History) -> Self {
+        let violations = history::check(&history);
+        Self { history, violations, rounds: Vec::new(), deliveries: Vec::new(), ends: BTreeMap::new() }
+    }
+
+    /// From sending to receiving, of messages that came while their socket was open, received in this part of the run;
+    /// `None` when there are none. In base mode, those that a resumed socket brought are part of it.
+    ///
+    /// # Errors
+    /// The counters cannot be made.
+    pub fn delivery_within(&self, span: Range<Duration>) -> Result<Option<Latency>, LoadError> {
+        let mut times = histogram()?;
+        let (from, to) = (micros(span.start), micros(span.end));
+        for delivery in self.deliveries.iter().filter(|delivery| !delivery.replayed) {
+            if (from..to).contains(&delivery.received_us) {
+                times.saturating_record(delivery.took_us);
+            }
+        }
+        Ok(Latency::of(&times))
+    }
 }
 
 /// The clock of a run, and whether writers shall stop.
@@ -51,27 +82,6 @@ impl Clock {
     }
 }
 
-/// The people of a run and their tokens.
-struct People {
-    owner: String,
-    agent: String,
-    admin: String,
-    /// The agent's id; none when one given token is everybody.
-    agent_id: Option<String>,
-}
-
-impl People {
-    fn new(plan: &CheckPlan) -> Result<Self, LoadError> {
-        let agent_id = format!("check-agent-{}", plan.name);
-        Ok(Self {
-            owner: plan.tokens.of(&format!("check-user-{}", plan.name), Role::User)?,
-            agent: plan.tokens.of(&agent_id, Role::Agent)?,
-            admin: plan.tokens.of(&format!("check-admin-{}", plan.name), Role::Admin)?,
-            agent_id: matches!(plan.tokens, Tokens::Signed(_)).then_some(agent_id),
-        })
-    }
-}
-
 /// Runs the check; with a driver, under its faults, at least as long as they take. Must run inside a `LocalSet`.
 /// `on_round` hears of each fault.
 ///
@@ -83,18 +93,19 @@ pub async fn run(
     driver: Option<&mut Driver>,
     on_round: impl FnMut(&Round),
 ) -> Result<CheckRun, LoadError> {
-    let people = People::new(plan)?;
+    let people = People::new(plan);
     let sessions = open_sessions(plan, &people).await?;
     let (finish, finished) = watch::channel(None);
     let opened = Rc::new(Semaphore::new(0));
-    let readers = spawn_readers(plan, &people, &sessions, &finished, &opened);
+    let clock = Rc::new(Clock { started: Instant::now(), over_since: Cell::new(None) });
+    let shared = Shared { plan, people: &people, sessions: &sessions, clock: &clock };
+    let readers = spawn_readers(&shared, &finished, &opened)?;
     let everyone = u32::try_from(readers.len()).unwrap_or(u32::MAX);
     match timeout(plan.settle, opened.acquire_many(everyone)).await {
         Ok(_everyone_is_there) => {}
         Err(_) => return Err(LoadError::setup(format!("not all readers could connect within {:?}", plan.settle))),
     }
-    let clock = Rc::new(Clock { started: Instant::now(), over_since: Cell::new(None) });
-    let writers = spawn_writers(plan, &people, &sessions, &clock);
+    let writers = spawn_writers(&shared)?;
 
     let least = tokio::time::sleep(plan.duration);
     let driven = async {
@@ -115,14 +126,27 @@ pub async fn run(
     let last_of = Rc::new(history.finals.iter().filter_map(last_of).collect::<HashMap<_, _>>());
     // Readers that are gone have told so by their logs.
     let _all_gone = finish.send(Some(Finish { last_of, deadline: Instant::now() + plan.settle }));
+    let (mut deliveries, mut ends) = (Vec::new(), BTreeMap::new());
     for reader in readers {
-        history.readers.extend(joined(reader).await?);
+        let read = joined(reader).await?;
+        history.readers.extend(read.logs);
+        deliveries.extend(read.deliveries);
+        for (end, count) in read.ends {
+            *ends.entry(end).or_default() += count;
+        }
     }
-    let violations = history::check(&history);
-    Ok(CheckRun { history, violations, rounds })
+    Ok(CheckRun { rounds, deliveries, ends, ..CheckRun::of(history) })
 }
 
-async fn joined<T>(task: JoinHandle<Vec<T>>) -> Result<Vec<T>, LoadError> {
+/// What readers and writers are made of.
+struct Shared<'a> {
+    plan: &'a CheckPlan,
+    people: &'a People,
+    sessions: &'a [String],
+    clock: &'a Rc<Clock>,
+}
+
+async fn joined<T>(task: JoinHandle<T>) -> Result<T, LoadError> {
     task.await.map_err(|error| LoadError::setup(format!("a part of the check broke: {error}")))
 }
 
@@ -131,14 +155,16 @@ fn caller(plan: &CheckPlan, token: &str) -> Caller {
 }
 
 async fn open_sessions(plan: &CheckPlan, people: &People) -> Result<Vec<String>, LoadError> {
-    let (mut owner, mut admin) = (caller(plan, &people.owner), caller(plan, &people.admin));
-    if let Some(agent) = &people.agent_id {
-        admin.call("PUT", &format!("/api/chat/agents/{agent}"), "{}").await?;
-    }
-    let mut sessions = Vec::new();
-    for _ in 0..plan.sessions {
-        let session = owner.open_session().await?;
-        if let Some(agent) = &people.agent_id {
+    let mut admin = caller(plan, &people.admin()?);
+    let (mut sessions, mut agent) = (Vec::new(), None);
+    for place in 0..plan.sessions {
+        if agent != people.agent_id(place) {
+            agent = people.agent_id(place);
+            let name = agent.as_deref().unwrap_or_default();
+            admin.call("PUT", &format!("/api/chat/agents/{name}"), "{}").await?;
+        }
+        let session = caller(plan, &people.owner(place)?).open_session().await?;
+        if let Some(agent) = &agent {
             admin.assign(&session, agent).await?;
         }
         sessions.push(session);
@@ -146,49 +172,42 @@ async fn open_sessions(plan: &CheckPlan, people: &People) -> Result<Vec<String>,
     Ok(sessions)
 }
 
-/// Of each session: the owner, the agent and an admin in turn.
+/// Of each session: the owner, the agent, and admins.
 fn spawn_readers(
-    plan: &CheckPlan,
-    people: &People,
-    sessions: &[String],
+    shared: &Shared<'_>,
     finished: &watch::Receiver<Option<Finish>>,
     opened: &Rc<Semaphore>,
-) -> Vec<JoinHandle<Vec<history::ReaderLog>>> {
-    let tokens = [&people.owner, &people.agent, &people.admin];
+) -> Result<Vec<JoinHandle<Read>>, LoadError> {
+    let (plan, people) = (shared.plan, shared.people);
+    crate::net::allow_connections(plan.sessions * plan.readers + plan.writers)?;
     let mut readers = Vec::new();
-    for session in sessions {
-        for (number, token) in tokens.into_iter().cycle().take(plan.readers).enumerate() {
-            let reader = Reader {
-                target: plan.target.clone(),
-                token: token.clone(),
-                caller: caller(plan, token),
-                session: session.clone(),
-                name: format!("r{number}"),
-                timeout: plan.timeout.min(Duration::from_secs(5)),
-                finish: finished.clone(),
-                opened: Rc::clone(opened),
-                last: None,
-                logs: Vec::new(),
+    for (place, session) in shared.sessions.iter().enumerate() {
+        for number in 0..plan.readers {
+            let token = match number {
+                0 => people.owner(place)?,
+                1 => people.agent(place)?,
+                _ => people.watching_admin(readers.len())?,
             };
-            readers.push(spawn_local(reader.run()));
+            let reader = Reader::new(plan, shared.clock, token, session, (number, readers.len()));
+            readers.push(spawn_local(reader.run(finished.clone(), Rc::clone(opened))));
         }
     }
-    readers
+    Ok(readers)
 }
 
 /// Spread over the sessions; of each session, the owner and the agent in turn.
-fn spawn_writers(
-    plan: &CheckPlan,
-    people: &People,
-    sessions: &[String],
-    clock: &Rc<Clock>,
-) -> Vec<JoinHandle<Vec<history::Attempt>>> {
+fn spawn_writers(shared: &Shared<'_>) -> Result<Vec<JoinHandle<Vec<history::Attempt>>>, LoadError> {
+    let (plan, people, sessions) = (shared.plan, shared.people, shared.sessions);
     let mut writers = Vec::new();
-    for (number, session) in sessions.iter().cycle().take(plan.writers).enumerate() {
+    for (number, (place, session)) in sessions.iter().enumerate().cycle().take(plan.writers).enumerate() {
         let by_agent = (number / sessions.len().max(1)) % 2 == 1;
         let writer = Writer {
-            caller: caller(plan, if by_agent { &people.agent } else { &people.owner }),
-            clock: Rc::clone(clock),
+            targets: plan.write_to.clone(),
+            turn: number,
+            caller: None,
+            token: if by_agent { people.agent(place)? } else { people.owner(place)? },
+            timeout: plan.timeout,
+            clock: Rc::clone(shared.clock),
             session: session.clone(),
             name: format!("w{number}"),
             run: plan.name.clone(),
@@ -199,13 +218,13 @@ fn spawn_writers(
         };
         writers.push(spawn_local(writer.run()));
     }
-    writers
+    Ok(writers)
 }
 
 async fn read_finals(plan: &CheckPlan, people: &People, sessions: &[String]) -> Result<Vec<FinalState>, LoadError> {
     // Opened, and assigned where there is an agent; receipts may have come on top.
-    let others = OtherEvents::AtLeast(if people.agent_id.is_some() { 2 } else { 1 });
-    let mut admin = caller(plan, &people.admin);
+    let others = OtherEvents::AtLeast(if people.agent_id(0).is_some() { 2 } else { 1 });
+    let mut admin = caller(plan, &people.admin()?);
     let mut finals = Vec::new();
     for session in sessions {
         finals.push(final_state::read(&mut admin, session, others, plan.settle).await?);

@@ -8,7 +8,9 @@ use tokio::time::sleep;
 
 use super::run::Clock;
 use crate::history::{Attempt, Outcome};
-use crate::http::Failure;
+use crate::http::{Failure, stamp};
+use crate::monotonic;
+use crate::net::Targets;
 use crate::setup::{Caller, WithId};
 
 /// The pause before the first retry; it doubles up to the longest.
@@ -16,7 +18,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) struct Writer {
-    pub(super) caller: Caller,
+    pub(super) targets: Targets,
+    /// Which of the nodes it is at.
+    pub(super) turn: usize,
+    /// None before the first request and after one without an answer.
+    pub(super) caller: Option<Caller>,
+    pub(super) token: String,
+    pub(super) timeout: Duration,
     pub(super) clock: Rc<Clock>,
     pub(super) session: String,
     pub(super) name: String,
@@ -35,7 +43,9 @@ impl Writer {
         while !self.clock.is_over() {
             number += 1;
             let key = format!("{}-{}-{number}", self.run, self.name);
-            let content = format!("{key:x<length$}", length = self.length);
+            // The key makes it unlike any other; readers time it by the stamp.
+            let text = format!("{}{key}", stamp(monotonic::now_us()));
+            let content = format!("{text:x<length$}", length = self.length);
             if !self.until_decided(&key, &content).await {
                 break;
             }
@@ -46,6 +56,14 @@ impl Writer {
         self.attempts
     }
 
+    fn caller(&mut self) -> Option<&mut Caller> {
+        if self.caller.is_none() {
+            let target = self.targets.get(self.turn)?;
+            self.caller = Some(Caller::new(target, self.token.clone(), self.timeout));
+        }
+        self.caller.as_mut()
+    }
+
     /// Sends until the outcome is known; false when it is not in the end, or when nothing can be sent any more.
     async fn until_decided(&mut self, key: &str, content: &str) -> bool {
         let body = Value::from_iter([("content", content)]).to_string();
@@ -54,7 +72,10 @@ impl Writer {
         let mut pause = FIRST_PAUSE;
         loop {
             let began_us = self.clock.now_us();
-            let answer = self.caller.try_call("POST", &path, &header, &body).await;
+            let answer = match self.caller() {
+                Some(caller) => caller.try_call("POST", &path, &header, &body).await,
+                None => Err(Failure::Connect),
+            };
             let ended_us = self.clock.now_us();
             let mut wait = pause;
             let outcome = match &answer {
@@ -71,7 +92,12 @@ impl Writer {
                         Outcome::Unknown
                     }
                 }
-                Err(_) => Outcome::Unknown,
+                Err(_) => {
+                    // Perhaps another node answers.
+                    self.turn += 1;
+                    self.caller = None;
+                    Outcome::Unknown
+                }
             };
             let decided = match &outcome {
                 Outcome::Acknowledged { .. } => Some(true),

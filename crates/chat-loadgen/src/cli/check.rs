@@ -1,5 +1,6 @@
 //! `chat-loadgen check`
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::common::{Identity, json_line, run_name};
+use super::common::{Identity, json_line, run_name, short};
 use super::drive::{Faults, tell};
 use super::{Verdict, print};
 use crate::check::{CheckPlan, CheckRun, run};
@@ -17,7 +18,10 @@ use crate::drive::{Driver, ReadyUrl, Round};
 use crate::error::LoadError;
 use crate::history::{self, History, Size, Violation};
 use crate::http::Target;
+use crate::measure::{Latency, listed};
+use crate::net::Targets;
 use crate::setup::block_on;
+use crate::socket::Mode;
 use crate::units;
 
 /// Check that nothing is lost, doubled or reordered, also under faults
@@ -29,6 +33,15 @@ pub(super) struct Check {
     /// The service's base URL.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = Target::parse)]
     url: Target,
+    /// A node of the service that readers have sockets at, instead of --url; may be given several times.
+    #[arg(long, value_name = "URL", value_parser = Target::parse)]
+    read_url: Vec<Target>,
+    /// A node of the service that writers send to, instead of --url; may be given several times.
+    #[arg(long, value_name = "URL", value_parser = Target::parse)]
+    write_url: Vec<Target>,
+    /// The readers' protocol.
+    #[arg(long, value_enum, default_value = "base")]
+    mode: Mode,
     #[command(flatten)]
     identity: Identity,
     /// Sessions to open.
@@ -37,7 +50,7 @@ pub(super) struct Check {
     /// Writers, spread over the sessions; the customer and the agent of a session in turn.
     #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = units::count)]
     writers: usize,
-    /// Readers of each session: the customer, the agent and an admin in turn.
+    /// Readers of each session: the customer, the agent, and admins.
     #[arg(long, value_name = "NUMBER", default_value = "3", value_parser = units::count)]
     readers: usize,
     /// How long writers begin new messages. With faults, at least until the last one is over.
@@ -77,6 +90,9 @@ struct VerdictReport<'a> {
     #[serde(flatten)]
     size: Size,
     rounds: &'a [Round],
+    /// Of readers' sockets and handshakes.
+    ends: BTreeMap<String, u64>,
+    delivery_us: Option<Latency>,
     violation_count: usize,
     /// The first ones, in words.
     violations: Vec<String>,
@@ -101,6 +117,9 @@ impl Check {
     fn make(&self) -> Result<CheckRun, LoadError> {
         let plan = CheckPlan {
             target: self.url.clone(),
+            write_to: self.nodes(&self.write_url),
+            read_from: self.nodes(&self.read_url),
+            mode: self.mode,
             tokens: self.identity.tokens()?,
             sessions: self.sessions,
             writers: self.writers,
@@ -127,15 +146,23 @@ impl Check {
         })
     }
 
+    fn nodes(&self, urls: &[Target]) -> Targets {
+        if urls.is_empty() { self.url.clone().into() } else { Targets::new(urls.to_vec()) }
+    }
+
     fn shown(&self, found: &CheckRun) -> Result<String, LoadError> {
         let size = found.history.size();
         let violations: Vec<String> = found.violations.iter().take(self.show).map(Violation::to_string).collect();
+        let delivery = found.delivery_within(Duration::ZERO..Duration::MAX)?;
+        let ends: BTreeMap<String, u64> = found.ends.iter().map(|(end, count)| (end.name(), *count)).collect();
         if self.json {
             return json_line(&VerdictReport {
                 command: "check",
                 good: found.violations.is_empty(),
                 size,
                 rounds: &found.rounds,
+                ends,
+                delivery_us: delivery,
                 violation_count: found.violations.len(),
                 violations,
             });
@@ -151,6 +178,13 @@ impl Check {
             size.seen,
             size.reader_connections
         );
+        if let Some(delivery) = &delivery {
+            let _infallible = writeln!(text, "from sending to receiving: {}", short(delivery));
+        }
+        if !ends.is_empty() {
+            let ends = listed(ends.iter().map(|(end, count)| (end.as_str(), *count)));
+            let _infallible = writeln!(text, "ends of sockets: {ends}");
+        }
         for violation in &violations {
             let _infallible = writeln!(text, "wrong: {violation}");
         }
@@ -166,8 +200,7 @@ fn from_file(file: &Path) -> Result<CheckRun, LoadError> {
     let text = fs::read_to_string(file).map_err(LoadError::io(format!("read {}", file.display())))?;
     let history = history::from_lines(&text)
         .map_err(|error| LoadError::setup(format!("{} is no saved history: {error}", file.display())))?;
-    let violations = history::check(&history);
-    Ok(CheckRun { history, violations, rounds: Vec::new() })
+    Ok(CheckRun::of(history))
 }
 
 fn save(history: &History, file: &Path) -> Result<(), LoadError> {

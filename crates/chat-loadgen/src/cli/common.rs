@@ -1,6 +1,7 @@
 //! Flags that several subcommands share.
 
 use std::collections::hash_map::RandomState;
+use std::fmt::Write;
 use std::fs;
 use std::hash::BuildHasher;
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use super::{Verdict, note, print};
 use crate::error::LoadError;
 use crate::http::Target;
 use crate::load::{Plan, Stop, Work};
-use crate::measure::{CpuMeter, Report};
+use crate::measure::{CpuMeter, Latency, Report};
 use crate::token::Tokens;
 use crate::units;
 
@@ -115,12 +116,7 @@ pub(super) struct Shape {
 impl Shape {
     /// Refuses a `--server-pid` that names no process, before anything is sent.
     pub(super) fn check_server_pid(&self) -> Result<(), LoadError> {
-        match self.server_pid {
-            Some(pid) if CpuMeter::of(pid).elapsed().is_none() => Err(LoadError::setup(format!(
-                "--server-pid {pid}: there is no such process on this machine, or its processor time cannot be read"
-            ))),
-            _ => Ok(()),
-        }
+        check_server_pid(self.server_pid)
     }
 
     /// Runs the load and prints its figures. Without a single success it is [`Verdict::Bad`].
@@ -150,6 +146,37 @@ impl Shape {
     fn shown(&self, report: &Report) -> Result<String, LoadError> {
         if self.json { json_line(report) } else { Ok(report.table()) }
     }
+}
+
+/// Refuses a `--server-pid` that names no process, before anything is sent.
+pub(super) fn check_server_pid(pid: Option<u32>) -> Result<(), LoadError> {
+    match pid {
+        Some(pid) if CpuMeter::of(pid).elapsed().is_none() => Err(LoadError::setup(format!(
+            "--server-pid {pid}: there is no such process on this machine, or its processor time cannot be read"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The most important times of a distribution, in words.
+#[expect(clippy::cast_precision_loss, reason = "microseconds of a run stay far below 2^52")]
+pub(super) fn short(times: &Latency) -> String {
+    let ms = |us: u64| us as f64 / 1_000.0;
+    format!("p50 {:.3}  p99 {:.3}  max {:.3} ms", ms(times.p50), ms(times.p99), ms(times.max))
+}
+
+/// A table for people: rows of a name and a value.
+pub(super) fn rows<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let mut table = String::new();
+    for (name, value) in rows {
+        let _infallible = writeln!(table, "{name:<22} {value}");
+    }
+    table
+}
+
+/// A figure that may be missing.
+pub(super) fn maybe<T: std::fmt::Display>(value: Option<T>, unit: &str) -> String {
+    value.map_or_else(|| "unknown".to_owned(), |value| format!("{value} {unit}"))
 }
 
 /// A value as one line of JSON.

@@ -1,10 +1,16 @@
 //! The command line: one file for each subcommand, and what they share.
 
+mod abort;
 mod check;
 mod common;
+mod crowd;
 mod drive;
+mod fanout;
+mod flood;
+mod hold;
 mod read;
 mod send;
+mod stall;
 mod watch;
 
 use std::ffi::OsString;
@@ -28,6 +34,11 @@ enum Command {
     Send(send::Send),
     Read(read::Read),
     Watch(watch::Watch),
+    Hold(hold::Hold),
+    Fanout(fanout::Fanout),
+    Stall(stall::Stall),
+    Abort(abort::Abort),
+    Flood(flood::FloodSockets),
     Check(check::Check),
     Drive(drive::Drive),
 }
@@ -59,6 +70,11 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Send(send) => send.run(),
         Command::Read(read) => read.run(),
         Command::Watch(watch) => watch.run(),
+        Command::Hold(hold) => hold.run(),
+        Command::Fanout(fanout) => fanout.run(),
+        Command::Stall(stall) => stall.run(),
+        Command::Abort(abort) => abort.run(),
+        Command::Flood(flood) => flood.run(),
         Command::Check(check) => check.run(),
         Command::Drive(drive) => drive.run(),
     };

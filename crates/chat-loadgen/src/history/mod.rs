@@ -87,7 +87,7 @@ pub enum Start {
 }
 
 /// A durable event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// Its position, where the reader is told.
@@ -96,6 +96,16 @@ pub struct Event {
     /// The id of the message; none for an event that is not a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// [`content_hash`] of what the message said, where the reader kept it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_hash: Option<u64>,
+}
+
+/// A number that tells contents apart, the same in every run: 64-bit FNV-1a
+/// (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>). A history has each message once for each reader, so it keeps
+/// this instead of the content.
+pub fn content_hash(content: &str) -> u64 {
+    content.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A session after the run.

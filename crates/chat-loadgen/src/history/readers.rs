@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::SessionFacts;
-use super::{Event, ReaderLog, Start, Violation};
+use super::{Event, ReaderLog, Start, Violation, content_hash};
 
 pub(super) fn check(facts: &SessionFacts<'_>, found: &mut Vec<Violation>) {
     for (reader, logs) in &facts.readers {
@@ -48,6 +48,7 @@ impl<'a> Reader<'a> {
             for event in &log.events {
                 self.check_seq(event, &mut at, found);
                 if let Some(id) = &event.message {
+                    self.check_content(id, event.content_hash, found);
                     self.check_message(id, &mut at, found);
                 }
             }
@@ -70,6 +71,17 @@ impl<'a> Reader<'a> {
             found.push(Violation::ReaderSeq { reader, session, expected: last + 1, seen: seq });
         }
         at.seq = event.seq;
+    }
+
+    fn check_content(&self, id: &str, seen: Option<u64>, found: &mut Vec<Violation>) {
+        let place = self.facts.place_of.get(id);
+        let stored = place.and_then(|place| self.facts.state.messages.get(*place));
+        if let (Some(seen), Some(stored)) = (seen, stored)
+            && seen != content_hash(&stored.content)
+        {
+            let (reader, session) = self.names();
+            found.push(Violation::ReaderWrongContent { reader, session, id: id.to_owned() });
+        }
     }
 
     fn check_message(&mut self, id: &'a str, at: &mut Position, found: &mut Vec<Violation>) {

@@ -50,6 +50,8 @@ pub enum Violation {
     ReaderIncomplete { reader: String, session: String, missing: Vec<String> },
     #[error("session {session}: reader {reader} saw message {id}, which is not stored")]
     ReaderSawUnstored { reader: String, session: String, id: String },
+    #[error("session {session}: reader {reader} saw message {id} with another content than the one that is stored")]
+    ReaderWrongContent { reader: String, session: String, id: String },
     #[error("session {session}: reader {reader} saw position {seen} where {expected} was due")]
     ReaderSeq { reader: String, session: String, expected: u64, seen: u64 },
     #[error(

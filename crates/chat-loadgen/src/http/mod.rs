@@ -15,5 +15,5 @@ pub use client::Client;
 pub use connection::Failure;
 pub use head::Head;
 pub use target::Target;
-pub(crate) use template::stamp_of;
 pub use template::{Blanks, Template};
+pub(crate) use template::{stamp, stamp_of};

@@ -99,6 +99,24 @@ impl Template {
         template
     }
 
+    /// `POST` of a text of `bytes` that looks like the frame of a message, for a service that brings it to sockets as it is.
+    /// It has the time at which it is sent where a message would have it.
+    pub fn text(target: &Target, path: &str, bytes: usize) -> Self {
+        const START: &str = r#"{"type":"message","data":{"content":"@"#;
+        const END: &str = r#""}}"#;
+        let filler = bytes.saturating_sub(START.len() + DIGITS + 1 + END.len());
+        let length = START.len() + DIGITS + 1 + filler + END.len();
+        let mut template = Self { parts: Vec::new() };
+        template.fixed(&format!(
+            "POST {}{path} HTTP/1.1\r\n{}Content-Length: {length}\r\n\r\n{START}",
+            target.prefix,
+            headers(target, "")
+        ));
+        template.parts.push(Part::Stamp);
+        template.fixed(&format!("@{}{END}", "x".repeat(filler)));
+        template
+    }
+
     /// Any request with a JSON body or none, for what is not measured.
     pub fn once(target: &Target, method: &str, path: &str, token: &str, extra_headers: &str, body: &str) -> Vec<u8> {
         let content = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
@@ -159,6 +177,11 @@ fn digits(mut number: u64) -> [u8; DIGITS] {
     text
 }
 
+/// The text of a stamp.
+pub(crate) fn stamp(sent_us: u64) -> String {
+    format!("@{sent_us:0DIGITS$}@")
+}
+
 /// When a message of [`Template::message`] was sent, in microseconds of its machine's monotonic clock.
 pub(crate) fn stamp_of(content: &str) -> Option<u64> {
     content.strip_prefix('@')?.split_at_checked(DIGITS).filter(|(_, rest)| rest.starts_with('@'))?.0.parse().ok()
@@ -190,6 +213,16 @@ mod tests {
             let content = value["content"].as_str().unwrap();
             assert_eq!(content.chars().count(), length);
             assert_eq!(stamp_of(content), (length >= 18).then_some(42));
+        }
+    }
+
+    #[test]
+    fn a_text_has_the_length_that_was_asked_for() {
+        for bytes in [100, 300] {
+            let request = rendered(&Template::text(&target(), "/publish", bytes), &Blanks::default());
+            let (head, body) = request.split_once("\r\n\r\n").unwrap();
+            assert!(head.contains(&format!("Content-Length: {bytes}")) && body.len() == bytes, "{request}");
+            serde_json::from_str::<serde_json::Value>(body).unwrap();
         }
     }
 

@@ -180,7 +180,8 @@ fn a_wrong_count_is_found() {
 fn read(start: Start, ids: &[&str], complete: bool) -> History {
     let mut history = plain();
     let mut log = log("r", start, &[], complete);
-    log.events = ids.iter().map(|id| Event { seq: None, message: Some((*id).to_owned()) }).collect();
+    log.events =
+        ids.iter().map(|id| Event { seq: None, message: Some((*id).to_owned()), ..Event::default() }).collect();
     history.readers.push(log);
     history
 }

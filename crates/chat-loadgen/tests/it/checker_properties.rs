@@ -84,7 +84,10 @@ fn reader_logs(reader: usize, cuts: &[Index], messages: &[StoredMessage]) -> Vec
     let from = cuts[0].index(messages.len() + 1);
     let cut = from + cuts.last().unwrap().index(messages.len() - from + 1);
     let events = |messages: &[StoredMessage]| {
-        messages.iter().map(|message| Event { seq: message.seq, message: Some(message.id.clone()) }).collect()
+        messages
+            .iter()
+            .map(|message| Event { seq: message.seq, message: Some(message.id.clone()), ..Event::default() })
+            .collect()
     };
     let log = |start, complete, events| ReaderLog {
         reader: format!("r{reader}"),
@@ -96,7 +99,7 @@ fn reader_logs(reader: usize, cuts: &[Index], messages: &[StoredMessage]) -> Vec
     let first = if from == 0 { Start::Beginning } else { Start::Anywhere };
     let mut opened: Vec<Event> = events(&messages[from..cut]);
     if from == 0 {
-        opened.insert(0, Event { seq: Some(1), message: None });
+        opened.insert(0, Event { seq: Some(1), message: None, ..Event::default() });
     }
     // Whoever joined after the end has seen nothing, and cannot claim to be complete.
     let complete = from < messages.len();
@@ -189,7 +192,7 @@ fn inject(fault: Fault, history: &mut History, at: Index) -> Option<fn(&Violatio
             Some(|v| matches!(v, Violation::ReaderRepeated { .. }))
         }
         Fault::GhostInReader => {
-            reader?.events.push(Event { seq: None, message: Some("ghost".to_owned()) });
+            reader?.events.push(Event { seq: None, message: Some("ghost".to_owned()), ..Event::default() });
             Some(|v| matches!(v, Violation::ReaderSawUnstored { .. }))
         }
         Fault::TwoIds => {

@@ -26,7 +26,8 @@ pub(crate) fn stored(name: &str, seq: u64) -> StoredMessage {
 }
 
 pub(crate) fn log(reader: &str, start: Start, ids: &[(u64, &str)], complete: bool) -> ReaderLog {
-    let event = |(seq, id): &(u64, &str)| Event { seq: Some(*seq), message: Some((*id).to_owned()) };
+    let event =
+        |(seq, id): &(u64, &str)| Event { seq: Some(*seq), message: Some((*id).to_owned()), ..Event::default() };
     ReaderLog {
         reader: reader.to_owned(),
         session: "s".to_owned(),
@@ -39,7 +40,7 @@ pub(crate) fn log(reader: &str, start: Start, ids: &[(u64, &str)], complete: boo
 /// Two writers and three readers of one session. The order is a1, b1, a2, b2, a3: a2 was retried after an unknown
 /// outcome; b2 never got an answer but is stored; b3 never got one and is not; a4 was refused.
 pub(crate) fn good() -> History {
-    let opened = Event { seq: Some(1), message: None };
+    let opened = Event { seq: Some(1), message: None, ..Event::default() };
     let mut from_the_start =
         log("r1", Start::Beginning, &[(2, "a1"), (3, "b1"), (4, "a2"), (5, "b2"), (6, "a3")], true);
     from_the_start.events.insert(0, opened);

@@ -7,6 +7,7 @@ mod arguments;
 mod checker;
 mod checker_properties;
 mod driver;
+mod fleet;
 mod good_history;
 mod load;
 mod schedule;

@@ -10,7 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::WebSocket;
 use tokio_tungstenite::tungstenite::handshake::server::{Request as Upgrade, Response as Upgraded};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message as Frame, accept_hdr};
 
 /// How long a message takes that stalls.
@@ -33,8 +36,14 @@ pub(crate) struct Manners {
     pub(crate) cut_socket_after: u64,
     /// A socket skips every so many-th message.
     pub(crate) skip_on_socket_every: u64,
-    /// A socket that is to resume is refused with 410.
+    /// A socket that is to resume is refused with 410; in extended mode, one that missed something does not resume.
     pub(crate) socket_refuses_replay: bool,
+    /// A socket brings every so many-th message twice.
+    pub(crate) repeat_on_socket_every: u64,
+    /// A socket brings every so many-th message with another content.
+    pub(crate) garble_on_socket_every: u64,
+    /// A socket is closed with 1009 at the first bytes of its client.
+    pub(crate) close_at_first_bytes: bool,
 }
 
 struct Stored {
@@ -191,7 +200,11 @@ impl Inner {
             self.requests.fetch_add(1, Ordering::SeqCst);
             let Some((status, body)) = self.answer(&request) else { return };
             let body = body.to_string();
-            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nX-Chat-Seq: 1000000\r\n\r\n", body.len());
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nX-Chat-Seq: {}\r\n\r\n",
+                body.len(),
+                self.head(&request.path)
+            );
             if writer.write_all((head + &body).as_bytes()).is_err() || self.manners.hang_up {
                 return;
             }
@@ -263,12 +276,23 @@ impl Inner {
         (200, json!({ "messages": page, "totalCount": messages.len(), "hasMore": has_more }))
     }
 
+    /// The newest position of the session that a path names: it was opened and assigned, and every message has one.
+    fn head(&self, path: &str) -> usize {
+        let session = path.split('/').nth(4).unwrap_or_default();
+        self.data.lock().unwrap().sessions.get(session).map_or(0, |messages| messages.len() + 2)
+    }
+
     fn serve_socket(&self, stream: TcpStream) {
-        let mut address = String::new();
+        let (mut address, mut extended) = (String::new(), false);
         let refuse_replay = self.manners.socket_refuses_replay;
         #[expect(clippy::result_large_err, reason = "the signature is the library's")]
-        let upgrade = |request: &Upgrade, response: Upgraded| {
+        let upgrade = |request: &Upgrade, mut response: Upgraded| {
             address = request.uri().to_string();
+            let protocol = request.headers().get("sec-websocket-protocol");
+            extended = protocol.is_some_and(|protocol| protocol == "chat.v1");
+            if let Some(protocol) = protocol.filter(|_| extended) {
+                response.headers_mut().insert("sec-websocket-protocol", protocol.clone());
+            }
             if refuse_replay && address.contains("after=") && !self.stopping.load(Ordering::SeqCst) {
                 let mut refused = tokio_tungstenite::tungstenite::http::Response::new(None);
                 *refused.status_mut() = tokio_tungstenite::tungstenite::http::StatusCode::GONE;
@@ -277,31 +301,37 @@ impl Inner {
             Ok(response)
         };
         let Ok(mut socket) = accept_hdr(stream, upgrade) else { return };
+        if self.manners.close_at_first_bytes {
+            close_at_first_bytes(socket);
+            return;
+        }
         let (path, query) = address.split_once('?').unwrap_or((&address, ""));
         let session = path.trim_start_matches("/ws/chat/").to_owned();
-        let (mut next, mut sent) = (None, 0);
+        let Some(first) = self.begin(&mut socket, &session, query, extended) else { return };
+        let (mut place, mut sent) = (first, 0);
         let mut data = self.data.lock().unwrap();
         data.open_sockets += 1;
         self.changed.notify_all();
         while !self.stopping.load(Ordering::SeqCst) {
             let messages = data.sessions.get(&session).map(Vec::as_slice).unwrap_or_default();
-            let place = *next.get_or_insert_with(|| match (parameter(query, "since"), parameter(query, "after")) {
-                (Some(_), _) => 0,
-                (None, Some(after)) => messages.iter().position(|m| m.id == after).map_or(0, |place| place + 1),
-                (None, None) => messages.len(),
-            });
             let Some(message) = messages.get(place) else {
                 data = self.changed.wait_timeout(data, Duration::from_millis(500)).unwrap().0;
                 continue;
             };
-            let frame = json!({ "type": "message", "data": { "id": message.id, "content": message.content } });
-            next = Some(place + 1);
             sent += 1;
+            let garbled = every(sent, self.manners.garble_on_socket_every);
+            let content = if garbled { "something else" } else { message.content.as_str() };
+            let mut frame = json!({ "type": "message", "data": { "id": message.id, "content": content } });
+            place += 1;
+            if extended {
+                frame["seq"] = json!(place + 2);
+            }
             if every(sent, self.manners.skip_on_socket_every) {
                 continue;
             }
             drop(data);
-            let written = socket.send(Frame::text(frame.to_string()));
+            let times = if every(sent, self.manners.repeat_on_socket_every) { 2 } else { 1 };
+            let written = (0..times).try_for_each(|_| socket.send(Frame::text(frame.to_string())));
             data = self.data.lock().unwrap();
             if written.is_err() || every(sent, self.manners.cut_socket_after) {
                 break;
@@ -309,4 +339,40 @@ impl Inner {
         }
         data.open_sockets -= 1;
     }
+
+    /// Says hello in extended mode; answers the first message to send.
+    fn begin(&self, socket: &mut WebSocket<TcpStream>, session: &str, query: &str, extended: bool) -> Option<usize> {
+        let (since, after) = (parameter(query, "since"), parameter(query, "after"));
+        let (newest, place) = {
+            let data = self.data.lock().unwrap();
+            let messages = data.sessions.get(session).map(Vec::as_slice).unwrap_or_default();
+            let after =
+                after.map(|id| messages.iter().position(|message| message.id == id).map_or(0, |place| place + 1));
+            (messages.len(), after)
+        };
+        if !extended {
+            return Some(place.unwrap_or(if since.is_some() { 0 } else { newest }));
+        }
+        let since = since.map(|since| since.parse::<usize>().unwrap());
+        let refused = self.manners.socket_refuses_replay && since.is_some_and(|since| since > 0 && since < newest + 2);
+        let resumed = since.filter(|_| !refused);
+        let reason = if refused { "too_many_missed" } else { "fresh" };
+        let hello = json!({ "epoch": "e", "seq": newest + 2, "resumed": resumed.is_some(), "reason": reason });
+        let mut frames = vec![json!({ "type": "hello", "data": hello })];
+        let from = resumed.unwrap_or(newest + 2);
+        frames.extend((from + 1..=2).map(|seq| json!({ "type": "session_update", "data": {}, "seq": seq })));
+        frames.into_iter().try_for_each(|frame| socket.send(Frame::text(frame.to_string()))).ok()?;
+        Some(from.saturating_sub(2))
+    }
+}
+
+/// Closes in the proper order: what the client still sends is read, since an unread byte would turn the end into a reset, and
+/// the close frame might be lost by it.
+fn close_at_first_bytes(mut socket: WebSocket<TcpStream>) {
+    let mut bytes = [0; 1_024];
+    let _first = socket.get_mut().read(&mut bytes);
+    let frame = CloseFrame { code: CloseCode::Size, reason: "".into() };
+    let _sent = socket.close(Some(frame)).and_then(|()| socket.flush());
+    let _ended = socket.get_mut().shutdown(std::net::Shutdown::Write);
+    while socket.get_mut().read(&mut bytes).is_ok_and(|read| read > 0) {}
 }

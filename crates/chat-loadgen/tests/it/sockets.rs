@@ -51,7 +51,11 @@ fn a_watch_that_was_refused_nowhere_says_so_and_takes_quiet() {
 }
 
 fn check(manners: Manners, more: &[&str]) -> (Option<i32>, Value) {
-    let service = Service::start(manners);
+    check_on(&Service::start(manners), more)
+}
+
+/// The exit code, and the verdict when there is one.
+fn check_on(service: &Service, more: &[&str]) -> (Option<i32>, Value) {
     let url = service.url();
     let fixed = [
         "check",
@@ -74,7 +78,8 @@ fn check(manners: Manners, more: &[&str]) -> (Option<i32>, Value) {
         "--json",
     ];
     let output = loadgen(&[&fixed, more].concat());
-    (output.status.code(), json_of(&output))
+    let verdict = if output.stdout.is_empty() { Value::Null } else { json_of(&output) };
+    (output.status.code(), verdict)
 }
 
 #[test]
@@ -103,6 +108,58 @@ fn a_reader_whom_the_service_refuses_a_replay_reads_pages() {
     let manners = Manners { cut_socket_after: 3, socket_refuses_replay: true, ..Manners::default() };
     let (code, verdict) = check(manners, &[]);
     assert_eq!((code, &verdict["good"]), (Some(0), &true.into()), "{verdict}");
+}
+
+/// In extended mode.
+fn check_positions(manners: Manners) -> (Option<i32>, Value) {
+    check(manners, &["--mode", "extended"])
+}
+
+#[test]
+fn in_extended_mode_sockets_resume_by_position_and_drop_what_they_know() {
+    let manners =
+        Manners { cut_socket_after: 3, repeat_on_socket_every: 2, drop_answer_every: 5, ..Manners::default() };
+    let (code, verdict) = check_positions(manners);
+    assert_eq!((code, &verdict["good"]), (Some(0), &true.into()), "{verdict}");
+    assert!(verdict["readerConnections"].as_u64().unwrap() > 6, "{verdict}");
+    assert!(verdict["ends"]["lost"].as_u64().unwrap() > 0, "{verdict}");
+    assert!(verdict["deliveryUs"]["p50"].as_u64().is_some(), "{verdict}");
+}
+
+#[test]
+fn in_extended_mode_a_reader_that_cannot_resume_reads_pages() {
+    let manners = Manners { cut_socket_after: 3, socket_refuses_replay: true, ..Manners::default() };
+    let (code, verdict) = check_positions(manners);
+    assert_eq!((code, &verdict["good"]), (Some(0), &true.into()), "{verdict}");
+}
+
+#[test]
+fn a_position_that_is_left_out_is_found_out() {
+    let (code, verdict) = check_positions(Manners { skip_on_socket_every: 3, ..Manners::default() });
+    assert_eq!((code, &verdict["good"]), (Some(1), &false.into()));
+    let words = verdict["violations"].to_string();
+    assert!(words.contains("was due") && words.contains("missed"), "{words}");
+}
+
+#[test]
+fn a_socket_that_changes_what_a_message_says_is_found_out() {
+    let (code, verdict) = check(Manners { garble_on_socket_every: 4, ..Manners::default() }, &[]);
+    assert_eq!((code, &verdict["good"]), (Some(1), &false.into()));
+    assert!(verdict["violations"].to_string().contains("another content"), "{verdict}");
+}
+
+#[test]
+fn readers_and_writers_go_to_the_nodes_that_they_are_given() {
+    let service = Service::start(Manners::default());
+    let nowhere = "http://127.0.0.1:9";
+    let (code, verdict) =
+        check_on(&service, &["--read-url", nowhere, "--read-url", &service.url(), "--write-url", nowhere]);
+    assert_eq!(code, Some(2), "a writer that reaches nobody proves nothing: {verdict}");
+    let nodes =
+        ["--read-url", nowhere, "--read-url", &service.url(), "--write-url", nowhere, "--write-url", &service.url()];
+    let (code, verdict) = check_on(&service, &nodes);
+    assert_eq!((code, &verdict["good"]), (Some(0), &true.into()), "{verdict}");
+    assert!(verdict["ends"]["unreachable"].as_u64().unwrap() > 0, "{verdict}");
 }
 
 #[test]

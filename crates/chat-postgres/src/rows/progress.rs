@@ -17,6 +17,8 @@ pub(crate) struct ProgressColumns {
     unread_by_support: i64,
     delivered_to_user: i64,
     delivered_to_support: i64,
+    read_to_user: i64,
+    read_to_support: i64,
 }
 
 impl ProgressColumns {
@@ -29,6 +31,8 @@ impl ProgressColumns {
             unread_by_support: to_db(progress.unread_by_support),
             delivered_to_user: to_db(progress.delivered_to_user.get()),
             delivered_to_support: to_db(progress.delivered_to_support.get()),
+            read_to_user: to_db(progress.read_to_user.get()),
+            read_to_support: to_db(progress.read_to_support.get()),
         }
     }
 }

@@ -36,6 +36,8 @@ struct Sessions {
     unread_by_support: Vec<i64>,
     delivered_to_user: Vec<i64>,
     delivered_to_support: Vec<i64>,
+    read_to_user: Vec<i64>,
+    read_to_support: Vec<i64>,
     new_messages: Vec<i64>,
     responses: Vec<i64>,
     response_time_ms: Vec<i64>,
@@ -75,6 +77,8 @@ impl<'a> AppendMessages<'a> {
         sessions.unread_by_support.push(to_db(progress.unread_by_support));
         sessions.delivered_to_user.push(to_db(progress.delivered_to_user.get()));
         sessions.delivered_to_support.push(to_db(progress.delivered_to_support.get()));
+        sessions.read_to_user.push(to_db(progress.read_to_user.get()));
+        sessions.read_to_support.push(to_db(progress.read_to_support.get()));
         sessions.new_messages.push(to_db(held.statistics.messages));
         sessions.responses.push(to_db(held.statistics.responses));
         sessions.response_time_ms.push(to_db(held.statistics.response_time_ms));
@@ -119,7 +123,8 @@ impl QueryFragment<Pg> for AppendMessages<'_> {
              UPDATE chat_sessions AS s SET last_seq = i.last_seq, message_count = i.message_count, \
              waiting_since = i.waiting_since, unread_by_user = i.unread_by_user, \
              unread_by_support = i.unread_by_support, delivered_to_user = i.delivered_to_user, \
-             delivered_to_support = i.delivered_to_support FROM unnest(",
+             delivered_to_support = i.delivered_to_support, read_to_user = i.read_to_user, \
+             read_to_support = i.read_to_support FROM unnest(",
         );
         Columns::of(&mut out)
             .uuids(&sessions.ids)?
@@ -131,12 +136,15 @@ impl QueryFragment<Pg> for AppendMessages<'_> {
             .numbers(&sessions.unread_by_support)?
             .numbers(&sessions.delivered_to_user)?
             .numbers(&sessions.delivered_to_support)?
+            .numbers(&sessions.read_to_user)?
+            .numbers(&sessions.read_to_support)?
             .numbers(&sessions.new_messages)?
             .numbers(&sessions.responses)?
             .numbers(&sessions.response_time_ms)?;
         out.push_sql(
             ") AS i(id, expected, last_seq, message_count, waiting_since, unread_by_user, unread_by_support, \
-             delivered_to_user, delivered_to_support, messages, responses, response_time_ms) \
+             delivered_to_user, delivered_to_support, read_to_user, read_to_support, messages, responses, \
+             response_time_ms) \
              WHERE s.id = i.id AND s.last_seq = i.expected \
              RETURNING s.id, i.messages, i.responses, i.response_time_ms), \
              added AS (INSERT INTO chat_messages (session_id, seq, id, author_id, sender, content, created_at, \

@@ -5,6 +5,7 @@
 mod buckets;
 mod connections;
 mod contract;
+mod epoch;
 mod errors;
 mod group_commit;
 mod lost_connection;

@@ -18,8 +18,9 @@ use crate::recorder;
 use crate::support::connect;
 
 /// Tables that are read as a whole, and why.
-const SMALL: [(&str, &str); 3] = [
+const SMALL: [(&str, &str); 4] = [
     ("chat_agents", "a few hundred rows at most; the list of agents is all of them"),
+    ("chat_epoch", "one row"),
     ("chat_identity", "one row"),
     ("chat_stats", "a row per writer"),
 ];

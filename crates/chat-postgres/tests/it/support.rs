@@ -23,9 +23,13 @@ pub(crate) fn migrated() -> TestDatabase {
 
 /// A database with all migrations and no rows, which an earlier test may have had, for tests that leave the schema alone.
 pub(crate) fn reused() -> TestDatabase {
-    TestDatabase::reused("migrated", Keep::RowsOf(&["__diesel_schema_migrations", "chat_identity"]), |url| {
-        migrate::up(url).unwrap();
-    })
+    TestDatabase::reused(
+        "migrated",
+        Keep::RowsOf(&["__diesel_schema_migrations", "chat_epoch", "chat_identity"]),
+        |url| {
+            migrate::up(url).unwrap();
+        },
+    )
 }
 
 /// A connection to it.

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chat_domain::error::ReplayUnavailable;
-use chat_domain::model::{LiveEvent, Published, Seq, SessionEvent};
-use chat_domain::ports::Start;
+use chat_domain::model::{Epoch, LiveEvent, Published, Seq, SessionEvent};
+use chat_domain::ports::{Replay, Start};
 use chat_realtime::HubSettings;
-use chat_realtime::internals::{BrokenLog, Cursor, Queue, Queued, Step};
+use chat_realtime::internals::{BrokenLog, Cursor, Limits, Queue, Queued, Step, page_of, replay};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::support::{durable, typing};
+use crate::support::{durable, epoch, typing};
 
 /// Something that happens to one watcher of one session.
 #[derive(Clone, Debug)]
@@ -75,13 +75,13 @@ struct Model {
 
 impl Model {
     /// `past` changes are committed and their publications lost or still under way; then someone watches.
-    fn new(settings: HubSettings, past: u64, under_way: &BTreeSet<u64>, start: Start) -> Self {
-        let cursor = Cursor::start(start, Seq::new(past), &settings).unwrap();
+    fn new(settings: HubSettings, past: u64, under_way: &BTreeSet<u64>, start: Option<u64>) -> Self {
+        let cursor = Cursor::start(Seq::new(start.unwrap_or(past)), Seq::new(past), &settings);
         Self {
             settings,
             committed: past,
             under_way: under_way.iter().copied().filter(|seq| (1..=past).contains(seq)).collect(),
-            queue: Queue::new(settings.queue_events),
+            queue: Queue::new(Limits { events: settings.queue_events, bytes: settings.queue_bytes }),
             start: cursor.position().get(),
             cursor,
             given: Vec::new(),
@@ -153,11 +153,11 @@ impl Model {
             Log::HasAGap => {
                 events.remove(0);
                 let broken = BrokenLog { expected: after.next(), found: after.next().next() };
-                assert_eq!(self.cursor.loaded(events), Err(broken));
+                assert_eq!(self.cursor.loaded(page_of(events)), Err(broken));
                 return;
             }
         }
-        self.cursor.loaded(events).unwrap();
+        self.cursor.loaded(page_of(events)).unwrap();
     }
 
     fn give(&mut self, event: &Arc<Published>) {
@@ -181,14 +181,14 @@ impl Model {
     }
 
     fn check(&self) {
-        assert!(self.queue.len() <= self.settings.queue_events, "the queue is bounded");
+        assert!(self.queue.len() <= self.settings.queue_events as usize, "the queue is bounded");
         let most = self.settings.page_events as usize + self.settings.early_events;
         assert!(self.cursor.kept() <= most, "what the cursor keeps is bounded");
     }
 }
 
 fn settings() -> impl Strategy<Value = HubSettings> {
-    (1..12_usize, 1..6_u32, 0..6_usize).prop_map(|(queue_events, page_events, early_events)| HubSettings {
+    (1..12_u32, 1..6_u32, 0..6_usize).prop_map(|(queue_events, page_events, early_events)| HubSettings {
         queue_events,
         page_events,
         early_events,
@@ -207,9 +207,7 @@ proptest! {
         after in proptest::option::of(any::<Index>()),
         ops in vec(op(), 0..120),
     ) {
-        let start = after.map_or(Start::Now, |index| {
-            Start::After(Seq::new(index.index(usize::try_from(past).unwrap() + 1) as u64))
-        });
+        let start = after.map(|index| index.index(usize::try_from(past).unwrap() + 1) as u64);
         let mut model = Model::new(settings, past, &under_way, start);
         for op in &ops {
             model.apply(op);
@@ -223,29 +221,36 @@ proptest! {
     }
 }
 
-#[test]
-fn a_start_in_the_future_is_refused() {
-    let refused = Cursor::start(Start::After(Seq::new(6)), Seq::new(5), &HubSettings::default()).unwrap_err();
-    assert_eq!(refused, ReplayUnavailable::AheadOfSession);
+/// What someone gets of what they missed who starts at `seq` of that epoch, when the head is at 1,001.
+fn starting_at(seq: u64, theirs: Option<&str>) -> Replay {
+    let start = Start::After { seq: Seq::new(seq), epoch: theirs.map(|epoch| Epoch::parse(epoch).unwrap()) };
+    replay(&start, Seq::new(1_001), &epoch(), 1_000)
 }
 
 #[test]
-fn a_thousand_missed_events_are_replayed_and_one_more_is_refused() {
-    let settings = HubSettings::default();
-    let head = Seq::new(1_001);
-    assert!(Cursor::start(Start::After(Seq::new(1)), head, &settings).is_ok());
-    let refused = Cursor::start(Start::After(Seq::ZERO), head, &settings).unwrap_err();
-    assert_eq!(refused, ReplayUnavailable::TooManyMissed { limit: 1_000 });
+fn a_thousand_missed_events_are_replayed_and_one_more_is_not() {
+    assert_eq!(starting_at(1, None), Replay::Complete { missed: 1_000 });
+    assert_eq!(starting_at(1_001, Some("first")), Replay::Complete { missed: 0 });
+    assert_eq!(starting_at(0, None), Replay::Unavailable(ReplayUnavailable::TooManyMissed { limit: 1_000 }));
+    assert_eq!(replay(&Start::Now, Seq::new(1_001), &epoch(), 1_000), Replay::Fresh);
+}
+
+#[test]
+fn a_start_in_the_future_or_in_another_epoch_cannot_be_replayed() {
+    assert_eq!(starting_at(1_002, None), Replay::Unavailable(ReplayUnavailable::AheadOfSession));
+    for seq in [0, 1_000, 1_002] {
+        assert_eq!(starting_at(seq, Some("second")), Replay::Unavailable(ReplayUnavailable::OtherEpoch));
+    }
 }
 
 #[test]
 fn an_event_that_came_early_keeps_its_shared_form_when_the_log_is_read() {
-    let mut cursor = Cursor::start(Start::Now, Seq::ZERO, &HubSettings::default()).unwrap();
+    let mut cursor = Cursor::start(Seq::ZERO, Seq::ZERO, &HubSettings::default());
     let early = Published::new(LiveEvent::Durable(durable(2)));
     assert!(cursor.offer(Arc::clone(&early)).is_none());
     cursor.patience_over();
     assert!(matches!(cursor.step(), Step::Read { .. }));
-    cursor.loaded(vec![durable(1), durable(2)]).unwrap();
+    cursor.loaded(page_of(vec![durable(1), durable(2)])).unwrap();
     assert!(matches!(cursor.step(), Step::Give(_)));
     let Step::Give(second) = cursor.step() else { panic!("the second event is there") };
     assert!(Arc::ptr_eq(&second, &early));
@@ -253,16 +258,16 @@ fn an_event_that_came_early_keeps_its_shared_form_when_the_log_is_read() {
 
 #[test]
 fn readings_in_vain_are_counted_until_something_comes() {
-    let mut cursor = Cursor::start(Start::Now, Seq::ZERO, &HubSettings::default()).unwrap();
+    let mut cursor = Cursor::start(Seq::ZERO, Seq::ZERO, &HubSettings::default());
     cursor.lost(Seq::new(2));
     for before in 0..3 {
         assert!(matches!(cursor.step(), Step::Read { .. }));
-        cursor.loaded(Vec::new()).unwrap();
+        cursor.loaded(page_of(Vec::new())).unwrap();
         assert!(matches!(cursor.step(), Step::WaitFor { fruitless, .. } if fruitless == before + 1));
         cursor.patience_over();
     }
-    cursor.loaded(vec![durable(1)]).unwrap();
+    cursor.loaded(page_of(vec![durable(1)])).unwrap();
     assert!(matches!(cursor.step(), Step::Give(_)));
-    cursor.loaded(Vec::new()).unwrap();
+    cursor.loaded(page_of(Vec::new())).unwrap();
     assert!(matches!(cursor.step(), Step::WaitFor { fruitless: 1, .. }));
 }

@@ -10,12 +10,12 @@ use chat_realtime::HubSettings;
 use chat_testkit::fixtures;
 use tokio::sync::Barrier;
 
-use crate::support::{World, session};
+use crate::support::{World, after, session};
 
 #[tokio::test(start_paused = true)]
 async fn the_missed_events_come_first_then_the_live_ones() {
     let world = World::with_past(250);
-    let mut watcher = world.follow("alice", Start::After(Seq::new(3))).await;
+    let mut watcher = world.follow("alice", after(3)).await;
     world.happen();
     assert_eq!(watcher.positions(248).await, (4..=251).collect::<Vec<_>>());
     assert_eq!(world.log.reads(), [(Seq::new(3), 100), (Seq::new(103), 100), (Seq::new(203), 47)]);
@@ -35,12 +35,12 @@ async fn who_starts_now_hears_only_what_happens_next() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_between_the_head_and_the_stream_is_not_missed() {
-    for start in [Start::Now, Start::After(Seq::new(1)), Start::After(Seq::new(3))] {
+    for start in [Start::Now, after(1), after(3)] {
         let world = World::with_past(3);
         let meanwhile = world.clone();
         world.log.after_head(move || meanwhile.happen());
-        let mut watcher = world.follow("alice", start).await;
-        let first = if let Start::After(seq) = start { seq.get() + 1 } else { 4 };
+        let mut watcher = world.follow("alice", start.clone()).await;
+        let first = if let Start::After { seq, .. } = &start { seq.get() + 1 } else { 4 };
         assert_eq!(watcher.positions(5 - first).await, (first..=4).collect::<Vec<_>>());
     }
 }
@@ -56,12 +56,12 @@ async fn an_unknown_session_is_not_found_and_leaves_no_trace() {
 #[tokio::test(start_paused = true)]
 async fn a_start_that_cannot_be_served_is_refused_and_leaves_no_trace() {
     let world = World::with_past(1_001);
-    let ahead = world.follow_in(session(), "alice", Start::After(Seq::new(1_002))).await.unwrap_err();
+    let ahead = world.follow_in(session(), "alice", after(1_002)).await.unwrap_err();
     assert!(matches!(ahead, ChatError::ReplayUnavailable(ReplayUnavailable::AheadOfSession)));
-    let behind = world.follow_in(session(), "alice", Start::After(Seq::ZERO)).await.unwrap_err();
+    let behind = world.follow_in(session(), "alice", after(0)).await.unwrap_err();
     assert!(matches!(behind, ChatError::ReplayUnavailable(ReplayUnavailable::TooManyMissed { limit: 1_000 })));
     assert_eq!(world.hub.subscriptions(), 0);
-    assert_eq!(world.follow("alice", Start::After(Seq::new(1))).await.positions(1).await, [2]);
+    assert_eq!(world.follow("alice", after(1)).await.positions(1).await, [2]);
 }
 
 /// The gap repair is switched off by endless patience, so that only a join without gap can pass.
@@ -90,7 +90,7 @@ async fn joining_while_others_write_misses_and_doubles_nothing() {
                     for _ in 0..(round + reader * 5) % 23 {
                         tokio::task::yield_now().await;
                     }
-                    let start = if reader % 2 == 0 { Start::Now } else { Start::After(Seq::new(1)) };
+                    let start = if reader % 2 == 0 { Start::Now } else { after(1) };
                     let mut watcher = world.follow("bob", start).await;
                     everyone_watches.wait().await;
                     // The one before the writer, the writer's, and one that comes once everyone watches.

@@ -3,29 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_domain::model::{LiveEvent, Seq};
-use chat_domain::ports::{HealthProbe, Start};
+use chat_domain::model::LiveEvent;
+use chat_domain::ports::{End, HealthProbe, Start};
 use chat_realtime::{HubHealthProbe, HubSettings, run_typing_expiry};
 use chat_testkit::fixtures;
 
-use crate::support::{Heard, World, session};
+use crate::support::{Heard, Watcher, World, after, session};
 
 #[tokio::test(start_paused = true)]
 async fn shutting_down_ends_every_stream() {
     let world = World::with_past(10);
     let mut waiting = world.follow("alice", Start::Now).await;
-    let mut replaying = world.follow("bob", Start::After(Seq::ZERO)).await;
+    let mut replaying = world.follow("bob", after(0)).await;
     assert_eq!(replaying.positions(1).await, [1]);
-    let waiting = tokio::spawn(async move { waiting.stream.next().await });
+    let waiting = tokio::spawn(async move { waiting.end().await });
     tokio::task::yield_now().await;
     world.hub.shutdown();
     let waiting = tokio::time::timeout(Duration::from_secs(1), waiting).await.expect("one that waits is woken");
-    assert!(waiting.unwrap().unwrap().is_none());
-    assert!(replaying.stream.next().await.unwrap().is_none(), "one with events left ends all the same");
+    assert_eq!(waiting.unwrap(), End::Stopping);
+    assert_eq!(replaying.end().await, End::Stopping, "one with events left ends all the same");
     world.happen();
-    assert!(replaying.stream.next().await.unwrap().is_none());
-    let mut late = world.follow("carol", Start::After(Seq::ZERO)).await;
-    assert!(late.stream.next().await.unwrap().is_none(), "one that begins later ends at once");
+    assert_eq!(replaying.end().await, End::Stopping);
+    let mut late = world.follow("carol", after(0)).await;
+    assert_eq!(late.end().await, End::Stopping, "one that begins later ends at once");
     assert_eq!((world.hub.subscriptions(), world.hub.sessions()), (0, 0));
 }
 
@@ -33,13 +33,13 @@ async fn shutting_down_ends_every_stream() {
 async fn shutting_down_does_not_wait_for_the_log() {
     let world = World::with_past(10);
     world.log.slow_down(Duration::from_hours(1));
-    let mut watcher = world.follow("alice", Start::After(Seq::ZERO)).await;
-    let reading = tokio::spawn(async move { watcher.stream.next().await });
+    let mut watcher = world.follow("alice", after(0)).await;
+    let reading = tokio::spawn(async move { watcher.end().await });
     tokio::task::yield_now().await;
     assert_eq!(world.log.reads().len(), 1);
     world.hub.shutdown();
     let ended = tokio::time::timeout(Duration::from_secs(1), reading).await.expect("it ends at once");
-    assert!(ended.unwrap().unwrap().is_none());
+    assert_eq!(ended.unwrap(), End::Stopping);
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,7 +101,7 @@ async fn no_event_reaches_a_stream_of_another_session() {
     assert_eq!(here.next().await, Heard::Typing("bob".to_owned(), true));
     here.hears_nothing_for(Duration::from_secs(1)).await;
     for seq in [2, 3] {
-        let event = there.stream.next().await.unwrap().unwrap();
+        let event = there.event().await;
         assert_eq!((event.event().session_id(), Heard::of(&event)), (other, Heard::Seq(seq)));
     }
     there.hears_nothing_for(Duration::from_secs(1)).await;
@@ -113,8 +113,8 @@ async fn all_watchers_share_one_event() {
     let mut first = world.follow("alice", Start::Now).await;
     let mut second = world.follow("bob", Start::Now).await;
     world.happen();
-    let [first, second] = [&mut first, &mut second].map(|watcher| watcher.stream.next());
-    let (first, second) = (first.await.unwrap().unwrap(), second.await.unwrap().unwrap());
+    let [first, second] = [&mut first, &mut second].map(Watcher::event);
+    let (first, second) = (first.await, second.await);
     assert!(Arc::ptr_eq(&first, &second));
     assert!(matches!(first.event(), LiveEvent::Durable(event) if event.session_id == session()));
 }

@@ -2,11 +2,14 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "in a test, a panic is a failed test")]
 
+mod connections;
 mod cursor_model;
 mod joining;
 mod lifecycle;
+mod lost_and_found;
 mod queue;
 mod repair;
 mod store;
 mod support;
+mod tickets;
 mod typing;

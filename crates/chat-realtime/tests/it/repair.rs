@@ -7,7 +7,7 @@ use chat_domain::ports::Start;
 use chat_realtime::HubSettings;
 use tokio::time::Instant;
 
-use crate::support::{Heard, World, durable};
+use crate::support::{Heard, World, after, durable};
 
 #[tokio::test(start_paused = true)]
 async fn a_watcher_who_falls_behind_catches_up_from_the_log() {
@@ -84,8 +84,8 @@ async fn patience_ends_in_time_also_when_the_future_is_dropped_again_and_again()
     let before = Instant::now();
     let mut dropped = 0;
     let first = loop {
-        match tokio::time::timeout(Duration::from_millis(7), watcher.stream.next()).await {
-            Ok(event) => break Heard::of(&event.unwrap().unwrap()),
+        match tokio::time::timeout(Duration::from_millis(7), watcher.event()).await {
+            Ok(event) => break Heard::of(&event),
             Err(_) => dropped += 1,
         }
         assert!(dropped < 100, "the gap is never repaired");
@@ -99,11 +99,11 @@ async fn patience_ends_in_time_also_when_the_future_is_dropped_again_and_again()
 async fn a_slow_reading_goes_on_when_the_future_is_dropped() {
     let world = World::with_past(5);
     world.log.slow_down(Duration::from_millis(100));
-    let mut watcher = world.follow("alice", Start::After(Seq::ZERO)).await;
+    let mut watcher = world.follow("alice", after(0)).await;
     let mut dropped = 0;
     let first = loop {
-        match tokio::time::timeout(Duration::from_millis(7), watcher.stream.next()).await {
-            Ok(event) => break Heard::of(&event.unwrap().unwrap()),
+        match tokio::time::timeout(Duration::from_millis(7), watcher.event()).await {
+            Ok(event) => break Heard::of(&event),
             Err(_) => dropped += 1,
         }
         assert!(dropped < 100, "the reading never ends");
@@ -115,10 +115,10 @@ async fn a_slow_reading_goes_on_when_the_future_is_dropped() {
 #[tokio::test(start_paused = true)]
 async fn a_failing_log_is_an_error_that_the_next_call_gets_over() {
     let world = World::with_past(3);
-    let mut watcher = world.follow("alice", Start::After(Seq::new(1))).await;
+    let mut watcher = world.follow("alice", after(1)).await;
     world.log.fail(true);
     for _ in 0..3 {
-        assert!(watcher.stream.next().await.is_err());
+        assert!(watcher.hear().await.is_err());
         world.happen();
     }
     world.log.fail(false);
@@ -133,7 +133,7 @@ async fn a_log_that_fails_after_an_overflow_loses_nothing() {
         world.happen();
     }
     world.log.fail(true);
-    assert!(watcher.stream.next().await.is_err());
+    assert!(watcher.hear().await.is_err());
     world.happen();
     world.log.fail(false);
     assert_eq!(watcher.positions(301).await, (2..=302).collect::<Vec<_>>());
@@ -164,8 +164,8 @@ async fn dropping_the_future_at_any_moment_loses_nothing() {
     let mut seen = Vec::new();
     while seen.last() != Some(&(EVENTS + 1)) {
         tokio::select! {
-            event = watcher.stream.next() => {
-                if let Heard::Seq(seq) = Heard::of(&event.unwrap().unwrap()) {
+            event = watcher.event() => {
+                if let Heard::Seq(seq) = Heard::of(&event) {
                     seen.push(seq);
                 }
             }

@@ -4,20 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::model::{LiveEvent, Seq, SessionEvent};
-use chat_domain::ports::{EventLog, EventStream, Follow, MessageRepository, SessionFeed, SessionRepository, Start};
+use chat_domain::ports::{EventLog, MessageRepository, SessionFeed, SessionRepository};
 use chat_realtime::{Hub, HubFeed, HubSettings};
 use chat_testkit::{FixedClock, MemoryStore, fixtures};
+
+use crate::support::{Watcher, after, epoch, follow};
 
 const WRITERS: u64 = 4;
 const MESSAGES: u64 = 50;
 /// The opening and every message.
 const LAST: u64 = 1 + WRITERS * MESSAGES;
 
-async fn durable_up_to_last(stream: &mut Box<dyn EventStream>) -> Vec<SessionEvent> {
+async fn durable_up_to_last(watcher: &mut Watcher) -> Vec<SessionEvent> {
     let mut events: Vec<SessionEvent> = Vec::new();
     while events.last().is_none_or(|event| event.seq.get() < LAST) {
-        let next = tokio::time::timeout(Duration::from_secs(30), stream.next()).await.expect("an event comes");
-        if let LiveEvent::Durable(event) = next.unwrap().unwrap().event() {
+        let next = tokio::time::timeout(Duration::from_secs(30), watcher.event()).await.expect("an event comes");
+        if let LiveEvent::Durable(event) = next.event() {
             events.push(event.clone());
         }
     }
@@ -32,7 +34,7 @@ async fn every_stream_says_what_the_log_of_the_store_says() {
         let settings = HubSettings { queue_events: 8, patience: Duration::from_hours(1), ..HubSettings::default() };
         let hub = Hub::new(settings, Arc::new(FixedClock::new()));
         let store = MemoryStore::new(Arc::clone(&hub) as _);
-        let feed = HubFeed::new(Arc::clone(&hub), Arc::clone(&store) as _);
+        let feed = HubFeed::new(Arc::clone(&hub), Arc::clone(&store) as _, epoch());
         let session = fixtures::new_session(1);
         let id = session.id;
         store.open(session, fixtures::alice(), None).await.unwrap();
@@ -50,9 +52,9 @@ async fn every_stream_says_what_the_log_of_the_store_says() {
         for viewer in [fixtures::alice(), fixtures::root()] {
             let (feed, store) = (Arc::clone(&feed), Arc::clone(&store));
             tasks.spawn(async move {
-                let follow = Follow { session: id, viewer: viewer.id, start: Start::After(Seq::ZERO) };
-                let mut stream = feed.follow(follow).await.unwrap();
-                let seen = durable_up_to_last(&mut stream).await;
+                let follow = follow(id, viewer.id.as_str(), after(0));
+                let mut watcher = Watcher::of(feed.follow(follow).await.unwrap());
+                let seen = durable_up_to_last(&mut watcher).await;
                 assert_eq!(seen, store.read(id, Seq::ZERO, u32::MAX).await.unwrap());
             });
         }

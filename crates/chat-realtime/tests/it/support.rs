@@ -1,22 +1,41 @@
 //! A log that tests can break, and a hub and a feed on top of it.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_domain::error::{ChatError, Result};
 use chat_domain::model::{
-    Change, ChatMessage, ChatSession, Delivery, LiveEvent, MessageId, Party, Published, Seq, SessionEvent, SessionId,
-    Timestamp, TypingEvent, UserId,
+    Change, ChatMessage, ChatSession, ConnectionId, Delivery, Epoch, LiveEvent, MessageId, Party, Published, Seq,
+    SessionEvent, SessionId, Timestamp, TypingEvent, UserId,
 };
-use chat_domain::ports::{Clock, EventLog, EventStream, Follow, Notifier, SessionFeed, Start};
+use chat_domain::ports::{
+    Clock, End, EventLog, EventStream, Follow, Following, Heard as Said, Notifier, Opening, Otherwise, SessionFeed,
+    Start,
+};
 use chat_realtime::{Hub, HubFeed, HubSettings};
 use chat_testkit::fixtures;
 
 /// The session that most tests are about.
 pub(crate) fn session() -> SessionId {
     fixtures::session_id(1)
+}
+
+/// The epoch of every log here.
+pub(crate) fn epoch() -> Epoch {
+    Epoch::parse("first").unwrap()
+}
+
+/// Right after this position, of whatever epoch.
+pub(crate) fn after(seq: u64) -> Start {
+    Start::After { seq: Seq::new(seq), epoch: None }
+}
+
+/// Connection `n`.
+pub(crate) fn connection(n: u64) -> ConnectionId {
+    ConnectionId::new(fixtures::uuid(fixtures::Kind::Generated, n))
 }
 
 /// A person.
@@ -48,6 +67,7 @@ struct Inner {
     events: HashMap<SessionId, Vec<SessionEvent>>,
     failing: bool,
     reads: Vec<(Seq, u32)>,
+    compared: Vec<usize>,
     slow: Option<Duration>,
     after_head: Option<Hook>,
 }
@@ -57,8 +77,14 @@ impl FakeLog {
         let mut inner = self.inner.lock().unwrap();
         let events = inner.events.entry(session).or_default();
         let seq = Seq::new(events.len() as u64 + 1);
-        let event =
-            SessionEvent { session_id: session, seq, at: fixtures::start(), actor: user("alice"), change: change(seq) };
+        let event = SessionEvent {
+            session_id: session,
+            seq,
+            at: fixtures::start(),
+            actor: user("alice"),
+            key: None,
+            change: change(seq),
+        };
         events.push(event.clone());
         event
     }
@@ -75,6 +101,11 @@ impl FakeLog {
     /// Does something right after the next head has been read and before the reader learns of it.
     pub(crate) fn after_head(&self, hook: impl FnOnce() + Send + 'static) {
         self.inner.lock().unwrap().after_head = Some(Box::new(hook));
+    }
+
+    /// How many sessions were compared at each of the moments when the heads of several were asked for.
+    pub(crate) fn compared(&self) -> Vec<usize> {
+        self.inner.lock().unwrap().compared.clone()
     }
 
     /// The readings so far: after which position, and how many at most.
@@ -116,6 +147,20 @@ impl EventLog for FakeLog {
         Ok(events.iter().filter(|event| event.seq > after).take(limit as usize).cloned().collect())
     }
 
+    async fn heads(&self, sessions: Vec<SessionId>) -> Result<Vec<(SessionId, Seq)>> {
+        let mut inner = self.inner.lock().unwrap();
+        inner.compared.push(sessions.len());
+        if inner.failing {
+            return Err(ChatError::unavailable("the test says so"));
+        }
+        let head = |id: SessionId| inner.events.get(&id).map(|events| (id, Seq::new(events.len() as u64)));
+        Ok(sessions.into_iter().filter_map(head).collect())
+    }
+
+    async fn epoch(&self) -> Result<Epoch> {
+        Ok(epoch())
+    }
+
     async fn position_of(&self, _: SessionId, _: MessageId) -> Result<Option<Seq>> {
         Ok(None)
     }
@@ -137,7 +182,7 @@ impl World {
     pub(crate) fn with(settings: HubSettings) -> Self {
         let log = Arc::new(FakeLog::default());
         let hub = Hub::new(settings, Arc::new(RuntimeClock { started: tokio::time::Instant::now() }));
-        let feed = HubFeed::new(Arc::clone(&hub), Arc::clone(&log) as _);
+        let feed = HubFeed::new(Arc::clone(&hub), Arc::clone(&log) as _, epoch());
         Self { hub, log, feed }
     }
 
@@ -192,9 +237,14 @@ impl World {
     }
 
     pub(crate) async fn follow_in(&self, session: SessionId, viewer: &str, start: Start) -> Result<Watcher> {
-        let follow = Follow { session, viewer: user(viewer), start };
-        Ok(Watcher { stream: self.feed.follow(follow).await? })
+        let follow = follow(session, viewer, start);
+        Ok(Watcher::of(self.feed.follow(follow).await?))
     }
+}
+
+/// A wish to watch a session; what cannot be replayed is refused.
+pub(crate) fn follow(session: SessionId, viewer: &str, start: Start) -> Follow {
+    Follow { session, connection: connection(0), viewer: user(viewer), start, otherwise: Otherwise::Refuse }
 }
 
 /// A message event at that position.
@@ -216,7 +266,7 @@ fn message(session_id: SessionId, seq: Seq) -> Change {
 pub(crate) fn durable(seq: u64) -> SessionEvent {
     let seq = Seq::new(seq);
     let change = message(session(), seq);
-    SessionEvent { session_id: session(), seq, at: fixtures::start(), actor: user("alice"), change }
+    SessionEvent { session_id: session(), seq, at: fixtures::start(), actor: user("alice"), key: None, change }
 }
 
 /// Someone types in session 1.
@@ -242,14 +292,41 @@ impl Heard {
 
 /// A stream and the ways tests listen to it.
 pub(crate) struct Watcher {
-    pub(crate) stream: Box<dyn EventStream>,
+    pub(crate) opening: Opening,
+    stream: Box<dyn EventStream>,
 }
 
 impl Watcher {
+    pub(crate) fn of(Following { opening, stream }: Following) -> Self {
+        Self { opening, stream }
+    }
+
+    /// What the stream says next.
+    pub(crate) async fn hear(&mut self) -> Result<Said> {
+        poll_fn(|context| self.stream.poll_next(context)).await
+    }
+
+    /// The next event; fails when the stream ends or the log does.
+    pub(crate) async fn event(&mut self) -> Arc<Published> {
+        match self.hear().await.unwrap() {
+            Said::Event(event) => event,
+            Said::Ended(end) => panic!("it ended: {end:?}"),
+        }
+    }
+
+    /// How the stream ends; fails when an event comes instead, or nothing.
+    pub(crate) async fn end(&mut self) -> End {
+        let said = tokio::time::timeout(Duration::from_secs(20), self.hear()).await.expect("it ends").unwrap();
+        match said {
+            Said::Event(event) => panic!("{:?} instead of the end", Heard::of(&event)),
+            Said::Ended(end) => end,
+        }
+    }
+
     /// The next event; fails when none comes. With paused time the waiting takes no time.
     pub(crate) async fn next(&mut self) -> Heard {
-        let next = tokio::time::timeout(Duration::from_secs(20), self.stream.next());
-        Heard::of(&next.await.expect("an event comes").unwrap().expect("the hub still serves"))
+        let next = tokio::time::timeout(Duration::from_secs(20), self.event());
+        Heard::of(&next.await.expect("an event comes"))
     }
 
     /// The next `count` durable positions; fails when anything else comes.
@@ -266,8 +343,8 @@ impl Watcher {
 
     /// Fails when anything comes within `wait`.
     pub(crate) async fn hears_nothing_for(&mut self, wait: Duration) {
-        if let Ok(next) = tokio::time::timeout(wait, self.stream.next()).await {
-            panic!("heard {:?}", next.unwrap().map(|event| Heard::of(&event)));
+        if let Ok(next) = tokio::time::timeout(wait, self.hear()).await {
+            panic!("heard {next:?}");
         }
     }
 }

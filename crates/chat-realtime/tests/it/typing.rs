@@ -53,8 +53,8 @@ async fn repeated_typing_is_spread_every_two_seconds() {
     let mut heard_at = Vec::new();
     for _ in 0..21 {
         world.type_as("bob", true);
-        if let Ok(event) = tokio::time::timeout(Duration::from_millis(200), alice.stream.next()).await {
-            assert_eq!(Heard::of(&event.unwrap().unwrap()), types("bob"));
+        if let Ok(event) = tokio::time::timeout(Duration::from_millis(200), alice.event()).await {
+            assert_eq!(Heard::of(&event), types("bob"));
             heard_at.push(started.elapsed().as_millis());
             advance(Duration::from_millis(200)).await;
         }

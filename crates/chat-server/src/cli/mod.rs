@@ -1,7 +1,9 @@
 //! The command line: one file per command.
 
 mod agents;
+mod asyncapi;
 mod check_config;
+mod epoch;
 mod migrate;
 mod openapi;
 mod reference;
@@ -43,6 +45,10 @@ enum Task {
     CheckConfig,
     /// Print the OpenAPI document.
     Openapi,
+    /// Print the AsyncAPI document.
+    Asyncapi,
+    /// Show which history clients' positions belong to, or begin a new one after restoring a backup.
+    Epoch(epoch::Arguments),
     /// Print the reference document of the configuration.
     #[command(hide = true)]
     ConfigReference,
@@ -71,6 +77,8 @@ pub(crate) fn run(
         Task::Agents(arguments) => agents::run(&Config::load(options)?, arguments, out),
         Task::CheckConfig => check_config::run(&Config::load(options)?, &command, &matches, out),
         Task::Openapi => openapi::run(out),
+        Task::Asyncapi => asyncapi::run(out),
+        Task::Epoch(arguments) => epoch::run(&Config::load(options)?, &arguments, out),
         Task::ConfigReference => reference::configuration(&command, out),
         Task::MetricsReference => reference::metrics(out),
     }

@@ -4,6 +4,7 @@ mod environment;
 mod error;
 mod options;
 mod postgres_url;
+mod redis_url;
 pub(crate) mod reference;
 pub(crate) mod units;
 mod values;
@@ -13,7 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread;
 
-use chat_domain::model::Role;
+use chat_domain::model::{ConnectionLimits, Role};
 use chat_domain::service::Rules;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -21,6 +22,7 @@ pub(crate) use environment::reject_unknown_variables;
 pub(crate) use error::ConfigError;
 pub(crate) use options::Options;
 pub(crate) use postgres_url::PostgresUrl;
+pub(crate) use redis_url::RedisUrl;
 pub(crate) use values::{AdminListen, AttachmentsUrl, DatabaseUrl, LogFilter, LogFormat, Switch};
 
 /// The shortest secret for HS256: as long as the hash (RFC 7518, 3.2).
@@ -45,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) page_cache: u64,
     pub(crate) migrate: Switch,
     pub(crate) attachments_url: AttachmentsUrl,
+    pub(crate) redis_url: Option<RedisUrl>,
+    pub(crate) redis_prefix: String,
     pub(crate) max_files: u16,
     pub(crate) max_file_size: u64,
     pub(crate) max_message_size: u64,
@@ -105,6 +109,15 @@ impl Config {
                  PostgreSQL with --database-url",
             ));
         }
+        let redis_url = options.redis_url.as_deref().map(RedisUrl::parse).transpose();
+        let redis_url = redis_url.map_err(|problem| ConfigError::new("redis_url", problem))?;
+        if redis_url.is_some() && matches!(database_url, DatabaseUrl::Sqlite(_)) {
+            return Err(ConfigError::new(
+                "redis_url",
+                "joins several servers on one PostgreSQL database, and an SQLite file has one server; leave the option \
+                 out, or choose PostgreSQL with --database-url",
+            ));
+        }
         Ok(Self {
             listen: options.listen,
             admin_listen: options.admin_listen,
@@ -122,6 +135,8 @@ impl Config {
             page_cache: options.page_cache,
             migrate: options.migrate,
             attachments_url,
+            redis_url,
+            redis_prefix: options.redis_prefix,
             max_files: options.max_files,
             max_file_size: options.max_file_size,
             max_message_size: options.max_message_size,
@@ -164,6 +179,7 @@ impl Config {
             max_files: usize::from(self.max_files),
             max_file_bytes: self.max_file_size,
             max_message_bytes: self.max_message_size,
+            connections: ConnectionLimits::default(),
         }
     }
 
@@ -187,6 +203,8 @@ impl Config {
             page_cache,
             migrate,
             attachments_url,
+            redis_url,
+            redis_prefix,
             max_files,
             max_file_size,
             max_message_size,
@@ -221,6 +239,8 @@ impl Config {
             ("page_cache", units::show_size(*page_cache)),
             ("migrate", migrate.to_string()),
             ("attachments_url", attachments_url.to_string()),
+            ("redis_url", or_unset(redis_url.as_ref().map(ToString::to_string))),
+            ("redis_prefix", redis_prefix.clone()),
             ("max_files", max_files.to_string()),
             ("max_file_size", units::show_size(*max_file_size)),
             ("max_message_size", units::show_size(*max_message_size)),

@@ -105,6 +105,18 @@ pub(crate) struct Options {
     #[arg(value_parser = values::attachments_url, global = true, help_heading = "Data")]
     pub(crate) attachments_url: Option<AttachmentsUrl>,
 
+    /// The Redis server through which several servers on one PostgreSQL database tell each other at once what happens,
+    /// such as `redis://:secret@redis.example.com:6379/0`. Prefer the variable where it holds a password.
+    #[arg(long, env = "CHAT_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(global = true, help_heading = "Several servers")]
+    pub(crate) redis_url: Option<String>,
+
+    /// What the names of channels and keys in Redis begin with. Servers of different databases on one Redis need
+    /// different ones.
+    #[arg(long, env = "CHAT_REDIS_PREFIX", value_name = "NAME", default_value = "chat")]
+    #[arg(value_parser = values::redis_prefix, global = true, help_heading = "Several servers")]
+    pub(crate) redis_prefix: String,
+
     /// The most files a message may have.
     #[arg(long, env = "CHAT_MAX_FILES", value_name = "NUMBER", default_value = "10")]
     #[arg(value_parser = values::count::<u16, 1000>, global = true, help_heading = "Limits")]
@@ -163,7 +175,7 @@ pub(crate) struct Options {
 }
 
 /// The defaults that are worked out when the server starts, in words. Options that are simply unset say so here.
-pub(crate) const DERIVED_DEFAULTS: [(&str, &str); 12] = [
+pub(crate) const DERIVED_DEFAULTS: [(&str, &str); 13] = [
     ("public_url", "taken from each request"),
     ("cors_origins", "none"),
     ("workers", "one for each core"),
@@ -171,6 +183,7 @@ pub(crate) const DERIVED_DEFAULTS: [(&str, &str); 12] = [
     ("database_readers", "SQLite: one for each core, at least 2; PostgreSQL: 2 for each core, at most 16"),
     ("database_writers", "SQLite: 1; PostgreSQL: 1 for every 4 cores, at least 1"),
     ("attachments_url", "file://<data dir>/attachments"),
+    ("redis_url", "unset: live events stay within this server"),
     ("jwt_secret", "unset, which means development mode"),
     ("jwt_issuer", "unset, not checked"),
     ("jwt_audience", "unset, not checked"),

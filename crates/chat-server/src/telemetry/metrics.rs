@@ -72,7 +72,58 @@ pub(crate) const GROUPS: &[Group] = &[
                  socket is part of it; an upload is.",
             ),
             gauge("chat_http_requests_in_flight", &[], "Requests that are being answered."),
-            gauge("chat_sockets_open", &[], "Open WebSockets."),
+        ],
+    },
+    Group {
+        title: "Sockets",
+        metrics: &[
+            gauge("chat_sockets_open", &["mode"], "Open WebSockets; `mode` is `base` or `extended`."),
+            counter(
+                "chat_sockets_closed_total",
+                &["code"],
+                "Sockets that this server closed, by the code in the close frame. Those whose clients went away by \
+                 themselves are not among them.",
+            ),
+            counter("chat_socket_frames_written_total", &[], "Frames that sockets wrote."),
+            counter("chat_socket_bytes_written_total", &[], "Bytes of these frames."),
+            gauge("chat_subscriptions", &[], "Streams of sessions, one for each open socket; counted once a second."),
+            gauge("chat_sessions_watched", &[], "Sessions with at least one stream; counted once a second."),
+            counter(
+                "chat_watcher_overflows_total",
+                &[],
+                "Times that a stream's queue was full and dropped: its socket then reads the database.",
+            ),
+            counter("chat_catch_up_events_total", &[], "Events read from the database for sockets that missed them."),
+            counter(
+                "chat_repair_sessions_compared_total",
+                &[],
+                "Watched sessions that were compared with the database.",
+            ),
+            counter("chat_repair_sessions_repaired_total", &[], "Those among them that had missed something."),
+        ],
+    },
+    Group {
+        title: "Other servers (with `CHAT_REDIS_URL`)",
+        metrics: &[
+            gauge("chat_redis_connected", &[], "1 while the other servers can be heard, else 0."),
+            counter("chat_redis_reconnects_total", &[], "Connections for events that were made anew."),
+            counter("chat_redis_published_total", &[], "Events that were handed to Redis."),
+            counter(
+                "chat_redis_dropped_total",
+                &[],
+                "Events that were not, since Redis was away or slow; the other servers read them from the database.",
+            ),
+            counter("chat_redis_received_total", &[], "Events that came from other servers."),
+            counter("chat_redis_unreadable_total", &[], "Messages on our channels that are not ours."),
+            counter("chat_redis_gaps_total", &[], "Times that something from another server was found missing."),
+            counter("chat_redis_overflows_total", &[], "Times that more came from Redis than could be kept."),
+            gauge("chat_redis_queue_length", &[], "Events that wait for Redis."),
+            histogram("chat_redis_publish_batch_size", WRITES, &[], "Events that were handed to Redis together."),
+            counter(
+                "chat_redis_fallbacks_total",
+                &["what"],
+                "Tickets and connections for which this server decided alone, since Redis was away or slow.",
+            ),
         ],
     },
     Group {

@@ -21,6 +21,8 @@ pub(crate) struct ProgressColumns {
     unread_by_support: i64,
     delivered_to_user: i64,
     delivered_to_support: i64,
+    read_to_user: i64,
+    read_to_support: i64,
 }
 
 impl ProgressColumns {
@@ -33,6 +35,8 @@ impl ProgressColumns {
             unread_by_support: to_db(progress.unread_by_support),
             delivered_to_user: to_db(progress.delivered_to_user.get()),
             delivered_to_support: to_db(progress.delivered_to_support.get()),
+            read_to_user: to_db(progress.read_to_user.get()),
+            read_to_support: to_db(progress.read_to_support.get()),
         }
     }
 }
@@ -69,6 +73,10 @@ impl QueryFragment<Sqlite> for SaveProgress {
         out.push_bind_param::<BigInt, _>(&columns.delivered_to_user)?;
         out.push_sql(", delivered_to_support = ");
         out.push_bind_param::<BigInt, _>(&columns.delivered_to_support)?;
+        out.push_sql(", read_to_user = ");
+        out.push_bind_param::<BigInt, _>(&columns.read_to_user)?;
+        out.push_sql(", read_to_support = ");
+        out.push_bind_param::<BigInt, _>(&columns.read_to_support)?;
         out.push_sql(" WHERE id = ");
         out.push_bind_param::<Binary, _>(&self.id)
     }

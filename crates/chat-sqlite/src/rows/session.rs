@@ -31,6 +31,8 @@ pub(crate) struct SessionRow {
     unread_by_support: i64,
     delivered_to_user: i64,
     delivered_to_support: i64,
+    read_to_user: i64,
+    read_to_support: i64,
 }
 
 impl TryFrom<SessionRow> for ChatSession {
@@ -63,6 +65,8 @@ impl TryFrom<SessionRow> for ChatSession {
                 unread_by_support: from_db("chat_sessions.unread_by_support", row.unread_by_support)?,
                 delivered_to_user: seq_from_db("chat_sessions.delivered_to_user", row.delivered_to_user)?,
                 delivered_to_support: seq_from_db("chat_sessions.delivered_to_support", row.delivered_to_support)?,
+                read_to_user: seq_from_db("chat_sessions.read_to_user", row.read_to_user)?,
+                read_to_support: seq_from_db("chat_sessions.read_to_support", row.read_to_support)?,
             },
         })
     }

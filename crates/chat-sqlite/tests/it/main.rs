@@ -5,6 +5,7 @@
 mod contract;
 mod counters;
 mod durability;
+mod epoch;
 mod group_commit;
 mod identity;
 mod migrations;

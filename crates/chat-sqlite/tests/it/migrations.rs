@@ -5,8 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
+use chat_domain::model::Seq;
+use chat_domain::ports::{EventLog as _, MessageRepository as _, SessionRepository as _};
 use chat_sqlite::{OpenError, SqliteConfig, SqliteStore, migrate};
 use chat_testkit::RecordingNotifier;
+use chat_testkit::fixtures::{alice, at, draft, message_id, new_session, root};
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
 
@@ -104,6 +107,30 @@ async fn a_store_with_pending_migrations_does_not_open() {
         }
         other => panic!("{other}"),
     }
+}
+
+#[tokio::test]
+async fn a_session_from_before_the_marks_is_read_up_to_a_position() {
+    let place = Place::migrated();
+    let store = place.open().await;
+    let id = store.sessions.open(new_session(1), alice(), None).await.unwrap().session.id;
+    for n in 1..=4 {
+        store.messages.append(draft(id, &alice(), n)).await.unwrap();
+    }
+    let read_by_id = vec![message_id(1), message_id(3)];
+    store.messages.mark_read(id, root(), read_by_id, at(10)).await.unwrap();
+    let epoch = store.events.epoch().await.unwrap();
+    store.close().await;
+    migrate::down(place.path(), 2).unwrap();
+    migrate::up(place.path()).unwrap();
+
+    let store = place.open().await;
+    let receipt = store.messages.mark_read_up_to(id, root(), Seq::new(9), at(20)).await.unwrap().unwrap();
+    assert_eq!(receipt.messages, [message_id(2), message_id(4)]);
+    let progress = store.sessions.find(id).await.unwrap().unwrap().progress;
+    assert_eq!((progress.unread_by_support, progress.read_to_support), (0, Seq::new(6)));
+    assert_ne!(store.events.epoch().await.unwrap(), epoch);
+    store.close().await;
 }
 
 #[tokio::test]

@@ -1,10 +1,17 @@
 //! What every `EventLog` tells.
 
-use chat_domain::model::{Change, ChatMessage, Delivery, MessageDraft, Seq, SessionAction, SessionId};
+use std::sync::Arc;
 
-use super::checks::{assert_published_as_logged, messages_in, whole_history};
+use chat_domain::model::{
+    Change, ChatMessage, Delivery, IdempotencyKey, MessageDraft, Seq, SessionAction, SessionEvent, SessionId,
+};
+use chat_domain::ports::MAX_HEADS;
+
+use super::checks::{assert_published_as_logged, at_once, messages_in, whole_history};
 use super::{StoreUnderTest, contract_cases};
-use crate::fixtures::{alice, at, attachment, bob, carol, draft, message_id, root, session_id, transfer};
+use crate::fixtures::{
+    alice, at, attachment, bob, carol, draft, idempotency, keyed, message_id, new_session, root, session_id, transfer,
+};
 
 contract_cases! { $ event_log_contract for event_log on crate::contract::StoreUnderTest:
     an_unknown_session_has_no_head_and_no_changes,
@@ -12,11 +19,16 @@ contract_cases! { $ event_log_contract for event_log on crate::contract::StoreUn
     changes_are_read_right_after_a_position_without_gap,
     fewer_changes_than_asked_for_mean_the_end,
     nothing_comes_after_the_end_or_a_far_away_position,
+    the_heads_are_those_of_the_sessions_that_exist,
+    a_session_that_is_named_twice_has_one_head,
+    as_many_heads_as_may_be_asked_for_are_told_at_once,
     the_log_replays_what_was_published,
     a_replayed_message_is_as_it_was_sent,
+    a_message_has_its_authors_key_and_nothing_else_has_one,
     a_replayed_change_shows_the_session_as_it_was_then,
     a_message_has_its_position,
     what_is_no_message_of_the_session_has_no_position,
+    the_epoch_stays_whatever_happens_in_the_sessions,
 }
 
 /// A session with one change of every kind, and two messages.
@@ -24,7 +36,7 @@ async fn eventful(store: &StoreUnderTest, n: u64) -> SessionId {
     let id = store.held_by_bob(n).await;
     let files = vec![attachment(10 * n, b"one"), attachment(10 * n + 1, b"two")];
     let first = MessageDraft { attachments: files, ..draft(id, &alice(), 10 * n) };
-    store.messages.append(first).await.unwrap();
+    store.messages.append(keyed(first, KEY)).await.unwrap();
     store.messages.mark_delivered(id, bob(), Seq::new(3), at(20)).await.unwrap();
     store.on_duty(&carol()).await;
     store.change(id, &root(), transfer(&carol())).await;
@@ -37,6 +49,9 @@ async fn eventful(store: &StoreUnderTest, n: u64) -> SessionId {
 }
 
 const CHANGES: u64 = 10;
+
+/// The key of the first message of an eventful session.
+const KEY: &str = "a-key";
 
 async fn an_unknown_session_has_no_head_and_no_changes(store: &StoreUnderTest) {
     store.waiting(1).await;
@@ -52,6 +67,44 @@ async fn the_head_is_the_position_of_the_newest_change(store: &StoreUnderTest) {
     assert_eq!(store.events.head(id).await.unwrap(), Some(Seq::new(2)));
     store.change(id, &alice(), SessionAction::Close).await;
     assert_eq!(store.events.head(id).await.unwrap(), Some(Seq::new(3)));
+}
+
+/// What the store says of some sessions, in their order.
+async fn heads(store: &StoreUnderTest, sessions: Vec<SessionId>) -> Vec<(SessionId, u64)> {
+    let mut heads: Vec<_> = store.events.heads(sessions).await.unwrap();
+    heads.sort();
+    heads.into_iter().map(|(id, seq)| (id, seq.get())).collect()
+}
+
+async fn the_heads_are_those_of_the_sessions_that_exist(store: &StoreUnderTest) {
+    let busy = eventful(store, 1).await;
+    let waiting = store.waiting(2).await;
+    store.waiting(3).await;
+    assert_eq!(heads(store, vec![session_id(9), waiting, busy]).await, [(busy, CHANGES), (waiting, 1)]);
+    assert_eq!(heads(store, vec![session_id(9)]).await, []);
+    assert_eq!(heads(store, Vec::new()).await, []);
+}
+
+async fn a_session_that_is_named_twice_has_one_head(store: &StoreUnderTest) {
+    let ids = [store.waiting(1).await, store.waiting(2).await];
+    let named = (0..MAX_HEADS).map(|n| ids[n % 2]).collect();
+    assert_eq!(heads(store, named).await, ids.map(|id| (id, 1)));
+}
+
+async fn as_many_heads_as_may_be_asked_for_are_told_at_once(store: &StoreUnderTest) {
+    let many = MAX_HEADS as u64;
+    let open = |worker: u64| {
+        let sessions = Arc::clone(&store.sessions);
+        async move {
+            for n in (worker..many).step_by(10) {
+                sessions.open(new_session(n), alice(), None).await.unwrap();
+            }
+        }
+    };
+    at_once((0..10).map(open)).await;
+    store.say(session_id(7), &alice(), 1).await;
+    let expected: Vec<_> = (0..many).map(|n| (session_id(n), if n == 7 { 2 } else { 1 })).collect();
+    assert_eq!(heads(store, (0..many).rev().map(session_id).collect()).await, expected);
 }
 
 async fn changes_are_read_right_after_a_position_without_gap(store: &StoreUnderTest) {
@@ -123,6 +176,24 @@ async fn a_replayed_message_is_as_it_was_sent(store: &StoreUnderTest) {
     assert_eq!(messages_in(&log), then);
 }
 
+async fn a_message_has_its_authors_key_and_nothing_else_has_one(store: &StoreUnderTest) {
+    let id = eventful(store, 1).await;
+    // A session is opened under a key too, which is no concern of those who watch it.
+    let opened = store.sessions.open(new_session(2), alice(), Some(idempotency("k2", "open"))).await.unwrap();
+    // The repetition of a message is no event.
+    for _ in 0..2 {
+        store.messages.append(keyed(draft(opened.session.id, &alice(), 30), "k3")).await.unwrap();
+    }
+    let keys = |log: Vec<SessionEvent>| -> Vec<(u64, IdempotencyKey)> {
+        log.into_iter().filter_map(|event| Some((event.seq.get(), event.key?))).collect()
+    };
+    let key = |text| IdempotencyKey::parse(text).unwrap();
+    for (id, expected) in [(id, [(3, key(KEY))]), (opened.session.id, [(2, key("k3"))])] {
+        assert_eq!(keys(store.events.read(id, Seq::ZERO, 100).await.unwrap()), expected);
+        assert_eq!(keys(store.notifier.changes_of(id)), expected);
+    }
+}
+
 async fn a_replayed_change_shows_the_session_as_it_was_then(store: &StoreUnderTest) {
     let id = eventful(store, 1).await;
     for event in store.events.read(id, Seq::ZERO, 100).await.unwrap() {
@@ -146,4 +217,10 @@ async fn what_is_no_message_of_the_session_has_no_position(store: &StoreUnderTes
     for stranger in [message_id(20), message_id(99)] {
         assert_eq!(store.events.position_of(id, stranger).await.unwrap(), None);
     }
+}
+
+async fn the_epoch_stays_whatever_happens_in_the_sessions(store: &StoreUnderTest) {
+    let epoch = store.events.epoch().await.unwrap();
+    eventful(store, 1).await;
+    assert_eq!(store.events.epoch().await.unwrap(), epoch);
 }

@@ -16,6 +16,7 @@ mod checks;
 pub mod event_log;
 pub mod message_repository;
 pub mod nodes;
+pub mod read_up_to;
 pub mod receipts;
 pub mod session_list;
 pub mod session_repository;
@@ -157,6 +158,9 @@ macro_rules! store_contract {
         }
         mod message_repository {
             $crate::message_repository_contract!($(#[$attribute])* super::make_store_under_test);
+        }
+        mod read_up_to {
+            $crate::read_up_to_contract!($(#[$attribute])* super::make_store_under_test);
         }
         mod receipts {
             $crate::receipts_contract!($(#[$attribute])* super::make_store_under_test);

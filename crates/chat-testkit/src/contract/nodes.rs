@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chat_domain::ChatError;
 use chat_domain::error::{Conflict, Resource};
 use chat_domain::model::{
-    AgentUpdate, Change, ChatMessage, MessageDraft, Role, SessionAction, SessionEvent, SessionId, SessionQuery,
+    AgentUpdate, Change, ChatMessage, MessageDraft, Role, Seq, SessionAction, SessionEvent, SessionId, SessionQuery,
     StatusFilter, Visibility,
 };
 
@@ -28,6 +28,8 @@ contract_cases! { $ nodes_contract for nodes on crate::contract::nodes::Nodes:
     messages_of_all_nodes_take_positions_without_gap,
     each_node_publishes_what_it_committed_once_and_in_order,
     receipts_of_one_node_count_the_messages_of_another,
+    readings_up_to_a_position_on_all_nodes_name_each_message_once,
+    all_nodes_know_the_same_heads_and_the_same_epoch,
     statistics_and_totals_equal_a_recount_after_writes_on_all_nodes,
     an_agent_deactivated_on_one_node_receives_nothing_on_another,
 }
@@ -319,6 +321,47 @@ async fn receipts_of_one_node_count_the_messages_of_another(nodes: &Nodes) {
             assert_eq!(progress.message_count, 48);
             assert_eq!((progress.unread_by_user, progress.unread_by_support), (8, 8));
         }
+    }
+}
+
+async fn readings_up_to_a_position_on_all_nodes_name_each_message_once(nodes: &Nodes) {
+    const EACH: u64 = 24;
+    let id = nodes.held_by_bob(1).await;
+    let work = |worker: u64| {
+        let (sender, reader) = (Arc::clone(&nodes.at(worker).messages), Arc::clone(&nodes.at(worker + 1).messages));
+        async move {
+            for n in 0..EACH {
+                let number = worker * EACH + n;
+                let sent = sender.append(draft(id, &alice(), number)).await.unwrap().message;
+                // Up to just before it, so that something is left to those who come later.
+                reader.mark_read_up_to(id, bob(), Seq::new(sent.seq.get() - 1), at(number)).await.unwrap();
+            }
+        }
+    };
+    at_once((0..4).map(work)).await;
+    nodes.at(1).messages.mark_read_up_to(id, bob(), Seq::new(u64::MAX), at(200)).await.unwrap();
+    let log = assert_told_once(nodes, id).await;
+    let read = log.iter().filter_map(|event| match &event.change {
+        Change::Receipt(receipt) => Some(receipt.messages.clone()),
+        _ => None,
+    });
+    let mut read: Vec<_> = read.flatten().collect();
+    read.sort();
+    assert_eq!(read, (0..4 * EACH).map(message_id).collect::<Vec<_>>());
+    for node in &nodes.0 {
+        assert_eq!(node.session(id).await.progress.unread_by_support, 0);
+    }
+}
+
+async fn all_nodes_know_the_same_heads_and_the_same_epoch(nodes: &Nodes) {
+    let ids = [nodes.at(0).waiting(1).await, nodes.at(1).waiting(2).await];
+    nodes.at(0).say(ids[1], &alice(), 1).await;
+    let epoch = nodes.events.epoch().await.unwrap();
+    for node in &nodes.0 {
+        let mut heads = node.events.heads(ids.to_vec()).await.unwrap();
+        heads.sort();
+        assert_eq!(heads, [(ids[0], Seq::new(1)), (ids[1], Seq::new(2))]);
+        assert_eq!(node.events.epoch().await.unwrap(), epoch);
     }
 }
 

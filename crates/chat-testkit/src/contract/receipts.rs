@@ -43,7 +43,7 @@ contract_cases! { $ receipts_contract for receipts on crate::contract::StoreUnde
 }
 
 /// Alice says 1, 2, 3 and Bob says 4, 5 in a session that Bob holds, at the positions 3 to 7.
-async fn talk(store: &StoreUnderTest) -> SessionId {
+pub(super) async fn talk(store: &StoreUnderTest) -> SessionId {
     let id = store.held_by_bob(1).await;
     for n in 1..=5 {
         let author = if n <= 3 { alice() } else { bob() };
@@ -52,7 +52,7 @@ async fn talk(store: &StoreUnderTest) -> SessionId {
     id
 }
 
-fn ids<const N: usize>(numbers: [u64; N]) -> Vec<MessageId> {
+pub(super) fn ids<const N: usize>(numbers: [u64; N]) -> Vec<MessageId> {
     numbers.map(message_id).to_vec()
 }
 
@@ -70,11 +70,11 @@ async fn delivered(store: &StoreUnderTest, id: SessionId, who: &Principal, up_to
     store.messages.mark_delivered(id, who.clone(), Seq::new(up_to), at(s)).await.unwrap()
 }
 
-async fn deliveries(store: &StoreUnderTest, id: SessionId) -> Vec<Delivery> {
+pub(super) async fn deliveries(store: &StoreUnderTest, id: SessionId) -> Vec<Delivery> {
     whole_history(store, id).await.into_iter().map(|message| message.delivery).collect()
 }
 
-fn read_at(s: u64) -> Delivery {
+pub(super) fn read_at(s: u64) -> Delivery {
     Delivery::Read { delivered_at: at(s), at: at(s) }
 }
 
@@ -240,7 +240,7 @@ async fn concurrent_readings_give_one_receipt(store: &StoreUnderTest) {
 }
 
 /// Alice says `many` things, from ten devices at once.
-async fn talk_much(store: &StoreUnderTest, id: SessionId, many: u64) {
+pub(super) async fn talk_much(store: &StoreUnderTest, id: SessionId, many: u64) {
     let send = |sender: u64| {
         let messages = Arc::clone(&store.messages);
         async move {

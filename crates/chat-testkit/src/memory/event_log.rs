@@ -1,8 +1,10 @@
 //! The log of changes in memory.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{MessageId, Seq, SessionEvent, SessionId};
+use chat_domain::model::{Epoch, MessageId, Seq, SessionEvent, SessionId};
 use chat_domain::ports::EventLog;
 
 use super::MemoryStore;
@@ -11,6 +13,12 @@ use super::MemoryStore;
 impl EventLog for MemoryStore {
     async fn head(&self, session: SessionId) -> Result<Option<Seq>> {
         Ok(self.lock().sessions.get(&session).map(|record| record.session.progress.last_seq))
+    }
+
+    async fn heads(&self, sessions: Vec<SessionId>) -> Result<Vec<(SessionId, Seq)>> {
+        let state = self.lock();
+        let head = |id| state.sessions.get(&id).map(|record| (id, record.session.progress.last_seq));
+        Ok(sessions.into_iter().collect::<BTreeSet<_>>().into_iter().filter_map(head).collect())
     }
 
     async fn read(&self, session: SessionId, after: Seq, limit: u32) -> Result<Vec<SessionEvent>> {
@@ -22,5 +30,10 @@ impl EventLog for MemoryStore {
     async fn position_of(&self, session: SessionId, message: MessageId) -> Result<Option<Seq>> {
         let state = self.lock();
         Ok(state.sessions.get(&session).and_then(|record| record.message(message)).map(|message| message.seq))
+    }
+
+    /// What is in the memory of a process has one history, which begins and ends with it.
+    async fn epoch(&self) -> Result<Epoch> {
+        Ok(self.epoch.clone())
     }
 }

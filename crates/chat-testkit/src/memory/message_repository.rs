@@ -28,13 +28,14 @@ impl MessageRepository for MemoryStore {
         }
         let accepted = draft.decide(record.session.clone())?;
         let message = accepted.message;
-        if let Some(idempotency) = draft.idempotency {
-            let name = (draft.author.id.clone(), idempotency.key);
-            record.message_keys.insert(name, (idempotency.fingerprint, message.id));
-        }
+        let key = draft.idempotency.map(|Idempotency { key, fingerprint }| {
+            let name = (draft.author.id.clone(), key.clone());
+            record.message_keys.insert(name, (fingerprint, message.id));
+            key
+        });
         record.messages.push(message.clone());
         let change = Change::Message(message.clone());
-        let event = record.commit(accepted.session, draft.sent_at, draft.author.id, change);
+        let event = record.commit_keyed(accepted.session, draft.sent_at, draft.author.id, key, change);
         for attachment in &message.attachments {
             state.attachments.insert(attachment.id, (draft.session_id, message.id));
         }
@@ -72,6 +73,31 @@ impl MessageRepository for MemoryStore {
         let read = move_on(&mut record.messages, party, unread, |delivery| delivery.read(at));
         let Some(receipt) = receipt(reader.id, ReceiptStatus::Read, &read) else { return Ok(None) };
         let after = record.session.clone().record_read(party, read.len() as u64);
+        let event = record.commit(after, at, receipt.reader.clone(), Change::Receipt(receipt.clone()));
+        self.notifier.publish(event);
+        Ok(Some(receipt))
+    }
+
+    async fn mark_read_up_to(
+        &self,
+        session: SessionId,
+        reader: Principal,
+        up_to: Seq,
+        at: Timestamp,
+    ) -> Result<Option<Receipt>> {
+        let mut state = self.lock();
+        let record = state.session(session)?;
+        policy::authorize(&reader, &Action::MarkRead(&record.session))?;
+        let party = record.session.party_of(&reader.id);
+        let unread = |message: &ChatMessage| message.seq <= up_to && message.delivery.read_at().is_none();
+        let read = move_on(&mut record.messages, party, unread, |delivery| delivery.read(at));
+        let up_to = up_to.min(record.session.progress.last_seq);
+        let Some(receipt) = receipt(reader.id, ReceiptStatus::Read, &read) else {
+            record.session = record.session.clone().skip_read(party, up_to);
+            return Ok(None);
+        };
+        let all = if read.len() < MAX_RECEIPT_MESSAGES { up_to } else { receipt.up_to };
+        let after = record.session.clone().record_read_up_to(party, read.len() as u64, all);
         let event = record.commit(after, at, receipt.reader.clone(), Change::Receipt(receipt.clone()));
         self.notifier.publish(event);
         Ok(Some(receipt))

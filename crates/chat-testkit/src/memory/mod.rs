@@ -3,11 +3,13 @@
 
 mod agent_directory;
 mod attachment_store;
+mod connection_registry;
 mod event_log;
 mod health_probe;
 mod message_repository;
 mod session_repository;
 mod stats_reader;
+mod ticket_store;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,23 +17,30 @@ use std::sync::{Arc, Mutex, MutexGuard};
 pub use attachment_store::MemoryAttachmentStore;
 use chat_domain::error::Resource;
 use chat_domain::model::{
-    Agent, AgentId, AttachmentId, Change, ChatMessage, ChatSession, Fingerprint, IdempotencyKey, LiveEvent, MessageId,
-    SessionEvent, SessionId, Statistics, StatisticsDelta, Timestamp, UserId,
+    Agent, AgentId, AttachmentId, Change, ChatMessage, ChatSession, Epoch, Fingerprint, IdempotencyKey, LiveEvent,
+    MessageId, SessionEvent, SessionId, Statistics, StatisticsDelta, Timestamp, UserId,
 };
 use chat_domain::ports::Notifier;
 use chat_domain::{ChatError, Result};
+pub use connection_registry::OpenDoor;
+pub use ticket_store::MemoryTickets;
+
+/// The only history that a store in memory has.
+const EPOCH: &str = "in-memory";
 
 /// All stores of the chat over one locked state: a method is a transaction because it holds the lock from its first
 /// read to its last write, and events are in order because they are published before the lock is given up.
 pub struct MemoryStore {
     state: Mutex<State>,
     notifier: Arc<dyn Notifier>,
+    epoch: Epoch,
 }
 
 impl MemoryStore {
     /// An empty store that publishes its changes to `notifier`.
     pub fn new(notifier: Arc<dyn Notifier>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), notifier })
+        let epoch = Epoch::parse(EPOCH).expect("the epoch is valid");
+        Arc::new(Self { state: Mutex::default(), notifier, epoch })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -85,7 +94,19 @@ impl SessionRecord {
 
     /// Takes over the session after a change and writes the change down at its position.
     fn commit(&mut self, session: ChatSession, at: Timestamp, actor: UserId, change: Change) -> LiveEvent {
-        let event = SessionEvent { session_id: session.id, seq: session.progress.last_seq, at, actor, change };
+        self.commit_keyed(session, at, actor, None, change)
+    }
+
+    /// The same for a change that its actor gave a key.
+    fn commit_keyed(
+        &mut self,
+        session: ChatSession,
+        at: Timestamp,
+        actor: UserId,
+        key: Option<IdempotencyKey>,
+        change: Change,
+    ) -> LiveEvent {
+        let event = SessionEvent { session_id: session.id, seq: session.progress.last_seq, at, actor, key, change };
         self.session = session;
         self.events.push(event.clone());
         LiveEvent::Durable(event)

@@ -8,12 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::model::{
-    AttachmentId, ChatSession, Idempotency, LiveEvent, MessageDraft, MessageId, MessageQuery, NewSession, Principal,
-    Receipt, Role, Seq, SessionChange, SessionId, SessionPage, SessionQuery, SessionSnapshot, Timestamp,
+    AttachmentId, ChatSession, Epoch, Idempotency, LiveEvent, MessageDraft, MessageId, MessageQuery, NewSession,
+    Principal, Receipt, Role, Seq, SessionChange, SessionEvent, SessionId, SessionPage, SessionQuery, SessionSnapshot,
+    Timestamp,
 };
-use chat_domain::ports::{Appended, AttachmentRecord, MessageRepository, Notifier, Opened, SessionRepository};
+use chat_domain::ports::{
+    Appended, AttachmentRecord, EventLog, MessageRepository, Notifier, Opened, SessionRepository,
+};
 use chat_testkit::contract::{
-    StoreUnderTest, event_log, message_repository, receipts, run, session_list, session_repository,
+    StoreUnderTest, event_log, message_repository, read_up_to, receipts, run, session_list, session_repository,
 };
 use chat_testkit::{MemoryStore, RecordingNotifier};
 
@@ -110,6 +113,21 @@ impl MessageRepository for Careless {
         }
     }
 
+    /// Does what it can for someone who may not, and takes a position beyond the end for all that is to come.
+    async fn mark_read_up_to(
+        &self,
+        session: SessionId,
+        reader: Principal,
+        up_to: Seq,
+        at: Timestamp,
+    ) -> Result<Option<Receipt>> {
+        match self.messages.mark_read_up_to(session, reader, up_to, at).await {
+            Err(chat_domain::ChatError::Forbidden(_) | chat_domain::ChatError::NotFound(_)) => Ok(None),
+            Ok(Some(receipt)) => Ok(Some(Receipt { up_to, ..receipt })),
+            answer => answer,
+        }
+    }
+
     /// Takes everyone for the owner.
     async fn mark_delivered(
         &self,
@@ -141,6 +159,51 @@ async fn careless_store() -> StoreUnderTest {
     StoreUnderTest { sessions: mutant.clone(), messages: mutant, ..store }
 }
 
+/// A log with a fault in most of its methods, each told at its place.
+struct Forgetful {
+    events: Arc<dyn EventLog>,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl EventLog for Forgetful {
+    async fn head(&self, session: SessionId) -> Result<Option<Seq>> {
+        self.events.head(session).await
+    }
+
+    /// Takes a session that does not exist for one without changes, and tells twice what it is asked twice.
+    async fn heads(&self, sessions: Vec<SessionId>) -> Result<Vec<(SessionId, Seq)>> {
+        let mut heads = Vec::with_capacity(sessions.len());
+        for session in sessions {
+            heads.push((session, self.events.head(session).await?.unwrap_or_default()));
+        }
+        Ok(heads)
+    }
+
+    /// Forgets the keys.
+    async fn read(&self, session: SessionId, after: Seq, limit: u32) -> Result<Vec<SessionEvent>> {
+        let events = self.events.read(session, after, limit).await?;
+        Ok(events.into_iter().map(|event| SessionEvent { key: None, ..event }).collect())
+    }
+
+    async fn position_of(&self, session: SessionId, message: MessageId) -> Result<Option<Seq>> {
+        self.events.position_of(session, message).await
+    }
+
+    /// Makes up another one each time.
+    async fn epoch(&self) -> Result<Epoch> {
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        let epoch = Epoch::parse(&number.to_string());
+        epoch.map_err(|violation| violation.of("epoch").into())
+    }
+}
+
+async fn forgetful_store() -> StoreUnderTest {
+    let store = make_store().await;
+    let events = Arc::new(Forgetful { events: store.events.clone(), asked: AtomicUsize::new(0) });
+    StoreUnderTest { events, ..store }
+}
+
 /// Whether the case fails on the store, told from a thread of its own because a case fails by panicking.
 fn fails<Make, Made, Case, Cased>(make: Make, case: Case) -> bool
 where
@@ -170,6 +233,7 @@ notices! { a_lost_event_is_noticed: async { store_that_publishes(0) } =>
     message_repository::a_message_whose_sender_went_away_is_published_all_the_same,
     session_repository::a_change_whose_caller_went_away_is_published_all_the_same,
     receipts::a_receipt_whose_reader_went_away_is_published_all_the_same,
+    read_up_to::a_reading_up_to_whose_reader_went_away_is_published_all_the_same,
 }
 
 notices! { a_repeated_event_is_noticed: async { store_that_publishes(2) } =>
@@ -198,6 +262,21 @@ notices! { a_careless_receipt_is_noticed: careless_store() =>
     receipts::an_id_that_is_no_message_of_the_session_is_named_and_nothing_changes,
     receipts::delivery_to_an_onlooker_is_ignored,
     receipts::delivery_goes_up_to_its_position,
+}
+
+notices! { a_careless_reading_up_to_is_noticed: careless_store() =>
+    read_up_to::reading_up_to_in_an_unknown_session_is_not_found_whoever_asks,
+    read_up_to::a_missing_right_to_read_up_to_is_refused_and_nothing_changes,
+    read_up_to::reading_up_to_beyond_the_end_says_nothing_of_later_messages,
+    read_up_to::a_long_absence_is_read_in_receipts_of_a_bounded_size,
+}
+
+notices! { a_log_that_forgets_is_noticed: forgetful_store() =>
+    event_log::the_heads_are_those_of_the_sessions_that_exist,
+    event_log::a_session_that_is_named_twice_has_one_head,
+    event_log::a_message_has_its_authors_key_and_nothing_else_has_one,
+    event_log::the_log_replays_what_was_published,
+    event_log::the_epoch_stays_whatever_happens_in_the_sessions,
 }
 
 notices! { an_orphan_that_is_none_is_noticed: careless_store() =>

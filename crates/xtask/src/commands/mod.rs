@@ -1,5 +1,7 @@
 //! One task per file: its options, and the steps it consists of.
 
+pub(crate) mod asyncapi;
+pub(crate) mod autobahn;
 pub(crate) mod bench;
 pub(crate) mod docs;
 pub(crate) mod lint;

@@ -2,17 +2,19 @@
 
 use test_postgres::{BIN_VARIABLE, URL_VARIABLE};
 
-use crate::postgres;
+use crate::commands::{asyncapi, autobahn};
 use crate::step::{Plan, cargo};
+use crate::{postgres, redis};
 
 /// Set for tests that can do more of the same, such as fifty crashes in place of ten.
 const LONG_VARIABLE: &str = "CHAT_TEST_LONG";
 
 /// Runs every test of the workspace, those that plain `cargo test` ignores included.
 ///
-/// It needs Rust and a C compiler. PostgreSQL is installed if it is missing (Debian's package, as root or through a sudo
-/// that asks nothing). A private server is started on a free port of 127.0.0.1, with its data in a temporary directory,
-/// and is stopped and removed at the end, also when the run is interrupted.
+/// It needs Rust and a C compiler. PostgreSQL and Redis are installed if they are missing (Debian's packages, as root or
+/// through a sudo that asks nothing). A private PostgreSQL is started on a free port of 127.0.0.1, with its data in a temporary directory,
+/// and is stopped and removed at the end, also when the run is interrupted. Unless a part of the tests is asked for, the
+/// checks of `cargo xtask asyncapi` and `cargo xtask autobahn` follow, with what these install.
 #[derive(clap::Args)]
 pub(crate) struct Test {
     /// Only this crate's tests; may be given several times.
@@ -36,8 +38,15 @@ impl Test {
             self.package.iter().map(|package| format!("--package={package}")).collect()
         };
 
+        let everything = self.package.is_empty() && self.filter.is_empty();
+
         // Before the long build, so that a machine where it is missing hears of it at once.
         postgres::find_or_install()?;
+        let redis = redis::find_or_install()?;
+        if everything {
+            asyncapi::find_or_install()?;
+            autobahn::find_or_install()?;
+        }
 
         let mut build = Plan::new("test: build");
         // The tests of the licences read the manifests of every platform's dependencies.
@@ -53,10 +62,17 @@ impl Test {
         let mut tests = cargo(["test", "--no-fail-fast"]);
         tests.args(&selection).args(["--", "--include-ignored"]).args(&self.filter);
         tests.env(URL_VARIABLE, server.admin_url()).env(BIN_VARIABLE, server.programs());
+        tests.env(test_redis::BIN_VARIABLE, redis);
         if self.long {
             tests.env(LONG_VARIABLE, "1");
         }
         run.add("every test, the ignored ones and the examples in the documentation too", tests);
-        run.run()
+        run.run()?;
+        // Whoever asks for a part asks for a part of cargo's tests.
+        if everything {
+            asyncapi::run()?;
+            autobahn::run()?;
+        }
+        Ok(())
     }
 }

@@ -23,18 +23,28 @@ const LAYERS: &[Layer] = &[
     Layer { name: "chat-domain", normal: &[], dev: &["chat-testkit"] },
     Layer {
         name: "chat-http",
-        normal: &["chat-domain"],
+        normal: &["chat-domain", "chat-websocket"],
         // Its tests speak HTTP to real adapters.
         dev: &["chat-postgres", "chat-realtime", "chat-sqlite", "chat-storage", "chat-testkit", "test-postgres"],
     },
     // A client of the public API: it knows nothing of what is behind it.
     Layer { name: "chat-loadgen", normal: &[], dev: &["test-postgres"] },
     Layer { name: "chat-postgres", normal: &["chat-domain", "chat-sql"], dev: &["chat-testkit", "test-postgres"] },
-    Layer { name: "chat-realtime", normal: &["chat-domain"], dev: &["chat-testkit"] },
+    // Once more with the mocks of the ports.
+    Layer { name: "chat-realtime", normal: &["chat-domain"], dev: &["chat-domain", "chat-testkit"] },
+    Layer { name: "chat-redis", normal: &["chat-domain"], dev: &["chat-testkit", "test-redis"] },
     Layer {
         name: "chat-server",
-        normal: &["chat-domain", "chat-http", "chat-postgres", "chat-realtime", "chat-sqlite", "chat-storage"],
-        dev: &["chat-loadgen", "chat-testkit", "test-postgres"],
+        normal: &[
+            "chat-domain",
+            "chat-http",
+            "chat-postgres",
+            "chat-realtime",
+            "chat-redis",
+            "chat-sqlite",
+            "chat-storage",
+        ],
+        dev: &["chat-loadgen", "chat-testkit", "test-postgres", "test-redis"],
     },
     // What the stores on SQL databases share. It knows no driver; the server knows only the stores.
     Layer { name: "chat-sql", normal: &["chat-domain"], dev: &["chat-testkit"] },
@@ -44,11 +54,15 @@ const LAYERS: &[Layer] = &[
     Layer { name: "chat-testkit", normal: &["chat-domain"], dev: &[] },
     // As above, except that `xtask` starts the server that all tests share.
     Layer { name: "test-postgres", normal: &[], dev: &[] },
-    Layer { name: "xtask", normal: &["test-postgres"], dev: &[] },
+    // A protocol and nothing else: it knows no chat.
+    Layer { name: "chat-websocket", normal: &[], dev: &[] },
+    // As `test-postgres`, except that every test starts its own server.
+    Layer { name: "test-redis", normal: &[], dev: &[] },
+    Layer { name: "xtask", normal: &["test-postgres", "test-redis"], dev: &[] },
 ];
 
 /// The crates under the domain's ports, as they are named in code, and the one file of the server that may name them.
-const ADAPTERS: &[&str] = &["chat_postgres", "chat_realtime", "chat_sqlite", "chat_storage"];
+const ADAPTERS: &[&str] = &["chat_postgres", "chat_realtime", "chat_redis", "chat_sqlite", "chat_storage"];
 const COMPOSITION_ROOT: &str = "crates/chat-server/src/wire.rs";
 
 #[test]
@@ -94,13 +108,14 @@ fn chat_testkit_is_shipped_in_nothing() {
 }
 
 #[test]
-fn test_postgres_is_shipped_in_nothing() {
+fn throwaway_servers_are_shipped_in_nothing() {
+    let servers = ["test-postgres", "test-redis"];
     let users: Vec<String> = LAYERS
         .iter()
-        .filter(|layer| layer.normal.contains(&"test-postgres") && layer.name != "xtask")
+        .filter(|layer| servers.iter().any(|server| layer.normal.contains(server)) && layer.name != "xtask")
         .map(|layer| layer.name.to_owned())
         .collect();
-    assert_none(&users, "test-postgres starts throwaway servers: name it under `dev` only, except for xtask");
+    assert_none(&users, "these crates start throwaway servers: name them under `dev` only, except for xtask");
 }
 
 #[test]

@@ -276,6 +276,16 @@ impl MessageRepository for GivesOnce {
         self.inner.mark_read(session, reader, messages, at).await
     }
 
+    async fn mark_read_up_to(
+        &self,
+        session: SessionId,
+        reader: Principal,
+        up_to: Seq,
+        at: Timestamp,
+    ) -> Result<Option<Receipt>> {
+        self.inner.mark_read_up_to(session, reader, up_to, at).await
+    }
+
     async fn mark_delivered(
         &self,
         session: SessionId,

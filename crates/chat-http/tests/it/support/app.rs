@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::model::{Role, Timestamp};
-use chat_domain::ports::{AttachmentStore, Clock, HealthProbe};
+use chat_domain::ports::{AttachmentStore, Clock, EventLog, HealthProbe};
 use chat_domain::service::{ChatService, Ports, Rules};
 use chat_http::{Api, HttpSettings, Server, TokenClaims, TokenRules, TokenVerifier, sign_hs256};
 use chat_postgres::{PgConfig, PgStore};
-use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings};
+use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, LocalConnections, MemoryTickets};
 use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_storage::LocalAttachmentStore;
 use chat_testkit::{FixedClock, MemoryAttachmentStore, MemoryStore, SequentialIds};
@@ -75,7 +75,7 @@ impl TestApp {
         let clock = Arc::new(FixedClock::ticking(Duration::from_millis(1)));
         let hub = Hub::new(HubSettings::default(), Arc::clone(&clock) as Arc<dyn Clock>);
         let (ports, mut probes, durable, guard) = match store {
-            Store::Memory => in_memory(&hub, &clock),
+            Store::Memory => in_memory(&hub, &clock).await,
             Store::Sqlite => on_sqlite(&hub, &clock).await,
             Store::Postgres => on_postgres(&hub, &clock).await,
         };
@@ -112,6 +112,12 @@ impl TestApp {
             Some(Durable::Postgres(store)) => store.close().await,
             None => {}
         }
+    }
+
+    /// Stops the server although nobody has told its sockets to close.
+    pub(crate) async fn stop_server(self, limit: Duration) {
+        drop(self.client);
+        self.server.stop(limit).await;
     }
 
     /// Makes the server say that it is not ready, as it does when it is about to stop.
@@ -202,6 +208,11 @@ impl TestApp {
     pub(crate) async fn watch(&self, who: &str, session: &str, query: &str) -> TestSocket {
         TestSocket::open(&self.base, session, query, &self.token_of(who)).await
     }
+
+    /// Opens a socket in extended mode, and answers it with the data of its greeting.
+    pub(crate) async fn watch_extended(&self, who: &str, session: &str, query: &str) -> (TestSocket, Value) {
+        TestSocket::open_extended(&self.base, session, query, &self.token_of(who)).await
+    }
 }
 
 /// Sends a request and reads the answer.
@@ -218,9 +229,10 @@ pub(crate) fn token(sub: &str, role: Role, issued_at: Timestamp, expires_at: Tim
 
 type Adapters = (Ports, Vec<Arc<dyn HealthProbe>>, Option<Durable>, Box<dyn Any + Send>);
 
-fn in_memory(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
+async fn in_memory(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
     let store = MemoryStore::new(Arc::clone(hub) as _);
     let attachments = MemoryAttachmentStore::new(Arc::clone(clock) as _);
+    let epoch = store.epoch().await.expect("an epoch");
     let ports = Ports {
         sessions: Arc::clone(&store) as _,
         messages: Arc::clone(&store) as _,
@@ -229,7 +241,9 @@ fn in_memory(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         agents: Arc::clone(&store) as _,
         attachments,
         notifier: Arc::clone(hub) as _,
-        feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store) as _),
+        feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store) as _, epoch),
+        connections: LocalConnections::new(Arc::clone(hub) as _),
+        tickets: MemoryTickets::new(),
         clock: Arc::clone(clock) as _,
         ids: Arc::new(SequentialIds::new()),
     };
@@ -243,6 +257,7 @@ async fn on_sqlite(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
     let store = SqliteStore::open(SqliteConfig::new(path), Arc::clone(hub) as _).await.expect("the store opens");
     let attachments = LocalAttachmentStore::open(dir.path().join("attachments")).expect("the attachment store opens");
     let attachments = Arc::new(attachments);
+    let epoch = store.events.epoch().await.expect("an epoch");
     let ports = Ports {
         sessions: Arc::clone(&store.sessions) as _,
         messages: Arc::clone(&store.messages) as _,
@@ -251,7 +266,9 @@ async fn on_sqlite(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         agents: Arc::clone(&store.agents) as _,
         attachments: Arc::clone(&attachments) as _,
         notifier: Arc::clone(hub) as _,
-        feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store.events) as _),
+        feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store.events) as _, epoch),
+        connections: LocalConnections::new(Arc::clone(hub) as _),
+        tickets: MemoryTickets::new(),
         clock: Arc::clone(clock) as _,
         ids: Arc::new(SequentialIds::new()),
     };
@@ -262,15 +279,19 @@ async fn on_sqlite(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
 
 async fn on_postgres(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let database =
-        TestDatabase::reused("migrated", Keep::RowsOf(&["__diesel_schema_migrations", "chat_identity"]), |url| {
+    let database = TestDatabase::reused(
+        "migrated",
+        Keep::RowsOf(&["__diesel_schema_migrations", "chat_epoch", "chat_identity"]),
+        |url| {
             chat_postgres::migrate::up(url).expect("the migrations run");
-        });
+        },
+    );
     // Each connection is a process of the server, which takes longer to start than most tests to run.
     let config = PgConfig { readers: 2, writers: 1, ..PgConfig::new(database.url()) };
     let store = PgStore::open(config, Arc::clone(hub) as _).await.expect("the store opens");
     let attachments = LocalAttachmentStore::open(dir.path().join("attachments")).expect("the attachment store opens");
     let attachments = Arc::new(attachments);
+    let epoch = store.events.epoch().await.expect("an epoch");
     let ports = Ports {
         sessions: Arc::clone(&store.sessions) as _,
         messages: Arc::clone(&store.messages) as _,
@@ -279,7 +300,9 @@ async fn on_postgres(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         agents: Arc::clone(&store.agents) as _,
         attachments: Arc::clone(&attachments) as _,
         notifier: Arc::clone(hub) as _,
-        feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store.events) as _),
+        feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store.events) as _, epoch),
+        connections: LocalConnections::new(Arc::clone(hub) as _),
+        tickets: MemoryTickets::new(),
         clock: Arc::clone(clock) as _,
         ids: Arc::new(SequentialIds::new()),
     };

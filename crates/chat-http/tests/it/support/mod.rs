@@ -3,6 +3,7 @@
 mod answer;
 pub(crate) mod app;
 mod form;
+pub(crate) mod handshake;
 pub(crate) mod raw;
 mod socket;
 

@@ -23,6 +23,7 @@ pub(crate) struct RawFrame {
 }
 
 impl RawFrame {
+    pub(crate) const CONTINUATION: u8 = 0;
     pub(crate) const TEXT: u8 = 1;
     pub(crate) const CLOSE: u8 = 8;
     pub(crate) const PING: u8 = 9;
@@ -44,12 +45,17 @@ impl RawClient {
 
     /// Opens a socket. Unlike a library it never answers a ping.
     pub(crate) async fn open_socket(base: &str, session: &str, token: &str) -> Self {
+        Self::open_with(base, &handshake(session, token, "")).await
+    }
+
+    /// Opens a socket in extended mode.
+    pub(crate) async fn open_extended(base: &str, session: &str, token: &str) -> Self {
+        Self::open_with(base, &handshake(session, token, "Sec-WebSocket-Protocol: chat.v1\r\n")).await
+    }
+
+    async fn open_with(base: &str, handshake: &str) -> Self {
         let mut client = Self::connect(base).await;
-        let request = format!(
-            "GET /ws/chat/{session} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\nConnection: Upgrade\r\n\
-             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {SOCKET_KEY}\r\n\r\n"
-        );
-        client.send(request.as_bytes()).await;
+        client.send(handshake.as_bytes()).await;
         let head = client.read_head().await;
         assert!(head.starts_with("HTTP/1.1 101"), "{head}");
         client
@@ -62,6 +68,16 @@ impl RawClient {
     /// Sends bytes to a server that may hang up before it has read them all.
     pub(crate) async fn send_as_far_as_it_goes(&mut self, bytes: &[u8]) {
         let _hung_up = self.0.write_all(bytes).await;
+    }
+
+    /// Sends bytes as far as the server takes them, and reads meanwhile until the frame that closes the socket.
+    pub(crate) async fn flood(self, bytes: &[u8]) -> (u16, String) {
+        let stream = self.0.into_std().expect("a stream");
+        let other = stream.try_clone().expect("a second handle");
+        let [mut reader, mut writer] =
+            [stream, other].map(|stream| Self(TcpStream::from_std(stream).expect("a stream")));
+        let (closed, ()) = futures_util::join!(reader.read_close(), writer.send_as_far_as_it_goes(bytes));
+        closed
     }
 
     /// Says that nothing more will be sent; what the server sends can still be read.
@@ -110,6 +126,14 @@ impl RawClient {
         timeout(PATIENCE, self.0.read_exact(&mut bytes)).await.expect("bytes in time").expect("an open connection");
         bytes
     }
+}
+
+/// A request that opens a socket; `more` are whole lines of headers.
+pub(crate) fn handshake(session: &str, token: &str, more: &str) -> String {
+    format!(
+        "GET /ws/chat/{session} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\nConnection: Upgrade\r\n\
+         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {SOCKET_KEY}\r\n{more}\r\n"
+    )
 }
 
 /// A whole frame of a client; the mask is zero, so the payload is readable.

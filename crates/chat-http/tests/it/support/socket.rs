@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -22,6 +22,20 @@ impl TestSocket {
             Ok(socket) => socket,
             Err(status) => panic!("the socket was refused with {status}"),
         }
+    }
+
+    /// Opens a socket in extended mode, and answers it with the data of its greeting.
+    pub(crate) async fn open_extended(base: &str, session: &str, query: &str, token: &str) -> (Self, Value) {
+        let token = format!("Bearer {token}");
+        let headers = [("authorization", token.as_str()), ("sec-websocket-protocol", "chat.v1")];
+        let mut socket = match Self::try_open(base, session, query, &headers).await {
+            Ok(socket) => socket,
+            Err(status) => panic!("the socket was refused with {status}"),
+        };
+        let mut hello = socket.next().await;
+        assert_eq!(hello["type"], "hello", "{hello}");
+        let data = hello["data"].take();
+        (socket, data)
     }
 
     /// Opens a socket with any headers, or answers the status with which it was refused.
@@ -59,9 +73,33 @@ impl TestSocket {
         }
     }
 
+    /// The same after any frames of one type.
+    pub(crate) async fn closed_after(&mut self, kind: &str) -> (u16, String) {
+        loop {
+            match self.next_message().await {
+                Message::Close(Some(frame)) => return (frame.code.into(), frame.reason.to_string()),
+                Message::Text(text) => {
+                    let frame: Value = serde_json::from_str(&text).expect("a frame of JSON");
+                    assert_eq!(frame["type"], kind, "{frame}");
+                }
+                other => panic!("expected a close frame, got {other:?}"),
+            }
+        }
+    }
+
     /// Sends a frame.
     pub(crate) async fn send(&mut self, message: Message) {
         self.0.send(message).await.expect("the frame is sent");
+    }
+
+    /// Sends a frame of the extended mode.
+    pub(crate) async fn say(&mut self, kind: &str, data: Value) {
+        self.send(Message::text(json!({ "type": kind, "data": data }).to_string())).await;
+    }
+
+    /// Sends a frame of the extended mode under a name.
+    pub(crate) async fn say_as(&mut self, reference: &str, kind: &str, data: Value) {
+        self.send(Message::text(json!({ "type": kind, "data": data, "ref": reference }).to_string())).await;
     }
 
     /// Waits until the server has worked off every frame sent so far, the pongs that answer its pings included: it

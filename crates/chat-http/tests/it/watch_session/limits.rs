@@ -57,6 +57,35 @@ on_every_store! {
         app.until_nobody_watches().await;
     }
 
+    async fn a_length_beyond_all_bounds_is_refused_before_anything_of_it_is_read(app) {
+        let session = app.open_session("alice").await;
+        for length in [1_u64 << 40, (1 << 63) - 1] {
+            let mut client = RawClient::open_socket(&app.base, &session, &app.token_of("alice")).await;
+            client.send(&[0x81, 0xff]).await;
+            client.send(&length.to_be_bytes()).await;
+            client.send_as_far_as_it_goes(&[0; 4]).await;
+            assert_eq!(client.read_close().await.0, 1009);
+        }
+        app.until_nobody_watches().await;
+    }
+
+    async fn a_million_frames_that_say_nothing_end_the_socket(app) {
+        let session = app.open_session("alice").await;
+        let mut fragments = client_frame(RawFrame::CONTINUATION, b"").repeat(1_000_000);
+        fragments[0] = 0x80 | RawFrame::TEXT;
+        for frame in fragments.chunks_mut(6) {
+            // None of them is the last one.
+            frame[0] &= 0x7f;
+        }
+        let pings = client_frame(RawFrame::PING, b"").repeat(1_000_000);
+        for (flood, code) in [(fragments, 1009), (pings, 4429)] {
+            let client = RawClient::open_socket(&app.base, &session, &app.token_of("alice")).await;
+            let closed = client.flood(&flood).await;
+            assert_eq!(closed.0, code);
+        }
+        app.until_nobody_watches().await;
+    }
+
     async fn a_client_that_breaks_the_protocol_is_told_so(app) {
         let session = app.open_session("alice").await;
         let unmasked = b"\x81\x02hi";

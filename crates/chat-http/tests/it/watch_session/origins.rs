@@ -4,6 +4,7 @@ use chat_http::HttpSettings;
 use reqwest::Method;
 
 use crate::support::app::{Options, send};
+use crate::support::handshake::{handshake, status, token_entry};
 use crate::support::{TestApp, TestSocket};
 
 /// The status that a page of this origin gets; 101 when it may open the socket.
@@ -23,7 +24,8 @@ fn a_list_of_origins() -> Options {
 }
 
 fn a_public_url() -> Options {
-    let public_url = Some("https://chat.example/support".to_owned());
+    // As an operator may write it.
+    let public_url = Some("https://Chat.Example:443/support".to_owned());
     Options { http: HttpSettings { public_url, ..HttpSettings::default() }, ..Options::default() }
 }
 
@@ -49,11 +51,24 @@ on_every_store! {
             &format!("{}.evil.example", app.base), &format!("http://{host}@evil.example"), &format!("{}0", app.base),
             // Downgraded, and otherwise another scheme.
             "http://shop.example", "https://localhost:3000", &format!("https://{host}"), &format!("ws://{host}"), host,
+            // Not as a browser writes it: case, default port, a dot at the end, a name in front, spaces, a list.
+            "https://SHOP.example", "HTTPS://shop.example", "https://shop.example:443", "https://shop.example.",
+            "https://alice@shop.example", "https://shop.example https://evil.example", "https://shop.example, null",
+            "https://evil.example#https://shop.example", "https:\\\\shop.example", "https://shop.example%00.evil.example",
         ];
         for origin in foreign {
             assert_eq!(status_for(app, &session, &[origin]).await, 403, "{origin:?}");
         }
         assert_eq!(status_for(app, &session, &["https://shop.example", "https://evil.example"]).await, 403, "two");
+    }
+
+    async fn how_a_browser_shows_its_token_does_not_change_what_its_origin_may(app) {
+        let session = app.open_session("alice").await;
+        let entry = token_entry(&app.token_of("alice"));
+        for (origin, expected) in [("https://shop.example", 101), ("https://evil.example", 403), ("null", 403)] {
+            let request = handshake(app, &session, "").header("sec-websocket-protocol", format!("chat.v1, {entry}"));
+            assert_eq!(status(request.header("origin", origin)).await, expected, "{origin}");
+        }
     }
 
     async fn the_refusal_says_that_it_is_about_the_origin(app) {
@@ -76,6 +91,7 @@ on_every_store! {
         let foreign = [
             "http://chat.example", "https://chat.example.evil.example", "https://chat.exampl", "https://chat.example:8443",
             "https:", "https:/", "https://", "https://chat.example/support", &app.base,
+            "https://Chat.Example", "https://chat.example:443", "https://chat.example.", "https://a@chat.example",
         ];
         for origin in foreign {
             assert_eq!(status_for(app, &session, &[origin]).await, 403, "{origin:?}");

@@ -1,21 +1,24 @@
-//! Servers of one database, with the attachments of all of them.
+//! Servers of one database, with the attachments of all of them and, if wanted, a Redis between them.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use chat_loadgen::token::{Role, Tokens};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tempfile::TempDir;
 use test_postgres::TestDatabase;
+use test_redis::PrivateRedis;
 use tokio::sync::{Mutex, MutexGuard, watch};
 
-use crate::support::{Person, TestServer};
+use crate::support::{Person, TestServer, chat_server, run};
 
 /// What all servers sign and check tokens with.
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// Whose turn it is to disturb the machine.
+/// Whose turn it is to disturb the machine. A test that only waits gives its turn to the next ([`Cluster::rest`]).
 static TURN: Mutex<()> = Mutex::const_new(());
 
 /// The servers, killed and removed with the value.
@@ -23,10 +26,12 @@ pub(super) struct Cluster {
     nodes: Vec<Node>,
     home: TempDir,
     pub(super) database: TestDatabase,
+    redis: Option<PrivateRedis>,
+    started: Instant,
     settings: Vec<(&'static str, &'static str)>,
     wrap: Option<fn(&Command) -> Command>,
     tokens: Tokens,
-    _turn: MutexGuard<'static, ()>,
+    turn: Option<MutexGuard<'static, ()>>,
 }
 
 struct Node {
@@ -41,6 +46,13 @@ impl Cluster {
         Self::start_wrapped(count, database, settings, None).await
     }
 
+    /// Waits for its turn and starts `count` servers on an empty database and a Redis of their own, all at once.
+    pub(super) async fn with_redis(count: usize) -> Self {
+        let turn = TURN.lock().await;
+        let redis = PrivateRedis::start(&[]).unwrap();
+        Self::start_all(count, Self::prepare(turn, TestDatabase::empty(), Some(redis))).await
+    }
+
     /// As `start`, with another command instead of each server's, that does the same in the end.
     pub(super) async fn start_wrapped(
         count: usize,
@@ -49,15 +61,26 @@ impl Cluster {
         wrap: Option<fn(&Command) -> Command>,
     ) -> Self {
         let turn = TURN.lock().await;
-        let mut cluster = Self {
+        let cluster = Self { settings: settings.to_vec(), wrap, ..Self::prepare(turn, database, None) };
+        Self::start_all(count, cluster).await
+    }
+
+    fn prepare(turn: MutexGuard<'static, ()>, database: TestDatabase, redis: Option<PrivateRedis>) -> Self {
+        allow_many_sockets();
+        Self {
             nodes: Vec::new(),
             home: tempfile::tempdir().unwrap(),
             database,
-            settings: settings.to_vec(),
-            wrap,
+            redis,
+            started: Instant::now(),
+            settings: Vec::new(),
+            wrap: None,
             tokens: Tokens::Signed(SECRET.into()),
-            _turn: turn,
-        };
+            turn: Some(turn),
+        }
+    }
+
+    async fn start_all(count: usize, mut cluster: Self) -> Self {
         let starting = futures_util::future::join_all((0..count).map(|number| cluster.start_node(number))).await;
         cluster.nodes = starting
             .into_iter()
@@ -75,6 +98,9 @@ impl Cluster {
         command.env("CHAT_DATABASE_URL", self.database.url()).env("CHAT_JWT_SECRET", SECRET);
         command.env("CHAT_ATTACHMENTS_URL", format!("file://{}", self.attachments().display()));
         command.envs(self.settings.iter().copied());
+        if let Some(redis) = &self.redis {
+            command.env("CHAT_REDIS_URL", redis.url());
+        }
         if let Some(wrap) = self.wrap {
             *command = wrap(command);
         }
@@ -87,6 +113,21 @@ impl Cluster {
 
     pub(super) fn count(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// What is between the servers.
+    pub(super) fn redis(&self) -> &PrivateRedis {
+        self.redis.as_ref().expect("a cluster with Redis")
+    }
+
+    /// The beginning of the clock that everything is recorded on.
+    pub(super) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Lets other tests run from here on: this one has nothing more to do than to wait.
+    pub(super) fn rest(&mut self) {
+        self.turn = None;
     }
 
     /// A server that runs.
@@ -104,7 +145,14 @@ impl Cluster {
         self.nodes[number].server.take().expect("it was killed before").kill();
     }
 
-    /// Starts a server again that was killed.
+    /// SIGTERM. Answers the server, whose end can be waited for.
+    pub(super) fn terminate(&mut self, number: usize) -> TestServer {
+        let server = self.nodes[number].server.take().expect("it was ended before");
+        server.signal("TERM");
+        server
+    }
+
+    /// Starts a server again that has ended.
     pub(super) async fn start_again(&mut self, number: usize) {
         let server = self.start_node(number).await;
         self.nodes[number].addr.send_replace(server.addr);
@@ -114,7 +162,32 @@ impl Cluster {
     /// Somebody at the first server that runs.
     pub(super) fn person(&self, sub: &str, role: Role) -> Person {
         let server = self.nodes.iter().find_map(|node| node.server.as_ref()).expect("a server that runs");
-        Person::new(server.addr, &self.tokens.of(sub, role).unwrap())
+        Person::new(server.addr, &self.token(sub, role))
+    }
+
+    /// A token of somebody.
+    pub(super) fn token(&self, sub: &str, role: Role) -> String {
+        self.tokens.of(sub, role).unwrap()
+    }
+
+    /// A token of somebody that is valid for a short while, in whole seconds.
+    pub(super) fn short_token(&self, sub: &str, role: Role, lifetime: Duration) -> String {
+        let role = match role {
+            Role::User => "user",
+            Role::Agent => "agent",
+            Role::Admin => "admin",
+        };
+        let lifetime = format!("{}s", lifetime.as_secs());
+        let mut command = chat_server(&self.home.path().join("none"));
+        command.env("CHAT_JWT_SECRET", SECRET).args(["token", "--sub", sub, "--role", role, "--ttl", &lifetime]);
+        let made = run(&mut command);
+        assert_eq!(made.code, 0, "{}", made.stderr);
+        made.stdout.trim_end().to_owned()
+    }
+
+    /// Where tokens come from.
+    pub(super) fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 
     pub(super) fn alice(&self) -> Person {
@@ -137,4 +210,10 @@ impl Cluster {
         }
         sessions
     }
+}
+
+/// Every socket is a file, here and in the servers, which inherit the limit.
+fn allow_many_sockets() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
 }

@@ -1,16 +1,30 @@
-//! Faults on PostgreSQL: what dies, hangs or fills up while people write. The history checker of `chat-loadgen` decides
-//! whether anything was lost, doubled or put out of order; the database itself whether the figures equal a recount.
+//! Faults: what dies, hangs, fills up or misbehaves while people write and follow, on one server and on several. The
+//! history checker of `chat-loadgen` decides whether anything was lost, doubled or put out of order; the database itself
+//! whether the figures equal a recount.
 //!
-//! The tests are short unless `CHAT_TEST_LONG` is `1`. They run one at a time, since most of them measure time.
+//! The tests are short unless `CHAT_TEST_LONG` is `1`. They run one at a time, since most of them measure time; one that
+//! only waits lets the next begin.
 
+mod abused_sockets;
 mod cluster;
 mod crashed_database;
+mod fleets;
+mod follower;
+mod followers;
 mod full_disk;
+mod join_race;
 mod killed_server;
 mod locked_database;
 mod locker;
+mod lost_access;
+mod lost_node;
+mod lost_redis;
+mod process;
 mod reader;
+mod stalled_readers;
 mod start_up;
+mod stopped_clients;
+mod three_nodes;
 mod traffic;
 mod two_nodes;
 mod verdict;

@@ -122,7 +122,7 @@ impl Reader {
     fn note(&mut self, message: Option<&str>) {
         let message = message.map(str::to_owned);
         let log = self.logs.last_mut().expect("a log was begun");
-        log.events.push(Event { seq: None, message: message.clone() });
+        log.events.push(Event { seq: None, message: message.clone(), ..Event::default() });
         self.last = message.or_else(|| self.last.take());
     }
 

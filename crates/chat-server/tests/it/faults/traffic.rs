@@ -11,15 +11,18 @@ use reqwest::header::RETRY_AFTER;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Interval, interval_at, sleep, timeout};
 
 use super::REQUEST_LIMIT;
 use super::cluster::Cluster;
 use super::reader::Reader;
 use crate::support::{PATIENCE, Person};
 
-/// Between two messages of a sender. Without it a session would grow by more than a socket that was lost can ask for.
-const PACE: Duration = Duration::from_millis(5);
+/// Between two messages of a sender who has no rate. Without it a session would grow by more than a socket that was
+/// lost can ask for.
+const PAUSE: Duration = Duration::from_millis(5);
+/// How many send at a rate. One that waits for an answer must not slow the others down.
+const PACED_SENDERS: u32 = 16;
 /// Before a message is sent again.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// When a sender stops to wait for an answer: later than any answer may come, so that a late one is seen as such.
@@ -50,7 +53,15 @@ impl Answer {
     }
 
     pub(super) fn is_acknowledged(&self) -> bool {
-        matches!(self.attempt.outcome, Outcome::Acknowledged { .. })
+        self.acknowledged_id().is_some()
+    }
+
+    /// The message that it became.
+    pub(super) fn acknowledged_id(&self) -> Option<&str> {
+        match &self.attempt.outcome {
+            Outcome::Acknowledged { id, .. } => Some(id),
+            Outcome::Refused { .. } | Outcome::Unknown => None,
+        }
     }
 }
 
@@ -94,11 +105,34 @@ impl Traffic {
         let everyone = u32::try_from(reading.len()).unwrap();
         let _there = timeout(PATIENCE, opened.acquire_many(everyone)).await.expect("all sockets open").unwrap();
 
-        let started = Instant::now();
+        Self { readers: reading, last_messages, ..Self::send(cluster, sessions, senders, spread, None) }
+    }
+
+    /// Sends so many messages a second in all, to all sessions in turn, spread over the servers. Nobody follows.
+    pub(super) fn paced(cluster: &Cluster, sessions: &[String], per_second: u32) -> Self {
+        let period = Duration::from_secs(1) * PACED_SENDERS / per_second;
+        let sessions = Arc::new(sessions.to_vec());
+        Self::send(cluster, sessions, PACED_SENDERS as usize, Spread::Everywhere, Some(period))
+    }
+
+    fn send(
+        cluster: &Cluster,
+        sessions: Arc<Vec<String>>,
+        senders: usize,
+        spread: Spread,
+        period: Option<Duration>,
+    ) -> Self {
+        let (addresses, people) = (cluster.addresses(), [cluster.alice(), cluster.bob()]);
+        let started = cluster.started();
         let (stop, stopped) = watch::channel(false);
         let acknowledged = Arc::new(watch::Sender::new(vec![0; senders]));
         let mut sending = JoinSet::new();
         for number in 0..senders {
+            // One after the other, so that they do not all send at the same moment.
+            let interval = period.map(|period| {
+                let offset = period * u32::try_from(number).unwrap() / u32::try_from(senders).unwrap();
+                interval_at(tokio::time::Instant::now() + offset, period)
+            });
             let sender = Sender {
                 number,
                 person: people[number % 2].clone(),
@@ -109,11 +143,13 @@ impl Traffic {
                 acknowledged: Arc::clone(&acknowledged),
                 stop: stopped.clone(),
                 started,
+                interval,
                 answers: Vec::new(),
             };
             sending.spawn(sender.run());
         }
-        Self { sessions, started, stop, acknowledged, senders: sending, readers: reading, last_messages }
+        let (readers, last_messages) = (JoinSet::new(), watch::Sender::new(None));
+        Self { sessions, started, stop, acknowledged, senders: sending, readers, last_messages }
     }
 
     /// Now, on the clock of the answers.
@@ -196,13 +232,22 @@ struct Sender {
     acknowledged: Arc<watch::Sender<Vec<u64>>>,
     stop: watch::Receiver<bool>,
     started: Instant,
+    /// Of one who sends at a rate. What was late is made up for.
+    interval: Option<Interval>,
     answers: Vec<Answer>,
 }
 
 impl Sender {
     async fn run(mut self) -> Vec<Answer> {
         let mut sent = 0;
-        while !*self.stop.borrow() {
+        loop {
+            match &mut self.interval {
+                Some(interval) => drop(interval.tick().await),
+                None => sleep(PAUSE).await,
+            }
+            if *self.stop.borrow() {
+                break;
+            }
             let session = match self.spread {
                 Spread::Everywhere => self.number + sent,
                 Spread::OneSessionEach => self.number,
@@ -213,7 +258,6 @@ impl Sender {
                 break;
             }
             sent += 1;
-            sleep(PACE).await;
         }
         self.answers
     }

@@ -6,6 +6,8 @@ use chat_loadgen::history::{self, FinalState, History, OtherEvents, StoredMessag
 use chat_loadgen::token::Role;
 
 use super::cluster::Cluster;
+use super::follower::Followed;
+use super::followers::Followers;
 use super::traffic::{Answer, Traffic};
 use crate::support::Person;
 
@@ -43,7 +45,6 @@ pub(super) async fn check(cluster: &Cluster, mut traffic: Traffic) -> Vec<Answer
 }
 
 /// As [`check`], of senders who have stopped.
-#[expect(clippy::print_stdout, reason = "the figures of a test")]
 pub(super) async fn check_sent(cluster: &Cluster, traffic: Traffic, answers: Vec<Answer>) -> Vec<Answer> {
     let mut history = History::default();
     for session in traffic.sessions.iter() {
@@ -53,13 +54,46 @@ pub(super) async fn check_sent(cluster: &Cluster, traffic: Traffic, answers: Vec
     let last_messages: HashMap<String, String> = history.finals.iter().filter_map(last).collect();
     history.readers = traffic.stop_reading(last_messages).await;
     history.attempts = answers.iter().map(|answer| answer.attempt.clone()).collect();
+    assert_good(&history);
+    check_figures(cluster).await;
+    answers
+}
 
-    let violations = history::check(&history);
+/// As [`check`], with those who follow in extended mode: each must have had every durable event of its session once and in
+/// order, from the first to the last. Answers what senders were told and what followers saw.
+pub(super) async fn check_followed(
+    cluster: &Cluster,
+    mut traffic: Traffic,
+    followers: Followers,
+) -> (Vec<Answer>, Vec<Followed>) {
+    let answers = traffic.stop_sending().await;
+    let mut history = History::default();
+    for session in traffic.sessions.iter() {
+        history.finals.push(final_state(cluster, session).await);
+    }
+    let last = |state: &FinalState| (state.session.clone(), state.last_seq.unwrap());
+    let last_seqs: HashMap<String, u64> = history.finals.iter().map(last).collect();
+    let followed = followers.stop(last_seqs.clone()).await;
+    history.readers = followed.iter().flat_map(|seen| seen.logs.iter().cloned()).collect();
+    history.attempts = answers.iter().map(|answer| answer.attempt.clone()).collect();
+    assert_good(&history);
+    for seen in &followed {
+        // The checker looks for the last message; this is about the last event of any kind.
+        let last = seen.logs.iter().flat_map(|log| &log.events).next_back().and_then(|event| event.seq);
+        assert_eq!(last, last_seqs.get(&seen.session).copied(), "the last event that a follower saw");
+        let not_resumed = seen.hellos.iter().find(|hello| !hello.resumed);
+        assert!(not_resumed.is_none(), "a socket was not resumed: {:?}", not_resumed.map(|hello| &hello.reason));
+    }
+    check_figures(cluster).await;
+    (answers, followed)
+}
+
+#[expect(clippy::print_stdout, reason = "the figures of a test")]
+fn assert_good(history: &History) {
+    let violations = history::check(history);
     let told: Vec<String> = violations.iter().take(20).map(ToString::to_string).collect();
     assert!(violations.is_empty(), "{} violations, such as\n{}", violations.len(), told.join("\n"));
     println!("a good history: {:?}", history.size());
-    check_figures(cluster).await;
-    answers
 }
 
 /// The positions of all sessions and the statistics of all servers.

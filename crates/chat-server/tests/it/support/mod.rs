@@ -1,13 +1,17 @@
 //! What the tests share: a server process, people who use it, and sockets.
 
 mod command;
+mod extended;
 mod lines;
+mod metrics;
 mod people;
 mod server;
 mod socket;
 
 pub(crate) use command::{Finished, chat_server, run};
+pub(crate) use extended::{ExtendedSocket, Heard};
 pub(crate) use lines::Lines;
+pub(crate) use metrics::Scrape;
 pub(crate) use people::Person;
 pub(crate) use server::{PATIENCE, TestServer};
 pub(crate) use socket::{Socket, close_code, connect, next_event, try_connect};

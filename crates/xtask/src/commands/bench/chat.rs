@@ -33,10 +33,20 @@ pub(super) enum Database<'a> {
 impl Chat {
     /// Starts it with a data directory of its own, which is kept, and these options besides.
     pub(super) fn start(database: Database<'_>, data: &Path, options: &[&str]) -> anyhow::Result<Self> {
+        Self::start_with(database, data, options, &[])
+    }
+
+    /// The same with settings in the environment, such as the secret that several servers share.
+    pub(super) fn start_with(
+        database: Database<'_>,
+        data: &Path,
+        options: &[&str],
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let address = free_address()?;
         let mut serve = command(&release("chat-server"));
         serve.args(["serve", "--listen", &address, "--admin-listen", "127.0.0.1:0", "--log", "warn", "--data-dir"]);
-        serve.arg(data).args(options).stdout(Stdio::null());
+        serve.arg(data).args(options).envs(settings.iter().copied()).stdout(Stdio::null());
         if let Database::Postgres(url) = database {
             serve.env("CHAT_DATABASE_URL", url);
         }
@@ -44,7 +54,7 @@ impl Chat {
         let process = Running::start(&mut serve)?;
         wait_for(&address, "/readyz")?;
         let first_answer_after = started.elapsed();
-        let token = run(&["token", "--sub", "root", "--role", "admin", "--ttl", "24h"], database, data)?;
+        let token = run(&["token", "--sub", "root", "--role", "admin", "--ttl", "24h"], database, data, settings)?;
         Ok(Self { process, address, token, first_answer_after })
     }
 
@@ -76,13 +86,13 @@ impl Chat {
 
 /// Makes the tables of an empty database.
 pub(super) fn migrate(database: Database<'_>, data: &Path) -> anyhow::Result<()> {
-    run(&["migrate", "up"], database, data).map(drop)
+    run(&["migrate", "up"], database, data, &[]).map(drop)
 }
 
 /// Runs a subcommand of the server and returns what it prints.
-fn run(arguments: &[&str], database: Database<'_>, data: &Path) -> anyhow::Result<String> {
+fn run(arguments: &[&str], database: Database<'_>, data: &Path, settings: &[(&str, &str)]) -> anyhow::Result<String> {
     let mut command = command(&release("chat-server"));
-    command.args(arguments).args(["--log", "warn", "--data-dir"]).arg(data);
+    command.args(arguments).args(["--log", "warn", "--data-dir"]).arg(data).envs(settings.iter().copied());
     if let Database::Postgres(url) = database {
         command.env("CHAT_DATABASE_URL", url);
     }

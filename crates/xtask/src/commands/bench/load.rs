@@ -1,4 +1,4 @@
-//! Load on the service: the project's own `chat-loadgen`, in a closed loop.
+//! Load on the service: the project's own `chat-loadgen`, in a closed loop unless a rate is asked for.
 
 use std::path::Path;
 use std::time::Duration;
@@ -75,6 +75,12 @@ impl Load {
 
     fn with_sessions(mut self, sessions: &Path) -> Self {
         self.arguments.extend(["--session-ids-file".to_owned(), sessions.to_string_lossy().into_owned()]);
+        self
+    }
+
+    /// In an open loop at so many requests per second.
+    pub(super) fn at_rate(mut self, rate: &str) -> Self {
+        self.arguments.extend(["--rate", rate].map(str::to_owned));
         self
     }
 

@@ -20,6 +20,7 @@ mod reads;
 mod report;
 mod sample;
 mod scratch;
+mod sockets;
 mod sqlite_writes;
 mod writes;
 mod wrk;
@@ -79,6 +80,10 @@ enum Part {
     Reads,
     /// What each request costs as the database grows.
     Growth,
+    /// Sockets, beside a bare actix-ws server: memory, connects, frames per second, time from sending to receiving.
+    Sockets,
+    /// Two servers with Redis: time from sending to receiving on the other one, and what Redis's absence costs.
+    Nodes,
 }
 
 /// What the parts share.
@@ -111,6 +116,8 @@ impl Part {
             Self::SqliteWrites => sqlite_writes::measure(run),
             Self::Reads => reads::measure(run),
             Self::Growth => growth::measure(run),
+            Self::Sockets => sockets::measure(run),
+            Self::Nodes => sockets::measure_nodes(run),
         }
     }
 

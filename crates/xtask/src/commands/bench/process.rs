@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command};
+use std::time::Duration;
 use std::{env, fs};
 
 use anyhow::Context;
@@ -39,6 +40,16 @@ impl Running {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kib / 1024.0)
+    }
+
+    /// User and system time up to now, exact to some 10 ms (fields 14 and 15 of `/proc/PID/stat`, in ticks of which Linux has
+    /// 100 a second).
+    pub(super) fn processor_time(&self) -> anyhow::Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
+        // The name in field 2 may have spaces; it ends with the last parenthesis.
+        let (_, fields) = stat.rsplit_once(')').context("no name")?;
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
+        Ok(Duration::from_millis(10) * ticks.sum::<Result<u32, _>>()?)
     }
 }
 

@@ -8,6 +8,7 @@ use test_postgres::find_programs;
 
 use super::Part;
 use crate::postgres;
+use crate::redis;
 use crate::step::{Plan, cargo, workspace_root};
 
 /// A release build's program, such as `chat-server` or `examples/hello`.
@@ -24,6 +25,12 @@ pub(super) fn build(parts: &[Part]) -> anyhow::Result<()> {
     plan.add("the load generator", cargo(["build", "--release", "--package=chat-loadgen"]));
     if parts.contains(&Part::Reads) {
         plan.add("the fixed answer", cargo(["build", "--release", "--package=chat-http", "--example=hello"]));
+    }
+    if parts.contains(&Part::Sockets) {
+        plan.add(
+            "the bare sockets",
+            cargo(["build", "--release", "--package=chat-loadgen", "--example=bare_actix_ws"]),
+        );
     }
     if parts.contains(&Part::SqliteWrites) {
         plan.add(
@@ -44,6 +51,9 @@ pub(super) fn find_or_install(parts: &[Part]) -> anyhow::Result<()> {
         postgres::find_or_install()?;
         let pgbench = find_programs()?.join("pgbench");
         ensure!(pgbench.is_file(), "{} is missing; it comes with PostgreSQL's server", pgbench.display());
+    }
+    if parts.contains(&Part::Nodes) {
+        redis::find_or_install()?;
     }
     if parts.contains(&Part::Generators) && !starts("wrk") {
         install("wrk")?;

@@ -1,0 +1,39 @@
+//! A ticket: opens one socket of one session in somebody's name, for those who cannot send a header.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::{Principal, SessionId, Timestamp};
+
+/// How long a ticket can be used.
+pub const TICKET_LIFETIME: Duration = Duration::from_secs(30);
+
+/// What a ticket stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// Who asked for it.
+    pub holder: Principal,
+    /// The only session that it opens.
+    pub session_id: SessionId,
+    /// When the token ends that it was asked for with, and with it the socket.
+    pub token_expires_at: Timestamp,
+    /// From when on it opens nothing.
+    pub expires_at: Timestamp,
+}
+
+/// SHA-256 of a ticket's text, which is all that is kept of it: whoever reads a store cannot use what they find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TicketDigest([u8; 32]);
+
+impl TicketDigest {
+    /// The digest of a ticket's text.
+    pub fn of(text: &str) -> Self {
+        Self(Sha256::digest(text.as_bytes()).into())
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}

@@ -1,0 +1,256 @@
+//! The socket's own description (`AsyncAPI` 3.0), made from the catalogue of frames and the schemas of the wire types.
+
+use actix_web::HttpResponse;
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi;
+
+use crate::dto::{
+    ClientHeartbeatBody, HeartbeatDto, HelloDto, MessageDto, NewTokenBody, ReceiptDto, SessionDto, SocketErrorDto,
+    TokenExpiryDto, TypingDto, TypingStateBody, UpToBody,
+};
+use crate::socket::catalogue::{FRAMES, FrameKind, Sender};
+use crate::socket::{CloseCode, Mode};
+
+/// What stands in the frames; the same schemas as in the description of the API where both have them.
+#[derive(OpenApi)]
+#[openapi(components(schemas(
+    ClientHeartbeatBody,
+    HeartbeatDto,
+    HelloDto<'static>,
+    MessageDto<'static>,
+    NewTokenBody,
+    ReceiptDto<'static>,
+    SessionDto<'static>,
+    SocketErrorDto<'static>,
+    TokenExpiryDto,
+    TypingDto<'static>,
+    TypingStateBody,
+    UpToBody,
+)))]
+struct FrameData;
+
+const MODES: [Mode; 2] = [Mode::Base, Mode::Extended];
+
+/// The description of the socket as indented JSON.
+pub fn asyncapi_json() -> String {
+    // Serialising a document of strings and numbers cannot fail.
+    serde_json::to_string_pretty(&sorted(description())).unwrap_or_default()
+}
+
+pub(crate) async fn document() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(asyncapi_json())
+}
+
+fn description() -> Value {
+    let channels: Map<String, Value> =
+        MODES.into_iter().map(|mode| (mode.as_str().to_owned(), channel(mode))).collect();
+    let messages: Map<String, Value> = MODES
+        .into_iter()
+        .flat_map(|mode| frames_of(mode).map(move |frame| (message_name(mode, frame), message(mode, frame))))
+        .collect();
+    json!({
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Support chat: the socket",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Watching a support-chat session live. How to connect, to resume and to close is told in \
+                docs/reference/websocket.md.",
+            "license": { "name": "MIT OR Apache-2.0" },
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "server": {
+                "host": "127.0.0.1:8080",
+                "protocol": "ws",
+                "security": [
+                    { "$ref": "#/components/securitySchemes/bearer" },
+                    { "$ref": "#/components/securitySchemes/ticket" },
+                ],
+            },
+        },
+        "channels": channels,
+        "operations": operations(),
+        "components": {
+            "messages": messages,
+            "schemas": schemas(),
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "The header Authorization, or the subprotocol base64url.bearer.chat. with the token \
+                        in base64url without padding behind it.",
+                },
+                "ticket": {
+                    "type": "httpApiKey",
+                    "in": "query",
+                    "name": "ticket",
+                    "description": "Of POST /api/chat/sessions/{sessionId}/ws-ticket; opens one socket.",
+                },
+            },
+        },
+    })
+}
+
+fn frames_of(mode: Mode) -> impl Iterator<Item = &'static FrameKind> {
+    FRAMES.iter().filter(move |frame| frame.modes.contains(&mode))
+}
+
+/// What a frame is called in the document: two directions and modes have frames of the same type.
+fn message_name(mode: Mode, frame: &FrameKind) -> String {
+    let sender = match frame.sender {
+        Sender::Server => "server",
+        Sender::Client => "client",
+    };
+    format!("{}_{sender}_{}", mode.as_str(), frame.name)
+}
+
+fn channel(mode: Mode) -> Value {
+    let description = match mode {
+        Mode::Base => "Without a subprotocol: three types of frames, and what the client says is ignored.",
+        Mode::Extended => "With the subprotocol chat.v1: positions, receipts, acknowledgements, renewal of tokens.",
+    };
+    let messages: Map<String, Value> = frames_of(mode)
+        .map(|frame| message_name(mode, frame))
+        .map(|name| (name.clone(), json!({ "$ref": format!("#/components/messages/{name}") })))
+        .collect();
+    let close_codes: Vec<Value> = CloseCode::ALL
+        .iter()
+        .map(|code| {
+            let (number, reason) = (code.number(), code.reason());
+            json!({ "code": number, "reason": reason, "meaning": code.meaning(), "action": code.action() })
+        })
+        .collect();
+    json!({
+        "address": "/ws/chat/{sessionId}",
+        "description": description,
+        "parameters": { "sessionId": { "description": "The session to watch." } },
+        "messages": messages,
+        "bindings": { "ws": { "method": "GET", "query": query(), "bindingVersion": "0.1.0" } },
+        "x-close-codes": close_codes,
+    })
+}
+
+fn query() -> Value {
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    json!({
+        "type": "object",
+        "properties": {
+            "since": { "type": "integer", "minimum": 0, "description": "Start right after this position." },
+            "epoch": text("The history that since belongs to, from hello."),
+            "after": text("Start right after this message."),
+            "ticket": text("In place of a token."),
+        },
+    })
+}
+
+fn operations() -> Value {
+    let of = |action: &str, mode: Mode, sender: Sender| {
+        let messages: Vec<Value> = frames_of(mode)
+            .filter(|frame| frame.sender == sender)
+            .map(|frame| json!({ "$ref": format!("#/channels/{}/messages/{}", mode.as_str(), message_name(mode, frame)) }))
+            .collect();
+        json!({
+            "action": action,
+            "channel": { "$ref": format!("#/channels/{}", mode.as_str()) },
+            "messages": messages,
+        })
+    };
+    json!({
+        "send_base": of("send", Mode::Base, Sender::Server),
+        "send_extended": of("send", Mode::Extended, Sender::Server),
+        "receive_extended": of("receive", Mode::Extended, Sender::Client),
+    })
+}
+
+fn message(mode: Mode, frame: &FrameKind) -> Value {
+    let mut properties = json!({
+        "type": { "const": frame.name },
+        "data": { "$ref": format!("#/components/schemas/{}", frame.data) },
+    });
+    let mut required = vec!["type"];
+    if !frame.may_lack_data() {
+        required.push("data");
+    }
+    if mode == Mode::Extended && frame.durable {
+        required.push("seq");
+        add(
+            &mut properties,
+            "seq",
+            json!({
+                "type": "integer", "format": "int64", "minimum": 1, "description": "The position in the session."
+            }),
+        );
+    }
+    if mode == Mode::Extended && frame.may_have_key() {
+        add(
+            &mut properties,
+            "idempotencyKey",
+            json!({
+                "type": "string", "description": "The key that the message was sent with; only for its sender."
+            }),
+        );
+    }
+    if frame.sender == Sender::Client {
+        add(
+            &mut properties,
+            "ref",
+            json!({
+                "type": "string", "maxLength": 64, "description": "Comes back in error, if that is the answer."
+            }),
+        );
+    }
+    let mut example: Value = serde_json::from_str(frame.example).unwrap_or_default();
+    if let (Mode::Base, Some(example)) = (mode, example.as_object_mut()) {
+        example.retain(|name, _| name == "type" || name == "data");
+    }
+    json!({
+        "name": frame.name,
+        "title": frame.name,
+        "summary": frame.meaning,
+        "payload": { "type": "object", "required": required, "properties": properties },
+        "examples": [{ "payload": example }],
+    })
+}
+
+fn add(properties: &mut Value, name: &str, schema: Value) {
+    if let Some(properties) = properties.as_object_mut() {
+        properties.insert(name.to_owned(), schema);
+    }
+}
+
+/// The schemas of what stands in the frames. OpenAPI has a keyword `example` of its own; here it is JSON Schema's.
+fn schemas() -> Value {
+    let mut document = serde_json::to_value(FrameData::openapi()).unwrap_or_default();
+    let mut schemas = document.pointer_mut("/components/schemas").map(Value::take).unwrap_or_default();
+    rename_examples(&mut schemas);
+    schemas
+}
+
+fn rename_examples(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(rename_examples),
+        Value::Object(fields) => {
+            // A schema; a property that is called so would be an object.
+            if let Some(example) = fields.get("example").filter(|example| !example.is_object()).cloned() {
+                fields.remove("example");
+                fields.insert("examples".to_owned(), json!([example]));
+            }
+            fields.values_mut().for_each(rename_examples);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// With the keys of all objects in order, whatever order the features of `serde_json` in this build keep them in.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Value::Object(fields.into_iter().collect())
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,128 @@
+//! Who opens a socket. Browsers cannot set headers on a WebSocket, so there are two more ways to say it than for other
+//! requests: a token among the subprotocols, and a ticket in the query.
+
+use std::borrow::Cow;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use actix_web::web::Path;
+use actix_web::{FromRequest, HttpRequest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chat_domain::ChatError;
+use chat_domain::model::{Principal, SessionId, TicketDigest};
+use chat_websocket::offered_subprotocols;
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use tokio::time::timeout;
+
+use super::caller::{ADMISSION, admit, state_of, token_of_header, verify};
+use super::{Ticket, VerifiedToken};
+use crate::error::ApiError;
+use crate::socket::{TOKEN_PREFIX, require_allowed_origin, require_handshake};
+use crate::state::State;
+
+/// Someone who may use the API and wants to open a socket, by exactly one of
+///
+/// - the header `Authorization: Bearer <token>`,
+/// - the subprotocol `base64url.bearer.chat.` with the token in base64url without padding behind it,
+/// - `?ticket=` with a ticket for this session.
+///
+/// None, several and what does not fit are answered with 401, a deactivated agent with 403. Cookies and everything else
+/// in the query are not looked at.
+///
+/// A ticket is used up by being looked at, so it is looked at last: a request that is no handshake (426, 400) or comes
+/// from a page that may not open sockets (403) leaves it as it is. What is refused later, such as a wrong `since`, does not.
+pub(crate) struct SocketCaller {
+    pub(crate) token: VerifiedToken,
+}
+
+impl SocketCaller {
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.token.principal
+    }
+}
+
+impl FromRequest for SocketCaller {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        async move {
+            let api = state_of(&request)?;
+            let token = match Credential::of(&request)? {
+                Credential::Header => verify(token_of_header(request.headers())?, &api)?,
+                Credential::Subprotocol(encoded) => verify(&decoded(encoded)?, &api)?,
+                Credential::Ticket(text) => redeem(&text, &request, &api).await?,
+            };
+            admit(&api, &token.principal).await?;
+            Ok(Self { token })
+        }
+        .boxed_local()
+    }
+}
+
+/// What a request shows to say who it is.
+enum Credential<'a> {
+    Header,
+    /// The token in base64url.
+    Subprotocol(&'a str),
+    Ticket(Cow<'a, str>),
+}
+
+impl<'a> Credential<'a> {
+    /// The only one that the request has.
+    fn of(request: &'a HttpRequest) -> Result<Self, ApiError> {
+        let in_headers = header_count(request.headers());
+        let mut all = (0..in_headers)
+            .map(|_| Self::Header)
+            .chain(
+                offered_subprotocols(request.head())
+                    .filter_map(|name| name.strip_prefix(TOKEN_PREFIX))
+                    .map(Self::Subprotocol),
+            )
+            .chain(tickets(request.query_string()).map(Self::Ticket));
+        match (all.next(), all.next()) {
+            (Some(only), None) => Ok(only),
+            (None, _) => Err(ApiError::unauthenticated(
+                "send a header Authorization: Bearer <token>, the token as a subprotocol, or a ticket",
+            )),
+            (Some(_), Some(_)) => {
+                Err(ApiError::unauthenticated("send one of Authorization, the token as a subprotocol, and a ticket"))
+            }
+        }
+    }
+}
+
+fn header_count(headers: &HeaderMap) -> usize {
+    headers.get_all(AUTHORIZATION).count()
+}
+
+fn tickets(query: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "ticket").map(|(_, ticket)| ticket)
+}
+
+fn decoded(encoded: &str) -> Result<String, ApiError> {
+    let bytes = URL_SAFE_NO_PAD.decode(encoded).ok();
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| ApiError::unauthenticated("the subprotocol must hold the token in base64url without padding"))
+}
+
+async fn redeem(text: &str, request: &HttpRequest, api: &State) -> Result<VerifiedToken, ApiError> {
+    // One answer for every reason: which tickets exist is nobody's business.
+    let refused = || ApiError::unauthenticated("the ticket is not valid for this session, or not any more");
+    if !Ticket::looks_like_one(text) {
+        return Err(refused());
+    }
+    let path = Path::<String>::extract(request).await.map_err(|_| refused())?;
+    // There can be no ticket for what is no session.
+    let id = SessionId::parse(&path).ok_or_else(refused)?;
+    require_handshake(request)?;
+    require_allowed_origin(request, &api.settings)?;
+    let redeemed = match timeout(ADMISSION, api.service.redeem_ticket(id, TicketDigest::of(text))).await {
+        Ok(redeemed) => redeemed?.ok_or_else(refused)?,
+        Err(_elapsed) => return Err(ChatError::unavailable("the ticket store takes too long").into()),
+    };
+    Ok(VerifiedToken { principal: redeemed.holder, expires_at: redeemed.token_expires_at })
+}

@@ -1,0 +1,25 @@
+//! `POST /api/chat/sessions/{sessionId}/ws-ticket`
+
+use actix_web::HttpResponse;
+use actix_web::web::Path;
+
+use super::{Answer, App};
+use crate::auth::{Caller, Ticket};
+use crate::dto::TicketDto;
+use crate::error::SessionFailures;
+use crate::request::session_id;
+
+/// Get a ticket for a socket
+///
+/// For clients that cannot send a header with a WebSocket: `?ticket=` opens one socket of this session in the caller's
+/// name, once and within 30 seconds. The socket ends when the token ends that the ticket was asked for with.
+#[utoipa::path(post, path = "/api/chat/sessions/{sessionId}/ws-ticket", tag = "live",
+    params(("sessionId" = String, Path, description = "The session")),
+    responses((status = 201, description = "The ticket", body = TicketDto<'static>), SessionFailures),
+    security(("bearer" = [])))]
+pub(crate) async fn issue_ticket(caller: Caller, app: App, path: Path<String>) -> Answer {
+    let id = session_id(&path)?;
+    let ticket = Ticket::random()?;
+    let expires_at = app.service.issue_ticket(caller.principal(), id, caller.token.expires_at, ticket.digest()).await?;
+    Ok(HttpResponse::Created().json(TicketDto { ticket: ticket.text(), expires_at }))
+}

@@ -1,0 +1,121 @@
+//! The reference page of the socket, rendered from the catalogue of frames and the table of close codes.
+
+use std::fmt::Write;
+
+use super::Mode;
+use super::catalogue::{FRAMES, FrameKind, Sender};
+use crate::socket::CloseCode;
+
+const INTRODUCTION: &str = r#"# The socket
+
+<!-- Rendered from crates/chat-http/src/socket by `cargo xtask docs`. Do not edit. -->
+
+`GET /ws/chat/{sessionId}` watches a session live. Frames are JSON text, `{"type", "data"}`. There are two modes on one
+address: **base mode**, which tells three types of events and takes nothing, and **extended mode**, chosen by the
+subprotocol `chat.v1`, which adds positions, receipts, acknowledgements, heartbeats, renewal of the token, and errors.
+Both sides ignore types and fields that they do not know. The same for tools: [asyncapi.json](asyncapi.json).
+
+## Connecting
+
+Exactly one of these says who connects; none, several, or one that does not fit is 401.
+
+| way | for whom |
+|---|---|
+| `Authorization: Bearer <token>` | every client that can set headers |
+| the subprotocol `base64url.bearer.chat.` with the token behind it, in base64url without padding | browsers |
+| `?ticket=<ticket>` | browsers, in either mode |
+
+```js
+new WebSocket(url, ["chat.v1", "base64url.bearer.chat." + base64url(token)])
+```
+
+Of the subprotocols only `chat.v1` is given back, never the token. A client that offers only others gets base mode and an
+answer without a subprotocol; browsers do not accept that, so a page that shows its token so offers `chat.v1` too.
+
+A ticket comes from `POST /api/chat/sessions/{sessionId}/ws-ticket`: `{"ticket", "expiresAt"}`. It opens one socket of
+that session, within 30 seconds, in the name of whoever asked for it; the socket ends with the token that was used then.
+It is used up by being shown, also for another session. A request that is no handshake, or from a foreign origin, leaves
+it as it is. Cookies, and anything else in the query that looks like a token, are not looked at.
+
+Where a request has an `Origin`, it must be the server's own or on the list `CHAT_CORS_ORIGINS`, written as browsers
+write it. Behind a proxy that ends TLS, the server's own is that of `CHAT_PUBLIC_URL`.
+
+What is refused is refused before the upgrade, with the body of the [error reference](errors.md), in this order: 401;
+403 for a deactivated agent; 404 for an unknown session; 403 for a foreign origin, or a session that is not the caller's
+to see; 400; 429 when the person has 50 sockets open; 410 (base mode); 426 for a request that is no WebSocket. With a
+ticket, 426, 400 for a wrong handshake and 403 for a foreign origin come before the ticket is looked at. 503 may come at
+any time.
+
+## Order, and resuming
+
+Durable events have the positions 1, 2, 3 … of their session. They come in this order, without gap or repetition.
+
+- `?since=<position>` starts right after a position: the last `seq` that the client has, or `X-Chat-Seq` of *Get
+  messages*. With `&epoch=` from `hello` the server notices when the position belongs to a history that has been replaced,
+  as by a restored backup.
+- `?after=<messageId>` starts right after a message.
+- Without either the socket starts with whatever happens next.
+
+At most 1,000 events are replayed. When there were more, or the position lies in the future or in another epoch, extended
+mode says so in `hello` and starts with whatever happens next, while base mode answers 410; the client reads the messages
+over REST then. A client that connects again may get an event that it has seen, if it did not notice its arrival: in
+extended mode it drops every `seq` that is not above its last one.
+
+"#;
+
+const LIMITS: &str = r"## Time and limits
+
+- The server pings after 25 seconds of silence, and closes with 4408 when nothing has come 35 seconds later. Every frame
+  is a sign of life.
+- *Delivered*: in extended mode what `ack` says; in base mode the pong to a ping that was sent after a message, which the
+  server sends within a second. Receipts in both directions only ever go forward.
+- A client may send 40 frames at once and 120 a minute, fragments and pings among them, the answers to the server's pings
+  not; beyond that 4429. A frame has at most 16 KiB, a message 64 KiB in 16 fragments; 1009. In base mode data frames mean
+  nothing but count.
+- In extended mode a text that is not strict JSON (no repeated keys, at most 127 levels), has no `type`, or does not fit
+  its type is answered with 4400. `seq` is a whole number from 0 to 2^63 - 1.
+- A client that takes nothing for 20 seconds of what waits for it is closed with 4413. A slow one loses nothing: what it
+  has not taken is read from the database later. `typing` is left out first.
+- A person may have 10 sockets to a session, of which an eleventh replaces the oldest (4409), and 50 in all (429).
+- A socket ends with its token (4401), and no event is sent after. `auth` with a newer token of the same person prolongs it.
+- The right to see the session is checked at each of its changes and every minute (4403). A closed session may be watched.
+- Each close frame says why; the reason is ASCII and holds nothing that a user wrote.
+
+";
+
+/// The reference document of the socket, in Markdown.
+pub fn websocket_reference() -> String {
+    let mut page = String::from(INTRODUCTION);
+    page.push_str("## Frames of the server\n\n");
+    page.push_str(
+        "In base mode durable events are `type` and `data` alone, as in the first two examples here without ",
+    );
+    page.push_str("`seq` and\n`idempotencyKey`.\n\n");
+    frames(&mut page, Sender::Server);
+    page.push_str(
+        "## Frames of the client\n\nIn extended mode only. Each may have a `ref` of up to 64 characters beside ",
+    );
+    page.push_str("`type` and `data`, which\ncomes back in `error`.\n\n");
+    frames(&mut page, Sender::Client);
+    page.push_str(LIMITS);
+    page.push_str("## Close codes\n\n| code | reason | meaning | what the client does |\n|---|---|---|---|\n");
+    for code in CloseCode::ALL {
+        let (number, reason) = (code.number(), code.reason());
+        // Writing to a String cannot fail, here and below.
+        let _infallible = writeln!(page, "| {number} | `{reason}` | {} | {} |", code.meaning(), code.action());
+    }
+    page
+}
+
+fn frames(page: &mut String, sender: Sender) {
+    for frame in FRAMES.iter().filter(|frame| frame.sender == sender) {
+        let FrameKind { name, meaning, example, .. } = frame;
+        let traits = match (frame.modes.contains(&Mode::Base), frame.durable) {
+            (true, true) => "both modes, durable",
+            (true, false) => "both modes, not durable",
+            (false, true) => "extended mode, durable",
+            (false, false) => "extended mode",
+        };
+        let _infallible = writeln!(page, "### `{name}`\n\n*{traits}.* {meaning}\n\n```json\n{example}\n```\n");
+    }
+}

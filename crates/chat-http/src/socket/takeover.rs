@@ -1,0 +1,149 @@
+//! From a request to a socket: the connection leaves the HTTP server's hands.
+//!
+//! A request that asks for a WebSocket comes here with its connection. It takes the same way through the application as
+//! every other one, with the same middleware; what the handler wants opened is a [`SocketPlan`] on its answer 101. Then
+//! the head of the answer is written, the socket becomes a task of its own, and what the HTTP server had for the
+//! connection is freed ([ADR 0011](../../../../docs/adr/0011-sockets-taken-over.md)). Any other answer is written whole,
+//! and the connection closed after it: the server cannot take it back.
+//!
+//! The server knows such a request by its header `Upgrade: websocket`, whatever its method, its path and its other
+//! headers are. It has no body here: what follows the head belongs to the new protocol, or to nobody.
+
+use std::convert::Infallible;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_codec::Framed;
+use actix_http::body::MessageBody;
+use actix_http::h1::Codec;
+use actix_http::{HttpMessage, Request, Response, StatusCode};
+use actix_service::{Service, ServiceFactory};
+use actix_web::HttpRequest;
+use actix_web::dev::ServiceResponse;
+use chat_websocket::{accept, refuse};
+use futures_util::future::LocalBoxFuture;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::connection::{Connection, SocketPlan};
+use super::worker_sockets::WorkerSockets;
+
+/// How long the head of the answer 101 may take: a few hundred bytes on a connection that nothing else waits on.
+const HEAD_LIMIT: Duration = Duration::from_secs(5);
+/// How long a part of another answer may take.
+const PART_LIMIT: Duration = Duration::from_secs(20);
+/// How long a client may take to close after such an answer.
+const PARTING_LIMIT: Duration = Duration::from_secs(1);
+
+type Connected = (Request, Framed<TcpStream, Codec>);
+
+/// Marks a request whose connection can be taken over.
+struct Takeable;
+
+/// Whether the request's connection can become a socket. One that asks for it in a way that the HTTP server does not
+/// recognise (with a body in chunks, or with other protocols in the same header) cannot.
+pub(crate) fn is_takeable(request: &HttpRequest) -> bool {
+    request.extensions().get::<Takeable>().is_some()
+}
+
+/// Makes the service of each worker that takes connections over.
+pub(crate) struct TakeOver<F> {
+    app: F,
+    drop_sockets: watch::Receiver<bool>,
+}
+
+impl<F> TakeOver<F> {
+    /// `app` answers the requests; when `drop_sockets` says so, the sockets that are open are dropped.
+    pub(crate) fn new(app: F, drop_sockets: watch::Receiver<bool>) -> Self {
+        Self { app, drop_sockets }
+    }
+}
+
+impl<F, B> ServiceFactory<Connected> for TakeOver<F>
+where
+    F: ServiceFactory<Request, Config = (), Response = ServiceResponse<B>, Error = actix_web::Error, InitError = ()>,
+    F::Service: 'static,
+    F::Future: 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ();
+    type Error = Infallible;
+    type Config = ();
+    type Service = TakeOverService<F::Service>;
+    type InitError = ();
+    type Future = LocalBoxFuture<'static, Result<Self::Service, ()>>;
+
+    fn new_service(&self, (): ()) -> Self::Future {
+        let app = self.app.new_service(());
+        let drop_sockets = self.drop_sockets.clone();
+        Box::pin(async move { Ok(TakeOverService { app: app.await?, sockets: Rc::default(), drop_sockets }) })
+    }
+}
+
+/// Takes connections over on one worker.
+pub(crate) struct TakeOverService<S> {
+    app: S,
+    sockets: Rc<WorkerSockets>,
+    drop_sockets: watch::Receiver<bool>,
+}
+
+impl<S, B> Service<Connected> for TakeOverService<S>
+where
+    S: Service<Request, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ();
+    type Error = Infallible;
+    type Future = LocalBoxFuture<'static, Result<(), Infallible>>;
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // An application is always ready, and an error would end the worker.
+        self.app.poll_ready(cx).map(|_always| Ok(()))
+    }
+
+    fn call(&self, (request, framed): Connected) -> Self::Future {
+        request.extensions_mut().insert(Takeable);
+        let answer = self.app.call(request);
+        let (sockets, drop_sockets) = (Rc::clone(&self.sockets), self.drop_sockets.clone());
+        Box::pin(async move {
+            let (plan, response) = match answer.await {
+                Ok(answer) => {
+                    // The request goes with what it holds.
+                    let (_request, mut response) = answer.into_parts();
+                    let plan = response.extensions_mut().remove::<SocketPlan>();
+                    (plan, response.map_into_boxed_body())
+                }
+                Err(error) => (None, error.error_response()),
+            };
+            let response = Response::from(response);
+            let outcome = match plan {
+                Some(plan) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                    open(framed, response, plan, &sockets, drop_sockets).await
+                }
+                _ => refuse(framed, response, PART_LIMIT, PARTING_LIMIT).await,
+            };
+            if let Err(error) = outcome {
+                tracing::debug!(error.cause = %error, "client gone before it had its answer");
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Answers 101 and lets the socket loose.
+async fn open<B: MessageBody>(
+    framed: Framed<TcpStream, Codec>,
+    response: Response<B>,
+    plan: SocketPlan,
+    sockets: &Rc<WorkerSockets>,
+    drop_sockets: watch::Receiver<bool>,
+) -> io::Result<()> {
+    // A client that goes away now takes the plan with it, and so what it watches.
+    let (stream, already_read) = accept(framed, response, HEAD_LIMIT).await?;
+    sockets.spawn(|place| Connection::new(plan, stream, &already_read, place));
+    drop(already_read);
+    sockets.anchor(drop_sockets).await;
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Sockets of the extended mode while a store is out of reach, or slow.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use chat_domain::ChatError;
+use chat_domain::error::Result;
+use chat_domain::model::{
+    AttachmentId, MessageDraft, MessageId, MessageQuery, Principal, Receipt, Seq, SessionId, SessionSnapshot, Timestamp,
+};
+use chat_domain::ports::{Appended, AttachmentRecord, MessageRepository};
+use chat_domain::service::Ports;
+use serde_json::json;
+
+use crate::support::app::Options;
+use crate::support::{Store, TestApp};
+
+/// What a store does with a delivery.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// Fails this often before it works.
+    Fails(u32),
+    /// Never answers.
+    Hangs,
+}
+
+struct Troubled {
+    inner: Arc<dyn MessageRepository>,
+    trouble: Trouble,
+    asked: AtomicU32,
+}
+
+#[async_trait]
+impl MessageRepository for Troubled {
+    async fn page(&self, session: SessionId, query: MessageQuery) -> Result<Option<SessionSnapshot>> {
+        self.inner.page(session, query).await
+    }
+
+    async fn append(&self, draft: MessageDraft) -> Result<Appended> {
+        self.inner.append(draft).await
+    }
+
+    async fn mark_read(
+        &self,
+        id: SessionId,
+        who: Principal,
+        which: Vec<MessageId>,
+        at: Timestamp,
+    ) -> Result<Option<Receipt>> {
+        self.inner.mark_read(id, who, which, at).await
+    }
+
+    async fn mark_read_up_to(
+        &self,
+        id: SessionId,
+        who: Principal,
+        up_to: Seq,
+        at: Timestamp,
+    ) -> Result<Option<Receipt>> {
+        self.inner.mark_read_up_to(id, who, up_to, at).await
+    }
+
+    async fn mark_delivered(
+        &self,
+        id: SessionId,
+        who: Principal,
+        up_to: Seq,
+        at: Timestamp,
+    ) -> Result<Option<Receipt>> {
+        match self.trouble {
+            Trouble::Hangs => pending().await,
+            Trouble::Fails(times) if self.asked.fetch_add(1, Ordering::Relaxed) < times => {
+                Err(ChatError::unavailable("the store is away"))
+            }
+            Trouble::Fails(_) => self.inner.mark_delivered(id, who, up_to, at).await,
+        }
+    }
+
+    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {
+        self.inner.find_attachment(id).await
+    }
+
+    async fn unknown_attachments(&self, ids: Vec<AttachmentId>) -> Result<Vec<AttachmentId>> {
+        self.inner.unknown_attachments(ids).await
+    }
+}
+
+fn with_trouble(mut ports: Ports, trouble: Trouble) -> Ports {
+    ports.messages = Arc::new(Troubled { inner: ports.messages, trouble, asked: AtomicU32::new(0) });
+    ports
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_acknowledgement_that_could_not_be_recorded_is_told_once_and_recorded_later() {
+    let replace_ports: fn(Ports) -> Ports = |ports| with_trouble(ports, Trouble::Fails(2));
+    let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
+    let session = app.open_assigned("alice", "bob").await;
+    let (mut alice, _) = app.watch_extended("alice", &session, "").await;
+    app.say("bob", &session, "hello").await;
+    assert_eq!(alice.next().await["seq"], 3);
+    alice.say_as("a1", "ack", json!({ "seq": 3 })).await;
+    let refusal = alice.next().await;
+    assert_eq!((&refusal["type"], &refusal["data"]["code"]), (&json!("error"), &json!("UNAVAILABLE")), "{refusal}");
+    assert_eq!(refusal["data"]["ref"], "a1");
+    assert_eq!(refusal["data"]["message"], "the service is busy; try again later", "nothing of the cause");
+    let receipt = alice.next().await;
+    assert_eq!((&receipt["type"], &receipt["data"]["upToSeq"]), (&json!("receipt"), &json!(3)), "{receipt}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_hangs_holds_up_neither_events_nor_pongs() {
+    let replace_ports: fn(Ports) -> Ports = |ports| with_trouble(ports, Trouble::Hangs);
+    let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
+    let session = app.open_assigned("alice", "bob").await;
+    let (mut alice, _) = app.watch_extended("alice", &session, "").await;
+    app.say("bob", &session, "one").await;
+    assert_eq!(alice.next().await["seq"], 3);
+    alice.say("ack", json!({ "seq": 3 })).await;
+    // The pong waits for what was said before, but not for ever.
+    alice.settle().await;
+    app.say("bob", &session, "two").await;
+    assert_eq!(alice.next().await["seq"], 4);
+    app.stop().await;
+}

@@ -1,0 +1,79 @@
+//! A newer token on an open socket of the extended mode.
+
+use std::time::Duration;
+
+use chat_domain::model::Role;
+use chat_domain::ports::Clock;
+use serde_json::{Value, json};
+
+use crate::support::app::token;
+use crate::support::{TestApp, TestSocket};
+
+/// A token that ends after some seconds from now.
+fn short_token(app: &TestApp, sub: &str, seconds: u64) -> String {
+    let now = app.clock.now();
+    token(sub, Role::User, now, now.plus(Duration::from_secs(seconds)))
+}
+
+async fn next_but_warnings(socket: &mut TestSocket) -> Value {
+    let mut frame = socket.next().await;
+    while frame["type"] == "auth_expiring" {
+        frame = socket.next().await;
+    }
+    frame
+}
+
+on_every_store! {
+    async fn the_end_of_a_token_is_announced(app) {
+        let session = app.open_session("alice").await;
+        let token = short_token(app, "alice", 30);
+        let (mut alice, hello) = TestSocket::open_extended(&app.base, &session, "", &token).await;
+        let warning = alice.next().await;
+        assert_eq!(warning["type"], "auth_expiring");
+        let at = warning["data"]["expiresAt"].as_str().unwrap();
+        assert_eq!(at[..19], hello["tokenExpiresAt"].as_str().unwrap()[..19], "{warning}");
+    }
+
+    async fn a_socket_outlives_its_first_token_by_a_newer_one(app) {
+        let session = app.open_session("alice").await;
+        let token = short_token(app, "alice", 2);
+        let (mut alice, _) = TestSocket::open_extended(&app.base, &session, "", &token).await;
+        let (mut other, _) = TestSocket::open_extended(&app.base, &session, "", &token).await;
+        alice.say_as("r", "auth", json!({ "token": app.token_of("alice") })).await;
+        let accepted = next_but_warnings(&mut alice).await;
+        assert_eq!(accepted["type"], "auth_ok", "{accepted}");
+        assert!(accepted["data"]["expiresAt"].as_str().unwrap().ends_with('Z'));
+        // The one without a newer token tells when the first one has ended.
+        assert_eq!(next_closed(&mut other).await, (4401, "token expired".to_owned()));
+        app.say("alice", &session, "still here").await;
+        assert_eq!(next_but_warnings(&mut alice).await["data"]["content"], "still here");
+    }
+
+    async fn a_token_that_is_refused_changes_nothing(app) {
+        let session = app.open_session("alice").await;
+        let first = short_token(app, "alice", 2);
+        let (mut alice, _) = TestSocket::open_extended(&app.base, &session, "", &first).await;
+        for token in [app.token_of("mallory"), "x.y.z".to_owned(), String::new()] {
+            alice.say_as("r", "auth", json!({ "token": token })).await;
+            let refusal = next_but_warnings(&mut alice).await;
+            assert_eq!(refusal["type"], "error", "{refusal}");
+            assert_eq!((&refusal["data"]["code"], &refusal["data"]["ref"]), (&json!("UNAUTHENTICATED"), &json!("r")));
+        }
+        app.say("alice", &session, "still here").await;
+        assert_eq!(next_but_warnings(&mut alice).await["data"]["content"], "still here");
+        assert_eq!(next_closed(&mut alice).await, (4401, "token expired".to_owned()));
+        assert!(alice.raw().await.is_none());
+    }
+
+    async fn a_newer_token_with_less_rights_takes_them_away(app) {
+        let session = app.open_assigned("alice", "bob").await;
+        let (mut bob, _) = app.watch_extended("bob", &session, "").await;
+        bob.say("auth", json!({ "token": app.token("bob", Role::User) })).await;
+        assert_eq!(bob.closed().await, (4403, "access lost".to_owned()));
+    }
+}
+
+/// The close frame after any warnings.
+async fn next_closed(socket: &mut TestSocket) -> (u16, String) {
+    socket.closed_after("auth_expiring").await
+}

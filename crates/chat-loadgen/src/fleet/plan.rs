@@ -1,0 +1,72 @@
+//! What a fleet of sockets does.
+
+use std::time::Duration;
+
+use crate::error::LoadError;
+use crate::net::Targets;
+use crate::socket::Mode;
+use crate::token::{Role, Tokens};
+
+/// Sockets in the name of one person. The service lets one have ten in a session and fifty in all.
+const SOCKETS_OF_A_PERSON: usize = 10;
+
+/// What becomes of what arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Every frame is understood: positions, order and times are checked and counted.
+    Events,
+    /// Messages are counted and timed without reading more of them than that, where the generator must be cheap.
+    Frames,
+    /// Nothing is read at all: the peer stalls.
+    Nothing,
+}
+
+/// Sockets to hold.
+#[derive(Clone, Debug)]
+pub struct FleetPlan {
+    /// The nodes of the service; sockets begin at them in turn, and go on to the next one when they are lost.
+    pub targets: Targets,
+    /// In whose names: each for ten sockets in a row, then from the first one again. See [`FleetPlan::people`].
+    pub tokens: Vec<String>,
+    /// What the sockets watch in turn: paths such as [`crate::socket::path`] makes, without a query.
+    pub places: Vec<String>,
+    /// How many sockets.
+    pub sockets: usize,
+    /// The protocol.
+    pub mode: Mode,
+    /// What becomes of what arrives.
+    pub reading: Reading,
+    /// Whether what arrived is acknowledged, once a second at most. In extended mode only.
+    pub acknowledge: bool,
+    /// Whether a socket that is lost is opened again: in extended mode right after the last event that it got. It is not
+    /// when the protocol says stop.
+    pub reopen: bool,
+    /// Handshakes at the same time.
+    pub at_once: usize,
+    /// How long one may take.
+    pub timeout: Duration,
+}
+
+impl FleetPlan {
+    /// Tokens for so many sockets that no person has too many; the given one when tokens are not signed here.
+    ///
+    /// # Errors
+    /// A token cannot be signed.
+    pub fn people(tokens: &Tokens, role: Role, name: &str, sockets: usize) -> Result<Vec<String>, LoadError> {
+        let people = match tokens {
+            Tokens::Given(_) => 1,
+            Tokens::Signed(_) => sockets.div_ceil(SOCKETS_OF_A_PERSON).max(1),
+        };
+        let name_of = |person: usize| if person == 0 { name.to_owned() } else { format!("{name}-{person}") };
+        (0..people).map(|person| tokens.of(&name_of(person), role)).collect()
+    }
+
+    pub(super) fn token(&self, number: usize) -> &str {
+        let person = (number / SOCKETS_OF_A_PERSON) % self.tokens.len().max(1);
+        self.tokens.get(person).map_or("", String::as_str)
+    }
+
+    pub(super) fn place(&self, number: usize) -> usize {
+        number % self.places.len().max(1)
+    }
+}

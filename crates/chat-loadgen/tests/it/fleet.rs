@@ -1,0 +1,155 @@
+//! Commands that hold many sockets, against a service in this process.
+
+use serde_json::Value;
+
+use crate::load::{json_of, loadgen};
+use crate::service::{Manners, Service};
+
+/// A service with sessions that have some messages.
+fn service(manners: Manners) -> Service {
+    let service = Service::start(manners);
+    let url = service.url();
+    let sent = ["send", "--url", &url, "--token=T", "--warmup=0s", "--sessions=3", "--requests=9", "--quiet"];
+    assert!(loadgen(&sent).status.success());
+    service
+}
+
+/// The report of a command and its exit code.
+fn run(service: &Service, command: &str, more: &[&str]) -> (Option<i32>, Value) {
+    let url = service.url();
+    let fixed = [command, "--url", &url, "--secret", "a secret of the test, long enough", "--json", "--quiet"];
+    let output = loadgen(&[&fixed, more].concat());
+    let report = json_of(&output);
+    let document = include_str!("../../../../docs/loadgen.md");
+    for name in report.as_object().unwrap().keys() {
+        assert!(document.contains(&format!("`{name}`")), "docs/loadgen.md does not explain {name}");
+    }
+    (output.status.code(), report)
+}
+
+#[test]
+fn held_sockets_are_all_open_and_all_resume() {
+    let service = service(Manners::default());
+    let own = std::process::id().to_string();
+    let more = ["--sockets=60", "--duration=200ms", "--resume=on", "--server-pid", &own];
+    let (code, report) = run(&service, "hold", &more);
+    assert_eq!((code, &report["sockets"], &report["resumed"]), (Some(0), &60.into(), &60.into()), "{report}");
+    assert_eq!(report["notResumed"], serde_json::json!({}));
+    assert!(report["connectsPerSecond"].as_f64().unwrap() > 0.0 && report["resumeSeconds"].as_f64().is_some());
+    assert!(report["serverKibBefore"].as_u64().is_some() && report["serverCpuUsPerConnect"].as_f64().is_some());
+}
+
+#[test]
+fn sockets_of_base_mode_cannot_be_resumed() {
+    let service = service(Manners::default());
+    let url = service.url();
+    let output = loadgen(&["hold", "--url", &url, "--token=T", "--mode=base", "--resume=on", "--quiet"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--mode extended"));
+}
+
+#[test]
+fn a_watch_of_extended_mode_misses_nothing_although_its_sockets_are_cut() {
+    let service = service(Manners { cut_socket_after: 4, ..Manners::default() });
+    let url = service.url();
+    let watch = std::process::Command::new(env!("CARGO_BIN_EXE_chat-loadgen"))
+        .args(["watch", "--url", &url, "--secret=a secret of the test, long enough", "--mode=extended"])
+        .args(["--sockets=3", "--sessions=3", "--duration=4s", "--json", "--quiet"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    service.until_sockets(3);
+    let dir = tempfile::tempdir().unwrap();
+    let ids = dir.path().join("ids");
+    std::fs::write(&ids, "s0\ns1\ns2\n").unwrap();
+    let ids = ids.to_str().unwrap();
+    let send =
+        ["send", "--url", &url, "--token=T", "--session-ids-file", ids, "--requests=30", "--warmup=0s", "--quiet"];
+    assert!(loadgen(&send).status.success());
+    let output = watch.wait_with_output().unwrap();
+    let report = json_of(&output);
+    assert_eq!((&report["messages"], &report["orderFaults"]), (&30.into(), &0.into()), "{report}");
+    assert!(report["resumed"].as_u64().unwrap() >= 3 && report["lost"].as_u64().unwrap() >= 3, "{report}");
+    assert!(report["resumptionUs"]["max"].as_u64().is_some(), "{report}");
+}
+
+#[test]
+fn a_watch_of_extended_mode_sees_a_position_that_is_left_out() {
+    let service = service(Manners { skip_on_socket_every: 2, cut_socket_after: 3, ..Manners::default() });
+    let (_, before) = run(&service, "watch", &["--mode=extended", "--sockets=1", "--sessions=1", "--duration=200ms"]);
+    assert_eq!(before["orderFaults"], 0, "nothing came");
+    let url = service.url();
+    let watch = std::process::Command::new(env!("CARGO_BIN_EXE_chat-loadgen"))
+        .args([
+            "watch",
+            "--url",
+            &url,
+            "--token=T",
+            "--mode=extended",
+            "--sockets=3",
+            "--duration=2s",
+            "--json",
+            "--quiet",
+        ])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    service.until_sockets(4);
+    let send = ["send", "--url", &url, "--token=T", "--sessions=1", "--requests=1", "--warmup=0s", "--quiet"];
+    assert!(loadgen(&send).status.success());
+    let dir = tempfile::tempdir().unwrap();
+    let ids = dir.path().join("ids");
+    std::fs::write(&ids, "s0\ns1\ns2\n").unwrap();
+    let ids = ids.to_str().unwrap();
+    let send =
+        ["send", "--url", &url, "--token=T", "--session-ids-file", ids, "--requests=12", "--warmup=0s", "--quiet"];
+    assert!(loadgen(&send).status.success());
+    let output = watch.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(json_of(&output)["firstFaults"].to_string().contains("was due"));
+}
+
+#[test]
+fn a_fanout_counts_what_every_socket_received() {
+    let service = service(Manners::default());
+    let more = ["--sockets=5", "--window=4", "--warmup=100ms", "--duration=400ms", "--frame-bytes=250"];
+    let (code, report) = run(&service, "fanout", &more);
+    assert_eq!((code, &report["missing"], &report["refused"]), (Some(0), &0.into(), &0.into()), "{report}");
+    assert_eq!(report["frameBytes"], 250, "{report}");
+    assert!(report["frames"].as_u64().unwrap() > 5 && report["deliveryUs"]["p99"].as_u64().is_some(), "{report}");
+}
+
+#[test]
+fn clients_go_in_every_phase_and_the_service_lives_on() {
+    let service = service(Manners::default());
+    let (code, report) = run(&service, "abort", &["--cycles=100", "--sockets=10"]);
+    assert_eq!((code, &report["cycles"], &report["stoppedShort"]), (Some(0), &100.into(), &serde_json::json!({})));
+    let each = |phase: &str| report["phases"][phase].as_u64();
+    for phase in ["after-connect", "half-request", "request-unread", "after-upgrade", "mid-frame"] {
+        assert_eq!(each(phase), Some(20), "{phase}: {report}");
+    }
+    let (_, report) = run(&service, "hold", &["--sockets=1", "--duration=1ms"]);
+    assert_eq!(report["sockets"], 1);
+}
+
+#[test]
+fn a_flood_that_is_refused_ends_with_the_code_and_one_that_is_not_survives() {
+    let strict = service(Manners { close_at_first_bytes: true, ..Manners::default() });
+    let (code, report) = run(&strict, "flood", &["--mode=base", "--sockets=8", "--duration=10s"]);
+    assert_eq!((code, &report["ends"]), (Some(0), &serde_json::json!({ "closed 1009": 8 })), "{report}");
+    assert!(report["mostBytesSent"].as_u64().unwrap() >= 14);
+    let lax = service(Manners::default());
+    let (code, report) = run(&lax, "flood", &["--mode=base", "--sockets=1", "--what=pings", "--duration=300ms"]);
+    assert_eq!((code, &report["ends"]), (Some(1), &serde_json::json!({ "survived": 1 })), "{report}");
+}
+
+#[test]
+fn stalled_sockets_learn_of_their_end_by_a_reset_alone() {
+    let service = service(Manners::default());
+    let (code, report) = run(&service, "stall", &["--sockets=4", "--duration=200ms"]);
+    assert_eq!(
+        (code, &report["open"], &report["allBrokenAfterSeconds"]),
+        (Some(0), &4.into(), &Value::Null),
+        "{report}"
+    );
+}

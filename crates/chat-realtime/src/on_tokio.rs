@@ -1,0 +1,38 @@
+//! The core on the runtime tokio: the parts that the server wires and runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_domain::model::Epoch;
+use chat_domain::ports::EventLog;
+
+use crate::feed::HubFeed;
+use crate::hub::Hub;
+use crate::repair_driver::run_repair_with;
+use crate::tokio_timer::TokioTimer;
+
+/// How often typing is looked at; typing ends that much later than the rules say, at most.
+const TICK: Duration = Duration::from_millis(250);
+
+impl HubFeed {
+    /// A feed on this hub and this log, whose positions are those of `epoch`. Every change in the log must be published
+    /// to the hub after its commit; whatever is lost on the way is found by [`run_repair`]. Its streams are polled on a
+    /// tokio runtime.
+    pub fn new(hub: Arc<Hub>, log: Arc<dyn EventLog>, epoch: Epoch) -> Arc<Self> {
+        Self::with_timer(hub, log, epoch, Arc::new(TokioTimer::new()))
+    }
+}
+
+/// Compares the sessions that are watched through the hub with the log, until the hub is shut down. The server runs it
+/// once, on its main runtime.
+pub async fn run_repair(hub: Arc<Hub>, log: Arc<dyn EventLog>) {
+    run_repair_with(hub, log, Arc::new(TokioTimer::new())).await;
+}
+
+/// Ends typing that has fallen silent, until the hub is shut down. The server runs it once, on its main runtime.
+pub async fn run_typing_expiry(hub: Arc<Hub>) {
+    while !hub.is_shut_down() {
+        tokio::time::sleep(TICK).await;
+        hub.tick();
+    }
+}

@@ -1,0 +1,139 @@
+//! The connection for questions that somebody waits for: tickets and connections. It is another one than that for events,
+//! so that no answer stands behind a large pipeline.
+//!
+//! Who asks has a time limit. Whoever's question is not answered in time gives the connection up: until there is a new
+//! one, nobody else waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::debug;
+
+use crate::backoff::{Backoff, random};
+use crate::error::Failure;
+use crate::line::CONNECT;
+use crate::signal::reached;
+
+/// A connection that lasted this long is followed by an attempt without much delay.
+const LASTED: Duration = Duration::from_secs(2);
+
+/// The connection, when there is one, and how many there have been.
+#[derive(Clone, Default)]
+struct Current {
+    generation: u64,
+    connection: Option<MultiplexedConnection>,
+}
+
+/// Asks Redis.
+pub(crate) struct Commands {
+    current: watch::Sender<Current>,
+    /// How long somebody who opens a socket waits for Redis.
+    pub(crate) budget: Duration,
+}
+
+impl Commands {
+    pub(crate) fn new(budget: Duration) -> Arc<Self> {
+        Arc::new(Self { current: watch::Sender::new(Current::default()), budget })
+    }
+
+    /// Asks one thing.
+    pub(crate) async fn ask<T: FromRedisValue>(&self, budget: Duration, command: &Cmd) -> Result<T, Failure> {
+        self.with(budget, async |mut connection: MultiplexedConnection| command.query_async(&mut connection).await)
+            .await
+    }
+
+    /// Asks many things at once; they are not a transaction.
+    pub(crate) async fn ask_all<T: FromRedisValue>(&self, budget: Duration, all: &Pipeline) -> Result<T, Failure> {
+        self.with(budget, async |mut connection: MultiplexedConnection| all.query_async(&mut connection).await).await
+    }
+
+    /// Follows which connection is in use: a change to `Some` is a new one.
+    pub(crate) fn watch(&self) -> CurrentWatch {
+        CurrentWatch(self.current.subscribe())
+    }
+
+    /// Keeps a connection until the node closes.
+    pub(crate) async fn run(self: Arc<Self>, client: Client, mut closing: watch::Receiver<bool>) {
+        let mut backoff = Backoff::new();
+        for generation in 1.. {
+            tokio::select! {
+                biased;
+                () = reached(&mut closing, true) => break,
+                () = self.keep_one(&client, generation, &mut backoff) => {}
+            }
+        }
+        self.current.send_replace(Current::default());
+    }
+
+    /// Connects, and returns when that connection is no longer in use, after a pause.
+    async fn keep_one(self: &Arc<Self>, client: &Client, generation: u64, backoff: &mut Backoff) {
+        let started = Instant::now();
+        // Weak, because the connection is kept in what it refers to.
+        let me = Arc::downgrade(self);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(None)
+            .set_push_sender(move |info: PushInfo| {
+                if let (PushKind::Disconnection, Some(me)) = (info.kind, me.upgrade()) {
+                    me.give_up(generation);
+                }
+                Ok::<(), std::convert::Infallible>(())
+            });
+        match client.get_multiplexed_async_connection_with_config(&config).await {
+            Ok(connection) => {
+                self.current.send_replace(Current { generation, connection: Some(connection) });
+                let mut current = self.current.subscribe();
+                // The sender is ours, so it does not go away meanwhile.
+                let _given_up = current.wait_for(|current| current.connection.is_none()).await;
+            }
+            Err(error) => debug!(reason = crate::error::words(&error), "no connection for questions to Redis"),
+        }
+        if started.elapsed() > LASTED {
+            backoff.reset();
+        }
+        sleep(backoff.pause(random())).await;
+    }
+
+    async fn with<T>(
+        &self,
+        budget: Duration,
+        ask: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
+    ) -> Result<T, Failure> {
+        let Current { generation, connection } = self.current.borrow().clone();
+        let connection = connection.ok_or(Failure::Down)?;
+        let answer = match timeout(budget, ask(connection)).await {
+            Ok(answer) => answer.map_err(Failure::from),
+            Err(_) => Err(Failure::Uncertain(format!("no answer within {} ms", budget.as_millis()))),
+        };
+        if let Err(Failure::Uncertain(_)) = answer {
+            self.give_up(generation);
+        }
+        answer
+    }
+
+    fn give_up(&self, generation: u64) {
+        self.current
+            .send_if_modified(|current| current.generation == generation && current.connection.take().is_some());
+    }
+}
+
+/// Follows which connection is in use.
+pub(crate) struct CurrentWatch(watch::Receiver<Current>);
+
+impl CurrentWatch {
+    /// Waits for a new connection. Never returns when there will be none.
+    pub(crate) async fn renewed(&mut self) {
+        loop {
+            if self.0.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            if self.0.borrow_and_update().connection.is_some() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Round trips of every kind of event, and what is made of messages of other versions.
+
+use chat_domain::model::{
+    AgentId, Attachment, AttachmentId, Change, ChatMessage, ChatSession, Content, Delivery, FileName, IdempotencyKey,
+    MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Receipt, ReceiptStatus, SessionEvent, SessionState,
+    StoredObject, Subject, Tags, Timestamp, TypingEvent, UserId,
+};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+
+const NODE: Uuid = Uuid::from_u128(7);
+
+fn uuid() -> impl Strategy<Value = Uuid> {
+    any::<u128>().prop_map(Uuid::from_u128)
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    any::<i64>().prop_map(Timestamp::from_unix_ms)
+}
+
+fn user() -> impl Strategy<Value = UserId> {
+    "[a-zé\"\\\\| 😀]{1,20}".prop_filter_map("not blank", |text| UserId::parse(&text).ok())
+}
+
+fn seq() -> impl Strategy<Value = Seq> {
+    any::<u64>().prop_map(Seq::new)
+}
+
+fn session(id: SessionId) -> impl Strategy<Value = ChatSession> {
+    let about = (
+        option::of("[ -~é😀]{1,30}".prop_filter_map("blank", |text| Subject::parse(&text).ok().flatten())),
+        prop::sample::select(Priority::ALL.to_vec()),
+        vec("[a-zé\"]{1,8}", 0..4).prop_filter_map("tags", |tags| Tags::parse(&tags).ok()),
+    );
+    let state = (option::of(user()), option::of(time())).prop_map(|(agent, ended)| {
+        let agent = agent.map(|agent| AgentId::from(&agent));
+        match ended {
+            Some(at) => SessionState::Closed { agent, at },
+            None => SessionState::Active { agent },
+        }
+    });
+    let progress = (vec(any::<u64>(), 8), option::of(time())).prop_map(|(n, waiting_since)| Progress {
+        last_seq: Seq::new(n[0]),
+        message_count: n[1],
+        waiting_since,
+        unread_by_user: n[2],
+        unread_by_support: n[3],
+        delivered_to_user: Seq::new(n[4]),
+        delivered_to_support: Seq::new(n[5]),
+        read_to_user: Seq::new(n[6]),
+        read_to_support: Seq::new(n[7]),
+    });
+    (user(), about, time(), state, progress).prop_map(move |(owner, about, started_at, state, progress)| {
+        let (subject, priority, tags) = about;
+        ChatSession { id, owner, subject, priority, tags, started_at, state, progress }
+    })
+}
+
+fn attachment() -> impl Strategy<Value = Attachment> {
+    let metadata = (option::of(any::<u32>()), option::of(any::<u32>()), option::of(0.0..1e9_f64))
+        .prop_map(|(width, height, duration)| MediaMetadata { width, height, duration });
+    let object = (any::<u64>(), any::<[u8; 32]>(), prop::sample::select(vec!["image/png", "audio/mpeg"]), metadata)
+        .prop_map(|(size, sha256, media_type, metadata)| StoredObject {
+            size,
+            sha256,
+            media_type: MediaType::parse(media_type).unwrap(),
+            metadata,
+        });
+    (uuid(), "\\PC{0,20}", object).prop_map(|(id, name, object)| Attachment {
+        id: AttachmentId::new(id),
+        name: FileName::sanitize(&name),
+        object,
+    })
+}
+
+fn message(session_id: SessionId, seq: Seq) -> impl Strategy<Value = ChatMessage> {
+    let delivery = (option::of(time()), option::of(time()))
+        .prop_map(|(delivered_at, read_at)| Delivery::from_moments(delivered_at, read_at));
+    let content = any::<String>().prop_map(Content::from_store);
+    (uuid(), user(), any::<bool>(), content, time(), delivery, vec(attachment(), 0..3)).prop_map(
+        move |(id, author, by_user, content, sent_at, delivery, attachments)| ChatMessage {
+            id: MessageId::new(id),
+            session_id,
+            seq,
+            author,
+            sender: if by_user { Party::User } else { Party::Support },
+            content,
+            sent_at,
+            delivery,
+            attachments,
+        },
+    )
+}
+
+fn receipt() -> impl Strategy<Value = Receipt> {
+    (user(), any::<bool>(), seq(), vec(uuid(), 0..5)).prop_map(|(reader, read, up_to, messages)| Receipt {
+        reader,
+        status: if read { ReceiptStatus::Read } else { ReceiptStatus::Delivered },
+        up_to,
+        messages: messages.into_iter().map(MessageId::new).collect(),
+    })
+}
+
+fn durable() -> impl Strategy<Value = LiveEvent> {
+    let key = option::of("[!-~]{1,20}".prop_map(|text| IdempotencyKey::parse(&text).unwrap()));
+    (uuid().prop_map(SessionId::new), seq(), time(), user(), key).prop_flat_map(|(session_id, seq, at, actor, key)| {
+        let change = prop_oneof![
+            session(session_id).prop_map(Change::Opened),
+            session(session_id).prop_map(Change::Assigned),
+            session(session_id).prop_map(Change::Transferred),
+            session(session_id).prop_map(Change::Closed),
+            message(session_id, seq).prop_map(Change::Message),
+            receipt().prop_map(Change::Receipt),
+        ];
+        change.prop_map(move |change| {
+            LiveEvent::Durable(SessionEvent { session_id, seq, at, actor: actor.clone(), key: key.clone(), change })
+        })
+    })
+}
+
+fn typing() -> impl Strategy<Value = LiveEvent> {
+    (uuid(), user(), any::<bool>(), time()).prop_map(|(session, user_id, is_typing, at)| {
+        LiveEvent::Typing(TypingEvent { session_id: SessionId::new(session), user_id, is_typing, at })
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_event_comes_back_as_it_was(event in prop_oneof![4 => durable(), 1 => typing()], counter in any::<u64>()) {
+        let bytes = super::event(NODE, counter, &event);
+        prop_assert!(bytes.starts_with(&own_prefix(NODE)));
+        prop_assert_eq!(read(&bytes), Some(Envelope { node: NODE, said: Said::Event { counter, event } }));
+    }
+
+    #[test]
+    fn nothing_that_is_read_makes_trouble(bytes in vec(any::<u8>(), 0..200)) {
+        let _none_of_ours = read(&bytes);
+    }
+
+    /// A message that was cut, or changed in one place, is read as something or as nothing.
+    #[test]
+    fn a_damaged_message_makes_no_trouble(event in durable(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut bytes = super::event(NODE, 1, &event);
+        let at = at.index(bytes.len());
+        let _cut = read(&bytes[..at]);
+        bytes[at] = byte;
+        let _changed = read(&bytes);
+    }
+}
+
+#[test]
+fn signs_of_life_come_back_as_they_were() {
+    let counters = vec![1, u64::MAX, 0];
+    let said = |bytes: &[u8]| read(bytes).unwrap().said;
+    assert_eq!(said(&heartbeat(NODE, &counters)), Said::Heartbeat { counters: counters.clone() });
+    assert_eq!(said(&goodbye(NODE, &counters)), Said::Goodbye { counters });
+}
+
+#[test]
+fn the_words_on_the_wire_stay_the_same() {
+    let event = LiveEvent::Typing(TypingEvent {
+        session_id: SessionId::new(Uuid::from_u128(1)),
+        user_id: UserId::parse("alice").unwrap(),
+        is_typing: true,
+        at: Timestamp::from_unix_ms(5),
+    });
+    assert_eq!(
+        String::from_utf8(super::event(NODE, 3, &event)).unwrap(),
+        r#"{"v":1,"node":"00000000-0000-0000-0000-000000000007","counter":3,"session":"00000000-0000-0000-0000-000000000001","kind":"typing","payload":{"at":5,"user":"alice","isTyping":true}}"#
+    );
+}
+
+fn read_text(text: &str) -> Option<Said> {
+    read(text.as_bytes()).map(|envelope| envelope.said)
+}
+
+#[test]
+fn what_a_newer_version_says_is_known_to_be_something() {
+    let node = "00000000-0000-0000-0000-000000000007";
+    let session = "00000000-0000-0000-0000-000000000001";
+    let with = |rest: &str| read_text(&format!(r#"{{"v":2,"node":"{node}",{rest}}}"#));
+    // A field that is new.
+    let known = r#""kind":"typing","payload":{"at":5,"user":"alice","isTyping":true,"mood":"good"},"extra":[1]"#;
+    let said = with(&format!(r#""counter":3,"session":"{session}",{known}"#));
+    assert!(matches!(said, Some(Said::Event { counter: 3, .. })), "{said:?}");
+    // A kind that is new, and a payload of another form.
+    for rest in
+        [r#""kind":"danced","payload":{}"#, r#""kind":"message","seq":4,"payload":{"blob":"x"}"#, r#""kind":"message""#]
+    {
+        let said = with(&format!(r#""counter":3,"session":"{session}",{rest}"#));
+        assert_eq!(said, Some(Said::Unreadable { counter: 3 }), "{rest}");
+    }
+    assert_eq!(with(r#""kind":"weather""#), Some(Said::Other));
+    assert_eq!(with(r#""kind":"heartbeat""#), None);
+    assert_eq!(read_text(r#"{"v":1,"node":"nobody","kind":"heartbeat","counters":[]}"#), None);
+}
+
+#[test]
+fn a_replacement_is_read_as_the_script_writes_it() {
+    let id = |n| Uuid::from_u128(n).to_string();
+    let text = format!(
+        r#"{{"v":1,"node":"{}","kind":"replaced","to":"{}","session":"{}","connection":"{}"}}"#,
+        id(7),
+        id(8),
+        id(9),
+        id(10)
+    );
+    let wanted = Said::Replaced {
+        to: Uuid::from_u128(8),
+        session: SessionId::new(Uuid::from_u128(9)),
+        connection: ConnectionId::new(Uuid::from_u128(10)),
+    };
+    assert_eq!(read_text(&text), Some(wanted));
+}

@@ -1,0 +1,185 @@
+//! A node's part in what nodes share: what is made of it, and how it starts and ends.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chat_domain::ports::{ConnectionRegistry, EventSink, Notifier, TicketStore};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::commands::Commands;
+use crate::config::{ConfigError, RedisConfig};
+use crate::connections::RedisConnections;
+use crate::envelope::own_prefix;
+use crate::inbox::Inbox;
+use crate::line::Line;
+use crate::link::Link;
+use crate::metering::Metering;
+use crate::names::{Names, SHARDS};
+use crate::outbox::{Outbox, RedisNotifier};
+use crate::reader::Reader;
+use crate::status::Status;
+use crate::tickets::RedisTickets;
+
+/// How long the last words may take at the end.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Connects this node to the others through Redis.
+///
+/// Redis may be out of reach at any time, also at the start: the sink is told, and this keeps trying. Nothing that is
+/// made here fails because of it, so a node that cannot reach Redis stays ready.
+pub struct RedisFanout {
+    node: Uuid,
+    names: Names,
+    sink: Arc<dyn EventSink>,
+    outbox: Outbox,
+    status: Arc<Status>,
+    commands: Arc<Commands>,
+    runtime: Handle,
+    /// Ends what has something left to say.
+    closing: watch::Sender<bool>,
+    /// Ends the connection for questions, after that.
+    closed: watch::Sender<bool>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    commands_task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl RedisFanout {
+    /// Starts to connect, and returns at once. Until the other nodes are heard, the sink knows that they are not.
+    ///
+    /// The tasks run on the runtime that this is called on, which should be one that outlives single requests.
+    ///
+    /// # Errors
+    /// The configuration cannot be used, or there is no runtime. Never because Redis is out of reach.
+    pub fn connect(config: RedisConfig, sink: Arc<dyn EventSink>) -> Result<Self, ConfigError> {
+        let client = config.client()?;
+        let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
+        let RedisConfig { url: _, node, prefix, queue, budget } = config;
+        let names = Names::new(&prefix);
+        let metering = Metering::new();
+        let status = Arc::new(Status::new(metering.clone()));
+        let (closing, closing_watch) = watch::channel(false);
+        let (closed, closed_watch) = watch::channel(false);
+        let (outbox, outgoing, lost) = Outbox::new(queue, metering.clone());
+        let (inbox, incoming, dirty) = Inbox::new(queue, names.clone(), own_prefix(node), metering.clone());
+        let (control, controlled) = mpsc::unbounded_channel();
+        let (deaf, deaf_watch) = watch::channel(0);
+
+        sink.heard(false);
+        let reader = Reader {
+            me: node,
+            link: Link::new(node),
+            sink: Arc::clone(&sink),
+            inbox: incoming,
+            dirty,
+            control: controlled,
+            deaf,
+            status: Arc::clone(&status),
+            metering: metering.clone(),
+            generation: 0,
+        };
+        let line = Line {
+            me: node,
+            client: client.clone(),
+            names: names.clone(),
+            outbox: outgoing,
+            lost,
+            counters: [0; SHARDS as usize],
+            inbox,
+            control,
+            deaf: deaf_watch,
+            closing: closing_watch,
+            status: Arc::clone(&status),
+            metering,
+        };
+        let commands = Commands::new(budget);
+        let commands_task = runtime.spawn(Arc::clone(&commands).run(client, closed_watch));
+        let tasks = vec![runtime.spawn(reader.run()), runtime.spawn(line.run())];
+        Ok(Self {
+            node,
+            names,
+            sink,
+            outbox,
+            status,
+            commands,
+            runtime,
+            closing,
+            closed,
+            tasks: Mutex::new(tasks),
+            commands_task: Mutex::new(Some(commands_task)),
+        })
+    }
+
+    /// A notifier that spreads events on this node through `local`, and then to the other nodes. It never waits: what
+    /// finds no room on the way to Redis is found by the other nodes as a gap.
+    pub fn notifier(&self, local: Arc<dyn Notifier>) -> Arc<dyn Notifier> {
+        Arc::new(RedisNotifier::new(local, self.outbox.clone()))
+    }
+
+    /// Tickets that every node can take. Those that are issued while Redis is out of reach are kept in `local`, and only
+    /// this node can take them.
+    pub fn tickets(&self, local: Arc<dyn TicketStore>) -> Arc<dyn TicketStore> {
+        Arc::new(RedisTickets::new(Arc::clone(&self.commands), self.names.clone(), local))
+    }
+
+    /// A registry that counts a person's connections on all nodes. `local`, which also knows all of this node's, holds the
+    /// limits on this node while Redis is out of reach. Call it once: what it enters is this node's, all of it.
+    pub fn connections(&self, local: Arc<dyn ConnectionRegistry>) -> Arc<dyn ConnectionRegistry> {
+        let (registry, worker) = RedisConnections::new(
+            Arc::clone(&self.commands),
+            self.names.clone(),
+            self.node,
+            Arc::clone(&self.sink),
+            local,
+        );
+        let task = self.runtime.spawn(worker.run(self.status.watch(), self.closing.subscribe()));
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+        Arc::new(registry)
+    }
+
+    /// Whether the other nodes are heard at the moment. No reason to take a node out of service: what it does not hear, it
+    /// reads from the database.
+    pub fn is_connected(&self) -> bool {
+        self.status.is_heard()
+    }
+
+    /// Waits until the other nodes are heard, at most so long, and says whether they are.
+    pub async fn wait_until_connected(&self, at_most: Duration) -> bool {
+        let mut heard = self.status.watch();
+        timeout(at_most, heard.wait_for(|heard| *heard)).await.is_ok_and(|heard| heard.is_ok())
+    }
+
+    /// Publishes what still waits, tells the other nodes that nothing more will come, and gives up this node's places for
+    /// connections. Returns after 2 s at the latest, also when Redis does not answer. Nothing is shared after it.
+    pub async fn close(&self) {
+        self.closing.send_replace(true);
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut ends: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
+        let all = async {
+            for task in tasks {
+                let _ended = task.await;
+            }
+        };
+        let _in_time_or_not = timeout(FAREWELL, all).await;
+        self.closed.send_replace(true);
+        let commands = self.commands_task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        ends.extend(commands.map(|task| task.abort_handle()));
+        for task in ends {
+            task.abort();
+        }
+        self.status.deaf();
+    }
+}
+
+impl Drop for RedisFanout {
+    fn drop(&mut self) {
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let commands = self.commands_task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for task in tasks.into_iter().chain(commands) {
+            task.abort();
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The task that keeps the connection for events: connects, subscribes, publishes what waits, says that this node lives.
+//!
+//! One connection carries both directions. So a heartbeat that comes back proves both, and it comes after everything that
+//! was published before it.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_domain::model::LiveEvent;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use uuid::Uuid;
+
+use crate::backoff::{Backoff, random};
+use crate::envelope;
+use crate::error::{Failure, words};
+use crate::inbox::Inbox;
+use crate::link::{Counters, HEARTBEAT, SILENCE};
+use crate::metering::Metering;
+use crate::names::{Names, SHARDS};
+use crate::outbox::Lost;
+use crate::queue::Receiver;
+use crate::reader::Control;
+use crate::signal::reached;
+use crate::status::Status;
+
+/// How long an attempt to connect may take, up to the server's first answer.
+pub(crate) const CONNECT: Duration = Duration::from_secs(2);
+
+/// The most events, and about the most bytes, in one pipeline. What waits behind it makes the next one.
+const BATCH: usize = 256;
+const BATCH_BYTES: usize = 1 << 20;
+
+/// The line with its state.
+pub(crate) struct Line {
+    pub(crate) me: Uuid,
+    pub(crate) client: Client,
+    pub(crate) names: Names,
+    pub(crate) outbox: Receiver<LiveEvent>,
+    pub(crate) lost: Arc<Lost>,
+    /// How many events of each shard have been given a number.
+    pub(crate) counters: Counters,
+    pub(crate) inbox: Inbox,
+    pub(crate) control: mpsc::UnboundedSender<Control>,
+    pub(crate) deaf: watch::Receiver<u64>,
+    pub(crate) closing: watch::Receiver<bool>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) metering: Metering,
+}
+
+/// Why a connection is no longer served.
+enum End {
+    Closing,
+    Lost(String),
+}
+
+impl Line {
+    /// Runs until the node closes.
+    pub(crate) async fn run(mut self) {
+        let mut backoff = Backoff::new();
+        for generation in 1.. {
+            let attempt = connect(self.client.clone(), self.names.channels(), self.inbox.clone(), generation);
+            let reason = match self.meanwhile(attempt).await {
+                None => return,
+                Some(Err(failure)) => failure.to_string(),
+                Some(Ok((connection, gone))) => {
+                    // The receiver lives as long as this task.
+                    let _always_there = self.control.send(Control::Subscribed(generation));
+                    let end = self.serve(connection, &gone, generation).await;
+                    let _always_there = self.control.send(Control::Lost(generation));
+                    if self.status.was_heard(generation) {
+                        backoff.reset();
+                        self.metering.reconnects.increment(1);
+                    }
+                    match end {
+                        End::Closing => return,
+                        End::Lost(reason) => reason,
+                    }
+                }
+            };
+            self.status.report(&reason);
+            if self.meanwhile(sleep(backoff.pause(random()))).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Does something while there is no connection. Events are not kept for later: the other nodes will have read them
+    /// from the database, and who was typing then may not be typing any more. `None` when the node closes.
+    async fn meanwhile<F: Future>(&mut self, work: F) -> Option<F::Output> {
+        let mut work = pin!(work);
+        let mut closing = self.closing.clone();
+        loop {
+            tokio::select! {
+                biased;
+                () = reached(&mut closing, true) => return None,
+                done = &mut work => return Some(done),
+                Some(event) = self.outbox.take() => {
+                    self.metering.waiting.decrement(1.0);
+                    self.metering.dropped.increment(1);
+                    self.number(&event);
+                }
+            }
+        }
+    }
+
+    async fn serve(&mut self, mut connection: MultiplexedConnection, gone: &Notify, generation: u64) -> End {
+        let mut heartbeats = interval(HEARTBEAT);
+        heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut closing, mut deaf) = (self.closing.clone(), self.deaf.clone());
+        loop {
+            let mut events = Vec::new();
+            let mut heartbeat = false;
+            tokio::select! {
+                biased;
+                () = reached(&mut closing, true) => {
+                    self.say_goodbye(&mut connection).await;
+                    return End::Closing;
+                }
+                () = gone.notified() => return End::Lost("the connection was closed".to_owned()),
+                () = reached(&mut deaf, generation) => {
+                    return End::Lost(format!("nothing comes back from it for {} s", SILENCE.as_secs()));
+                }
+                _ = heartbeats.tick() => heartbeat = true,
+                Some(event) = self.outbox.take() => events.push(event),
+            }
+            self.fill(&mut events);
+            if let Err(failure) = self.publish(&mut connection, events, heartbeat).await {
+                return End::Lost(failure.to_string());
+            }
+        }
+    }
+
+    /// Adds what waits, as far as there is room in a pipeline.
+    fn fill(&mut self, events: &mut Vec<LiveEvent>) {
+        let mut bytes: usize = events.iter().map(LiveEvent::weight).sum();
+        while events.len() < BATCH && bytes < BATCH_BYTES {
+            let Some(event) = self.outbox.take_now() else { return };
+            bytes += event.weight();
+            events.push(event);
+        }
+    }
+
+    /// Publishes events, and a heartbeat behind them, in one pipeline. What fails is not repeated: the numbers are taken,
+    /// so the other nodes find the gap.
+    async fn publish(
+        &mut self,
+        connection: &mut MultiplexedConnection,
+        events: Vec<LiveEvent>,
+        heartbeat: bool,
+    ) -> Result<(), Failure> {
+        let mut pipeline = redis::pipe();
+        for event in &events {
+            let (shard, counter) = self.number(event);
+            let message = envelope::event(self.me, counter, event);
+            pipeline.cmd("PUBLISH").arg(self.names.shard(shard)).arg(message).ignore();
+        }
+        if heartbeat {
+            self.lost.count_into(&mut self.counters);
+            let message = envelope::heartbeat(self.me, &self.counters);
+            pipeline.cmd("PUBLISH").arg(self.names.nodes()).arg(message).ignore();
+        }
+        let (count, number) = (u64::try_from(events.len()).unwrap_or(u64::MAX), as_f64(events.len()));
+        self.metering.waiting.decrement(number);
+        drop(events);
+        let done = pipeline.query_async::<()>(connection).await;
+        if count > 0 {
+            self.metering.batch.record(number);
+            let counted = if done.is_ok() { &self.metering.published } else { &self.metering.dropped };
+            counted.increment(count);
+        }
+        Ok(done?)
+    }
+
+    /// The shard of an event, and its number there, behind those of the events that found no room.
+    fn number(&mut self, event: &LiveEvent) -> (u16, u64) {
+        self.lost.count_into(&mut self.counters);
+        let shard = event.session_id().shard(SHARDS);
+        let Some(counter) = self.counters.get_mut(usize::from(shard)) else { return (shard, 0) };
+        *counter += 1;
+        (shard, *counter)
+    }
+
+    /// Publishes what still waits, and that nothing more will come.
+    async fn say_goodbye(&mut self, connection: &mut MultiplexedConnection) {
+        loop {
+            let mut events = Vec::new();
+            self.fill(&mut events);
+            if events.is_empty() {
+                break;
+            }
+            if self.publish(connection, events, false).await.is_err() {
+                return;
+            }
+        }
+        self.lost.count_into(&mut self.counters);
+        let message = envelope::goodbye(self.me, &self.counters);
+        let mut goodbye = redis::cmd("PUBLISH");
+        goodbye.arg(self.names.nodes()).arg(message);
+        if let Err(error) = goodbye.exec_async(connection).await {
+            tracing::debug!(reason = words(&error), "the other nodes were not told that this one ends");
+        }
+    }
+}
+
+/// A new connection that is subscribed to everything, and what tells that it is gone.
+async fn connect(
+    client: Client,
+    channels: Vec<String>,
+    inbox: Inbox,
+    generation: u64,
+) -> Result<(MultiplexedConnection, Arc<Notify>), Failure> {
+    let gone = Arc::new(Notify::new());
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT))
+        .set_response_timeout(Some(SILENCE))
+        .set_push_sender(inbox.of_connection(generation, Arc::clone(&gone)));
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    connection.subscribe(channels).await?;
+    Ok((connection, gone))
+}
+
+fn as_f64(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,361 @@
+//! Events as JSON between nodes of one deployment. The ids and positions that an envelope has are not repeated here, and
+//! neither is anything said about channels.
+//!
+//! What is written is read back as it was. A reader ignores fields that it does not know; what it cannot read, such as a
+//! value that a newer version allows, makes the event unreadable and not half read.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use chat_domain::model::{
+    AgentId, Attachment, AttachmentId, Change, ChatMessage, ChatSession, Content, Delivery, FileName, IdempotencyKey,
+    LiveEvent, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Receipt, ReceiptStatus, Seq,
+    SessionEvent, SessionId, SessionState, StoredObject, Subject, Tags, Timestamp, TypingEvent, UserId,
+};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// Written as its text.
+pub(crate) fn as_text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+/// The name of an event's kind, in its envelope.
+pub(crate) fn kind(event: &LiveEvent) -> &'static str {
+    match event {
+        LiveEvent::Typing(_) => "typing",
+        LiveEvent::Durable(event) => match event.change {
+            Change::Opened(_) => "opened",
+            Change::Assigned(_) => "assigned",
+            Change::Transferred(_) => "transferred",
+            Change::Closed(_) => "closed",
+            Change::Message(_) => "message",
+            Change::Receipt(_) => "receipt",
+        },
+    }
+}
+
+/// What an envelope carries, by kind.
+#[derive(Serialize)]
+#[serde(untagged)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most are the large one, and none lives longer than it takes to write it"
+)]
+pub(crate) enum Payload<'a> {
+    Typing(Typing<'a>),
+    Durable(Durable<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Typing<'a> {
+    at: i64,
+    #[serde(borrow)]
+    user: Cow<'a, str>,
+    #[serde(rename = "isTyping")]
+    started: bool,
+}
+
+/// Exactly one of session, message and receipt is there: the kind says which.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Durable<'a> {
+    at: i64,
+    #[serde(borrow)]
+    actor: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    key: Option<Cow<'a, str>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    session: Option<SessionDto<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    message: Option<MessageDto<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    receipt: Option<ReceiptDto<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionDto<'a> {
+    #[serde(borrow)]
+    owner: Cow<'a, str>,
+    #[serde(borrow)]
+    agent: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    subject: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    priority: Cow<'a, str>,
+    tags: Vec<Cow<'a, str>>,
+    started_at: i64,
+    /// Present when the session has ended.
+    ended_at: Option<i64>,
+    last_seq: u64,
+    message_count: u64,
+    waiting_since: Option<i64>,
+    unread_by_user: u64,
+    unread_by_support: u64,
+    delivered_to_user: u64,
+    delivered_to_support: u64,
+    read_to_user: u64,
+    read_to_support: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageDto<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    author: Cow<'a, str>,
+    #[serde(borrow)]
+    sender: Cow<'a, str>,
+    #[serde(borrow)]
+    content: Cow<'a, str>,
+    sent_at: i64,
+    delivered_at: Option<i64>,
+    read_at: Option<i64>,
+    #[serde(borrow)]
+    attachments: Vec<AttachmentDto<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AttachmentDto<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    size: u64,
+    sha256: [u8; 32],
+    #[serde(borrow)]
+    media_type: Cow<'a, str>,
+    width: Option<u32>,
+    height: Option<u32>,
+    duration: Option<f64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReceiptDto<'a> {
+    #[serde(borrow)]
+    reader: Cow<'a, str>,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    up_to: u64,
+    messages: Vec<Cow<'a, str>>,
+}
+
+impl<'a> From<&'a LiveEvent> for Payload<'a> {
+    fn from(event: &'a LiveEvent) -> Self {
+        match event {
+            LiveEvent::Typing(typing) => Self::Typing(Typing {
+                at: typing.at.unix_ms(),
+                user: typing.user_id.as_str().into(),
+                started: typing.is_typing,
+            }),
+            LiveEvent::Durable(event) => Self::Durable(event.into()),
+        }
+    }
+}
+
+impl<'a> From<&'a SessionEvent> for Durable<'a> {
+    fn from(event: &'a SessionEvent) -> Self {
+        let (mut message, mut receipt) = (None, None);
+        match &event.change {
+            Change::Message(it) => message = Some(it.into()),
+            Change::Receipt(it) => receipt = Some(it.into()),
+            Change::Opened(_) | Change::Assigned(_) | Change::Transferred(_) | Change::Closed(_) => {}
+        }
+        Self {
+            at: event.at.unix_ms(),
+            actor: event.actor.as_str().into(),
+            key: event.key.as_ref().map(|key| key.as_str().into()),
+            session: event.change.session().map(SessionDto::from),
+            message,
+            receipt,
+        }
+    }
+}
+
+impl<'a> From<&'a ChatSession> for SessionDto<'a> {
+    fn from(session: &'a ChatSession) -> Self {
+        let progress = &session.progress;
+        Self {
+            owner: session.owner.as_str().into(),
+            agent: session.agent().map(|agent| agent.as_str().into()),
+            subject: session.subject.as_ref().map(|subject| subject.as_str().into()),
+            priority: session.priority.as_str().into(),
+            tags: session.tags.as_slice().iter().map(|tag| tag.as_str().into()).collect(),
+            started_at: session.started_at.unix_ms(),
+            ended_at: session.ended_at().map(Timestamp::unix_ms),
+            last_seq: progress.last_seq.get(),
+            message_count: progress.message_count,
+            waiting_since: progress.waiting_since.map(Timestamp::unix_ms),
+            unread_by_user: progress.unread_by_user,
+            unread_by_support: progress.unread_by_support,
+            delivered_to_user: progress.delivered_to_user.get(),
+            delivered_to_support: progress.delivered_to_support.get(),
+            read_to_user: progress.read_to_user.get(),
+            read_to_support: progress.read_to_support.get(),
+        }
+    }
+}
+
+impl<'a> From<&'a ChatMessage> for MessageDto<'a> {
+    fn from(message: &'a ChatMessage) -> Self {
+        Self {
+            id: message.id.to_string().into(),
+            author: message.author.as_str().into(),
+            sender: message.sender.as_str().into(),
+            content: message.content.as_str().into(),
+            sent_at: message.sent_at.unix_ms(),
+            delivered_at: message.delivery.delivered_at().map(Timestamp::unix_ms),
+            read_at: message.delivery.read_at().map(Timestamp::unix_ms),
+            attachments: message.attachments.iter().map(AttachmentDto::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Attachment> for AttachmentDto<'a> {
+    fn from(attachment: &'a Attachment) -> Self {
+        let object = &attachment.object;
+        Self {
+            id: attachment.id.to_string().into(),
+            name: attachment.name.as_str().into(),
+            size: object.size,
+            sha256: object.sha256,
+            media_type: object.media_type.as_str().into(),
+            width: object.metadata.width,
+            height: object.metadata.height,
+            duration: object.metadata.duration,
+        }
+    }
+}
+
+impl<'a> From<&'a Receipt> for ReceiptDto<'a> {
+    fn from(receipt: &'a Receipt) -> Self {
+        Self {
+            reader: receipt.reader.as_str().into(),
+            status: receipt.status.as_str().into(),
+            up_to: receipt.up_to.get(),
+            messages: receipt.messages.iter().map(|id| id.to_string().into()).collect(),
+        }
+    }
+}
+
+impl Typing<'_> {
+    pub(crate) fn read(&self, session_id: SessionId) -> Option<LiveEvent> {
+        let user_id = UserId::parse(&self.user).ok()?;
+        let at = Timestamp::from_unix_ms(self.at);
+        Some(LiveEvent::Typing(TypingEvent { session_id, user_id, is_typing: self.started, at }))
+    }
+}
+
+impl Durable<'_> {
+    pub(crate) fn read(self, kind: &str, session_id: SessionId, seq: Seq) -> Option<LiveEvent> {
+        let session = || self.session.as_ref().and_then(|session| session.read(session_id));
+        let change = match kind {
+            "opened" => Change::Opened(session()?),
+            "assigned" => Change::Assigned(session()?),
+            "transferred" => Change::Transferred(session()?),
+            "closed" => Change::Closed(session()?),
+            "message" => Change::Message(self.message?.read(session_id, seq)?),
+            "receipt" => Change::Receipt(self.receipt?.read()?),
+            _ => return None,
+        };
+        let key = match self.key {
+            Some(key) => Some(IdempotencyKey::parse(&key).ok()?),
+            None => None,
+        };
+        let actor = UserId::parse(&self.actor).ok()?;
+        Some(LiveEvent::Durable(SessionEvent {
+            session_id,
+            seq,
+            at: Timestamp::from_unix_ms(self.at),
+            actor,
+            key,
+            change,
+        }))
+    }
+}
+
+impl SessionDto<'_> {
+    fn read(&self, id: SessionId) -> Option<ChatSession> {
+        let agent = match &self.agent {
+            Some(agent) => Some(AgentId::parse(agent).ok()?),
+            None => None,
+        };
+        let state = match self.ended_at {
+            Some(at) => SessionState::Closed { agent, at: Timestamp::from_unix_ms(at) },
+            None => SessionState::Active { agent },
+        };
+        let subject = match &self.subject {
+            Some(subject) => Subject::parse(subject).ok()?,
+            None => None,
+        };
+        Some(ChatSession {
+            id,
+            owner: UserId::parse(&self.owner).ok()?,
+            subject,
+            priority: Priority::parse(&self.priority).ok()?,
+            tags: Tags::parse(&self.tags).ok()?,
+            started_at: Timestamp::from_unix_ms(self.started_at),
+            state,
+            progress: Progress {
+                last_seq: Seq::new(self.last_seq),
+                message_count: self.message_count,
+                waiting_since: self.waiting_since.map(Timestamp::from_unix_ms),
+                unread_by_user: self.unread_by_user,
+                unread_by_support: self.unread_by_support,
+                delivered_to_user: Seq::new(self.delivered_to_user),
+                delivered_to_support: Seq::new(self.delivered_to_support),
+                read_to_user: Seq::new(self.read_to_user),
+                read_to_support: Seq::new(self.read_to_support),
+            },
+        })
+    }
+}
+
+impl MessageDto<'_> {
+    fn read(self, session_id: SessionId, seq: Seq) -> Option<ChatMessage> {
+        Some(ChatMessage {
+            id: MessageId::parse(&self.id)?,
+            session_id,
+            seq,
+            author: UserId::parse(&self.author).ok()?,
+            sender: [Party::User, Party::Support].into_iter().find(|party| party.as_str() == self.sender)?,
+            content: Content::from_store(self.content.into_owned()),
+            sent_at: Timestamp::from_unix_ms(self.sent_at),
+            delivery: Delivery::from_moments(
+                self.delivered_at.map(Timestamp::from_unix_ms),
+                self.read_at.map(Timestamp::from_unix_ms),
+            ),
+            attachments: self.attachments.iter().map(AttachmentDto::read).collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl AttachmentDto<'_> {
+    fn read(&self) -> Option<Attachment> {
+        Some(Attachment {
+            id: AttachmentId::parse(&self.id)?,
+            name: FileName::sanitize(&self.name),
+            object: StoredObject {
+                size: self.size,
+                sha256: self.sha256,
+                media_type: MediaType::parse(&self.media_type)?,
+                metadata: MediaMetadata { width: self.width, height: self.height, duration: self.duration },
+            },
+        })
+    }
+}
+
+impl ReceiptDto<'_> {
+    fn read(&self) -> Option<Receipt> {
+        let statuses = [ReceiptStatus::Delivered, ReceiptStatus::Read];
+        Some(Receipt {
+            reader: UserId::parse(&self.reader).ok()?,
+            status: statuses.into_iter().find(|status| status.as_str() == self.status)?,
+            up_to: Seq::new(self.up_to),
+            messages: self.messages.iter().map(|id| MessageId::parse(id)).collect::<Option<_>>()?,
+        })
+    }
+}

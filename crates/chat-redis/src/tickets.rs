@@ -1,0 +1,111 @@
+//! Tickets that every node can take, as long as Redis is there.
+//!
+//! A ticket lies in exactly one place, so that it is used once: in Redis, or, when Redis refused it or there was no
+//! connection at all, in the memory of the node that issued it. When nobody can know whether Redis took it, it lies
+//! nowhere that this node would look, and its caller is asked to try again.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chat_domain::error::{ChatError, Result};
+use chat_domain::model::{Principal, Role, SessionId, Ticket, TicketDigest, Timestamp, UserId};
+use chat_domain::ports::TicketStore;
+use serde::{Deserialize, Serialize};
+use tracing::debug;
+
+use crate::commands::Commands;
+use crate::error::Failure;
+use crate::metering::fallbacks;
+use crate::names::Names;
+
+/// Tickets in Redis.
+pub(crate) struct RedisTickets {
+    commands: Arc<Commands>,
+    names: Names,
+    local: Arc<dyn TicketStore>,
+}
+
+impl RedisTickets {
+    pub(crate) fn new(commands: Arc<Commands>, names: Names, local: Arc<dyn TicketStore>) -> Self {
+        Self { commands, names, local }
+    }
+}
+
+#[async_trait]
+impl TicketStore for RedisTickets {
+    async fn put(&self, digest: TicketDigest, ticket: Ticket, now: Timestamp) -> Result<()> {
+        let lifetime = ticket.expires_at.since(now).as_millis();
+        if lifetime == 0 {
+            return Ok(());
+        }
+        let value = serde_json::to_vec(&TicketDto::from(&ticket)).map_err(ChatError::internal)?;
+        let mut set = redis::cmd("SET");
+        let lifetime = u64::try_from(lifetime).unwrap_or(u64::MAX);
+        set.arg(self.names.ticket(&digest)).arg(value).arg("NX").arg("PX").arg(lifetime);
+        match self.commands.ask::<Option<String>>(self.commands.budget, &set).await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(ChatError::unavailable("Redis has a ticket of this digest")),
+            Err(Failure::Uncertain(reason)) => {
+                Err(ChatError::unavailable(format!("nobody knows whether Redis took the ticket: {reason}")))
+            }
+            Err(failure @ (Failure::Down | Failure::Refused(_))) => {
+                fallbacks("tickets").increment(1);
+                debug!(reason = %failure, "a ticket is kept on this node");
+                self.local.put(digest, ticket, now).await
+            }
+        }
+    }
+
+    async fn take(&self, digest: TicketDigest, now: Timestamp) -> Result<Option<Ticket>> {
+        // Here first, because that costs nothing. It makes no difference to who gets it.
+        if let Some(ticket) = self.local.take(digest, now).await? {
+            return Ok(Some(ticket));
+        }
+        let mut take = redis::cmd("GETDEL");
+        take.arg(self.names.ticket(&digest));
+        match self.commands.ask::<Option<Vec<u8>>>(self.commands.budget, &take).await {
+            Ok(value) => Ok(value.and_then(|value| read(&value)).filter(|ticket| ticket.expires_at > now)),
+            // The holder asks for another one, as after any ticket that does not open.
+            Err(failure) => {
+                fallbacks("tickets").increment(1);
+                debug!(reason = %failure, "a ticket could not be looked for in Redis");
+                Ok(None)
+            }
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TicketDto {
+    user: String,
+    role: String,
+    name: Option<String>,
+    session: String,
+    token_expires_at: i64,
+    expires_at: i64,
+}
+
+impl From<&Ticket> for TicketDto {
+    fn from(ticket: &Ticket) -> Self {
+        Self {
+            user: ticket.holder.id.to_string(),
+            role: ticket.holder.role.as_str().to_owned(),
+            name: ticket.holder.name.clone(),
+            session: ticket.session_id.to_string(),
+            token_expires_at: ticket.token_expires_at.unix_ms(),
+            expires_at: ticket.expires_at.unix_ms(),
+        }
+    }
+}
+
+/// What cannot be read opens nothing.
+fn read(value: &[u8]) -> Option<Ticket> {
+    let dto: TicketDto = serde_json::from_slice(value).ok()?;
+    Some(Ticket {
+        holder: Principal { id: UserId::parse(&dto.user).ok()?, role: Role::parse(&dto.role)?, name: dto.name },
+        session_id: SessionId::parse(&dto.session)?,
+        token_expires_at: Timestamp::from_unix_ms(dto.token_expires_at),
+        expires_at: Timestamp::from_unix_ms(dto.expires_at),
+    })
+}

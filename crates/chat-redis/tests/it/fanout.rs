@@ -1,0 +1,140 @@
+//! What nodes hear of each other while Redis is well.
+
+use std::sync::Arc;
+
+use chat_domain::ports::{EventSink, Missed};
+use chat_redis::{ConfigError, RedisConfig, RedisFanout};
+use test_redis::PrivateRedis;
+use uuid::Uuid;
+
+use crate::support::{Node, PATIENCE, Recorder, Told, event, events, shard};
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn every_event_reaches_every_other_node_once_and_in_order() {
+    const EACH: u64 = 500;
+    let redis = PrivateRedis::start(&[]).unwrap();
+    let nodes = [Node::start(&redis, 1).await, Node::start(&redis, 2).await, Node::start(&redis, 3).await];
+    for n in 0..EACH {
+        for (session, node) in (0..).zip(&nodes) {
+            node.notifier.publish(event(session, n));
+        }
+    }
+    for (own, node) in (0..).zip(&nodes) {
+        let wanted = usize::try_from(EACH * 2).unwrap();
+        node.sink.until(|all| events(all).len() >= wanted).await;
+        let heard = node.sink.events();
+        for other in (0..3).filter(|other| *other != own) {
+            let of_other: Vec<_> = (0..EACH).map(|n| event(other, n)).collect();
+            let heard: Vec<_> = heard.iter().filter(|event| of_other.contains(event)).cloned().collect();
+            assert_eq!(heard, of_other, "node {own} of node {other}");
+        }
+        assert_eq!(heard.len(), wanted, "its own events come back to nobody");
+        assert_eq!(node.local.0.lock().unwrap().len(), usize::try_from(EACH).unwrap());
+        let gaps = node.sink.all().iter().filter(|told| matches!(told, Told::Missed(Missed::Shard { .. }))).count();
+        assert_eq!(gaps, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn what_waits_is_published_before_a_node_ends() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    let (ending, other) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
+    for n in 0..2_000 {
+        ending.notifier.publish(event(1, n));
+    }
+    ending.fanout.close().await;
+    assert!(!ending.fanout.is_connected());
+    other.sink.until(|all| events(all).len() == 2_000).await;
+    // Nothing happens any more, and nobody waits.
+    ending.notifier.publish(event(1, 2_000));
+    ending.fanout.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn deployments_with_different_prefixes_do_not_hear_each_other() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    let (one, same) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
+    let other = Node::begin(&redis, 3, |config| config.prefix = "chat2".to_owned());
+    let its_peer = Node::begin(&redis, 4, |config| config.prefix = "chat2".to_owned());
+    for node in [&other, &its_peer] {
+        assert!(node.fanout.wait_until_connected(PATIENCE).await);
+    }
+    one.notifier.publish(event(1, 1));
+    other.notifier.publish(event(1, 2));
+    same.sink.until(|all| !events(all).is_empty()).await;
+    its_peer.sink.until(|all| !events(all).is_empty()).await;
+    assert_eq!((same.sink.events(), its_peer.sink.events()), (vec![event(1, 1)], vec![event(1, 2)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn a_counter_that_jumps_means_a_gap_in_its_shard_and_no_other() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    let node = Node::start(&redis, 1).await;
+    let stranger = Uuid::from_u128(99);
+    let zeros = ["0"; 64].join(",");
+    let say = |channel: &str, message: &str| redis.command(&["PUBLISH", channel, message]).unwrap();
+    say("chat:nodes", &format!(r#"{{"v":1,"node":"{stranger}","kind":"heartbeat","counters":[{zeros}]}}"#));
+    let from = node.sink.len();
+    let danced = |counter| format!(r#"{{"v":9,"node":"{stranger}","counter":{counter},"kind":"danced"}}"#);
+    // An event that this version cannot read is missed; then two that do not come at all.
+    say("chat:17", &danced(1));
+    let gap = Told::Missed(Missed::Shard { index: 17, of: 64 });
+    node.sink.until(|all| all[from..].iter().filter(|told| **told == gap).count() == 1).await;
+    say("chat:17", &danced(4));
+    node.sink.until(|all| all[from..].iter().filter(|told| **told == gap).count() == 3).await;
+    assert_eq!(node.sink.all()[from..], [gap.clone(), gap.clone(), gap]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn nonsense_on_a_channel_does_no_harm() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    let (node, other) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
+    let from = node.sink.len();
+    let long = "x".repeat(100_000);
+    for nonsense in ["", "nonsense", "{}", "[[[[", r#"{"v":1,"node":"x","kind":"heartbeat"}"#, &long] {
+        redis.command(&["PUBLISH", "chat:5", nonsense]).unwrap();
+        redis.command(&["PUBLISH", "chat:nodes", nonsense]).unwrap();
+    }
+    other.notifier.publish(event(1, 1));
+    node.sink.until(|all| all[from..].contains(&Told::Event(event(1, 1)))).await;
+    let gap = Told::Missed(Missed::Shard { index: 5, of: 64 });
+    let told: Vec<_> =
+        node.sink.all()[from..].iter().filter(|told| **told != Told::Event(event(1, 1))).cloned().collect();
+    assert_eq!(told, vec![gap; 6]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn a_full_queue_loses_events_and_the_others_learn_in_which_shard() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    // The other one first, so that it has heard the publisher from the beginning.
+    let other = Node::start(&redis, 2).await;
+    let publisher = Node::begin(&redis, 1, |config| config.queue = 4);
+    assert!(publisher.fanout.wait_until_connected(PATIENCE).await);
+    let from = other.sink.len();
+    // Nothing leaves the queue while Redis does not answer, but what is in one pipeline.
+    redis.freeze().unwrap();
+    for n in 0..1_000 {
+        publisher.notifier.publish(event(1, n));
+    }
+    redis.thaw().unwrap();
+    other.sink.until_told(from, Told::Missed(shard(1))).await;
+    publisher.notifier.publish(event(2, 1));
+    other.sink.until(|all| all[from..].contains(&Told::Event(event(2, 1)))).await;
+    let told = other.sink.all();
+    assert!(events(&told).len() < 1_000);
+    let elsewhere = told[from..].iter().filter(|told| matches!(told, Told::Missed(at) if *at != shard(1))).count();
+    assert_eq!(elsewhere, 0, "{told:?}");
+}
+
+#[test]
+fn without_a_runtime_nothing_is_connected() {
+    let config = RedisConfig::new("redis://127.0.0.1:1", Uuid::nil());
+    let refused = RedisFanout::connect(config, Recorder::new() as Arc<dyn EventSink>);
+    assert_eq!(refused.err(), Some(ConfigError::NoRuntime));
+}

@@ -1,0 +1,8 @@
+//! Nodes that share a Redis, each test with a server of its own.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod connections;
+mod fanout;
+mod outages;
+mod support;
+mod tickets;

@@ -1,0 +1,125 @@
+//! What nodes do while Redis is gone, frozen, or cuts them off.
+
+use std::time::{Duration, Instant};
+
+use chat_domain::ports::Missed;
+use test_redis::PrivateRedis;
+
+use crate::support::{Node, PATIENCE, Told, event, events};
+
+/// Publishes as many events as the queues hold and more, and fails when that takes as long as anything on a network does.
+fn publish_in_no_time(node: &Node) {
+    let start = Instant::now();
+    for n in 0..20_000 {
+        node.notifier.publish(event(n % 7, n));
+    }
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?} for 20,000 events");
+    node.local.0.lock().unwrap().clear();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn a_node_that_starts_before_redis_hears_when_redis_is_there() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    redis.kill().unwrap();
+    let node = Node::begin(&redis, 1, |_| ());
+    assert_eq!(node.sink.all(), [Told::Heard(false)]);
+    assert!(!node.fanout.is_connected());
+    publish_in_no_time(&node);
+    redis.start_again().unwrap();
+    node.until_heard_again(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn a_killed_redis_is_noticed_and_found_again() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    let nodes = [Node::start(&redis, 1).await, Node::start(&redis, 2).await];
+    for round in 0..3 {
+        let from = nodes.each_ref().map(|node| node.sink.len());
+        redis.kill().unwrap();
+        for (node, from) in nodes.iter().zip(from) {
+            node.sink.until_told(from, Told::Heard(false)).await;
+            publish_in_no_time(node);
+        }
+        redis.start_again().unwrap();
+        for (node, from) in nodes.iter().zip(from) {
+            node.until_heard_again(from).await;
+        }
+        let after = event(1, 1_000_000 + round);
+        nodes[0].notifier.publish(after.clone());
+        nodes[1].sink.until_told(from[1], Told::Event(after)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn a_frozen_redis_is_noticed_although_its_connections_stay() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    let (node, other) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
+    let (from, other_from) = (node.sink.len(), other.sink.len());
+    redis.freeze().unwrap();
+    let start = Instant::now();
+    publish_in_no_time(&node);
+    node.sink.until_told(from, Told::Heard(false)).await;
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(6), "noticed after {took:?}");
+    other.sink.until_told(other_from, Told::Heard(false)).await;
+    publish_in_no_time(&node);
+    redis.thaw().unwrap();
+    node.until_heard_again(from).await;
+    other.until_heard_again(other_from).await;
+    let after = event(1, 1_000_000);
+    node.notifier.publish(after.clone());
+    other.sink.until_told(other_from, Told::Event(after)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn what_is_lost_when_connections_are_cut_is_looked_for_afterwards() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    let (publisher, other) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
+    let mut published_at = Vec::new();
+    for round in 0..10_u64 {
+        let from = other.sink.len();
+        for n in 0..20 {
+            published_at.push((round * 20 + n, other.sink.len()));
+            publisher.notifier.publish(event(1, round * 20 + n));
+        }
+        let killed: u32 = redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).unwrap().parse().unwrap();
+        assert!(killed >= 1, "the connections for events are of this type");
+        other.until_heard_again(from).await;
+        assert!(publisher.fanout.wait_until_connected(PATIENCE).await);
+    }
+    // One that is published after everything: what was lost before has been looked for when this is heard, or is by then
+    // known to the publisher's next heartbeat.
+    let from = other.sink.len();
+    let last = event(2, 1_000_000);
+    publisher.notifier.publish(last.clone());
+    other.sink.until_told(from, Told::Event(last)).await;
+    let told = other.sink.all();
+    let heard = events(&told);
+    for (n, at) in published_at {
+        let looked_for = told[at..].contains(&Told::Missed(Missed::Everywhere));
+        assert!(looked_for || heard.contains(&event(1, n)), "event {n} is lost and nobody looks for it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn a_node_that_dies_is_missed_and_one_that_ends_is_not() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    let other = Node::start(&redis, 3).await;
+    let (ending, dying) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
+    for node in [&ending, &dying] {
+        node.notifier.publish(event(1, 1));
+    }
+    other.sink.until(|all| events(all).len() == 2).await;
+    ending.fanout.close().await;
+    let from = other.sink.len();
+    drop(dying);
+    other.sink.until_told(from, Told::Missed(Missed::Everywhere)).await;
+    let missed = other.sink.all()[from..].iter().filter(|told| matches!(told, Told::Missed(_))).count();
+    assert_eq!(missed, 1);
+}

@@ -1,0 +1,162 @@
+//! A node with a sink that remembers, and waiting for what it remembers.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chat_domain::model::{ConnectionId, LiveEvent, SessionId, TypingEvent};
+use chat_domain::ports::{EventSink, Missed, Notifier};
+use chat_redis::{RedisConfig, RedisFanout};
+use chat_testkit::fixtures;
+use test_redis::PrivateRedis;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+/// How long anything may take that a test waits for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a sink was told.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a test keeps few of them")]
+pub(crate) enum Told {
+    Event(LiveEvent),
+    Missed(Missed),
+    Heard(bool),
+    Replaced(SessionId, ConnectionId),
+}
+
+/// Remembers everything in order.
+pub(crate) struct Recorder(watch::Sender<Vec<Told>>);
+
+impl Recorder {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(watch::Sender::new(Vec::new())))
+    }
+
+    fn note(&self, told: Told) {
+        self.0.send_modify(|all| all.push(told));
+    }
+
+    pub(crate) fn all(&self) -> Vec<Told> {
+        self.0.borrow().clone()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    pub(crate) fn events(&self) -> Vec<LiveEvent> {
+        events(&self.0.borrow())
+    }
+
+    /// Waits until what was told, from the start on, is enough.
+    #[track_caller]
+    pub(crate) fn until(&self, enough: impl Fn(&[Told]) -> bool) -> impl Future<Output = ()> {
+        let mut told = self.0.subscribe();
+        let place = std::panic::Location::caller();
+        async move {
+            let enough = timeout(PATIENCE, told.wait_for(|all| enough(all))).await.is_ok();
+            assert!(enough, "{place} waited in vain; told was {:?}", told.borrow());
+        }
+    }
+
+    /// Waits until that is told after the first `from` things.
+    #[track_caller]
+    pub(crate) fn until_told(&self, from: usize, wanted: Told) -> impl Future<Output = ()> {
+        self.until(move |all| all[from..].contains(&wanted))
+    }
+}
+
+pub(crate) fn events(all: &[Told]) -> Vec<LiveEvent> {
+    all.iter().filter_map(|told| if let Told::Event(event) = told { Some(event.clone()) } else { None }).collect()
+}
+
+impl EventSink for Recorder {
+    fn deliver(&self, event: LiveEvent) {
+        self.note(Told::Event(event));
+    }
+    fn missed(&self, missed: Missed) {
+        self.note(Told::Missed(missed));
+    }
+    fn heard(&self, whether: bool) {
+        self.note(Told::Heard(whether));
+    }
+    fn replaced(&self, session: SessionId, connection: ConnectionId) {
+        self.note(Told::Replaced(session, connection));
+    }
+}
+
+/// A notifier of a node that has no hub: it remembers what was spread on the node.
+#[derive(Default)]
+pub(crate) struct Local(pub(crate) Mutex<Vec<LiveEvent>>);
+
+impl Notifier for Local {
+    fn publish(&self, event: LiveEvent) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+/// A node.
+pub(crate) struct Node {
+    pub(crate) id: Uuid,
+    pub(crate) fanout: RedisFanout,
+    pub(crate) sink: Arc<Recorder>,
+    pub(crate) local: Arc<Local>,
+    pub(crate) notifier: Arc<dyn Notifier>,
+}
+
+impl Node {
+    /// Node `n`, which need not hear anything yet.
+    pub(crate) fn begin(redis: &PrivateRedis, n: u128, change: impl FnOnce(&mut RedisConfig)) -> Self {
+        let id = Uuid::from_u128(n);
+        let mut config = RedisConfig::new(redis.url(), id);
+        change(&mut config);
+        let (sink, local) = (Recorder::new(), Arc::new(Local::default()));
+        let fanout = RedisFanout::connect(config, Arc::clone(&sink) as Arc<dyn EventSink>).unwrap();
+        let notifier = fanout.notifier(Arc::clone(&local) as Arc<dyn Notifier>);
+        Self { id, fanout, sink, local, notifier }
+    }
+
+    /// Node `n`, which hears the others.
+    pub(crate) async fn start(redis: &PrivateRedis, n: u128) -> Self {
+        // Patient, so that a busy machine is no slow Redis.
+        let node = Self::begin(redis, n, |config| config.budget = PATIENCE);
+        assert!(node.fanout.wait_until_connected(PATIENCE).await);
+        node
+    }
+
+    /// Waits until this node hears others once more, after what it was told so far.
+    pub(crate) async fn until_heard_again(&self, from: usize) {
+        self.sink.until_told(from, Told::Heard(true)).await;
+        let all = self.sink.all();
+        let heard = from + all[from..].iter().position(|told| *told == Told::Heard(true)).unwrap();
+        assert_eq!(all[heard - 1], Told::Missed(Missed::Everywhere), "{all:?}");
+        assert!(self.fanout.wait_until_connected(PATIENCE).await);
+    }
+}
+
+/// Event `n` in a session; different ones differ.
+pub(crate) fn event(session: u64, n: u64) -> LiveEvent {
+    LiveEvent::Typing(TypingEvent {
+        session_id: fixtures::session_id(session),
+        user_id: fixtures::alice().id,
+        is_typing: true,
+        at: fixtures::at(n),
+    })
+}
+
+/// The part of the sessions that this one is in.
+pub(crate) fn shard(session: u64) -> Missed {
+    Missed::Shard { index: fixtures::session_id(session).shard(64), of: 64 }
+}
+
+/// Waits for something outside of this process, by asking again.
+pub(crate) async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let so = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(timeout(PATIENCE, so).await.is_ok(), "{what}");
+}

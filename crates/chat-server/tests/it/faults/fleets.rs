@@ -1,0 +1,45 @@
+//! Light sockets in numbers at the first server of a cluster.
+
+use std::time::Duration;
+
+use chat_loadgen::fleet::{FleetPlan, Reading};
+use chat_loadgen::http::Target;
+use chat_loadgen::net::Targets;
+use chat_loadgen::socket::{self, Mode};
+use chat_loadgen::token::Role;
+
+use super::cluster::Cluster;
+
+/// Handshakes at the same time.
+const AT_ONCE: usize = 32;
+/// How long one may take.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Where the first server is.
+pub(super) fn target(cluster: &Cluster) -> Target {
+    Target::parse(&cluster.node(0).url("")).unwrap()
+}
+
+/// So many sockets, spread over the sessions, in the names of as many admins as it takes; `name` begins their names.
+/// One that is lost stays lost.
+pub(super) fn plan(
+    cluster: &Cluster,
+    sessions: &[String],
+    name: &str,
+    sockets: usize,
+    mode: Mode,
+    reading: Reading,
+) -> FleetPlan {
+    FleetPlan {
+        targets: Targets::from(target(cluster)),
+        tokens: FleetPlan::people(cluster.tokens(), Role::Admin, name, sockets).unwrap(),
+        places: sessions.iter().map(|session| socket::path(session, "")).collect(),
+        sockets,
+        mode,
+        reading,
+        acknowledge: false,
+        reopen: false,
+        at_once: AT_ONCE,
+        timeout: HANDSHAKE_LIMIT,
+    }
+}

@@ -1,0 +1,137 @@
+//! Redis between two servers dies, hangs, or drops its subscribers, while people write and follow: nothing is lost, nobody
+//! waits long, and no request fails.
+//!
+//! Limits of time hold beside what the same run had before the fault: the servers are built without optimisation and share
+//! two cores with the clients of the test.
+
+use std::time::Duration;
+
+use test_redis::PrivateRedis;
+use tokio::task::block_in_place;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::cluster::Cluster;
+use super::followers::{Delivery, Followers, deliveries, percentile};
+use super::traffic::{Answer, Traffic, assert_in_time};
+use super::verdict;
+
+const SESSIONS: usize = 4;
+/// Of each session, at each of the two servers.
+const FOLLOWERS: usize = 25;
+const MESSAGES_PER_SECOND: u32 = 20;
+
+/// What is compared with.
+const BEFORE: Duration = Duration::from_secs(12);
+const AWAY: Duration = Duration::from_secs(30);
+/// After Redis is back, everything is as before within this time.
+const CONVERGED_WITHIN: Duration = Duration::from_secs(5);
+/// How long it is looked at afterwards.
+const AFTER: Duration = Duration::from_secs(6);
+
+/// To a socket on the other server, when 99 of 100 messages have come.
+const REMOTE_WHILE_AWAY: Duration = Duration::from_secs(2);
+/// With Redis, a message reaches the other server at once. Without it, a server looks into the database once a second, so
+/// that half of the messages take longer than this.
+const REMOTE_WITH_REDIS: Duration = Duration::from_millis(400);
+/// An answer that takes no longer is not slow, whatever the quickest of the run were: some hundred requests have one in
+/// the hundredth part that the machine has kept waiting, and not the server.
+const POST_FLOOR: Duration = Duration::from_millis(100);
+
+/// A span of the test's clock, in microseconds.
+type Span = std::ops::Range<u64>;
+
+fn posts(answers: &[Answer], span: &Span) -> Duration {
+    percentile(99, answers.iter().filter(|answer| span.contains(&answer.attempt.began_us)).map(Answer::took))
+}
+
+fn remote<'a>(deliveries: &'a [Delivery], span: &'a Span) -> impl Iterator<Item = &'a Delivery> {
+    deliveries.iter().filter(|delivery| delivery.remote && span.contains(&delivery.sent_us))
+}
+
+fn remote_times(deliveries: &[Delivery], span: &Span) -> [Duration; 3] {
+    [50, 99, 100].map(|percent| percentile(percent, remote(deliveries, span).map(Delivery::took)))
+}
+
+#[expect(clippy::print_stdout, reason = "the figures of a test")]
+async fn redis_is_away_for_a_while(leave: fn(&PrivateRedis), come_back: fn(&PrivateRedis)) {
+    let cluster = Cluster::with_redis(2).await;
+    let sessions = cluster.open_sessions(SESSIONS).await;
+    let followers = Followers::start(&cluster, &sessions, FOLLOWERS).await;
+    let count = followers.count();
+    let traffic = Traffic::paced(&cluster, &sessions, MESSAGES_PER_SECOND);
+    traffic.more(20).await;
+    let begun = traffic.now_us();
+    sleep(BEFORE).await;
+    let left = traffic.now_us();
+    block_in_place(|| leave(cluster.redis()));
+    sleep(AWAY).await;
+    let returns = traffic.now_us();
+    block_in_place(|| come_back(cluster.redis()));
+    let back = traffic.now_us();
+    sleep(CONVERGED_WITHIN + AFTER).await;
+    let end = traffic.now_us();
+    assert_eq!(followers.hellos(), count, "no socket was lost");
+    let (answers, followed) = verdict::check_followed(&cluster, traffic, followers).await;
+    assert!(followed.iter().all(|seen| seen.ends.is_empty()), "no socket was closed");
+    // Not even a 503.
+    assert_in_time(&answers, &[]);
+
+    let deliveries = deliveries(&answers, &followed);
+    let converged = back + u64::try_from(CONVERGED_WITHIN.as_micros()).unwrap();
+    let (before, away, after) = (begun..left, left..returns, converged..end);
+    let [posts_before, posts_away] = [&before, &away].map(|span| posts(&answers, span));
+    let [remote_before, remote_away, remote_after] =
+        [&before, &away, &after].map(|span| remote_times(&deliveries, span));
+    println!("POST, p99: {posts_before:?} before, {posts_away:?} without Redis");
+    println!(
+        "to the other server, p50, p99 and at most: {remote_before:?} before, {remote_away:?} without Redis, \
+         {remote_after:?} after"
+    );
+    let late = deliveries.iter().filter(|delivery| delivery.sent_us < back && delivery.arrived_us > converged).count();
+    assert_eq!(late, 0, "deliveries of what was sent without Redis took longer than {CONVERGED_WITHIN:?} with it");
+    assert!(remote_before[1] <= REMOTE_WITH_REDIS, "Redis was not used: {remote_before:?}");
+    assert!(remote_away[1] <= REMOTE_WHILE_AWAY, "without Redis: {remote_away:?}");
+    let as_before = REMOTE_WITH_REDIS.max(2 * remote_before[1]);
+    assert!(remote_after[1] <= as_before, "not as before: {remote_after:?}, and it was {remote_before:?}");
+    assert!(posts_away <= POST_FLOOR.max(2 * posts_before), "POST: {posts_away:?}, and it was {posts_before:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres and Redis: cargo xtask test"]
+async fn a_redis_that_is_killed_for_thirty_seconds_loses_and_delays_little() {
+    redis_is_away_for_a_while(|redis| redis.kill().unwrap(), |redis| redis.start_again().unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres and Redis: cargo xtask test"]
+async fn a_redis_that_is_frozen_for_thirty_seconds_loses_and_delays_little() {
+    redis_is_away_for_a_while(|redis| redis.freeze().unwrap(), |redis| redis.thaw().unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres and Redis: cargo xtask test"]
+async fn subscribers_that_are_killed_every_second_lose_nothing() {
+    const KILLS: u32 = 60;
+    let cluster = Cluster::with_redis(2).await;
+    let sessions = cluster.open_sessions(SESSIONS).await;
+    let followers = Followers::start(&cluster, &sessions, FOLLOWERS).await;
+    let count = followers.count();
+    let traffic = Traffic::paced(&cluster, &sessions, MESSAGES_PER_SECOND);
+    let mut every_second = interval(Duration::from_secs(1));
+    every_second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let begun = traffic.now_us();
+    let mut killed = 0;
+    for _ in 0..KILLS {
+        every_second.tick().await;
+        let said = block_in_place(|| cluster.redis().command(&["CLIENT", "KILL", "TYPE", "pubsub"]).unwrap());
+        killed += said.trim().parse::<u32>().unwrap();
+    }
+    let end = traffic.now_us();
+    assert_eq!(followers.hellos(), count, "no socket was lost");
+    let (answers, followed) = verdict::check_followed(&cluster, traffic, followers).await;
+    assert_in_time(&answers, &[]);
+    let remote = remote_times(&deliveries(&answers, &followed), &(begun..end));
+    println!("{killed} subscribers were killed; to the other server, p50, p99 and at most: {remote:?}");
+    // Both servers were subscribed again before most of the kills.
+    assert!(killed > KILLS, "{killed} subscribers were killed in {KILLS} times");
+}

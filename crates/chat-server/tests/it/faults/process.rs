@@ -1,0 +1,75 @@
+//! What a server takes of the machine, as the kernel and the server's own metrics have it.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::support::{Scrape, TestServer};
+
+pub(super) const MIB: u64 = 1 << 20;
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What a server holds for its clients.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) sockets: u64,
+    pub(super) watchers: u64,
+    pub(super) descriptors: u64,
+    pub(super) memory: u64,
+}
+
+impl Held {
+    pub(super) async fn by(server: &TestServer) -> Self {
+        let scrape = Scrape::of(server).await;
+        Self {
+            sockets: scrape.sum("chat_sockets_open"),
+            watchers: scrape.sum("chat_watchers"),
+            descriptors: scrape.sum("process_open_fds"),
+            memory: scrape.sum("process_resident_memory_bytes"),
+        }
+    }
+
+    /// Whether no client has anything left.
+    pub(super) fn is_nobody(&self) -> bool {
+        (self.sockets, self.watchers) == (0, 0)
+    }
+
+    /// Looks until this holds, and answers when that was for the first time and what was held then; the last look when
+    /// it did not hold in time.
+    pub(super) async fn until(
+        server: &TestServer,
+        limit: Duration,
+        holds: impl Fn(&Self) -> bool,
+    ) -> Result<(Duration, Self), Self> {
+        let begun = Instant::now();
+        loop {
+            let held = Self::by(server).await;
+            if holds(&held) {
+                return Ok((begun.elapsed(), held));
+            }
+            if begun.elapsed() > limit {
+                return Err(held);
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+/// Sets the most memory that the server had back to what it has now (`proc_pid_clear_refs(5)`), and answers that.
+pub(super) fn forget_peak(server: &TestServer) -> u64 {
+    fs::write(format!("/proc/{}/clear_refs", server.pid()), "5").unwrap();
+    status(server, "VmRSS:")
+}
+
+/// The most resident memory that the server had since then.
+pub(super) fn peak(server: &TestServer) -> u64 {
+    status(server, "VmHWM:")
+}
+
+fn status(server: &TestServer, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of its own");
+    line.trim().strip_suffix("kB").unwrap().trim().parse::<u64>().unwrap() * 1024
+}

@@ -1,0 +1,112 @@
+//! Sends every message back: the smallest whole server on this crate, and what the Autobahn test suite is run against.
+//!
+//! `cargo run -p chat-websocket --example echo` prints the address that it listens on. It ends with its standard input.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::net::TcpListener;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use actix_codec::Framed;
+use actix_http::{HttpService, Request, Response, h1};
+use actix_rt::net::TcpStream;
+use actix_server::Server;
+use actix_service::fn_service;
+use chat_websocket::{Broken, Frame, Handshake, Incoming, Limits, PeerClose, WebSocket, accept, refuse};
+use tokio::io::AsyncReadExt as _;
+
+/// Larger than what a chat allows: the suite sends messages of 64 KiB in one frame, and in frames of one byte.
+const LIMITS: Limits = Limits { frame_bytes: 1 << 20, message_bytes: 16 << 20, fragments: 1 << 20 };
+/// How long the parting words may take.
+const PARTING: Duration = Duration::from_secs(2);
+/// How much may wait for a client before its messages wait too.
+const QUEUED_BYTES: usize = 1 << 20;
+
+#[expect(clippy::print_stdout, reason = "an example talks to who runs it")]
+fn main() -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("{}", listener.local_addr()?);
+    actix_rt::System::new().block_on(async {
+        let server = Server::build()
+            .workers(1)
+            .disable_signals()
+            .listen("echo", listener, || {
+                HttpService::build()
+                    .upgrade(fn_service(take_over))
+                    .finish(fn_service(|_: Request| async { Ok::<_, Infallible>(Response::not_found()) }))
+                    .tcp()
+            })?
+            .run();
+        let handle = server.handle();
+        actix_rt::spawn(async move {
+            let mut rest = Vec::new();
+            let _end = tokio::io::stdin().read_to_end(&mut rest).await;
+            handle.stop(false).await;
+        });
+        server.await
+    })
+}
+
+/// What the HTTP server calls for a request that wants a WebSocket. A client that is gone by then is no error of ours.
+async fn take_over((request, framed): (Request, Framed<TcpStream, h1::Codec>)) -> Result<(), Infallible> {
+    match Handshake::verify(request.head()) {
+        Ok(handshake) => {
+            if let Ok((stream, already_read)) = accept(framed, handshake.answer(None), PARTING).await {
+                // A task of its own, so that what the HTTP server has for the connection is freed.
+                actix_rt::spawn(echo(WebSocket::new(stream, &already_read, LIMITS)));
+            }
+        }
+        Err(error) => {
+            let answer = Response::build(error.status()).body(error.to_string());
+            let _gone = refuse(framed, answer, PARTING, PARTING).await;
+        }
+    }
+    Ok(())
+}
+
+async fn echo(mut socket: WebSocket<TcpStream>) {
+    let end = poll_fn(|cx| poll_echo(&mut socket, cx)).await;
+    if let Some(close) = end {
+        socket.queue(close, Instant::now());
+        // A client that is gone by now has missed nothing.
+        let _gone = socket.finish(PARTING).await;
+    }
+}
+
+/// Receives what there is, then writes all answers at once. Ready with the last frame, or with nothing when the client is
+/// gone.
+fn poll_echo(socket: &mut WebSocket<TcpStream>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
+    loop {
+        let received_all = loop {
+            if socket.queued_bytes() >= QUEUED_BYTES {
+                break false;
+            }
+            let now = Instant::now();
+            match socket.poll_recv(cx) {
+                Poll::Pending => break true,
+                Poll::Ready(Ok(Incoming::Text(text))) => socket.queue(Frame::text(&text), now),
+                Poll::Ready(Ok(Incoming::Binary(bytes))) => socket.queue(Frame::binary(&bytes), now),
+                Poll::Ready(Ok(Incoming::Ping(bytes))) => socket.queue(Frame::pong(&bytes), now),
+                Poll::Ready(Ok(Incoming::Pong(_) | Incoming::Fragment)) => {}
+                Poll::Ready(Ok(Incoming::Close(close))) => return Poll::Ready(Some(answer(close.as_ref()))),
+                Poll::Ready(Err(broken)) => return Poll::Ready(farewell(&broken)),
+            }
+        };
+        match socket.poll_flush(cx, Instant::now()) {
+            Poll::Ready(Err(_)) => return Poll::Ready(None),
+            // There is room again: nobody else would wake this task to receive.
+            Poll::Ready(Ok(())) if !received_all => {}
+            Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
+        }
+    }
+}
+
+fn answer(close: Option<&PeerClose>) -> Frame {
+    close.map_or_else(Frame::close_without_code, |close| Frame::close(close.code, &close.reason))
+}
+
+fn farewell(broken: &Broken) -> Option<Frame> {
+    broken.close_code().map(|code| Frame::close(code, ""))
+}

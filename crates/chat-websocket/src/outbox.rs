@@ -1,0 +1,114 @@
+//! Frames that wait to be written to one client.
+//!
+//! How many may wait is the owner's decision, who knows what may be left out.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use tokio::io::AsyncWrite;
+
+use crate::Frame;
+
+/// How many frames one system call writes at most. The kernel takes up to 1,024; the list of them is on the stack.
+const SLICES: usize = 64;
+
+/// The queue. Empty, it has no memory of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    frames: VecDeque<Frame>,
+    /// How many bytes of the first frame are written.
+    written: usize,
+    /// How many bytes are still to be written.
+    bytes: usize,
+    stuck_since: Option<Instant>,
+}
+
+impl Outbox {
+    pub(crate) fn push(&mut self, frame: Frame, now: Instant) {
+        if self.frames.is_empty() {
+            self.stuck_since = Some(now);
+        }
+        self.bytes += frame.as_bytes().len();
+        self.frames.push_back(frame);
+    }
+
+    pub(crate) fn frames(&self) -> usize {
+        self.frames.len()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Bytes of memory held, without the frames' own, which are shared.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.frames.capacity() * size_of::<Frame>()
+    }
+
+    /// When the last byte went out, or when the first frame came; `None` when nothing waits.
+    pub(crate) fn stuck_since(&self) -> Option<Instant> {
+        self.stuck_since
+    }
+
+    /// Drops the frames of which no byte is written, and says how many they were.
+    pub(crate) fn discard(&mut self) -> usize {
+        let begun = usize::from(self.written > 0);
+        let dropped = self.frames.len() - begun;
+        self.frames.truncate(begun);
+        self.bytes = self.frames.front().map_or(0, |frame| frame.as_bytes().len()) - self.written;
+        self.free_when_empty();
+        dropped
+    }
+
+    /// Writes what waits, as many frames in one call as there are. Ready when nothing is left.
+    pub(crate) fn poll_write<S>(&mut self, io: &mut S, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<()>>
+    where
+        S: AsyncWrite + Unpin,
+    {
+        while !self.frames.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = self.fill(&mut slices);
+            let (slices, _) = slices.split_at(filled);
+            let count = ready!(Pin::new(&mut *io).poll_write_vectored(cx, slices))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.consume(count, now);
+        }
+        self.free_when_empty();
+        Poll::Ready(Ok(()))
+    }
+
+    fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut skip = self.written;
+        let mut filled = 0;
+        for (slice, frame) in slices.iter_mut().zip(&self.frames) {
+            *slice = IoSlice::new(frame.as_bytes().get(skip..).unwrap_or_default());
+            skip = 0;
+            filled += 1;
+        }
+        filled
+    }
+
+    fn consume(&mut self, count: usize, now: Instant) {
+        self.bytes -= count;
+        self.written += count;
+        while let Some(first) = self.frames.front().map(|frame| frame.as_bytes().len()) {
+            if self.written < first {
+                break;
+            }
+            self.written -= first;
+            self.frames.pop_front();
+        }
+        self.stuck_since = Some(now);
+    }
+
+    fn free_when_empty(&mut self) {
+        if self.frames.is_empty() {
+            *self = Self::default();
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Connections taken over from a real HTTP server, and refused by it.
+
+use std::convert::Infallible;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use actix_codec::Framed;
+use actix_http::{HttpService, Request, Response, h1};
+use actix_server::{Server, ServerHandle};
+use actix_service::fn_service;
+use chat_websocket::{Frame, Handshake, Incoming, Limits, WebSocket, accept, choose_subprotocol, refuse};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::support::{FIN, TEXT, frame, next};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A server that sends each text back, and closes with the client.
+fn start() -> (String, ServerHandle) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = Server::build()
+        .workers(1)
+        .disable_signals()
+        .listen("echo", listener, || {
+            HttpService::build()
+                .upgrade(fn_service(take_over))
+                .finish(fn_service(|_: Request| async { Ok::<_, Infallible>(Response::ok().set_body("plain")) }))
+                .tcp()
+        })
+        .unwrap()
+        .run();
+    let handle = server.handle();
+    tokio::spawn(server);
+    (address, handle)
+}
+
+async fn take_over((request, framed): (Request, Framed<TcpStream, h1::Codec>)) -> Result<(), Infallible> {
+    match Handshake::verify(request.head()) {
+        Ok(handshake) => {
+            let answer = handshake.answer(choose_subprotocol(request.head(), &["chat.v1"]));
+            let (stream, already_read) = accept(framed, answer, LIMIT).await.unwrap();
+            actix_rt::spawn(echo(WebSocket::new(stream, &already_read, Limits::default())));
+        }
+        Err(error) => {
+            let answer = Response::build(error.status()).body(error.to_string());
+            refuse(framed, answer, LIMIT, LIMIT).await.unwrap();
+        }
+    }
+    Ok(())
+}
+
+async fn echo(mut socket: WebSocket<TcpStream>) {
+    while let Ok(incoming) = next(&mut socket).await {
+        match incoming {
+            Incoming::Text(text) => socket.queue(Frame::text(&text), Instant::now()),
+            Incoming::Close(_) => {
+                socket.queue(Frame::close(1000, ""), Instant::now());
+                return socket.finish(LIMIT).await.unwrap();
+            }
+            other => unreachable!("{other:?}"),
+        }
+        std::future::poll_fn(|cx| socket.poll_flush(cx, Instant::now())).await.unwrap();
+    }
+}
+
+/// Everything that the server answers to these bytes until it closes.
+async fn answer_to(address: &str, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn another_implementation_talks_to_a_connection_that_was_taken_over() {
+    let (address, server) = start();
+    let mut request = format!("ws://{address}/anything").into_client_request().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Protocol", "unknown, chat.v1".parse().unwrap());
+    let (mut client, response) = connect_async(request).await.unwrap();
+    assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "chat.v1");
+    for text in ["hello", "", &"ä".repeat(8000)] {
+        client.send(Message::text(text)).await.unwrap();
+        assert_eq!(client.next().await.unwrap().unwrap(), Message::text(text));
+    }
+    client.close(None).await.unwrap();
+    assert!(matches!(client.next().await.unwrap().unwrap(), Message::Close(Some(_))));
+    assert!(client.next().await.is_none());
+    server.stop(false).await;
+}
+
+#[tokio::test]
+async fn what_comes_right_behind_the_handshake_is_not_lost() {
+    let (address, server) = start();
+    let mut bytes = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        .to_vec();
+    bytes.extend(frame(FIN | TEXT, b"impatient"));
+    bytes.extend(frame(FIN | 8, b""));
+    let answer = answer_to(&address, &bytes).await;
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    assert!(answer.to_lowercase().contains("\r\nconnection: upgrade\r\n"), "{answer}");
+    assert!(!answer.to_lowercase().contains("content-length"), "{answer}");
+    assert!(answer.contains("\r\n\r\n\u{FFFD}\timpatient"), "{answer:?}");
+    server.stop(false).await;
+}
+
+#[tokio::test]
+async fn a_refusal_is_a_whole_answer_and_ends_the_connection() {
+    let (address, server) = start();
+    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 8\r\n\r\nand something that nobody reads";
+    let answer = answer_to(&address, request).await;
+    assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+    assert!(answer.to_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
+    assert!(answer.contains("\r\ncontent-length: 43\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nthe header Sec-WebSocket-Version must be 13"), "{answer}");
+    server.stop(false).await;
+}
+
+#[tokio::test]
+async fn another_implementation_understands_a_refusal() {
+    let (address, server) = start();
+    let mut request = format!("ws://{address}/").into_client_request().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Version", "8".parse().unwrap());
+    let Err(Error::Http(response)) = connect_async(request).await else { unreachable!("it was not refused") };
+    assert_eq!(response.status(), 426);
+    server.stop(false).await;
+}
+
+#[tokio::test]
+async fn other_requests_are_the_http_servers() {
+    let (address, server) = start();
+    let answer = answer_to(&address, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("plain"), "{answer}");
+    server.stop(false).await;
+}

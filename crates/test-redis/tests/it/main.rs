@@ -1,0 +1,3 @@
+//! A private server, on the real programs.
+
+mod server;

@@ -1,0 +1,124 @@
+//! Sockets of one server on PostgreSQL, beside a bare actix-ws server with the same allocator: what an idle one costs, how
+//! fast they open and resume, how many frames a second come out, and how long a message takes to a socket.
+
+mod bare;
+mod crowd;
+mod latency;
+mod nodes;
+
+use std::time::Duration;
+
+use self::bare::Bare;
+use self::crowd::Crowd;
+use super::chat::{Chat, Database};
+use super::figures::{Figures, Goal};
+use super::{Run, postgres};
+
+pub(super) use nodes::measure as measure_nodes;
+
+/// Idle sockets, ten in a session.
+const IDLE: usize = 10_000;
+const SESSIONS: usize = 1_000;
+/// Sockets that are dropped at once and resume.
+const RESUMED: usize = 2_000;
+/// Sockets of one session.
+const LISTENERS: usize = 1_000;
+const FRAME_BYTES: usize = 300;
+/// Idle sockets are held this long before the memory is read: the allocator gives back what the handshakes needed.
+const HELD: Duration = Duration::from_secs(5);
+
+/// What is compared with what.
+const CHAT: &str = "chat-server";
+const BARE: &str = "bare actix-ws";
+
+pub(super) fn measure(run: &Run) -> anyhow::Result<Figures> {
+    let mut figures = Figures::default();
+    let server = postgres::start()?;
+    let url = postgres::create(&server, "sockets")?;
+    let database = Database::Postgres(&url);
+    let data = run.path("sockets");
+    let sessions = {
+        let chat = Chat::start(database, &data, &[])?;
+        let ids = run.path("socket-sessions");
+        std::fs::write(&ids, chat.open_sessions(SESSIONS)?.join("\n"))?;
+        ids
+    };
+    for _ in run.rounds("idle sockets") {
+        // A process for each measurement: an allocator keeps what an earlier one has given back.
+        idle(&mut figures, BARE, &Crowd::of_bare(&Bare::start()?))?;
+        let chat = Chat::start(database, &data, &[])?;
+        idle(&mut figures, CHAT, &Crowd::of_chat(&chat, &data).in_sessions(&sessions))?;
+        drop(chat);
+        let chat = Chat::start(database, &data, &[])?;
+        resume(&mut figures, &Crowd::of_chat(&chat, &data).in_sessions(&sessions))?;
+    }
+    let (bare, chat) = (Bare::start()?, Chat::start(database, &data, &[])?);
+    let (of_bare, of_chat) = (Crowd::of_bare(&bare), Crowd::of_chat(&chat, &data));
+    for _ in run.rounds("frames to 1,000 sockets of a session") {
+        fanout(&mut figures, BARE, &of_bare, run.length)?;
+        fanout(&mut figures, CHAT, &of_chat, run.length)?;
+    }
+    drop((bare, chat));
+    let chat = Chat::start(database, &data, &[])?;
+    let drawn = super::sample::draw(run.path("socket-latency"), &chat.open_sessions(latency::SESSIONS)?)?;
+    for _ in run.rounds("2,000 messages a second") {
+        latency::measure(&mut figures, &chat, &[(&chat, &data, "on its node")], &drawn, run.length)?;
+    }
+    goals(&mut figures)?;
+    Ok(figures)
+}
+
+fn idle(figures: &mut Figures, server: &str, crowd: &Crowd) -> anyhow::Result<()> {
+    let report = crowd.run("hold", &["--sockets", &IDLE.to_string()], HELD)?;
+    figures.record(memory(server), "KiB", report.number("/serverKibPerSocket")?);
+    figures.record(format!("connects, {server}"), "/s", report.number("/connectsPerSecond")?);
+    let name = format!("processor time of a connect, {server}");
+    figures.record(name, "µs each", report.number("/serverCpuUsPerConnect")?);
+    let name = format!("processor while {IDLE} sockets are idle, {server}");
+    figures.record(name, "% of a core", report.number("/serverCpuWhileHeld")? * 100.0);
+    Ok(())
+}
+
+fn resume(figures: &mut Figures, crowd: &Crowd) -> anyhow::Result<()> {
+    let report = crowd.run("hold", &["--sockets", &RESUMED.to_string(), "--resume", "on"], Duration::from_secs(1))?;
+    figures.record(
+        format!("{RESUMED} sockets dropped at once, until all resumed"),
+        "s",
+        report.number("/resumeSeconds")?,
+    );
+    Ok(())
+}
+
+fn fanout(figures: &mut Figures, server: &str, crowd: &Crowd, length: Duration) -> anyhow::Result<()> {
+    let arguments = ["--sockets", &LISTENERS.to_string(), "--frame-bytes", &FRAME_BYTES.to_string()];
+    let report = crowd.run("fanout", &arguments, length)?;
+    figures.record(frames(server), "/s", report.number("/framesPerSecond")?);
+    figures.record(frames_by_cpu(server), "/s", report.number("/framesPerServerCpuSecond")?);
+    let name = format!("processor time of the generator per frame, {server}");
+    figures.record(name, "µs each", report.number("/generatorCpuUsPerFrame")?);
+    figures.record(format!("bytes of a frame, {server}"), "bytes", report.number("/frameBytes")?);
+    Ok(())
+}
+
+fn goals(figures: &mut Figures) -> anyhow::Result<()> {
+    // What Node's `ws` takes on such a machine.
+    figures.aim(&memory(CHAT), Goal::AtMost(6.3));
+    figures.ratio(&memory(CHAT), &memory(BARE), Some(Goal::AtMost(1.2)))?;
+    figures.ratio(&frames(CHAT), &frames(BARE), Some(Goal::AtLeast(1.5)))?;
+    figures.ratio(&frames_by_cpu(CHAT), &frames_by_cpu(BARE), None)?;
+    figures.aim(&latency::p50("on its node"), Goal::AtMost(1.0));
+    figures.aim(&latency::p99("on its node"), Goal::AtMost(3.0));
+    Ok(())
+}
+
+fn memory(server: &str) -> String {
+    format!("resident memory of an idle socket at {IDLE}, {server}")
+}
+
+fn frames(server: &str) -> String {
+    format!("frames of {FRAME_BYTES} bytes to {LISTENERS} sockets, {server}")
+}
+
+fn frames_by_cpu(server: &str) -> String {
+    format!("frames per second of the server's processor time, {server}")
+}

@@ -1,0 +1,3 @@
+ALTER TABLE chat_sessions
+    DROP COLUMN read_to_user,
+    DROP COLUMN read_to_support;

@@ -1,0 +1,2 @@
+ALTER TABLE chat_sessions DROP COLUMN read_to_support;
+ALTER TABLE chat_sessions DROP COLUMN read_to_user;
