@@ -35,6 +35,10 @@ const DISCONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// How long what was sent may stay unacknowledged before the kernel gives the connection up (`TCP_USER_TIMEOUT`): a
 /// peer without a window, or without power, otherwise keeps its socket and what waits in it for ever.
 const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(20);
+/// How many connections may wait to be accepted. When a node is lost, its sockets come to the others all at once, and
+/// the 128 that the standard library asks for are full within moments: the kernel then drops a client's first packet, and
+/// the client tries again only a second later, then two, then four.
+const BACKLOG: i32 = 4_096;
 /// How long actix itself waits for open connections; `Server::stop` has its own, shorter limit.
 const DRAIN_SECONDS: u64 = 30;
 
@@ -135,10 +139,13 @@ fn application(
     map_config(app.into_factory(), |()| AppConfig::default())
 }
 
-/// Sets what every accepted connection inherits from its listener on Linux; other systems keep their defaults.
+/// Makes room for clients that come all at once, and sets what every accepted connection inherits from its listener on
+/// Linux; other systems keep their defaults.
 fn tune(listener: &TcpListener) -> io::Result<()> {
-    use rustix::net::sockopt;
+    use rustix::net::{listen, sockopt};
 
+    // It listens already; asking again changes the number (POSIX, `listen()`), which the kernel's own limit bounds.
+    listen(listener, BACKLOG)?;
     // Frames are small and written when they are complete: nothing is gained by waiting for more.
     sockopt::set_tcp_nodelay(listener, true)?;
     #[cfg(target_os = "linux")]
@@ -162,5 +169,15 @@ mod tests {
         let (accepted, _) = listener.accept().unwrap();
         assert!(sockopt::tcp_nodelay(&accepted).unwrap());
         assert_eq!(sockopt::tcp_user_timeout(&accepted).unwrap(), 20_000);
+    }
+    #[test]
+    fn many_connections_wait_to_be_accepted() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        tune(&listener).unwrap();
+        let addr = listener.local_addr().unwrap();
+        // More than the standard library's backlog: a client that finds it full would try again after a second.
+        let connect = |_| TcpStream::connect_timeout(&addr, Duration::from_millis(900)).unwrap();
+        let waiting: Vec<TcpStream> = (0..300).map(connect).collect();
+        assert_eq!(waiting.len(), 300);
     }
 }

@@ -4,7 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Method, RequestBuilder};
 
-use super::TestApp;
+use super::app::send;
+use super::{Answer, TestApp};
 
 /// A request for a socket without anything that says who asks. A socket that it opens is closed with its response.
 pub(crate) fn handshake(app: &TestApp, session: &str, query: &str) -> RequestBuilder {
@@ -13,6 +14,11 @@ pub(crate) fn handshake(app: &TestApp, session: &str, query: &str) -> RequestBui
         .header("upgrade", "websocket")
         .header("sec-websocket-version", "13")
         .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+}
+
+/// What somebody is answered who asks for a socket and gets none.
+pub(crate) async fn refusal_for(app: &TestApp, who: &str, session: &str, query: &str) -> Answer {
+    send(handshake(app, session, query).bearer_auth(app.token_of(who))).await
 }
 
 /// The status of the answer, and the subprotocol that it names.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::TestSocket;
-use crate::support::app::send;
+use crate::support::handshake::refusal_for;
 
 on_every_store! {
     async fn the_eleventh_socket_in_a_session_replaces_the_oldest(app) {
@@ -26,6 +26,19 @@ on_every_store! {
         onlooker.settle().await;
     }
 
+    async fn a_request_without_upgrade_takes_no_place_from_a_socket(app) {
+        let session = app.open_session("alice").await;
+        let mut sockets = Vec::new();
+        for _ in 0..10 {
+            sockets.push(app.watch("alice", &session, "").await);
+        }
+        app.get("alice", &format!("/ws/chat/{session}")).await.expect_error(426, "UPGRADE_REQUIRED");
+        app.say("alice", &session, "still there").await;
+        for socket in &mut sockets {
+            assert_eq!(socket.next().await["data"]["content"], "still there");
+        }
+    }
+
     async fn the_fifty_first_socket_of_a_person_is_refused_until_one_is_closed(app) {
         let mut sockets = Vec::new();
         for _ in 0..5 {
@@ -39,8 +52,7 @@ on_every_store! {
         let bearer = format!("Bearer {token}");
         let refused = TestSocket::try_open(&app.base, &session, "", &[("authorization", &bearer)]).await;
         assert_eq!(refused.err(), Some(429));
-        let request = app.request("alice", reqwest::Method::GET, &format!("/ws/chat/{session}"));
-        let answer = send(request).await;
+        let answer = refusal_for(app, "alice", &session, "").await;
         assert_ne!(answer.header("retry-after"), "");
         let error = answer.expect_error(429, "TOO_MANY_SOCKETS");
         assert_eq!(error["details"], json!([]));

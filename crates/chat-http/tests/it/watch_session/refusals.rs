@@ -3,6 +3,7 @@
 use chat_testkit::fixtures;
 use serde_json::json;
 
+use crate::support::handshake::refusal_for;
 use crate::support::{TestApp, TestSocket};
 
 async fn refusal(app: &TestApp, session: &str, query: &str, headers: &[(&'static str, &str)]) -> u16 {
@@ -78,7 +79,7 @@ on_every_store! {
         let other = app.open_session("alice").await;
         let foreign = app.say("alice", &other, "elsewhere").await;
         let foreign = foreign["id"].as_str().unwrap();
-        let get = async |query: String| app.get("alice", &format!("/ws/chat/{session}?{query}")).await;
+        let get = async |query: String| refusal_for(app, "alice", &session, &format!("?{query}")).await;
         for since in ["abc", "-1", "+1", "1.5", "0x1", "1e3", "", "%20", "9223372036854775808", "99999999999999999999"] {
             get(format!("since={since}")).await.expect_invalid("since");
         }

@@ -5,6 +5,7 @@ use chat_testkit::fixtures;
 use futures_util::future::{join_all, select};
 use serde_json::{Value, json};
 
+use crate::support::handshake::refusal_for;
 use crate::support::{TestApp, TestSocket};
 
 /// Reads messages and answers their contents.
@@ -146,8 +147,7 @@ on_every_store! {
     async fn a_position_ahead_of_the_session_cannot_be_replayed(app) {
         let session = app.open_session("alice").await;
         for since in ["2", "9223372036854775807"] {
-            let path = format!("/ws/chat/{session}?since={since}");
-            app.get("alice", &path).await.expect_error(410, "REPLAY_UNAVAILABLE");
+            refusal_for(app, "alice", &session, &format!("?since={since}")).await.expect_error(410, "REPLAY_UNAVAILABLE");
             let token = format!("Bearer {}", app.token_of("alice"));
             let refused =
                 TestSocket::try_open(&app.base, &session, &format!("?since={since}"), &[("authorization", &token)]).await;
@@ -163,7 +163,7 @@ on_every_store! {
         for posted in join_all(posts).await {
             posted.unwrap();
         }
-        app.get("alice", &format!("/ws/chat/{session}?since=0")).await.expect_error(410, "REPLAY_UNAVAILABLE");
+        refusal_for(app, "alice", &session, "?since=0").await.expect_error(410, "REPLAY_UNAVAILABLE");
         let mut socket = app.watch("alice", &session, "?since=1").await;
         let mut numbers: Vec<u32> = Vec::new();
         for content in contents(&mut socket, 1_000).await {
