@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use chat_domain::model::{ConnectionId, LiveEvent, Seq, SessionId, UserId};
 use chat_domain::ports::{Clock, EventSink, Missed, Notifier};
 
-use metrics::gauge;
+use metrics::counter;
 
 use crate::mailbox::Mailbox;
 use crate::reports::ReportBox;
@@ -32,6 +32,7 @@ pub struct Hub {
 impl Hub {
     /// A hub without watchers. The clock says when typing falls silent.
     pub fn new(settings: HubSettings, clock: Arc<dyn Clock>) -> Arc<Self> {
+        announce_metrics();
         let shards = (0..settings.shards.max(1)).map(|_| Mutex::new(Shard::new(&settings))).collect();
         Arc::new(Self {
             shards,
@@ -108,7 +109,6 @@ impl Hub {
     ) -> Subscription {
         let mailbox = Arc::new(Mailbox::new(self.settings.queue_limits()));
         let id = lock(self.shard(session)).join(session, viewer, connection, Arc::clone(&mailbox));
-        gauge!("chat_watchers").increment(1.0);
         Subscription { hub: Arc::clone(self), session, id, mailbox }
     }
 
@@ -203,9 +203,20 @@ impl Subscription {
     }
 }
 
+/// Everything that is counted in this crate is known from the start, before it happens for the first time.
+fn announce_metrics() {
+    for name in [
+        "chat_watcher_overflows_total",
+        "chat_catch_up_events_total",
+        "chat_repair_sessions_compared_total",
+        "chat_repair_sessions_repaired_total",
+    ] {
+        counter!(name).increment(0);
+    }
+}
+
 impl Drop for Subscription {
     fn drop(&mut self) {
-        gauge!("chat_watchers").decrement(1.0);
         let now = self.hub.clock.now();
         let left = lock(self.hub.shard(self.session)).leave(self.session, self.id, now);
         wake(left.wakers);

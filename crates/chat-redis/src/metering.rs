@@ -29,6 +29,10 @@ pub(crate) struct Metering {
 
 impl Metering {
     pub(crate) fn new() -> Self {
+        // Known from the start, as the others are by their handles.
+        for what in ["connections", "tickets"] {
+            fallbacks(what).increment(0);
+        }
         Self {
             connected: gauge!("chat_redis_connected"),
             reconnects: counter!("chat_redis_reconnects_total"),

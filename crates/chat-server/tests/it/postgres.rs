@@ -8,6 +8,7 @@ use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::json;
 use test_postgres::TestDatabase;
+use test_redis::PrivateRedis;
 
 use crate::support::{Finished, Person, TestServer, chat_server, run};
 
@@ -101,14 +102,18 @@ fn the_schema_is_brought_up_back_and_up_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Postgres: cargo xtask test"]
-async fn every_documented_metric_is_there_on_postgres_too() {
-    let database = TestDatabase::empty();
+#[ignore = "needs Postgres and Redis: cargo xtask test"]
+async fn every_documented_metric_is_there_on_postgres_with_redis() {
+    let (database, redis) = (TestDatabase::empty(), PrivateRedis::start(&[]).unwrap());
     let home = tempfile::tempdir().unwrap();
     let page = run(chat_server(home.path()).arg("metrics-reference")).stdout;
     let documented: BTreeSet<&str> =
         page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-    let server = node(&database, home.path(), "data").await;
+    let server = TestServer::start_on(&home.path().join("data"), |command| {
+        shared(command, &database, home.path());
+        command.env("CHAT_REDIS_URL", redis.url());
+    })
+    .await;
     let alice = person(home.path(), &server, "alice", "user");
     let session = alice.open_session("measured").await;
     let path = format!("/api/chat/sessions/{session}/messages");

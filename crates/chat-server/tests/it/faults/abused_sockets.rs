@@ -12,7 +12,7 @@ use tokio::task::LocalSet;
 
 use super::cluster::Cluster;
 use super::fleets::target;
-use super::process::{Held, MIB, forget_peak, peak};
+use super::process::{FIXED_CONNECTIONS, Held, MIB, forget_peak, peak};
 use super::short_or_long;
 use crate::support::PATIENCE;
 
@@ -48,7 +48,7 @@ async fn cycles(cluster: &Cluster, session: &str, cycles: usize) {
 #[ignore = "needs Postgres: cargo xtask test"]
 async fn connections_that_are_aborted_in_any_phase_leave_nothing_behind() {
     let count = short_or_long(10_000, 100_000);
-    let cluster = Cluster::start(1, TestDatabase::empty(), &[]).await;
+    let cluster = Cluster::start(1, TestDatabase::empty(), FIXED_CONNECTIONS).await;
     let session = cluster.open_sessions(1).await.remove(0);
     let server = cluster.node(0);
     let nobody = Held::by(server).await;

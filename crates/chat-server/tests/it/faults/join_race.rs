@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::cluster::Cluster;
-use super::traffic::{Traffic, assert_in_time};
+use super::traffic::{Traffic, assert_in_time, assert_rate};
 use super::verdict;
 use crate::support::{ExtendedSocket, Person};
 
@@ -93,6 +93,7 @@ async fn of_a_thousand_who_join_while_others_write_everyone_has_everything() {
     let sessions = [session.clone()];
     let mut traffic = Traffic::paced(&cluster, &sessions, MESSAGES_PER_SECOND);
     traffic.more(100).await;
+    let begun = traffic.now_us();
     let (door, mut joining) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
     let people: Vec<Person> = (0..AT_ONCE.div_ceil(SOCKETS_OF_A_PERSON) * 4)
         .map(|number| cluster.person(&format!("admin-{number}"), Role::Admin))
@@ -107,8 +108,10 @@ async fn of_a_thousand_who_join_while_others_write_everyone_has_everything() {
         });
     }
     let joined = joining.join_all().await;
+    let end = traffic.now_us();
     let answers = traffic.stop_sending().await;
     assert_in_time(&answers, &[]);
+    assert_rate(&answers, &(begun..end), MESSAGES_PER_SECOND);
 
     let rows = cluster.database.sql(&format!("SELECT seq, id FROM chat_messages WHERE session_id = '{session}'"));
     let stored: BTreeMap<u64, &str> =

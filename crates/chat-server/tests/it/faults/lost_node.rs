@@ -7,12 +7,14 @@ use tokio::time::timeout;
 
 use super::cluster::Cluster;
 use super::followers::Followers;
-use super::traffic::{Traffic, assert_in_time};
+use super::traffic::{Traffic, assert_in_time, assert_rate};
 use super::{short_or_long, verdict};
 use crate::support::PATIENCE;
 
 /// From the death of a server until the last of its sockets is resumed elsewhere.
 const RESUMED_WITHIN: Duration = Duration::from_secs(15);
+/// While servers leave.
+const MESSAGES_PER_SECOND: u32 = 100;
 /// From SIGTERM to the end of the process.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -50,7 +52,8 @@ async fn servers_that_leave_one_after_the_other_lose_nothing_of_a_hundred_messag
     let mut cluster = Cluster::with_redis(2).await;
     let sessions = cluster.open_sessions(10).await;
     let followers = Followers::start(&cluster, &sessions, 5).await;
-    let traffic = Traffic::paced(&cluster, &sessions, 100);
+    let traffic = Traffic::paced(&cluster, &sessions, MESSAGES_PER_SECOND);
+    let begun = traffic.now_us();
     let mut left = Vec::new();
     for node in 0..short_or_long(2, 10) {
         let node = node % 2;
@@ -71,9 +74,11 @@ async fn servers_that_leave_one_after_the_other_lose_nothing_of_a_hundred_messag
         followers.until_hellos(hellos + if left.len() == 1 { followers.count() / 2 } else { followers.count() }).await;
     }
     traffic.more(200).await;
-    let count = followers.count();
+    let (count, end) = (followers.count(), traffic.now_us());
     let (answers, followed) = verdict::check_followed(&cluster, traffic, followers).await;
     assert_in_time(&answers, &[None, Some(503)]);
+    // Also while servers leave.
+    assert_rate(&answers, &(begun..end), MESSAGES_PER_SECOND);
     let ends: Vec<_> = followed.iter().flat_map(|seen| &seen.ends).collect();
     // Once a half of the sockets, later all of them.
     assert_eq!(ends.len(), count / 2 + (left.len() - 1) * count, "everyone who was there was told");

@@ -29,8 +29,8 @@ pub(super) struct Reader {
     /// The last message of each session, once it is known.
     finish: watch::Receiver<Option<HashMap<String, String>>>,
     opened: Arc<Semaphore>,
-    /// Whether the server hears of every message by itself. Of others it learns when something happens on it, or when
-    /// the socket is opened again.
+    /// Whether the server hears of every message by itself. Without Redis it learns of others when something happens on
+    /// it, when it looks (every 15 s), or when the socket is opened again.
     alone: bool,
     /// The last message that was seen. The base mode tells no positions, and receipts take some.
     last: Option<String>,

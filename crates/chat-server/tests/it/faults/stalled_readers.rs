@@ -24,14 +24,15 @@ const EVENTS_PER_SECOND: u32 = 20;
 /// Frames of about 300 bytes.
 const CHARACTERS: usize = 100;
 
-/// How long is measured with all reading, and then with some stalled.
-const MEASURED: Duration = Duration::from_secs(25);
+/// How long is measured before some stall and after they are gone, and how long while they are there.
+const ALL_READ: Duration = Duration::from_secs(20);
+const SOME_STALL: Duration = Duration::from_secs(25);
 const SLOWER_BY: Duration = Duration::from_millis(20);
 const MOST_MEMORY: u64 = 50 * MIB;
 const GONE_WITHIN: Duration = Duration::from_secs(45);
 
-/// Sends messages at the rate for the time, and answers how long they took to reach the fleet, and how many did.
-async fn events(cluster: &Cluster, session: &str, fleet: &Fleet) -> (Latency, u64) {
+/// Sends messages at the rate for some time, and answers how long they took to reach the fleet.
+async fn events(cluster: &Cluster, session: &str, fleet: &Fleet, time: Duration) -> Latency {
     let target = target(cluster);
     let token = cluster.token("alice", Role::User);
     let template = Template::message(&target, &token, CHARACTERS, None);
@@ -43,7 +44,7 @@ async fn events(cluster: &Cluster, session: &str, fleet: &Fleet) -> (Latency, u6
         connections: 4,
         threads: 1,
         warmup: Duration::ZERO,
-        stop: Stop::After(MEASURED),
+        stop: Stop::After(time),
         rate: Some(f64::from(EVENTS_PER_SECOND)),
         timeout: Duration::from_secs(10),
         server: None,
@@ -54,13 +55,15 @@ async fn events(cluster: &Cluster, session: &str, fleet: &Fleet) -> (Latency, u6
     let seen = fleet.seen();
     assert_eq!((seen.order_faults, seen.ends.len()), (0, 0), "{:?} {:?}", seen.first_faults, seen.ends);
     assert_eq!(report.succeeded, report.requests, "{report:?}");
-    (seen.delivery.expect("messages came"), seen.messages)
+    let least = time.as_secs() * u64::from(EVENTS_PER_SECOND) * (READERS - STALLED) as u64 * 9 / 10;
+    assert!(seen.messages >= least, "{} messages came of {least}", seen.messages);
+    seen.delivery.expect("messages came")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres: cargo xtask test"]
 async fn readers_that_stall_slow_nobody_down_hold_little_and_are_gone_soon() {
-    let mut cluster = Cluster::start(1, TestDatabase::empty(), &[]).await;
+    let cluster = Cluster::start(1, TestDatabase::empty(), &[]).await;
     let sessions = cluster.open_sessions(1).await;
     LocalSet::new()
         .run_until(async {
@@ -72,34 +75,29 @@ async fn readers_that_stall_slow_nobody_down_hold_little_and_are_gone_soon() {
             let others = fleet("other", STALLED, Reading::Events);
             readers.until_open(2 * PATIENCE).await.unwrap();
             others.until_open(2 * PATIENCE).await.unwrap();
-            let (before, came) = events(&cluster, &sessions[0], &readers).await;
-            let least = MEASURED.as_secs() * u64::from(EVENTS_PER_SECOND) * healthy as u64 * 9 / 10;
-            assert!(came >= least, "{came} messages came of {least}");
+            let before = events(&cluster, &sessions[0], &readers, ALL_READ).await;
 
             drop(others);
             let memory = forget_peak(cluster.node(0));
             let stalled = fleet("stalled", STALLED, Reading::Nothing);
             stalled.until_open(2 * PATIENCE).await.unwrap();
-            let (server, fewer) = (cluster.node(0), healthy as u64);
-            let gone = Held::until(server, GONE_WITHIN, |held| held.sockets <= fewer);
-            let (gone, (during, came)) = tokio::join!(gone, events(&cluster, &sessions[0], &readers));
-            assert!(came >= least, "{came} messages came of {least}");
+            let only_healthy = |held: &Held| held.sockets <= healthy as u64;
+            let gone = Held::until(cluster.node(0), GONE_WITHIN, only_healthy);
+            let (gone, during) = tokio::join!(gone, events(&cluster, &sessions[0], &readers, SOME_STALL));
             let grown = peak(cluster.node(0)).saturating_sub(memory);
             let (gone_after, held) = gone.expect("those who stall are gone in time");
+            let after = events(&cluster, &sessions[0], &readers, ALL_READ).await;
+            let p99 = [&before, &during, &after].map(|times| Duration::from_micros(times.p99));
             println!(
-                "p50 and p99 of {healthy} readers: {} and {} us while all read, {} and {} us while {STALLED} others did not; \
-                 those were gone after {gone_after:?}; the server took {} KiB more",
-                before.p50,
-                before.p99,
-                during.p50,
-                during.p99,
+                "p99 of {healthy} readers before, while {STALLED} others stalled, and after: {p99:?}; those were gone after \
+                 {gone_after:?}; the server took {} KiB more",
                 grown / 1024
             );
             assert_eq!(held.sockets, healthy as u64, "all who read are still there");
-            assert!(Duration::from_micros(during.p99) <= Duration::from_micros(before.p99) + SLOWER_BY);
+            // What the machine does besides is in all three.
+            assert!(p99[1] <= p99[0].max(p99[2]) + SLOWER_BY, "{p99:?}");
             assert!(grown <= MOST_MEMORY, "{grown} bytes more");
             drop(stalled);
         })
         .await;
-    cluster.rest();
 }

@@ -12,7 +12,7 @@ use tokio::task::{LocalSet, block_in_place};
 
 use super::cluster::Cluster;
 use super::fleets::plan;
-use super::process::Held;
+use super::process::{FIXED_CONNECTIONS, Held};
 use crate::support::PATIENCE;
 
 const CLIENTS: usize = 500;
@@ -57,15 +57,15 @@ impl Stopped {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres: cargo xtask test"]
 async fn clients_that_are_stopped_are_gone_soon_and_leave_nothing_behind() {
-    let mut cluster = Cluster::start(1, TestDatabase::empty(), &[]).await;
+    let mut cluster = Cluster::start(1, TestDatabase::empty(), FIXED_CONNECTIONS).await;
     let sessions = cluster.open_sessions(50).await;
     let idle = Held::by(cluster.node(0)).await;
     let plans = [(Mode::Base, "base"), (Mode::Extended, "extended")];
     let plans = plans.map(|(mode, name)| plan(&cluster, &sessions, name, CLIENTS / 2, mode, Reading::Events));
     let stopped = block_in_place(|| Stopped::start(plans));
     cluster.rest();
-    let held = Held::by(cluster.node(0)).await;
-    assert_eq!((held.sockets, held.watchers), (CLIENTS as u64, CLIENTS as u64), "all are there, stopped");
+    let all = |held: &Held| (held.sockets, held.subscriptions) == (CLIENTS as u64, CLIENTS as u64);
+    Held::until(cluster.node(0), PATIENCE, all).await.unwrap_or_else(|held| panic!("not all are there: {held:?}"));
     let is_idle = |held: &Held| held.is_nobody() && held.descriptors <= idle.descriptors;
     let gone = Held::until(cluster.node(0), GONE_WITHIN, is_idle).await;
     let (gone_after, _) = gone.unwrap_or_else(|held| panic!("{held:?} after {GONE_WITHIN:?}; idle it was {idle:?}"));
