@@ -53,6 +53,8 @@ mod reports;
 mod settings;
 mod shard;
 mod shared_reads;
+#[cfg(test)]
+mod shared_reads_tests;
 mod sync;
 mod tickets;
 mod timer;

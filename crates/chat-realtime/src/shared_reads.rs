@@ -88,7 +88,7 @@ impl SharedReads {
 
     /// How many readings are under way.
     #[cfg(test)]
-    fn flights(&self) -> usize {
+    pub(crate) fn flights(&self) -> usize {
         lock(&self.inner).flights.len()
     }
 }
@@ -140,29 +140,5 @@ pub(crate) fn retold(error: &Arc<ChatError>) -> ChatError {
             ChatError::Unavailable { reason: reason.clone(), retry_after: *retry_after }
         }
         _ => ChatError::internal(Arc::clone(error)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use chat_domain::ports::MockEventLog;
-    use chat_testkit::fixtures;
-
-    use super::*;
-
-    fn silent(log: MockEventLog) -> Arc<SharedReads> {
-        SharedReads::new(Arc::new(log))
-    }
-
-    #[test]
-    fn a_reading_that_nobody_waits_for_is_forgotten() {
-        let reads = silent(MockEventLog::new());
-        let first = reads.read(fixtures::session_id(1), Seq::ZERO, 10);
-        let second = reads.read(fixtures::session_id(1), Seq::ZERO, 10);
-        assert_eq!(reads.flights(), 1);
-        drop(first);
-        assert_eq!(reads.flights(), 1);
-        drop(second);
-        assert_eq!(reads.flights(), 0);
     }
 }

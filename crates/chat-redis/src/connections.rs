@@ -38,6 +38,8 @@ const ENTER: &str = include_str!("enter.lua");
 const LEASE: Duration = Duration::from_secs(5);
 /// How often a node enters all its connections again although nothing is known to be wrong.
 const AGAIN: Duration = Duration::from_mins(15);
+/// How soon after that was done it may be done again.
+const BREATH: Duration = Duration::from_secs(2);
 /// How long a person's connections are kept when no node enters any of them again.
 const KEPT: Duration = Duration::from_hours(1);
 /// The most people who leave at the same moment and are told to Redis one by one.
@@ -236,20 +238,26 @@ impl Worker {
         let mut beat = interval(HEARTBEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut entered_at = Instant::now();
+        let mut not_before = entered_at;
         loop {
             tokio::select! {
                 biased;
                 () = reached(&mut closing, true) => break,
                 () = connection.renewed() => shared.stale.store(true, Ordering::Relaxed),
                 // Replacements may have been told to this node while it could not hear.
-                Ok(()) = heard.changed() => shared.stale.store(true, Ordering::Relaxed),
+                Ok(()) = heard.changed() => if *heard.borrow_and_update() {
+                    shared.stale.store(true, Ordering::Relaxed);
+                },
                 _ = beat.tick() => self.renew().await,
                 Some(first) = self.left.take() => self.tell_who_left(first).await,
                 () = shared.wake.notified() => {}
             }
-            if entered_at.elapsed() > AGAIN || shared.stale.load(Ordering::Relaxed) {
+            let wanted = entered_at.elapsed() > AGAIN || shared.stale.load(Ordering::Relaxed);
+            // All connections are much work, for Redis too: not with each one that came while it was away.
+            if wanted && Instant::now() >= not_before {
                 entered_at = Instant::now();
-                self.enter_all_again().await;
+                let pause = if self.enter_all_again().await { BREATH } else { HEARTBEAT };
+                not_before = Instant::now() + pause;
             }
         }
         let lease = Lease { node: shared.node, generation: shared.state().generation };
@@ -289,8 +297,8 @@ impl Worker {
     }
 
     /// Enters all connections under a new lease and ends the old one, and with it whatever stands under it and is not
-    /// true. When that fails it is tried again with the next heartbeat.
-    async fn enter_all_again(&self) {
+    /// true. Answers whether that was done; else it is tried again with a later heartbeat.
+    async fn enter_all_again(&self) -> bool {
         let shared = &self.shared;
         shared.stale.store(false, Ordering::Relaxed);
         let (old, lease, mut ids) = {
@@ -305,12 +313,13 @@ impl Worker {
         if let Err(failure) = self.enter_again(lease, &ids).await {
             debug!(reason = %failure, "the connections of this node are not entered yet");
             shared.stale.store(true, Ordering::Relaxed);
-            return;
+            return false;
         }
         let mut end = redis::cmd("DEL");
         end.arg(shared.lease_key(old));
         // Otherwise it ends by itself.
         let _best_effort = shared.commands.ask::<u64>(PATIENCE, &end).await;
+        true
     }
 
     async fn enter_again(&self, lease: Lease, ids: &[ConnectionId]) -> std::result::Result<(), Failure> {

@@ -35,7 +35,7 @@ if again then
   here[#here + 1] = { me, lease }
 end
 local too_many = #here + (again and 0 or 1) - per_session
-if not again and too_many <= 0 and total >= per_user then
+if not again and total - math.max(too_many, 0) >= per_user then
   return { 0 }
 end
 

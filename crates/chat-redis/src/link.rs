@@ -19,6 +19,14 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 /// After how long without a heartbeat a node, or the way to Redis and back, counts as gone.
 pub(crate) const SILENCE: Duration = Duration::from_secs(3);
 
+/// After how long without our own heartbeat the way to Redis and back is doubted. The others may say things that are not
+/// heard, so the database is looked at more often; the connection is kept.
+pub(crate) const DOUBT: Duration = Duration::from_millis(1_500);
+
+/// How long a node that went silent without a goodbye is expected back. It may be cut off from Redis and not from the
+/// database, where it goes on writing what nobody hears of.
+const EXPECTED: Duration = Duration::from_mins(5);
+
 /// The most nodes that are kept in mind. More than that are no deployment, but somebody who writes nonsense to Redis.
 const MAX_PEERS: usize = 1_000;
 
@@ -35,6 +43,8 @@ pub(crate) enum Finding {
     Missed(Missed),
     /// From here on the others are heard. Everything before may have been missed.
     Heard,
+    /// Our own heartbeats are late: what the others say may be late too, or lost.
+    Doubtful,
     /// Our own heartbeats do not come back: the connection is of no use, whatever it looks like.
     Deaf,
 }
@@ -61,6 +71,16 @@ enum Way {
     Trying(Instant),
     /// Our own heartbeat came back last at this moment.
     Open(Instant),
+    /// As `Open`, but that is a while ago.
+    Doubted(Instant),
+}
+
+/// A node that went silent.
+#[derive(Debug)]
+struct Silent {
+    since: Instant,
+    /// When what it may have written is to be looked for again.
+    look_at: Instant,
 }
 
 /// The state.
@@ -69,22 +89,24 @@ pub(crate) struct Link {
     me: Uuid,
     way: Way,
     peers: HashMap<Uuid, Peer>,
+    silent: HashMap<Uuid, Silent>,
 }
 
 impl Link {
     pub(crate) fn new(me: Uuid) -> Self {
-        Self { me, way: Way::Down, peers: HashMap::new() }
+        Self { me, way: Way::Down, peers: HashMap::new(), silent: HashMap::new() }
     }
 
     /// A new connection is subscribed to everything. What was known of the others is out of date.
     pub(crate) fn subscribed(&mut self, now: Instant) {
         self.way = Way::Trying(now);
         self.peers.clear();
+        self.silent.clear();
     }
 
     /// The connection is gone. Says whether it was heard until now.
     pub(crate) fn lost(&mut self) -> bool {
-        let was_open = matches!(self.way, Way::Open(_));
+        let was_open = matches!(self.way, Way::Open(_) | Way::Doubted(_));
         self.way = Way::Down;
         was_open
     }
@@ -138,6 +160,7 @@ impl Link {
         }
         let findings = self.heartbeat(node, counters, now);
         self.peers.remove(&node);
+        self.silent.remove(&node);
         findings
     }
 
@@ -146,30 +169,42 @@ impl Link {
         let is_silent = |since: Instant| now.saturating_duration_since(since) > SILENCE;
         match self.way {
             Way::Down => return Vec::new(),
-            Way::Trying(since) | Way::Open(since) if is_silent(since) => {
+            Way::Trying(since) | Way::Open(since) | Way::Doubted(since) if is_silent(since) => {
                 self.way = Way::Down;
                 return vec![Finding::Deaf];
             }
-            Way::Trying(_) | Way::Open(_) => {}
+            Way::Open(since) if now.saturating_duration_since(since) > DOUBT => {
+                self.way = Way::Doubted(since);
+                return vec![Finding::Doubtful];
+            }
+            Way::Trying(_) | Way::Open(_) | Way::Doubted(_) => {}
         }
-        let before = self.peers.len();
-        self.peers.retain(|_, peer| !is_silent(peer.heard_at));
-        if self.peers.len() < before { vec![EVERYWHERE] } else { Vec::new() }
+        for (node, _) in self.peers.extract_if(|_, peer| is_silent(peer.heard_at)) {
+            self.silent.insert(node, Silent { since: now, look_at: now });
+        }
+        self.silent.retain(|_, silent| now.saturating_duration_since(silent.since) <= EXPECTED);
+        let mut look = false;
+        for silent in self.silent.values_mut().filter(|silent| now >= silent.look_at) {
+            silent.look_at = now + HEARTBEAT;
+            look = true;
+        }
+        if look { vec![EVERYWHERE] } else { Vec::new() }
     }
 
     fn echo(&mut self, now: Instant) -> Vec<Finding> {
         let before = self.way;
         match before {
             Way::Down => return Vec::new(),
-            Way::Trying(_) | Way::Open(_) => self.way = Way::Open(now),
+            Way::Trying(_) | Way::Open(_) | Way::Doubted(_) => self.way = Way::Open(now),
         }
-        if matches!(before, Way::Trying(_)) { vec![EVERYWHERE, Finding::Heard] } else { Vec::new() }
+        if matches!(before, Way::Open(_)) { Vec::new() } else { vec![EVERYWHERE, Finding::Heard] }
     }
 
     fn peer(&mut self, node: Uuid, now: Instant) -> Option<&mut Peer> {
         if self.peers.len() >= MAX_PEERS && !self.peers.contains_key(&node) {
             return None;
         }
+        self.silent.remove(&node);
         Some(self.peers.entry(node).or_insert_with(|| Peer {
             counters: [0; SHARDS as usize],
             complete: true,

@@ -153,6 +153,7 @@ impl Reader {
                     // After the sink, so that whoever waits for it finds that the sink knows.
                     self.status.heard(self.generation);
                 }
+                Finding::Doubtful => self.sink.heard(false),
                 Finding::Deaf => {
                     self.status.deaf();
                     self.sink.heard(false);

@@ -15,6 +15,9 @@ pub(crate) const REQUESTS_GRACE: Duration = Duration::from_millis(500);
 /// How long the store may take to write what it has accepted.
 pub(crate) const STORE_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long telling the other servers may take.
+pub(crate) const FAREWELL_LIMIT: Duration = Duration::from_millis(400);
+
 /// The conventional exit code of a process ended by SIGINT (128 + 2).
 const INTERRUPTED: i32 = 130;
 

@@ -94,15 +94,25 @@ impl System {
         Watched { hub: Arc::clone(&self.hub) }
     }
 
-    /// Writes what is still waiting, tells it to the other servers, and closes the stores.
-    pub(crate) async fn close(self) {
+    /// Writes what is still waiting and closes the stores.
+    pub(crate) async fn close(self) -> Farewell {
         let Self { service, store, events, redis, attachments, .. } = self;
         drop((service, events));
         store.close().await;
-        if let Some(redis) = redis {
+        drop(attachments);
+        Farewell(redis)
+    }
+}
+
+/// What the other servers have still to be told.
+pub(crate) struct Farewell(Option<RedisFanout>);
+
+impl Farewell {
+    /// Tells them what was written last, and that nothing more will come. What they are not told, they read.
+    pub(crate) async fn say(self) {
+        if let Some(redis) = self.0 {
             redis.close().await;
         }
-        drop(attachments);
     }
 }
 
@@ -331,7 +341,7 @@ pub(crate) fn hold_database(config: &Config) -> anyhow::Result<Option<Held>> {
     }
 }
 
-/// For commands beside which no socket lives.
+/// For what no socket of this process has to hear of.
 pub(crate) fn nobody_listens() -> Arc<dyn Notifier> {
     struct Silence;
     impl Notifier for Silence {

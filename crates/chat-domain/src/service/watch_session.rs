@@ -95,8 +95,8 @@ impl ChatService {
     /// Starts to watch a session. Every durable change after the start is seen once and in order.
     ///
     /// # Errors
-    /// In this order: `NotFound`, `Forbidden`, `Invalid`, `LimitReached`, `ReplayUnavailable` (with
-    /// `Otherwise::Refuse`).
+    /// In this order: `NotFound`, `Forbidden`, `Invalid`, `ReplayUnavailable` (with `Otherwise::Refuse`),
+    /// `LimitReached`.
     pub async fn watch_session(&self, who: &Principal, id: SessionId, request: WatchRequest) -> Result<SessionWatch> {
         policy::authorize(who, &Action::See(&self.session(id).await?))?;
         let start = match request.from? {
@@ -111,10 +111,11 @@ impl ChatService {
                 Start::After { seq: position.ok_or_else(unknown)?, epoch: None }
             }
         };
-        let entered = self.enter(who, id).await?;
+        let connection =
+            Connection { id: ConnectionId::new(self.ports.ids.next_id()), session_id: id, user_id: who.id.clone() };
         let follow = Follow {
             session: id,
-            connection: entered.connection.id,
+            connection: connection.id,
             viewer: who.id.clone(),
             start,
             otherwise: request.otherwise,
@@ -123,6 +124,8 @@ impl ChatService {
         // The right may have gone between the check above and the moment from which changes are seen.
         let session = self.session(id).await?;
         policy::authorize(who, &Action::See(&session))?;
+        // Last, since it may end another connection of the same person: not for one that is refused.
+        let entered = self.enter(connection).await?;
         Ok(SessionWatch {
             service: self.clone(),
             viewer: who.clone(),
@@ -139,9 +142,7 @@ impl ChatService {
         Ok(policy::authorize(who, &Action::See(&self.session(id).await?))?)
     }
 
-    async fn enter(&self, who: &Principal, id: SessionId) -> Result<Entered> {
-        let connection =
-            Connection { id: ConnectionId::new(self.ports.ids.next_id()), session_id: id, user_id: who.id.clone() };
+    async fn enter(&self, connection: Connection) -> Result<Entered> {
         // Made before it is entered, so that an entry is given back also when the caller goes away meanwhile.
         let entered = Entered { registry: Arc::clone(&self.ports.connections), connection };
         self.ports.connections.enter(&entered.connection, self.rules.connections).await?;

@@ -39,7 +39,11 @@ impl Conversation {
             return Err(End::Close(CloseCode::BadFrame));
         };
         match command {
-            Command::Ack(seq) => self.on_ack(seq, reference, now),
+            Command::Ack(seq) | Command::Read(seq) if seq > self.cursor => {
+                let invalid = Invalid::new("seq", "must not be ahead of what was sent on this socket");
+                self.refuse(&invalid.into(), reference.as_ref(), now);
+            }
+            Command::Ack(seq) => self.on_ack(seq, reference),
             Command::Read(seq) => {
                 let said = self.said.get_or_insert_with(|| Box::new(Said::new()));
                 said.read.want(seq);
@@ -56,11 +60,7 @@ impl Conversation {
         Ok(())
     }
 
-    fn on_ack(&mut self, seq: Seq, reference: Option<Reference>, now: Instant) {
-        if seq > self.cursor {
-            let invalid = Invalid::new("seq", "must not be ahead of what was sent on this socket");
-            return self.refuse(&invalid.into(), reference.as_ref(), now);
-        }
+    fn on_ack(&mut self, seq: Seq, reference: Option<Reference>) {
         self.delivered.want(seq);
         if reference.is_some() {
             self.said.get_or_insert_with(|| Box::new(Said::new())).ack_reference = reference;

@@ -71,7 +71,8 @@ fn is_own(request: &HttpRequest, settings: &HttpSettings, origin: &str) -> bool 
         return origin_of(url).is_some_and(|own| own == origin);
     }
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    host.is_some_and(|host| !host.contains('@') && origin.strip_prefix("http://") == Some(host))
+    let own = host.filter(|host| !host.contains('@')).and_then(|host| origin_of(&format!("http://{host}")));
+    own.is_some_and(|own| own == origin)
 }
 
 /// Scheme, host and port of an address, as a browser writes an origin (RFC 6454, 6.2).

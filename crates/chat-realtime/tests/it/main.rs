@@ -9,6 +9,8 @@ mod lifecycle;
 mod lost_and_found;
 mod queue;
 mod repair;
+mod repair_schedule;
+mod scripts;
 mod store;
 mod support;
 mod tickets;

@@ -73,7 +73,7 @@ struct Inner {
 }
 
 impl FakeLog {
-    fn commit(&self, session: SessionId, change: impl FnOnce(Seq) -> Change) -> SessionEvent {
+    pub(crate) fn commit(&self, session: SessionId, change: impl FnOnce(Seq) -> Change) -> SessionEvent {
         let mut inner = self.inner.lock().unwrap();
         let events = inner.events.entry(session).or_default();
         let seq = Seq::new(events.len() as u64 + 1);
@@ -248,7 +248,7 @@ pub(crate) fn follow(session: SessionId, viewer: &str, start: Start) -> Follow {
 }
 
 /// A message event at that position.
-fn message(session_id: SessionId, seq: Seq) -> Change {
+pub(crate) fn message(session_id: SessionId, seq: Seq) -> Change {
     Change::Message(ChatMessage {
         id: fixtures::message_id(seq.get()),
         session_id,

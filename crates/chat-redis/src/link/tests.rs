@@ -59,9 +59,43 @@ fn a_connection_on_which_nothing_comes_back_is_given_up_once() {
     let (mut link, now) = open();
     let later = now + SILENCE;
     link.heartbeat(ME, &counters(&[]), later);
-    assert_eq!(link.tick(later + SILENCE), []);
+    assert_eq!(link.tick(later + DOUBT), []);
+    assert_eq!(link.tick(later + SILENCE), [Finding::Doubtful]);
     assert_eq!(link.tick(later + SILENCE + Duration::from_millis(1)), [Finding::Deaf]);
     assert!(!link.lost());
+}
+
+#[test]
+fn a_connection_is_doubted_while_our_own_heartbeat_is_late() {
+    let (mut link, now) = open();
+    let later = now + DOUBT + Duration::from_millis(1);
+    assert_eq!(link.tick(later), [Finding::Doubtful]);
+    assert_eq!(link.tick(later), []);
+    assert_eq!(link.heartbeat(ME, &counters(&[]), later), [EVERYWHERE, Finding::Heard]);
+    assert_eq!(link.tick(later + DOUBT), []);
+}
+
+#[test]
+fn a_node_that_is_cut_off_is_looked_for_in_the_database_every_second() {
+    let (mut link, now) = acquainted(&[(5, 7)]);
+    let mut looks = 0;
+    for tenth in 0..130_u32 {
+        let now = now + tenth * Duration::from_millis(100);
+        link.heartbeat(ME, &counters(&[]), now);
+        looks += link.tick(now).len();
+    }
+    assert_eq!(looks, 10, "from the fourth second to the thirteenth");
+    // When it is heard again, that is over; and so it is when it is not expected any more.
+    let back = now + Duration::from_secs(14);
+    assert_eq!(link.heartbeat(OTHER, &counters(&[(5, 9)]), back), [EVERYWHERE]);
+    link.heartbeat(ME, &counters(&[]), back);
+    assert_eq!(link.tick(back), []);
+    let gone = back + EXPECTED + Duration::from_secs(10);
+    link.heartbeat(ME, &counters(&[]), gone);
+    assert_eq!(link.tick(gone), [EVERYWHERE]);
+    let forgotten = gone + EXPECTED + Duration::from_secs(1);
+    link.heartbeat(ME, &counters(&[]), forgotten);
+    assert_eq!(link.tick(forgotten), []);
 }
 
 #[test]
@@ -186,7 +220,7 @@ fn note(findings: impl IntoIterator<Item = Finding>, open: &mut BTreeSet<u16>) {
             Finding::Missed(Missed::Shard { index, .. }) => {
                 open.remove(&index);
             }
-            Finding::Heard | Finding::Deaf => {}
+            Finding::Heard | Finding::Doubtful | Finding::Deaf => {}
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -
         Task::Show => Ok(writeln!(out, "{}", wire::epoch(config)?)?),
         Task::Rotate => {
             let _held = wire::hold_database(config)?;
-            Ok(writeln!(out, "the epoch is now {}", wire::rotate_epoch(config)?)?)
+            Ok(writeln!(out, "the epoch is now {}; servers that run must be restarted", wire::rotate_epoch(config)?)?)
         }
     }
 }

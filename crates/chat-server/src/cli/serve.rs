@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::admin::Admin;
 use crate::config::{Config, TokenKey};
 use crate::exclusive::Held;
-use crate::shutdown::{REQUESTS_GRACE, REQUESTS_LIMIT, STORE_LIMIT, Signals};
+use crate::shutdown::{FAREWELL_LIMIT, REQUESTS_GRACE, REQUESTS_LIMIT, STORE_LIMIT, Signals};
 use crate::tokens::TokenMaker;
 use crate::wire::{self, System};
 use crate::{data_dir, development, maintenance, telemetry};
@@ -112,7 +112,11 @@ impl Running {
             tracing::error!("requests were still open after {} s and could not be dropped", REQUESTS_LIMIT.as_secs());
         }
         drop(maintenance);
-        if timeout(STORE_LIMIT, system.close()).await.is_err() {
+        if let Ok(farewell) = timeout(STORE_LIMIT, system.close()).await {
+            if timeout(FAREWELL_LIMIT, farewell.say()).await.is_err() {
+                tracing::warn!("the other servers could not be told in time that this one stops");
+            }
+        } else {
             tracing::error!("the store did not close within {} s", STORE_LIMIT.as_secs());
         }
         if let Some(admin) = admin {

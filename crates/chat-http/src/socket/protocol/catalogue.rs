@@ -153,7 +153,8 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         modes: EXTENDED,
         durable: false,
         data: "UpToPosition",
-        meaning: "The person has read everything up to `seq`. One a second is enough.",
+        meaning: "The person has read everything up to `seq`, which must have been sent on this socket. One a second is \
+            enough.",
         example: r#"{"type":"read","data":{"seq":20}}"#,
     },
     FrameKind {

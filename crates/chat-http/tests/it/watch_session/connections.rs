@@ -26,13 +26,14 @@ on_every_store! {
         onlooker.settle().await;
     }
 
-    async fn a_request_without_upgrade_takes_no_place_from_a_socket(app) {
+    async fn a_request_that_opens_no_socket_takes_no_place_from_one(app) {
         let session = app.open_session("alice").await;
         let mut sockets = Vec::new();
         for _ in 0..10 {
             sockets.push(app.watch("alice", &session, "").await);
         }
         app.get("alice", &format!("/ws/chat/{session}")).await.expect_error(426, "UPGRADE_REQUIRED");
+        refusal_for(app, "alice", &session, "?since=99").await.expect_error(410, "REPLAY_UNAVAILABLE");
         app.say("alice", &session, "still there").await;
         for socket in &mut sockets {
             assert_eq!(socket.next().await["data"]["content"], "still there");

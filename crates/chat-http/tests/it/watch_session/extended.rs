@@ -192,12 +192,12 @@ on_every_store! {
         assert_eq!(bob.next().await["data"]["upToSeq"], 4);
     }
 
-    async fn nothing_ahead_of_the_socket_can_be_acknowledged(app) {
+    async fn nothing_ahead_of_the_socket_can_be_acknowledged_or_read(app) {
         let session = app.open_assigned("alice", "bob").await;
         app.say("bob", &session, "before").await;
         let (mut alice, _) = app.watch_extended("alice", &session, "").await;
-        for seq in [4, u64::MAX >> 1] {
-            alice.say_as("a1", "ack", json!({ "seq": seq })).await;
+        for (kind, seq) in [("ack", 4), ("ack", u64::MAX >> 1), ("read", 4), ("read", u64::MAX >> 1)] {
+            alice.say_as("a1", kind, json!({ "seq": seq })).await;
             let refusal = error(&mut alice).await;
             assert_eq!((&refusal["code"], &refusal["ref"]), (&json!("VALIDATION_FAILED"), &json!("a1")), "{refusal}");
         }

@@ -94,8 +94,10 @@ async fn readers_that_stall_slow_nobody_down_hold_little_and_are_gone_soon() {
                 grown / 1024
             );
             assert_eq!(held.sockets, healthy as u64, "all who read are still there");
-            // What the machine does besides is in all three.
-            assert!(p99[1] <= p99[0].max(p99[2]) + SLOWER_BY, "{p99:?}");
+            // What the machine does besides is in all three, and at this rate it is most of each: a debug build writes
+            // 20,000 frames a second on cores that also read them. Twice as slow is noise; whoever waited for those who
+            // stall would wait for seconds.
+            assert!(p99[1] <= 2 * p99[0].max(p99[2]) + SLOWER_BY, "{p99:?}");
             assert!(grown <= MOST_MEMORY, "{grown} bytes more");
             drop(stalled);
         })
