@@ -18,6 +18,9 @@ use crate::sync::{Mutex, lock};
 /// The most bytes of pages, about, that are kept for those who come a little later.
 const RECENT_BYTES: usize = 1024 * 1024;
 
+/// Pages of at least so many events are kept, so that there are few of them to look through.
+const LONG_PAGE: usize = 16;
+
 /// Which piece of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Piece {
@@ -79,8 +82,8 @@ impl SharedReads {
         let events = self.log.read(piece.session, piece.after, piece.limit).await?;
         counter!("chat_catch_up_events_total").increment(events.len() as u64);
         let page = page_of(events);
-        // A page that is not full may have more to say a moment later.
-        if page.len() == piece.limit as usize {
+        // A page that is not full may have more to say a moment later, and a short one is read as fast as it is found.
+        if page.len() == piece.limit as usize && page.len() >= LONG_PAGE {
             lock(&self.inner).keep(piece, Arc::clone(&page));
         }
         Ok(page)

@@ -38,6 +38,8 @@ const ENTER: &str = include_str!("enter.lua");
 const LEASE: Duration = Duration::from_secs(5);
 /// How often a node enters all its connections again although nothing is known to be wrong.
 const AGAIN: Duration = Duration::from_mins(15);
+/// For the registry of this node when Redis has decided.
+const NO_LIMITS: ConnectionLimits = ConnectionLimits { per_session: usize::MAX, per_user: usize::MAX };
 /// How soon after that was done it may be done again.
 const BREATH: Duration = Duration::from_secs(2);
 /// How long a person's connections are kept when no node enters any of them again.
@@ -104,22 +106,23 @@ impl ConnectionRegistry for RedisConnections {
         let shared = &self.shared;
         let (lease, noted) = shared.note(connection, limits);
         let script = shared.script(connection, limits, lease, false);
-        match shared.commands.ask::<Vec<redis::Value>>(shared.commands.budget, &script).await {
+        let limits_here = match shared.commands.ask::<Vec<redis::Value>>(shared.commands.budget, &script).await {
             Ok(answer) => {
                 let Some(replaced) = read_answer(answer) else {
                     return Err(LimitReached::Connections { limit: limits.per_user }.into());
                 };
                 shared.end(connection, &replaced);
+                // Decided for all nodes. Here, one that was replaced keeps its place until its task has noticed.
+                NO_LIMITS
             }
             Err(failure) => {
                 fallbacks("connections").increment(1);
                 debug!(reason = %failure, "a connection is counted on this node only");
                 shared.ask_for_repair();
+                limits
             }
-        }
-        // After Redis, which knows this node's connections too: who is the oldest here was the oldest there, if it was
-        // one of this node's that had to go.
-        self.local.enter(connection, limits).await?;
+        };
+        self.local.enter(connection, limits_here).await?;
         if shared.state().generation != lease.generation {
             // All were entered anew meanwhile, and this one perhaps last under the old lease.
             shared.ask_for_repair();

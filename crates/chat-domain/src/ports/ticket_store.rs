@@ -9,7 +9,8 @@ use crate::model::{Ticket, TicketDigest, Timestamp};
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait TicketStore: Send + Sync {
-    /// Keeps a ticket until it expires. What it holds at a time MUST be bounded.
+    /// Keeps a ticket until it expires, and no longer. What it holds at a time MUST be bounded: by a number, or by the
+    /// memory that a store shared by several nodes is given.
     ///
     /// # Errors
     /// `Unavailable` when it can keep no more.

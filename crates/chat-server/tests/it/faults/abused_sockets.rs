@@ -14,7 +14,7 @@ use super::cluster::Cluster;
 use super::fleets::target;
 use super::process::{FIXED_CONNECTIONS, Held, MIB, forget_peak, peak};
 use super::short_or_long;
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, Scrape};
 
 /// After so many cycles the server has what it keeps for good, such as the threads' own memory.
 const WARM_UP: usize = 2_000;
@@ -81,7 +81,10 @@ async fn frames_that_claim_a_terabyte_are_refused_from_their_header() {
     let report = LocalSet::new().run_until(flood(plan)).await.unwrap();
     let grown = peak(cluster.node(0)).saturating_sub(before);
     println!("{report:?}; the server took {} KiB more", grown / 1024);
-    assert_eq!(report.ends.get("closed 1009"), Some(&(CLAIMS as u64)), "{report:?}");
+    // A client that writes on and on may have its connection reset before it reads why.
+    assert_eq!(report.ends.get("survived"), None, "{report:?}");
+    let refused = Scrape::of(cluster.node(0)).await;
+    assert_eq!(refused.value(r#"chat_sockets_closed_total{code="1009"}"#), CLAIMS.to_string());
     assert!(grown <= MOST_MEMORY, "{grown} bytes more");
     let gone = Held::until(cluster.node(0), PATIENCE, Held::is_nobody).await;
     gone.unwrap_or_else(|held| panic!("{held:?}"));
