@@ -8,11 +8,13 @@ use chat_domain::ports::End;
 use metrics::counter;
 
 use crate::queue::{Limits, Pushed, Queue, Queued};
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
 /// A queue behind a lock, with the waker of the one stream that waits for it.
 pub(crate) struct Mailbox {
     inner: Mutex<Inner>,
+    /// Whether there is an end inside: looked at before each event, without the lock.
+    ended: AtomicBool,
 }
 
 struct Inner {
@@ -26,7 +28,8 @@ struct Inner {
 impl Mailbox {
     pub(crate) fn new(limits: Limits) -> Self {
         let queue = Queue::new(limits);
-        Self { inner: Mutex::new(Inner { queue, waker: None, only_for_the_end: false, end: None }) }
+        let inner = Inner { queue, waker: None, only_for_the_end: false, end: None };
+        Self { inner: Mutex::new(inner), ended: AtomicBool::new(false) }
     }
 
     /// Puts an event in. Answers with the waker that the caller wakes once it holds no lock.
@@ -58,6 +61,7 @@ impl Mailbox {
     pub(crate) fn end(&self, end: End) -> Option<Waker> {
         let mut inner = lock(&self.inner);
         inner.end.get_or_insert(end);
+        self.ended.store(true, Ordering::SeqCst);
         inner.queue = Queue::new(Limits { events: 0, bytes: 0 });
         inner.waker.take()
     }
@@ -86,7 +90,7 @@ impl Mailbox {
     }
 
     pub(crate) fn ended(&self) -> Option<End> {
-        lock(&self.inner).end
+        if self.ended.load(Ordering::SeqCst) { lock(&self.inner).end } else { None }
     }
 }
 

@@ -57,7 +57,8 @@ pub(super) struct Connection {
 impl Connection {
     /// A socket on a stream whose handshake is done. `already_read` is what came right behind the handshake.
     pub(super) fn new(plan: SocketPlan, stream: TcpStream, already_read: &BytesMut, place: Place) -> Self {
-        Self { conversation: Some(Conversation::new(plan, stream, already_read)), parting: None, _place: place }
+        let conversation = Conversation::new(plan, stream, already_read, place.wake_relay());
+        Self { conversation: Some(conversation), parting: None, _place: place }
     }
 }
 

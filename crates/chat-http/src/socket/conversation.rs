@@ -5,6 +5,7 @@
 //! only while there is room among what waits to be written. What a client of the extended mode may say is in `commands`.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use super::frame_budget::FrameBudget;
 use super::jobs::{Done, Jobs, Kind, in_time};
 use super::liveness::{Due, Liveness};
 use super::protocol::{Mode, ServerFrame, encode_event};
+use super::wake_relay::{RelayedWaker, WakeRelay};
 use crate::handlers::App;
 use crate::metering::Raised;
 use crate::request::BaseUrl;
@@ -49,6 +51,8 @@ const PONG_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Conversation {
     /// Dropped before the connection, so that who sees that end knows that the session is left.
     pub(super) watch: SessionWatch,
+    /// How what is watched wakes this socket's task.
+    waker: RelayedWaker,
     socket: WebSocket<TcpStream>,
     pub(super) app: App,
     pub(super) mode: Mode,
@@ -93,7 +97,7 @@ pub(super) struct Unrecorded {
 }
 
 impl Conversation {
-    pub(super) fn new(plan: SocketPlan, stream: TcpStream, already_read: &BytesMut) -> Self {
+    pub(super) fn new(plan: SocketPlan, stream: TcpStream, already_read: &BytesMut, relay: Arc<WakeRelay>) -> Self {
         let now = Instant::now();
         let SocketPlan { app, mode, base, watch, token_expires_at, late } = plan;
         let settings = app.settings.sockets;
@@ -105,6 +109,7 @@ impl Conversation {
         };
         tracing::debug!(session.id = %watch.session_id(), connection.id = %watch.connection_id(), "socket opened");
         let mut conversation = Self {
+            waker: RelayedWaker::new(relay),
             socket: WebSocket::new(stream, already_read, Limits::default()),
             mode,
             base,
@@ -357,7 +362,8 @@ impl Conversation {
             if self.resume_watch_at.is_some() {
                 return Ok(true);
             }
-            let Poll::Ready(item) = self.watch.poll_next(cx) else { return Ok(true) };
+            let mut relayed = Context::from_waker(self.waker.of(cx));
+            let Poll::Ready(item) = self.watch.poll_next(&mut relayed) else { return Ok(true) };
             self.on_item(item, now)?;
         }
         Ok(false)

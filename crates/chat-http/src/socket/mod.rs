@@ -26,6 +26,7 @@ mod liveness;
 mod protocol;
 mod takeover;
 mod upgrade;
+mod wake_relay;
 mod worker_sockets;
 
 pub use close_code::CloseCode;

@@ -4,12 +4,15 @@
 //! that were taken over, so one of them is kept in its hands as long as there is any: the *anchor*, without the memory
 //! for a connection's buffers, which has been given back by then.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use slab::Slab;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
+
+use super::wake_relay::WakeRelay;
 
 /// The sockets of one worker.
 #[derive(Default)]
@@ -18,6 +21,7 @@ pub(super) struct WorkerSockets {
     tasks: RefCell<Slab<Option<AbortHandle>>>,
     emptied: Notify,
     anchored: Cell<bool>,
+    wake_relay: OnceCell<Arc<WakeRelay>>,
 }
 
 /// A socket's place among those of its worker, left when it is dropped.
@@ -71,6 +75,18 @@ impl WorkerSockets {
         for task in tasks {
             task.abort();
         }
+    }
+}
+
+impl Place {
+    /// Through which other threads wake the socket. It runs from the worker's first socket on.
+    pub(super) fn wake_relay(&self) -> Arc<WakeRelay> {
+        let start = || {
+            let relay = Arc::new(WakeRelay::default());
+            actix_web::rt::spawn(Arc::clone(&relay).run());
+            relay
+        };
+        Arc::clone(self.sockets.wake_relay.get_or_init(start))
     }
 }
 
