@@ -1,7 +1,8 @@
 //! PostgreSQL's own `pgbench`: how fast the database does the same SQL without the service.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -41,17 +42,70 @@ impl<'a> Script<'a> {
 
     /// Runs it over that many connections, served by two threads at most. A transaction that fails makes it fail.
     pub(super) fn run(&self, clients: usize, length: Duration) -> anyhow::Result<Speed> {
+        finish(self.command(clients, length).arg(format!("--jobs={}", clients.min(2))))
+    }
+
+    /// Begins so many transactions a second, whatever becomes of those before, and times each from the moment in which it
+    /// was due. `scratch` is a directory for the times.
+    pub(super) fn run_at_rate(
+        &self,
+        per_second: &str,
+        clients: usize,
+        length: Duration,
+        scratch: &Path,
+    ) -> anyhow::Result<Times> {
+        let directory = tempfile::Builder::new().prefix("pgbench-").tempdir_in(scratch)?;
+        let mut pgbench = self.command(clients, length);
+        pgbench.args(["--jobs=1", "--log"]).arg(format!("--rate={per_second}"));
+        pgbench.arg(format!("--log-prefix={}", directory.path().join("times").display()));
+        finish(&mut pgbench)?;
+        let mut times = Vec::new();
+        for file in fs::read_dir(directory.path())? {
+            times.extend(logged(&fs::read_to_string(file?.path())?)?);
+        }
+        Times::of(times).context("pgbench has logged no transaction")
+    }
+
+    fn command(&self, clients: usize, length: Duration) -> Command {
         let mut pgbench = command(&self.server.programs().join("pgbench"));
         pgbench.args(["--host=127.0.0.1", "--username=postgres", "--no-vacuum", "--protocol=prepared"]);
         pgbench.arg(format!("--port={}", self.server.port()));
-        pgbench.arg(format!("--client={clients}")).arg(format!("--jobs={}", clients.min(2)));
+        pgbench.arg(format!("--client={clients}"));
         pgbench.arg(format!("--time={}", length.as_secs().max(1))).arg(format!("--define=sessions={}", self.sessions));
         pgbench.arg("--file").arg(&self.file).arg(self.database).env("LC_ALL", "C");
-        let done = pgbench.output()?;
-        let (said, complained) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-        ensure!(done.status.success(), "pgbench failed: {said}{complained}");
-        read(&said).with_context(|| format!("from pgbench: {said}{complained}"))
+        pgbench
     }
+}
+
+/// How long single transactions took.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Times {
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+}
+
+impl Times {
+    /// Of microseconds; `None` when there are none.
+    fn of(mut times: Vec<u32>) -> Option<Self> {
+        times.sort_unstable();
+        let at = |percent: usize| times.get(times.len().saturating_sub(1) * percent / 100).copied();
+        Some(Self { p50_ms: f64::from(at(50)?) / 1_000.0, p99_ms: f64::from(at(99)?) / 1_000.0 })
+    }
+}
+
+/// The times in a log of pgbench, the third word of each line, in microseconds
+/// (<https://www.postgresql.org/docs/current/pgbench.html>, "Per-Transaction Logging").
+fn logged(text: &str) -> anyhow::Result<Vec<u32>> {
+    let time = |line: &str| line.split_whitespace().nth(2).and_then(|word| word.parse().ok());
+    text.lines().map(|line| time(line).with_context(|| format!("no time in pgbench's log line {line:?}"))).collect()
+}
+
+/// Waits for its end. A transaction that fails makes it fail.
+fn finish(pgbench: &mut Command) -> anyhow::Result<Speed> {
+    let done = pgbench.output()?;
+    let (said, complained) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    ensure!(done.status.success(), "pgbench failed: {said}{complained}");
+    read(&said).with_context(|| format!("from pgbench: {said}{complained}"))
 }
 
 /// Finds the figures in what pgbench prints.
@@ -78,6 +132,14 @@ mod tests {
     #[test]
     fn figures_are_found_in_what_pgbench_prints() {
         assert_eq!(read(OUTPUT).unwrap(), Speed { per_second: 3_087.123_456, mean_ms: 2.591 });
+    }
+
+    #[test]
+    fn times_are_read_from_the_log_in_any_order() {
+        let lines: Vec<_> = (1..=101).rev().map(|n| format!("0 7 {} 0 1700000000 123456 5", n * 1_000)).collect();
+        assert_eq!(Times::of(logged(&lines.join("\n")).unwrap()), Some(Times { p50_ms: 51.0, p99_ms: 100.0 }));
+        assert_eq!(Times::of(Vec::new()), None);
+        assert!(logged("0 7 skipped 0 1700000000 123456").is_err());
     }
 
     #[test]

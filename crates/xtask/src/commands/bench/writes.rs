@@ -9,15 +9,15 @@ use super::pgbench::Script;
 use super::{Run, postgres, sample};
 
 /// On both sides, each with its own.
-const SESSIONS: usize = 1_000;
+pub(super) const SESSIONS: usize = 1_000;
 const DATABASE: &str = "chat";
 
 /// The sessions that pgbench sends to.
-const SETUP: &str = include_str!("writes/setup.sql");
+pub(super) const SETUP: &str = include_str!("writes/setup.sql");
 /// Lock and read the session, look for the key, insert the message, update the session.
 const FOUR_STATEMENTS: &str = include_str!("writes/four_statements.sql");
 /// Update and insert in one statement.
-const ONE_STATEMENT: &str = include_str!("writes/one_statement.sql");
+pub(super) const ONE_STATEMENT: &str = include_str!("writes/one_statement.sql");
 
 const PGBENCH: &str = "pgbench, four statements a message";
 const PGBENCH_ONE: &str = "pgbench, one statement a message";

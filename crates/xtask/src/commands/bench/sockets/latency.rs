@@ -5,10 +5,14 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
+use test_postgres::PrivatePostgres;
+
 use super::crowd::{Crowd, report};
 use crate::commands::bench::chat::Chat;
 use crate::commands::bench::figures::Figures;
 use crate::commands::bench::load::Load;
+use crate::commands::bench::pgbench::Script;
+use crate::commands::bench::{Run, writes};
 
 /// Sessions with one socket each.
 pub(super) const SESSIONS: usize = 64;
@@ -17,6 +21,28 @@ const RATE: &str = "2000";
 const CONNECTIONS: usize = 64;
 /// Sockets open in this time, and messages that were sent last arrive.
 const MARGIN: Duration = Duration::from_millis(1_500);
+
+/// Of pgbench: as many as bring it to the rate when a commit takes 4 ms.
+const CLIENTS: usize = 8;
+
+/// How long the database itself takes for the same rows at the same rate, a transaction each: what is left to the service
+/// is the difference.
+pub(super) struct Floor<'a>(Script<'a>);
+
+impl<'a> Floor<'a> {
+    pub(super) fn new(run: &Run, server: &'a PrivatePostgres, database: &'a str) -> anyhow::Result<Self> {
+        server.sql(database, writes::SETUP)?;
+        let file = run.path("one-at-a-rate.sql");
+        Ok(Self(Script::new(server, database, file, writes::ONE_STATEMENT, writes::SESSIONS)?))
+    }
+
+    pub(super) fn measure(&self, figures: &mut Figures, run: &Run) -> anyhow::Result<()> {
+        let times = self.0.run_at_rate(RATE, CLIENTS, run.length, &run.path("."))?;
+        figures.record(floor("p50"), "ms", times.p50_ms);
+        figures.record(floor("p99"), "ms", times.p99_ms);
+        Ok(())
+    }
+}
 
 /// Sends to a node and watches on nodes, each with its data and its name in the figures.
 pub(super) fn measure(
@@ -52,4 +78,8 @@ pub(super) fn p50(node: &str) -> String {
 
 pub(super) fn p99(node: &str) -> String {
     format!("POST to a socket {node} at {RATE}/s, p99")
+}
+
+pub(super) fn floor(which: &str) -> String {
+    format!("commit of one message by pgbench at {RATE}/s, {which}")
 }
