@@ -14,6 +14,7 @@ use std::{env, fs, thread};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::certificates::Certificates;
 use crate::error::Error;
 
 /// `$1` is what to remove, the rest is the server's command line. A frozen server is killed as well: SIGKILL ends a
@@ -35,6 +36,14 @@ rm -rf -- "$directory"
 /// How long a server may take to answer after its start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How a server listens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listener<'a> {
+    pub(crate) port: u16,
+    /// For TLS, and nothing else.
+    pub(crate) certificates: Option<&'a Certificates>,
+}
+
 /// A running server. Its drop ends it and waits until it is gone.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -47,14 +56,24 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts a server that keeps nothing on disk, and waits until it answers.
-    pub(crate) fn start(programs: &Path, port: u16, settings: &[(String, String)]) -> Result<Self, Error> {
+    pub(crate) fn start(programs: &Path, listener: Listener<'_>, settings: &[(String, String)]) -> Result<Self, Error> {
         let directory = tempfile::Builder::new()
             .prefix("redis-")
             .tempdir_in(env::temp_dir())
             .map_err(Error::io("make a temporary directory"))?;
         let mut command = Command::new("sh");
         command.args(["-c", SCRIPT, "watchdog"]).arg(directory.path()).arg(programs.join("redis-server"));
-        command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"]);
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        let port = listener.port.to_string();
+        match listener.certificates {
+            None => drop(command.args(["--port", &port])),
+            Some(certificates) => {
+                command.args(["--port", "0", "--tls-port", &port, "--tls-auth-clients", "no"]);
+                command.arg("--tls-cert-file").arg(certificates.server());
+                command.arg("--tls-key-file").arg(certificates.key());
+                command.arg("--tls-ca-cert-file").arg(certificates.authority());
+            }
+        }
         command.arg("--dir").arg(directory.path());
         for (name, value) in settings {
             command.arg(format!("--{name}")).args(value.split(' '));
@@ -71,7 +90,7 @@ impl Process {
             return Err(failed("the watchdog", format!("{line:?} is no process id")));
         };
         let process = Self { shell, pipe, server, directory };
-        process.wait_until_it_answers(programs, port)?;
+        process.wait_until_it_answers(programs, listener)?;
         Ok(process)
     }
 
@@ -90,13 +109,13 @@ impl Process {
         self.directory.path()
     }
 
-    fn wait_until_it_answers(&self, programs: &Path, port: u16) -> Result<(), Error> {
+    fn wait_until_it_answers(&self, programs: &Path, listener: Listener<'_>) -> Result<(), Error> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let said = fs::read_to_string(self.output()).unwrap_or_default();
             // Not asked before it says so: whoever else has the port may never answer.
             if said.contains("Ready to accept connections") {
-                return cli(programs, port, &["PING"]).map(drop);
+                return cli(programs, listener, &["PING"]).map(drop);
             }
             let refused = ["Address already in use", "FATAL CONFIG FILE ERROR"];
             if refused.iter().any(|words| said.contains(words)) || Instant::now() > deadline {
@@ -119,10 +138,14 @@ impl Drop for Process {
 }
 
 /// Has `redis-cli` run a command, and returns what the server answers, without the last line's end.
-pub(crate) fn cli(programs: &Path, port: u16, words: &[&str]) -> Result<String, Error> {
+pub(crate) fn cli(programs: &Path, listener: Listener<'_>, words: &[&str]) -> Result<String, Error> {
     let mut command = Command::new(programs.join("redis-cli"));
     // `-e`: an answer that is an error makes the program fail.
-    command.args(["-e", "-h", "127.0.0.1", "-p", &port.to_string()]).args(words).env_remove("REDISCLI_AUTH");
+    command.args(["-e", "-h", "127.0.0.1", "-p", &listener.port.to_string()]).env_remove("REDISCLI_AUTH");
+    if let Some(certificates) = listener.certificates {
+        command.arg("--tls").arg("--cacert").arg(certificates.authority());
+    }
+    command.args(words);
     let done = command.output().map_err(Error::io("start redis-cli"))?;
     let said = String::from_utf8_lossy(&done.stdout);
     if done.status.success() {

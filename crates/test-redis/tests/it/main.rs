@@ -1,3 +1,4 @@
 //! A private server, on the real programs.
 
+mod cluster;
 mod server;
