@@ -11,7 +11,7 @@ use chat_domain::model::{
 };
 
 use super::checks::{Choices, abandon, assert_published_as_logged, assert_published_up_to, at_once, whole_history};
-use super::receipts::{deliveries, ids, read_at, talk, talk_much};
+use super::receipts::{assert_ends_with, assert_receipts_go_forward, deliveries, ids, read_at, talk, talk_much};
 use super::{StoreUnderTest, contract_cases};
 use crate::fixtures::{alice, at, bob, carol, draft, mallory, message_id, person, root, session_id, transfer};
 
@@ -72,10 +72,7 @@ async fn reading_up_to_a_position_gives_one_receipt_at_one_position(store: &Stor
     assert_eq!(receipt, expected, "oldest first, up to the newest of them");
     let sent = Delivery::Sent;
     assert_eq!(deliveries(store, id).await, [read_at(30), read_at(30), sent, sent, sent]);
-    let log = assert_published_as_logged(store, id).await;
-    let event = log.last().expect("eight changes");
-    assert_eq!((event.seq, event.at, &event.actor), (Seq::new(8), at(30), &bob().id));
-    assert_eq!(event.change, Change::Receipt(receipt));
+    assert_ends_with(store, id, receipt, 30).await;
     assert_eq!(store.session(id).await.progress.read_to_support, Seq::new(4), "the next look starts here");
 
     let receipt = up_to(store, id, &bob(), 8, 40).await.expect("one more was read");
@@ -263,18 +260,7 @@ async fn concurrent_readings_up_to_a_position_never_go_back(store: &StoreUnderTe
         let messages = Arc::clone(&store.messages);
         async move { messages.mark_read_up_to(id, bob(), Seq::new(n + 2), at(n)).await.unwrap() }
     };
-    let receipts: Vec<_> = at_once((1..=16).map(read)).await.into_iter().flatten().collect();
-    let mut marked: Vec<_> = receipts.into_iter().flat_map(|receipt| receipt.messages).collect();
-    marked.sort();
-    assert_eq!(marked, (1..=16).map(message_id).collect::<Vec<_>>(), "each message is read once");
-    let log = assert_published_as_logged(store, id).await;
-    let mut newest = Seq::ZERO;
-    for event in log {
-        if let Change::Receipt(receipt) = event.change {
-            assert!(receipt.up_to > newest, "each receipt comes further than the one before");
-            newest = receipt.up_to;
-        }
-    }
+    assert_receipts_go_forward(store, id, at_once((1..=16).map(read)).await).await;
     assert_eq!(unread(store, id).await, (0, 0));
 }
 

@@ -89,10 +89,7 @@ async fn reading_gives_one_receipt_at_one_position(store: &StoreUnderTest) {
     assert_eq!(receipt, expected, "oldest first, up to the newest of them");
     let (unread, sent) = (Delivery::Sent, Delivery::Sent);
     assert_eq!(deliveries(store, id).await, [read_at(30), read_at(30), unread, sent, sent]);
-    let log = assert_published_as_logged(store, id).await;
-    let event = log.last().expect("eight changes");
-    assert_eq!((event.seq, event.at, &event.actor), (Seq::new(8), at(30), &bob().id));
-    assert_eq!(event.change, Change::Receipt(receipt));
+    assert_ends_with(store, id, receipt, 30).await;
 }
 
 async fn reading_leaves_the_readers_own_side_as_it_is(store: &StoreUnderTest) {
@@ -290,10 +287,7 @@ async fn delivery_goes_up_to_its_position(store: &StoreUnderTest) {
     assert_eq!(receipt, expected);
     let sent = Delivery::Sent;
     assert_eq!(deliveries(store, id).await, [delivered_at(20), delivered_at(20), sent, sent, sent]);
-    let log = assert_published_as_logged(store, id).await;
-    let event = log.last().expect("eight changes");
-    assert_eq!((event.seq, event.at, &event.actor), (Seq::new(8), at(20), &bob().id));
-    assert_eq!(event.change, Change::Receipt(receipt));
+    assert_ends_with(store, id, receipt, 20).await;
 
     let receipt = delivered(store, id, &bob(), 7, 25).await.expect("one more arrived");
     assert_eq!((receipt.up_to, receipt.messages), (Seq::new(5), ids([3])), "up to the newest of the other side");
@@ -377,18 +371,29 @@ async fn concurrent_deliveries_never_go_back(store: &StoreUnderTest) {
         let messages = Arc::clone(&store.messages);
         async move { messages.mark_delivered(id, bob(), Seq::new(n + 2), at(n)).await.unwrap() }
     };
-    let receipts: Vec<_> = at_once((1..=16).map(deliver)).await.into_iter().flatten().collect();
-    let mut arrived: Vec<_> = receipts.into_iter().flat_map(|receipt| receipt.messages).collect();
-    arrived.sort();
-    assert_eq!(arrived, (1..=16).map(message_id).collect::<Vec<_>>(), "each message arrives once");
-    let log = assert_published_as_logged(store, id).await;
+    assert_receipts_go_forward(store, id, at_once((1..=16).map(deliver)).await).await;
+}
+
+/// Of these answers, each of the messages 1 to 16 is named by one, and the receipts in the log come further one by one.
+pub(super) async fn assert_receipts_go_forward(store: &StoreUnderTest, id: SessionId, answers: Vec<Option<Receipt>>) {
+    let mut marked: Vec<_> = answers.into_iter().flatten().flat_map(|receipt| receipt.messages).collect();
+    marked.sort();
+    assert_eq!(marked, (1..=16).map(message_id).collect::<Vec<_>>(), "each message is marked once");
     let mut newest = Seq::ZERO;
-    for event in log {
+    for event in assert_published_as_logged(store, id).await {
         if let Change::Receipt(receipt) = event.change {
             assert!(receipt.up_to > newest, "each receipt comes further than the one before");
             newest = receipt.up_to;
         }
     }
+}
+
+/// The newest change is this receipt: Bob's, at position 8.
+pub(super) async fn assert_ends_with(store: &StoreUnderTest, id: SessionId, receipt: Receipt, s: u64) {
+    let log = assert_published_as_logged(store, id).await;
+    let event = log.last().expect("eight changes");
+    assert_eq!((event.seq, event.at, &event.actor), (Seq::new(8), at(s), &bob().id));
+    assert_eq!(event.change, Change::Receipt(receipt));
 }
 
 async fn a_receipt_whose_reader_went_away_is_published_all_the_same(store: &StoreUnderTest) {
