@@ -1,10 +1,12 @@
 //! Sockets of one server on PostgreSQL, beside a bare actix-ws server with the same allocator: what an idle one costs, how
-//! fast they open and resume, how many frames a second come out, and how long a message takes to a socket.
+//! fast they open and resume, how many frames a second come out, how long a message takes to a socket, and what it is to
+//! the others when some do not read.
 
 mod bare;
 mod crowd;
 mod latency;
 mod nodes;
+mod stalled;
 
 use std::time::Duration;
 
@@ -65,12 +67,18 @@ pub(super) fn measure(run: &Run) -> anyhow::Result<Figures> {
     }
     drop((bare, chat));
     let chat = Chat::start(database, &data, &[])?;
+    let session = run.path("socket-session");
+    std::fs::write(&session, chat.open_sessions(1)?.join("\n"))?;
+    for _ in run.rounds("900 readers, with and without 100 that stall") {
+        stalled::measure(&mut figures, &chat, &data, &session)?;
+    }
     let drawn = super::sample::draw(run.path("socket-latency"), &chat.open_sessions(latency::SESSIONS)?)?;
     let floor = latency::Floor::new(run, &server, "sockets")?;
     for _ in run.rounds("2,000 messages a second") {
         floor.measure(&mut figures, run)?;
         latency::measure(&mut figures, &chat, &[(&chat, &data, "on its node")], &drawn, run.length)?;
     }
+    stalled::conclude(&mut figures)?;
     goals(&mut figures)?;
     Ok(figures)
 }

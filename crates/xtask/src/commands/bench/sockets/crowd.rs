@@ -60,9 +60,9 @@ impl Crowd {
         report(&generator.output()?)
     }
 
-    /// Starts `watch` without waiting for its end.
-    pub(super) fn watch(&self, sockets: usize, length: Duration) -> Command {
-        let mut generator = generator("watch", length);
+    /// Starts a command that only holds sockets, without waiting for its end.
+    pub(super) fn start(&self, what: &str, sockets: usize, length: Duration) -> Command {
+        let mut generator = generator(what, length);
         generator.args(&self.arguments).args(["--sockets", &sockets.to_string()]);
         generator
     }

@@ -56,7 +56,8 @@ pub(super) fn measure(
     let watches: Vec<_> = nodes
         .iter()
         .map(|(node, data, name)| {
-            let mut watch = Crowd::of_chat(node, data).in_sessions(sessions).watch(SESSIONS, length + 2 * MARGIN);
+            let mut watch =
+                Crowd::of_chat(node, data).in_sessions(sessions).start("watch", SESSIONS, length + 2 * MARGIN);
             Ok((watch.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?, *name))
         })
         .collect::<anyhow::Result<_>>()?;

@@ -74,7 +74,7 @@ fn fixed_load(
         .iter()
         .map(|(node, data, _)| {
             let crowd = Crowd::of_chat(node, data).in_sessions(sessions);
-            let mut watch = crowd.watch(latency::SESSIONS, length + Duration::from_secs(3));
+            let mut watch = crowd.start("watch", latency::SESSIONS, length + Duration::from_secs(3));
             Ok(watch.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
         })
         .collect::<anyhow::Result<_>>()?;
