@@ -83,7 +83,7 @@ fn enter(
         theirs.iter().filter(|(_, theirs)| *theirs == session).map(|(id, _)| *id).collect();
     // Names of connections are in time order.
     in_session.sort_unstable();
-    let excess = (in_session.len() + 1).saturating_sub(limits.per_session.max(1));
+    let excess = (in_session.len() + 1).saturating_sub(limits.per_session);
     in_session.truncate(excess);
     let replaced = in_session;
     if theirs.len() - replaced.len() >= limits.per_user {

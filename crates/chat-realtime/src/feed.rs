@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chat_domain::error::{ChatError, Resource, Result};
 use chat_domain::model::{Epoch, Seq};
 use chat_domain::ports::{
-    EventLog, EventStream, Follow, Following, Heard, Opening, Otherwise, Replay, SessionFeed, Start,
+    End, EventLog, EventStream, Follow, Following, Heard, Opening, Otherwise, Replay, SessionFeed, Start,
 };
 
 use crate::cursor::{Cursor, Step, replay};
@@ -147,6 +147,10 @@ impl EventStream for HubStream {
                 Err(end) => return Poll::Ready(Ok(Heard::Ended(end))),
             }
         }
+    }
+
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        self.subscription.mailbox().poll_end(context)
     }
 }
 

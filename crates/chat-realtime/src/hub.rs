@@ -11,7 +11,7 @@ use metrics::counter;
 use crate::mailbox::Mailbox;
 use crate::reports::ReportBox;
 use crate::settings::HubSettings;
-use crate::shard::{Shard, Wakers};
+use crate::shard::{Afterwards, Shard, Wakers};
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
 /// Spreads events to the watchers of this process.
@@ -46,8 +46,8 @@ impl Hub {
     }
 
     /// Names the way to the other nodes, once: the first call counts. What is published to the hub does not go there,
-    /// only what the hub says by itself: that a typist's last stream on this node has gone. `others` must not publish
-    /// to this hub.
+    /// only what the hub says by itself: that a typist's last stream on this node has gone, or that they type all the
+    /// same when another node says so (`TypingEvent::by_node`). `others` must not publish to this hub.
     pub fn forward_to(&self, others: Arc<dyn Notifier>) {
         self.others.get_or_init(|| others);
     }
@@ -55,9 +55,10 @@ impl Hub {
     /// Stops serving: from now on every stream says `End::Stopping`, also those that begin later.
     pub fn shutdown(&self) {
         self.shut_down.store(true, Ordering::SeqCst);
+        let now = self.clock.now();
         for shard in &self.shards {
-            let wakers = lock(shard).close();
-            wake(wakers);
+            let afterwards = lock(shard).close(now);
+            self.finish(afterwards);
         }
         self.reports.close();
     }
@@ -87,8 +88,16 @@ impl Hub {
     pub fn tick(&self) {
         let now = self.clock.now();
         for shard in &self.shards {
-            let wakers = lock(shard).tick(now);
-            wake(wakers);
+            let afterwards = lock(shard).tick(now);
+            self.finish(afterwards);
+        }
+    }
+
+    /// Does what a shard has left to do. To be called without its lock.
+    fn finish(&self, afterwards: Afterwards) {
+        wake(afterwards.wakers);
+        if let Some(others) = self.others.get() {
+            afterwards.for_others.into_iter().for_each(|word| others.publish(LiveEvent::Typing(word)));
         }
     }
 
@@ -156,8 +165,8 @@ impl Hub {
 impl Notifier for Hub {
     fn publish(&self, event: LiveEvent) {
         let now = self.clock.now();
-        let wakers = lock(self.shard(event.session_id())).publish(event, now);
-        wake(wakers);
+        let afterwards = lock(self.shard(event.session_id())).publish(event, now);
+        self.finish(afterwards);
     }
 }
 
@@ -210,6 +219,7 @@ fn announce_metrics() {
         "chat_catch_up_events_total",
         "chat_repair_sessions_compared_total",
         "chat_repair_sessions_repaired_total",
+        "chat_repair_failures_total",
     ] {
         counter!(name).increment(0);
     }
@@ -218,11 +228,8 @@ fn announce_metrics() {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let now = self.hub.clock.now();
-        let left = lock(self.hub.shard(self.session)).leave(self.session, self.id, now);
-        wake(left.wakers);
-        if let (Some(stopped), Some(others)) = (left.stopped, self.hub.others.get()) {
-            others.publish(LiveEvent::Typing(stopped));
-        }
+        let afterwards = lock(self.hub.shard(self.session)).leave(self.session, self.id, now);
+        self.hub.finish(afterwards);
     }
 }
 

@@ -4,7 +4,9 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
+use chat_domain::error::ChatError;
 use chat_domain::ports::EventLog;
 use metrics::counter;
 
@@ -12,29 +14,43 @@ use crate::hub::Hub;
 use crate::repair::{Notice, Repair, Task};
 use crate::timer::Timer;
 
+/// How many sessions' watchers are told before other tasks of the thread get a turn.
+const TOLD_AT_A_TIME: u32 = 64;
+
 /// Compares the sessions that are watched through the hub with the log and sends watchers to the log who missed
 /// something, until the hub is shut down.
 pub async fn run_repair_with(hub: Arc<Hub>, log: Arc<dyn EventLog>, timer: Arc<dyn Timer>) {
-    let mut repair = Repair::new(hub.settings().repair, timer.now());
+    let rules = hub.settings().repair;
+    let mut repair = Repair::new(rules, timer.now());
+    let mut told: u32 = 0;
     while !hub.is_shut_down() {
         take_reports(&hub, &mut repair, timer.now());
-        match repair.next(timer.now()) {
+        let task = repair.next(timer.now());
+        // Before the task, which may be a long wait.
+        repair.notices().into_iter().for_each(log_notice);
+        match task {
             Task::List(concerned) => repair.listed(hub.watched(&concerned)),
             Task::Tell(session, head) => {
                 if hub.tell(session, head) {
                     counter!("chat_repair_sessions_repaired_total").increment(1);
                     repair.told();
                 }
+                told = told.wrapping_add(1);
+                if told.is_multiple_of(TOLD_AT_A_TIME) {
+                    let_others_run().await;
+                }
             }
             Task::Compare(sessions) => {
-                let Some(answer) = unless_closed(&hub, log.heads(sessions.clone())).await else { return };
-                match answer {
+                let answer = in_time(timer.as_ref(), rules.answer, log.heads(sessions.clone()));
+                let Some(answer) = unless_closed(&hub, answer).await else { return };
+                match answer.unwrap_or_else(|| Err(ChatError::unavailable("the event log does not answer in time"))) {
                     Ok(heads) => {
                         counter!("chat_repair_sessions_compared_total").increment(sessions.len() as u64);
                         let behind = heads.into_iter().filter(|(session, head)| hub.is_behind(*session, *head));
                         repair.compared(behind, timer.now());
                     }
                     Err(error) => {
+                        counter!("chat_repair_failures_total").increment(1);
                         tracing::debug!("cannot ask the log for the heads of {} sessions: {error}", sessions.len());
                         repair.failed(sessions, timer.now());
                     }
@@ -50,12 +66,11 @@ pub async fn run_repair_with(hub: Arc<Hub>, log: Arc<dyn EventLog>, timer: Arc<d
                 repair.report(reports, timer.now());
             }
         }
-        repair.notices().into_iter().for_each(log_notice);
     }
 }
 
 /// Takes the reports that are there, without waiting.
-fn take_reports(hub: &Hub, repair: &mut Repair, now: std::time::Duration) {
+fn take_reports(hub: &Hub, repair: &mut Repair, now: Duration) {
     let context = std::task::Context::from_waker(std::task::Waker::noop());
     if let Poll::Ready(Some(reports)) = hub.reports().poll_take(&context) {
         repair.report(reports, now);
@@ -70,6 +85,31 @@ async fn unless_closed<F: Future>(hub: &Hub, future: F) -> Option<F::Output> {
         Poll::Pending => future.as_mut().poll(context).map(Some),
     })
     .await
+}
+
+/// What the future says, or `None` when it has not said it within the limit.
+async fn in_time<F: Future>(timer: &dyn Timer, limit: Duration, future: F) -> Option<F::Output> {
+    let mut over = timer.sleep(limit);
+    let mut future = pin!(future);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => over.as_mut().poll(context).map(|()| None),
+    })
+    .await
+}
+
+/// Gives other tasks a turn, on any scheduler.
+async fn let_others_run() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 fn log_notice(notice: Notice) {

@@ -59,6 +59,8 @@ pub struct RepairRules {
     pub sweep: Duration,
     /// How often all sessions are compared while other nodes cannot be heard.
     pub sweep_unheard: Duration,
+    /// How long the log may take to answer; later is the same as failing.
+    pub answer: Duration,
     /// How long to wait after the log failed; doubled with each failure in a row.
     pub first_pause: Duration,
     /// The longest wait after the log failed.
@@ -71,6 +73,7 @@ impl Default for RepairRules {
             patience: Duration::from_millis(50),
             sweep: Duration::from_secs(15),
             sweep_unheard: Duration::from_secs(1),
+            answer: Duration::from_secs(5),
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(5),
         }

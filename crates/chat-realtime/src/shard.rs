@@ -11,7 +11,7 @@ use chat_domain::ports::End;
 
 use crate::mailbox::Mailbox;
 use crate::settings::HubSettings;
-use crate::typing::{Said, TypingTable};
+use crate::typing::{Ended, Said, TypingTable, stopped_by_node};
 
 /// Who is to be woken once the shard's lock has been released: waking is the dear part of spreading an event.
 pub(crate) type Wakers = Vec<Waker>;
@@ -50,12 +50,18 @@ pub(crate) struct Watcher {
     pub(crate) mailbox: Arc<Mailbox>,
 }
 
-/// What is left to do when a watcher has left.
+/// What is left to do once the shard's lock has been released.
 #[derive(Default)]
-pub(crate) struct Left {
+pub(crate) struct Afterwards {
     pub(crate) wakers: Wakers,
-    /// The leaver typed, and does not any more.
-    pub(crate) stopped: Option<TypingEvent>,
+    /// What this node has to say about typists to the others.
+    pub(crate) for_others: Vec<TypingEvent>,
+}
+
+impl Watched {
+    fn has(&self, viewer: &UserId) -> bool {
+        self.watchers.iter().any(|watcher| watcher.viewer == *viewer)
+    }
 }
 
 impl Shard {
@@ -109,11 +115,12 @@ impl Shard {
     }
 
     /// Removes a watcher; when it was the last of a typist, their typing ends.
-    pub(crate) fn leave(&mut self, session: SessionId, id: u64, now: Timestamp) -> Left {
-        let Entry::Occupied(mut entry) = self.sessions.entry(session) else { return Left::default() };
+    pub(crate) fn leave(&mut self, session: SessionId, id: u64, now: Timestamp) -> Afterwards {
+        let mut afterwards = Afterwards::default();
+        let Entry::Occupied(mut entry) = self.sessions.entry(session) else { return afterwards };
         let watchers = &mut entry.get_mut().watchers;
         // Ids only grow and watchers are entered at the end, so the list is sorted.
-        let Ok(index) = watchers.binary_search_by_key(&id, |watcher| watcher.id) else { return Left::default() };
+        let Ok(index) = watchers.binary_search_by_key(&id, |watcher| watcher.id) else { return afterwards };
         let viewer = watchers.remove(index).viewer;
         give_back(watchers);
         let last_of_viewer = !watchers.iter().any(|watcher| watcher.viewer == viewer);
@@ -127,22 +134,32 @@ impl Shard {
                 self.sessions.shrink_to(self.sessions.len() * 2);
             }
         }
-        let mut wakers = Wakers::new();
-        if let Some(stopped) = &stopped {
-            self.spread(LiveEvent::Typing(stopped.clone()), &mut wakers);
+        if let Some(stopped) = stopped {
+            self.spread(LiveEvent::Typing(stopped.clone()), &mut afterwards.wakers);
+            afterwards.for_others.push(stopped);
         }
-        Left { wakers, stopped }
+        afterwards
     }
 
     /// Takes an event to the watchers of its session.
-    pub(crate) fn publish(&mut self, event: LiveEvent, now: Timestamp) -> Wakers {
-        let mut wakers = Wakers::new();
-        let Some(watched) = self.sessions.get_mut(&event.session_id()) else { return wakers };
+    pub(crate) fn publish(&mut self, event: LiveEvent, now: Timestamp) -> Afterwards {
+        let mut afterwards = Afterwards::default();
+        let Some(watched) = self.sessions.get_mut(&event.session_id()) else { return afterwards };
         match &event {
-            LiveEvent::Typing(word) => match self.typing.hear(word, now) {
-                Said::Spread => {}
-                Said::Known | Said::Full => return wakers,
-            },
+            LiveEvent::Typing(word) => {
+                if word.by_node
+                    && !word.is_typing
+                    && watched.has(&word.user_id)
+                    && let Some(vouched) = self.typing.vouch(word.session_id, &word.user_id, now)
+                {
+                    afterwards.for_others.push(vouched);
+                    return afterwards;
+                }
+                match self.typing.hear(word, now) {
+                    Said::Spread => {}
+                    Said::Known | Said::Full => return afterwards,
+                }
+            }
             LiveEvent::Durable(durable) => {
                 watched.newest = watched.newest.max(durable.seq);
                 if let Change::Closed(_) = durable.change {
@@ -150,8 +167,8 @@ impl Shard {
                 }
             }
         }
-        self.spread(event, &mut wakers);
-        wakers
+        self.spread(event, &mut afterwards.wakers);
+        afterwards
     }
 
     /// Whether the session's watchers have not been told of everything up to `head`.
@@ -180,25 +197,32 @@ impl Shard {
     }
 
     /// Ends the typing of those who fell silent.
-    pub(crate) fn tick(&mut self, now: Timestamp) -> Wakers {
+    pub(crate) fn tick(&mut self, now: Timestamp) -> Afterwards {
         while self.early_ends.front().is_some_and(|(_, since)| now.since(*since) > EARLY_END_LIFETIME) {
             self.early_ends.pop_front();
         }
-        let mut wakers = Wakers::new();
-        for stopped in self.typing.tick(now) {
-            self.spread(LiveEvent::Typing(stopped), &mut wakers);
+        let mut afterwards = Afterwards::default();
+        for Ended { word, vouched } in self.typing.tick(now) {
+            if vouched {
+                afterwards.for_others.push(word.clone());
+            }
+            self.spread(LiveEvent::Typing(word), &mut afterwards.wakers);
         }
-        wakers
+        afterwards
     }
 
-    /// Ends every stream, now and in future.
-    pub(crate) fn close(&mut self) -> Wakers {
+    /// Ends every stream, now and in future, as if each of the watchers had left.
+    pub(crate) fn close(&mut self, now: Timestamp) -> Afterwards {
         self.closed = true;
         self.subscriptions = 0;
-        self.typing.clear();
         let sessions = std::mem::take(&mut self.sessions);
+        let here =
+            |(session, user): &(SessionId, UserId)| sessions.get(session).is_some_and(|watched| watched.has(user));
+        let stopped = |(session, user)| stopped_by_node(session, user, now);
+        let for_others = self.typing.clear().filter(here).map(stopped).collect();
         let watchers = sessions.into_values().flat_map(|watched| watched.watchers);
-        watchers.filter_map(|watcher| watcher.mailbox.end(End::Stopping)).collect()
+        let wakers = watchers.filter_map(|watcher| watcher.mailbox.end(End::Stopping)).collect();
+        Afterwards { wakers, for_others }
     }
 
     pub(crate) fn watched(&self) -> impl Iterator<Item = SessionId> {

@@ -6,6 +6,10 @@
 //!   full queue dropped an earlier one is put right by it.
 //! * After `TypingRules::silence` without a word it ends by itself; it also ends when the typist's last stream of the
 //!   session goes away. Both are spread as "stopped typing".
+//! * A node knows only the streams it has itself. What it says when a typist's last one goes (a stop with `by_node`) is
+//!   contradicted by a node that has another stream of theirs, with a start that is `by_node`. That keeps nobody typing
+//!   for longer than what they said last: where they are known it changes nothing, and the node that said it tells the
+//!   others when it ends.
 //! * When the session closes, its typists are forgotten; nothing is spread, as the closing says it all.
 //! * A message does not end it: whoever sends one may be writing the next.
 
@@ -33,6 +37,17 @@ struct Typist {
     heard: Timestamp,
     /// When the watchers were last told.
     spread: Timestamp,
+    /// Whether other nodes know of it only from this one, which therefore tells them the end as well.
+    vouched: bool,
+}
+
+/// Typing that has ended by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// What is to be spread.
+    pub word: TypingEvent,
+    /// Whether other nodes are to be told too.
+    pub vouched: bool,
 }
 
 /// The people who are shown as typing: at most `TypingRules::max_typists` a session.
@@ -58,7 +73,12 @@ impl TypingTable {
         let shown = typists.as_ref().map_or(0, |typists| typists.len());
         if let Some(typist) = typists.and_then(|typists| typists.iter_mut().find(|typist| typist.user == word.user_id))
         {
+            // Nobody typed just now: it stays with what was heard before.
+            if word.by_node {
+                return Said::Known;
+            }
             typist.heard = now;
+            typist.vouched = false;
             // A `spread` in the future is what a clock that was set back leaves behind.
             if typist.spread <= now && now.since(typist.spread) < self.rules.repeat {
                 return Said::Known;
@@ -69,14 +89,23 @@ impl TypingTable {
         if shown >= self.rules.max_typists {
             return Said::Full;
         }
-        let typist = Typist { user: word.user_id.clone(), heard: now, spread: now };
+        let typist = Typist { user: word.user_id.clone(), heard: now, spread: now, vouched: false };
         self.sessions.entry(word.session_id).or_default().push(typist);
         Said::Spread
     }
 
-    /// Notes that `user` has no stream of the session any more. Answers with what is to be spread.
+    /// Notes that `user` has no stream of the session on this node any more. Answers with what is to be spread, also to
+    /// other nodes.
     pub fn leave(&mut self, session: SessionId, user: &UserId, now: Timestamp) -> Option<TypingEvent> {
-        self.remove(session, user).then(|| stopped(session, user.clone(), now))
+        self.remove(session, user).then(|| stopped_by_node(session, user.clone(), now))
+    }
+
+    /// Stands by it that `user` types, although another node says that their last stream there has gone: there is one here.
+    /// Answers with what the other nodes are to be told, if they do type.
+    pub fn vouch(&mut self, session: SessionId, user: &UserId, now: Timestamp) -> Option<TypingEvent> {
+        let typist = self.sessions.get_mut(&session)?.iter_mut().find(|typist| typist.user == *user)?;
+        typist.vouched = true;
+        Some(TypingEvent { is_typing: true, ..stopped_by_node(session, user.clone(), now) })
     }
 
     /// Forgets everyone who types in a session.
@@ -84,13 +113,14 @@ impl TypingTable {
         self.sessions.remove(&session);
     }
 
-    /// Forgets everyone.
-    pub fn clear(&mut self) {
-        self.sessions.clear();
+    /// Forgets everyone, and answers with who typed where.
+    pub fn clear(&mut self) -> impl Iterator<Item = (SessionId, UserId)> {
+        let sessions = std::mem::take(&mut self.sessions).into_iter();
+        sessions.flat_map(|(session, typists)| typists.into_iter().map(move |typist| (session, typist.user)))
     }
 
     /// Ends what has been silent for too long. Answers with what is to be spread.
-    pub fn tick(&mut self, now: Timestamp) -> Vec<TypingEvent> {
+    pub fn tick(&mut self, now: Timestamp) -> Vec<Ended> {
         let silence = self.rules.silence;
         let mut ended = Vec::new();
         for (&session, typists) in &mut self.sessions {
@@ -99,7 +129,14 @@ impl TypingTable {
                 typist.heard = typist.heard.min(now);
                 now.since(typist.heard) >= silence
             }) {
-                ended.push(stopped(session, typist.user, now));
+                let word = TypingEvent {
+                    session_id: session,
+                    user_id: typist.user,
+                    is_typing: false,
+                    at: now,
+                    by_node: false,
+                };
+                ended.push(Ended { word, vouched: typist.vouched });
             }
         }
         self.sessions.retain(|_, typists| !typists.is_empty());
@@ -128,6 +165,7 @@ impl TypingTable {
     }
 }
 
-fn stopped(session_id: SessionId, user_id: UserId, at: Timestamp) -> TypingEvent {
-    TypingEvent { session_id, user_id, is_typing: false, at }
+/// What a node says when a typist's last stream on it goes away.
+pub(crate) fn stopped_by_node(session_id: SessionId, user_id: UserId, at: Timestamp) -> TypingEvent {
+    TypingEvent { session_id, user_id, is_typing: false, at, by_node: true }
 }

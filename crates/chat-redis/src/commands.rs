@@ -1,21 +1,20 @@
 //! The connection for questions that somebody waits for: tickets and connections. It is another one than that for events,
-//! so that no answer stands behind a large pipeline.
+//! so that no answer stands behind a large pipeline, and in a cluster it goes to the member that has the keys.
 //!
-//! Who asks has a time limit. Whoever's question is not answered in time gives the connection up: until there is a new
-//! one, nobody else waits.
+//! Who asks has a time limit. Whoever's question is not answered in time gives the connection up, and so does whoever is
+//! told that this server does not have the keys (any more): until there is a new one, nobody else waits.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError, ScriptInvocation};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
 use crate::backoff::{Backoff, random};
-use crate::error::Failure;
-use crate::line::CONNECT;
+use crate::dial::{Connection, Dialer};
+use crate::error::{self, Failure};
 use crate::signal::reached;
 
 /// A connection that lasted this long is followed by an attempt without much delay.
@@ -25,7 +24,7 @@ const LASTED: Duration = Duration::from_secs(2);
 #[derive(Clone, Default)]
 struct Current {
     generation: u64,
-    connection: Option<MultiplexedConnection>,
+    connection: Option<Connection>,
 }
 
 /// Asks Redis.
@@ -33,22 +32,32 @@ pub(crate) struct Commands {
     current: watch::Sender<Current>,
     /// How long somebody who opens a socket waits for Redis.
     pub(crate) budget: Duration,
+    /// Where this is, all are.
+    key: String,
 }
 
 impl Commands {
-    pub(crate) fn new(budget: Duration) -> Arc<Self> {
-        Arc::new(Self { current: watch::Sender::new(Current::default()), budget })
+    pub(crate) fn new(budget: Duration, key: String) -> Arc<Self> {
+        Arc::new(Self { current: watch::Sender::new(Current::default()), budget, key })
     }
 
     /// Asks one thing.
     pub(crate) async fn ask<T: FromRedisValue>(&self, budget: Duration, command: &Cmd) -> Result<T, Failure> {
-        self.with(budget, async |mut connection: MultiplexedConnection| command.query_async(&mut connection).await)
-            .await
+        self.with(budget, async |mut connection: Connection| command.query_async(&mut *connection).await).await
     }
 
     /// Asks many things at once; they are not a transaction.
     pub(crate) async fn ask_all<T: FromRedisValue>(&self, budget: Duration, all: &Pipeline) -> Result<T, Failure> {
-        self.with(budget, async |mut connection: MultiplexedConnection| all.query_async(&mut connection).await).await
+        self.with(budget, async |mut connection: Connection| all.query_async(&mut *connection).await).await
+    }
+
+    /// Runs a script. Its text is sent only to a server that does not know it yet.
+    pub(crate) async fn invoke<T: FromRedisValue>(
+        &self,
+        budget: Duration,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T, Failure> {
+        self.with(budget, async |mut connection: Connection| script.invoke_async(&mut *connection).await).await
     }
 
     /// Follows which connection is in use: a change to `Some` is a new one.
@@ -56,41 +65,38 @@ impl Commands {
         CurrentWatch(self.current.subscribe())
     }
 
-    /// Keeps a connection until the node closes.
-    pub(crate) async fn run(self: Arc<Self>, client: Client, mut closing: watch::Receiver<bool>) {
+    /// Keeps a connection until the node closes, beginning at server number `first`.
+    pub(crate) async fn run(self: Arc<Self>, dialer: Dialer, first: u64, mut closing: watch::Receiver<bool>) {
         let mut backoff = Backoff::new();
         for generation in 1.. {
             tokio::select! {
                 biased;
                 () = reached(&mut closing, true) => break,
-                () = self.keep_one(&client, generation, &mut backoff) => {}
+                () = self.keep_one(&dialer, first.wrapping_add(generation), generation, &mut backoff) => {}
             }
         }
         self.current.send_replace(Current::default());
     }
 
     /// Connects, and returns when that connection is no longer in use, after a pause.
-    async fn keep_one(self: &Arc<Self>, client: &Client, generation: u64, backoff: &mut Backoff) {
+    async fn keep_one(self: &Arc<Self>, dialer: &Dialer, from: u64, generation: u64, backoff: &mut Backoff) {
         let started = Instant::now();
         // Weak, because the connection is kept in what it refers to.
         let me = Arc::downgrade(self);
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(None)
-            .set_push_sender(move |info: PushInfo| {
-                if let (PushKind::Disconnection, Some(me)) = (info.kind, me.upgrade()) {
-                    me.give_up(generation);
-                }
-                Ok::<(), std::convert::Infallible>(())
-            });
-        match client.get_multiplexed_async_connection_with_config(&config).await {
+        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_push_sender(move |info: PushInfo| {
+            if let (PushKind::Disconnection, Some(me)) = (info.kind, me.upgrade()) {
+                me.give_up(generation);
+            }
+            Ok::<(), std::convert::Infallible>(())
+        });
+        match dialer.connect_to_owner(from, &self.key, &config).await {
             Ok(connection) => {
                 self.current.send_replace(Current { generation, connection: Some(connection) });
                 let mut current = self.current.subscribe();
                 // The sender is ours, so it does not go away meanwhile.
                 let _given_up = current.wait_for(|current| current.connection.is_none()).await;
             }
-            Err(error) => debug!(reason = crate::error::words(&error), "no connection for questions to Redis"),
+            Err(failure) => debug!(reason = %failure, "no connection for questions to Redis"),
         }
         if started.elapsed() > LASTED {
             backoff.reset();
@@ -101,18 +107,24 @@ impl Commands {
     async fn with<T>(
         &self,
         budget: Duration,
-        ask: impl AsyncFnOnce(MultiplexedConnection) -> Result<T, RedisError>,
+        ask: impl AsyncFnOnce(Connection) -> Result<T, RedisError>,
     ) -> Result<T, Failure> {
         let Current { generation, connection } = self.current.borrow().clone();
         let connection = connection.ok_or(Failure::Down)?;
-        let answer = match timeout(budget, ask(connection)).await {
-            Ok(answer) => answer.map_err(Failure::from),
-            Err(_) => Err(Failure::Uncertain(format!("no answer within {} ms", budget.as_millis()))),
+        let (failure, give_up) = match timeout(budget, ask(connection)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => {
+                let of_no_use = error::is_of_no_use(&error);
+                let failure = Failure::from(error);
+                let give_up = of_no_use || matches!(failure, Failure::Uncertain(_));
+                (failure, give_up)
+            }
+            Err(_) => (Failure::Uncertain(format!("no answer within {} ms", budget.as_millis())), true),
         };
-        if let Err(Failure::Uncertain(_)) = answer {
+        if give_up {
             self.give_up(generation);
         }
-        answer
+        Err(failure)
     }
 
     fn give_up(&self, generation: u64) {

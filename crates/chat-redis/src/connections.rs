@@ -11,14 +11,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_domain::error::{LimitReached, Result};
 use chat_domain::model::{Connection, ConnectionId, ConnectionLimits};
 use chat_domain::ports::{ConnectionRegistry, EventSink};
-use redis::Cmd;
+use redis::{Script, ScriptInvocation};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::debug;
@@ -32,7 +32,7 @@ use crate::names::{Lease, Names, field};
 use crate::queue::{self, Receiver, Sender};
 use crate::signal::reached;
 
-const ENTER: &str = include_str!("enter.lua");
+static ENTER: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("enter.lua")));
 
 /// For how long a node's connections count after it was last heard of.
 const LEASE: Duration = Duration::from_secs(5);
@@ -106,7 +106,7 @@ impl ConnectionRegistry for RedisConnections {
         let shared = &self.shared;
         let (lease, noted) = shared.note(connection, limits);
         let script = shared.script(connection, limits, lease, false);
-        let limits_here = match shared.commands.ask::<Vec<redis::Value>>(shared.commands.budget, &script).await {
+        let limits_here = match shared.commands.invoke::<Vec<redis::Value>>(shared.commands.budget, &script).await {
             Ok(answer) => {
                 let Some(replaced) = read_answer(answer) else {
                     return Err(LimitReached::Connections { limit: limits.per_user }.into());
@@ -185,19 +185,25 @@ impl Shared {
     }
 
     /// Ends those of this node's connections that were replaced. Their node hears of it through Redis as well, but that
-    /// may be lost.
+    /// may be lost. They have no place any more, so they are not entered again either.
     fn end(&self, by: &Connection, replaced: &[ConnectionId]) {
         for id in replaced {
-            let is_ours = self.state().entered.contains_key(id);
-            if is_ours {
+            let was_ours = self.state().entered.remove(id).is_some();
+            if was_ours {
                 self.sink.replaced(by.session_id, *id);
             }
         }
     }
 
-    fn script(&self, connection: &Connection, limits: ConnectionLimits, lease: Lease, again: bool) -> Cmd {
-        let mut script = redis::cmd("EVAL");
-        script.arg(ENTER).arg(1).arg(self.names.connections(&connection.user_id));
+    fn script(
+        &self,
+        connection: &Connection,
+        limits: ConnectionLimits,
+        lease: Lease,
+        again: bool,
+    ) -> ScriptInvocation<'static> {
+        let mut script = ENTER.prepare_invoke();
+        script.key(self.names.connections(&connection.user_id));
         script.arg(field(connection.id)).arg(connection.session_id.to_string()).arg(lease.to_string());
         script.arg(limits.per_session).arg(limits.per_user).arg(self.names.leases());
         script.arg(milliseconds(LEASE)).arg(milliseconds(KEPT)).arg(self.names.nodes());
@@ -340,8 +346,9 @@ impl Worker {
                 continue;
             }
             let mut all = redis::pipe();
+            all.load_script(&ENTER).ignore();
             for (connection, limits) in &still_here {
-                all.add_command(shared.script(connection, *limits, lease, true));
+                all.invoke_script(&shared.script(connection, *limits, lease, true));
             }
             let answers: Vec<Vec<redis::Value>> = shared.commands.ask_all(PATIENCE, &all).await?;
             for ((connection, _), answer) in still_here.iter().zip(answers) {

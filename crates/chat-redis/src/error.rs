@@ -1,6 +1,11 @@
-//! What the driver's errors mean here, and the words for them. No other file looks into one.
+//! What the errors of the driver and of connections mean here, and the words for them. No other file looks into one.
 
-use redis::RedisError;
+use std::io;
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+use tokio_rustls::rustls::{CertificateError, Error as TlsError};
+
+use crate::url::Server;
 
 /// Why Redis did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,4 +44,63 @@ pub(crate) fn words(error: &RedisError) -> String {
 pub(crate) fn problem(error: &RedisError) -> String {
     let words = if error.detail().is_some() { error.category().to_owned() } else { error.to_string() };
     words.split(['-', ':']).next().unwrap_or_default().trim_end().to_owned()
+}
+
+/// Why a server that was reached does not let this node in.
+pub(crate) fn at_login(server: &Server, error: &RedisError) -> Failure {
+    let words = words(error);
+    let hint = match error.kind() {
+        // `SELECT` of another database than 0.
+        ErrorKind::Server(_) if words.contains("cluster mode") => {
+            " (a cluster has no numbered databases: leave the one in the URL out)"
+        }
+        ErrorKind::Io | ErrorKind::Parse if !server.encrypted => {
+            " (if this server expects TLS, its URL begins with rediss://)"
+        }
+        _ => "",
+    };
+    Failure::Refused(format!("{server}: {words}{hint}"))
+}
+
+/// Why a server cannot be reached, or its certificate is not believed.
+pub(crate) fn io_words(error: &io::Error) -> String {
+    let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) else {
+        return error.to_string();
+    };
+    let hint = match tls {
+        // A wrong signature: by an authority of the same name, such as one that was made anew.
+        TlsError::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+            "; no authority that is trusted here has signed its certificate: a private one must be named"
+        }
+        TlsError::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "; its certificate is for another name than that in the URL",
+        TlsError::InvalidMessage(_) => "; if this server does not expect TLS, its URL begins with redis://",
+        _ => "",
+    };
+    format!("TLS: {tls}{hint}")
+}
+
+/// Where the keys are, as a member of a cluster that does not have them says. The host may be empty: then it is the one
+/// that was asked (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#moved-redirection>).
+pub(crate) fn owner(error: &RedisError) -> Option<(&str, u16)> {
+    if error.kind() != ErrorKind::Server(ServerErrorKind::Moved) {
+        return None;
+    }
+    let (host, port) = error.redirect_node()?.0.rsplit_once(':')?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    // A member that does not know its own name says so.
+    Some((if host == "?" { "" } else { host }, port.parse().ok()?))
+}
+
+/// Whether the server has the keys, and is handing them over to another one at this moment. Then it does nothing with
+/// those that are gone or not there yet.
+pub(crate) fn is_on_the_move(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Ask | ServerErrorKind::TryAgain))
+}
+
+/// Whether this server will do nothing for anybody before something changes: it did nothing, and another one may.
+pub(crate) fn is_of_no_use(error: &RedisError) -> bool {
+    use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, Moved, ReadOnly};
+    matches!(error.kind(), ErrorKind::Server(Moved | ClusterDown | MasterDown | ReadOnly | BusyLoading))
 }

@@ -1,6 +1,6 @@
 //! A node's part in what nodes share: what is made of it, and how it starts and ends.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::ports::{ConnectionRegistry, EventSink, Notifier, TicketStore};
@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::commands::Commands;
 use crate::config::{ConfigError, RedisConfig};
 use crate::connections::RedisConnections;
+use crate::dial::Dialer;
 use crate::envelope::own_prefix;
 use crate::inbox::Inbox;
 use crate::line::Line;
@@ -22,6 +23,7 @@ use crate::names::{Names, SHARDS};
 use crate::outbox::{Outbox, RedisNotifier};
 use crate::reader::Reader;
 use crate::status::Status;
+use crate::tasks::Tasks;
 use crate::tickets::RedisTickets;
 
 /// How long the last words may take at the end.
@@ -43,8 +45,9 @@ pub struct RedisFanout {
     closing: watch::Sender<bool>,
     /// Ends the connection for questions, after that.
     closed: watch::Sender<bool>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
-    commands_task: Mutex<Option<JoinHandle<()>>>,
+    tasks: Tasks,
+    /// The connection for questions.
+    commands_tasks: Tasks,
 }
 
 impl RedisFanout {
@@ -55,10 +58,10 @@ impl RedisFanout {
     /// # Errors
     /// The configuration cannot be used, or there is no runtime. Never because Redis is out of reach.
     pub fn connect(config: RedisConfig, sink: Arc<dyn EventSink>) -> Result<Self, ConfigError> {
-        let client = config.client()?;
+        let dialer = Dialer::new(&config.url, config.authorities)?;
         let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
-        let RedisConfig { url: _, node, prefix, queue, budget } = config;
-        let names = Names::new(&prefix);
+        let RedisConfig { node, prefix, queue, budget, .. } = config;
+        let names = Names::new(prefix.as_str());
         let metering = Metering::new();
         let status = Arc::new(Status::new(metering.clone()));
         let (closing, closing_watch) = watch::channel(false);
@@ -68,6 +71,8 @@ impl RedisFanout {
         let (control, controlled) = mpsc::unbounded_channel();
         let (deaf, deaf_watch) = watch::channel(0);
 
+        // Nodes begin at different servers, so that each of those has its share.
+        let (_, first) = node.as_u64_pair();
         sink.heard(false);
         let reader = Reader {
             me: node,
@@ -83,7 +88,8 @@ impl RedisFanout {
         };
         let line = Line {
             me: node,
-            client: client.clone(),
+            first,
+            dialer: dialer.clone(),
             names: names.clone(),
             outbox: outgoing,
             lost,
@@ -95,22 +101,12 @@ impl RedisFanout {
             status: Arc::clone(&status),
             metering,
         };
-        let commands = Commands::new(budget);
-        let commands_task = runtime.spawn(Arc::clone(&commands).run(client, closed_watch));
-        let tasks = vec![runtime.spawn(reader.run()), runtime.spawn(line.run())];
-        Ok(Self {
-            node,
-            names,
-            sink,
-            outbox,
-            status,
-            commands,
-            runtime,
-            closing,
-            closed,
-            tasks: Mutex::new(tasks),
-            commands_task: Mutex::new(Some(commands_task)),
-        })
+        let commands = Commands::new(budget, names.any_key());
+        let (tasks, commands_tasks) = (Tasks::default(), Tasks::default());
+        commands_tasks.spawn(&runtime, "redis commands", Arc::clone(&commands).run(dialer, first, closed_watch));
+        tasks.spawn(&runtime, "redis reader", reader.run());
+        tasks.spawn(&runtime, "redis line", line.run());
+        Ok(Self { node, names, sink, outbox, status, commands, runtime, closing, closed, tasks, commands_tasks })
     }
 
     /// A notifier that spreads events on this node through `local`, and then to the other nodes. It never waits: what
@@ -135,8 +131,8 @@ impl RedisFanout {
             Arc::clone(&self.sink),
             local,
         );
-        let task = self.runtime.spawn(worker.run(self.status.watch(), self.closing.subscribe()));
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+        let worker = worker.run(self.status.watch(), self.closing.subscribe());
+        self.tasks.spawn(&self.runtime, "redis connections", worker);
         Arc::new(registry)
     }
 
@@ -146,17 +142,32 @@ impl RedisFanout {
         self.status.is_heard()
     }
 
+    /// Why Redis cannot be used, in words for an operator, from the first attempt that failed until the other nodes are
+    /// heard. Names servers, and no passwords.
+    pub fn trouble(&self) -> Option<String> {
+        self.status.trouble()
+    }
+
     /// Waits until the other nodes are heard, at most so long, and says whether they are.
     pub async fn wait_until_connected(&self, at_most: Duration) -> bool {
         let mut heard = self.status.watch();
         timeout(at_most, heard.wait_for(|heard| *heard)).await.is_ok_and(|heard| heard.is_ok())
     }
 
+    /// Waits until one of the tasks behind this has panicked, and names it: without it this node hears nothing, or is not
+    /// heard. For one caller at a time, after [`connections`](Self::connections) was called.
+    pub async fn panicked(&self) -> &'static str {
+        tokio::select! {
+            name = self.tasks.panicked() => name,
+            name = self.commands_tasks.panicked() => name,
+        }
+    }
+
     /// Publishes what still waits, tells the other nodes that nothing more will come, and gives up this node's places for
     /// connections. Returns after 2 s at the latest, also when Redis does not answer. Nothing is shared after it.
     pub async fn close(&self) {
         self.closing.send_replace(true);
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = self.tasks.take();
         let mut ends: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
         let all = async {
             for task in tasks {
@@ -165,8 +176,7 @@ impl RedisFanout {
         };
         let _in_time_or_not = timeout(FAREWELL, all).await;
         self.closed.send_replace(true);
-        let commands = self.commands_task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        ends.extend(commands.map(|task| task.abort_handle()));
+        ends.extend(self.commands_tasks.take().iter().map(JoinHandle::abort_handle));
         for task in ends {
             task.abort();
         }
@@ -176,9 +186,7 @@ impl RedisFanout {
 
 impl Drop for RedisFanout {
     fn drop(&mut self) {
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        let commands = self.commands_task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        for task in tasks.into_iter().chain(commands) {
+        for task in self.tasks.take().into_iter().chain(self.commands_tasks.take()) {
             task.abort();
         }
     }

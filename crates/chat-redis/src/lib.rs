@@ -11,15 +11,21 @@
 //! | `envelope`, `payload` | what nodes say to each other, as JSON |
 //! | `outbox`, `inbox`, `queue` | bounded queues to and from Redis |
 //! | `commands` | the connection for questions that somebody waits for |
+//! | `url`, `tls`, `dial` | where Redis is, whom it is believed to be, and connecting to it |
 //! | `tickets`, `connections` | the ports of these names |
 //!
-//! It needs Redis 6.2 or later (RESP3, `GETDEL`): a single primary, or a stable address in front of one. A Redis Cluster
-//! is not supported: it has no order between channels, which the counters rely on, and no script over keys of two slots.
+//! It needs Redis 6.2 or later (RESP3, and `HELLO` that only asks): a primary, a stable address in front of one, or a
+//! cluster. Connections may be encrypted.
+//!
+//! In a cluster, events go through one connection to any member, as ordinary messages, which a cluster gives to all its
+//! members. Sharded ones (`SPUBLISH`) have no order between channels, which the counters rely on. All keys of a deployment
+//! lie on one member, where the connection for questions goes.
 
 mod backoff;
 mod commands;
 mod config;
 mod connections;
+mod dial;
 mod envelope;
 mod error;
 mod fanout;
@@ -34,7 +40,12 @@ mod queue;
 mod reader;
 mod signal;
 mod status;
+mod tasks;
 mod tickets;
+mod tls;
+mod url;
 
-pub use config::{ConfigError, RedisConfig};
+pub use config::{ConfigError, Prefix, RedisConfig};
 pub use fanout::RedisFanout;
+pub use tls::PrivateAuthorities;
+pub use url::RedisUrl;

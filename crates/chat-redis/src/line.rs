@@ -6,16 +6,15 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chat_domain::model::LiveEvent;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client};
+use redis::AsyncConnectionConfig;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use uuid::Uuid;
 
 use crate::backoff::{Backoff, random};
+use crate::dial::{Connection, Dialer};
 use crate::envelope;
 use crate::error::{Failure, words};
 use crate::inbox::Inbox;
@@ -28,9 +27,6 @@ use crate::reader::Control;
 use crate::signal::reached;
 use crate::status::Status;
 
-/// How long an attempt to connect may take, up to the server's first answer.
-pub(crate) const CONNECT: Duration = Duration::from_secs(2);
-
 /// The most events, and about the most bytes, in one pipeline. What waits behind it makes the next one.
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 1 << 20;
@@ -38,7 +34,9 @@ const BATCH_BYTES: usize = 1 << 20;
 /// The line with its state.
 pub(crate) struct Line {
     pub(crate) me: Uuid,
-    pub(crate) client: Client,
+    pub(crate) dialer: Dialer,
+    /// Which of the servers is the first to be tried.
+    pub(crate) first: u64,
     pub(crate) names: Names,
     pub(crate) outbox: Receiver<LiveEvent>,
     pub(crate) lost: Arc<Lost>,
@@ -63,7 +61,8 @@ impl Line {
     pub(crate) async fn run(mut self) {
         let mut backoff = Backoff::new();
         for generation in 1.. {
-            let attempt = connect(self.client.clone(), self.names.channels(), self.inbox.clone(), generation);
+            let from = self.first.wrapping_add(generation);
+            let attempt = connect(self.dialer.clone(), from, self.names.channels(), self.inbox.clone(), generation);
             let reason = match self.meanwhile(attempt).await {
                 None => return,
                 Some(Err(failure)) => failure.to_string(),
@@ -108,7 +107,7 @@ impl Line {
         }
     }
 
-    async fn serve(&mut self, mut connection: MultiplexedConnection, gone: &Notify, generation: u64) -> End {
+    async fn serve(&mut self, mut connection: Connection, gone: &Notify, generation: u64) -> End {
         let mut heartbeats = interval(HEARTBEAT);
         heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut closing, mut deaf) = (self.closing.clone(), self.deaf.clone());
@@ -149,7 +148,7 @@ impl Line {
     /// so the other nodes find the gap.
     async fn publish(
         &mut self,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Connection,
         events: Vec<LiveEvent>,
         heartbeat: bool,
     ) -> Result<(), Failure> {
@@ -167,7 +166,7 @@ impl Line {
         let (count, number) = (u64::try_from(events.len()).unwrap_or(u64::MAX), as_f64(events.len()));
         self.metering.waiting.decrement(number);
         drop(events);
-        let done = pipeline.query_async::<()>(connection).await;
+        let done = pipeline.query_async::<()>(&mut **connection).await;
         if count > 0 {
             self.metering.batch.record(number);
             let counted = if done.is_ok() { &self.metering.published } else { &self.metering.dropped };
@@ -186,7 +185,7 @@ impl Line {
     }
 
     /// Publishes what still waits, and that nothing more will come.
-    async fn say_goodbye(&mut self, connection: &mut MultiplexedConnection) {
+    async fn say_goodbye(&mut self, connection: &mut Connection) {
         loop {
             let mut events = Vec::new();
             self.fill(&mut events);
@@ -201,7 +200,7 @@ impl Line {
         let message = envelope::goodbye(self.me, &self.counters);
         let mut goodbye = redis::cmd("PUBLISH");
         goodbye.arg(self.names.nodes()).arg(message);
-        if let Err(error) = goodbye.exec_async(connection).await {
+        if let Err(error) = goodbye.exec_async(&mut **connection).await {
             tracing::debug!(reason = words(&error), "the other nodes were not told that this one ends");
         }
     }
@@ -209,17 +208,17 @@ impl Line {
 
 /// A new connection that is subscribed to everything, and what tells that it is gone.
 async fn connect(
-    client: Client,
+    dialer: Dialer,
+    from: u64,
     channels: Vec<String>,
     inbox: Inbox,
     generation: u64,
-) -> Result<(MultiplexedConnection, Arc<Notify>), Failure> {
+) -> Result<(Connection, Arc<Notify>), Failure> {
     let gone = Arc::new(Notify::new());
     let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT))
         .set_response_timeout(Some(SILENCE))
         .set_push_sender(inbox.of_connection(generation, Arc::clone(&gone)));
-    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    let mut connection = dialer.connect(from, &config).await?;
     connection.subscribe(channels).await?;
     Ok((connection, gone))
 }

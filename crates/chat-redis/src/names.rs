@@ -12,11 +12,15 @@ pub(crate) const SHARDS: u16 = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     prefix: String,
+    /// What all keys begin with. The braces are a hash tag
+    /// (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags>): one member of a cluster
+    /// has all of a deployment's keys, so one connection and one script reach them.
+    tag: String,
 }
 
 impl Names {
     pub(crate) fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned() }
+        Self { prefix: prefix.to_owned(), tag: format!("{{{prefix}}}") }
     }
 
     /// The channel of the events of a part of the sessions.
@@ -46,25 +50,34 @@ impl Names {
         name.parse().ok().filter(|index| *index < SHARDS).map(Channel::Shard)
     }
 
+    /// A key that stands for all, and that nobody sets: who would have it has them.
+    pub(crate) fn any_key(&self) -> String {
+        format!("{}:any", self.tag)
+    }
+
     /// The key of a ticket.
     pub(crate) fn ticket(&self, digest: &TicketDigest) -> String {
-        use std::fmt::Write;
-        let mut name = format!("{}:ticket:", self.prefix);
-        for byte in digest.as_bytes() {
-            // Writing to a string does not fail.
-            let _infallible = write!(name, "{byte:02x}");
-        }
-        name
+        format!("{}{}", self.ticket_prefix(), hexadecimal(digest))
+    }
+
+    /// What the keys of tickets begin with; the digest in hexadecimal follows.
+    pub(crate) fn ticket_prefix(&self) -> String {
+        format!("{}:ticket:", self.tag)
+    }
+
+    /// The key of a person's unused tickets.
+    pub(crate) fn tickets_of(&self, user: &UserId) -> String {
+        format!("{}:tickets:{user}", self.tag)
     }
 
     /// The key of a person's connections.
     pub(crate) fn connections(&self, user: &UserId) -> String {
-        format!("{}:connections:{user}", self.prefix)
+        format!("{}:connections:{user}", self.tag)
     }
 
     /// What the keys of leases begin with.
     pub(crate) fn leases(&self) -> String {
-        format!("{}:lease:", self.prefix)
+        format!("{}:lease:", self.tag)
     }
 }
 
@@ -89,6 +102,17 @@ impl std::fmt::Display for Lease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.node, self.generation)
     }
+}
+
+/// A ticket's digest in lower-case hexadecimal, as it stands in keys and among its person's tickets.
+pub(crate) fn hexadecimal(digest: &TicketDigest) -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(64);
+    for byte in digest.as_bytes() {
+        // Writing to a string does not fail.
+        let _infallible = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// The field of a connection among its person's.
@@ -116,6 +140,6 @@ mod tests {
     #[test]
     fn a_tickets_key_is_its_digest_in_hexadecimal() {
         let key = Names::new("chat").ticket(&TicketDigest::of("abc"));
-        assert_eq!(key, "chat:ticket:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(key, "{chat}:ticket:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

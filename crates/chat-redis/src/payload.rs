@@ -54,6 +54,8 @@ pub(crate) struct Typing<'a> {
     user: Cow<'a, str>,
     #[serde(rename = "isTyping")]
     started: bool,
+    #[serde(default, rename = "byNode", skip_serializing_if = "is_false")]
+    by_node: bool,
 }
 
 /// Exactly one of session, message and receipt is there: the kind says which.
@@ -150,6 +152,7 @@ impl<'a> From<&'a LiveEvent> for Payload<'a> {
                 at: typing.at.unix_ms(),
                 user: typing.user_id.as_str().into(),
                 started: typing.is_typing,
+                by_node: typing.by_node,
             }),
             LiveEvent::Durable(event) => Self::Durable(event.into()),
         }
@@ -241,11 +244,23 @@ impl<'a> From<&'a Receipt> for ReceiptDto<'a> {
     }
 }
 
+/// Reads what need not be there. `None` when it is there and cannot be read.
+#[expect(clippy::option_option, reason = "absent and unreadable are two things")]
+fn optional<T>(text: Option<&str>, read: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
+    text.map_or(Some(None), |text| read(text).map(Some))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 impl Typing<'_> {
     pub(crate) fn read(&self, session_id: SessionId) -> Option<LiveEvent> {
         let user_id = UserId::parse(&self.user).ok()?;
         let at = Timestamp::from_unix_ms(self.at);
-        Some(LiveEvent::Typing(TypingEvent { session_id, user_id, is_typing: self.started, at }))
+        let Self { started: is_typing, by_node, .. } = *self;
+        Some(LiveEvent::Typing(TypingEvent { session_id, user_id, is_typing, at, by_node }))
     }
 }
 
@@ -261,10 +276,7 @@ impl Durable<'_> {
             "receipt" => Change::Receipt(self.receipt?.read()?),
             _ => return None,
         };
-        let key = match self.key {
-            Some(key) => Some(IdempotencyKey::parse(&key).ok()?),
-            None => None,
-        };
+        let key = optional(self.key.as_deref(), |key| IdempotencyKey::parse(key).ok())?;
         let actor = UserId::parse(&self.actor).ok()?;
         Some(LiveEvent::Durable(SessionEvent {
             session_id,
@@ -279,18 +291,12 @@ impl Durable<'_> {
 
 impl SessionDto<'_> {
     fn read(&self, id: SessionId) -> Option<ChatSession> {
-        let agent = match &self.agent {
-            Some(agent) => Some(AgentId::parse(agent).ok()?),
-            None => None,
-        };
+        let agent = optional(self.agent.as_deref(), |agent| AgentId::parse(agent).ok())?;
         let state = match self.ended_at {
             Some(at) => SessionState::Closed { agent, at: Timestamp::from_unix_ms(at) },
             None => SessionState::Active { agent },
         };
-        let subject = match &self.subject {
-            Some(subject) => Subject::parse(subject).ok()?,
-            None => None,
-        };
+        let subject = optional(self.subject.as_deref(), |subject| Subject::parse(subject).ok())?.flatten();
         Some(ChatSession {
             id,
             owner: UserId::parse(&self.owner).ok()?,

@@ -94,9 +94,9 @@ impl Reader {
             return;
         };
         match said {
-            // Redis is said to whom it concerns, ourselves included.
+            // What this node replaced itself has ended already; the echo could come before a later socket does.
             Said::Replaced { to, session, connection } => {
-                if to == self.me {
+                if to == self.me && node != self.me {
                     self.sink.replaced(session, connection);
                 }
             }

@@ -3,20 +3,29 @@
 //! A ticket lies in exactly one place, so that it is used once: in Redis, or, when Redis refused it or there was no
 //! connection at all, in the memory of the node that issued it. When nobody can know whether Redis took it, it lies
 //! nowhere that this node would look, and its caller is asked to try again.
+//!
+//! Taking one asks twice. A question that only looks is sent first: a Redis that is frozen or cut off may carry out what
+//! it was sent long after nobody waits for it, and must then find nothing that uses the ticket up. Only when it answers
+//! is the ticket removed, and whoever removed it has it.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use chat_domain::error::{ChatError, Result};
-use chat_domain::model::{Principal, Role, SessionId, Ticket, TicketDigest, Timestamp, UserId};
+use chat_domain::model::{
+    MAX_TICKETS_OF_A_PERSON, Principal, Role, SessionId, Ticket, TicketDigest, Timestamp, UserId,
+};
 use chat_domain::ports::TicketStore;
+use redis::Script;
 use serde::{Deserialize, Serialize};
 use tracing::debug;
 
 use crate::commands::Commands;
 use crate::error::Failure;
 use crate::metering::fallbacks;
-use crate::names::Names;
+use crate::names::{Names, hexadecimal};
+
+static PUT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("put_ticket.lua")));
 
 /// Tickets in Redis.
 pub(crate) struct RedisTickets {
@@ -39,12 +48,14 @@ impl TicketStore for RedisTickets {
             return Ok(());
         }
         let value = serde_json::to_vec(&TicketDto::from(&ticket)).map_err(ChatError::internal)?;
-        let mut set = redis::cmd("SET");
-        let lifetime = u64::try_from(lifetime).unwrap_or(u64::MAX);
-        set.arg(self.names.ticket(&digest)).arg(value).arg("NX").arg("PX").arg(lifetime);
-        match self.commands.ask::<Option<String>>(self.commands.budget, &set).await {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) => Err(ChatError::unavailable("Redis has a ticket of this digest")),
+        let mut put = PUT.prepare_invoke();
+        put.key(self.names.ticket(&digest)).key(self.names.tickets_of(&ticket.holder.id));
+        put.arg(value).arg(u64::try_from(lifetime).unwrap_or(u64::MAX)).arg(hexadecimal(&digest));
+        put.arg(ticket.expires_at.unix_ms()).arg(now.unix_ms()).arg(MAX_TICKETS_OF_A_PERSON);
+        put.arg(self.names.ticket_prefix());
+        match self.commands.invoke::<u64>(self.commands.budget, &put).await {
+            Ok(0) => Err(ChatError::unavailable("Redis has a ticket of this digest")),
+            Ok(_) => Ok(()),
             Err(Failure::Uncertain(reason)) => {
                 Err(ChatError::unavailable(format!("nobody knows whether Redis took the ticket: {reason}")))
             }
@@ -61,18 +72,25 @@ impl TicketStore for RedisTickets {
         if let Some(ticket) = self.local.take(digest, now).await? {
             return Ok(Some(ticket));
         }
-        let mut take = redis::cmd("GETDEL");
-        take.arg(self.names.ticket(&digest));
-        match self.commands.ask::<Option<Vec<u8>>>(self.commands.budget, &take).await {
-            Ok(value) => Ok(value.and_then(|value| read(&value)).filter(|ticket| ticket.expires_at > now)),
-            // The holder asks for another one, as after any ticket that does not open.
-            Err(failure) => {
-                fallbacks("tickets").increment(1);
-                debug!(reason = %failure, "a ticket could not be looked for in Redis");
-                Ok(None)
-            }
-        }
+        let key = self.names.ticket(&digest);
+        let mut look = redis::cmd("GET");
+        look.arg(&key);
+        let looked = self.commands.ask::<Option<Vec<u8>>>(self.commands.budget, &look).await;
+        let value = looked.map_err(|failure| cannot_look(&failure))?;
+        // What cannot be read is of another version, and opens nothing here.
+        let Some(ticket) = value.and_then(|value| read(&value)) else { return Ok(None) };
+        let mut remove = redis::pipe();
+        remove.cmd("DEL").arg(&key);
+        remove.cmd("ZREM").arg(self.names.tickets_of(&ticket.holder.id)).arg(hexadecimal(&digest));
+        // If this answer is lost, the ticket may be used up: then nobody has it, and its holder asks for another one.
+        let answer = self.commands.ask_all::<(u64, u64)>(self.commands.budget, &remove).await;
+        let (removed, _counted) = answer.map_err(|failure| cannot_look(&failure))?;
+        Ok((removed == 1 && now < ticket.expires_at).then_some(ticket))
     }
+}
+
+fn cannot_look(failure: &Failure) -> ChatError {
+    ChatError::unavailable(format!("a ticket could not be looked for in Redis: {failure}"))
 }
 
 #[derive(Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! use cases (`wire`), and offers commands (`cli`).
 
 mod admin;
+mod background;
 mod binding;
 mod cli;
 mod config;

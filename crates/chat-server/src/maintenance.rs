@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use chat_domain::service::ChatService;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at};
 
+use crate::background::{Background, Failure};
 use crate::telemetry::Metrics;
-use crate::wire::{System, Watched};
+use crate::wire::{History, System, Watched};
 
 /// How often stored bytes without a message are looked for.
 const COLLECT_EVERY: Duration = Duration::from_hours(1);
@@ -21,17 +21,44 @@ const TIDY_EVERY: Duration = Duration::from_secs(5);
 /// How often what is watched is counted.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
-/// Starts the tasks. They end when the set is dropped, at any point without harm.
-pub(crate) fn start(system: &System, metrics: Option<&Metrics>) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    tasks.spawn(collect_orphans(system.service.clone()));
-    tasks.spawn(system.typing_expiry());
-    tasks.spawn(system.repair());
+/// How often the epoch is looked at.
+const EPOCH_EVERY: Duration = Duration::from_secs(5);
+
+/// Starts the tasks. They end when they are dropped, at any point without harm.
+pub(crate) fn start(system: &System, metrics: Option<&Metrics>) -> Background {
+    let mut tasks = Background::default();
+    tasks.spawn("collection of files without a message", collect_orphans(system.service.clone()));
+    tasks.spawn("end of typing", system.typing_expiry());
+    tasks.spawn("repair of live events", system.repair());
+    tasks.watch("look at the epoch", another_epoch(system.history(), EPOCH_EVERY));
+    tasks.watch("watch over the connection to other servers", system.fanout_failure());
     if let Some(metrics) = metrics {
-        tasks.spawn(tidy(metrics.clone()));
-        tasks.spawn(count_watched(system.watched()));
+        tasks.spawn("tidying of metrics", tidy(metrics.clone()));
+        tasks.spawn("counting of what is watched", count_watched(system.watched()));
     }
     tasks
+}
+
+/// Waits until the operator has begun a new epoch. What this server remembers, and what the sockets on it have been
+/// told, belongs to a history that the database does not have any more.
+async fn another_epoch(history: History, every: Duration) -> Failure {
+    let mut rounds = interval(every);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        rounds.tick().await;
+        match history.now().await {
+            Ok(epoch) if epoch != history.at_start => {
+                return Failure::Found(format!(
+                    "the epoch of the database is {epoch} and was {} when this server started: what it remembers is of \
+                     another history; start it again",
+                    history.at_start,
+                ));
+            }
+            Ok(_) => {}
+            // Readiness tells about a database that fails.
+            Err(error) => tracing::debug!("cannot look at the epoch: {error}"),
+        }
+    }
 }
 
 async fn tidy(metrics: Metrics) {
@@ -89,12 +116,22 @@ async fn collect_once(service: &ChatService) {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
+    use std::path::Path;
     use std::time::SystemTime;
 
     use clap::{Args as _, Command, FromArgMatches};
+    use tokio::task;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::config::{Config, Options};
+    use crate::wire;
+
+    fn config(data_dir: &Path) -> Config {
+        let arguments = ["test", "--data-dir", data_dir.to_str().unwrap()];
+        let matches = Options::augment_args(Command::new("test")).get_matches_from(arguments);
+        Config::load(Options::from_arg_matches(&matches).unwrap()).unwrap()
+    }
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_collected_before_the_server_has_run_for_an_hour() {
@@ -107,10 +144,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_round_removes_old_files_without_a_message_from_the_configured_store() {
         let home = tempfile::tempdir().unwrap();
-        let data_dir = home.path().to_str().unwrap();
-        let matches = Options::augment_args(Command::new("test")).get_matches_from(["test", "--data-dir", data_dir]);
-        let config = Config::load(Options::from_arg_matches(&matches).unwrap()).unwrap();
-        let system = System::assemble(&config).await.unwrap();
+        let system = System::assemble(&config(home.path())).await.unwrap();
         // Files as uploads leave them whose senders went away: one long ago, one just now.
         let bucket = home.path().join("attachments/objects/0198c3");
         fs::create_dir_all(&bucket).unwrap();
@@ -120,6 +154,23 @@ mod tests {
         }
         collect_once(&system.service).await;
         assert_eq!((old.exists(), young.exists()), (false, true));
+        system.close().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_new_epoch_is_noticed() {
+        let home = tempfile::tempdir().unwrap();
+        let config = config(home.path());
+        let system = System::assemble(&config).await.unwrap();
+        let (first, every) = (system.history().at_start, Duration::from_millis(1));
+        let noticing = another_epoch(system.history(), every);
+        tokio::pin!(noticing);
+        assert!(timeout(Duration::from_millis(50), &mut noticing).await.is_err(), "it is still the first one");
+        let second = task::spawn_blocking(move || wire::rotate_epoch(&config).unwrap()).await.unwrap();
+        let Failure::Found(reason) = timeout(Duration::from_secs(30), noticing).await.unwrap() else { panic!() };
+        for epoch in [first, second] {
+            assert!(reason.contains(epoch.as_str()), "{reason}");
+        }
         system.close().await;
     }
 }

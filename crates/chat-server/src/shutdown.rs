@@ -36,11 +36,8 @@ impl Signals {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Waits for the first signal, then sees to it that the process ends within the limit, and at once on a second
-    /// signal.
-    pub(crate) async fn wait(mut self) {
-        let name = self.next().await;
-        tracing::info!(signal = name, "shutting down after {name}");
+    /// Sees to it that the process ends within the limit from now on, and at once on another signal.
+    pub(crate) fn limit_shutdown(mut self) {
         // A thread and no task: it must work when the runtime does not.
         thread::spawn(|| {
             thread::sleep(LIMIT);
@@ -49,7 +46,7 @@ impl Signals {
         });
         tokio::spawn(async move {
             let name = self.next().await;
-            tracing::warn!(signal = name, "leaving at once after a second signal");
+            tracing::warn!(signal = name, "leaving at once after {name} during the shutdown");
             process::exit(INTERRUPTED);
         });
     }

@@ -1,6 +1,7 @@
 //! The composition root: the only file that names the adapters under the domain's ports. Each choice is a `match` on
 //! the configuration without a default arm, and is logged at start.
 
+use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,11 +16,14 @@ use chat_postgres::{PgConfig, PgStore};
 use chat_realtime::{
     Hub, HubFeed, HubHealthProbe, HubSettings, LocalConnections, MemoryTickets, run_repair, run_typing_expiry,
 };
+/// What the configuration of Redis is read with: the adapter alone decides what it can use.
+pub(crate) use chat_redis::{Prefix as RedisPrefix, PrivateAuthorities, RedisUrl};
 use chat_redis::{RedisConfig, RedisFanout};
 use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_storage::LocalAttachmentStore;
 use tokio::task;
 
+use crate::background::Failure;
 use crate::binding::{self, Bound};
 use crate::config::{AttachmentsUrl, Config, DatabaseUrl, PostgresUrl, Switch};
 use crate::exclusive::{self, Held, Sharing};
@@ -38,7 +42,8 @@ pub(crate) struct System {
     store: Store,
     hub: Arc<Hub>,
     events: Arc<dyn EventLog>,
-    redis: Option<RedisFanout>,
+    epoch: Epoch,
+    redis: Option<Arc<RedisFanout>>,
     /// Held until the store is closed.
     attachments: Held,
 }
@@ -55,6 +60,7 @@ impl System {
         let store = Store::open(config, Arc::clone(&notifier)).await?;
         let Attachments { store: attachments, probe: attachments_probe, held } = open_attachments(config, &store)?;
         let Repositories { sessions, messages, events, stats, agents, health: database_probe } = store.repositories();
+        let epoch = events.epoch().await?;
         let ports = Ports {
             sessions,
             messages,
@@ -63,7 +69,7 @@ impl System {
             agents: Arc::clone(&agents),
             attachments,
             notifier,
-            feed: HubFeed::new(Arc::clone(&hub), Arc::clone(&events), events.epoch().await?),
+            feed: HubFeed::new(Arc::clone(&hub), Arc::clone(&events), epoch.clone()),
             connections,
             tickets,
             clock: Arc::clone(&clock),
@@ -71,7 +77,7 @@ impl System {
         };
         let probes = vec![database_probe, HubHealthProbe::new(Arc::clone(&hub)) as _, attachments_probe];
         let service = ChatService::new(ports, config.rules());
-        Ok(Self { service, clock, agents, probes, store, hub, events, redis, attachments: held })
+        Ok(Self { service, clock, agents, probes, store, hub, events, epoch, redis, attachments: held })
     }
 
     /// Lets every socket end; from now on none begins.
@@ -87,6 +93,22 @@ impl System {
     /// Compares watched sessions with the log when something may have been missed, for as long as it is polled.
     pub(crate) fn repair(&self) -> impl Future<Output = ()> + Send + use<> {
         run_repair(Arc::clone(&self.hub), Arc::clone(&self.events))
+    }
+
+    /// The history that this server serves.
+    pub(crate) fn history(&self) -> History {
+        History { at_start: self.epoch.clone(), events: Arc::clone(&self.events) }
+    }
+
+    /// Waits until what connects this server to the others is broken. Not when Redis is out of reach.
+    pub(crate) fn fanout_failure(&self) -> impl Future<Output = Failure> + Send + use<> {
+        let redis = self.redis.clone();
+        async move {
+            match redis {
+                Some(redis) => Failure::Panicked(redis.panicked().await),
+                None => pending().await,
+            }
+        }
     }
 
     /// What is counted when somebody asks for it and not when it happens.
@@ -105,7 +127,7 @@ impl System {
 }
 
 /// What the other servers have still to be told.
-pub(crate) struct Farewell(Option<RedisFanout>);
+pub(crate) struct Farewell(Option<Arc<RedisFanout>>);
 
 impl Farewell {
     /// Tells them what was written last, and that nothing more will come. What they are not told, they read.
@@ -113,6 +135,23 @@ impl Farewell {
         if let Some(redis) = self.0 {
             redis.close().await;
         }
+    }
+}
+
+/// Which history the positions of clients belong to.
+pub(crate) struct History {
+    /// When the server started.
+    pub(crate) at_start: Epoch,
+    events: Arc<dyn EventLog>,
+}
+
+impl History {
+    /// At the moment.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub(crate) async fn now(&self) -> chat_domain::Result<Epoch> {
+        self.events.epoch().await
     }
 }
 
@@ -138,7 +177,7 @@ struct Fanout {
     notifier: Arc<dyn Notifier>,
     connections: Arc<dyn ConnectionRegistry>,
     tickets: Arc<dyn TicketStore>,
-    redis: Option<RedisFanout>,
+    redis: Option<Arc<RedisFanout>>,
 }
 
 impl Fanout {
@@ -150,8 +189,11 @@ impl Fanout {
         match (&config.redis_url, &config.database_url) {
             (Some(url), _) => {
                 let node = UuidV7Generator.next_id();
-                let settings =
-                    RedisConfig { prefix: config.redis_prefix.clone(), ..RedisConfig::new(url.expose(), node) };
+                let settings = RedisConfig {
+                    prefix: config.redis_prefix.clone(),
+                    authorities: config.redis_authorities.clone(),
+                    ..RedisConfig::new(url.clone(), node)
+                };
                 let redis = RedisFanout::connect(settings, sink)?;
                 // What the hub itself says has been told on this server already.
                 hub.forward_to(redis.notifier(nobody_listens()));
@@ -160,7 +202,7 @@ impl Fanout {
                     notifier: redis.notifier(notifier),
                     connections: redis.connections(connections),
                     tickets: redis.tickets(tickets),
-                    redis: Some(redis),
+                    redis: Some(Arc::new(redis)),
                 })
             }
             (None, DatabaseUrl::Sqlite(_)) => {

@@ -17,9 +17,11 @@ pub mod ids;
 pub mod latch;
 pub mod memory;
 pub mod notifier;
+pub mod replacements;
 pub mod source;
 
 pub use clock::FixedClock;
 pub use ids::SequentialIds;
-pub use memory::{MemoryAttachmentStore, MemoryStore, MemoryTickets, OpenDoor};
+pub use memory::{FewTickets, MemoryAttachmentStore, MemoryConnections, MemoryStore};
 pub use notifier::RecordingNotifier;
+pub use replacements::Replacements;

@@ -64,6 +64,9 @@ pub struct TypingEvent {
     pub is_typing: bool,
     /// When.
     pub at: Timestamp,
+    /// Whether a node says so and not the person. Such a stop means that their last connection to that node has gone,
+    /// and holds unless they are connected to another; such a start is how that other node contradicts it.
+    pub by_node: bool,
 }
 
 /// Anything a watcher of a session hears of.

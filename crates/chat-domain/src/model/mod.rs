@@ -38,5 +38,5 @@ pub use session::{Attempt, ChatSession, NewSession, Party, Progress, Seq, Sessio
 pub use session_change::{SessionAction, SessionChange};
 pub use session_details::{Priority, Subject, Tags};
 pub use statistics::{Statistics, StatisticsDelta};
-pub use ticket::{TICKET_LIFETIME, Ticket, TicketDigest};
+pub use ticket::{MAX_TICKETS_OF_A_PERSON, TICKET_LIFETIME, Ticket, TicketDigest};
 pub use timestamp::Timestamp;

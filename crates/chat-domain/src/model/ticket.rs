@@ -9,6 +9,9 @@ use super::{Principal, SessionId, Timestamp};
 /// How long a ticket can be used.
 pub const TICKET_LIFETIME: Duration = Duration::from_secs(30);
 
+/// How many unused tickets of one person are kept: twice as many as the sockets that they may have open.
+pub const MAX_TICKETS_OF_A_PERSON: usize = 100;
+
 /// What a ticket stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {

@@ -6,19 +6,27 @@ use crate::error::Result;
 use crate::model::{Connection, ConnectionLimits};
 
 /// Knows the open connections of everyone, on this node, and on all nodes as far as they can be asked.
+///
+/// A connection's id is new with every `enter`; what becomes of an id that is there is left open. Both limits are at
+/// least 1. Places are those of one person: nobody takes one of somebody else's.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait ConnectionRegistry: Send + Sync {
     /// Enters a connection.
     ///
-    /// When its person already has `per_session` connections in its session, the oldest of these MUST end with
-    /// `End::Replaced` and gives up its place. Of concurrent entries, no more than the limits allow MUST remain. When
-    /// the other nodes cannot be asked, the limits hold for this node alone.
+    /// When its person already has `per_session` connections in its session, the oldest of these, which is the one with
+    /// the least id, MUST end with `End::Replaced` and MUST give up its place at once. The one that enters stays,
+    /// whatever its id: clocks of nodes differ. It MUST be let in although the person has `per_user` connections, since
+    /// their number does not grow. Of concurrent entries, on all nodes, no more than the limits allow MUST remain, and
+    /// no more than the surplus MUST be replaced. When the other nodes cannot be asked, the limits hold for this node
+    /// alone.
     ///
     /// # Errors
     /// `LimitReached`, entering and replacing nothing, when the person has `per_user` connections and none is replaced.
     async fn enter(&self, connection: &Connection, limits: ConnectionLimits) -> Result<()>;
 
-    /// Removes a connection. MUST return at once; an unknown one is no error.
+    /// Removes a connection that entered through this registry. MUST return at once, and its place MUST be free: at once
+    /// in a registry of one node, soon in one that nodes share. One that is unknown, was replaced, or left before is no
+    /// error and MUST free nothing.
     fn leave(&self, connection: &Connection);
 }

@@ -32,7 +32,8 @@ impl Missed {
 /// method MUST return at once.
 #[cfg_attr(feature = "mock", mockall::automock)]
 pub trait EventSink: Send + Sync {
-    /// Another node published an event.
+    /// Another node published an event. A stop of typing that is `by_node` MUST NOT end the typing of someone who is
+    /// connected to this node as well.
     fn deliver(&self, event: LiveEvent);
 
     /// Events may have been lost. The sessions concerned that are watched here MUST be compared with the log soon.

@@ -120,4 +120,9 @@ pub trait EventStream: Send {
     /// What the event log fails with; the next call tries again at once, so the caller waits a moment before it.
     #[expect(clippy::elidable_lifetime_names, reason = "the mock needs a name")]
     fn poll_next<'a>(&mut self, context: &mut Context<'a>) -> Poll<Result<Heard>>;
+
+    /// Ready once the stream has ended, for a watcher who cannot take events at the moment: these wake nobody, and stay
+    /// until [`poll_next`](Self::poll_next) is called again.
+    #[expect(clippy::elidable_lifetime_names, reason = "the mock needs a name")]
+    fn poll_end<'a>(&mut self, context: &mut Context<'a>) -> Poll<End>;
 }

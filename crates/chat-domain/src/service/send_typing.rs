@@ -18,6 +18,7 @@ impl ChatService {
                 user_id: who.id.clone(),
                 is_typing,
                 at: self.ports.clock.now(),
+                by_node: false,
             }));
         }
         Ok(())

@@ -91,6 +91,15 @@ pub enum WatchItem {
     Ended,
 }
 
+impl From<End> for WatchItem {
+    fn from(end: End) -> Self {
+        match end {
+            End::Stopping => Self::Ended,
+            End::Replaced => Self::Replaced,
+        }
+    }
+}
+
 impl ChatService {
     /// Starts to watch a session. Every durable change after the start is seen once and in order.
     ///
@@ -182,8 +191,7 @@ impl SessionWatch {
         }
         let published = match ready!(self.stream.poll_next(context))? {
             Heard::Event(published) => published,
-            Heard::Ended(End::Stopping) => return Poll::Ready(Ok(WatchItem::Ended)),
-            Heard::Ended(End::Replaced) => return Poll::Ready(Ok(WatchItem::Replaced)),
+            Heard::Ended(end) => return Poll::Ready(Ok(end.into())),
         };
         if let LiveEvent::Durable(event) = published.event()
             && event.seq > self.granted_at
@@ -193,6 +201,12 @@ impl SessionWatch {
             self.access = Access::Lost;
         }
         Poll::Ready(Ok(WatchItem::Event(published)))
+    }
+
+    /// Ready with `Replaced` or `Ended` once that is the case, for a watcher who cannot take events at the moment; see
+    /// [`EventStream::poll_end`].
+    pub fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<WatchItem> {
+        self.stream.poll_end(context).map(WatchItem::from)
     }
 
     /// The next thing that happens. Dropping the future loses nothing.

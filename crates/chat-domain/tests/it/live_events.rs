@@ -30,7 +30,13 @@ fn receipt(messages: Vec<MessageId>) -> LiveEvent {
 }
 
 fn typing() -> LiveEvent {
-    LiveEvent::Typing(TypingEvent { session_id: session_id(1), user_id: alice().id, is_typing: true, at: at(1) })
+    LiveEvent::Typing(TypingEvent {
+        session_id: session_id(1),
+        user_id: alice().id,
+        is_typing: true,
+        at: at(1),
+        by_node: false,
+    })
 }
 
 #[test]

@@ -15,7 +15,8 @@ use chat_domain::service::{ChatService, Ports, Rules, WatchFrom, WatchRequest};
 use chat_domain::{ChatError, Result};
 use chat_testkit::fixtures::{assign, bob, change, new_session_of, root};
 use chat_testkit::{
-    FixedClock, MemoryAttachmentStore, MemoryStore, MemoryTickets, OpenDoor, RecordingNotifier, SequentialIds, fixtures,
+    FewTickets, FixedClock, MemoryAttachmentStore, MemoryConnections, MemoryStore, RecordingNotifier, Replacements,
+    SequentialIds, fixtures,
 };
 
 /// Everything a use case stands on.
@@ -27,7 +28,7 @@ pub(crate) struct App {
     pub(crate) notifier: Arc<RecordingNotifier>,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) feed: Arc<PlayedFeed>,
-    pub(crate) door: Arc<OpenDoor>,
+    pub(crate) door: Arc<MemoryConnections>,
 }
 
 impl App {
@@ -41,7 +42,7 @@ impl App {
         let store = MemoryStore::new(notifier.clone());
         let attachments = MemoryAttachmentStore::new(clock.clone());
         let feed = Arc::new(PlayedFeed::default());
-        let door = Arc::new(OpenDoor::new());
+        let door = Arc::new(MemoryConnections::new(Arc::new(Replacements::new())));
         let ports = Ports {
             sessions: store.clone(),
             messages: store.clone(),
@@ -52,7 +53,7 @@ impl App {
             notifier: notifier.clone(),
             feed: feed.clone(),
             connections: door.clone(),
-            tickets: Arc::new(MemoryTickets::new()),
+            tickets: Arc::new(FewTickets::new()),
             clock: clock.clone(),
             ids: Arc::new(SequentialIds::new()),
         };
@@ -206,5 +207,9 @@ impl EventStream for Played {
     fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Result<Heard>> {
         let next = self.events.pop_front().map(Published::new);
         Poll::Ready(Ok(next.map_or(Heard::Ended(self.end), Heard::Event)))
+    }
+
+    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<End> {
+        if self.events.is_empty() { Poll::Ready(self.end) } else { Poll::Pending }
     }
 }

@@ -1,83 +1,46 @@
-//! The number of sockets that a person may have on a node.
+//! The number of sockets that a person may have on a node: the contract, and that nothing is left of who was there.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Duration;
 
-use chat_domain::error::{ChatError, LimitReached};
-use chat_domain::model::{Connection, ConnectionId, ConnectionLimits, LiveEvent, SessionId};
-use chat_domain::ports::{ConnectionRegistry, EventSink, Missed};
+use chat_domain::model::{Connection, ConnectionLimits};
+use chat_domain::ports::ConnectionRegistry;
 use chat_realtime::LocalConnections;
-use chat_testkit::fixtures;
+use chat_testkit::contract::connection_registry::{Registries, RegistryNode};
+use chat_testkit::{Replacements, fixtures};
 
 use crate::support::{connection, user};
 
-#[derive(Default)]
-struct Replaced(Mutex<Vec<ConnectionId>>);
-
-impl EventSink for Replaced {
-    fn deliver(&self, _: LiveEvent) {}
-    fn missed(&self, _: Missed) {}
-    fn heard(&self, _: bool) {}
-    fn replaced(&self, _: SessionId, connection: ConnectionId) {
-        self.0.lock().unwrap().push(connection);
-    }
+async fn make_registry() -> Registries {
+    let ended = Arc::new(Replacements::new());
+    let registry = LocalConnections::new(Arc::clone(&ended) as _);
+    Registries::new(vec![RegistryNode { registry, ended }], Duration::ZERO, Box::new(()))
 }
 
-fn alices(n: u64, session: u64) -> Connection {
-    Connection { id: connection(n), session_id: fixtures::session_id(session), user_id: user("alice") }
+mod contract {
+    chat_testkit::connection_registry_contract!(super::make_registry);
 }
 
 #[tokio::test]
-async fn one_too_many_in_a_session_replaces_the_oldest_there() {
-    let ended = Arc::new(Replaced::default());
-    let registry = LocalConnections::new(Arc::clone(&ended) as _);
-    let limits = ConnectionLimits::default();
-    registry.enter(&alices(1, 2), limits).await.unwrap();
-    for n in 2..=11 {
-        registry.enter(&alices(n, 1), limits).await.unwrap();
+async fn those_who_were_replaced_or_left_or_were_refused_are_not_kept() {
+    let registry = LocalConnections::new(Arc::new(Replacements::new()));
+    let limits = ConnectionLimits { per_session: 2, per_user: 3 };
+    let of = |who: &str, n, session| Connection {
+        id: connection(n),
+        session_id: fixtures::session_id(session),
+        user_id: user(who),
+    };
+    for n in 1..=3 {
+        registry.enter(&of("alice", n, 1), limits).await.unwrap();
     }
-    assert!(ended.0.lock().unwrap().is_empty());
-    registry.enter(&alices(12, 1), limits).await.unwrap();
-    assert_eq!(*ended.0.lock().unwrap(), [connection(2)]);
-    assert_eq!(registry.len(), 11);
-    registry.leave(&alices(2, 1));
-    assert_eq!(registry.len(), 11, "who was replaced has no place to give back");
-}
-
-#[tokio::test]
-async fn one_too_many_in_all_is_refused_unless_it_replaces() {
-    let ended = Arc::new(Replaced::default());
-    let registry = LocalConnections::new(Arc::clone(&ended) as _);
-    let limits = ConnectionLimits { per_session: 2, per_user: 4 };
-    for n in 1..=4 {
-        registry.enter(&alices(n, n.div_ceil(2)), limits).await.unwrap();
-    }
-    let refused = registry.enter(&alices(5, 3), limits).await.unwrap_err();
-    assert!(matches!(refused, ChatError::LimitReached(LimitReached::Connections { limit: 4 })));
+    assert_eq!(registry.len(), 2, "one was replaced");
+    registry.enter(&of("alice", 4, 2), limits).await.unwrap();
+    registry.enter(&of("alice", 5, 3), limits).await.unwrap_err();
+    registry.enter(&of("bob", 6, 1), limits).await.unwrap();
     assert_eq!(registry.len(), 4);
-    registry.enter(&alices(6, 1), limits).await.unwrap();
-    assert_eq!(*ended.0.lock().unwrap(), [connection(1)]);
-    registry.leave(&alices(3, 2));
-    registry.enter(&alices(5, 3), limits).await.unwrap();
-    let other = Connection { user_id: user("bob"), ..alices(7, 1) };
-    registry.enter(&other, limits).await.unwrap();
-    for n in 1..=6 {
-        registry.leave(&alices(n, 1));
+    for n in 1..=5 {
+        registry.leave(&of("alice", n, 1));
     }
-    registry.leave(&other);
+    registry.leave(&of("bob", 6, 1));
     assert!(registry.is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_concurrent_entries_no_more_remain_than_the_limits_allow() {
-    let ended = Arc::new(Replaced::default());
-    let registry = LocalConnections::new(Arc::clone(&ended) as _);
-    let limits = ConnectionLimits { per_session: 3, per_user: 5 };
-    let mut entering = tokio::task::JoinSet::new();
-    for n in 1..=60 {
-        let registry = Arc::clone(&registry);
-        entering.spawn(async move { registry.enter(&alices(n, n % 3), limits).await.is_ok() });
-    }
-    let entered = entering.join_all().await.into_iter().filter(|entered| *entered).count();
-    assert_eq!(registry.len(), 5);
-    assert_eq!(entered - ended.0.lock().unwrap().len(), 5);
 }

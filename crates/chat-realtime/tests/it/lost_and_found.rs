@@ -1,6 +1,9 @@
 //! Events that are lost without a later one to tell of it, what other nodes say, and readings that are shared.
 
-use std::sync::Arc;
+use std::fmt::Debug;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use chat_domain::error::ReplayUnavailable;
@@ -8,9 +11,47 @@ use chat_domain::model::{LiveEvent, Seq};
 use chat_domain::ports::{End, EventSink, Missed, Otherwise, Replay, SessionFeed, Start};
 use chat_realtime::run_repair;
 use chat_testkit::{RecordingNotifier, fixtures};
-use tokio::time::Instant;
+use futures_util::FutureExt;
+use tokio::time::{Instant, advance};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 
-use crate::support::{Heard, Watcher, World, after, connection, follow, session};
+use crate::support::{Heard, Watcher, World, after, connection, follow, message, session};
+
+/// The messages of what is logged.
+#[derive(Clone, Default)]
+struct LogLines(Arc<Mutex<Vec<String>>>);
+
+impl Visit for LogLines {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            self.0.lock().unwrap().push(format!("{value:?}"));
+        }
+    }
+}
+
+impl Subscriber for LogLines {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
 
 /// A world with one change in session 1 and the repair running.
 fn repaired_world() -> World {
@@ -80,6 +121,77 @@ async fn a_failing_log_is_asked_again_less_and_less_often_and_nothing_stays_lost
     let before = Instant::now();
     assert_eq!(watcher.positions(1).await, [2]);
     assert!(before.elapsed() <= Duration::from_millis(5_100), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_hangs_is_given_up_after_five_seconds_and_asked_again() {
+    let world = repaired_world();
+    let mut watcher = world.follow("alice", Start::Now).await;
+    world.log.hang_heads(true);
+    world.commit();
+    world.hub.missed(Missed::Everywhere);
+    watcher.hears_nothing_for(Duration::from_secs(4)).await;
+    assert_eq!(world.log.compared(), [1], "the first question is not given up too soon");
+    watcher.hears_nothing_for(Duration::from_secs(56)).await;
+    let asked = world.log.compared().len();
+    assert!((6..12).contains(&asked), "asked {asked} times in a minute");
+    world.log.hang_heads(false);
+    let before = Instant::now();
+    assert_eq!(watcher.positions(1).await, [2]);
+    assert!(before.elapsed() <= Duration::from_millis(10_100), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_others_are_heard_again_is_logged_at_once() {
+    let log = LogLines::default();
+    let _here = tracing::subscriber::set_default(log.clone());
+    let world = repaired_world();
+    let said = |words: &str| log.0.lock().unwrap().iter().any(|line| line.contains(words));
+    world.hub.heard(false);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert!(said("other nodes cannot be heard"));
+    world.hub.heard(true);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(said("other nodes are heard again"));
+}
+
+/// A repair that has much to tell does not keep its thread from everyone else.
+#[tokio::test(start_paused = true)]
+async fn others_get_their_turn_while_many_are_told() {
+    let world = World::new();
+    let sessions: Vec<_> = (1..=1_000).map(fixtures::session_id).collect();
+    let mut watchers = Vec::new();
+    for &session in &sessions {
+        world.happen_in(session);
+        watchers.push(world.follow_in(session, "alice", Start::Now).await.unwrap());
+        drop(world.log.commit(session, |seq| message(session, seq)));
+    }
+    tokio::spawn(run_repair(Arc::clone(&world.hub), Arc::clone(&world.log) as _));
+    world.hub.missed(Missed::Everywhere);
+    // A task like any other: what the test itself waits for has its turn less often.
+    let counting = tokio::spawn(async move {
+        let mut pending: Vec<_> = watchers.iter_mut().map(|watcher| Box::pin(watcher.event())).collect();
+        // Time stands still unless everyone waits, so this lets it pass until the first are about to be told.
+        tokio::time::sleep(Duration::from_millis(99)).await;
+        advance(Duration::from_millis(2)).await;
+        let mut turns = 0;
+        for _ in 0..10_000 {
+            let waiting = pending.len();
+            pending.retain_mut(|event| event.as_mut().now_or_never().is_none());
+            turns += usize::from(pending.len() < waiting);
+            // Not the runtime's own yielding, which lasts until nobody else has anything to do.
+            let mut yielded = false;
+            poll_fn(|context| {
+                context.waker().wake_by_ref();
+                if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+        assert!(pending.is_empty(), "{} have not been told", pending.len());
+        turns
+    });
+    let turns = counting.await.unwrap();
+    assert!(turns >= 10, "a thousand were told in {turns} turns");
 }
 
 #[tokio::test(start_paused = true)]

@@ -69,6 +69,7 @@ struct Inner {
     reads: Vec<(Seq, u32)>,
     compared: Vec<usize>,
     slow: Option<Duration>,
+    heads_hang: bool,
     after_head: Option<Hook>,
 }
 
@@ -96,6 +97,11 @@ impl FakeLog {
     /// Makes each reading take that long.
     pub(crate) fn slow_down(&self, by: Duration) {
         self.inner.lock().unwrap().slow = Some(by);
+    }
+
+    /// Makes it never answer who asks for the heads of several sessions.
+    pub(crate) fn hang_heads(&self, hanging: bool) {
+        self.inner.lock().unwrap().heads_hang = hanging;
     }
 
     /// Does something right after the next head has been read and before the reader learns of it.
@@ -148,8 +154,15 @@ impl EventLog for FakeLog {
     }
 
     async fn heads(&self, sessions: Vec<SessionId>) -> Result<Vec<(SessionId, Seq)>> {
-        let mut inner = self.inner.lock().unwrap();
-        inner.compared.push(sessions.len());
+        let hangs = {
+            let mut inner = self.inner.lock().unwrap();
+            inner.compared.push(sessions.len());
+            inner.heads_hang
+        };
+        if hangs {
+            std::future::pending::<()>().await;
+        }
+        let inner = self.inner.lock().unwrap();
         if inner.failing {
             return Err(ChatError::unavailable("the test says so"));
         }
@@ -271,7 +284,8 @@ pub(crate) fn durable(seq: u64) -> SessionEvent {
 
 /// Someone types in session 1.
 pub(crate) fn typing(id: &str, is_typing: bool) -> LiveEvent {
-    LiveEvent::Typing(TypingEvent { session_id: session(), user_id: user(id), is_typing, at: fixtures::start() })
+    let (session_id, user_id, at) = (session(), user(id), fixtures::start());
+    LiveEvent::Typing(TypingEvent { session_id, user_id, is_typing, at, by_node: false })
 }
 
 /// What a watcher heard, short enough to compare.

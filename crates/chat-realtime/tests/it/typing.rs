@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chat_domain::model::{LiveEvent, TypingEvent};
 use chat_domain::ports::Start;
-use chat_realtime::internals::{Said, TypingTable};
+use chat_realtime::internals::{Ended, Said, TypingTable};
 use chat_realtime::{HubSettings, TypingRules, run_typing_expiry};
 use chat_testkit::fixtures;
 use tokio::time::{Instant, advance};
@@ -176,7 +176,8 @@ fn a_clock_that_is_set_back_keeps_nobody_typing() {
     assert_eq!(table.hear(&word(true), fixtures::at(1)), Said::Spread, "the throttle does not last for hours");
     assert!(table.tick(fixtures::at(10)).is_empty());
     let ended = table.tick(fixtures::at(11));
-    assert_eq!(ended, [TypingEvent { at: fixtures::at(11), ..word(false) }]);
+    let word = TypingEvent { at: fixtures::at(11), ..word(false) };
+    assert_eq!(ended, [Ended { word, vouched: false }]);
     assert!(table.is_empty());
 }
 

@@ -122,8 +122,8 @@ fn durable() -> impl Strategy<Value = LiveEvent> {
 }
 
 fn typing() -> impl Strategy<Value = LiveEvent> {
-    (uuid(), user(), any::<bool>(), time()).prop_map(|(session, user_id, is_typing, at)| {
-        LiveEvent::Typing(TypingEvent { session_id: SessionId::new(session), user_id, is_typing, at })
+    (uuid(), user(), any::<bool>(), time(), any::<bool>()).prop_map(|(session, user_id, is_typing, at, by_node)| {
+        LiveEvent::Typing(TypingEvent { session_id: SessionId::new(session), user_id, is_typing, at, by_node })
     })
 }
 
@@ -166,6 +166,7 @@ fn the_words_on_the_wire_stay_the_same() {
         user_id: UserId::parse("alice").unwrap(),
         is_typing: true,
         at: Timestamp::from_unix_ms(5),
+        by_node: false,
     });
     assert_eq!(
         String::from_utf8(super::event(NODE, 3, &event)).unwrap(),

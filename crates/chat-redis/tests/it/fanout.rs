@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use chat_domain::model::ConnectionId;
 use chat_domain::ports::{EventSink, Missed};
-use chat_redis::{ConfigError, RedisConfig, RedisFanout};
+use chat_redis::{ConfigError, Prefix, RedisConfig, RedisFanout, RedisUrl};
+use chat_testkit::fixtures;
 use test_redis::PrivateRedis;
 use uuid::Uuid;
 
-use crate::support::{Node, PATIENCE, Recorder, Told, event, events, shard};
+use crate::support::{Node, PATIENCE, Recorder, Told, event, events, eventually, shard, trouble};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
@@ -38,6 +40,27 @@ async fn every_event_reaches_every_other_node_once_and_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
+async fn of_several_addresses_one_that_is_a_primary_is_enough() {
+    let (primary, dead) = (PrivateRedis::start(&[]).unwrap(), PrivateRedis::start(&[]).unwrap());
+    let replica = PrivateRedis::start(&[("replicaof", &format!("127.0.0.1 {}", primary.port()))]).unwrap();
+    dead.kill().unwrap();
+    let hosts = [&dead, &replica, &primary].map(|server| format!("127.0.0.1:{}", server.port())).join(",");
+    // Whichever comes first: each node begins at another one.
+    let url = format!("redis://{hosts}");
+    let nodes = [Node::start_at(&url, 1).await, Node::start_at(&url, 2).await, Node::start_at(&url, 3).await];
+    for (n, node) in (0..).zip(&nodes) {
+        node.notifier.publish(event(1, n));
+    }
+    for node in &nodes {
+        node.sink.until(|all| events(all).len() == 2).await;
+    }
+    // Of a replica alone nothing is heard, since nobody would hear what is published there.
+    let said = trouble(&Node::begin(&replica, 4, |_| ())).await;
+    assert!(said.contains("is a replica"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
 async fn what_waits_is_published_before_a_node_ends() {
     let redis = PrivateRedis::start(&[]).unwrap();
     let (ending, other) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
@@ -57,8 +80,8 @@ async fn what_waits_is_published_before_a_node_ends() {
 async fn deployments_with_different_prefixes_do_not_hear_each_other() {
     let redis = PrivateRedis::start(&[]).unwrap();
     let (one, same) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
-    let other = Node::begin(&redis, 3, |config| config.prefix = "chat2".to_owned());
-    let its_peer = Node::begin(&redis, 4, |config| config.prefix = "chat2".to_owned());
+    let other = Node::begin(&redis, 3, |config| config.prefix = Prefix::parse("chat2").unwrap());
+    let its_peer = Node::begin(&redis, 4, |config| config.prefix = Prefix::parse("chat2").unwrap());
     for node in [&other, &its_peer] {
         assert!(node.fanout.wait_until_connected(PATIENCE).await);
     }
@@ -87,6 +110,26 @@ async fn a_counter_that_jumps_means_a_gap_in_its_shard_and_no_other() {
     say("chat:17", &danced(4));
     node.sink.until(|all| all[from..].iter().filter(|told| **told == gap).count() == 3).await;
     assert_eq!(node.sink.all()[from..], [gap.clone(), gap.clone(), gap]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn a_node_is_told_who_others_replaced_and_not_what_it_replaced_itself() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    let node = Node::start(&redis, 1).await;
+    let session = fixtures::session_id(1);
+    let say = |by: Uuid, n: u128| {
+        let (to, connection) = (node.id, Uuid::from_u128(n));
+        let said = format!(
+            r#"{{"v":1,"node":"{by}","kind":"replaced","to":"{to}","session":"{session}","connection":"{connection}"}}"#
+        );
+        redis.command(&["PUBLISH", "chat:nodes", &said]).unwrap();
+    };
+    say(node.id, 10);
+    say(Uuid::from_u128(99), 11);
+    let told = |n| Told::Replaced(session, ConnectionId::new(Uuid::from_u128(n)));
+    node.sink.until_told(0, told(11)).await;
+    assert!(!node.sink.all().contains(&told(10)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,6 +167,17 @@ async fn a_full_queue_loses_events_and_the_others_learn_in_which_shard() {
     }
     redis.thaw().unwrap();
     other.sink.until_told(from, Told::Missed(shard(1))).await;
+    // The queue is empty when what was published last has come: it may have been too full for what came before.
+    let mut last = 1_000;
+    eventually("the queue is empty", || {
+        let came = other.sink.events().contains(&event(1, last));
+        if !came {
+            last += 1;
+            publisher.notifier.publish(event(1, last));
+        }
+        came
+    })
+    .await;
     publisher.notifier.publish(event(2, 1));
     other.sink.until(|all| all[from..].contains(&Told::Event(event(2, 1)))).await;
     let told = other.sink.all();
@@ -134,7 +188,7 @@ async fn a_full_queue_loses_events_and_the_others_learn_in_which_shard() {
 
 #[test]
 fn without_a_runtime_nothing_is_connected() {
-    let config = RedisConfig::new("redis://127.0.0.1:1", Uuid::nil());
+    let config = RedisConfig::new(RedisUrl::parse("redis://127.0.0.1:1").unwrap(), Uuid::nil());
     let refused = RedisFanout::connect(config, Recorder::new() as Arc<dyn EventSink>);
     assert_eq!(refused.err(), Some(ConfigError::NoRuntime));
 }

@@ -1,8 +1,10 @@
 //! Nodes that share a Redis, each test with a server of its own.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod cluster;
 mod connections;
 mod fanout;
 mod outages;
 mod support;
 mod tickets;
+mod tls;

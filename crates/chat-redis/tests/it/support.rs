@@ -4,10 +4,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chat_domain::model::{ConnectionId, LiveEvent, SessionId, TypingEvent};
-use chat_domain::ports::{EventSink, Missed, Notifier};
-use chat_redis::{RedisConfig, RedisFanout};
-use chat_testkit::fixtures;
+use chat_domain::model::{ConnectionId, LiveEvent, SessionId, TICKET_LIFETIME, Ticket, TicketDigest, TypingEvent};
+use chat_domain::ports::{EventSink, Missed, Notifier, TicketStore};
+use chat_redis::{RedisConfig, RedisFanout, RedisUrl};
+use chat_testkit::{FewTickets, fixtures};
 use test_redis::PrivateRedis;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -109,8 +109,13 @@ pub(crate) struct Node {
 impl Node {
     /// Node `n`, which need not hear anything yet.
     pub(crate) fn begin(redis: &PrivateRedis, n: u128, change: impl FnOnce(&mut RedisConfig)) -> Self {
+        Self::begin_at(&redis.url(), n, change)
+    }
+
+    /// As `begin`, with any URL.
+    pub(crate) fn begin_at(url: &str, n: u128, change: impl FnOnce(&mut RedisConfig)) -> Self {
         let id = Uuid::from_u128(n);
-        let mut config = RedisConfig::new(redis.url(), id);
+        let mut config = RedisConfig::new(RedisUrl::parse(url).unwrap(), id);
         change(&mut config);
         let (sink, local) = (Recorder::new(), Arc::new(Local::default()));
         let fanout = RedisFanout::connect(config, Arc::clone(&sink) as Arc<dyn EventSink>).unwrap();
@@ -120,8 +125,13 @@ impl Node {
 
     /// Node `n`, which hears the others.
     pub(crate) async fn start(redis: &PrivateRedis, n: u128) -> Self {
+        Self::start_at(&redis.url(), n).await
+    }
+
+    /// As `start`, with any URL.
+    pub(crate) async fn start_at(url: &str, n: u128) -> Self {
         // Patient, so that a busy machine is no slow Redis.
-        let node = Self::begin(redis, n, |config| config.budget = PATIENCE);
+        let node = Self::begin_at(url, n, |config| config.budget = PATIENCE);
         assert!(node.fanout.wait_until_connected(PATIENCE).await);
         node
     }
@@ -143,12 +153,56 @@ pub(crate) fn event(session: u64, n: u64) -> LiveEvent {
         user_id: fixtures::alice().id,
         is_typing: true,
         at: fixtures::at(n),
+        by_node: false,
     })
 }
 
 /// The part of the sessions that this one is in.
 pub(crate) fn shard(session: u64) -> Missed {
     Missed::Shard { index: fixtures::session_id(session).shard(64), of: 64 }
+}
+
+/// Waits until Redis is known to be out of reach, and answers why.
+pub(crate) async fn trouble(node: &Node) -> String {
+    eventually("there is trouble", || node.fanout.trouble().is_some()).await;
+    node.fanout.trouble().unwrap()
+}
+
+/// The tickets of a node, which keeps few itself.
+pub(crate) fn tickets_of(node: &Node) -> Arc<dyn TicketStore> {
+    node.fanout.tickets(Arc::new(FewTickets::new()))
+}
+
+/// A ticket as it is given out.
+pub(crate) fn ticket() -> Ticket {
+    Ticket {
+        holder: fixtures::bob(),
+        session_id: fixtures::session_id(1),
+        token_expires_at: fixtures::at(600),
+        expires_at: fixtures::start().plus(TICKET_LIFETIME),
+    }
+}
+
+/// Waits until a ticket that one store gives out is taken from the other.
+#[track_caller]
+pub(crate) fn until_tickets_are_shared(
+    one: &Arc<dyn TicketStore>,
+    other: &Arc<dyn TicketStore>,
+) -> impl Future<Output = ()> {
+    let place = std::panic::Location::caller();
+    async move {
+        let shared = async {
+            for n in 0.. {
+                let digest = TicketDigest::of(&format!("shared {n}"));
+                let put = one.put(digest, ticket(), fixtures::start()).await.is_ok();
+                if put && matches!(other.take(digest, fixtures::start()).await, Ok(Some(_))) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        assert!(timeout(PATIENCE, shared).await.is_ok(), "{place}: no ticket is shared");
+    }
 }
 
 /// Waits for something outside of this process, by asking again.

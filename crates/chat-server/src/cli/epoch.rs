@@ -19,11 +19,13 @@ enum Task {
     /// Print the epoch; what happens without a word.
     Show,
     /// Begin a new epoch, after a backup has been restored and before the servers start: clients that saw more than the
-    /// backup holds then read their sessions anew instead of going on from positions that other changes have now.
+    /// backup holds then read their sessions anew instead of going on from positions that other changes have now. Servers
+    /// that run on PostgreSQL all the same notice it and end.
     Rotate,
 }
 
-/// Prints or changes the epoch. A change needs all servers to be stopped.
+/// Prints or changes the epoch. A change needs all servers to be stopped: on SQLite it is refused while one runs, on
+/// PostgreSQL those that run end by themselves.
 ///
 /// # Errors
 /// What the database fails with.
@@ -32,7 +34,8 @@ pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -
         Task::Show => Ok(writeln!(out, "{}", wire::epoch(config)?)?),
         Task::Rotate => {
             let _held = wire::hold_database(config)?;
-            Ok(writeln!(out, "the epoch is now {}; servers that run must be restarted", wire::rotate_epoch(config)?)?)
+            let epoch = wire::rotate_epoch(config)?;
+            Ok(writeln!(out, "the epoch is now {epoch}; servers that run on this database end within seconds")?)
         }
     }
 }

@@ -6,10 +6,10 @@ use std::net::TcpListener;
 use anyhow::Context;
 use chat_http::{Api, HttpSettings, Server};
 use tokio::runtime::Builder;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::admin::Admin;
+use crate::background::{Background, Failure};
 use crate::config::{Config, TokenKey};
 use crate::exclusive::Held;
 use crate::shutdown::{FAREWELL_LIMIT, REQUESTS_GRACE, REQUESTS_LIMIT, STORE_LIMIT, Signals};
@@ -23,7 +23,7 @@ const BACKGROUND_THREADS: usize = 2;
 /// Serves until a signal comes.
 ///
 /// # Errors
-/// What keeps the server from starting.
+/// What keeps the server from starting, or from going on.
 pub(super) fn run(config: &Config, out: &mut dyn Write) -> anyhow::Result<()> {
     telemetry::start(config)?;
     let runtime = Builder::new_multi_thread()
@@ -41,7 +41,7 @@ pub(super) fn run(config: &Config, out: &mut dyn Write) -> anyhow::Result<()> {
 /// A server that accepts requests, with what it stands on.
 struct Running {
     server: Server,
-    maintenance: JoinSet<()>,
+    background: Background,
     system: System,
     admin: Option<Admin>,
     /// Held until the store is closed.
@@ -50,7 +50,7 @@ struct Running {
 
 async fn serve(config: &Config, out: &mut dyn Write) -> anyhow::Result<()> {
     let mut signals = Signals::catch().context("cannot catch signals")?;
-    let running = tokio::select! {
+    let mut running = tokio::select! {
         running = start(config, out) => running?,
         // A start may take long, when it migrates much; a migration that is cut off leaves nothing behind.
         name = signals.next() => {
@@ -58,10 +58,14 @@ async fn serve(config: &Config, out: &mut dyn Write) -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    signals.wait().await;
+    let failure = running.until_end(&mut signals).await;
+    signals.limit_shutdown();
     running.stop().await;
     tracing::info!("stopped");
-    Ok(())
+    match failure {
+        Some(failure) => Err(failure.into()),
+        None => Ok(()),
+    }
 }
 
 async fn start(config: &Config, out: &mut dyn Write) -> anyhow::Result<Running> {
@@ -97,21 +101,36 @@ async fn start(config: &Config, out: &mut dyn Write) -> anyhow::Result<Running> 
         // It serves all the same, even where nobody reads its standard output.
         tracing::warn!("cannot print how to begin: {error:#}");
     }
-    let maintenance = maintenance::start(&system, admin.as_ref().map(Admin::metrics));
-    Ok(Running { server, maintenance, system, admin, _database: database })
+    let background = maintenance::start(&system, admin.as_ref().map(Admin::metrics));
+    Ok(Running { server, background, system, admin, _database: database })
 }
 
 impl Running {
+    /// Waits for a signal, or for a reason why the server cannot go on.
+    async fn until_end(&mut self, signals: &mut Signals) -> Option<Failure> {
+        tokio::select! {
+            name = signals.next() => {
+                tracing::info!(signal = name, "shutting down after {name}");
+                None
+            }
+            failure = self.background.failure() => {
+                // The error is told at the end, with the exit code.
+                tracing::warn!("shutting down: {failure}");
+                Some(failure)
+            }
+        }
+    }
+
     /// Ends everything in an order in which nothing that was accepted is lost.
     async fn stop(self) {
-        let Self { server, maintenance, system, admin, _database } = self;
+        let Self { server, background, system, admin, _database } = self;
         server.drain();
         system.end_streams();
         // The store is closed whether or not the server keeps to its limit.
         if timeout(REQUESTS_LIMIT + REQUESTS_GRACE, server.stop(REQUESTS_LIMIT)).await.is_err() {
             tracing::error!("requests were still open after {} s and could not be dropped", REQUESTS_LIMIT.as_secs());
         }
-        drop(maintenance);
+        drop(background);
         if let Ok(farewell) = timeout(STORE_LIMIT, system.close()).await {
             if timeout(FAREWELL_LIMIT, farewell.say()).await.is_err() {
                 tracing::warn!("the other servers could not be told in time that this one stops");
@@ -122,5 +141,28 @@ impl Running {
         if let Some(admin) = admin {
             admin.stop().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches};
+
+    use super::*;
+    use crate::config::Options;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_task_that_panics_ends_the_server() {
+        let home = tempfile::tempdir().unwrap();
+        let data_dir = home.path().to_str().unwrap();
+        let arguments = ["test", "--data-dir", data_dir, "--listen", "127.0.0.1:0", "--admin-listen", "off"];
+        let matches = Options::augment_args(Command::new("test")).get_matches_from(arguments);
+        let config = Config::load(Options::from_arg_matches(&matches).unwrap()).unwrap();
+        let mut signals = Signals::catch().unwrap();
+        let mut running = start(&config, &mut Vec::new()).await.unwrap();
+        running.background.spawn("task of the test", async { panic!("the test says so") });
+        let failure = timeout(STORE_LIMIT, running.until_end(&mut signals)).await.unwrap();
+        assert_eq!(failure, Some(Failure::Panicked("task of the test")));
+        running.stop().await;
     }
 }

@@ -4,7 +4,7 @@ mod environment;
 mod error;
 mod options;
 mod postgres_url;
-mod redis_url;
+mod redis;
 pub(crate) mod reference;
 pub(crate) mod units;
 mod values;
@@ -18,11 +18,12 @@ use chat_domain::model::{ConnectionLimits, Role};
 use chat_domain::service::Rules;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::wire::{PrivateAuthorities, RedisPrefix, RedisUrl};
+
 pub(crate) use environment::reject_unknown_variables;
 pub(crate) use error::ConfigError;
 pub(crate) use options::Options;
 pub(crate) use postgres_url::PostgresUrl;
-pub(crate) use redis_url::RedisUrl;
 pub(crate) use values::{AdminListen, AttachmentsUrl, DatabaseUrl, LogFilter, LogFormat, Switch};
 
 /// The shortest secret for HS256: as long as the hash (RFC 7518, 3.2).
@@ -48,7 +49,10 @@ pub(crate) struct Config {
     pub(crate) migrate: Switch,
     pub(crate) attachments_url: AttachmentsUrl,
     pub(crate) redis_url: Option<RedisUrl>,
-    pub(crate) redis_prefix: String,
+    pub(crate) redis_ca_file: Option<PathBuf>,
+    /// What the file holds.
+    pub(crate) redis_authorities: PrivateAuthorities,
+    pub(crate) redis_prefix: RedisPrefix,
     pub(crate) max_files: u16,
     pub(crate) max_file_size: u64,
     pub(crate) max_message_size: u64,
@@ -109,15 +113,8 @@ impl Config {
                  PostgreSQL with --database-url",
             ));
         }
-        let redis_url = options.redis_url.as_deref().map(RedisUrl::parse).transpose();
-        let redis_url = redis_url.map_err(|problem| ConfigError::new("redis_url", problem))?;
-        if redis_url.is_some() && matches!(database_url, DatabaseUrl::Sqlite(_)) {
-            return Err(ConfigError::new(
-                "redis_url",
-                "joins several servers on one PostgreSQL database, and an SQLite file has one server; leave the option \
-                 out, or choose PostgreSQL with --database-url",
-            ));
-        }
+        let redis_url = redis::url(options.redis_url.as_deref(), &database_url)?;
+        let redis_authorities = redis::authorities(options.redis_ca_file.as_deref(), redis_url.as_ref())?;
         Ok(Self {
             listen: options.listen,
             admin_listen: options.admin_listen,
@@ -136,6 +133,8 @@ impl Config {
             migrate: options.migrate,
             attachments_url,
             redis_url,
+            redis_ca_file: options.redis_ca_file,
+            redis_authorities,
             redis_prefix: options.redis_prefix,
             max_files: options.max_files,
             max_file_size: options.max_file_size,
@@ -204,6 +203,8 @@ impl Config {
             migrate,
             attachments_url,
             redis_url,
+            redis_ca_file,
+            redis_authorities: _,
             redis_prefix,
             max_files,
             max_file_size,
@@ -240,7 +241,8 @@ impl Config {
             ("migrate", migrate.to_string()),
             ("attachments_url", attachments_url.to_string()),
             ("redis_url", or_unset(redis_url.as_ref().map(ToString::to_string))),
-            ("redis_prefix", redis_prefix.clone()),
+            ("redis_ca_file", or_unset(redis_ca_file.as_ref().map(|path| path.display().to_string()))),
+            ("redis_prefix", redis_prefix.to_string()),
             ("max_files", max_files.to_string()),
             ("max_file_size", units::show_size(*max_file_size)),
             ("max_message_size", units::show_size(*max_message_size)),

@@ -10,6 +10,8 @@ use chat_domain::model::Role;
 use clap::Args;
 use secrecy::SecretString;
 
+use crate::wire::RedisPrefix;
+
 use super::units;
 use super::values::{self, AdminListen, AttachmentsUrl, LogFilter, LogFormat, Switch};
 
@@ -105,17 +107,22 @@ pub(crate) struct Options {
     #[arg(value_parser = values::attachments_url, global = true, help_heading = "Data")]
     pub(crate) attachments_url: Option<AttachmentsUrl>,
 
-    /// The Redis server through which several servers on one PostgreSQL database tell each other at once what happens,
-    /// such as `redis://:secret@redis.example.com:6379/0`. Prefer the variable where it holds a password.
+    /// The Redis through which several servers on one PostgreSQL database tell each other at once what happens, such as
+    /// `redis://:secret@redis.example.com:6379/0`; `rediss://` for TLS. Several hosts, separated by commas, are members
+    /// of one cluster, or a primary and its replicas. Prefer the variable where it holds a password.
     #[arg(long, env = "CHAT_REDIS_URL", value_name = "URL", hide_env_values = true)]
     #[arg(global = true, help_heading = "Several servers")]
     pub(crate) redis_url: Option<String>,
 
+    /// A file of certificates (PEM) of private authorities. With `rediss://` they are believed besides the system's.
+    #[arg(long, env = "CHAT_REDIS_CA_FILE", value_name = "PATH", global = true, help_heading = "Several servers")]
+    pub(crate) redis_ca_file: Option<PathBuf>,
+
     /// What the names of channels and keys in Redis begin with. Servers of different databases on one Redis need
     /// different ones.
     #[arg(long, env = "CHAT_REDIS_PREFIX", value_name = "NAME", default_value = "chat")]
-    #[arg(value_parser = values::redis_prefix, global = true, help_heading = "Several servers")]
-    pub(crate) redis_prefix: String,
+    #[arg(value_parser = RedisPrefix::parse, global = true, help_heading = "Several servers")]
+    pub(crate) redis_prefix: RedisPrefix,
 
     /// The most files a message may have.
     #[arg(long, env = "CHAT_MAX_FILES", value_name = "NUMBER", default_value = "10")]
@@ -175,7 +182,7 @@ pub(crate) struct Options {
 }
 
 /// The defaults that are worked out when the server starts, in words. Options that are simply unset say so here.
-pub(crate) const DERIVED_DEFAULTS: [(&str, &str); 13] = [
+pub(crate) const DERIVED_DEFAULTS: [(&str, &str); 14] = [
     ("public_url", "taken from each request"),
     ("cors_origins", "none"),
     ("workers", "one for each core"),
@@ -184,6 +191,7 @@ pub(crate) const DERIVED_DEFAULTS: [(&str, &str); 13] = [
     ("database_writers", "SQLite: 1; PostgreSQL: 1 for every 4 cores, at least 1"),
     ("attachments_url", "file://<data dir>/attachments"),
     ("redis_url", "unset: live events stay within this server"),
+    ("redis_ca_file", "the system's authorities alone"),
     ("jwt_secret", "unset, which means development mode"),
     ("jwt_issuer", "unset, not checked"),
     ("jwt_audience", "unset, not checked"),

@@ -89,15 +89,6 @@ fn local_path(text: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(text))
 }
 
-/// Reads what names in Redis begin with.
-pub(crate) fn redis_prefix(text: &str) -> Result<String, String> {
-    let fits = (1..=64).contains(&text.len());
-    if !fits || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
-        return Err("must have 1 to 64 letters, digits, hyphens, dots or underscores, such as chat".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
 /// Reads the address to listen on.
 pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse()

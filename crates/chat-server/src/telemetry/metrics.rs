@@ -100,6 +100,11 @@ pub(crate) const GROUPS: &[Group] = &[
                 "Watched sessions that were compared with the database.",
             ),
             counter("chat_repair_sessions_repaired_total", &[], "Those among them that had missed something."),
+            counter(
+                "chat_repair_failures_total",
+                &[],
+                "Comparisons that failed or took longer than 5 s; each is tried again.",
+            ),
         ],
     },
     Group {

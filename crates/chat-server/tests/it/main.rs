@@ -13,6 +13,7 @@ mod agents;
 mod binding;
 mod check_config;
 mod crash;
+mod epoch;
 mod faults;
 mod first_conversation;
 mod first_start;

@@ -10,7 +10,7 @@ use serde_json::json;
 use test_postgres::TestDatabase;
 use test_redis::PrivateRedis;
 
-use crate::support::{Finished, Person, TestServer, chat_server, run};
+use crate::support::{ExtendedSocket, Finished, Person, TestServer, chat_server, run};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -148,4 +148,32 @@ fn a_database_that_is_away_is_named_without_its_password() {
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(refused.stderr.contains(&format!("127.0.0.1:{port}")), "{}", refused.stderr);
     assert!(!refused.stderr.contains("canary") && !refused.stdout.contains("canary"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn a_server_that_runs_across_a_new_epoch_says_so_and_ends() {
+    let database = TestDatabase::empty();
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let server = node(&database, home, "first").await;
+    let alice = person(home, &server, "alice", "user");
+    let session = alice.open_session("restored").await;
+    let mut socket = ExtendedSocket::open(server.addr, &alice.token, &session, "").await.unwrap();
+    let before = socket.hello.epoch.clone();
+
+    let rotated = run(chat_server(home).env("CHAT_DATABASE_URL", database.url()).args(["epoch", "rotate"]));
+    assert_eq!(rotated.code, 0, "{}", rotated.stderr);
+    assert_eq!(socket.next_or_end().await.unwrap_err(), Some(1001));
+    socket.finish().await;
+    let (status, log) = server.ended().await;
+    assert_eq!(status.code(), Some(1), "{log:#?}");
+    let error = log.iter().find(|line| line.contains("ERROR")).unwrap();
+    assert!(error.contains(&before) && error.contains("start it again"), "{error}");
+
+    let server = node(&database, home, "first").await;
+    let query = format!("?since=1&epoch={before}");
+    let socket = ExtendedSocket::open(server.addr, &alice.token, &session, &query).await.unwrap();
+    assert!(rotated.stdout.contains(&socket.hello.epoch), "{} {:?}", rotated.stdout, socket.hello);
+    assert_eq!((socket.hello.resumed, socket.hello.reason.as_deref()), (false, Some("epoch")));
 }

@@ -13,6 +13,7 @@
 pub mod agent_directory;
 pub mod attachment_store;
 mod checks;
+pub mod connection_registry;
 pub mod event_log;
 pub mod message_repository;
 pub mod nodes;
@@ -21,6 +22,7 @@ pub mod receipts;
 pub mod session_list;
 pub mod session_repository;
 pub mod stats_reader;
+pub mod ticket_store;
 
 use std::any::Any;
 use std::future::Future;

@@ -1,22 +1,23 @@
-//! A registry of connections that lets everyone in and remembers who is there. It replaces nobody: the registries that
-//! ship have that to do, and a contract of their own.
+//! Open connections in memory.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::error::LimitReached;
-use chat_domain::model::{Connection, ConnectionLimits};
-use chat_domain::ports::ConnectionRegistry;
+use chat_domain::model::{Connection, ConnectionId, ConnectionLimits};
+use chat_domain::ports::{ConnectionRegistry, EventSink};
 
-/// Lets in as many connections of a person as `per_user` says.
-#[derive(Debug, Default)]
-pub struct OpenDoor(Mutex<Vec<Connection>>);
+/// A list of everyone who is there.
+pub struct MemoryConnections {
+    there: Mutex<Vec<Connection>>,
+    sink: Arc<dyn EventSink>,
+}
 
-impl OpenDoor {
-    /// A registry that nobody has entered.
-    pub fn new() -> Self {
-        Self::default()
+impl MemoryConnections {
+    /// A registry that nobody has entered, which tells `sink` who is replaced.
+    pub fn new(sink: Arc<dyn EventSink>) -> Self {
+        Self { there: Mutex::default(), sink }
     }
 
     /// Who is there, in the order in which they came.
@@ -25,18 +26,28 @@ impl OpenDoor {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.there.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
-impl ConnectionRegistry for OpenDoor {
+impl ConnectionRegistry for MemoryConnections {
     async fn enter(&self, connection: &Connection, limits: ConnectionLimits) -> Result<()> {
         let mut there = self.lock();
-        if there.iter().filter(|other| other.user_id == connection.user_id).count() >= limits.per_user {
+        let theirs: Vec<_> = there.iter().filter(|other| other.user_id == connection.user_id).collect();
+        let here = theirs.iter().filter(|other| other.session_id == connection.session_id);
+        let mut replaced: Vec<ConnectionId> = here.map(|other| other.id).collect();
+        replaced.sort();
+        replaced.truncate((replaced.len() + 1).saturating_sub(limits.per_session));
+        if theirs.len() - replaced.len() >= limits.per_user {
             return Err(LimitReached::Connections { limit: limits.per_user }.into());
         }
+        there.retain(|other| !replaced.contains(&other.id));
         there.push(connection.clone());
+        drop(there);
+        for id in replaced {
+            self.sink.replaced(connection.session_id, id);
+        }
         Ok(())
     }
 

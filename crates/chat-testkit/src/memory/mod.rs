@@ -22,8 +22,8 @@ use chat_domain::model::{
 };
 use chat_domain::ports::Notifier;
 use chat_domain::{ChatError, Result};
-pub use connection_registry::OpenDoor;
-pub use ticket_store::MemoryTickets;
+pub use connection_registry::MemoryConnections;
+pub use ticket_store::FewTickets;
 
 /// The only history that a store in memory has.
 const EPOCH: &str = "in-memory";

@@ -4,30 +4,50 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use chat_domain::model::{Ticket, TicketDigest, Timestamp};
+use chat_domain::model::{MAX_TICKETS_OF_A_PERSON, Ticket, TicketDigest, Timestamp};
 use chat_domain::ports::TicketStore;
 use chat_domain::{ChatError, Result};
 
-/// The most tickets that are kept at a time, expired ones included.
+/// The most tickets that are kept at a time.
 const CAPACITY: usize = 1_000;
 
-/// Keeps a thousand tickets.
-#[derive(Debug, Default)]
-pub struct MemoryTickets(Mutex<HashMap<TicketDigest, Ticket>>);
+/// Keeps few tickets, and looks at all of them each time.
+#[derive(Debug)]
+pub struct FewTickets {
+    capacity: usize,
+    tickets: Mutex<HashMap<TicketDigest, Ticket>>,
+}
 
-impl MemoryTickets {
-    /// A store without tickets.
+impl FewTickets {
+    /// A store of a thousand tickets.
     pub fn new() -> Self {
-        Self::default()
+        Self::with_capacity(CAPACITY)
+    }
+
+    /// A store of that many tickets.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { capacity, tickets: Mutex::default() }
+    }
+}
+
+impl Default for FewTickets {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 #[async_trait]
-impl TicketStore for MemoryTickets {
+impl TicketStore for FewTickets {
     async fn put(&self, digest: TicketDigest, ticket: Ticket, now: Timestamp) -> Result<()> {
-        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
         tickets.retain(|_, ticket| ticket.expires_at > now);
-        if tickets.len() >= CAPACITY {
+        let theirs = tickets.iter().filter(|(_, other)| other.holder.id == ticket.holder.id);
+        if theirs.clone().count() >= MAX_TICKETS_OF_A_PERSON {
+            let first = theirs.min_by_key(|(digest, other)| (other.expires_at, *digest.as_bytes()));
+            let first = *first.expect("they have some").0;
+            tickets.remove(&first);
+        }
+        if tickets.len() >= self.capacity {
             return Err(ChatError::unavailable("too many tickets wait to be used"));
         }
         tickets.insert(digest, ticket);
@@ -35,7 +55,7 @@ impl TicketStore for MemoryTickets {
     }
 
     async fn take(&self, digest: TicketDigest, now: Timestamp) -> Result<Option<Ticket>> {
-        let ticket = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest);
+        let ticket = self.tickets.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest);
         Ok(ticket.filter(|ticket| ticket.expires_at > now))
     }
 }

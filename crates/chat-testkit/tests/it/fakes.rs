@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use chat_domain::ChatError;
-use chat_domain::error::LimitReached;
-use chat_domain::model::{Connection, ConnectionId, ConnectionLimits, Ticket, TicketDigest};
-use chat_domain::ports::{Clock, ConnectionRegistry, IdGenerator, TicketStore};
-use chat_testkit::{FixedClock, MemoryTickets, OpenDoor, SequentialIds, fixtures, source};
+use chat_domain::ports::{Clock, IdGenerator};
+use chat_testkit::{FixedClock, SequentialIds, fixtures, source};
 
 #[test]
 fn time_stands_still_until_it_is_moved() {
@@ -49,50 +47,4 @@ async fn a_failing_source_gives_its_bytes_first() {
     assert!(matches!(source.next_chunk().await, Err(ChatError::Unavailable { .. })));
     let whole = source::read_to_end(source::from_chunks(["a", "", "bc"])).await.unwrap();
     assert_eq!(whole, "abc");
-}
-
-#[tokio::test]
-async fn the_open_door_counts_the_connections_of_each_person() {
-    let (door, ids) = (OpenDoor::new(), SequentialIds::new());
-    let limits = ConnectionLimits { per_session: 1, per_user: 2 };
-    let connection = |who: &chat_domain::model::Principal| Connection {
-        id: ConnectionId::new(ids.next_id()),
-        session_id: fixtures::session_id(1),
-        user_id: who.id.clone(),
-    };
-    let [first, second, third] = [0; 3].map(|_| connection(&fixtures::alice()));
-    door.enter(&first, limits).await.unwrap();
-    door.enter(&second, limits).await.unwrap();
-    let refused = door.enter(&third, limits).await;
-    let limit = LimitReached::Connections { limit: 2 };
-    assert!(matches!(refused, Err(ChatError::LimitReached(reached)) if reached == limit));
-    door.enter(&connection(&fixtures::bob()), limits).await.unwrap();
-    door.leave(&first);
-    door.leave(&first);
-    door.enter(&third, limits).await.unwrap();
-    let alices = door.connections().into_iter().filter(|connection| connection.user_id == fixtures::alice().id);
-    assert_eq!(alices.collect::<Vec<_>>(), [second, third]);
-}
-
-#[tokio::test]
-async fn a_ticket_in_memory_is_taken_once_and_until_it_expires() {
-    let tickets = MemoryTickets::new();
-    let ticket = Ticket {
-        holder: fixtures::alice(),
-        session_id: fixtures::session_id(1),
-        token_expires_at: fixtures::at(60),
-        expires_at: fixtures::at(30),
-    };
-    let digest = TicketDigest::of("a ticket");
-    for (at, taken) in [(29, Some(ticket.clone())), (30, None)] {
-        tickets.put(digest, ticket.clone(), fixtures::at(0)).await.unwrap();
-        assert_eq!(tickets.take(digest, fixtures::at(at)).await.unwrap(), taken);
-        assert_eq!(tickets.take(digest, fixtures::at(0)).await.unwrap(), None);
-    }
-    for n in 0..1_000 {
-        tickets.put(TicketDigest::of(&n.to_string()), ticket.clone(), fixtures::at(0)).await.unwrap();
-    }
-    let full = tickets.put(digest, ticket.clone(), fixtures::at(0)).await;
-    assert!(matches!(full, Err(ChatError::Unavailable { .. })));
-    tickets.put(digest, ticket, fixtures::at(30)).await.unwrap();
 }

@@ -1,6 +1,10 @@
 //! The in-memory stores pass the suites that every adapter passes, and the suites find stores that are broken.
 
+#![expect(clippy::unwrap_used, reason = "a test that meets something unexpected stops there")]
+
 mod fakes;
 mod memory;
 mod mutants;
+mod registry_mutants;
 mod support;
+mod ticket_mutants;

@@ -9,3 +9,11 @@ mod attachment_store {
 mod nodes {
     chat_testkit::nodes_contract!(crate::support::make_nodes);
 }
+
+mod ticket_store {
+    chat_testkit::ticket_store_contract!(crate::support::make_tickets);
+}
+
+mod connection_registry {
+    chat_testkit::connection_registry_contract!(crate::support::make_registry);
+}

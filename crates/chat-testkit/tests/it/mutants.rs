@@ -1,7 +1,6 @@
 //! The suites notice stores that are broken: each mutant breaks one promise and fails a case about that promise,
 //! which the store without the fault passes.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,11 +15,11 @@ use chat_domain::ports::{
     Appended, AttachmentRecord, EventLog, MessageRepository, Notifier, Opened, SessionRepository,
 };
 use chat_testkit::contract::{
-    StoreUnderTest, event_log, message_repository, read_up_to, receipts, run, session_list, session_repository,
+    StoreUnderTest, event_log, message_repository, read_up_to, receipts, session_list, session_repository,
 };
 use chat_testkit::{MemoryStore, RecordingNotifier};
 
-use crate::support::make_store;
+use crate::support::{make_store, notices};
 
 /// Passes on only some of the events, or some of them twice.
 struct FaultyNotifier {
@@ -204,30 +203,7 @@ async fn forgetful_store() -> StoreUnderTest {
     StoreUnderTest { events, ..store }
 }
 
-/// Whether the case fails on the store, told from a thread of its own because a case fails by panicking.
-fn fails<Make, Made, Case, Cased>(make: Make, case: Case) -> bool
-where
-    Make: FnOnce() -> Made + Send + 'static,
-    Made: Future<Output = StoreUnderTest>,
-    Case: FnOnce(StoreUnderTest) -> Cased + Send + 'static,
-    Cased: Future<Output = ()>,
-{
-    std::thread::spawn(move || run(async { case(make().await).await })).join().is_err()
-}
-
-macro_rules! notices {
-    ($test:ident: $mutant:expr => $($module:ident::$case:ident),+ $(,)?) => {
-        #[test]
-        fn $test() {
-            $(
-                assert!(fails(|| $mutant, $module::cases::$case), "the mutant passes {}", stringify!($case));
-                assert!(!fails(make_store, $module::cases::$case), "the store fails {}", stringify!($case));
-            )+
-        }
-    };
-}
-
-notices! { a_lost_event_is_noticed: async { store_that_publishes(0) } =>
+notices! { a_lost_event_is_noticed: async { store_that_publishes(0) }, unlike make_store =>
     event_log::the_log_replays_what_was_published,
     message_repository::concurrent_messages_take_positions_without_gap,
     message_repository::a_message_whose_sender_went_away_is_published_all_the_same,
@@ -236,42 +212,42 @@ notices! { a_lost_event_is_noticed: async { store_that_publishes(0) } =>
     read_up_to::a_reading_up_to_whose_reader_went_away_is_published_all_the_same,
 }
 
-notices! { a_repeated_event_is_noticed: async { store_that_publishes(2) } =>
+notices! { a_repeated_event_is_noticed: async { store_that_publishes(2) }, unlike make_store =>
     event_log::the_log_replays_what_was_published,
     session_repository::concurrent_changes_are_published_once_and_in_order,
 }
 
-notices! { a_forgotten_key_is_noticed: careless_store() =>
+notices! { a_forgotten_key_is_noticed: careless_store(), unlike make_store =>
     session_repository::concurrent_repetitions_of_a_key_open_one_session,
     message_repository::concurrent_repetitions_of_a_key_append_one_message,
     message_repository::a_message_whose_sender_went_away_is_published_all_the_same,
 }
 
-notices! { a_second_winner_is_noticed: careless_store() =>
+notices! { a_second_winner_is_noticed: careless_store(), unlike make_store =>
     session_repository::of_concurrent_assignments_one_wins,
     session_repository::of_concurrent_closings_one_wins,
 }
 
-notices! { a_wrong_total_is_noticed: careless_store() =>
+notices! { a_wrong_total_is_noticed: careless_store(), unlike make_store =>
     session_list::pages_divide_the_list,
     session_list::a_far_away_page_is_empty_and_knows_the_total,
     session_list::every_list_is_right_after_any_history,
 }
 
-notices! { a_careless_receipt_is_noticed: careless_store() =>
+notices! { a_careless_receipt_is_noticed: careless_store(), unlike make_store =>
     receipts::an_id_that_is_no_message_of_the_session_is_named_and_nothing_changes,
     receipts::delivery_to_an_onlooker_is_ignored,
     receipts::delivery_goes_up_to_its_position,
 }
 
-notices! { a_careless_reading_up_to_is_noticed: careless_store() =>
+notices! { a_careless_reading_up_to_is_noticed: careless_store(), unlike make_store =>
     read_up_to::reading_up_to_in_an_unknown_session_is_not_found_whoever_asks,
     read_up_to::a_missing_right_to_read_up_to_is_refused_and_nothing_changes,
     read_up_to::reading_up_to_beyond_the_end_says_nothing_of_later_messages,
     read_up_to::a_long_absence_is_read_in_receipts_of_a_bounded_size,
 }
 
-notices! { a_log_that_forgets_is_noticed: forgetful_store() =>
+notices! { a_log_that_forgets_is_noticed: forgetful_store(), unlike make_store =>
     event_log::the_heads_are_those_of_the_sessions_that_exist,
     event_log::a_session_that_is_named_twice_has_one_head,
     event_log::a_message_has_its_authors_key_and_nothing_else_has_one,
@@ -279,6 +255,6 @@ notices! { a_log_that_forgets_is_noticed: forgetful_store() =>
     event_log::the_epoch_stays_whatever_happens_in_the_sessions,
 }
 
-notices! { an_orphan_that_is_none_is_noticed: careless_store() =>
+notices! { an_orphan_that_is_none_is_noticed: careless_store(), unlike make_store =>
     message_repository::attachments_that_no_message_refers_to_are_told_apart,
 }

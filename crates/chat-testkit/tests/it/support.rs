@@ -1,10 +1,16 @@
-//! The in-memory stores as the suites want them.
+//! The in-memory stores as the suites want them, and what finds out whether a suite notices a fault.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
+use chat_testkit::contract::connection_registry::{Registries, RegistryNode};
 use chat_testkit::contract::nodes::Nodes;
-use chat_testkit::contract::{AttachmentStoreUnderTest, StoreUnderTest};
-use chat_testkit::{FixedClock, MemoryAttachmentStore, MemoryStore, RecordingNotifier};
+use chat_testkit::contract::ticket_store::TicketStores;
+use chat_testkit::contract::{AttachmentStoreUnderTest, StoreUnderTest, run};
+use chat_testkit::{
+    FewTickets, FixedClock, MemoryAttachmentStore, MemoryConnections, MemoryStore, RecordingNotifier, Replacements,
+};
 
 pub(crate) async fn make_store() -> StoreUnderTest {
     let notifier = Arc::new(RecordingNotifier::new());
@@ -29,3 +35,39 @@ pub(crate) async fn make_attachment_store() -> AttachmentStoreUnderTest {
     let clock = Arc::new(FixedClock::new());
     AttachmentStoreUnderTest { store: MemoryAttachmentStore::new(clock), guard: Box::new(()) }
 }
+
+pub(crate) async fn make_tickets() -> TicketStores {
+    TicketStores::new(vec![Arc::new(FewTickets::with_capacity(300))], Box::new(()))
+}
+
+pub(crate) async fn make_registry() -> Registries {
+    let ended = Arc::new(Replacements::new());
+    let registry = Arc::new(MemoryConnections::new(Arc::clone(&ended) as _));
+    Registries::new(vec![RegistryNode { registry, ended }], Duration::ZERO, Box::new(()))
+}
+
+/// Whether the case fails on the subject, told from a thread of its own because a case fails by panicking.
+pub(crate) fn fails<Make, Made, Subject, Case, Cased>(make: Make, case: Case) -> bool
+where
+    Make: FnOnce() -> Made + Send + 'static,
+    Made: Future<Output = Subject>,
+    Case: FnOnce(Subject) -> Cased + Send + 'static,
+    Cased: Future<Output = ()>,
+{
+    std::thread::spawn(move || run(async { case(make().await).await })).join().is_err()
+}
+
+/// A test that the mutant, which a future makes, fails the cases, and that what the `async fn` makes passes them.
+macro_rules! notices {
+    ($test:ident: $mutant:expr, unlike $sound:path => $($module:ident::$case:ident),+ $(,)?) => {
+        #[test]
+        fn $test() {
+            use crate::support::fails;
+            $(
+                assert!(fails(|| $mutant, $module::cases::$case), "the mutant passes {}", stringify!($case));
+                assert!(!fails($sound, $module::cases::$case), "the sound one fails {}", stringify!($case));
+            )+
+        }
+    };
+}
+pub(crate) use notices;

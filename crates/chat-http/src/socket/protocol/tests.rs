@@ -52,7 +52,13 @@ fn receipt(status: ReceiptStatus) -> LiveEvent {
 }
 
 fn typing() -> LiveEvent {
-    LiveEvent::Typing(TypingEvent { session_id: session_id(1), user_id: bob().id, is_typing: true, at: at(1) })
+    LiveEvent::Typing(TypingEvent {
+        session_id: session_id(1),
+        user_id: bob().id,
+        is_typing: true,
+        at: at(1),
+        by_node: false,
+    })
 }
 
 /// An event of every kind.

@@ -106,3 +106,30 @@ async fn everything_that_happens_through_one_of_three_servers_is_heard_on_all() 
     Person::json(alice.put(&format!("{url}/close"), &json!({})).await, 200).await;
     assert_eq!(room.all_hear_next("session_update").await["status"], "closed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres and Redis: cargo xtask test"]
+async fn typing_ends_when_the_typists_last_socket_on_any_server_goes_or_its_server_leaves() {
+    let mut cluster = Cluster::with_redis(3).await;
+    let addresses: Vec<_> = cluster.addresses().iter().map(|address| *address.borrow()).collect();
+    let (alice, bob) = (cluster.alice(), cluster.bob());
+    let session = cluster.open_sessions(1).await.remove(0);
+    let mut sockets = Vec::new();
+    for (person, address) in [&bob, &bob, &alice].into_iter().zip(&addresses) {
+        sockets.push(ExtendedSocket::open(*address, &person.token, &session, "").await.unwrap());
+    }
+    let [first, mut second, listener] = <[_; 3]>::try_from(sockets).ok().unwrap();
+    let mut room = Room { sockets: vec![listener], seq: 0 };
+
+    second.send("typing", json!({ "isTyping": true })).await;
+    assert_eq!(room.all_hear(&[0], "typing").await["data"]["isTyping"], true);
+    first.finish().await;
+    for is_typing in [false, true] {
+        let typing = room.all_hear(&[0], "typing").await;
+        assert_eq!(typing["data"]["isTyping"], is_typing, "the second server knows better than the first");
+    }
+    let leaving = cluster.terminate(1);
+    assert_eq!(room.all_hear(&[0], "typing").await["data"]["isTyping"], false);
+    second.finish().await;
+    assert!(leaving.ended().await.0.success());
+}

@@ -1,0 +1,183 @@
+//! The suite of connections notices registries that are broken.
+
+use std::cmp::Reverse;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chat_domain::Result;
+use chat_domain::error::LimitReached;
+use chat_domain::model::{Connection, ConnectionLimits};
+use chat_domain::ports::{ConnectionRegistry, EventSink};
+use chat_testkit::Replacements;
+use chat_testkit::contract::connection_registry::{self, Registries, RegistryNode};
+
+use crate::support::{make_registry, notices};
+
+/// What is wrong with a registry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// Replaces the newest.
+    TheNewest,
+    /// Replaces the newcomer when it has the least id.
+    TheNewcomer,
+    /// Replaces the oldest of the person, in whatever session.
+    AnySession,
+    /// Replaces one more than it has to.
+    TwoAtOnce,
+    /// Takes everyone for the same person.
+    CountsTogether,
+    /// Refuses also the one that replaces.
+    RefusesTheReplacing,
+    /// Replaces first, and then refuses.
+    ReplacesTheRefused,
+    /// Keeps a place for the one that was replaced until it leaves.
+    KeepsThePlace,
+    /// Frees a place with whoever leaves.
+    AnyoneLeaves,
+    /// Frees no place.
+    NobodyLeaves,
+    /// Looks, lets others look, and then enters.
+    Races,
+    /// Tells nobody.
+    Silent,
+}
+
+struct Faulty {
+    fault: Fault,
+    there: Mutex<Vec<Connection>>,
+    sink: Arc<dyn EventSink>,
+}
+
+fn faulty(fault: Fault) -> Registries {
+    let ended = Arc::new(Replacements::new());
+    let registry = Arc::new(Faulty { fault, there: Mutex::default(), sink: Arc::clone(&ended) as _ });
+    Registries::new(vec![RegistryNode { registry, ended }], Duration::ZERO, Box::new(()))
+}
+
+impl Faulty {
+    /// Who gives way to the newcomer, and how many places are taken besides.
+    fn decide(&self, newcomer: &Connection, limits: ConnectionLimits) -> (Vec<Connection>, usize) {
+        let there = self.there.lock().unwrap();
+        let same = |other: &&Connection| self.fault == Fault::CountsTogether || other.user_id == newcomer.user_id;
+        let theirs: Vec<Connection> = there.iter().filter(same).cloned().collect();
+        let in_session = |other: &&Connection| other.session_id == newcomer.session_id;
+        let here = theirs.iter().filter(in_session).count();
+        let surplus = (here + 1).saturating_sub(limits.per_session);
+        let candidates = theirs.iter().filter(|other| self.fault == Fault::AnySession || in_session(other));
+        let mut candidates: Vec<Connection> = candidates.cloned().collect();
+        if self.fault == Fault::TheNewcomer {
+            candidates.push(newcomer.clone());
+        }
+        candidates.sort_by_key(|other| other.id);
+        if self.fault == Fault::TheNewest {
+            candidates.sort_by_key(|other| Reverse(other.id));
+        }
+        candidates.truncate(if self.fault == Fault::TwoAtOnce { surplus * 2 } else { surplus });
+        let freed = if self.fault == Fault::RefusesTheReplacing { 0 } else { candidates.len() };
+        let taken = theirs.len().saturating_sub(freed);
+        (candidates, taken)
+    }
+
+    fn carry_out(&self, newcomer: &Connection, replaced: &[Connection]) {
+        let mut there = self.there.lock().unwrap();
+        there.push(newcomer.clone());
+        if self.fault != Fault::KeepsThePlace {
+            there.retain(|other| !replaced.contains(other));
+        }
+    }
+
+    fn tell(&self, replaced: &[Connection]) {
+        for other in replaced {
+            // The probes of the suite must come through, or it would wait and not see.
+            if self.fault != Fault::Silent || other.user_id.as_str().starts_with("probe") {
+                self.sink.replaced(other.session_id, other.id);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ConnectionRegistry for Faulty {
+    async fn enter(&self, connection: &Connection, limits: ConnectionLimits) -> Result<()> {
+        let is_probe = connection.user_id.as_str().starts_with("probe");
+        let (replaced, taken) = self.decide(connection, limits);
+        if self.fault == Fault::Races {
+            tokio::task::yield_now().await;
+        }
+        if taken >= limits.per_user && !is_probe {
+            if self.fault == Fault::ReplacesTheRefused {
+                let oldest: Vec<Connection> = self.there.lock().unwrap().iter().take(1).cloned().collect();
+                self.there.lock().unwrap().retain(|other| !oldest.contains(other));
+                self.tell(&oldest);
+            }
+            return Err(LimitReached::Connections { limit: limits.per_user }.into());
+        }
+        self.carry_out(connection, &replaced);
+        self.tell(&replaced);
+        Ok(())
+    }
+
+    fn leave(&self, connection: &Connection) {
+        let mut there = self.there.lock().unwrap();
+        match self.fault {
+            Fault::NobodyLeaves => {}
+            Fault::AnyoneLeaves => {
+                there.retain(|other| other.user_id != connection.user_id);
+            }
+            _ => there.retain(|other| other.id != connection.id),
+        }
+    }
+}
+
+notices! { a_registry_that_replaces_the_newest_is_noticed: async { faulty(Fault::TheNewest) }, unlike make_registry =>
+    connection_registry::one_too_many_in_a_session_replaces_its_oldest_and_only_that,
+    connection_registry::one_that_replaces_is_let_in_although_every_place_is_taken,
+}
+
+notices! { a_registry_that_replaces_the_newcomer_is_noticed: async { faulty(Fault::TheNewcomer) }, unlike make_registry =>
+    connection_registry::the_one_that_enters_stays_whatever_its_id,
+}
+
+notices! { a_registry_that_replaces_over_sessions_is_noticed: async { faulty(Fault::AnySession) }, unlike make_registry =>
+    connection_registry::one_too_many_in_a_session_replaces_its_oldest_and_only_that,
+}
+
+notices! { a_registry_that_replaces_too_many_is_noticed: async { faulty(Fault::TwoAtOnce) }, unlike make_registry =>
+    connection_registry::one_too_many_in_a_session_replaces_its_oldest_and_only_that,
+    connection_registry::concurrent_entries_in_a_session_replace_exactly_the_surplus,
+}
+
+notices! { a_registry_that_counts_people_together_is_noticed: async { faulty(Fault::CountsTogether) }, unlike make_registry =>
+    connection_registry::people_take_no_places_of_each_other,
+}
+
+notices! { a_registry_that_refuses_the_replacing_is_noticed: async { faulty(Fault::RefusesTheReplacing) }, unlike make_registry =>
+    connection_registry::one_that_replaces_is_let_in_although_every_place_is_taken,
+}
+
+notices! { a_refusal_that_replaces_is_noticed: async { faulty(Fault::ReplacesTheRefused) }, unlike make_registry =>
+    connection_registry::one_too_many_in_all_is_refused_and_changes_nothing,
+}
+
+notices! { a_place_that_stays_taken_is_noticed: async { faulty(Fault::KeepsThePlace) }, unlike make_registry =>
+    connection_registry::a_replaced_connection_gives_its_place_up_at_once,
+}
+
+notices! { a_place_that_anyone_frees_is_noticed: async { faulty(Fault::AnyoneLeaves) }, unlike make_registry =>
+    connection_registry::one_too_many_in_all_is_refused_and_changes_nothing,
+    connection_registry::leaving_twice_or_without_having_entered_frees_nothing,
+    connection_registry::a_replaced_connection_that_leaves_frees_nothing,
+}
+
+notices! { a_place_that_nobody_frees_is_noticed: async { faulty(Fault::NobodyLeaves) }, unlike make_registry =>
+    connection_registry::a_connection_that_leaves_gives_its_place_back,
+}
+
+notices! { a_registry_that_races_is_noticed: async { faulty(Fault::Races) }, unlike make_registry =>
+    connection_registry::concurrent_entries_stay_within_both_limits,
+}
+
+notices! { a_replacement_that_nobody_hears_of_is_noticed: async { faulty(Fault::Silent) }, unlike make_registry =>
+    connection_registry::one_too_many_in_a_session_replaces_its_oldest_and_only_that,
+}
