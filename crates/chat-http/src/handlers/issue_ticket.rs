@@ -13,6 +13,7 @@ use crate::request::session_id;
 ///
 /// For clients that cannot send a header with a WebSocket: `?ticket=` opens one socket of this session in the caller's
 /// name, once and within 30 seconds. The socket ends when the token ends that the ticket was asked for with.
+/// Of a person's unused tickets 100 count: one more ends the one that would expire first.
 #[utoipa::path(post, path = "/api/chat/sessions/{sessionId}/ws-ticket", tag = "live",
     params(("sessionId" = String, Path, description = "The session")),
     responses((status = 201, description = "The ticket", body = TicketDto<'static>), SessionFailures),

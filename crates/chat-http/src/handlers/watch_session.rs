@@ -1,6 +1,5 @@
 //! `GET /ws/chat/{sessionId}`
 
-use actix_web::http::header::{HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL};
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
 use chat_domain::error::Input;
@@ -66,12 +65,7 @@ pub(crate) async fn watch_session(caller: SocketCaller, app: App, path: Path<Str
 
 /// The answer 101 (RFC 6455, 4.2.2), with what is to be opened.
 fn switch_protocols(handshake: &Handshake, plan: SocketPlan) -> HttpResponse {
-    let mut response = HttpResponse::SwitchingProtocols();
-    response.upgrade("websocket").insert_header((SEC_WEBSOCKET_ACCEPT, handshake.accept_value().clone()));
-    if let Some(subprotocol) = plan.mode.subprotocol() {
-        response.insert_header((SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol)));
-    }
-    let mut response = response.finish();
+    let mut response = HttpResponse::from(handshake.answer(plan.mode.subprotocol()).map_into_boxed_body());
     response.extensions_mut().insert(plan);
     response
 }

@@ -12,7 +12,7 @@ use super::conversation::{Conversation, RECORD_GAP};
 use super::cumulative::Cumulative;
 use super::jobs::{Done, Kind, in_time};
 use super::protocol::{ClientFrame, Command, Mode, Reference, ServerFrame, parse_client_frame};
-use crate::auth::VerifiedToken;
+use crate::auth::{TokenError, VerifiedToken};
 use crate::error::ApiError;
 
 /// What a client said besides what arrived.
@@ -142,11 +142,14 @@ impl Conversation {
 
     fn conclude(&mut self, right: Right) -> Result<(), End> {
         self.watch.conclude(right);
-        match right {
-            Right::Held => Ok(()),
-            Right::Lost => Err(End::Close(CloseCode::AccessLost)),
-            Right::Gone => Err(End::Close(CloseCode::Gone)),
-        }
+        let code = match right {
+            Right::Held => return Ok(()),
+            Right::Lost => CloseCode::AccessLost,
+            Right::Gone => CloseCode::Gone,
+        };
+        // Since when nobody knows: what waits may be what the peer had no right to see any more.
+        self.discard_queued();
+        Err(End::Close(code))
     }
 
     fn on_renewal(
@@ -164,9 +167,15 @@ impl Conversation {
                 return Ok(());
             }
         }
+        let at = self.app.clock.now();
+        if token.expires_at <= at {
+            // While the stores were asked.
+            self.refuse(&ApiError::unauthenticated(TokenError::Expired.to_string()), reference, now);
+            return Ok(());
+        }
         // It names the same person, or it would not have come this far.
         if self.watch.go_on_as(token.principal).is_ok() {
-            self.token_ends = now + token.expires_at.since(self.app.clock.now());
+            self.token_ends = now + token.expires_at.since(at);
             self.warn_before_the_end(now);
             self.say(&ServerFrame::auth_ok(token.expires_at), now);
         }

@@ -56,6 +56,7 @@ pub(super) struct Conversation {
     socket: WebSocket<TcpStream>,
     pub(super) app: App,
     pub(super) mode: Mode,
+    opened_at: Instant,
     base: BaseUrl,
     /// The newest position that this socket has given out, or that the peer said to know when it came.
     pub(super) cursor: Seq,
@@ -107,11 +108,15 @@ impl Conversation {
             Replay::Complete { missed } => Seq::new(opening.head.get().saturating_sub(missed)),
             Replay::Fresh | Replay::Unavailable(_) => opening.head,
         };
-        tracing::debug!(session.id = %watch.session_id(), connection.id = %watch.connection_id(), "socket opened");
+        tracing::debug!(
+            session.id = %watch.session_id(), connection.id = %watch.connection_id(), user.id = %watch.viewer().id,
+            mode = ?mode, "socket opened"
+        );
         let mut conversation = Self {
             waker: RelayedWaker::new(relay),
             socket: WebSocket::new(stream, already_read, Limits::default()),
             mode,
+            opened_at: now,
             base,
             cursor,
             token_ends,
@@ -167,13 +172,13 @@ impl Conversation {
     pub(super) fn end(mut self, end: End) -> (WebSocket<TcpStream>, Option<Unrecorded>) {
         let session = self.watch.session_id();
         match end {
-            End::PeerGone => tracing::debug!(session.id = %session, "socket lost"),
+            End::PeerGone => self.log_end("socket lost", None),
             End::Close(code) => {
-                tracing::debug!(session.id = %session, close.code = code.number(), "socket closed");
+                self.log_end("socket closed", Some(code.number()));
                 self.app.sockets.closed(code);
                 if code == CloseCode::TokenExpired {
                     // Nothing of the session goes out after this moment.
-                    self.socket.discard_queued();
+                    self.discard_queued();
                 }
             }
         }
@@ -187,6 +192,14 @@ impl Conversation {
             read,
         });
         (self.socket, unrecorded)
+    }
+
+    fn log_end(&self, what: &str, code: Option<u16>) {
+        tracing::debug!(
+            session.id = %self.watch.session_id(), connection.id = %self.watch.connection_id(),
+            user.id = %self.watch.viewer().id, mode = ?self.mode, close.code = code,
+            seconds = self.opened_at.elapsed().as_secs(), "{what}"
+        );
     }
 
     fn advance(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), End> {
@@ -301,8 +314,10 @@ impl Conversation {
         }
         match frame {
             Incoming::Ping(payload) => {
-                // The answer says that what came before the ping has been worked off.
-                self.owed_pong = Some((payload, now + PONG_PATIENCE));
+                // The answer says that what came before the ping has been worked off. One answers all that wait (RFC
+                // 6455, 5.5.3), and has waited since the first of them.
+                let at = self.owed_pong.take().map_or(now + PONG_PATIENCE, |(_, at)| at);
+                self.owed_pong = Some((payload, at));
                 Ok(())
             }
             Incoming::Pong(payload) => {
@@ -342,14 +357,23 @@ impl Conversation {
         for _ in 0..ROUNDS {
             let drained = self.take_events(cx, now)?;
             match self.socket.poll_flush(cx, now.into_std()) {
-                Poll::Ready(Ok(())) if drained => return Ok(()),
-                Poll::Pending if drained || !self.has_room() => return Ok(()),
+                Poll::Ready(Ok(())) | Poll::Pending if drained => return Ok(()),
+                Poll::Pending if !self.has_room() => return self.on_end(cx, now),
                 Poll::Ready(Ok(())) | Poll::Pending => {}
                 Poll::Ready(Err(_)) => return Err(End::PeerGone),
             }
         }
         cx.waker().wake_by_ref();
         Ok(())
+    }
+
+    /// A peer that takes nothing, for which no events are taken, is replaced or sent away like every other one.
+    fn on_end(&mut self, cx: &Context<'_>, now: Instant) -> Result<(), End> {
+        let mut relayed = Context::from_waker(self.waker.of(cx));
+        match self.watch.poll_end(&mut relayed) {
+            Poll::Ready(item) => self.on_item(Ok(item), now),
+            Poll::Pending => Ok(()),
+        }
     }
 
     fn has_room(&self) -> bool {
@@ -437,6 +461,10 @@ impl Conversation {
         self.written.frames += 1;
         self.written.bytes += frame.as_bytes().len() as u64;
         self.socket.queue(frame, now.into_std());
+    }
+
+    pub(super) fn discard_queued(&mut self) {
+        let _dropped = self.socket.discard_queued();
     }
 
     /// Reminds the client in time of the end of its token.

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// How many answers are waited for at most: more pings than that are not sent to a peer before it is given up. Who never
+/// answers, and says something else in place of it, does not earn the right to send any number of pongs some day.
+const MOST_UNANSWERED: u32 = 40;
+
 /// Pings a peer at intervals and notices when it has been silent for too long after a ping.
 #[derive(Debug)]
 pub(super) struct Liveness {
@@ -48,7 +52,7 @@ impl Liveness {
         self.next_ping = now + self.ping_every;
         // Later pings do not extend the time that an earlier one left unanswered.
         self.silent_at.get_or_insert(now + self.silence_limit);
-        self.unanswered = self.unanswered.saturating_add(1);
+        self.unanswered = self.unanswered.saturating_add(1).min(MOST_UNANSWERED);
     }
 
     /// Notes a pong; whether there was a ping that it can be the answer to.
@@ -91,6 +95,17 @@ mod tests {
         assert!(liveness.answered());
         assert!(liveness.answered());
         assert!(!liveness.answered());
+    }
+
+    #[test]
+    fn answers_are_not_saved_up() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(PING, SILENCE, start);
+        for _ in 0..10_000 {
+            liveness.pinged(start);
+            liveness.heard();
+        }
+        assert_eq!((0..10_000).filter(|_| liveness.answered()).count(), 40);
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod frame_budget;
 mod jobs;
 mod liveness;
 mod protocol;
+mod refused_origin;
 mod takeover;
 mod upgrade;
 mod wake_relay;

@@ -7,6 +7,7 @@ use chat_websocket::{Handshake, HandshakeError, choose_subprotocol};
 
 use super::is_takeable;
 use super::protocol::{Mode, SUBPROTOCOL};
+use super::refused_origin;
 use crate::HttpSettings;
 use crate::error::{ApiError, ErrorCode};
 
@@ -62,17 +63,23 @@ pub(crate) fn require_allowed_origin(request: &HttpRequest, settings: &HttpSetti
     if allowed {
         return Ok(());
     }
+    refused_origin::tell(origin.as_bytes());
     Err(ApiError::new(ErrorCode::OriginNotAllowed, "pages of this origin may not open the socket"))
 }
 
-/// Whether the page comes from this server. Behind a proxy that ends TLS, only the configured address can say so.
+/// Whether the page comes from this server: from the configured address, else from the host that the request names.
+///
+/// The host comes without a scheme, and behind a proxy that ends TLS the server cannot know it, so that either will do
+/// until the address is configured. A page over TLS can be trusted no less than one without.
 fn is_own(request: &HttpRequest, settings: &HttpSettings, origin: &str) -> bool {
     if let Some(url) = &settings.public_url {
         return origin_of(url).is_some_and(|own| own == origin);
     }
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let own = host.filter(|host| !host.contains('@')).and_then(|host| origin_of(&format!("http://{host}")));
-    own.is_some_and(|own| own == origin)
+    host.filter(|host| !host.contains('@')).is_some_and(|host| {
+        let own = ["http", "https"].map(|scheme| origin_of(&format!("{scheme}://{host}")));
+        own.into_iter().flatten().any(|own| own == origin)
+    })
 }
 
 /// Scheme, host and port of an address, as a browser writes an origin (RFC 6454, 6.2).

@@ -1,9 +1,14 @@
 //! `POST /api/chat/sessions/{sessionId}/ws-ticket`, and what a ticket opens.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chat_domain::model::Role;
-use chat_domain::ports::Clock;
+use async_trait::async_trait;
+use chat_domain::ChatError;
+use chat_domain::model::{Role, Ticket, TicketDigest, Timestamp};
+use chat_domain::ports::{Clock, TicketStore};
+use chat_domain::service::Ports;
 use chat_http::HttpSettings;
 use chat_testkit::fixtures;
 use futures_util::future::join_all;
@@ -187,5 +192,41 @@ async fn a_ticket_works_in_either_mode_and_nothing_else_looks_like_one() {
     assert_eq!(send(app.anonymous(Method::GET, &listing)).await.status, 401);
     assert_eq!(send(app.anonymous(Method::GET, "/api/chat/sessions").bearer_auth(&one)).await.status, 401);
     assert_eq!(shown(&app, &session, &one).await, 101, "it is still good");
+    app.stop().await;
+}
+
+/// A store that cannot be asked for the first ticket shown, and can for the second.
+struct Away {
+    tickets: Arc<dyn TicketStore>,
+    is_away: AtomicBool,
+}
+
+#[async_trait]
+impl TicketStore for Away {
+    async fn put(&self, digest: TicketDigest, ticket: Ticket, now: Timestamp) -> chat_domain::Result<()> {
+        self.tickets.put(digest, ticket, now).await
+    }
+
+    async fn take(&self, digest: TicketDigest, now: Timestamp) -> chat_domain::Result<Option<Ticket>> {
+        if self.is_away.swap(false, Ordering::Relaxed) {
+            return Err(ChatError::unavailable("the test says so"));
+        }
+        self.tickets.take(digest, now).await
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_that_cannot_be_looked_up_is_shown_again_later() {
+    let replace_ports: fn(Ports) -> Ports = |ports| {
+        let tickets = Arc::new(Away { tickets: Arc::clone(&ports.tickets), is_away: AtomicBool::new(true) });
+        Ports { tickets, ..ports }
+    };
+    let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
+    let session = app.open_session("alice").await;
+    let ticket = ticket(&app, "alice", &session).await;
+    let answer = send(handshake(&app, &session, &format!("?ticket={ticket}"))).await;
+    assert_eq!(answer.header("retry-after"), "1");
+    answer.expect_error(503, "UNAVAILABLE");
+    assert_eq!(shown(&app, &session, &ticket).await, 101);
     app.stop().await;
 }

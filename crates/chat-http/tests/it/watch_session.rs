@@ -12,4 +12,5 @@ mod refusals;
 mod renewal;
 mod replay;
 mod shutdown;
+mod stalled;
 mod takeover;

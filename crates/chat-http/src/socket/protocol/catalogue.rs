@@ -57,7 +57,7 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         meaning: "The first frame. With `resumed`, the frames after it continue from `since` or `after` without a gap; \
             else `reason` says why not, and nothing is replayed: the client reads the messages over REST, then goes on \
             with what comes here. `seq` is the position of the newest change when the socket was opened.",
-        example: r#"{"type":"hello","data":{"connectionId":"019370d3-5a10-7e21-9c0d-3f2b1a0e9d88","sessionId":"019370d0-6e1b-7c40-8a52-1f0e5d1f7a11","userId":"alice","epoch":"0193a1b2-7c4d-7e5f-8a6b-9c0d1e2f3a4b","seq":17,"resumed":false,"reason":"fresh","replayed":0,"heartbeatMs":25000,"maxFrameBytes":16384,"tokenExpiresAt":"2026-01-31T10:05:00.000Z","serverTime":"2026-01-31T09:05:01.000Z"}}"#,
+        example: r#"{"type":"hello","data":{"connectionId":"019370d3-5a10-7e21-9c0d-3f2b1a0e9d88","sessionId":"019370d0-6e1b-7c40-8a52-1f0e5d1f7a11","userId":"alice","epoch":"0193a1b27c4d7e5f8a6b9c0d1e2f3a4b","seq":17,"resumed":false,"reason":"fresh","replayed":0,"heartbeatMs":25000,"maxFrameBytes":16384,"tokenExpiresAt":"2026-01-31T10:05:00.000Z","serverTime":"2026-01-31T09:05:01.000Z"}}"#,
     },
     FrameKind {
         name: "message",
@@ -115,7 +115,7 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         modes: EXTENDED,
         durable: false,
         data: "TokenExpiry",
-        meaning: "The token ends in about a minute, and the socket with it unless an `auth` comes before.",
+        meaning: "The token ends in a minute, or in less where less is left already, and the socket with it unless an `auth` comes before.",
         example: r#"{"type":"auth_expiring","data":{"expiresAt":"2026-01-31T10:05:00.000Z"}}"#,
     },
     FrameKind {

@@ -26,6 +26,7 @@ Exactly one of these says who connects; none, several, or one that does not fit 
 | `?ticket=<ticket>` | browsers, in either mode |
 
 ```js
+const base64url = (text) => btoa(text).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "")
 new WebSocket(url, ["chat.v1", "base64url.bearer.chat." + base64url(token)])
 ```
 
@@ -42,9 +43,9 @@ write it. Behind a proxy that ends TLS, the server's own is that of `CHAT_PUBLIC
 
 What is refused is refused before the upgrade, with the body of the [error reference](errors.md), in this order: 401;
 403 for a deactivated agent; 404 for an unknown session; 403 for a foreign origin, or a session that is not the caller's
-to see; 400; 429 when the person has 50 sockets open; 410 (base mode); 426 for a request that is no WebSocket. With a
-ticket, 426, 400 for a wrong handshake and 403 for a foreign origin come before the ticket is looked at. 503 may come at
-any time.
+to see; 400 for the query; 426 for a request that is no WebSocket, or 400 for a wrong handshake; 410 (base mode); 429
+when the person has 50 sockets open. With a ticket, 426, 400 for a wrong handshake and 403 for a foreign origin come
+before the ticket is looked at. 503 may come at any time.
 
 ## Order, and resuming
 
@@ -60,6 +61,14 @@ At most 1,000 events are replayed. When there were more, or the position lies in
 mode says so in `hello` and starts with whatever happens next, while base mode answers 410; the client reads the messages
 over REST then. A client that connects again may get an event that it has seen, if it did not notice its arrival: in
 extended mode it drops every `seq` that is not above its last one.
+
+Where `hello` says `"resumed":false`, its `reason` is `fresh` (no position was given), `too_many_missed`, `ahead` (the
+position lies in the future) or `epoch` (it belongs to another history). A page that needs the messages opens the socket
+first, then reads them over REST, and drops every `seq` up to their `X-Chat-Seq`.
+
+A browser shows 1006 for a lost connection and for a refused handshake alike, without the status. Connect again with
+`since` after a growing, random delay. After two failures in a row ask `POST …/ws-ticket`: its answer says whether the
+token, the session or the right is gone. Too many sockets and a foreign origin it does not tell.
 
 "#;
 

@@ -1,9 +1,16 @@
 //! When a socket ends because of its token, of a lost right, or of the server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use chat_domain::model::Role;
-use chat_domain::ports::Clock;
+use async_trait::async_trait;
+use chat_domain::error::Result;
+use chat_domain::model::{
+    ChatSession, Idempotency, NewSession, Principal, Role, SessionChange, SessionId, SessionPage, SessionQuery,
+    SessionState,
+};
+use chat_domain::ports::{Clock, Opened, SessionRepository};
+use chat_domain::service::Ports;
 use chat_http::{HttpSettings, SocketSettings};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
@@ -16,6 +23,35 @@ use crate::support::{TestApp, TestSocket};
 fn frequent_checks() -> Options {
     let sockets = SocketSettings { recheck_every: Duration::from_millis(20), ..SocketSettings::default() };
     Options { http: HttpSettings { sockets, ..HttpSettings::default() }, ..Options::default() }
+}
+
+/// A store that knows a session no longer once it is closed.
+struct Forgetful(Arc<dyn SessionRepository>);
+
+#[async_trait]
+impl SessionRepository for Forgetful {
+    async fn open(&self, session: NewSession, creator: Principal, key: Option<Idempotency>) -> Result<Opened> {
+        self.0.open(session, creator, key).await
+    }
+
+    async fn find(&self, id: SessionId) -> Result<Option<ChatSession>> {
+        let found = self.0.find(id).await?;
+        Ok(found.filter(|session| matches!(session.state, SessionState::Active { .. })))
+    }
+
+    async fn list(&self, query: &SessionQuery) -> Result<SessionPage> {
+        self.0.list(query).await
+    }
+
+    async fn change(&self, id: SessionId, change: SessionChange) -> Result<ChatSession> {
+        self.0.change(id, change).await
+    }
+}
+
+fn sessions_that_vanish() -> Options {
+    let replace_ports: fn(Ports) -> Ports =
+        |ports| Ports { sessions: Arc::new(Forgetful(Arc::clone(&ports.sessions))), ..ports };
+    Options { replace_ports: Some(replace_ports), ..frequent_checks() }
 }
 
 async fn transfer(app: &TestApp, by: &str, session: &str, to: Option<&str>) {
@@ -133,5 +169,17 @@ on_every_store! {
         alice.settle().await;
         app.say("alice", &session, "still here").await;
         assert_eq!(alice.next().await["type"], "message");
+    }
+}
+
+on_every_store! {
+    with sessions_that_vanish;
+
+    async fn a_socket_ends_with_a_session_that_is_there_no_longer(app) {
+        let session = app.open_session("alice").await;
+        let mut alice = app.watch("alice", &session, "").await;
+        app.put("alice", &format!("/api/chat/sessions/{session}/close"), json!(null)).await.expect(200);
+        assert_eq!(alice.closed_after("session_update").await, (4404, "session gone".to_owned()));
+        app.until_nobody_watches().await;
     }
 }

@@ -50,7 +50,7 @@ on_every_store! {
             "https://shop.example/", "https://shop.example@evil.example", "https://xn--shop.example",
             &format!("{}.evil.example", app.base), &format!("http://{host}@evil.example"), &format!("{}0", app.base),
             // Downgraded, and otherwise another scheme.
-            "http://shop.example", "https://localhost:3000", &format!("https://{host}"), &format!("ws://{host}"), host,
+            "http://shop.example", "https://localhost:3000", &format!("ws://{host}"), host,
             // Not as a browser writes it: case, default port, a dot at the end, a name in front, spaces, a list.
             "https://SHOP.example", "HTTPS://shop.example", "https://shop.example:443", "https://shop.example.",
             "https://alice@shop.example", "https://shop.example https://evil.example", "https://shop.example, null",
@@ -79,6 +79,34 @@ on_every_store! {
         answer.expect_error(403, "ORIGIN_NOT_ALLOWED");
         let anonymous = app.anonymous(Method::GET, &format!("/ws/chat/{session}"));
         send(anonymous.header("origin", "https://evil.example")).await.expect_error(401, "UNAUTHENTICATED");
+    }
+}
+
+on_every_store! {
+    async fn behind_a_proxy_that_ends_tls_the_own_pages_may_open_a_socket(app) {
+        let session = app.open_session("alice").await;
+        let token = app.token_of("alice");
+        let from = async |host: &str, origin: &str| {
+            let request = handshake(app, &session, "").bearer_auth(&token).header("host", host);
+            status(request.header("origin", origin)).await
+        };
+        // The proxy says which host the client asked for, and not that it was asked with TLS.
+        for (host, origin) in [
+            ("chat.example", "https://chat.example"), ("chat.example", "http://chat.example"),
+            ("Chat.Example:443", "https://chat.example"), ("chat.example:8443", "https://chat.example:8443"),
+            ("[2001:db8::1]", "https://[2001:db8::1]"),
+        ] {
+            assert_eq!(from(host, origin).await, 101, "{host} {origin}");
+        }
+        for (host, origin) in [
+            ("chat.example", "https://chat.example:8443"), ("chat.example:8443", "https://chat.example"),
+            ("chat.example:80", "https://chat.example"), ("chat.example:443", "http://chat.example"),
+            ("chat.example", "https://chat.example.evil.example"), ("chat.example", "https://evil-chat.example"),
+            ("chat.example", "https://evil.example"), ("chat.example", "null"), ("chat.example", "wss://chat.example"),
+            ("chat.example", "https://chat.example."), ("chat.example", "https://chat.example/"),
+        ] {
+            assert_eq!(from(host, origin).await, 403, "{host} {origin}");
+        }
     }
 }
 

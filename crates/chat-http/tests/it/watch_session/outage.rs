@@ -1,8 +1,10 @@
-//! Sockets of the extended mode while a store is out of reach, or slow.
+//! Sockets while a store is out of reach, or slow.
 
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chat_domain::ChatError;
@@ -10,9 +12,12 @@ use chat_domain::error::Result;
 use chat_domain::model::{
     AttachmentId, MessageDraft, MessageId, MessageQuery, Principal, Receipt, Seq, SessionId, SessionSnapshot, Timestamp,
 };
-use chat_domain::ports::{Appended, AttachmentRecord, MessageRepository};
+use chat_domain::ports::{
+    Appended, AttachmentRecord, End, EventStream, Follow, Following, Heard, MessageRepository, SessionFeed,
+};
 use chat_domain::service::Ports;
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::app::Options;
 use crate::support::{Store, TestApp};
@@ -123,5 +128,91 @@ async fn a_store_that_hangs_holds_up_neither_events_nor_pongs() {
     alice.settle().await;
     app.say("bob", &session, "two").await;
     assert_eq!(alice.next().await["seq"], 4);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_goes_on_pinging_has_its_pong_although_a_store_hangs() {
+    let replace_ports: fn(Ports) -> Ports = |ports| with_trouble(ports, Trouble::Hangs);
+    let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
+    let session = app.open_assigned("alice", "bob").await;
+    let (mut alice, _) = app.watch_extended("alice", &session, "").await;
+    app.say("bob", &session, "one").await;
+    assert_eq!(alice.next().await["seq"], 3);
+    alice.say("ack", json!({ "seq": 3 })).await;
+    let begun = Instant::now();
+    let mut pings = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        tokio::select! {
+            _ = pings.tick() => alice.send(Message::Ping("there?".into())).await,
+            frame = alice.raw() => match frame.expect("an open socket") {
+                Message::Pong(_) => break,
+                other => assert!(matches!(other, Message::Ping(_)), "{other:?}"),
+            },
+        }
+    }
+    // The store is given up after ten seconds.
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    app.stop().await;
+}
+
+/// A feed whose streams fail this often before they give anything out.
+struct Failing {
+    inner: Arc<dyn SessionFeed>,
+    times: u32,
+}
+
+struct FailingStream {
+    inner: Box<dyn EventStream>,
+    left: u32,
+}
+
+#[async_trait]
+impl SessionFeed for Failing {
+    async fn follow(&self, follow: Follow) -> Result<Following> {
+        let Following { opening, stream: inner } = self.inner.follow(follow).await?;
+        Ok(Following { opening, stream: Box::new(FailingStream { inner, left: self.times }) })
+    }
+}
+
+impl EventStream for FailingStream {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Heard>> {
+        if self.left == 0 {
+            return self.inner.poll_next(context);
+        }
+        self.left -= 1;
+        Poll::Ready(Err(ChatError::unavailable("the event log is away")))
+    }
+
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        self.inner.poll_end(context)
+    }
+}
+
+fn with_failing_feed(ports: Ports, times: u32) -> Ports {
+    Ports { feed: Arc::new(Failing { inner: Arc::clone(&ports.feed), times }), ..ports }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_cannot_be_read_for_a_moment_come_later() {
+    let replace_ports: fn(Ports) -> Ports = |ports| with_failing_feed(ports, 1);
+    let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
+    let session = app.open_session("alice").await;
+    let mut alice = app.watch("alice", &session, "").await;
+    app.say("alice", &session, "late").await;
+    assert_eq!(alice.next().await["data"]["content"], "late");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_whose_events_cannot_be_read_is_sent_away_in_the_end() {
+    let replace_ports: fn(Ports) -> Ports = |ports| with_failing_feed(ports, u32::MAX);
+    let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
+    let session = app.open_session("alice").await;
+    let begun = Instant::now();
+    let mut alice = app.watch("alice", &session, "").await;
+    assert_eq!(alice.closed().await, (1013, "try again later".to_owned()));
+    assert!(begun.elapsed() > Duration::from_secs(4), "it tried again a few times: {:?}", begun.elapsed());
+    app.until_nobody_watches().await;
     app.stop().await;
 }

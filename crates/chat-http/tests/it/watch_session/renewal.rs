@@ -1,13 +1,17 @@
 //! A newer token on an open socket of the extended mode.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use chat_domain::model::Role;
-use chat_domain::ports::Clock;
+use async_trait::async_trait;
+use chat_domain::error::Result;
+use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName, Role, Timestamp};
+use chat_domain::ports::{AgentDirectory, Clock};
+use chat_domain::service::Ports;
 use serde_json::{Value, json};
 
-use crate::support::app::token;
-use crate::support::{TestApp, TestSocket};
+use crate::support::app::{Options, token};
+use crate::support::{Store, TestApp, TestSocket};
 
 /// A token that ends after some seconds from now.
 fn short_token(app: &TestApp, sub: &str, seconds: u64) -> String {
@@ -76,4 +80,56 @@ on_every_store! {
 /// The close frame after any warnings.
 async fn next_closed(socket: &mut TestSocket) -> (u16, String) {
     socket.closed_after("auth_expiring").await
+}
+
+/// A directory that takes ten seconds, of a clock that goes on by being looked at.
+struct SlowDirectory {
+    inner: Arc<dyn AgentDirectory>,
+    clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl AgentDirectory for SlowDirectory {
+    async fn find(&self, id: &AgentId) -> Result<Option<Agent>> {
+        let until = self.clock.now().plus(Duration::from_secs(10));
+        while self.clock.now() < until {}
+        self.inner.find(id).await
+    }
+
+    async fn list(&self) -> Result<Vec<Agent>> {
+        self.inner.list().await
+    }
+
+    async fn put(&self, id: AgentId, update: AgentUpdate, at: Timestamp) -> Result<(Agent, bool)> {
+        self.inner.put(id, update, at).await
+    }
+
+    async fn register(&self, id: AgentId, name: Option<DisplayName>, at: Timestamp) -> Result<Agent> {
+        self.inner.register(id, name, at).await
+    }
+
+    async fn deactivate(&self, id: &AgentId) -> Result<Option<Agent>> {
+        self.inner.deactivate(id).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_ends_while_the_right_is_looked_up_changes_nothing() {
+    let replace_ports: fn(Ports) -> Ports = |ports| {
+        let (inner, clock) = (Arc::clone(&ports.agents), Arc::clone(&ports.clock));
+        Ports { agents: Arc::new(SlowDirectory { inner, clock }), ..ports }
+    };
+    let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
+    let session = app.open_session("alice").await;
+    let (mut alice, _) = app.watch_extended("alice", &session, "").await;
+    // Only agents are looked up in the directory.
+    let now = app.clock.now();
+    let short = token("alice", Role::Agent, now, now.plus(Duration::from_secs(5)));
+    alice.say_as("r", "auth", json!({ "token": short })).await;
+    let refusal = alice.next().await;
+    assert_eq!(refusal["type"], "error", "{refusal}");
+    assert_eq!((&refusal["data"]["code"], &refusal["data"]["ref"]), (&json!("UNAUTHENTICATED"), &json!("r")));
+    app.say("alice", &session, "still here").await;
+    assert_eq!(alice.next().await["data"]["content"], "still here");
+    app.stop().await;
 }
