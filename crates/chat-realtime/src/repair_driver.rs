@@ -115,15 +115,17 @@ async fn let_others_run() {
 fn log_notice(notice: Notice) {
     match notice {
         Notice::Unheard => {
-            tracing::warn!("other nodes cannot be heard; sessions that are watched here are compared with the log");
+            tracing::debug!(
+                "other nodes cannot be heard: all sessions that are watched here are compared with the database"
+            );
         }
         Notice::HeardAgain { repaired } => {
-            tracing::info!(
+            tracing::debug!(
                 repaired,
                 "other nodes are heard again; {repaired} repairs of sessions were needed meanwhile"
             );
         }
-        Notice::LogFails => tracing::warn!("sessions cannot be compared with the log, which fails; trying again"),
-        Notice::LogAnswers => tracing::info!("sessions are compared with the log again"),
+        Notice::LogFails => tracing::warn!("sessions cannot be compared with the database, which fails; trying again"),
+        Notice::LogAnswers => tracing::info!("sessions are compared with the database again"),
     }
 }

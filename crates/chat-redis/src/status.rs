@@ -14,6 +14,9 @@ use crate::metering::Metering;
 /// How often the log says that the others are still not heard.
 const REMINDER: Duration = Duration::from_mins(1);
 
+/// How often at most it says that the reason is another one, as when several servers fail in turn.
+const NEW_REASON: Duration = Duration::from_secs(10);
+
 /// Shared by everything that talks to Redis.
 pub(crate) struct Status {
     heard: watch::Sender<bool>,
@@ -27,7 +30,10 @@ pub(crate) struct Status {
 struct Trouble {
     since: Instant,
     said_at: Instant,
+    /// The newest one.
     reason: String,
+    /// The one that the log knows.
+    said: String,
 }
 
 impl Status {
@@ -39,11 +45,13 @@ impl Status {
 
     /// The others are heard on this connection.
     pub(crate) fn heard(&self, generation: u64) {
-        self.generation.store(generation, Ordering::Relaxed);
+        let is_first = self.generation.swap(generation, Ordering::Relaxed) == 0;
         self.metering.connected.set(1.0);
         self.heard.send_replace(true);
         if self.lock().take().is_some() {
-            info!("Redis is back: other nodes are heard again");
+            info!("Redis is back: other servers are heard again");
+        } else if is_first {
+            info!("Redis is connected: other servers are heard");
         }
     }
 
@@ -60,26 +68,29 @@ impl Status {
         let Some(known) = trouble.as_mut() else {
             warn!(
                 reason,
-                "Redis is out of reach: what happens on other nodes is read from the database until it is back"
+                "Redis cannot be used: what happens on other servers is read from the database until it is back; it is \
+                 named by --redis-url (CHAT_REDIS_URL)"
             );
-            *trouble = Some(Trouble { since: now, said_at: now, reason: reason.to_owned() });
+            *trouble = Some(Trouble { since: now, said_at: now, reason: reason.to_owned(), said: reason.to_owned() });
             return;
         };
         reason.clone_into(&mut known.reason);
-        if now.duration_since(known.said_at) < REMINDER {
+        let silence = if known.said == reason { REMINDER } else { NEW_REASON };
+        if now.duration_since(known.said_at) < silence {
             return;
         }
         known.said_at = now;
+        reason.clone_into(&mut known.said);
         let seconds = now.duration_since(known.since).as_secs();
         if self.generation.load(Ordering::Relaxed) == 0 {
             warn!(
                 reason,
                 seconds,
-                "Redis has not been reached since the start: other nodes cannot know of this one, and find what it \
+                "Redis could not be used since the start: other servers cannot know of this one, and find what it \
                  writes only when they compare everything with the database"
             );
         } else {
-            warn!(reason, seconds, "Redis is still out of reach");
+            warn!(reason, seconds, "Redis still cannot be used");
         }
     }
 
@@ -119,12 +130,25 @@ mod tests {
         status.report("one");
         let first = said_at();
         tokio::time::advance(REMINDER / 2).await;
-        status.report("another");
-        assert_eq!((status.trouble().as_deref(), said_at()), (Some("another"), first));
+        status.report("one");
+        assert_eq!((status.trouble().as_deref(), said_at()), (Some("one"), first));
         tokio::time::advance(REMINDER / 2).await;
-        status.report("another");
+        status.report("one");
         assert_ne!(said_at(), first);
         status.heard(1);
         assert_eq!(status.trouble(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_reason_is_said_soon_but_not_in_a_loop() {
+        let status = Status::new(Metering::new());
+        let said = || status.lock().as_ref().map(|trouble| trouble.said.clone());
+        status.report("one");
+        status.report("another");
+        assert_eq!((status.trouble().as_deref(), said().as_deref()), (Some("another"), Some("one")));
+        tokio::time::advance(NEW_REASON).await;
+        status.report("another");
+        status.report("one");
+        assert_eq!(said().as_deref(), Some("another"));
     }
 }

@@ -35,6 +35,11 @@ pub(crate) fn secret(data_dir: &Path) -> anyhow::Result<SecretString> {
     read_secret(&path)
 }
 
+/// Whether the data directory has its secret already.
+pub(crate) fn has_secret(data_dir: &Path) -> bool {
+    data_dir.join(SECRET_FILE).exists()
+}
+
 /// Writes the secret beside its place and links it there, so that the file is either missing or whole, and of two
 /// processes that start at the same time one makes the secret of both.
 fn make_secret(data_dir: &Path, path: &Path) -> anyhow::Result<()> {

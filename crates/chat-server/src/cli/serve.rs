@@ -25,6 +25,8 @@ const BACKGROUND_THREADS: usize = 2;
 /// # Errors
 /// What keeps the server from starting, or from going on.
 pub(super) fn run(config: &Config, out: &mut dyn Write) -> anyhow::Result<()> {
+    // Told as plain text: it is a setting that is wrong, and there is no log yet.
+    config.token_key()?;
     telemetry::start(config)?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(BACKGROUND_THREADS)

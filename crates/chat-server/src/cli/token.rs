@@ -1,13 +1,14 @@
 //! `token`: a bearer token for a person, signed with the server's own key.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use chat_domain::model::{Role, UserId};
 use chat_domain::ports::Clock;
 use clap::Args;
 
-use crate::config::{Config, units};
+use crate::config::{Config, TokenKey, units};
+use crate::development;
 use crate::system::SystemClock;
 use crate::tokens::{TokenMaker, subject};
 
@@ -38,6 +39,17 @@ fn role(text: &str) -> Result<Role, String> {
 /// A configuration without a usable key.
 pub(super) fn run(config: &Config, arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let Arguments { sub, role, name, ttl } = arguments;
+    let makes_a_secret =
+        matches!(config.token_key()?, TokenKey::Development) && !development::has_secret(&config.data_dir);
     let token = TokenMaker::new(config)?.make(sub.as_str(), role, name, SystemClock.now(), ttl)?;
+    if makes_a_secret {
+        let data_dir = config.data_dir.display();
+        let _nowhere_left_to_complain = writeln!(
+            io::stderr(),
+            "note: made a new secret in {data_dir}; only a server with this data directory accepts the token. For one \
+             that runs already, name its directory with --data-dir (CHAT_DATA_DIR), or its secret with --jwt-secret \
+             (CHAT_JWT_SECRET)"
+        );
+    }
     Ok(writeln!(out, "{token}")?)
 }

@@ -3,6 +3,7 @@
 mod environment;
 mod error;
 mod options;
+mod origin;
 mod postgres_url;
 mod redis;
 pub(crate) mod reference;
@@ -115,6 +116,7 @@ impl Config {
         }
         let redis_url = redis::url(options.redis_url.as_deref(), &database_url)?;
         let redis_authorities = redis::authorities(options.redis_ca_file.as_deref(), redis_url.as_ref())?;
+        let redis_prefix = redis::prefix(options.redis_prefix, redis_url.as_ref())?;
         Ok(Self {
             listen: options.listen,
             admin_listen: options.admin_listen,
@@ -135,7 +137,7 @@ impl Config {
             redis_url,
             redis_ca_file: options.redis_ca_file,
             redis_authorities,
-            redis_prefix: options.redis_prefix,
+            redis_prefix,
             max_files: options.max_files,
             max_file_size: options.max_file_size,
             max_message_size: options.max_message_size,

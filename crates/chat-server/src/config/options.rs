@@ -12,8 +12,8 @@ use secrecy::SecretString;
 
 use crate::wire::RedisPrefix;
 
-use super::units;
 use super::values::{self, AdminListen, AttachmentsUrl, LogFilter, LogFormat, Switch};
+use super::{origin, units};
 
 /// The options as given, before those that depend on each other are put together.
 #[derive(Args, Clone, Debug)]
@@ -35,9 +35,10 @@ pub(crate) struct Options {
     #[arg(value_parser = values::public_url, global = true, help_heading = "Serving")]
     pub(crate) public_url: Option<String>,
 
-    /// The origins whose pages may call the API and open sockets from a browser, separated by commas.
+    /// The origins whose pages may call the API and open sockets from a browser, separated by commas, such as
+    /// `https://shop.example.com,http://localhost:3000`.
     #[arg(long, env = "CHAT_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
-    #[arg(value_parser = values::origin, global = true, help_heading = "Serving")]
+    #[arg(value_parser = origin::origin, global = true, help_heading = "Serving")]
     pub(crate) cors_origins: Vec<String>,
 
     /// The threads that serve requests.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::wire::{PrivateAuthorities, RedisUrl};
+use crate::wire::{PrivateAuthorities, RedisPrefix, RedisUrl};
 
 use super::{ConfigError, DatabaseUrl};
 
@@ -22,6 +22,20 @@ pub(crate) fn url(text: Option<&str>, database: &DatabaseUrl) -> Result<Option<R
              or choose PostgreSQL with --database-url",
         )),
     }
+}
+
+/// What names begin with there.
+///
+/// # Errors
+/// A prefix without a Redis, which would have no effect.
+pub(crate) fn prefix(prefix: RedisPrefix, url: Option<&RedisUrl>) -> Result<RedisPrefix, ConfigError> {
+    if url.is_none() && prefix.to_string() != RedisPrefix::default().to_string() {
+        return Err(ConfigError::new(
+            "redis_prefix",
+            "has no effect without Redis; leave the option out, or name one with --redis-url redis://localhost:6379",
+        ));
+    }
+    Ok(prefix)
 }
 
 /// Whose certificates are believed besides those of the system's authorities.
@@ -54,6 +68,15 @@ mod tests {
         let sqlite = DatabaseUrl::parse("sqlite://chat.db").unwrap();
         let refusal = url(Some("redis://host"), &sqlite).unwrap_err().to_string();
         assert!(refusal.contains("choose PostgreSQL"), "{refusal}");
+    }
+
+    #[test]
+    fn a_prefix_without_redis_is_refused() {
+        let url = RedisUrl::parse("redis://host").unwrap();
+        let other = || RedisPrefix::parse("other").unwrap();
+        let refusal = prefix(other(), None).unwrap_err().to_string();
+        assert!(refusal.starts_with("--redis-prefix (CHAT_REDIS_PREFIX): has no effect"), "{refusal}");
+        assert!(prefix(other(), Some(&url)).is_ok() && prefix(RedisPrefix::default(), None).is_ok());
     }
 
     #[test]

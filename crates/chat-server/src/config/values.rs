@@ -135,26 +135,6 @@ pub(crate) fn public_url(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// Reads an origin as browsers send it: scheme, host, port if it is not the usual one, in lower case, nothing else.
-pub(crate) fn origin(text: &str) -> Result<String, String> {
-    let wrong =
-        || "must be an origin without path, such as https://shop.example.com or http://localhost:3000".to_owned();
-    if text == "*" || text == "null" {
-        return Err(format!("`{text}` would let any page in; each origin {}", wrong()));
-    }
-    let uri: Uri = text.parse().map_err(|_| wrong())?;
-    let usual_port = match uri.scheme_str() {
-        Some("http") => ":80",
-        _ => ":443",
-    };
-    let bare = uri.scheme_str().zip(uri.authority()).map(|(scheme, authority)| format!("{scheme}://{authority}"));
-    let exact = bare.is_some_and(|bare| bare == text) && !text.ends_with(usual_port);
-    if !is_web(&uri) || !exact || text != text.to_ascii_lowercase() {
-        return Err(wrong());
-    }
-    Ok(text.to_owned())
-}
-
 fn is_web(uri: &Uri) -> bool {
     let host = uri.host().is_some_and(|host| !host.is_empty());
     let credentials = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
@@ -327,31 +307,6 @@ mod tests {
             let problem = DatabaseUrl::parse(text).unwrap_err();
             assert!(!problem.contains("canary"), "{problem}");
             assert!(problem.contains("sqlite:///var/lib/chat/chat.db"), "{problem}");
-        }
-    }
-
-    #[test]
-    fn an_origin_is_scheme_host_and_port_and_nothing_else() {
-        for text in ["https://shop.example.com", "http://localhost:3000", "http://[::1]:3000"] {
-            assert_eq!(origin(text), Ok(text.to_owned()));
-        }
-        let refused = [
-            "",
-            "*",
-            "null",
-            "shop.example.com",
-            "https://shop.example.com/",
-            "https://shop.example.com/a",
-            "https://shop.example.com?",
-            "https://SHOP.example.com",
-            "https://a@shop.example.com",
-            "ftp://shop.example.com",
-            "https://",
-            "https://shop.example.com:443",
-            "http://shop.example.com:80",
-        ];
-        for text in refused {
-            assert!(origin(text).is_err(), "{text:?} was taken");
         }
     }
 

@@ -18,6 +18,9 @@ fn each_wrong_value_is_refused_with_its_option_and_a_valid_value() {
         ("CHAT_PUBLIC_URL", "chat.example.com", "--public-url", "https://chat.example.com", 2),
         ("CHAT_CORS_ORIGINS", "https://a.example,*", "--cors-origins", "https://shop.example.com", 2),
         ("CHAT_CORS_ORIGINS", "https://a.example/", "--cors-origins", "https://shop.example.com", 2),
+        ("CHAT_CORS_ORIGINS", "https://*.example.com", "--cors-origins", "https://shop.example.com", 2),
+        ("CHAT_CORS_ORIGINS", "https://a.example,", "--cors-origins", "https://shop.example.com", 2),
+        ("CHAT_REDIS_PREFIX", "other", "--redis-prefix", "redis://localhost:6379", 1),
         ("CHAT_WORKERS", "0", "--workers", "from 1 to 1024", 2),
         (
             "CHAT_DATABASE_URL",
@@ -105,4 +108,12 @@ fn an_address_in_use_is_refused_with_the_option_that_changes_it() {
             assert!(refused.stderr.contains(part), "{}", refused.stderr);
         }
     }
+}
+
+#[test]
+fn a_server_without_a_secret_is_refused_a_public_address_in_plain_text() {
+    let home = tempfile::tempdir().unwrap();
+    let refused = run(chat_server(&home.path().join("data")).env("CHAT_LISTEN", "0.0.0.0:0"));
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    assert!(refused.stderr.starts_with("error: --jwt-secret (CHAT_JWT_SECRET): "), "{}", refused.stderr);
 }

@@ -31,6 +31,21 @@ async fn a_token_is_accepted_by_the_server_with_the_same_settings_and_no_other()
 }
 
 #[test]
+fn a_token_with_a_new_secret_says_that_a_running_server_has_another_one() {
+    let home = tempfile::tempdir().unwrap();
+    let make = |settings: &[(&str, &str)]| {
+        let mut command = chat_server(home.path());
+        let made = run(command.envs(settings.iter().copied()).args(["token", "--sub", "a", "--role", "user"]));
+        assert_eq!((made.code, made.stdout.lines().count()), (0, 1), "{}", made.stderr);
+        made.stderr
+    };
+    assert_eq!(make(&[("CHAT_JWT_SECRET", SECRET)]), "");
+    let note = make(&[]);
+    assert!(note.contains("made a new secret") && note.contains("CHAT_DATA_DIR"), "{note}");
+    assert_eq!(make(&[]), "");
+}
+
+#[test]
 fn a_token_for_nobody_or_for_no_time_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let cases = [
