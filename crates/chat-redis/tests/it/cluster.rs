@@ -1,11 +1,12 @@
 //! Nodes at different members of a Redis Cluster, and what becomes of them when a member goes or keys move.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use chat_domain::model::{Connection, ConnectionId, ConnectionLimits, TicketDigest};
 use chat_domain::ports::{ConnectionRegistry, EventSink, Missed, TicketStore};
-use chat_redis::{RedisConfig, RedisFanout, RedisUrl};
+use chat_redis::{Prefix, RedisConfig, RedisFanout, RedisUrl};
 use chat_testkit::contract::connection_registry::{Registries, RegistryNode};
 use chat_testkit::contract::ticket_store::TicketStores;
 use chat_testkit::{FewTickets, MemoryConnections, Replacements, fixtures};
@@ -37,7 +38,12 @@ fn listeners(member: &PrivateRedis) -> usize {
 
 /// The keys of a kind at a member.
 fn keys(member: &PrivateRedis, kind: &str) -> usize {
-    member.command(&["KEYS", &format!("{{chat}}:{kind}:*")]).unwrap().lines().filter(|line| !line.is_empty()).count()
+    keys_of("chat", member, kind)
+}
+
+fn keys_of(prefix: &str, member: &PrivateRedis, kind: &str) -> usize {
+    let keys = member.command(&["KEYS", &format!("{{{prefix}}}:{kind}:*")]).unwrap();
+    keys.lines().filter(|line| !line.is_empty()).count()
 }
 
 fn connection(n: u128) -> Connection {
@@ -214,13 +220,22 @@ mod tickets_contract {
     );
 }
 
+/// One cluster for all cases of places, as it takes seconds to come up; each case has names of its own there, and so its
+/// keys at one member or another. It ends with the process.
+fn shared_cluster() -> (&'static PrivateCluster, String) {
+    static CLUSTER: OnceLock<PrivateCluster> = OnceLock::new();
+    static CASES: AtomicU32 = AtomicU32::new(0);
+    (CLUSTER.get_or_init(cluster), format!("case{}", CASES.fetch_add(1, Ordering::Relaxed)))
+}
+
 async fn two_nodes_with_places() -> Registries {
-    let cluster = cluster();
-    let (_, owner) = cluster.owner("{chat}").unwrap();
+    let (cluster, prefix) = shared_cluster();
+    let (_, owner) = cluster.owner(&format!("{{{prefix}}}")).unwrap();
     let (mut fanouts, mut nodes) = (Vec::new(), Vec::new());
     for n in 1..=2 {
         let id = Uuid::from_u128(u128::try_from(n).unwrap());
-        let mut config = RedisConfig::new(RedisUrl::parse(&url_at(&cluster, n, n)).unwrap(), id);
+        let mut config = RedisConfig::new(RedisUrl::parse(&url_at(cluster, n, n)).unwrap(), id);
+        config.prefix = Prefix::parse(&prefix).unwrap();
         // Patient, so that a busy machine is no slow Redis.
         config.budget = PATIENCE;
         let ended = Arc::new(Replacements::new());
@@ -229,11 +244,11 @@ async fn two_nodes_with_places() -> Registries {
         assert!(fanout.wait_until_connected(PATIENCE).await);
         let registry: Arc<dyn ConnectionRegistry> = fanout.connections(Arc::new(MemoryConnections::new(sink)));
         let lease = format!("lease:{id}");
-        eventually("the node has a lease", || keys(&cluster.members()[owner], &lease) > 0).await;
+        eventually("the node has a lease", || keys_of(&prefix, &cluster.members()[owner], &lease) > 0).await;
         nodes.push(RegistryNode { registry, ended });
         fanouts.push(fanout);
     }
-    Registries::new(nodes, PATIENCE, Box::new((fanouts, cluster)))
+    Registries::new(nodes, PATIENCE, Box::new(fanouts))
 }
 
 mod places_contract {

@@ -71,7 +71,8 @@ impl Autobahn {
 pub(crate) fn run() -> anyhow::Result<()> {
     let libraries = find_or_install()?;
     let mut build = Plan::new("autobahn: build");
-    build.add("the server under test", cargo(["build", "--package=chat-websocket", "--example=echo"]));
+    // Of the whole workspace, so that its libraries have the features that they were built with for the tests.
+    build.add("the server under test", cargo(["build", "--workspace", "--example=echo"]));
     build.run()?;
 
     let start = Instant::now();
