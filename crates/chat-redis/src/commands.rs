@@ -4,13 +4,13 @@
 //! Who asks has a time limit. Whoever's question is not answered in time gives the connection up, and so does whoever is
 //! told that this server does not have the keys (any more): until there is a new one, nobody else waits.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError, ScriptInvocation};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::backoff::{Backoff, random};
 use crate::dial::{Connection, Dialer};
@@ -19,6 +19,9 @@ use crate::signal::reached;
 
 /// A connection that lasted this long is followed by an attempt without much delay.
 const LASTED: Duration = Duration::from_secs(2);
+
+/// How often the log says at most that Redis refuses what it is asked, as when its memory is full.
+const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
 /// The connection, when there is one, and how many there have been.
 #[derive(Clone, Default)]
@@ -34,11 +37,12 @@ pub(crate) struct Commands {
     pub(crate) budget: Duration,
     /// Where this is, all are.
     key: String,
+    complained_at: Mutex<Option<Instant>>,
 }
 
 impl Commands {
     pub(crate) fn new(budget: Duration, key: String) -> Arc<Self> {
-        Arc::new(Self { current: watch::Sender::new(Current::default()), budget, key })
+        Arc::new(Self { current: watch::Sender::new(Current::default()), budget, key, complained_at: Mutex::new(None) })
     }
 
     /// Asks one thing.
@@ -115,7 +119,13 @@ impl Commands {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => {
                 let of_no_use = error::is_of_no_use(&error);
+                let passes = of_no_use || error::is_on_the_move(&error);
                 let failure = Failure::from(error);
+                if let Failure::Refused(reason) = &failure
+                    && !passes
+                {
+                    self.complain(reason);
+                }
                 let give_up = of_no_use || matches!(failure, Failure::Uncertain(_));
                 (failure, give_up)
             }
@@ -127,10 +137,28 @@ impl Commands {
         Err(failure)
     }
 
+    /// Such a refusal lasts until an operator does something, and nothing else shows it but a counter.
+    fn complain(&self, reason: &str) {
+        if is_due(&mut self.complained_at.lock().unwrap_or_else(PoisonError::into_inner), Instant::now()) {
+            warn!(
+                reason,
+                "Redis refuses what it is asked: tickets, and the limits of sockets, hold for this server alone"
+            );
+        }
+    }
+
     fn give_up(&self, generation: u64) {
         self.current
             .send_if_modified(|current| current.generation == generation && current.connection.take().is_some());
     }
+}
+
+fn is_due(last: &mut Option<Instant>, now: Instant) -> bool {
+    let due = last.is_none_or(|at| now.duration_since(at) >= COMPLAIN_EVERY);
+    if due {
+        *last = Some(now);
+    }
+    due
 }
 
 /// Follows which connection is in use.
@@ -147,5 +175,19 @@ impl CurrentWatch {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_said_at_once_and_then_once_a_minute() {
+        let (mut last, start) = (None, Instant::now());
+        assert!(is_due(&mut last, start));
+        assert!(!is_due(&mut last, start + COMPLAIN_EVERY / 2));
+        assert!(is_due(&mut last, start + COMPLAIN_EVERY));
+        assert!(!is_due(&mut last, start + COMPLAIN_EVERY));
     }
 }

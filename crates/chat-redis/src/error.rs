@@ -55,7 +55,7 @@ pub(crate) fn at_login(server: &Server, error: &RedisError) -> Failure {
             " (a cluster has no numbered databases: leave the one in the URL out)"
         }
         ErrorKind::Io | ErrorKind::Parse if !server.encrypted => {
-            " (if this server expects TLS, its URL begins with rediss://)"
+            " (it may not be Redis that answers there; if it is and expects TLS, its URL begins with rediss://)"
         }
         _ => "",
     };

@@ -39,7 +39,8 @@ It is used up by being shown, also for another session. A request that is no han
 it as it is. Cookies, and anything else in the query that looks like a token, are not looked at.
 
 Where a request has an `Origin`, it must be the server's own or on the list `CHAT_CORS_ORIGINS`, written as browsers
-write it. Behind a proxy that ends TLS, the server's own is that of `CHAT_PUBLIC_URL`.
+write it. The server's own is that of `CHAT_PUBLIC_URL`; without one it is the host that the request names, with either
+scheme.
 
 What is refused is refused before the upgrade, with the body of the [error reference](errors.md), in this order: 401;
 403 for a deactivated agent; 404 for an unknown session; 403 for a foreign origin, or a session that is not the caller's
@@ -68,9 +69,11 @@ first, then reads them over REST, and drops every `seq` up to their `X-Chat-Seq`
 
 A browser shows 1006 for a lost connection and for a refused handshake alike, without the status. Connect again with
 `since` after a growing, random delay. After two failures in a row ask `POST …/ws-ticket`: its answer says whether the
-token, the session or the right is gone. Too many sockets and a foreign origin it does not tell.
+token, the session or the right is gone. Too many sockets and a foreign origin it does not tell. A page may do it so:
 
 "#;
+
+const EXAMPLE_CLIENT: &str = include_str!("example_client.js");
 
 const LIMITS: &str = r"## Time and limits
 
@@ -94,7 +97,7 @@ const LIMITS: &str = r"## Time and limits
 
 /// The reference document of the socket, in Markdown.
 pub fn websocket_reference() -> String {
-    let mut page = String::from(INTRODUCTION);
+    let mut page = format!("{INTRODUCTION}```js\n{EXAMPLE_CLIENT}```\n\n");
     page.push_str("## Frames of the server\n\n");
     page.push_str(
         "In base mode durable events are `type` and `data` alone, as in the first two examples here without ",

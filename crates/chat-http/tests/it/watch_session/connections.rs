@@ -57,6 +57,9 @@ on_every_store! {
         assert_ne!(answer.header("retry-after"), "");
         let error = answer.expect_error(429, "TOO_MANY_SOCKETS");
         assert_eq!(error["details"], json!([]));
+        // What is wrong with the request itself is told first.
+        app.get("alice", &format!("/ws/chat/{session}")).await.expect_error(426, "UPGRADE_REQUIRED");
+        refusal_for(app, "alice", &session, "?since=99").await.expect_error(410, "REPLAY_UNAVAILABLE");
         app.watch("root", &session, "").await;
         drop(sockets);
         app.until_nobody_watches().await;

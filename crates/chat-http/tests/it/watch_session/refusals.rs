@@ -101,4 +101,23 @@ on_every_store! {
         let unknown = fixtures::session_id(9);
         app.get("alice", &format!("/ws/chat/{unknown}?since=abc")).await.expect_error(404, "SESSION_NOT_FOUND");
     }
+
+    async fn of_several_reasons_the_first_in_order_is_told(app) {
+        let session = app.open_session("alice").await;
+        let unknown = fixtures::session_id(9);
+        let bearer = |who: &str| format!("Bearer {}", app.token_of(who));
+        let [alice, mallory] = [bearer("alice"), bearer("mallory")];
+        let foreign = ("origin", "https://evil.example");
+        let handshake = async |session: &str, query: &str, headers: &[(&'static str, &str)]| {
+            refusal(app, session, query, headers).await
+        };
+        assert_eq!(handshake(&unknown.to_string(), "?since=abc", &[("authorization", "Bearer x.y.z")]).await, 401);
+        assert_eq!(handshake(&session, "?since=abc", &[("authorization", &mallory)]).await, 403);
+        assert_eq!(handshake(&session, "?since=abc", &[("authorization", &alice), foreign]).await, 403);
+        assert_eq!(handshake(&session, "?since=abc", &[("authorization", &alice)]).await, 400);
+        assert_eq!(handshake(&session, "?since=99", &[("authorization", &alice)]).await, 410);
+        let plain = async |query: &str| app.get("alice", &format!("/ws/chat/{session}{query}")).await;
+        plain("?since=abc").await.expect_error(400, "VALIDATION_FAILED");
+        plain("?since=99").await.expect_error(426, "UPGRADE_REQUIRED");
+    }
 }
