@@ -24,9 +24,10 @@ const SLOWER_BY_MS: f64 = 20.0;
 pub(super) fn measure(figures: &mut Figures, chat: &Chat, data: &Path, session: &Path) -> anyhow::Result<()> {
     let crowd = Crowd::of_chat(chat, data).in_sessions(session);
     for stalled in [0, STALLED] {
-        let stall =
-            || crowd.start("stall", stalled, LENGTH + 2 * MARGIN).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let others = (stalled > 0).then(stall).transpose()?;
+        let mut stall = crowd.start("stall", stalled, LENGTH + 2 * MARGIN);
+        // Other people: an eleventh socket of somebody in a session would replace the first.
+        stall.args(["--sub", "load-staller"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let others = (stalled > 0).then(|| stall.spawn()).transpose()?;
         let mut readers = crowd.start("watch", READERS, LENGTH + 2 * MARGIN);
         let readers = readers.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         thread::sleep(MARGIN);
