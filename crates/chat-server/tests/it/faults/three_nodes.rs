@@ -115,21 +115,22 @@ async fn typing_ends_when_the_typists_last_socket_on_any_server_goes_or_its_serv
     let (alice, bob) = (cluster.alice(), cluster.bob());
     let session = cluster.open_sessions(1).await.remove(0);
     let mut sockets = Vec::new();
-    for (person, address) in [&bob, &bob, &alice].into_iter().zip(&addresses) {
+    for (person, address) in [&bob, &bob, &alice, &alice].into_iter().zip(addresses.iter().cycle()) {
         sockets.push(ExtendedSocket::open(*address, &person.token, &session, "").await.unwrap());
     }
-    let [first, mut second, listener] = <[_; 3]>::try_from(sockets).ok().unwrap();
-    let mut room = Room { sockets: vec![listener], seq: 0 };
+    let [first, mut second, elsewhere, beside_first] = <[_; 4]>::try_from(sockets).ok().unwrap();
+    let mut room = Room { sockets: vec![elsewhere, beside_first], seq: 0 };
 
     second.send("typing", json!({ "isTyping": true })).await;
-    assert_eq!(room.all_hear(&[0], "typing").await["data"]["isTyping"], true);
+    // On the first server too: one that has not heard of it has nothing to say when the typist's socket goes.
+    assert_eq!(room.all_hear(&[0, 1], "typing").await["data"]["isTyping"], true);
     first.finish().await;
     for is_typing in [false, true] {
-        let typing = room.all_hear(&[0], "typing").await;
+        let typing = room.all_hear(&[0, 1], "typing").await;
         assert_eq!(typing["data"]["isTyping"], is_typing, "the second server knows better than the first");
     }
     let leaving = cluster.terminate(1);
-    assert_eq!(room.all_hear(&[0], "typing").await["data"]["isTyping"], false);
+    assert_eq!(room.all_hear(&[0, 1], "typing").await["data"]["isTyping"], false);
     second.finish().await;
     assert!(leaving.ended().await.0.success());
 }
