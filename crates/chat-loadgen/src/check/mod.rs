@@ -39,7 +39,8 @@ pub struct CheckPlan {
     pub duration: Duration,
     /// How long a request may take.
     pub timeout: Duration,
-    /// After the writers' time: how long undecided messages are retried, and readers may catch up.
+    /// After the writers' time: how long undecided messages are retried, and how long readers wait for the next event on
+    /// their way to the last one.
     pub settle: Duration,
     /// Each writer sends every so many-th message again after it was acknowledged, with the same key.
     pub repeat_every: u64,

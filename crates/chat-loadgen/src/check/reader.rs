@@ -27,11 +27,14 @@ const ACK_EVERY: Duration = Duration::from_secs(1);
 /// The longest that opening a socket may take.
 const LONGEST_OPENING: Duration = Duration::from_secs(5);
 
-/// The end of a run, as readers need to know it: the last message of the session, and until when they may wait for it.
+/// The end of a run, as readers need to know it: the last message of each session, since when it is known, and how long a
+/// reader waits for the next event on the way to it. The limit starts again with each event: a reader that is slow but
+/// gets on is never cut off.
 #[derive(Clone, Debug)]
 pub(super) struct Finish {
     pub(super) last_of: Rc<HashMap<String, String>>,
-    pub(super) deadline: Instant,
+    pub(super) since: Instant,
+    pub(super) patience: Duration,
 }
 
 /// A message that a reader got.
@@ -71,6 +74,8 @@ pub(super) struct Reader {
     head: u64,
     /// Messages of pages, which a socket may bring once more.
     paged: HashSet<String>,
+    /// When the last event was noted.
+    progress_at: Instant,
     read: Read,
 }
 
@@ -97,11 +102,12 @@ impl Reader {
             cursor: Cursor::default(),
             head: 0,
             paged: HashSet::new(),
+            progress_at: Instant::now(),
             read: Read { logs: Vec::new(), deliveries: Vec::new(), ends: BTreeMap::new() },
         }
     }
 
-    /// Reads until the end of the run was seen or its time is over. `opened` gets a permit for each socket.
+    /// Reads until the end of the run was seen, or no event came for too long after it. `opened` gets a permit for each socket.
     pub(super) async fn run(mut self, finish: watch::Receiver<Option<Finish>>, opened: Rc<Semaphore>) -> Read {
         while !self.is_done(&finish) {
             if let Some(target) = self.targets.get(self.turn) {
@@ -265,15 +271,17 @@ impl Reader {
     }
 
     fn push(&mut self, event: Event) {
+        self.progress_at = Instant::now();
         if let Some(log) = self.read.logs.last_mut() {
             log.events.push(event);
         }
     }
 
-    /// Whether the run has ended and its last message was seen, or was waited for long enough.
+    /// Whether the run has ended and its last message was seen, or no event came for too long.
     fn is_done(&self, finish: &watch::Receiver<Option<Finish>>) -> bool {
         let finish = finish.borrow();
         let Some(finish) = finish.as_ref() else { return false };
-        finish.last_of.get(&self.session) == self.last.as_ref() || Instant::now() >= finish.deadline
+        finish.last_of.get(&self.session) == self.last.as_ref()
+            || self.progress_at.max(finish.since).elapsed() >= finish.patience
     }
 }

@@ -125,7 +125,7 @@ pub async fn run(
     let last_of = |state: &FinalState| Some((state.session.clone(), state.messages.last()?.id.clone()));
     let last_of = Rc::new(history.finals.iter().filter_map(last_of).collect::<HashMap<_, _>>());
     // Readers that are gone have told so by their logs.
-    let _all_gone = finish.send(Some(Finish { last_of, deadline: Instant::now() + plan.settle }));
+    let _all_gone = finish.send(Some(Finish { last_of, since: Instant::now(), patience: plan.settle }));
     let (mut deliveries, mut ends) = (Vec::new(), BTreeMap::new());
     for reader in readers {
         let read = joined(reader).await?;

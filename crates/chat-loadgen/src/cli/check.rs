@@ -59,7 +59,8 @@ pub(super) struct Check {
     /// How long a request may take before it is retried.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     timeout: Duration,
-    /// How long, in the end, undecided messages are retried and readers may catch up.
+    /// How long, in the end, undecided messages are retried, and readers wait for the next event on their way to the last
+    /// one; a reader that is slow but gets on is waited for.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::duration)]
     settle: Duration,
     /// Every so many-th message is sent again after its answer, with the same key.

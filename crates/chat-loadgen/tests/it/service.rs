@@ -198,13 +198,12 @@ impl Inner {
         let mut reader = BufReader::new(stream);
         while let Some(request) = read_request(&mut reader) {
             self.requests.fetch_add(1, Ordering::SeqCst);
+            // As in the real service, the position is read before the page: a message in between is then in the page and
+            // comes once more, instead of being behind the position and in no page.
+            let seq = self.head(&request.path);
             let Some((status, body)) = self.answer(&request) else { return };
             let body = body.to_string();
-            let head = format!(
-                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nX-Chat-Seq: {}\r\n\r\n",
-                body.len(),
-                self.head(&request.path)
-            );
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nX-Chat-Seq: {seq}\r\n\r\n", body.len());
             if writer.write_all((head + &body).as_bytes()).is_err() || self.manners.hang_up {
                 return;
             }
