@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::support::{PATIENCE, Person, TestServer, close_code, connect};
 
 /// What the server promises; the process is given a little more to be waited for.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_closes_sockets_with_1001_answers_open_requests_and_ends() {

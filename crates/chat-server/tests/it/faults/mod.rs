@@ -3,7 +3,9 @@
 //! whether the figures equal a recount.
 //!
 //! The tests are short unless `CHAT_TEST_LONG` is `1`. They run one at a time, since most of them measure time; one that
-//! only waits lets the next begin.
+//! only waits lets the next begin. They print what they measure. What they assert about it is no figure of the product:
+//! each limit lies between what a machine that is busy otherwise takes and what the failure of the mechanism under test
+//! takes, so that it finds the failure and not the machine. Figures come from `cargo xtask bench`.
 
 mod abused_sockets;
 mod cluster;
@@ -32,9 +34,9 @@ mod verdict;
 use std::env;
 use std::time::Duration;
 
-/// No request may take longer, whatever has failed: five seconds, and one more because a machine that also compiles or
-/// runs other tests keeps both sides waiting.
-const REQUEST_LIMIT: Duration = Duration::from_secs(6);
+/// No request may take longer, whatever has failed: five seconds, and as much again because a machine that also compiles
+/// or runs other tests keeps both sides waiting.
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
 /// One of two values: for every day, and for a run that takes its time.
 fn short_or_long<T>(short: T, long: T) -> T {

@@ -27,7 +27,7 @@ const CHARACTERS: usize = 100;
 /// How long is measured before some stall and after they are gone, and how long while they are there.
 const ALL_READ: Duration = Duration::from_secs(20);
 const SOME_STALL: Duration = Duration::from_secs(25);
-const SLOWER_BY: Duration = Duration::from_millis(20);
+const SLOWER_BY: Duration = Duration::from_millis(500);
 const MOST_MEMORY: u64 = 50 * MIB;
 const GONE_WITHIN: Duration = Duration::from_secs(45);
 

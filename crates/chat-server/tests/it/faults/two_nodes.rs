@@ -137,7 +137,7 @@ async fn a_server_goes_on_when_the_other_one_is_killed() {
         // All eight senders, those of the dead server too, go on with the other one.
         let after = traffic.one_more_of_each().await;
         println!("kill {}: all senders went on after {after:?}", round + 1);
-        assert!(after <= Duration::from_secs(5), "{after:?}");
+        assert!(after <= Duration::from_secs(15), "{after:?}");
         traffic.more(50).await;
         kills.push((1 - dies, from, traffic.now_us()));
         cluster.start_again(dies).await;
@@ -147,14 +147,15 @@ async fn a_server_goes_on_when_the_other_one_is_killed() {
     for (survivor, from, to) in kills {
         let pause = longest_pause(&answers, survivor, from, to);
         println!("the other server acknowledged nothing for at most {pause:?}");
-        assert!(pause <= Duration::from_secs(2), "{pause:?}");
+        // What the killed server had locked is free when its connections are gone.
+        assert!(pause <= Duration::from_secs(5), "{pause:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres: cargo xtask test"]
 async fn a_server_goes_on_when_the_other_one_is_frozen() {
-    let frozen_for = Duration::from_secs(3);
+    let frozen_for = Duration::from_secs(6);
     let cluster = Cluster::start(2, TestDatabase::empty(), &[]).await;
     let sessions = cluster.open_sessions(4).await;
     // Senders 0, 1, 4, 5 and sessions 0, 1 are the first server's, the others the second one's.
@@ -174,7 +175,7 @@ async fn a_server_goes_on_when_the_other_one_is_frozen() {
     for (from, to) in freezes {
         let pause = longest_pause(&answers, 1, from, to);
         println!("the other server acknowledged nothing for at most {pause:?}");
-        assert!(pause <= Duration::from_secs(2), "{pause:?}");
+        assert!(pause + Duration::from_secs(1) < frozen_for, "{pause:?}");
     }
     let failed = answers.iter().filter(|answer| answer.node == 1 && !answer.is_acknowledged()).count();
     assert_eq!(failed, 0, "no message to another session failed");
