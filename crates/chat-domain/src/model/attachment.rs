@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use unicode_segmentation::UnicodeSegmentation;
+
 use super::AttachmentId;
 
 /// A file of a message. Its bytes lie in the attachment store under its id.
@@ -40,22 +42,28 @@ pub struct MediaMetadata {
     pub duration: Option<f64>,
 }
 
-/// A media type without parameters, such as `image/png`: lower-case ASCII, at most 100 characters.
+/// A media type such as `image/png`, of text with the character set where it is not UTF-8: `text/plain; charset=utf-16`.
+/// Lower-case ASCII, at most 100 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MediaType(String);
 
 impl MediaType {
     /// What bytes are when nothing better is known.
     pub const OCTET_STREAM: &'static str = "application/octet-stream";
+    const MAX_BYTES: usize = 100;
 
-    /// Reads `type/subtype`, drops parameters and letter case. `None` when it is no media type (RFC 6838, 4.2).
+    /// Reads `type/subtype` in any letter case. Of the parameters only the `charset` of a text is kept, and not when it
+    /// is UTF-8, which is what text without one is. `None` when it is no media type (RFC 6838, 4.2).
     pub fn parse(text: &str) -> Option<Self> {
-        let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let mut parts = text.split(';');
+        let essence = parts.next()?.trim().to_ascii_lowercase();
         let (kind, subtype) = essence.split_once('/')?;
-        let restricted = |part: &str| {
-            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
-        };
-        (essence.len() <= 100 && restricted(kind) && restricted(subtype)).then_some(Self(essence))
+        if !is_restricted_name(kind) || !is_restricted_name(subtype) || essence.len() > Self::MAX_BYTES {
+            return None;
+        }
+        let charset = parts.find_map(charset).filter(|charset| kind == "text" && charset != "utf-8");
+        let full = charset.map(|charset| format!("{essence}; charset={charset}"));
+        Some(Self(full.filter(|full| full.len() <= Self::MAX_BYTES).unwrap_or(essence)))
     }
 
     /// `application/octet-stream`.
@@ -63,10 +71,32 @@ impl MediaType {
         Self(Self::OCTET_STREAM.to_owned())
     }
 
-    /// The type as text.
+    /// The type as text, with the character set where it has one.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// `type/subtype` alone.
+    pub fn essence(&self) -> &str {
+        self.0.split_once(';').map_or(&*self.0, |(essence, _)| essence)
+    }
+
+    /// The character set of a text that is not UTF-8.
+    pub fn charset(&self) -> Option<&str> {
+        self.0.split_once("charset=").map(|(_, charset)| charset)
+    }
+}
+
+/// The value of a `charset` parameter, in lower case.
+fn charset(parameter: &str) -> Option<String> {
+    let (name, value) = parameter.split_once('=')?;
+    let value = value.trim().trim_matches('"');
+    (name.trim().eq_ignore_ascii_case("charset") && is_restricted_name(value)).then(|| value.to_ascii_lowercase())
+}
+
+/// RFC 6838, 4.2, but for the limit of length.
+fn is_restricted_name(part: &str) -> bool {
+    !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
 }
 
 impl fmt::Display for MediaType {
@@ -81,20 +111,44 @@ impl fmt::Display for MediaType {
 pub struct FileName(String);
 
 impl FileName {
-    /// The most bytes a name has.
+    /// The most bytes a name has, as in most file systems.
     pub const MAX_BYTES: usize = 255;
+    /// The most bytes behind the last dot that are kept when a name is cut. More of them are no extension.
+    const MAX_EXTENSION_BYTES: usize = 32;
     const FALLBACK: &'static str = "file";
 
     /// Takes whatever a client calls its file and keeps what is safe of it; `file` when nothing is. A name that was
     /// made safe stays as it is.
     pub fn sanitize(claimed: &str) -> Self {
         let last = claimed.rsplit(['/', '\\']).next().unwrap_or_default();
-        let mut name: String = last.chars().filter(|c| !is_unsafe(*c)).collect();
-        while name.len() > Self::MAX_BYTES {
-            name.pop();
-        }
-        let name = name.trim_end().trim_start_matches(|c: char| c == '.' || c.is_whitespace());
-        Self(if name.is_empty() { Self::FALLBACK } else { name }.to_owned())
+        let name: String = last.chars().filter(|c| !is_unsafe(*c)).collect();
+        let name = name.trim();
+        let name = if name.len() > Self::MAX_BYTES { Self::cut(name) } else { name.to_owned() };
+        // `.` and `..` are directories, and a name of more dots is one that no person gave.
+        let only_dots = name.bytes().all(|byte| byte == b'.');
+        Self(if only_dots { Self::FALLBACK.to_owned() } else { name })
+    }
+
+    /// Shortens a name before its extension, at the border of a character as people see it (UAX #29).
+    fn cut(name: &str) -> String {
+        let extension = Self::extension(name);
+        let stem = name.get(..name.len() - extension.len()).unwrap_or_default();
+        let room = Self::MAX_BYTES - extension.len();
+        let fits = |end: &usize| *end <= room;
+        let ends = stem.grapheme_indices(true).map(|(start, grapheme)| start + grapheme.len());
+        let end = ends.take_while(fits).last().unwrap_or_default();
+        let kept = stem.get(..end).unwrap_or_default().trim_end();
+        // One character of hundreds of marks does not fit.
+        format!("{}{extension}", if kept.is_empty() { Self::FALLBACK } else { kept })
+    }
+
+    /// The last dot and what follows it, when that looks like an extension; else nothing. `.tar.gz` is one.
+    fn extension(name: &str) -> &str {
+        let Some((stem, last)) = name.rsplit_once('.') else { return "" };
+        let archive = stem.get(stem.len().saturating_sub(4)..).is_some_and(|end| end.eq_ignore_ascii_case(".tar"));
+        let plain = (1..Self::MAX_EXTENSION_BYTES).contains(&last.len()) && !last.contains(char::is_whitespace);
+        let start = if archive { stem.len().saturating_sub(4) } else { stem.len() };
+        if plain { name.get(start..).unwrap_or_default() } else { "" }
     }
 
     /// The name as text.

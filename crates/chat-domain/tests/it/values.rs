@@ -122,10 +122,20 @@ fn different_lists_of_parts_have_different_fingerprints() {
 }
 
 #[test]
-fn a_media_type_is_lower_case_without_parameters() {
+fn a_media_type_is_lower_case_and_keeps_only_the_charset_of_a_text() {
     let parsed = |text| MediaType::parse(text).map(|media_type| media_type.to_string());
     assert_eq!(parsed("Image/PNG"), Some("image/png".to_owned()));
     assert_eq!(parsed(" text/plain ; charset=utf-8"), Some("text/plain".to_owned()));
+    let utf16 = Some("text/csv; charset=utf-16".to_owned());
+    assert_eq!(parsed("text/CSV; header=present; Charset=\"UTF-16\""), utf16);
+    assert_eq!(parsed("text/csv; charset=utf-16"), utf16, "as it is stored");
+    assert_eq!(parsed("text/plain; charset="), Some("text/plain".to_owned()));
+    assert_eq!(parsed("text/plain; charset=a\r\nb"), Some("text/plain".to_owned()));
+    assert_eq!(parsed("image/png; charset=utf-16"), Some("image/png".to_owned()));
+    let parts =
+        |text| MediaType::parse(text).map(|kind| (kind.essence().to_owned(), kind.charset().map(str::to_owned)));
+    assert_eq!(parts("text/csv; charset=utf-16"), Some(("text/csv".to_owned(), Some("utf-16".to_owned()))));
+    assert_eq!(parts("image/png"), Some(("image/png".to_owned(), None)));
     assert_eq!(parsed("application/vnd.api+json"), Some("application/vnd.api+json".to_owned()));
     assert_eq!(MediaType::octet_stream().as_str(), "application/octet-stream");
     let too_long = format!("a/{}", "b".repeat(99));
@@ -142,7 +152,10 @@ fn a_file_name_loses_its_path_and_what_is_unsafe() {
         ("/etc/passwd", "passwd"),
         ("..\\..\\boot.ini", "boot.ini"),
         ("../..", "file"),
-        (".htaccess", "htaccess"),
+        ("C:\\Users\\x\\scan 1.pdf", "scan 1.pdf"),
+        (".htaccess", ".htaccess"),
+        (".", "file"),
+        ("...", "file"),
         ("", "file"),
         ("a\r\nSet-Cookie: x\".txt", "aSet-Cookie: x.txt"),
         ("exe\u{202e}gpj.txt", "exegpj.txt"),
@@ -156,10 +169,28 @@ fn a_file_name_loses_its_path_and_what_is_unsafe() {
 }
 
 #[test]
-fn a_file_name_starts_with_neither_dots_nor_spaces() {
-    for claimed in [". a.txt", " .a.txt", ".\u{a0}. a.txt", "... a.txt "] {
-        assert_eq!(FileName::sanitize(claimed).as_str(), "a.txt", "{claimed:?}");
+fn a_file_name_has_no_white_space_around_it_and_keeps_its_dots() {
+    for (claimed, kept) in [(" a.txt\t", "a.txt"), (" . ", "file"), (" .a.txt", ".a.txt"), ("... a.txt", "... a.txt")] {
+        assert_eq!(FileName::sanitize(claimed).as_str(), kept, "{claimed:?}");
     }
+}
+
+#[test]
+fn a_long_file_name_keeps_its_extension_and_whole_characters() {
+    let family = "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}";
+    let cut = |claimed: &str| FileName::sanitize(claimed).as_str().to_owned();
+    assert_eq!(cut(&format!("{}.pdf", "x".repeat(300))), format!("{}.pdf", "x".repeat(251)));
+    assert_eq!(cut(&format!("{}.pdf", wide(200))), format!("{}.pdf", wide(125)));
+    // 18 bytes each: 13 and the extension are 238 bytes, 14 would be 256.
+    assert_eq!(cut(&format!("{}.pdf", family.repeat(20))), format!("{}.pdf", family.repeat(13)));
+    assert_eq!(cut(&format!("e{}.pdf", "e\u{301}".repeat(100))), format!("e{}.pdf", "e\u{301}".repeat(83)));
+    assert_eq!(cut(&format!("a{}.pdf", "\u{301}".repeat(300))), "file.pdf", "one character of 601 bytes");
+    assert_eq!(cut(&format!("{} .tar.gz", "x".repeat(248))), format!("{}.tar.gz", "x".repeat(248)));
+    assert_eq!(cut(&format!("{} y.pdf", "x".repeat(250))), format!("{}.pdf", "x".repeat(250)), "no space at the cut");
+    assert_eq!(cut(&format!("a.{}", "x".repeat(300))), format!("a.{}", "x".repeat(253)), "too long for an extension");
+    assert_eq!(cut(&format!("a. {}", "x".repeat(300))).len(), 255);
+    assert_eq!(cut(&format!("{} a", ".".repeat(300))), "file");
+    assert_eq!(cut(&format!("{}.", "x".repeat(300))), "x".repeat(255));
 }
 
 /// Text with a good share of the characters that file names must lose.

@@ -13,7 +13,8 @@ use crate::support::{assert_none, cargo, metadata, root, table};
 const DOMAIN: &str = "chat-domain";
 
 /// Everything the domain is built from, directly. Each is free of I/O and of a runtime.
-const DEPENDENCIES: &[&str] = &["async-trait", "bytes", "mockall", "sha2", "thiserror", "time", "uuid"];
+const DEPENDENCIES: &[&str] =
+    &["async-trait", "bytes", "mockall", "sha2", "thiserror", "time", "unicode-segmentation", "uuid"];
 
 /// What must not come with those either, and why. A name ending in `*` stands for every name that begins like it.
 const KEPT_OUT: &[(&str, &str)] = &[
