@@ -3,6 +3,8 @@
 //! What is wrong is collected here and told by the use case, after it has checked that the caller may hear it.
 
 mod base_url;
+mod encoded_words;
+mod form_field;
 mod idempotency;
 mod json_body;
 mod multipart;

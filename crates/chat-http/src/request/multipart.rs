@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_multipart::{Field, Multipart};
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use actix_web::web::Bytes;
 use async_trait::async_trait;
 use chat_domain::ChatError;
@@ -16,6 +17,7 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use super::form_field::FormField;
 use super::json_body::content_type;
 
 /// The most bytes of the field `content`: 10,000 characters of at most four bytes, and some to tell that it is too long.
@@ -25,29 +27,51 @@ const PIECES_IN_FLIGHT: usize = 4;
 /// A sender must get this far in every window, else the upload is given up.
 const WINDOW: Duration = Duration::from_secs(30);
 const MIN_BYTES_PER_WINDOW: usize = 30 * 8 * 1024;
+/// How many places for files a form may leave empty.
+const MAX_EMPTY_FIELDS: u32 = 100;
+/// What a request with files begins its `Content-Type` with.
+const FORM_DATA: &str = "multipart/form-data";
 /// The highest index of `attachments[n]`; gaps are allowed.
 const MAX_INDEX: u32 = 9_999;
 
 /// Whether the request says that its body is a multipart form.
 pub(crate) fn is_multipart(request: &HttpRequest) -> bool {
-    content_type(request).trim_start().get(..19).is_some_and(|kind| kind.eq_ignore_ascii_case("multipart/form-data"))
+    parameters(request).is_some()
 }
 
-/// Stores the files of the form in `composition` and answers the form's `content`, empty when there is none.
+/// What follows `multipart/form-data` in `Content-Type`.
+fn parameters(request: &HttpRequest) -> Option<&str> {
+    let (kind, parameters) = content_type(request).trim_start().split_at_checked(FORM_DATA.len())?;
+    kind.eq_ignore_ascii_case(FORM_DATA).then_some(parameters)
+}
+
+/// Takes the body apart as `multipart/mixed`, which is the same syntax: for a form, `actix_multipart` would read
+/// `Content-Disposition` by itself and refuse names that [`FormField`] can read.
+fn parts(request: &HttpRequest, payload: Payload) -> Multipart {
+    let content_type = format!("multipart/mixed{}", parameters(request).unwrap_or_default());
+    let headers = HeaderValue::try_from(content_type).map(|value| HeaderMap::from_iter([(CONTENT_TYPE, value)]));
+    Multipart::new(&headers.unwrap_or_default(), payload)
+}
+
+/// Stores the files of the form in `composition` and returns the form's `content`, empty when there is none.
 pub(crate) async fn receive_message(
     request: &HttpRequest,
     payload: Payload,
     composition: &mut Composition,
 ) -> Result<String> {
-    let mut form = Multipart::new(request.headers(), payload);
+    let mut form = parts(request, payload);
     let mut pace = Pace::start();
     let mut content = None;
     // Files without an index come after one another, as if numbered from 0.
     let mut next_index = 0;
+    let mut empty_fields = 0;
     loop {
         let Some(field) = pace.wait(form.next()).await? else { break };
-        let field = field.map_err(|error| malformed(&error))?;
-        let name = field.name().unwrap_or_default().to_owned();
+        let field = field.map_err(malformed)?;
+        let header = field.headers().get(CONTENT_DISPOSITION).and_then(|header| FormField::parse(header.as_bytes()));
+        let Some(FormField { name, file_name }) = header else {
+            return Err(malformed("a part has no Content-Disposition with the name of its field"));
+        };
         if name == "content" {
             if content.is_some() {
                 return Err(Invalid::new("content", "must be given once").into());
@@ -58,8 +82,15 @@ pub(crate) async fn receive_message(
                 Place::At(index) => index,
                 Place::Next => next_index,
             };
-            next_index = index + 1;
-            receive_file(field, index, composition, &mut pace).await?;
+            if receive_file(field, file_name, index, composition, &mut pace).await? {
+                next_index = index + 1;
+            } else {
+                empty_fields += 1;
+            }
+            if empty_fields > MAX_EMPTY_FIELDS {
+                let rule = format!("must have at most {MAX_EMPTY_FIELDS} fields without a file");
+                return Err(Invalid::new("attachments", rule).into());
+            }
         } else {
             return Err(Invalid::new("body", "must have no fields but content and attachments[0], [1], …").into());
         }
@@ -89,43 +120,63 @@ fn place(name: &str) -> Option<Place> {
 async fn read_content(mut field: Field, pace: &mut Pace) -> Result<String> {
     let mut bytes = Vec::new();
     while let Some(chunk) = pace.wait(field.next()).await? {
-        let chunk = chunk.map_err(|error| malformed(&error))?;
+        let chunk = chunk.map_err(malformed)?;
         pace.progress(chunk.len());
         if bytes.len() + chunk.len() > MAX_CONTENT_BYTES {
             return Err(Invalid::new("content", "must have at most 10000 characters").into());
         }
         bytes.extend_from_slice(&chunk);
     }
-    String::from_utf8(bytes).map_err(|_| Invalid::new("content", "must be UTF-8 text").into())
+    let text = String::from_utf8(bytes).map_err(|_| Invalid::new("content", "must be UTF-8 text"))?;
+    Ok(plain_line_breaks(text))
+}
+
+/// Browsers write every line break of a form's text as CR LF, whatever was typed. JSON has LF for the same text.
+fn plain_line_breaks(text: String) -> String {
+    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
 }
 
 /// Pumps one file from the network into the composition, which runs beside it and slows it down to its own pace.
-async fn receive_file(field: Field, index: u32, composition: &mut Composition, pace: &mut Pace) -> Result<()> {
-    let disposition = field.content_disposition();
-    let name = disposition.and_then(|disposition| disposition.get_filename()).unwrap_or_default().to_owned();
+/// Returns whether there is a file: a form sends a field without name and bytes where nobody chose one.
+async fn receive_file(
+    mut field: Field,
+    file_name: Option<String>,
+    index: u32,
+    composition: &mut Composition,
+    pace: &mut Pace,
+) -> Result<bool> {
+    let first = next_piece(&mut field, pace).await;
+    if matches!(first, Ok(None)) && file_name.as_deref() == Some("") {
+        return Ok(false);
+    }
+    let name = file_name.unwrap_or_default();
     let claimed = field.content_type().and_then(|kind| MediaType::parse(kind.essence_str()));
     let (pieces, source) = mpsc::channel(PIECES_IN_FLIGHT);
     let stored = composition.attach(index, &name, claimed, Box::new(ChannelSource(source)));
-    let ((), stored) = futures_util::join!(pump(field, pieces, pace), stored);
-    stored
+    let ((), stored) = futures_util::join!(pump(first, field, pieces, pace), stored);
+    stored.map(|()| true)
 }
 
-async fn pump(mut field: Field, pieces: mpsc::Sender<Result<Bytes>>, pace: &mut Pace) {
-    loop {
-        let piece = match pace.wait(field.next()).await {
-            Ok(None) => return,
-            Ok(Some(Ok(chunk))) => {
-                pace.progress(chunk.len());
-                Ok(chunk)
-            }
-            Ok(Some(Err(error))) => Err(malformed(&error)),
-            Err(error) => Err(error),
-        };
-        let broken = piece.is_err();
+async fn next_piece(field: &mut Field, pace: &mut Pace) -> Result<Option<Bytes>> {
+    let Some(piece) = pace.wait(field.next()).await? else { return Ok(None) };
+    let piece = piece.map_err(malformed)?;
+    pace.progress(piece.len());
+    Ok(Some(piece))
+}
+
+async fn pump(
+    mut piece: Result<Option<Bytes>>,
+    mut field: Field,
+    pieces: mpsc::Sender<Result<Bytes>>,
+    pace: &mut Pace,
+) {
+    while let Some(next) = piece.transpose() {
+        let broken = next.is_err();
         // When the other end is gone, the composition has refused the file and says why.
-        if pieces.send(piece).await.is_err() || broken {
+        if pieces.send(next).await.is_err() || broken {
             return;
         }
+        piece = next_piece(&mut field, pace).await;
     }
 }
 
@@ -138,7 +189,7 @@ impl ByteSource for ChannelSource {
     }
 }
 
-fn malformed(error: &actix_multipart::MultipartError) -> ChatError {
+fn malformed(error: impl std::fmt::Display) -> ChatError {
     Invalid::new("body", format!("must be a multipart form: {error}")).into()
 }
 

@@ -1,8 +1,10 @@
 //! `POST /api/chat/sessions/{sessionId}/messages` as `multipart/form-data`
 
 mod attachments;
+mod browsers;
 mod limits;
 mod malformed;
+mod names;
 
 use chat_testkit::fixtures;
 use reqwest::Method;

@@ -109,7 +109,7 @@ on_every_store! {
             ("empty parts", empty_parts),
             ("parts", parts),
             ("contents", contents),
-            ("headers", begun().part(&format!("{headers}{disposition}"), b"x")),
+            ("headers", begun().part(format!("{headers}{disposition}"), b"x")),
             ("a long header", begun().part(&long, b"x")),
         ];
         // The server need not read all of it before it answers and hangs up, so the answer is read by hand.

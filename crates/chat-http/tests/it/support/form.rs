@@ -17,7 +17,7 @@ impl Form {
     }
 
     pub(crate) fn text(self, name: &str, value: &str) -> Self {
-        self.part(&format!("Content-Disposition: form-data; name=\"{name}\"\r\n"), value.as_bytes())
+        self.part(format!("Content-Disposition: form-data; name=\"{name}\"\r\n"), value.as_bytes())
     }
 
     /// A file as the field `attachments[index]`.
@@ -27,12 +27,14 @@ impl Form {
 
     pub(crate) fn file_as(self, field: &str, name: &str, media_type: &str, bytes: &[u8]) -> Self {
         let disposition = format!("Content-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n");
-        self.part(&format!("{disposition}Content-Type: {media_type}\r\n"), bytes)
+        self.part(format!("{disposition}Content-Type: {media_type}\r\n"), bytes)
     }
 
     /// A part with these header lines.
-    pub(crate) fn part(mut self, headers: &str, bytes: &[u8]) -> Self {
-        self.0.extend(format!("--{BOUNDARY}\r\n{headers}\r\n").as_bytes());
+    pub(crate) fn part(mut self, headers: impl AsRef<[u8]>, bytes: &[u8]) -> Self {
+        self.0.extend(format!("--{BOUNDARY}\r\n").as_bytes());
+        self.0.extend(headers.as_ref());
+        self.0.extend(b"\r\n");
         self.0.extend(bytes);
         self.0.extend(b"\r\n");
         self
