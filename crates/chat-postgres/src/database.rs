@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use crate::config::PgConfig;
 use crate::connection::Target;
 use crate::error::{Failure, OpenError};
+use crate::ticket_batch::TicketBatch;
 use crate::unit_of_work::{Need, UnitOfWork};
 use crate::url::DatabaseUrl;
 use crate::{get_session, health, migrate, tls};
@@ -27,6 +28,8 @@ pub(crate) struct Database {
     pub(crate) sessions: Lookups<SessionId, ChatSession>,
     /// At least one. A session belongs to one of them, so that its changes are published in their order.
     pub(crate) writers: Vec<WriteQueue<UnitOfWork>>,
+    /// Of tickets, which belong to no session.
+    pub(crate) tickets: WriteQueue<TicketBatch>,
     /// Where the store was opened.
     pub(crate) runtime: Handle,
     /// How long a read may take that has several parts. Each of them is limited by itself too.

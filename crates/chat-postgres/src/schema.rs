@@ -123,3 +123,15 @@ diesel::table! {
         epoch -> Text,
     }
 }
+
+diesel::table! {
+    chat_tickets (digest) {
+        digest -> Binary,
+        user_id -> Text,
+        role -> Text,
+        name -> Nullable<Text>,
+        session_id -> Uuid,
+        token_expires_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}

@@ -1,5 +1,6 @@
 //! The store as a whole: open it, use its parts, close it.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -12,11 +13,12 @@ use tokio::runtime::Handle;
 use tracing::{error, info};
 
 use crate::database::{self, Checked, Database, STORE};
+use crate::ticket_batch::TicketBatch;
 use crate::unit_of_work::{Need, UnitOfWork};
 use crate::writing_connection::WritingConnection;
 use crate::{
     OpenError, PgAgentDirectory, PgConfig, PgEventLog, PgHealthProbe, PgMessageRepository, PgSessionRepository,
-    PgStatsReader, epoch, migrate,
+    PgStatsReader, PgTicketStore, epoch, migrate,
 };
 
 /// The store for many nodes.
@@ -31,6 +33,8 @@ pub struct PgStore {
     pub stats: Arc<PgStatsReader>,
     /// Keeps the agents.
     pub agents: Arc<PgAgentDirectory>,
+    /// Keeps tickets.
+    pub tickets: Arc<PgTicketStore>,
     /// Tries the database.
     pub health: Arc<PgHealthProbe>,
     database: Arc<Database>,
@@ -61,7 +65,9 @@ impl PgStore {
         let thread_failed = |source| OpenError::Thread { database: checked.shown.clone(), source };
         let reads = database::start_reads(&checked, config)?;
         let sessions = database::start_lookups(&reads, config).map_err(thread_failed)?;
-        let (writers, threads) = start_writers(&checked, config, notifier)?;
+        let (writers, mut threads) = start_writers(&checked, config, notifier)?;
+        let (tickets, thread) = start_tickets(&checked, config).map_err(thread_failed)?;
+        threads.push(thread);
         info!(
             db.schema = migrate::newest(),
             db.readers = config.readers,
@@ -69,7 +75,8 @@ impl PgStore {
             "opened the database {}",
             checked.shown
         );
-        let database = Arc::new(Database { reads, sessions, writers, runtime, read_timeout: config.read_timeout });
+        let database =
+            Arc::new(Database { reads, sessions, writers, tickets, runtime, read_timeout: config.read_timeout });
         Ok(Self::new(database, checked.identity, threads))
     }
 
@@ -81,6 +88,7 @@ impl PgStore {
             events: Arc::new(PgEventLog { database: db() }),
             stats: Arc::new(PgStatsReader { database: db() }),
             agents: Arc::new(PgAgentDirectory { database: db() }),
+            tickets: Arc::new(PgTicketStore { database: db() }),
             health: Arc::new(PgHealthProbe { database: db() }),
             writers: Arc::new(Mutex::new(writers)),
             database,
@@ -109,6 +117,7 @@ impl PgStore {
         let writers = Arc::clone(&self.writers);
         let closing = self.database.runtime.spawn_blocking(move || {
             database.writers.iter().for_each(WriteQueue::stop);
+            database.tickets.stop();
             let threads = std::mem::take(&mut *writers.lock().unwrap_or_else(PoisonError::into_inner));
             for thread in threads {
                 if thread.join().is_err() {
@@ -119,6 +128,13 @@ impl PgStore {
         // A runtime that is gone has nothing left to wait for.
         let _runtime_gone = closing.await;
     }
+}
+
+/// Starts the writer of tickets, which connects when the first one is issued or used.
+fn start_tickets(checked: &Checked, config: &PgConfig) -> std::io::Result<(WriteQueue<TicketBatch>, JoinHandle<()>)> {
+    let limits = Limits { store: STORE, queue: config.queue, batch: config.max_batch, timeout: config.write_timeout };
+    let connection = WritingConnection::without_counters(checked.target.clone());
+    WriteQueue::start(TicketBatch::new(connection), limits, |event: Infallible| match event {})
 }
 
 type Writers = (Vec<WriteQueue<UnitOfWork>>, Vec<JoinHandle<()>>);

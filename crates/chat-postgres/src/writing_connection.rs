@@ -28,6 +28,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The connection of one writer.
 pub(crate) struct WritingConnection {
     target: Target,
+    /// Whether it writes to the counter tables.
+    counts: bool,
     open: Option<Open>,
     was_lost: bool,
     /// When and why the last attempt to connect failed.
@@ -48,10 +50,15 @@ impl WritingConnection {
     /// # Errors
     /// The database cannot be reached, or lacks its tables.
     pub(crate) fn open(target: Target) -> Result<Self, Failure> {
-        let reconnects = counter!("chat_database_reconnects_total", "store" => "postgres");
-        let mut this = Self { target, open: None, was_lost: false, failed: None, made: 0, reconnects };
+        let mut this = Self { counts: true, ..Self::without_counters(target) };
         this.get()?;
         Ok(this)
+    }
+
+    /// A connection that is made when it is first used, for a writer that has no rows in the counter tables.
+    pub(crate) fn without_counters(target: Target) -> Self {
+        let reconnects = counter!("chat_database_reconnects_total", "store" => "postgres");
+        Self { target, counts: false, open: None, was_lost: false, failed: None, made: 0, reconnects }
     }
 
     /// The connection, made anew if it was lost.
@@ -80,8 +87,8 @@ impl WritingConnection {
         };
         self.failed = None;
         self.made += 1;
-        // What depends on which session of the server a lock or a table's statistics belong to is in `prepare`.
-        let slot = prepare(&mut connection, self.target.lock_timeout())?;
+        set_lock_timeout(&mut connection, self.target.lock_timeout())?;
+        let slot = if self.counts { take_slot(&mut connection)? } else { 0 };
         if self.was_lost {
             self.was_lost = false;
             self.reconnects.increment(1);
@@ -135,10 +142,13 @@ struct Slot {
     slot: i32,
 }
 
-/// Prepares a connection to write, and answers the number of its rows in the counter tables.
-fn prepare(connection: &mut PgConnection, lock_timeout: Duration) -> Result<i32, Failure> {
+fn set_lock_timeout(connection: &mut PgConnection, lock_timeout: Duration) -> Result<(), Failure> {
     let wait = lock_timeout.min(SHORT_WAIT).as_millis();
-    connection.batch_execute(&format!("SET lock_timeout = {wait}"))?;
+    Ok(connection.batch_execute(&format!("SET lock_timeout = {wait}"))?)
+}
+
+/// Takes the number of a writer's rows in the counter tables.
+fn take_slot(connection: &mut PgConnection) -> Result<i32, Failure> {
     // Tried in order until one is free: the function is called row by row, and no further than the limit needs.
     let slot: Option<Slot> = diesel::sql_query(
         "SELECT slot FROM generate_series(1, $2) AS slot WHERE pg_try_advisory_lock($1, slot) LIMIT 1",

@@ -17,7 +17,7 @@ const SHARDS: usize = 16;
 /// The connections of one part of the people; no list is empty.
 type People = HashMap<UserId, Vec<(ConnectionId, SessionId)>>;
 
-/// The registry of connections for a node that is alone, or cannot ask the others.
+/// The registry of a node's connections.
 pub struct LocalConnections {
     shards: [Mutex<People>; SHARDS],
     hasher: RandomState,

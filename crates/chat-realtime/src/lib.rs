@@ -32,7 +32,7 @@
 //! | `shared_reads` | one reading of the log for all who want the same | polls the log |
 //! | `feed` | the `SessionFeed`: the cursor driven by a mailbox and the log | polls the log and a timer |
 //! | `repair_driver` | the repair driven by the hub's reports and the log | polls the log and a timer |
-//! | `connections`, `tickets` | the sockets of each person and the tickets, of this node alone | locks |
+//! | `connections` | how many sockets each person has open on this node | locks |
 //! | `on_tokio`, `tokio_timer` | the drivers and the timer of the runtime | time |
 //!
 //! Everything but the last row runs on any scheduler: the test binary `shuttle` compiles it over one that tries many
@@ -56,7 +56,6 @@ mod shared_reads;
 #[cfg(test)]
 mod shared_reads_tests;
 mod sync;
-mod tickets;
 mod timer;
 mod tokio_timer;
 mod typing;
@@ -71,5 +70,4 @@ pub use hub::Hub;
 pub use on_tokio::{run_repair, run_typing_expiry};
 pub use repair_driver::run_repair_with;
 pub use settings::{HubSettings, RepairRules, TypingRules};
-pub use tickets::MemoryTickets;
 pub use timer::{Sleep, Timer};

@@ -1,7 +1,6 @@
 //! Who this node is, and what it shares Redis with.
 
 use std::fmt;
-use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -17,24 +16,20 @@ pub struct RedisConfig {
     pub authorities: PrivateAuthorities,
     /// The name of this node's life. Every start MUST have a new one: the counters of a life begin at 1.
     pub node: Uuid,
-    /// What the names of all channels and keys begin with. All nodes of a deployment MUST have the same one.
+    /// What the names of all channels begin with. All nodes of a deployment MUST have the same one.
     pub prefix: Prefix,
     /// The most events that wait for Redis, and the most that wait to be read, each.
     pub queue: usize,
-    /// How long somebody who opens a socket waits for Redis before this node decides alone.
-    pub budget: Duration,
 }
 
 impl RedisConfig {
     /// The length of the queues unless another is chosen.
     pub const QUEUE: usize = 8_192;
-    /// The budget unless another is chosen.
-    pub const BUDGET: Duration = Duration::from_millis(250);
 
     /// With the usual prefix and queues, and the system's authorities.
     pub fn new(url: RedisUrl, node: Uuid) -> Self {
         let (prefix, authorities) = (Prefix::default(), PrivateAuthorities::default());
-        Self { url, authorities, node, prefix, queue: Self::QUEUE, budget: Self::BUDGET }
+        Self { url, authorities, node, prefix, queue: Self::QUEUE }
     }
 }
 

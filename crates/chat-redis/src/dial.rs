@@ -1,4 +1,4 @@
-//! Connecting: to one server of those that are configured, or to the one that has this deployment's keys.
+//! Connecting: to one server of those that are configured.
 //!
 //! Nothing is remembered between attempts: each begins at the addresses of the configuration, one further than the last.
 
@@ -24,10 +24,6 @@ use crate::url::{RedisUrl, Server};
 
 /// How long an attempt to connect to one server may take, up to its first answer.
 const CONNECT: Duration = Duration::from_secs(2);
-
-/// How often a member of a cluster may name another one as the owner of the keys. The first knows, unless keys are on the
-/// move at this moment.
-const REDIRECTIONS: usize = 4;
 
 /// Makes connections.
 #[derive(Clone)]
@@ -74,46 +70,12 @@ impl Dialer {
 
     /// Connects to the first server that takes the connection, beginning with number `from`, counted round and round.
     pub(crate) async fn connect(&self, from: u64, config: &AsyncConnectionConfig) -> Result<Connection, Failure> {
-        self.any(from, config).await.map(|(connection, _)| connection)
-    }
-
-    /// Connects to the server that has a key: a cluster's members each have a part of them, and name the member that has
-    /// another one.
-    pub(crate) async fn connect_to_owner(
-        &self,
-        from: u64,
-        key: &str,
-        config: &AsyncConnectionConfig,
-    ) -> Result<Connection, Failure> {
-        let (mut connection, mut server) = self.any(from, config).await?;
-        for _ in 0..REDIRECTIONS {
-            let mut probe = redis::cmd("EXISTS");
-            probe.arg(key);
-            let answer = timeout(CONNECT, probe.query_async::<Value>(&mut connection.inner)).await;
-            let Ok(answer) = answer else { return Err(silent(&server)) };
-            let Err(error) = answer else { return Ok(connection) };
-            match error::owner(&error) {
-                Some((host, port)) => {
-                    // Without a host, the one that answers knows no better name than that it was called by.
-                    let host = if host.is_empty() { server.host.as_str() } else { host };
-                    server = server.beside(host, port);
-                }
-                // It has the keys, some of which are on the move.
-                None if error::is_on_the_move(&error) => return Ok(connection),
-                None => return Err(error.into()),
-            }
-            connection = self.to(&server, config).await?;
-        }
-        Err(Failure::Refused("the members of the cluster do not agree on who has our keys".to_owned()))
-    }
-
-    async fn any(&self, from: u64, config: &AsyncConnectionConfig) -> Result<(Connection, Server), Failure> {
         let count = self.servers.len();
         let first = usize::try_from(from % u64::try_from(count).unwrap_or(1).max(1)).unwrap_or(0);
         let mut failure = Failure::Down;
         for server in self.servers.iter().cycle().skip(first).take(count) {
             match self.to(server, config).await {
-                Ok(connection) => return Ok((connection, server.clone())),
+                Ok(connection) => return Ok(connection),
                 Err(reason) => {
                     tracing::debug!(reason = %reason, "no connection to {server}");
                     failure = reason;

@@ -4,7 +4,6 @@
 //! {"v":1,"node":"…","counter":7,"session":"…","seq":12,"kind":"message","payload":{…}}
 //! {"v":1,"node":"…","kind":"heartbeat","counters":[0,7,…]}
 //! {"v":1,"node":"…","kind":"goodbye","counters":[0,7,…]}
-//! {"v":1,"node":"…","kind":"replaced","to":"…","session":"…","connection":"…"}
 //! ```
 //!
 //! `counter` counts the events of the node in the channel's shard, from 1. Fields that a reader does not know are ignored.
@@ -13,7 +12,7 @@
 
 use std::borrow::Cow;
 
-use chat_domain::model::{ConnectionId, LiveEvent, Seq, SessionId};
+use chat_domain::model::{LiveEvent, Seq, SessionId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -25,7 +24,6 @@ const VERSION: u16 = 1;
 
 const HEARTBEAT: &str = "heartbeat";
 const GOODBYE: &str = "goodbye";
-pub(crate) const REPLACED: &str = "replaced";
 
 /// A message of a node.
 #[derive(Debug, PartialEq)]
@@ -47,8 +45,6 @@ pub(crate) enum Said {
     Heartbeat { counters: Vec<u64> },
     /// It ends, and has published so much.
     Goodbye { counters: Vec<u64> },
-    /// A connection of node `to` was replaced.
-    Replaced { to: Uuid, session: SessionId, connection: ConnectionId },
     /// Something else that is no event.
     Other,
 }
@@ -89,10 +85,6 @@ struct EnvelopeIn<'a> {
     #[serde(borrow)]
     payload: Option<&'a RawValue>,
     counters: Option<Vec<u64>>,
-    #[serde(borrow)]
-    to: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    connection: Option<Cow<'a, str>>,
 }
 
 /// What every message of this node's events begins with, to know them without reading them.
@@ -139,11 +131,6 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Envelope> {
     let said = match (&*envelope.kind, envelope.counter) {
         (HEARTBEAT, _) => Said::Heartbeat { counters: envelope.counters? },
         (GOODBYE, _) => Said::Goodbye { counters: envelope.counters? },
-        (REPLACED, _) => Said::Replaced {
-            to: Uuid::try_parse(&envelope.to?).ok()?,
-            session: SessionId::parse(&envelope.session?)?,
-            connection: ConnectionId::parse(&envelope.connection?)?,
-        },
         (_, Some(counter)) => match read_event(&envelope) {
             Some(event) => Said::Event { counter, event },
             None => Said::Unreadable { counter },

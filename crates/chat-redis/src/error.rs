@@ -2,7 +2,7 @@
 
 use std::io;
 
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError};
 use tokio_rustls::rustls::{CertificateError, Error as TlsError};
 
 use crate::url::Server;
@@ -79,28 +79,4 @@ pub(crate) fn io_words(error: &io::Error) -> String {
         _ => "",
     };
     format!("TLS: {tls}{hint}")
-}
-
-/// Where the keys are, as a member of a cluster that does not have them says. The host may be empty: then it is the one
-/// that was asked (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#moved-redirection>).
-pub(crate) fn owner(error: &RedisError) -> Option<(&str, u16)> {
-    if error.kind() != ErrorKind::Server(ServerErrorKind::Moved) {
-        return None;
-    }
-    let (host, port) = error.redirect_node()?.0.rsplit_once(':')?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    // A member that does not know its own name says so.
-    Some((if host == "?" { "" } else { host }, port.parse().ok()?))
-}
-
-/// Whether the server has the keys, and is handing them over to another one at this moment. Then it does nothing with
-/// those that are gone or not there yet.
-pub(crate) fn is_on_the_move(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Ask | ServerErrorKind::TryAgain))
-}
-
-/// Whether this server will do nothing for anybody before something changes: it did nothing, and another one may.
-pub(crate) fn is_of_no_use(error: &RedisError) -> bool {
-    use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, Moved, ReadOnly};
-    matches!(error.kind(), ErrorKind::Server(Moved | ClusterDown | MasterDown | ReadOnly | BusyLoading))
 }

@@ -3,16 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_domain::ports::{ConnectionRegistry, EventSink, Notifier, TicketStore};
+use chat_domain::ports::{EventSink, Notifier};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use uuid::Uuid;
 
-use crate::commands::Commands;
 use crate::config::{ConfigError, RedisConfig};
-use crate::connections::RedisConnections;
 use crate::dial::Dialer;
 use crate::envelope::own_prefix;
 use crate::inbox::Inbox;
@@ -24,7 +21,6 @@ use crate::outbox::{Outbox, RedisNotifier};
 use crate::reader::Reader;
 use crate::status::Status;
 use crate::tasks::Tasks;
-use crate::tickets::RedisTickets;
 
 /// How long the last words may take at the end.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -34,20 +30,11 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Redis may be out of reach at any time, also at the start: the sink is told, and this keeps trying. Nothing that is
 /// made here fails because of it, so a node that cannot reach Redis stays ready.
 pub struct RedisFanout {
-    node: Uuid,
-    names: Names,
-    sink: Arc<dyn EventSink>,
     outbox: Outbox,
     status: Arc<Status>,
-    commands: Arc<Commands>,
-    runtime: Handle,
     /// Ends what has something left to say.
     closing: watch::Sender<bool>,
-    /// Ends the connection for questions, after that.
-    closed: watch::Sender<bool>,
     tasks: Tasks,
-    /// The connection for questions.
-    commands_tasks: Tasks,
 }
 
 impl RedisFanout {
@@ -60,12 +47,11 @@ impl RedisFanout {
     pub fn connect(config: RedisConfig, sink: Arc<dyn EventSink>) -> Result<Self, ConfigError> {
         let dialer = Dialer::new(&config.url, config.authorities)?;
         let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
-        let RedisConfig { node, prefix, queue, budget, .. } = config;
+        let RedisConfig { node, prefix, queue, .. } = config;
         let names = Names::new(prefix.as_str());
         let metering = Metering::new();
         let status = Arc::new(Status::new(metering.clone()));
         let (closing, closing_watch) = watch::channel(false);
-        let (closed, closed_watch) = watch::channel(false);
         let (outbox, outgoing, lost) = Outbox::new(queue, metering.clone());
         let (inbox, incoming, dirty) = Inbox::new(queue, names.clone(), own_prefix(node), metering.clone());
         let (control, controlled) = mpsc::unbounded_channel();
@@ -77,7 +63,7 @@ impl RedisFanout {
         let reader = Reader {
             me: node,
             link: Link::new(node),
-            sink: Arc::clone(&sink),
+            sink,
             inbox: incoming,
             dirty,
             control: controlled,
@@ -89,8 +75,8 @@ impl RedisFanout {
         let line = Line {
             me: node,
             first,
-            dialer: dialer.clone(),
-            names: names.clone(),
+            dialer,
+            names,
             outbox: outgoing,
             lost,
             counters: [0; SHARDS as usize],
@@ -101,39 +87,16 @@ impl RedisFanout {
             status: Arc::clone(&status),
             metering,
         };
-        let commands = Commands::new(budget, names.any_key());
-        let (tasks, commands_tasks) = (Tasks::default(), Tasks::default());
-        commands_tasks.spawn(&runtime, "redis commands", Arc::clone(&commands).run(dialer, first, closed_watch));
+        let tasks = Tasks::default();
         tasks.spawn(&runtime, "redis reader", reader.run());
         tasks.spawn(&runtime, "redis line", line.run());
-        Ok(Self { node, names, sink, outbox, status, commands, runtime, closing, closed, tasks, commands_tasks })
+        Ok(Self { outbox, status, closing, tasks })
     }
 
     /// A notifier that spreads events on this node through `local`, and then to the other nodes. It never waits: what
     /// finds no room on the way to Redis is found by the other nodes as a gap.
     pub fn notifier(&self, local: Arc<dyn Notifier>) -> Arc<dyn Notifier> {
         Arc::new(RedisNotifier::new(local, self.outbox.clone()))
-    }
-
-    /// Tickets that every node can take. Those that are issued while Redis is out of reach are kept in `local`, and only
-    /// this node can take them.
-    pub fn tickets(&self, local: Arc<dyn TicketStore>) -> Arc<dyn TicketStore> {
-        Arc::new(RedisTickets::new(Arc::clone(&self.commands), self.names.clone(), local))
-    }
-
-    /// A registry that counts a person's connections on all nodes. `local`, which also knows all of this node's, holds the
-    /// limits on this node while Redis is out of reach. Call it once: what it enters is this node's, all of it.
-    pub fn connections(&self, local: Arc<dyn ConnectionRegistry>) -> Arc<dyn ConnectionRegistry> {
-        let (registry, worker) = RedisConnections::new(
-            Arc::clone(&self.commands),
-            self.names.clone(),
-            self.node,
-            Arc::clone(&self.sink),
-            local,
-        );
-        let worker = worker.run(self.status.watch(), self.closing.subscribe());
-        self.tasks.spawn(&self.runtime, "redis connections", worker);
-        Arc::new(registry)
     }
 
     /// Whether the other nodes are heard at the moment. No reason to take a node out of service: what it does not hear, it
@@ -155,28 +118,23 @@ impl RedisFanout {
     }
 
     /// Waits until one of the tasks behind this has panicked, and names it: without it this node hears nothing, or is not
-    /// heard. For one caller at a time, after [`connections`](Self::connections) was called.
+    /// heard. For one caller at a time.
     pub async fn panicked(&self) -> &'static str {
-        tokio::select! {
-            name = self.tasks.panicked() => name,
-            name = self.commands_tasks.panicked() => name,
-        }
+        self.tasks.panicked().await
     }
 
-    /// Publishes what still waits, tells the other nodes that nothing more will come, and gives up this node's places for
-    /// connections. Returns after 2 s at the latest, also when Redis does not answer. Nothing is shared after it.
+    /// Publishes what still waits, and tells the other nodes that nothing more will come. Returns after 2 s at the latest,
+    /// also when Redis does not answer. Nothing is shared after it.
     pub async fn close(&self) {
         self.closing.send_replace(true);
         let tasks = self.tasks.take();
-        let mut ends: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
+        let ends: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
         let all = async {
             for task in tasks {
                 let _ended = task.await;
             }
         };
         let _in_time_or_not = timeout(FAREWELL, all).await;
-        self.closed.send_replace(true);
-        ends.extend(self.commands_tasks.take().iter().map(JoinHandle::abort_handle));
         for task in ends {
             task.abort();
         }
@@ -186,7 +144,7 @@ impl RedisFanout {
 
 impl Drop for RedisFanout {
     fn drop(&mut self) {
-        for task in self.tasks.take().into_iter().chain(self.commands_tasks.take()) {
+        for task in self.tasks.take() {
             task.abort();
         }
     }

@@ -1,4 +1,4 @@
-//! What several nodes share through Redis: events, tickets, and the number of sockets that a person has open.
+//! What several nodes share through Redis: events, and nothing else. There are no keys.
 //!
 //! [`RedisFanout`] is a node's part in it. It carries what nodes may lose: every event is in the database, and a node that
 //! may have missed one is told where to look (`EventSink::missed`). So nothing here waits for Redis, nothing fails with
@@ -10,21 +10,16 @@
 //! | `reader`, `link` | what is heard, and what follows from it; `link` has no I/O |
 //! | `envelope`, `payload` | what nodes say to each other, as JSON |
 //! | `outbox`, `inbox`, `queue` | bounded queues to and from Redis |
-//! | `commands` | the connection for questions that somebody waits for |
 //! | `url`, `tls`, `dial` | where Redis is, whom it is believed to be, and connecting to it |
-//! | `tickets`, `connections` | the ports of these names |
 //!
 //! It needs Redis 6.2 or later (RESP3, and `HELLO` that only asks): a primary, a stable address in front of one, or a
 //! cluster. Connections may be encrypted.
 //!
 //! In a cluster, events go through one connection to any member, as ordinary messages, which a cluster gives to all its
-//! members. Sharded ones (`SPUBLISH`) have no order between channels, which the counters rely on. All keys of a deployment
-//! lie on one member, where the connection for questions goes.
+//! members. Sharded ones (`SPUBLISH`) have no order between channels, which the counters rely on.
 
 mod backoff;
-mod commands;
 mod config;
-mod connections;
 mod dial;
 mod envelope;
 mod error;
@@ -41,7 +36,6 @@ mod reader;
 mod signal;
 mod status;
 mod tasks;
-mod tickets;
 mod tls;
 mod url;
 

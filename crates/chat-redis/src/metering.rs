@@ -29,10 +29,6 @@ pub(crate) struct Metering {
 
 impl Metering {
     pub(crate) fn new() -> Self {
-        // Known from the start, as the others are by their handles.
-        for what in ["connections", "tickets"] {
-            fallbacks(what).increment(0);
-        }
         Self {
             connected: gauge!("chat_redis_connected"),
             reconnects: counter!("chat_redis_reconnects_total"),
@@ -46,9 +42,4 @@ impl Metering {
             batch: histogram!("chat_redis_publish_batch_size"),
         }
     }
-}
-
-/// Counts what Redis was too slow or not there for, by what it was (`tickets`, `connections`).
-pub(crate) fn fallbacks(what: &'static str) -> Counter {
-    counter!("chat_redis_fallbacks_total", "what" => what)
 }

@@ -94,12 +94,6 @@ impl Reader {
             return;
         };
         match said {
-            // What this node replaced itself has ended already; the echo could come before a later socket does.
-            Said::Replaced { to, session, connection } => {
-                if to == self.me && node != self.me {
-                    self.sink.replaced(session, connection);
-                }
-            }
             Said::Event { counter, event } => {
                 if node == self.me {
                     return;

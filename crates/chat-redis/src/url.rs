@@ -35,13 +35,6 @@ pub(crate) struct Server {
     pub(crate) login: RedisConnectionInfo,
 }
 
-impl Server {
-    /// Another server that is entered like this one.
-    pub(crate) fn beside(&self, host: &str, port: u16) -> Self {
-        Self { host: host.to_owned(), port, ..self.clone() }
-    }
-}
-
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // As in a URL (RFC 3986, 3.2.2).

@@ -8,14 +8,12 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use chat_domain::model::{Epoch, LiveEvent};
 use chat_domain::ports::{
-    AgentDirectory, AttachmentStore, Clock, ConnectionRegistry, EventLog, EventSink, HealthProbe, IdGenerator,
-    MessageRepository, Notifier, SessionRepository, StatsReader, TicketStore,
+    AgentDirectory, AttachmentStore, Clock, EventLog, EventSink, HealthProbe, IdGenerator, MessageRepository, Notifier,
+    SessionRepository, StatsReader, TicketStore,
 };
 use chat_domain::service::{ChatService, Ports};
 use chat_postgres::{PgConfig, PgStore};
-use chat_realtime::{
-    Hub, HubFeed, HubHealthProbe, HubSettings, LocalConnections, MemoryTickets, run_repair, run_typing_expiry,
-};
+use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, LocalConnections, run_repair, run_typing_expiry};
 /// What the configuration of Redis is read with: the adapter alone decides what it can use.
 pub(crate) use chat_redis::{Prefix as RedisPrefix, PrivateAuthorities, RedisUrl};
 use chat_redis::{RedisConfig, RedisFanout};
@@ -56,10 +54,12 @@ impl System {
     pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Hub::new(HubSettings::default(), Arc::clone(&clock));
-        let Fanout { notifier, connections, tickets, redis } = Fanout::join(config, &hub)?;
+        let Fanout { notifier, redis } = Fanout::join(config, &hub)?;
+        let connections = LocalConnections::new(Arc::clone(&hub) as _);
         let store = Store::open(config, Arc::clone(&notifier)).await?;
         let Attachments { store: attachments, probe: attachments_probe, held } = open_attachments(config, &store)?;
-        let Repositories { sessions, messages, events, stats, agents, health: database_probe } = store.repositories();
+        let Repositories { sessions, messages, events, stats, agents, tickets, health: database_probe } =
+            store.repositories();
         let epoch = events.epoch().await?;
         let ports = Ports {
             sessions,
@@ -172,11 +172,9 @@ impl Watched {
     }
 }
 
-/// What the sockets of several servers share, or those of this one.
+/// How events reach the sockets: of several servers, or of this one.
 struct Fanout {
     notifier: Arc<dyn Notifier>,
-    connections: Arc<dyn ConnectionRegistry>,
-    tickets: Arc<dyn TicketStore>,
     redis: Option<Arc<RedisFanout>>,
 }
 
@@ -184,8 +182,6 @@ impl Fanout {
     fn join(config: &Config, hub: &Arc<Hub>) -> anyhow::Result<Self> {
         let notifier: Arc<dyn Notifier> = Arc::clone(hub) as _;
         let sink: Arc<dyn EventSink> = Arc::clone(hub) as _;
-        let connections: Arc<dyn ConnectionRegistry> = LocalConnections::new(Arc::clone(&sink));
-        let tickets: Arc<dyn TicketStore> = MemoryTickets::new();
         match (&config.redis_url, &config.database_url) {
             (Some(url), _) => {
                 let node = UuidV7Generator.next_id();
@@ -198,23 +194,18 @@ impl Fanout {
                 // What the hub itself says has been told on this server already.
                 hub.forward_to(redis.notifier(nobody_listens()));
                 tracing::info!(%node, "live events are spread to other servers through {url}");
-                Ok(Self {
-                    notifier: redis.notifier(notifier),
-                    connections: redis.connections(connections),
-                    tickets: redis.tickets(tickets),
-                    redis: Some(Arc::new(redis)),
-                })
+                Ok(Self { notifier: redis.notifier(notifier), redis: Some(Arc::new(redis)) })
             }
             (None, DatabaseUrl::Sqlite(_)) => {
                 tracing::info!("live events are spread within this process");
-                Ok(Self { notifier, connections, tickets, redis: None })
+                Ok(Self { notifier, redis: None })
             }
             (None, DatabaseUrl::Postgres(_)) => {
                 tracing::info!(
                     "live events are spread within this process; where other servers use this database, sockets here hear \
                      of theirs up to 15 s late unless --redis-url (CHAT_REDIS_URL) is set"
                 );
-                Ok(Self { notifier, connections, tickets, redis: None })
+                Ok(Self { notifier, redis: None })
             }
         }
     }
@@ -235,6 +226,7 @@ struct Repositories {
     events: Arc<dyn EventLog>,
     stats: Arc<dyn StatsReader>,
     agents: Arc<dyn AgentDirectory>,
+    tickets: Arc<dyn TicketStore>,
     health: Arc<dyn HealthProbe>,
 }
 
@@ -301,6 +293,7 @@ impl Store {
                 events: Arc::clone(&store.events) as _,
                 stats: Arc::clone(&store.stats) as _,
                 agents: Arc::clone(&store.agents) as _,
+                tickets: Arc::clone(&store.tickets) as _,
                 health: Arc::clone(&store.health) as _,
             },
             Self::Postgres(store) => Repositories {
@@ -309,6 +302,7 @@ impl Store {
                 events: Arc::clone(&store.events) as _,
                 stats: Arc::clone(&store.stats) as _,
                 agents: Arc::clone(&store.agents) as _,
+                tickets: Arc::clone(&store.tickets) as _,
                 health: Arc::clone(&store.health) as _,
             },
         }

@@ -14,6 +14,7 @@ mod page_start;
 mod read_threads;
 mod reads;
 mod session_counts;
+mod tickets;
 mod up_to;
 mod values;
 
@@ -26,5 +27,6 @@ pub use lookups::{Load, Lookups};
 pub use page_start::{Buckets, PageStart, WALK_AT_MOST};
 pub use reads::{ReadFailure, ReadLimits, Reads, StartError};
 pub use session_counts::{Bucket, ByStatus, LEVELS, Scope, SessionCounts};
+pub use tickets::{SWEPT_PER_TICKET, name_to_db, swept_before, ticket_from_db, tickets_kept};
 pub use up_to::{UpTo, UpToOutcome};
 pub use values::{from_db, moment_from_db, seq_from_db, tags_from_json, tags_to_json, to_db, valid};

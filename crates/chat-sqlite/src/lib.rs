@@ -32,6 +32,7 @@ mod send_message;
 mod session_repository;
 mod stats_reader;
 mod store;
+mod ticket_store;
 mod unit_of_work;
 mod values;
 
@@ -44,3 +45,4 @@ pub use message_repository::SqliteMessageRepository;
 pub use session_repository::SqliteSessionRepository;
 pub use stats_reader::SqliteStatsReader;
 pub use store::SqliteStore;
+pub use ticket_store::SqliteTicketStore;

@@ -121,3 +121,15 @@ diesel::table! {
         epoch -> Text,
     }
 }
+
+diesel::table! {
+    chat_tickets (digest) {
+        digest -> Binary,
+        user_id -> Text,
+        role -> Text,
+        name -> Nullable<Text>,
+        session_id -> Binary,
+        token_expires_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}

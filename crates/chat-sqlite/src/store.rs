@@ -18,7 +18,7 @@ use crate::schema::chat_identity;
 use crate::unit_of_work::UnitOfWork;
 use crate::{
     OpenError, SqliteAgentDirectory, SqliteConfig, SqliteEventLog, SqliteHealthProbe, SqliteMessageRepository,
-    SqliteSessionRepository, SqliteStatsReader, epoch, migrate,
+    SqliteSessionRepository, SqliteStatsReader, SqliteTicketStore, epoch, migrate,
 };
 
 /// The name of the store in metrics.
@@ -36,6 +36,8 @@ pub struct SqliteStore {
     pub stats: Arc<SqliteStatsReader>,
     /// Keeps the agents.
     pub agents: Arc<SqliteAgentDirectory>,
+    /// Keeps tickets.
+    pub tickets: Arc<SqliteTicketStore>,
     /// Tries the database.
     pub health: Arc<SqliteHealthProbe>,
     pub(crate) database: Arc<Database>,
@@ -98,6 +100,7 @@ impl SqliteStore {
             events: Arc::new(SqliteEventLog { database: db() }),
             stats: Arc::new(SqliteStatsReader { database: db() }),
             agents: Arc::new(SqliteAgentDirectory { database: db() }),
+            tickets: Arc::new(SqliteTicketStore { database: db() }),
             health: Arc::new(SqliteHealthProbe { database: db() }),
             writer: Arc::new(Mutex::new(Some(writer))),
             database,

@@ -13,7 +13,7 @@ pub struct Connection {
     pub user_id: UserId,
 }
 
-/// How many sockets a person may have open at a time, on all nodes together.
+/// How many sockets a person may have open at a time, on one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
     /// In one session. One more replaces the oldest of them.

@@ -25,7 +25,7 @@ pub struct Ticket {
     pub expires_at: Timestamp,
 }
 
-/// SHA-256 of a ticket's text, which is all that is kept of it: whoever reads a store cannot use what they find.
+/// SHA-256 of a ticket's text, which is all that is kept of it: what is found in a store cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TicketDigest([u8; 32]);
 
@@ -33,6 +33,11 @@ impl TicketDigest {
     /// The digest of a ticket's text.
     pub fn of(text: &str) -> Self {
         Self(Sha256::digest(text.as_bytes()).into())
+    }
+
+    /// A digest that was kept.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     /// The 32 bytes.

@@ -1,11 +1,12 @@
-//! How many sockets a person has open.
+//! How many sockets a person has open on a node.
 
 use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::model::{Connection, ConnectionLimits};
 
-/// Knows the open connections of everyone, on this node, and on all nodes as far as they can be asked.
+/// Knows the open connections of everyone on this node. Each node counts its own: what nodes would have to share for
+/// more than that would be a second truth beside the database.
 ///
 /// A connection's id is new with every `enter`; what becomes of an id that is there is left open. Both limits are at
 /// least 1. Places are those of one person: nobody takes one of somebody else's.
@@ -16,17 +17,15 @@ pub trait ConnectionRegistry: Send + Sync {
     ///
     /// When its person already has `per_session` connections in its session, the oldest of these, which is the one with
     /// the least id, MUST end with `End::Replaced` and MUST give up its place at once. The one that enters stays,
-    /// whatever its id: clocks of nodes differ. It MUST be let in although the person has `per_user` connections, since
-    /// their number does not grow. Of concurrent entries, on all nodes, no more than the limits allow MUST remain, and
-    /// no more than the surplus MUST be replaced. When the other nodes cannot be asked, the limits hold for this node
-    /// alone.
+    /// whatever its id: clocks are set back. It MUST be let in although the person has `per_user` connections, since
+    /// their number does not grow. Of concurrent entries no more than the limits allow MUST remain, and no more than the
+    /// surplus MUST be replaced.
     ///
     /// # Errors
     /// `LimitReached`, entering and replacing nothing, when the person has `per_user` connections and none is replaced.
     async fn enter(&self, connection: &Connection, limits: ConnectionLimits) -> Result<()>;
 
-    /// Removes a connection that entered through this registry. MUST return at once, and its place MUST be free: at once
-    /// in a registry of one node, soon in one that nodes share. One that is unknown, was replaced, or left before is no
-    /// error and MUST free nothing.
+    /// Removes a connection. MUST return at once, and its place MUST be free from then on. One that is unknown, was
+    /// replaced, or left before is no error and MUST free nothing.
     fn leave(&self, connection: &Connection);
 }

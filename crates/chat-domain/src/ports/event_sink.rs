@@ -1,4 +1,4 @@
-//! What a node hears from the other nodes.
+//! What a node hears from the other nodes, and from the registry of its own sockets.
 
 use crate::model::{ConnectionId, LiveEvent, SessionId};
 
@@ -26,9 +26,9 @@ impl Missed {
     }
 }
 
-/// Takes what other nodes say, on the way to the watchers of this one.
+/// Takes what other nodes say, on the way to the watchers of this one, and which of its own sockets were replaced.
 ///
-/// All of it may be late, doubled, out of order or missing, and says only where to look: the event log decides. Every
+/// What comes from other nodes may be late, doubled, out of order or missing, and says only where to look: the event log decides. Every
 /// method MUST return at once.
 #[cfg_attr(feature = "mock", mockall::automock)]
 pub trait EventSink: Send + Sync {
@@ -43,6 +43,6 @@ pub trait EventSink: Send + Sync {
     /// the log about once a second.
     fn heard(&self, whether: bool);
 
-    /// A newer connection, on any node, took the place of this one, which MUST end.
+    /// A newer connection of the same person took the place of this one, which MUST end.
     fn replaced(&self, session: SessionId, connection: ConnectionId);
 }

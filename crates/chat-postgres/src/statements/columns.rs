@@ -62,8 +62,16 @@ impl<'c, 'a, 'b> Columns<'c, 'a, 'b> {
     }
 
     /// Texts that may be missing.
-    pub(super) fn maybe_texts(self, values: &'b Vec<Option<&str>>) -> QueryResult<Self> {
+    pub(super) fn maybe_texts<T>(self, values: &'b Vec<Option<T>>) -> QueryResult<Self>
+    where
+        Vec<Option<T>>: ToSql<Array<Nullable<Text>>, Pg>,
+    {
         self.column::<Array<Nullable<Text>>, _>(values, "::text[]")
+    }
+
+    /// Bytes.
+    pub(super) fn bytes(self, values: &'b Vec<&[u8]>) -> QueryResult<Self> {
+        self.column::<Array<Binary>, _>(values, "::bytea[]")
     }
 
     /// Bytes that may be missing.

@@ -6,14 +6,18 @@ mod add_to_statistics;
 mod append_messages;
 mod columns;
 mod insert_events;
+mod put_tickets;
 mod sent_before;
+mod take_tickets;
 mod update_states;
 
 pub(crate) use add_to_counts::AddToCounts;
 pub(crate) use add_to_statistics::AddToStatistics;
 pub(crate) use append_messages::AppendMessages;
 pub(crate) use insert_events::InsertEvents;
+pub(crate) use put_tickets::PutTickets;
 pub(crate) use sent_before::SentBefore;
+pub(crate) use take_tickets::TakeTickets;
 pub(crate) use update_states::UpdateStates;
 
 /// Makes a hand-written query a statement that diesel prepares once: it is known by its type, and its text never differs.

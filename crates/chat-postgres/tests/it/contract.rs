@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::thread;
 
+use chat_domain::ports::TicketStore;
 use chat_postgres::{PgConfig, PgStore};
 use chat_testkit::RecordingNotifier;
 use chat_testkit::contract::StoreUnderTest;
 use chat_testkit::contract::nodes::Nodes;
+use chat_testkit::contract::ticket_store::TicketStores;
 use test_postgres::TestDatabase;
 
 use crate::support::reused;
@@ -65,5 +67,26 @@ mod nodes {
     chat_testkit::nodes_contract!(
         #[ignore = "needs Postgres: cargo xtask test"]
         super::make_nodes
+    );
+}
+
+/// Two nodes on one database.
+async fn make_tickets() -> TicketStores {
+    recorder::install();
+    let database = Arc::new(reused());
+    let config = PgConfig { readers: 1, writers: 1, ..PgConfig::new(database.url()) };
+    let (mut nodes, mut guards) = (Vec::<Arc<dyn TicketStore>>::new(), Vec::new());
+    for _ in 0..2 {
+        let store = PgStore::open(config.clone(), Arc::new(RecordingNotifier::default())).await.unwrap();
+        nodes.push(Arc::<chat_postgres::PgTicketStore>::clone(&store.tickets));
+        guards.push(Guard { database: Arc::clone(&database), _store: store });
+    }
+    TicketStores::new(nodes, Box::new(guards))
+}
+
+mod tickets {
+    chat_testkit::ticket_store_contract!(
+        #[ignore = "needs Postgres: cargo xtask test"]
+        super::make_tickets
     );
 }

@@ -61,6 +61,9 @@ const FILL: &str = "
         SELECT session_id, seq, 0, gen_random_uuid(), 'a.png', 'image/png', 1, sha256('x'), 1, 1, NULL
         FROM chat_messages
         WHERE attachment_count > 0;
+    INSERT INTO chat_tickets
+        SELECT sha256(n::TEXT::BYTEA), 'user ' || n % 2000, 'user', NULL, gen_random_uuid(), n, n
+        FROM generate_series(1, 20000) AS n;
     INSERT INTO chat_agents SELECT 'agent ' || n, NULL, true, 0 FROM generate_series(0, 39) AS n;
     TRUNCATE chat_stats, chat_session_counts, chat_session_buckets;
     INSERT INTO chat_stats SELECT n, 1, 1, 1, 1, 1 FROM generate_series(0, 15) AS n;

@@ -1,20 +1,19 @@
 //! The number of sockets that a person may have on a node: the contract, and that nothing is left of who was there.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chat_domain::model::{Connection, ConnectionLimits};
 use chat_domain::ports::ConnectionRegistry;
 use chat_realtime::LocalConnections;
-use chat_testkit::contract::connection_registry::{Registries, RegistryNode};
+use chat_testkit::contract::connection_registry::RegistryUnderTest;
 use chat_testkit::{Replacements, fixtures};
 
 use crate::support::{connection, user};
 
-async fn make_registry() -> Registries {
+async fn make_registry() -> RegistryUnderTest {
     let ended = Arc::new(Replacements::new());
     let registry = LocalConnections::new(Arc::clone(&ended) as _);
-    Registries::new(vec![RegistryNode { registry, ended }], Duration::ZERO, Box::new(()))
+    RegistryUnderTest { registry, ended }
 }
 
 mod contract {

@@ -13,6 +13,5 @@ mod repair_schedule;
 mod scripts;
 mod store;
 mod support;
-mod tickets;
 mod typing;
 mod typing_elsewhere;

@@ -198,21 +198,3 @@ fn what_a_newer_version_says_is_known_to_be_something() {
     assert_eq!(with(r#""kind":"heartbeat""#), None);
     assert_eq!(read_text(r#"{"v":1,"node":"nobody","kind":"heartbeat","counters":[]}"#), None);
 }
-
-#[test]
-fn a_replacement_is_read_as_the_script_writes_it() {
-    let id = |n| Uuid::from_u128(n).to_string();
-    let text = format!(
-        r#"{{"v":1,"node":"{}","kind":"replaced","to":"{}","session":"{}","connection":"{}"}}"#,
-        id(7),
-        id(8),
-        id(9),
-        id(10)
-    );
-    let wanted = Said::Replaced {
-        to: Uuid::from_u128(8),
-        session: SessionId::new(Uuid::from_u128(9)),
-        connection: ConnectionId::new(Uuid::from_u128(10)),
-    };
-    assert_eq!(read_text(&text), Some(wanted));
-}

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use chat_domain::model::ConnectionId;
 use chat_domain::ports::{EventSink, Missed};
 use chat_redis::{ConfigError, Prefix, RedisConfig, RedisFanout, RedisUrl};
-use chat_testkit::fixtures;
 use test_redis::PrivateRedis;
 use uuid::Uuid;
 
@@ -110,26 +108,6 @@ async fn a_counter_that_jumps_means_a_gap_in_its_shard_and_no_other() {
     say("chat:17", &danced(4));
     node.sink.until(|all| all[from..].iter().filter(|told| **told == gap).count() == 3).await;
     assert_eq!(node.sink.all()[from..], [gap.clone(), gap.clone(), gap]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Redis: cargo xtask test"]
-async fn a_node_is_told_who_others_replaced_and_not_what_it_replaced_itself() {
-    let redis = PrivateRedis::start(&[]).unwrap();
-    let node = Node::start(&redis, 1).await;
-    let session = fixtures::session_id(1);
-    let say = |by: Uuid, n: u128| {
-        let (to, connection) = (node.id, Uuid::from_u128(n));
-        let said = format!(
-            r#"{{"v":1,"node":"{by}","kind":"replaced","to":"{to}","session":"{session}","connection":"{connection}"}}"#
-        );
-        redis.command(&["PUBLISH", "chat:nodes", &said]).unwrap();
-    };
-    say(node.id, 10);
-    say(Uuid::from_u128(99), 11);
-    let told = |n| Told::Replaced(session, ConnectionId::new(Uuid::from_u128(n)));
-    node.sink.until_told(0, told(11)).await;
-    assert!(!node.sink.all().contains(&told(10)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,9 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod cluster;
-mod connections;
 mod fanout;
 mod outages;
 mod support;
-mod tickets;
 mod tls;

@@ -4,10 +4,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chat_domain::model::{ConnectionId, LiveEvent, SessionId, TICKET_LIFETIME, Ticket, TicketDigest, TypingEvent};
-use chat_domain::ports::{EventSink, Missed, Notifier, TicketStore};
+use chat_domain::model::{ConnectionId, LiveEvent, SessionId, TypingEvent};
+use chat_domain::ports::{EventSink, Missed, Notifier};
 use chat_redis::{RedisConfig, RedisFanout, RedisUrl};
-use chat_testkit::{FewTickets, fixtures};
+use chat_testkit::fixtures;
 use test_redis::PrivateRedis;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -99,7 +99,6 @@ impl Notifier for Local {
 
 /// A node.
 pub(crate) struct Node {
-    pub(crate) id: Uuid,
     pub(crate) fanout: RedisFanout,
     pub(crate) sink: Arc<Recorder>,
     pub(crate) local: Arc<Local>,
@@ -120,7 +119,7 @@ impl Node {
         let (sink, local) = (Recorder::new(), Arc::new(Local::default()));
         let fanout = RedisFanout::connect(config, Arc::clone(&sink) as Arc<dyn EventSink>).unwrap();
         let notifier = fanout.notifier(Arc::clone(&local) as Arc<dyn Notifier>);
-        Self { id, fanout, sink, local, notifier }
+        Self { fanout, sink, local, notifier }
     }
 
     /// Node `n`, which hears the others.
@@ -130,8 +129,7 @@ impl Node {
 
     /// As `start`, with any URL.
     pub(crate) async fn start_at(url: &str, n: u128) -> Self {
-        // Patient, so that a busy machine is no slow Redis.
-        let node = Self::begin_at(url, n, |config| config.budget = PATIENCE);
+        let node = Self::begin_at(url, n, |_| ());
         assert!(node.fanout.wait_until_connected(PATIENCE).await);
         node
     }
@@ -166,43 +164,6 @@ pub(crate) fn shard(session: u64) -> Missed {
 pub(crate) async fn trouble(node: &Node) -> String {
     eventually("there is trouble", || node.fanout.trouble().is_some()).await;
     node.fanout.trouble().unwrap()
-}
-
-/// The tickets of a node, which keeps few itself.
-pub(crate) fn tickets_of(node: &Node) -> Arc<dyn TicketStore> {
-    node.fanout.tickets(Arc::new(FewTickets::new()))
-}
-
-/// A ticket as it is given out.
-pub(crate) fn ticket() -> Ticket {
-    Ticket {
-        holder: fixtures::bob(),
-        session_id: fixtures::session_id(1),
-        token_expires_at: fixtures::at(600),
-        expires_at: fixtures::start().plus(TICKET_LIFETIME),
-    }
-}
-
-/// Waits until a ticket that one store gives out is taken from the other.
-#[track_caller]
-pub(crate) fn until_tickets_are_shared(
-    one: &Arc<dyn TicketStore>,
-    other: &Arc<dyn TicketStore>,
-) -> impl Future<Output = ()> {
-    let place = std::panic::Location::caller();
-    async move {
-        let shared = async {
-            for n in 0.. {
-                let digest = TicketDigest::of(&format!("shared {n}"));
-                let put = one.put(digest, ticket(), fixtures::start()).await.is_ok();
-                if put && matches!(other.take(digest, fixtures::start()).await, Ok(Some(_))) {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        assert!(timeout(PATIENCE, shared).await.is_ok(), "{place}: no ticket is shared");
-    }
 }
 
 /// Waits for something outside of this process, by asking again.

@@ -124,11 +124,6 @@ pub(crate) const GROUPS: &[Group] = &[
             counter("chat_redis_overflows_total", &[], "Times that more came from Redis than could be kept."),
             gauge("chat_redis_queue_length", &[], "Events that wait for Redis."),
             histogram("chat_redis_publish_batch_size", WRITES, &[], "Events that were handed to Redis together."),
-            counter(
-                "chat_redis_fallbacks_total",
-                &["what"],
-                "Tickets and connections for which this server decided alone, since Redis was away or slow.",
-            ),
         ],
     },
     Group {

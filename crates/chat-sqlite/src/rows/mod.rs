@@ -8,6 +8,7 @@ mod event;
 mod message;
 mod progress;
 mod session;
+mod ticket;
 
 pub(crate) use agent::{AgentRow, NewAgent};
 pub(crate) use attachment::{AttachmentRow, NewAttachment};
@@ -15,3 +16,4 @@ pub(crate) use event::{EventRow, NewEvent};
 pub(crate) use message::{MessageRow, NewMessage};
 pub(crate) use progress::SaveProgress;
 pub(crate) use session::{NewSessionRow, SessionRow, StateUpdate};
+pub(crate) use ticket::{NewTicket, TicketRow};

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::thread;
 
+use chat_domain::ports::TicketStore;
 use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_testkit::RecordingNotifier;
 use chat_testkit::contract::StoreUnderTest;
 use chat_testkit::contract::nodes::Nodes;
+use chat_testkit::contract::ticket_store::TicketStores;
 
 use crate::plans;
 use crate::support::Place;
@@ -49,4 +51,17 @@ async fn make_nodes() -> Nodes {
 
 mod nodes {
     chat_testkit::nodes_contract!(super::make_nodes);
+}
+
+/// As `make_nodes`.
+async fn make_tickets() -> TicketStores {
+    let place = Place::migrated();
+    let store = place.open().await;
+    let node = || Arc::<chat_sqlite::SqliteTicketStore>::clone(&store.tickets) as Arc<dyn TicketStore>;
+    let nodes = vec![node(), node()];
+    TicketStores::new(nodes, Box::new(Guard { place, _store: store }))
+}
+
+mod tickets {
+    chat_testkit::ticket_store_contract!(super::make_tickets);
 }

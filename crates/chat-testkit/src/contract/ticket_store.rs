@@ -4,13 +4,12 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_domain::ChatError;
-use chat_domain::model::{MAX_TICKETS_OF_A_PERSON, Principal, Role, Ticket, TicketDigest, Timestamp};
+use chat_domain::model::{MAX_TICKETS_OF_A_PERSON, Principal, Ticket, TicketDigest, Timestamp};
 use chat_domain::ports::TicketStore;
 
 use super::checks::{ROUNDS, at_once};
 use super::contract_cases;
-use crate::fixtures::{alice, at, bob, person, root, session_id};
+use crate::fixtures::{alice, at, bob, root, session_id};
 
 contract_cases! { $ ticket_store_contract for ticket_store on crate::contract::ticket_store::TicketStores:
     a_ticket_is_taken_once_and_as_it_was_given,
@@ -18,11 +17,9 @@ contract_cases! { $ ticket_store_contract for ticket_store on crate::contract::t
     nothing_is_taken_from_its_expiry_on,
     a_ticket_that_is_put_too_late_is_none,
     of_fifty_concurrent_takers_one_gets_the_ticket,
-    a_full_store_says_so_and_loses_nothing,
-    a_taken_ticket_makes_room,
-    an_expired_ticket_makes_room,
     one_too_many_of_a_person_takes_the_place_of_the_one_that_expires_first,
     a_ticket_that_expires_before_all_others_of_its_person_is_kept_all_the_same,
+    tickets_that_have_expired_make_room_first,
     tickets_that_were_used_are_not_counted,
     tickets_of_others_are_not_counted,
     concurrent_tickets_of_a_person_stay_within_their_number,
@@ -30,11 +27,8 @@ contract_cases! { $ ticket_store_contract for ticket_store on crate::contract::t
 
 /// How many tickets a person may have, as the numbers of tickets are counted here.
 const MOST: u64 = MAX_TICKETS_OF_A_PERSON as u64;
-/// How many tickets fill every store under test.
-const PLENTY: u64 = 10_000;
 
-/// The store as one node or several see it, empty and for one case alone. It keeps at least 300 usual tickets, and is
-/// full before it keeps 10,000 of eight kilobytes.
+/// The store as one node or several see it, empty and for one case alone.
 pub struct TicketStores {
     nodes: Vec<Arc<dyn TicketStore>>,
     /// Whatever must live as long as the nodes. Dropped after them.
@@ -74,18 +68,6 @@ impl TicketStores {
         }
         there
     }
-
-    /// Puts tickets of many people into the first node until it can keep no more, and answers how many it kept.
-    async fn fill(&self, until: u64) -> u64 {
-        for n in 0..PLENTY {
-            match self.nodes[0].put(digest(n), large(n, until), at(0)).await {
-                Ok(()) => {}
-                Err(ChatError::Unavailable { .. }) => return n,
-                Err(error) => panic!("a full store says that it is, not {error}"),
-            }
-        }
-        panic!("{PLENTY} tickets do not fill it");
-    }
 }
 
 fn digest(n: u64) -> TicketDigest {
@@ -95,13 +77,6 @@ fn digest(n: u64) -> TicketDigest {
 /// A ticket until that many seconds after the start.
 fn ticket(holder: Principal, until: u64) -> Ticket {
     Ticket { holder, session_id: session_id(1), token_expires_at: at(3_600), expires_at: at(until) }
-}
-
-/// Ticket `n` of those that fill a store: of eight kilobytes, and far fewer to a person than they may have.
-fn large(n: u64, until: u64) -> Ticket {
-    let mut holder = person(&format!("user {}", n / 20), Role::User);
-    holder.name = Some("n".repeat(8 << 10));
-    ticket(holder, until)
 }
 
 async fn a_ticket_is_taken_once_and_as_it_was_given(stores: &TicketStores) {
@@ -155,26 +130,6 @@ async fn of_fifty_concurrent_takers_one_gets_the_ticket(stores: &TicketStores) {
     }
 }
 
-async fn a_full_store_says_so_and_loses_nothing(stores: &TicketStores) {
-    let kept = stores.fill(30).await;
-    for n in 0..kept {
-        assert_eq!(stores.nodes[0].take(digest(n), at(1)).await.unwrap(), Some(large(n, 30)), "ticket {n} of {kept}");
-    }
-}
-
-async fn a_taken_ticket_makes_room(stores: &TicketStores) {
-    let kept = stores.fill(30).await;
-    assert!(stores.nodes[0].take(digest(kept - 1), at(1)).await.unwrap().is_some());
-    stores.nodes[0].put(digest(PLENTY), large(PLENTY, 30), at(1)).await.unwrap();
-    assert_eq!(stores.nodes[0].take(digest(PLENTY), at(1)).await.unwrap(), Some(large(PLENTY, 30)));
-}
-
-async fn an_expired_ticket_makes_room(stores: &TicketStores) {
-    stores.fill(30).await;
-    stores.nodes[0].put(digest(PLENTY), large(PLENTY, 60), at(30)).await.unwrap();
-    assert_eq!(stores.nodes[0].take(digest(PLENTY), at(30)).await.unwrap(), Some(large(PLENTY, 60)));
-}
-
 async fn one_too_many_of_a_person_takes_the_place_of_the_one_that_expires_first(stores: &TicketStores) {
     // The one that expires first is neither the first nor the last that was put.
     let until = |n: u64| if n == MOST / 2 { 31 } else { 40 + n };
@@ -193,6 +148,18 @@ async fn a_ticket_that_expires_before_all_others_of_its_person_is_kept_all_the_s
     stores.put(MOST, ticket(alice(), 20), at(1)).await;
     assert_eq!(stores.take(MOST, at(1)).await, Some(ticket(alice(), 20)));
     assert_eq!(stores.take(0, at(1)).await, None);
+}
+
+async fn tickets_that_have_expired_make_room_first(stores: &TicketStores) {
+    for n in 0..MOST {
+        stores.put(n, ticket(alice(), if n < 40 { 30 } else { 3_600 }), at(0)).await;
+    }
+    // Whenever the store removes what has expired, it costs none of the others its place.
+    for n in MOST..MOST + 40 {
+        stores.put(n, ticket(alice(), 3_600), at(1_000)).await;
+    }
+    assert_eq!(stores.count(0..40, at(1_000)).await, 0);
+    assert_eq!(stores.count(40..MOST + 40, at(1_000)).await, MAX_TICKETS_OF_A_PERSON);
 }
 
 async fn tickets_that_were_used_are_not_counted(stores: &TicketStores) {

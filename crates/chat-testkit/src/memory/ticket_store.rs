@@ -4,35 +4,20 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use chat_domain::Result;
 use chat_domain::model::{MAX_TICKETS_OF_A_PERSON, Ticket, TicketDigest, Timestamp};
 use chat_domain::ports::TicketStore;
-use chat_domain::{ChatError, Result};
-
-/// The most tickets that are kept at a time.
-const CAPACITY: usize = 1_000;
 
 /// Keeps few tickets, and looks at all of them each time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct FewTickets {
-    capacity: usize,
     tickets: Mutex<HashMap<TicketDigest, Ticket>>,
 }
 
 impl FewTickets {
-    /// A store of a thousand tickets.
+    /// A store without tickets.
     pub fn new() -> Self {
-        Self::with_capacity(CAPACITY)
-    }
-
-    /// A store of that many tickets.
-    pub fn with_capacity(capacity: usize) -> Self {
-        Self { capacity, tickets: Mutex::default() }
-    }
-}
-
-impl Default for FewTickets {
-    fn default() -> Self {
-        Self::new()
+        Self::default()
     }
 }
 
@@ -46,9 +31,6 @@ impl TicketStore for FewTickets {
             let first = theirs.min_by_key(|(digest, other)| (other.expires_at, *digest.as_bytes()));
             let first = *first.expect("they have some").0;
             tickets.remove(&first);
-        }
-        if tickets.len() >= self.capacity {
-            return Err(ChatError::unavailable("too many tickets wait to be used"));
         }
         tickets.insert(digest, ticket);
         Ok(())

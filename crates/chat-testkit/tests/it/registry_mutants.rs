@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_domain::Result;
@@ -10,7 +9,7 @@ use chat_domain::error::LimitReached;
 use chat_domain::model::{Connection, ConnectionLimits};
 use chat_domain::ports::{ConnectionRegistry, EventSink};
 use chat_testkit::Replacements;
-use chat_testkit::contract::connection_registry::{self, Registries, RegistryNode};
+use chat_testkit::contract::connection_registry::{self, RegistryUnderTest};
 
 use crate::support::{make_registry, notices};
 
@@ -49,10 +48,10 @@ struct Faulty {
     sink: Arc<dyn EventSink>,
 }
 
-fn faulty(fault: Fault) -> Registries {
+fn faulty(fault: Fault) -> RegistryUnderTest {
     let ended = Arc::new(Replacements::new());
     let registry = Arc::new(Faulty { fault, there: Mutex::default(), sink: Arc::clone(&ended) as _ });
-    Registries::new(vec![RegistryNode { registry, ended }], Duration::ZERO, Box::new(()))
+    RegistryUnderTest { registry, ended }
 }
 
 impl Faulty {

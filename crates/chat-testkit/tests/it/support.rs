@@ -2,9 +2,8 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chat_testkit::contract::connection_registry::{Registries, RegistryNode};
+use chat_testkit::contract::connection_registry::RegistryUnderTest;
 use chat_testkit::contract::nodes::Nodes;
 use chat_testkit::contract::ticket_store::TicketStores;
 use chat_testkit::contract::{AttachmentStoreUnderTest, StoreUnderTest, run};
@@ -37,13 +36,13 @@ pub(crate) async fn make_attachment_store() -> AttachmentStoreUnderTest {
 }
 
 pub(crate) async fn make_tickets() -> TicketStores {
-    TicketStores::new(vec![Arc::new(FewTickets::with_capacity(300))], Box::new(()))
+    TicketStores::new(vec![Arc::new(FewTickets::new())], Box::new(()))
 }
 
-pub(crate) async fn make_registry() -> Registries {
+pub(crate) async fn make_registry() -> RegistryUnderTest {
     let ended = Arc::new(Replacements::new());
     let registry = Arc::new(MemoryConnections::new(Arc::clone(&ended) as _));
-    Registries::new(vec![RegistryNode { registry, ended }], Duration::ZERO, Box::new(()))
+    RegistryUnderTest { registry, ended }
 }
 
 /// Whether the case fails on the subject, told from a thread of its own because a case fails by panicking.

@@ -25,8 +25,6 @@ enum Fault {
     LastsOneMoment,
     /// Keeps only whose the ticket is and what it opens.
     Abridges,
-    /// Throws away all that it holds when it is full.
-    Forgets,
     /// Counts each ticket for a person of its own.
     CountsNobody,
     /// Counts all tickets for the same person.
@@ -37,21 +35,16 @@ enum Fault {
 
 struct Faulty {
     fault: Fault,
-    sound: Mutex<Arc<FewTickets>>,
+    sound: FewTickets,
     /// All that was ever put.
     seen: Mutex<HashMap<TicketDigest, Ticket>>,
 }
 
 fn faulty(fault: Fault) -> TicketStores {
-    let sound = Mutex::new(Arc::new(FewTickets::with_capacity(300)));
-    TicketStores::new(vec![Arc::new(Faulty { fault, sound, seen: Mutex::default() })], Box::new(()))
+    TicketStores::new(vec![Arc::new(Faulty { fault, sound: FewTickets::new(), seen: Mutex::default() })], Box::new(()))
 }
 
 impl Faulty {
-    fn sound(&self) -> Arc<FewTickets> {
-        Arc::clone(&self.sound.lock().unwrap())
-    }
-
     fn seen(&self, digest: TicketDigest) -> Option<Ticket> {
         self.seen.lock().unwrap().get(&digest).cloned()
     }
@@ -72,11 +65,7 @@ impl TicketStore for Faulty {
             Fault::CountsAll => Ticket { holder: fixtures::alice(), ..ticket.clone() },
             _ => ticket.clone(),
         };
-        let answer = self.sound().put(digest, put, now).await;
-        if answer.is_err() && self.fault == Fault::Forgets {
-            *self.sound.lock().unwrap() = Arc::new(FewTickets::with_capacity(300));
-        }
-        answer
+        self.sound.put(digest, put, now).await
     }
 
     async fn take(&self, digest: TicketDigest, now: Timestamp) -> Result<Option<Ticket>> {
@@ -88,13 +77,13 @@ impl TicketStore for Faulty {
                 self.seen.lock().unwrap().remove(&digest);
                 Ok(seen)
             }
-            Fault::Lasts => Ok(self.sound().take(digest, fixtures::at(0)).await?.and(seen)),
+            Fault::Lasts => Ok(self.sound.take(digest, fixtures::at(0)).await?.and(seen)),
             Fault::LastsOneMoment => {
                 let ends_now = seen.is_some_and(|ticket| ticket.expires_at == now);
-                self.sound().take(digest, if ends_now { fixtures::at(0) } else { now }).await
+                self.sound.take(digest, if ends_now { fixtures::at(0) } else { now }).await
             }
             Fault::Abridges => {
-                let taken = self.sound().take(digest, now).await?;
+                let taken = self.sound.take(digest, now).await?;
                 let abridged = |ticket: Ticket| {
                     let holder = Principal::new(ticket.holder.id, ticket.holder.role);
                     Ticket { holder, token_expires_at: ticket.expires_at, ..ticket }
@@ -102,15 +91,14 @@ impl TicketStore for Faulty {
                 Ok(taken.map(abridged))
             }
             Fault::CountsUsed => {
-                let taken = self.sound().take(digest, now).await?;
+                let taken = self.sound.take(digest, now).await?;
                 if let Some(ticket) = &taken {
                     let marker = TicketDigest::of(&format!("{digest:?}"));
-                    self.sound().put(marker, ticket.clone(), now).await?;
+                    self.sound.put(marker, ticket.clone(), now).await?;
                 }
                 Ok(taken)
             }
-            Fault::Forgets => self.sound().take(digest, now).await,
-            Fault::CountsNobody | Fault::CountsAll => Ok(self.sound().take(digest, now).await?.and(seen)),
+            Fault::CountsNobody | Fault::CountsAll => Ok(self.sound.take(digest, now).await?.and(seen)),
         }
     }
 }
@@ -118,7 +106,6 @@ impl TicketStore for Faulty {
 notices! { a_ticket_that_is_given_twice_is_noticed: async { faulty(Fault::Keeps) }, unlike make_tickets =>
     ticket_store::a_ticket_is_taken_once_and_as_it_was_given,
     ticket_store::of_fifty_concurrent_takers_one_gets_the_ticket,
-    ticket_store::a_taken_ticket_makes_room,
 }
 
 notices! { a_ticket_that_two_get_in_a_race_is_noticed: async { faulty(Fault::Races) }, unlike make_tickets =>
@@ -136,10 +123,6 @@ notices! { a_ticket_that_lasts_a_moment_too_long_is_noticed: async { faulty(Faul
 
 notices! { a_ticket_that_comes_back_as_another_is_noticed: async { faulty(Fault::Abridges) }, unlike make_tickets =>
     ticket_store::a_ticket_is_taken_once_and_as_it_was_given,
-}
-
-notices! { a_full_store_that_forgets_is_noticed: async { faulty(Fault::Forgets) }, unlike make_tickets =>
-    ticket_store::a_full_store_says_so_and_loses_nothing,
 }
 
 notices! { a_person_with_any_number_of_tickets_is_noticed: async { faulty(Fault::CountsNobody) }, unlike make_tickets =>

@@ -88,7 +88,8 @@ const LIMITS: &str = r"## Time and limits
   its type is answered with 4400. `seq` is a whole number from 0 to 2^63 - 1.
 - A client that takes nothing for 20 seconds of what waits for it is closed with 4413. A slow one loses nothing: what it
   has not taken is read from the database later. `typing` is left out first.
-- A person may have 10 sockets to a session, of which an eleventh replaces the oldest (4409), and 50 in all (429).
+- On each server a person may have 10 sockets to a session, of which an eleventh replaces the oldest (4409), and 50 in
+  all (429).
 - A socket ends with its token (4401), and no event is sent after. `auth` with a newer token of the same person prolongs it.
 - The right to see the session is checked at each of its changes and every minute (4403). A closed session may be watched.
 - Each close frame says why; the reason is ASCII and holds nothing that a user wrote.

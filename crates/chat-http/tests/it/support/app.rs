@@ -10,10 +10,10 @@ use chat_domain::ports::{AttachmentStore, Clock, EventLog, HealthProbe};
 use chat_domain::service::{ChatService, Ports, Rules};
 use chat_http::{Api, HttpSettings, Server, TokenClaims, TokenRules, TokenVerifier, sign_hs256};
 use chat_postgres::{PgConfig, PgStore};
-use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, LocalConnections, MemoryTickets};
+use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, LocalConnections};
 use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_storage::LocalAttachmentStore;
-use chat_testkit::{FixedClock, MemoryAttachmentStore, MemoryStore, SequentialIds};
+use chat_testkit::{FewTickets, FixedClock, MemoryAttachmentStore, MemoryStore, SequentialIds};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use test_postgres::{Keep, TestDatabase};
@@ -243,7 +243,7 @@ async fn in_memory(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         notifier: Arc::clone(hub) as _,
         feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store) as _, epoch),
         connections: LocalConnections::new(Arc::clone(hub) as _),
-        tickets: MemoryTickets::new(),
+        tickets: Arc::new(FewTickets::new()),
         clock: Arc::clone(clock) as _,
         ids: Arc::new(SequentialIds::new()),
     };
@@ -268,7 +268,7 @@ async fn on_sqlite(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         notifier: Arc::clone(hub) as _,
         feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store.events) as _, epoch),
         connections: LocalConnections::new(Arc::clone(hub) as _),
-        tickets: MemoryTickets::new(),
+        tickets: Arc::clone(&store.tickets) as _,
         clock: Arc::clone(clock) as _,
         ids: Arc::new(SequentialIds::new()),
     };
@@ -302,7 +302,7 @@ async fn on_postgres(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         notifier: Arc::clone(hub) as _,
         feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store.events) as _, epoch),
         connections: LocalConnections::new(Arc::clone(hub) as _),
-        tickets: MemoryTickets::new(),
+        tickets: Arc::clone(&store.tickets) as _,
         clock: Arc::clone(clock) as _,
         ids: Arc::new(SequentialIds::new()),
     };

@@ -27,6 +27,7 @@ mod stalled_readers;
 mod start_up;
 mod stopped_clients;
 mod three_nodes;
+mod tickets;
 mod traffic;
 mod two_nodes;
 mod verdict;

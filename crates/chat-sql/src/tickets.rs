@@ -1,0 +1,50 @@
+//! Tickets as rows: what a table holds of one, and how much of it is kept.
+
+use std::time::Duration;
+
+use chat_domain::model::{MAX_TICKETS_OF_A_PERSON, Principal, Role, SessionId, Ticket, Timestamp, UserId};
+
+use crate::{Corrupt, valid};
+
+/// How many unused tickets of a person remain when `new` ones of theirs come.
+pub fn tickets_kept(new: usize) -> i64 {
+    i64::try_from(MAX_TICKETS_OF_A_PERSON.saturating_sub(new)).unwrap_or(0)
+}
+
+/// How many expired tickets are removed for each one that comes. More than one, so that the table shrinks again after a
+/// rush; few, so that none waits for the others' sweeping.
+pub const SWEPT_PER_TICKET: usize = 4;
+
+/// For how long a ticket is kept after it has expired. Clocks of nodes differ, and one that is ahead must not remove
+/// what is good for the others.
+const SWEPT_AFTER: Duration = Duration::from_secs(30);
+
+/// What expired before this moment is swept, in milliseconds since 1970.
+pub fn swept_before(now: Timestamp) -> i64 {
+    let after = i64::try_from(SWEPT_AFTER.as_millis()).unwrap_or(i64::MAX);
+    now.unix_ms().saturating_sub(after)
+}
+
+/// A person's name as both databases can hold it: PostgreSQL has no NUL in a text. It only decorates.
+pub fn name_to_db(name: Option<&str>) -> Option<String> {
+    name.map(|name| name.replace('\0', ""))
+}
+
+/// A ticket from its columns. `None` when its role is one that only a newer version knows: it opens nothing here.
+///
+/// # Errors
+/// The person is none.
+pub fn ticket_from_db(
+    (user_id, role, name): (&str, &str, Option<String>),
+    session_id: SessionId,
+    token_expires_at: i64,
+    expires_at: i64,
+) -> Result<Option<Ticket>, Corrupt> {
+    let id = valid("chat_tickets.user_id", UserId::parse(user_id))?;
+    Ok(Role::parse(role).map(|role| Ticket {
+        holder: Principal { id, role, name },
+        session_id,
+        token_expires_at: Timestamp::from_unix_ms(token_expires_at),
+        expires_at: Timestamp::from_unix_ms(expires_at),
+    }))
+}

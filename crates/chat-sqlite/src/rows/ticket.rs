@@ -1,0 +1,57 @@
+//! Rows of `chat_tickets`.
+
+use chat_domain::model::{Ticket, TicketDigest};
+use chat_sql::{name_to_db, ticket_from_db};
+use diesel::prelude::*;
+
+use crate::error::Failure;
+use crate::schema::chat_tickets;
+use crate::values::DbId;
+
+/// A ticket as it is read.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = chat_tickets, check_for_backend(diesel::sqlite::Sqlite))]
+pub(crate) struct TicketRow {
+    user_id: String,
+    role: String,
+    name: Option<String>,
+    session_id: DbId,
+    token_expires_at: i64,
+    expires_at: i64,
+}
+
+impl TicketRow {
+    /// The ticket, unless only a newer version understands it.
+    pub(crate) fn into_ticket(self) -> Result<Option<Ticket>, Failure> {
+        let Self { user_id, role, name, session_id, token_expires_at, expires_at } = self;
+        let holder = (user_id.as_str(), role.as_str(), name);
+        Ok(ticket_from_db(holder, session_id.into(), token_expires_at, expires_at)?)
+    }
+}
+
+/// A ticket as it is written.
+#[derive(Insertable)]
+#[diesel(table_name = chat_tickets, treat_none_as_default_value = false)]
+pub(crate) struct NewTicket<'a> {
+    digest: &'a [u8],
+    user_id: &'a str,
+    role: &'static str,
+    name: Option<String>,
+    session_id: DbId,
+    token_expires_at: i64,
+    expires_at: i64,
+}
+
+impl<'a> NewTicket<'a> {
+    pub(crate) fn new(digest: &'a TicketDigest, ticket: &'a Ticket) -> Self {
+        Self {
+            digest: digest.as_bytes(),
+            user_id: ticket.holder.id.as_str(),
+            role: ticket.holder.role.as_str(),
+            name: name_to_db(ticket.holder.name.as_deref()),
+            session_id: ticket.session_id.into(),
+            token_expires_at: ticket.token_expires_at.unix_ms(),
+            expires_at: ticket.expires_at.unix_ms(),
+        }
+    }
+}
