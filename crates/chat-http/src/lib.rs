@@ -6,7 +6,9 @@ mod asyncapi;
 mod auth;
 mod dto;
 mod error;
+mod guard;
 mod handlers;
+mod log_targets;
 mod metering;
 mod middleware;
 mod openapi;
@@ -27,6 +29,8 @@ use chat_domain::service::ChatService;
 pub use asyncapi::asyncapi_json;
 pub use auth::{SignError, TokenClaims, TokenError, TokenRules, TokenVerifier, VerifiedToken, sign_hs256};
 pub use error::{ErrorCode, errors_reference};
+pub use guard::TransportLimits;
+pub use log_targets::is_caused_by_clients;
 pub use openapi::openapi_json;
 pub use routes::{RouteInfo, routes};
 pub use server::Server;
@@ -57,6 +61,8 @@ pub struct HttpSettings {
     pub origins: Vec<String>,
     /// The times a socket keeps.
     pub sockets: SocketSettings,
+    /// What a connection may take.
+    pub transport: TransportLimits,
     /// How many bytes the newest pages of sessions in use may take in memory, 8 MiB by default; 0 keeps none. A page
     /// is kept if it takes at most a sixteenth of it.
     pub page_cache_bytes: usize,
@@ -68,6 +74,7 @@ impl Default for HttpSettings {
             public_url: None,
             origins: Vec::new(),
             sockets: SocketSettings::default(),
+            transport: TransportLimits::default(),
             page_cache_bytes: 8 * 1024 * 1024,
         }
     }

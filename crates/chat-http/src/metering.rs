@@ -123,6 +123,61 @@ impl OperationMetrics {
     }
 }
 
+/// Why this server ended a connection, where it was not the usual end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConnectionEnd {
+    /// What came was no HTTP request.
+    Malformed,
+    /// The body of an answered request was not read to its end.
+    BodyUnread,
+    /// The head of a request took too long.
+    HeadTooSlow,
+    /// The peer took no byte for too long.
+    PeerStalled,
+}
+
+impl ConnectionEnd {
+    /// Every reason.
+    pub(crate) const ALL: [Self; 4] = [Self::Malformed, Self::BodyUnread, Self::HeadTooSlow, Self::PeerStalled];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::BodyUnread => "body_unread",
+            Self::HeadTooSlow => "head_too_slow",
+            Self::PeerStalled => "peer_stalled",
+        }
+    }
+}
+
+/// What is counted about the HTTP connections of a worker.
+pub(crate) struct ConnectionMetrics {
+    /// How many are open.
+    pub(crate) open: Gauge,
+    ended: Vec<(ConnectionEnd, Counter)>,
+}
+
+impl ConnectionMetrics {
+    /// Says how many HTTP connections and sockets there may be.
+    pub(crate) fn set_limits(connections: usize, sockets: usize) {
+        let number = |count| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        gauge!("chat_http_connections_limit").set(number(connections));
+        gauge!("chat_sockets_limit").set(number(sockets));
+    }
+
+    pub(crate) fn new() -> Self {
+        let ended = |end: ConnectionEnd| (end, counter!("chat_http_connections_ended_total", "reason" => end.as_str()));
+        Self { open: gauge!("chat_http_connections_open"), ended: ConnectionEnd::ALL.map(ended).into() }
+    }
+
+    /// The server ended a connection.
+    pub(crate) fn ended(&self, end: ConnectionEnd) {
+        if let Some((_, counter)) = self.ended.iter().find(|(known, _)| *known == end) {
+            counter.increment(1);
+        }
+    }
+}
+
 /// A gauge that is one higher for as long as this lives, however its owner ends.
 pub(crate) struct Raised<G: Borrow<Gauge>>(G);
 

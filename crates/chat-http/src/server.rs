@@ -1,7 +1,7 @@
 //! Runs the API on a listener.
 //!
-//! `actix_web::HttpServer` keeps every connection to itself, so the server is put together here as it does it, with one
-//! more part: what asks for a WebSocket goes to `socket::takeover`.
+//! `actix_web::HttpServer` keeps every connection to itself, so the server is put together here as it does it, with two
+//! more parts: what asks for a WebSocket goes to `socket::takeover`, and `guard` watches over all other connections.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix_http::{HttpService, Request};
-use actix_service::{IntoServiceFactory, ServiceFactory, map_config};
+use actix_http::{HttpService, HttpServiceBuilder, KeepAlive, Request};
+use actix_service::{IntoServiceFactory, ServiceFactory, apply_fn_factory, map_config};
 use actix_web::App;
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, ServerHandle, ServiceResponse};
@@ -20,18 +20,13 @@ use tokio::sync::watch;
 use tracing_actix_web::TracingLogger;
 
 use crate::Api;
-use crate::metering::RequestMetrics;
+use crate::guard::{WorkerApp, WorkerConnections, attach_state, for_expecting_requests, for_requests, serve};
+use crate::metering::{ConnectionMetrics, RequestMetrics};
 use crate::middleware::{RequestSpan, cors, finish, measure};
 use crate::routes;
 use crate::socket::TakeOver;
 use crate::state::State;
 
-/// How long a client may take to send the headers of a request.
-const HEADER_LIMIT: Duration = Duration::from_secs(15);
-/// How long a connection may stay open between requests.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a client may take to close a connection that is over.
-const DISCONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// How long what was sent may stay unacknowledged before the kernel gives the connection up (`TCP_USER_TIMEOUT`): a
 /// peer without a window, or without power, otherwise keeps its socket and what waits in it for ever.
 const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(20);
@@ -60,29 +55,39 @@ impl Server {
         let draining = Arc::new(AtomicBool::new(false));
         let (drop_sockets, sockets_are_dropped) = watch::channel(false);
         let origins = api.settings.origins.clone();
+        let limits = api.settings.transport;
         let state = Data::new(State::new(api, Arc::clone(&draining)));
-        // Each worker has the application twice: the requests that become sockets do not pass the service of the others.
         let app = move || application(state.clone(), &origins);
-        let builder =
-            actix_web::dev::Server::build().workers(workers).shutdown_timeout(DRAIN_SECONDS).disable_signals();
+        let most = (limits.connections / workers.max(1)).max(1);
+        ConnectionMetrics::set_limits(most * workers, limits.sockets);
+        let builder = actix_web::dev::Server::build()
+            .workers(workers)
+            .max_concurrent_connections(most)
+            .shutdown_timeout(DRAIN_SECONDS)
+            .disable_signals();
         // This and its use below are hidden in actix's documentation, but it is how `HttpServer` closes idle connections
         // at once when the server stops; without it they would hold the process for as long as they are kept alive.
         let stopping = builder.graceful_shutdown_signal();
         let server = builder
             .listen("chat", listener, move || {
                 let stopping = stopping.clone();
-                HttpService::build()
+                let app = WorkerApp::new(&app());
+                let connections = WorkerConnections::new(limits, most);
+                let builder = HttpService::build()
                     .graceful_shutdown_signal(move || {
                         let stopping = stopping.clone();
                         async move { stopping.notified().await }
                     })
-                    .keep_alive(KEEP_ALIVE)
-                    .client_request_timeout(HEADER_LIMIT)
-                    .client_disconnect_timeout(DISCONNECT_LIMIT)
+                    // All times are the guard's: connections are kept alive until it ends them.
+                    .keep_alive(KeepAlive::Os)
+                    .client_request_timeout(Duration::ZERO)
+                    .client_disconnect_timeout(Duration::ZERO)
                     .local_addr(addr)
-                    .upgrade(TakeOver::new(app(), sockets_are_dropped.clone()))
-                    .finish(app())
-                    .tcp()
+                    .on_connect_ext(attach_state);
+                let http = HttpServiceBuilder::expect(builder, for_expecting_requests(app.clone()))
+                    .upgrade(TakeOver::new(app.clone(), sockets_are_dropped.clone()))
+                    .h1(for_requests(app));
+                apply_fn_factory(http, move |stream, http: &_| serve(stream, http, &connections))
             })?
             .run();
         let handle = server.handle();

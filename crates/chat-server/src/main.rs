@@ -9,6 +9,7 @@ mod binding;
 mod cli;
 mod config;
 mod data_dir;
+mod descriptors;
 mod development;
 mod exclusive;
 mod maintenance;

@@ -14,13 +14,15 @@ use actix_http::{HttpService, Request, Response, h1};
 use actix_rt::net::TcpStream;
 use actix_server::Server;
 use actix_service::fn_service;
-use chat_websocket::{Broken, Frame, Handshake, Incoming, Limits, PeerClose, WebSocket, accept, refuse};
+use chat_websocket::{Broken, Frame, Handshake, Incoming, Limits, PeerClose, WebSocket, accept, part, refuse};
 use tokio::io::AsyncReadExt as _;
 
 /// Larger than what a chat allows: the suite sends messages of 64 KiB in one frame, and in frames of one byte.
 const LIMITS: Limits = Limits { frame_bytes: 1 << 20, message_bytes: 16 << 20, fragments: 1 << 20 };
 /// How long the parting words may take.
 const PARTING: Duration = Duration::from_secs(2);
+/// How much of what a client sends after its response is read and dropped.
+const PARTING_BYTES: u64 = 64 * 1024;
 /// How much may wait for a client before its messages wait too.
 const QUEUED_BYTES: usize = 1 << 20;
 
@@ -60,7 +62,9 @@ async fn take_over((request, framed): (Request, Framed<TcpStream, h1::Codec>)) -
         }
         Err(error) => {
             let answer = Response::build(error.status()).body(error.to_string());
-            let _gone = refuse(framed, answer, PARTING, PARTING).await;
+            if let Ok(mut stream) = refuse(framed, answer, PARTING).await {
+                let _gone = part(&mut stream, PARTING_BYTES, PARTING).await;
+            }
         }
     }
     Ok(())

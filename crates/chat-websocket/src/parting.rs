@@ -10,22 +10,20 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-/// How much of a peer that goes on sending is read and dropped.
-const DROPPED_BYTES: u64 = 1024 * 1024;
 /// Read at a time; small, because it is part of the caller's task.
 const CHUNK: usize = 256;
 
-/// Shuts the sending side down, and reads until the peer has closed, or too much has come, or `limit` has passed.
+/// Shuts the sending side down, and reads until the peer has closed, or `most` bytes have come, or `limit` has passed.
 ///
 /// # Errors
 /// The stream broke, or the peer neither closed nor stopped in time.
-pub async fn part<S>(io: &mut S, limit: Duration) -> io::Result<()>
+pub async fn part<S>(io: &mut S, most: u64, limit: Duration) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     timeout(limit, async {
         io.shutdown().await?;
-        let mut rest = io.take(DROPPED_BYTES);
+        let mut rest = io.take(most);
         let mut chunk = [0; CHUNK];
         while rest.read(&mut chunk).await? > 0 {}
         Ok(())

@@ -19,8 +19,6 @@ use futures_util::SinkExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use crate::part;
-
 /// Writes the head of an answer 101 (see [`Handshake::answer`](crate::Handshake::answer)) and takes the stream over.
 /// Beside it comes what the client sent without waiting for the answer, for [`WebSocket::new`](crate::WebSocket::new).
 ///
@@ -43,18 +41,14 @@ where
     Ok((parts.io, parts.read_buf))
 }
 
-/// Writes any other answer, and ends the connection, which the HTTP server cannot take back.
+/// Writes any other answer, and gives the stream back to be closed ([`part`](crate::part)): the HTTP server cannot take
+/// it back.
 ///
-/// The head and each part of the body take at most `limit`, and the client's parting at most `parting` ([`part`]).
+/// The head and each part of the body take at most `limit`.
 ///
 /// # Errors
 /// The client is gone or too slow, or the body failed.
-pub async fn refuse<S, B>(
-    mut framed: Framed<S, Codec>,
-    answer: Response<B>,
-    limit: Duration,
-    parting: Duration,
-) -> io::Result<()>
+pub async fn refuse<S, B>(mut framed: Framed<S, Codec>, answer: Response<B>, limit: Duration) -> io::Result<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     B: MessageBody,
@@ -68,7 +62,7 @@ where
         timeout(limit, framed.send(chunk(Some(bytes)))).await??;
     }
     timeout(limit, framed.send(chunk(None))).await??;
-    part(&mut framed.into_parts().io, parting).await
+    Ok(framed.into_parts().io)
 }
 
 /// The end of the body is a chunk too.

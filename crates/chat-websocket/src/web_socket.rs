@@ -22,6 +22,8 @@ use crate::{Broken, Frame, Incoming, Limits, part};
 
 /// What one system call reads at most. Larger than a frame of the default limits.
 const SCRATCH_BYTES: usize = 32 * 1024;
+/// How much of a peer that goes on sending after its close frame is read and dropped.
+const DROPPED_BYTES: u64 = 1024 * 1024;
 
 thread_local! {
     /// Taken out for a read and put back; a second one that is needed meanwhile is made and dropped.
@@ -183,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.assembly = Assembly::default();
         let end = tokio::time::Instant::now() + limit;
         timeout_at(end, poll_fn(|cx| self.poll_flush(cx, Instant::now()))).await??;
-        part(&mut self.io, end.saturating_duration_since(tokio::time::Instant::now())).await
+        part(&mut self.io, DROPPED_BYTES, end.saturating_duration_since(tokio::time::Instant::now())).await
     }
 }
 

@@ -1,16 +1,21 @@
 //! `POST /api/chat/sessions/{sessionId}/messages`
 
-use actix_web::http::header::LOCATION;
+use actix_web::http::header::{CONTENT_LENGTH, LOCATION};
 use actix_web::web::{Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use chat_domain::error::Invalid;
 use chat_domain::model::SessionId;
 use chat_domain::ports::Appended;
+use chat_domain::service::Rules;
 
 use super::{Answer, App, REPLAYED};
 use crate::auth::Caller;
 use crate::dto::{MessageDto, MultipartMessageBody, SendMessageBody};
 use crate::error::{ApiError, ErrorEnvelope, SessionFailures};
 use crate::request::{BaseUrl, idempotency_key, is_multipart, read_json, receive_message, session_id};
+
+/// What a part of a form may take besides a file: its headers, or the text of the message.
+const MAX_FORM_OVERHEAD_BYTES: u64 = 64 * 1024;
 
 /// Send a message
 ///
@@ -56,6 +61,7 @@ async fn send_with_files(
     payload: Payload,
 ) -> Result<Appended, ApiError> {
     let mut message = app.service.compose_message(caller.principal(), id).await?;
+    require_possible_length(request, app.service.rules())?;
     match receive_message(request, payload.into_inner(), &mut message).await {
         Ok(text) => Ok(message.send(text, idempotency_key(request)).await?),
         Err(error) => {
@@ -64,6 +70,19 @@ async fn send_with_files(
             Err(ApiError::from(error).closing_connection())
         }
     }
+}
+
+/// Refuses a form that is too large on sight of its length, before any of it is sent: clients with
+/// `Expect: 100-continue` wait for that.
+fn require_possible_length(request: &HttpRequest, rules: &Rules) -> Result<(), ApiError> {
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let parts = u64::try_from(rules.max_files).unwrap_or(u64::MAX).saturating_add(1);
+    let most = rules.max_message_bytes.saturating_add(parts.saturating_mul(MAX_FORM_OVERHEAD_BYTES));
+    if announced.is_none_or(|length| length <= most) {
+        return Ok(());
+    }
+    let rule = format!("must have at most {} bytes together", rules.max_message_bytes);
+    Err(ApiError::from(Invalid::new("attachments", rule)))
 }
 
 fn created(sent: &Appended, session: SessionId, base: &BaseUrl) -> HttpResponse {

@@ -57,10 +57,11 @@ pub(crate) async fn watch_session(caller: SocketCaller, app: App, path: Path<Str
         }
     };
     let watch = app.service.watch_session(caller.principal(), id, WatchRequest { from, otherwise }).await?;
+    let node_place = app.socket_place()?;
     let base = BaseUrl::of(&request, &app.settings);
     let token_expires_at = caller.token.expires_at;
     let late = app.draining();
-    Ok(switch_protocols(&handshake, SocketPlan { app, mode, base, watch, token_expires_at, late }))
+    Ok(switch_protocols(&handshake, SocketPlan { app, mode, base, watch, token_expires_at, late, node_place }))
 }
 
 /// The answer 101 (RFC 6455, 4.2.2), with what is to be opened.

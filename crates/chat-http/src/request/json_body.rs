@@ -1,7 +1,5 @@
 //! JSON request bodies.
 
-use std::time::Duration;
-
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{Bytes, BytesMut};
@@ -13,11 +11,12 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use crate::error::ApiError;
+use crate::guard::TransportLimits;
+use crate::handlers::App;
 use crate::unique_json::UniqueJson;
 
 /// Enough for 10,000 characters that are all written as escaped surrogate pairs, twelve bytes each.
 const MAX_BYTES: usize = 256 * 1024;
-const MAX_WAIT: Duration = Duration::from_secs(15);
 /// How much of a parser's message is passed on, since it may quote the body.
 const MAX_RULE_CHARS: usize = 200;
 
@@ -45,14 +44,16 @@ pub(super) fn content_type(request: &HttpRequest) -> &str {
     request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// Reads and parses a body of at most 256 KiB that arrives within 15 seconds.
+/// Reads and parses a body of at most 256 KiB that arrives in time, which is 15 seconds.
 pub(crate) async fn read_json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload) -> Input<T> {
     if !is_json(request) {
         return Err(Invalid::new("Content-Type", "must be application/json"));
     }
-    let bytes = match tokio::time::timeout(MAX_WAIT, read(request, payload)).await {
+    let app = request.app_data::<App>();
+    let limit = app.map_or_else(TransportLimits::default, |app| app.settings.transport).json_body;
+    let bytes = match tokio::time::timeout(limit, read(request, payload)).await {
         Ok(bytes) => bytes?,
-        Err(_elapsed) => return Err(Invalid::new("body", "must arrive within 15 seconds")),
+        Err(_elapsed) => return Err(Invalid::new("body", format!("must arrive within {} seconds", limit.as_secs()))),
     };
     parse(&bytes)
 }

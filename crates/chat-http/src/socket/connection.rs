@@ -18,6 +18,7 @@ use super::protocol::Mode;
 use super::worker_sockets::Place;
 use crate::handlers::App;
 use crate::request::BaseUrl;
+use crate::state::SocketPlace;
 
 /// How long the close frame, and the peer's answer to it, may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
@@ -33,6 +34,8 @@ pub(crate) struct SocketPlan {
     pub(crate) token_expires_at: Timestamp,
     /// The node was about to stop already when the client came.
     pub(crate) late: bool,
+    /// The socket's place among those that the node holds.
+    pub(crate) node_place: SocketPlace,
 }
 
 /// Why a conversation ends.

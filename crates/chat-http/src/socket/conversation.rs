@@ -31,6 +31,7 @@ use super::wake_relay::{RelayedWaker, WakeRelay};
 use crate::handlers::App;
 use crate::metering::Raised;
 use crate::request::BaseUrl;
+use crate::state::SocketPlace;
 
 /// Events are taken while less than this waits to be written.
 const QUEUED_BYTES: usize = 64 * 1024;
@@ -79,6 +80,7 @@ pub(super) struct Conversation {
     written: Written,
     timer: Pin<Box<Sleep>>,
     _open: Raised<metrics::Gauge>,
+    _node_place: SocketPlace,
 }
 
 /// What was written since it was counted last.
@@ -100,7 +102,7 @@ pub(super) struct Unrecorded {
 impl Conversation {
     pub(super) fn new(plan: SocketPlan, stream: TcpStream, already_read: &BytesMut, relay: Arc<WakeRelay>) -> Self {
         let now = Instant::now();
-        let SocketPlan { app, mode, base, watch, token_expires_at, late } = plan;
+        let SocketPlan { app, mode, base, watch, token_expires_at, late, node_place } = plan;
         let settings = app.settings.sockets;
         let token_ends = now + token_expires_at.since(app.clock.now());
         let opening = watch.opening();
@@ -136,6 +138,7 @@ impl Conversation {
             written: Written::default(),
             timer: Box::pin(sleep_until(token_ends)),
             _open: Raised::new(app.sockets.open(mode)),
+            _node_place: node_place,
             watch,
             app,
         };

@@ -24,20 +24,18 @@ use actix_web::HttpRequest;
 use actix_web::dev::ServiceResponse;
 use chat_websocket::{accept, refuse};
 use futures_util::future::LocalBoxFuture;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::connection::{Connection, SocketPlan};
 use super::worker_sockets::WorkerSockets;
+use crate::guard::GuardedStream;
 
 /// How long the head of the answer 101 may take: a few hundred bytes on a connection that nothing else waits on.
 const HEAD_LIMIT: Duration = Duration::from_secs(5);
 /// How long a part of another answer may take.
 const PART_LIMIT: Duration = Duration::from_secs(20);
-/// How long a client may take to close after such an answer.
-const PARTING_LIMIT: Duration = Duration::from_secs(1);
 
-type Connected = (Request, Framed<TcpStream, Codec>);
+type Connected = (Request, Framed<GuardedStream, Codec>);
 
 /// Marks a request whose connection can be taken over.
 struct Takeable;
@@ -104,6 +102,8 @@ where
     }
 
     fn call(&self, (request, framed): Connected) -> Self::Future {
+        // From here on the limits below hold, and none of HTTP's.
+        framed.io_ref().take_over();
         request.extensions_mut().insert(Takeable);
         let answer = self.app.call(request);
         let (sockets, drop_sockets) = (Rc::clone(&self.sockets), self.drop_sockets.clone());
@@ -122,7 +122,7 @@ where
                 Some(plan) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                     open(framed, response, plan, &sockets, drop_sockets).await
                 }
-                _ => refuse(framed, response, PART_LIMIT, PARTING_LIMIT).await,
+                _ => refuse(framed, response, PART_LIMIT).await.map(GuardedStream::give_back),
             };
             if let Err(error) = outcome {
                 tracing::debug!(error.cause = %error, "client gone before it had its answer");
@@ -134,7 +134,7 @@ where
 
 /// Answers 101 and lets the socket loose.
 async fn open<B: MessageBody>(
-    framed: Framed<TcpStream, Codec>,
+    framed: Framed<GuardedStream, Codec>,
     response: Response<B>,
     plan: SocketPlan,
     sockets: &Rc<WorkerSockets>,
@@ -142,6 +142,7 @@ async fn open<B: MessageBody>(
 ) -> io::Result<()> {
     // A client that goes away now takes the plan with it, and so what it watches.
     let (stream, already_read) = accept(framed, response, HEAD_LIMIT).await?;
+    let stream = stream.into_inner()?;
     sockets.spawn(|place| Connection::new(plan, stream, &already_read, place));
     drop(already_read);
     sockets.anchor(drop_sockets).await;

@@ -8,6 +8,7 @@ mod drive;
 mod fanout;
 mod flood;
 mod hold;
+mod occupy;
 mod read;
 mod send;
 mod stall;
@@ -39,6 +40,7 @@ enum Command {
     Stall(stall::Stall),
     Abort(abort::Abort),
     Flood(flood::FloodSockets),
+    Occupy(occupy::Occupy),
     Check(check::Check),
     Drive(drive::Drive),
 }
@@ -75,6 +77,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Stall(stall) => stall.run(),
         Command::Abort(abort) => abort.run(),
         Command::Flood(flood) => flood.run(),
+        Command::Occupy(occupy) => occupy.run(),
         Command::Check(check) => check.run(),
         Command::Drive(drive) => drive.run(),
     };

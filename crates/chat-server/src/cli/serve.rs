@@ -4,13 +4,14 @@ use std::io::Write;
 use std::net::TcpListener;
 
 use anyhow::Context;
-use chat_http::{Api, HttpSettings, Server};
+use chat_http::{Api, HttpSettings, Server, TransportLimits};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use crate::admin::Admin;
 use crate::background::{Background, Failure};
 use crate::config::{Config, TokenKey};
+use crate::descriptors::Room;
 use crate::exclusive::Held;
 use crate::shutdown::{FAREWELL_LIMIT, REQUESTS_GRACE, REQUESTS_LIMIT, STORE_LIMIT, Signals};
 use crate::tokens::TokenMaker;
@@ -77,6 +78,7 @@ async fn start(config: &Config, out: &mut dyn Write) -> anyhow::Result<Running> 
     })?;
     // First of all that does something: what counts takes its handle from here.
     let admin = Admin::start(config.admin_listen)?;
+    let room = Room::make(config);
     data_dir::make(&config.data_dir)?;
     let database = wire::hold_database(config)?;
     let system = System::assemble(config).await?;
@@ -92,6 +94,7 @@ async fn start(config: &Config, out: &mut dyn Write) -> anyhow::Result<Running> 
         settings: HttpSettings {
             public_url: config.public_url.clone(),
             origins: config.cors_origins.clone(),
+            transport: TransportLimits { connections: room.http, sockets: room.sockets, ..TransportLimits::default() },
             page_cache_bytes: usize::try_from(config.page_cache).unwrap_or(usize::MAX),
             ..HttpSettings::default()
         },

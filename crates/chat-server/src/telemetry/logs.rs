@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal};
 use std::panic;
 
+use chat_http::is_caused_by_clients;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt, registry};
@@ -21,7 +23,9 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
         LogFormat::Pretty => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
-    registry().with(lines.with_filter(config.log.targets())).try_init()?;
+    // Libraries that report what a client did as if it were a fault of this process; `chat_http` counts it.
+    let ours = filter_fn(|event| !is_caused_by_clients(event));
+    registry().with(lines.with_filter(config.log.targets().and(ours))).try_init()?;
     log_panics();
     Ok(())
 }

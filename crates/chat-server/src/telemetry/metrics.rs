@@ -72,12 +72,32 @@ pub(crate) const GROUPS: &[Group] = &[
                  socket is part of it; an upload is.",
             ),
             gauge("chat_http_requests_in_flight", &[], "Requests that are being answered."),
+            gauge("chat_http_connections_open", &[], "Open HTTP connections; sockets are not among them."),
+            gauge(
+                "chat_http_connections_limit",
+                &[],
+                "The most HTTP connections at the same time, which follows from the limit of open files. More wait to \
+                 be accepted.",
+            ),
+            counter(
+                "chat_http_connections_ended_total",
+                &["reason"],
+                "HTTP connections that this server ended before their time. `malformed`: what came was no HTTP request. \
+                 `body_unread`: a request was answered without reading its body to the end, or a socket refused. \
+                 `head_too_slow`: a request's head took longer than 15 s. `peer_stalled`: the peer took no byte for 20 s.",
+            ),
         ],
     },
     Group {
         title: "Sockets",
         metrics: &[
             gauge("chat_sockets_open", &["mode"], "Open WebSockets; `mode` is `base` or `extended`."),
+            gauge(
+                "chat_sockets_limit",
+                &[],
+                "The most sockets at the same time, which follows from the limit of open files. More are refused with \
+                 503.",
+            ),
             counter(
                 "chat_sockets_closed_total",
                 &["code"],
@@ -184,6 +204,7 @@ pub(crate) const GROUPS: &[Group] = &[
         metrics: &[
             gauge("process_resident_memory_bytes", &[], "Resident memory."),
             gauge("process_open_fds", &[], "Open file descriptors; a connection is one."),
+            gauge("process_max_fds", &[], "The most file descriptors that may be open."),
             gauge("process_start_time_seconds", &[], "When the process started, in seconds since 1970."),
             gauge("chat_build_info", &["version"], "Always 1; the label says which version runs."),
         ],

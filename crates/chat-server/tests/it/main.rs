@@ -17,6 +17,7 @@ mod epoch;
 mod faults;
 mod first_conversation;
 mod first_start;
+mod hostile_clients;
 mod migrate;
 mod postgres;
 mod reference;

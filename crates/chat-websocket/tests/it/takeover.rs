@@ -8,7 +8,7 @@ use actix_codec::Framed;
 use actix_http::{HttpService, Request, Response, h1};
 use actix_server::{Server, ServerHandle};
 use actix_service::fn_service;
-use chat_websocket::{Frame, Handshake, Incoming, Limits, WebSocket, accept, choose_subprotocol, refuse};
+use chat_websocket::{Frame, Handshake, Incoming, Limits, WebSocket, accept, choose_subprotocol, part, refuse};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -49,7 +49,8 @@ async fn take_over((request, framed): (Request, Framed<TcpStream, h1::Codec>)) -
         }
         Err(error) => {
             let answer = Response::build(error.status()).body(error.to_string());
-            refuse(framed, answer, LIMIT, LIMIT).await.unwrap();
+            let mut stream = refuse(framed, answer, LIMIT).await.unwrap();
+            part(&mut stream, 64 * 1024, LIMIT).await.unwrap();
         }
     }
     Ok(())

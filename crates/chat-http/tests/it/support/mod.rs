@@ -5,6 +5,7 @@ pub(crate) mod app;
 mod form;
 pub(crate) mod handshake;
 pub(crate) mod raw;
+pub(crate) mod server_side;
 mod socket;
 
 pub(crate) use answer::Answer;

@@ -70,6 +70,33 @@ impl RawClient {
         let _hung_up = self.0.write_all(bytes).await;
     }
 
+    /// Sends the same bytes again and again until the server has hung up, and returns how many it got rid of. Most of
+    /// them are in the kernel's buffers.
+    pub(crate) async fn send_until_cut_off(&mut self, bytes: &[u8], most: usize) -> usize {
+        let mut sent = 0;
+        while sent < most && timeout(PATIENCE, self.0.write_all(bytes)).await.expect("it takes bytes or ends").is_ok() {
+            sent += bytes.len();
+        }
+        sent
+    }
+
+    /// Reads some bytes; none when the connection has ended.
+    pub(crate) async fn read_some(&mut self) -> Vec<u8> {
+        let mut bytes = vec![0; 16 * 1024];
+        let count =
+            timeout(PATIENCE, self.0.read(&mut bytes)).await.expect("bytes in time").expect("an open connection");
+        bytes.truncate(count);
+        bytes
+    }
+
+    /// The next response with a body of a stated length: its head and its body.
+    pub(crate) async fn read_response(&mut self) -> (String, String) {
+        let head = self.read_head().await;
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+        let body = self.read_exactly(length.parse().expect("a number")).await;
+        (head, String::from_utf8_lossy(&body).into_owned())
+    }
+
     /// Sends bytes as far as the server takes them, and reads meanwhile until the frame that closes the socket.
     pub(crate) async fn flood(self, bytes: &[u8]) -> (u16, String) {
         let stream = self.0.into_std().expect("a stream");

@@ -1,0 +1,51 @@
+//! The guard of HTTP connections: it knows what each one is doing and ends those that take too long or send too much.
+//!
+//! | a connection | may take | then |
+//! |---|---|---|
+//! | that sends the head of a request, the first or a later one | 15 s | 408, drained, closed |
+//! | whose request is with the application | what the reading of its body allows, in `request` | |
+//! | that takes no byte of what waits for it | 20 s | reset |
+//! | whose answered request was not read to its end | 5 s and 64 KiB | closed |
+//! | between two requests | 75 s, or 15 s when three quarters of the node's connections are taken | closed |
+//!
+//! The HTTP server under the application (actix-http 3.20) has a timer for the first head and one for idle connections,
+//! and no other. An unread body in chunks counts there as one that is going to end: with 62 KB of traffic,
+//! 1,000 of 1,000 connections that sent `Transfer-Encoding: chunked` to an unknown path and then nothing were still open
+//! after 420 s, on any route and with any status; one that went on sending was read without end, 24.7 GiB in 6 s; and
+//! refused uploads stayed ESTABLISHED or CLOSE-WAIT for good. `chat-loadgen occupy` repeats the first of these.
+//!
+//! So this is wrapped around it ([ADR 0014](../../../../docs/adr/0014-one-guard-per-connection.md)):
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `limits` | the numbers |
+//! | `connection_state` | the state machine, without I/O |
+//! | `stream` | the TCP connection, which updates the state with what is read and written |
+//! | `application` | the application, which updates it when a request begins and whether it was read to its end |
+//! | `body` | bodies that know whether they have ended |
+//! | `serve` | the HTTP server's task, cut short when the state says so, and the end of the connection |
+//!
+//! A request costs it two readings of the clock and, when it has a body, two allocations. The connection has one timer,
+//! which is set again only when it rings; in return the HTTP server's own timers, one of which was made anew for each
+//! request, are off.
+
+mod application;
+mod body;
+mod connection_state;
+mod limits;
+mod serve;
+mod stream;
+
+use std::rc::Rc;
+
+use actix_http::Extensions;
+
+pub(crate) use application::{WorkerApp, for_expecting_requests, for_requests};
+pub use limits::TransportLimits;
+pub(crate) use serve::{WorkerConnections, serve};
+pub(crate) use stream::GuardedStream;
+
+/// Puts a connection's state where the application finds it with each of its requests.
+pub(crate) fn attach_state(stream: &GuardedStream, data: &mut Extensions) {
+    data.insert(Rc::clone(stream.state()));
+}

@@ -1,0 +1,113 @@
+//! A TCP connection that keeps its state up to date with what is read and written.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::connection_state::ConnectionState;
+
+/// What the HTTP server reads and writes.
+pub(crate) struct GuardedStream {
+    /// `None` after it was taken out.
+    stream: Option<TcpStream>,
+    state: Rc<ConnectionState>,
+}
+
+impl GuardedStream {
+    pub(super) fn new(stream: TcpStream, state: Rc<ConnectionState>) -> Self {
+        Self { stream: Some(stream), state }
+    }
+
+    pub(super) fn state(&self) -> &Rc<ConnectionState> {
+        &self.state
+    }
+
+    /// From now on the times of the connection are the caller's affair.
+    pub(crate) fn take_over(&self) {
+        self.state.take_over();
+    }
+
+    /// The connection itself, without a guard.
+    pub(crate) fn into_inner(mut self) -> io::Result<TcpStream> {
+        self.stream.take().ok_or_else(gone)
+    }
+
+    /// Gives a connection back that was taken over, to be closed without destroying what was written.
+    pub(crate) fn give_back(self) {
+        self.state.close_after_response();
+    }
+
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.state.interim().is_empty() {
+            let written = ready!(self.poll_write_some(cx, self.state.interim()))?;
+            self.state.wrote_interim(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_some(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(gone())) };
+        let written = Pin::new(stream).poll_write(cx, bytes);
+        match written {
+            Poll::Pending => self.state.blocked(),
+            Poll::Ready(_) => self.state.progressed(),
+        }
+        written
+    }
+}
+
+/// The HTTP server uses no stream that it has given away.
+fn gone() -> io::Error {
+    io::Error::from(io::ErrorKind::NotConnected)
+}
+
+impl AsyncRead for GuardedStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.state.reads_no_more() {
+            // Never woken by it: the connection ends as soon as the response is written.
+            return Poll::Pending;
+        }
+        let Some(stream) = &mut this.stream else { return Poll::Ready(Err(gone())) };
+        let before = buffer.filled().len();
+        ready!(Pin::new(stream).poll_read(cx, buffer))?;
+        this.state.received(buffer.filled().get(before..).unwrap_or_default());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for GuardedStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        ready!(this.poll_interim(cx))?;
+        this.poll_write_some(cx, bytes)
+    }
+
+    /// The HTTP server flushes when its own buffer is empty, and only then.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_interim(cx))?;
+        let Some(stream) = &mut this.stream else { return Poll::Ready(Err(gone())) };
+        ready!(Pin::new(stream).poll_flush(cx))?;
+        this.state.flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(stream) = &mut self.get_mut().stream else { return Poll::Ready(Err(gone())) };
+        Pin::new(stream).poll_shutdown(cx)
+    }
+}
+
+impl Drop for GuardedStream {
+    /// The HTTP server is done with the connection; how it is closed is the guard's affair.
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            self.state.leave_behind(stream);
+        }
+    }
+}
