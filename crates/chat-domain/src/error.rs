@@ -107,6 +107,9 @@ pub enum Conflict {
     /// The session already has an agent.
     #[error("the session is already assigned to an agent")]
     AlreadyAssigned,
+    /// The session already has the agent who claims it: an earlier request did so, whose answer may have been lost.
+    #[error("the session is already yours")]
+    AlreadyYours,
     /// The idempotency key was used for a different request.
     #[error("the idempotency key was already used for a different request")]
     IdempotencyKeyReused(IdempotencyKey),

@@ -1,7 +1,7 @@
 //! A change of a session that a person asks for, decided in one place for every store.
 
 use super::{AgentId, Change, ChatSession, Principal, Timestamp};
-use crate::error::Result;
+use crate::error::{Conflict, Result};
 use crate::policy::{self, Action};
 
 /// What is to happen to a session.
@@ -49,11 +49,22 @@ impl SessionChange {
         policy::authorize(&self.by, &Action::change(&self.action, &session))?;
         let before = session.progress.last_seq;
         let (session, wrap): (_, fn(ChatSession) -> Change) = match &self.action {
-            SessionAction::Assign(agent) => (session.assign(agent.clone())?, Change::Assigned),
+            SessionAction::Assign(agent) => {
+                if self.claims_own(&session) {
+                    return Err(Conflict::AlreadyYours.into());
+                }
+                (session.assign(agent.clone())?, Change::Assigned)
+            }
             SessionAction::Transfer(to) => (session.transfer(to.clone())?, Change::Transferred),
             SessionAction::Close => (session.close(self.at)?, Change::Closed),
         };
         let change = (session.progress.last_seq != before).then(|| wrap(session.clone()));
         Ok((session, change))
+    }
+
+    /// Whether the asker claims an active session that they hold already.
+    fn claims_own(&self, session: &ChatSession) -> bool {
+        let SessionAction::Assign(agent) = &self.action else { return false };
+        session.is_active() && session.agent() == Some(agent) && *agent == self.by.id
     }
 }

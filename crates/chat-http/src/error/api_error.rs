@@ -147,6 +147,7 @@ impl From<ChatError> for ApiError {
                 let code = match conflict {
                     Conflict::SessionClosed => ErrorCode::SessionClosed,
                     Conflict::AlreadyAssigned => ErrorCode::AlreadyAssigned,
+                    Conflict::AlreadyYours => ErrorCode::AlreadyYours,
                     Conflict::IdempotencyKeyReused(_) => ErrorCode::IdempotencyKeyReused,
                 };
                 Self::new(code, conflict.to_string())

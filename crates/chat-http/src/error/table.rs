@@ -59,6 +59,9 @@ error_codes! {
     SessionClosed = "SESSION_CLOSED", CONFLICT;
     /// The session already has an agent.
     AlreadyAssigned = "ALREADY_ASSIGNED", CONFLICT;
+    /// The caller claims a session that they hold already. A client whose earlier claim had no answer knows by this that
+    /// it was successful.
+    AlreadyYours = "ALREADY_YOURS", CONFLICT;
     /// The idempotency key was used before, for a different request.
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", CONFLICT;
     /// The missed events cannot be replayed. Read the messages, then connect without `since` and `after`.

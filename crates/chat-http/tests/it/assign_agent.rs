@@ -51,10 +51,24 @@ on_every_store! {
     async fn an_assigned_session_is_not_assigned_again(app) {
         employ(app).await;
         let id = app.open_assigned("alice", "bob").await;
-        for (who, agent) in [("carol", "carol"), ("bob", "bob"), ("root", "carol"), ("root", "bob")] {
+        for (who, agent) in [("carol", "carol"), ("root", "carol"), ("root", "bob")] {
             assign(app, who, &id, json!({ "agentId": agent })).await.expect_error(409, "ALREADY_ASSIGNED");
         }
         assert_eq!(app.get("bob", &format!("/api/chat/sessions/{id}")).await.expect(200)["agentId"], "bob");
+    }
+
+    async fn claiming_what_one_holds_already_has_a_code_of_its_own(app) {
+        let id = app.open_assigned("alice", "bob").await;
+        let refusal = assign(app, "bob", &id, json!({ "agentId": "bob" })).await.expect_error(409, "ALREADY_YOURS");
+        assert_eq!(refusal["message"], "the session is already yours");
+        // Nothing was changed, and other agents learn nothing of it.
+        assert_eq!(app.get("bob", &format!("/api/chat/sessions/{id}/messages")).await.header("x-chat-seq"), "2");
+        assign(app, "carol", &id, json!({ "agentId": "carol" })).await.expect_error(409, "ALREADY_ASSIGNED");
+        app.put("root", "/api/chat/agents/root", json!({})).await.expect(201);
+        app.put("root", &format!("/api/chat/sessions/{id}/transfer"), json!({ "agentId": "root" })).await.expect(200);
+        assign(app, "root", &id, json!({ "agentId": "root" })).await.expect_error(409, "ALREADY_YOURS");
+        app.put("alice", &format!("/api/chat/sessions/{id}/close"), json!(null)).await.expect(200);
+        assign(app, "root", &id, json!({ "agentId": "root" })).await.expect_error(409, "SESSION_CLOSED");
     }
 
     async fn a_closed_session_is_not_assigned(app) {

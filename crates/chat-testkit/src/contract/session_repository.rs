@@ -207,6 +207,8 @@ async fn a_session_that_someone_holds_is_not_assigned_again(store: &StoreUnderTe
         let error = store.sessions.change(id, change(&who, assign(&agent), 60)).await.unwrap_err();
         assert!(matches!(error, ChatError::Conflict(Conflict::AlreadyAssigned)), "{error}");
     }
+    let error = store.sessions.change(id, change(&bob(), assign(&bob()), 60)).await.unwrap_err();
+    assert!(matches!(error, ChatError::Conflict(Conflict::AlreadyYours)), "{error}");
 }
 
 async fn of_concurrent_assignments_one_wins(store: &StoreUnderTest) {
