@@ -175,8 +175,7 @@ impl Conversation {
         }
         // It names the same person, or it would not have come this far.
         if self.watch.go_on_as(token.principal).is_ok() {
-            self.token_ends = now + token.expires_at.since(at);
-            self.warn_before_the_end(now);
+            self.renew_token(token.expires_at, now, at);
             self.say(&ServerFrame::auth_ok(token.expires_at), now);
         }
         Ok(())

@@ -61,7 +61,10 @@ pub(super) struct Conversation {
     base: BaseUrl,
     /// The newest position that this socket has given out, or that the peer said to know when it came.
     pub(super) cursor: Seq,
-    pub(super) token_ends: Instant,
+    /// When the token ends, by the monotonic clock and by the wall clock. Whichever comes first counts: the former stands
+    /// still while a machine is suspended, the latter may be set back.
+    token_ends: Instant,
+    token_expires_at: Timestamp,
     warn_at: Option<Instant>,
     recheck_at: Instant,
     /// Until then the watch is left alone, after it has failed.
@@ -122,6 +125,7 @@ impl Conversation {
             base,
             cursor,
             token_ends,
+            token_expires_at,
             warn_at: None,
             recheck_at: now + settings.recheck_every,
             resume_watch_at: None,
@@ -144,14 +148,15 @@ impl Conversation {
         };
         if mode == Mode::Extended {
             conversation.warn_before_the_end(now);
-            conversation.greet(token_expires_at, now);
+            conversation.greet(now);
         }
         conversation
     }
 
-    fn greet(&mut self, token_expires_at: Timestamp, now: Instant) {
-        let (every, now_there) = (self.app.settings.sockets.ping_every, self.app.clock.now());
-        let hello = ServerFrame::hello(&self.watch, every, Limits::default().frame_bytes, token_expires_at, now_there);
+    fn greet(&mut self, now: Instant) {
+        let (every, now_there, expires_at) =
+            (self.app.settings.sockets.ping_every, self.app.clock.now(), self.token_expires_at);
+        let hello = ServerFrame::hello(&self.watch, every, Limits::default().frame_bytes, expires_at, now_there);
         let hello = text(&hello.encode());
         self.queue(hello, now);
     }
@@ -245,7 +250,7 @@ impl Conversation {
 
     fn on_time(&mut self, now: Instant) -> Result<(), End> {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
-        if now >= self.token_ends {
+        if now >= self.token_ends || self.app.clock.now() >= self.token_expires_at {
             return Err(End::Close(CloseCode::TokenExpired));
         }
         if is_due(self.too_slow_at()) {
@@ -256,8 +261,7 @@ impl Conversation {
         }
         if is_due(self.warn_at) {
             self.warn_at = None;
-            let expires_at = self.app.clock.now().plus(self.token_ends.duration_since(now));
-            self.say(&ServerFrame::auth_expiring(expires_at), now);
+            self.say(&ServerFrame::auth_expiring(self.token_expires_at), now);
         }
         if now >= self.recheck_at {
             self.recheck_at = now + self.app.settings.sockets.recheck_every;
@@ -470,8 +474,15 @@ impl Conversation {
         let _dropped = self.socket.discard_queued();
     }
 
+    /// Goes on with a token that ends at `expires_at`; `now_there` is the same moment as `now` by the wall clock.
+    pub(super) fn renew_token(&mut self, expires_at: Timestamp, now: Instant, now_there: Timestamp) {
+        self.token_ends = now + expires_at.since(now_there);
+        self.token_expires_at = expires_at;
+        self.warn_before_the_end(now);
+    }
+
     /// Reminds the client in time of the end of its token.
-    pub(super) fn warn_before_the_end(&mut self, now: Instant) {
+    fn warn_before_the_end(&mut self, now: Instant) {
         self.warn_at = Some(self.token_ends.checked_sub(WARNING).map_or(now, |at| at.max(now)));
     }
 }

@@ -34,8 +34,26 @@ on_every_store! {
         let (mut alice, hello) = TestSocket::open_extended(&app.base, &session, "", &token).await;
         let warning = alice.next().await;
         assert_eq!(warning["type"], "auth_expiring");
-        let at = warning["data"]["expiresAt"].as_str().unwrap();
-        assert_eq!(at[..19], hello["tokenExpiresAt"].as_str().unwrap()[..19], "{warning}");
+        // Both are what the token says, which has whole seconds.
+        assert_eq!(warning["data"]["expiresAt"], hello["tokenExpiresAt"]);
+        assert!(hello["tokenExpiresAt"].as_str().unwrap().ends_with(".000Z"), "{hello}");
+        let newer = app.token_of("alice");
+        alice.say("auth", json!({ "token": newer })).await;
+        let accepted = next_but_warnings(&mut alice).await;
+        assert_eq!(accepted["type"], "auth_ok");
+        assert!(accepted["data"]["expiresAt"].as_str().unwrap().ends_with(".000Z"), "{accepted}");
+    }
+
+    async fn a_token_ends_by_the_wall_clock_on_a_machine_that_was_suspended(app) {
+        let session = app.open_session("alice").await;
+        let mut base = app.watch("alice", &session, "").await;
+        let (mut extended, _) = app.watch_extended("alice", &session, "").await;
+        // While a machine sleeps, its wall clock goes on and its monotonic clock does not.
+        app.clock.advance(Duration::from_hours(2));
+        // With a new token, so what happens is sent. It reaches no socket whose token has ended.
+        app.say("alice", &session, "too late").await;
+        assert_eq!(base.closed().await, (4401, "token expired".to_owned()));
+        assert_eq!(extended.closed().await, (4401, "token expired".to_owned()));
     }
 
     async fn a_socket_outlives_its_first_token_by_a_newer_one(app) {
