@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use chat_domain::model::{Role, Timestamp, UserId};
-use chat_http::{TokenClaims, TokenRules, TokenVerifier, sign_hs256};
+use chat_http::{TokenClaims, TokenError, TokenRules, TokenVerifier, sign_hs256};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{Config, TokenKey};
+use crate::config::{Config, TokenKey, units};
 use crate::development;
 
 /// Makes tokens that this server accepts.
@@ -31,6 +31,7 @@ impl TokenMaker {
             audience: config.jwt_audience.clone(),
             role_claim: config.jwt_role_claim.clone(),
             role_names: config.jwt_role_map.clone(),
+            max_lifetime: config.jwt_max_lifetime,
         };
         Ok(Self { secret, rules })
     }
@@ -43,7 +44,7 @@ impl TokenMaker {
     /// A token for `sub`, valid from `now` on for `lifetime`.
     ///
     /// # Errors
-    /// The configuration reads roles in a way that the token would not have its role.
+    /// The configuration reads roles in a way that the token would not have its role, or takes no token for so long.
     pub(crate) fn make(
         &self,
         sub: &str,
@@ -54,7 +55,7 @@ impl TokenMaker {
     ) -> anyhow::Result<String> {
         let claims = TokenClaims {
             sub: sub.to_owned(),
-            role,
+            role: self.name_of(role).to_owned(),
             name,
             issuer: self.rules.issuer.clone(),
             audience: self.rules.audience.clone(),
@@ -62,7 +63,15 @@ impl TokenMaker {
             expires_at: now.plus(lifetime),
         };
         let token = sign_hs256(self.secret.expose_secret().as_bytes(), &claims).context("cannot sign the token")?;
-        let accepted = self.verifier().verify(&token, now).context("this server would not accept the token")?;
+        // Whole seconds: up to a second less than asked for, never more.
+        let accepted = self.verifier().verify(&token, now).map_err(|error| match error {
+            TokenError::EndsTooLate { max_lifetime } => anyhow!(
+                "this server takes no token for longer than {}; ask for less, or set --jwt-max-lifetime \
+                 (CHAT_JWT_MAX_LIFETIME)",
+                units::show_duration(max_lifetime),
+            ),
+            error => anyhow!("this server would not accept the token: {error}"),
+        })?;
         ensure!(
             accepted.principal.role == role,
             "with this --jwt-role-claim (CHAT_JWT_ROLE_CLAIM) and --jwt-role-map (CHAT_JWT_ROLE_MAP) the token would \
@@ -70,6 +79,12 @@ impl TokenMaker {
             accepted.principal.role.as_str(),
         );
         Ok(token)
+    }
+
+    /// What the role is called in tokens: where there is a map of names, the first one that means it.
+    fn name_of(&self, role: Role) -> &str {
+        let names = self.rules.role_names.iter().filter(|(_, meant)| **meant == role).map(|(name, _)| name.as_str());
+        names.min().unwrap_or(role.as_str())
     }
 }
 

@@ -11,7 +11,7 @@ use chat_domain::model::{Principal, Role};
 use futures_util::future::{FutureExt, LocalBoxFuture, ready};
 use tokio::time::timeout;
 
-use super::{TokenError, VerifiedToken};
+use super::VerifiedToken;
 use crate::error::ApiError;
 use crate::state::State;
 
@@ -74,9 +74,7 @@ pub(super) fn token_of_header(headers: &HeaderMap) -> Result<&str, ApiError> {
 }
 
 pub(super) fn verify(token: &str, api: &State) -> Result<VerifiedToken, ApiError> {
-    api.tokens.verify(token, api.clock.now()).map_err(|error| match error {
-        TokenError::Invalid | TokenError::Expired => ApiError::unauthenticated(error.to_string()),
-    })
+    api.tokens.verify(token, api.clock.now()).map_err(|error| ApiError::unauthenticated(error.to_string()))
 }
 
 /// The token of `Bearer <token>`; the scheme's letter case does not matter (RFC 9110, 11.1).

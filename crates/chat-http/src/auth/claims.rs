@@ -6,12 +6,18 @@ use chat_domain::model::{Principal, Role, Timestamp, UserId};
 use serde_json::Value;
 
 use super::token::{TokenError, TokenRules, VerifiedToken};
+use super::unmapped_roles::UnmappedRoles;
 
 const NOT_BEFORE_LEEWAY: Duration = Duration::from_secs(30);
 /// Longer names are cut, since a name only decorates.
 const MAX_NAME_CHARS: usize = 100;
 
-pub(super) fn read(claims: &Value, rules: &TokenRules, now: Timestamp) -> Result<VerifiedToken, TokenError> {
+pub(super) fn read(
+    claims: &Value,
+    rules: &TokenRules,
+    unmapped: &UnmappedRoles,
+    now: Timestamp,
+) -> Result<VerifiedToken, TokenError> {
     let expires_at = moment(claims.get("exp").ok_or(TokenError::Invalid)?)?;
     if let Some(not_before) = claims.get("nbf")
         && moment(not_before)? > now.plus(NOT_BEFORE_LEEWAY)
@@ -29,8 +35,11 @@ pub(super) fn read(claims: &Value, rules: &TokenRules, now: Timestamp) -> Result
     if expires_at <= now {
         return Err(TokenError::Expired);
     }
+    if expires_at > now.plus(rules.max_lifetime) {
+        return Err(TokenError::EndsTooLate { max_lifetime: rules.max_lifetime });
+    }
     let name = claims.get("name").and_then(Value::as_str).map(|name| name.chars().take(MAX_NAME_CHARS).collect());
-    Ok(VerifiedToken { principal: Principal { id, role: role(claims, rules), name }, expires_at })
+    Ok(VerifiedToken { principal: Principal { id, role: role(claims, rules, unmapped), name }, expires_at })
 }
 
 /// A `NumericDate`: seconds since 1970, possibly with a fraction (RFC 7519, 2).
@@ -39,20 +48,30 @@ fn moment(value: &Value) -> Result<Timestamp, TokenError> {
         return Ok(Timestamp::from_unix_ms(seconds.saturating_mul(1_000)));
     }
     let seconds = value.as_f64().filter(|seconds| seconds.is_finite()).ok_or(TokenError::Invalid)?;
+    let ms = seconds * 1_000.0;
+    // Whole milliseconds come out a little beside themselves: a float of today's seconds is exact to 0.0003 ms.
+    let ms = if (ms - ms.round()).abs() < 0.001 { ms.round() } else { ms.floor() };
     #[expect(clippy::cast_possible_truncation, reason = "a float beyond i64 saturates, and Timestamp clamps it")]
-    Ok(Timestamp::from_unix_ms((seconds * 1_000.0) as i64))
+    Ok(Timestamp::from_unix_ms(ms as i64))
 }
 
 /// The highest role that is named; a person without one is a user.
-fn role(claims: &Value, rules: &TokenRules) -> Role {
+fn role(claims: &Value, rules: &TokenRules, unmapped: &UnmappedRoles) -> Role {
     // A claim whose name itself contains dots, such as a URL, is found before the path is tried.
     let claim = claims
         .get(&rules.role_claim)
         .or_else(|| rules.role_claim.split('.').try_fold(claims, |value, step| value.get(step)));
-    names(claim)
-        .filter_map(|name| rules.role_names.get(name).copied().or_else(|| Role::parse(name)))
-        .max()
-        .unwrap_or(Role::User)
+    let role_named = |name| {
+        if rules.role_names.is_empty() {
+            return Role::parse(name);
+        }
+        let mapped = rules.role_names.get(name).copied();
+        if mapped.is_none() {
+            unmapped.found(name);
+        }
+        mapped
+    };
+    names(claim).filter_map(role_named).max().unwrap_or(Role::User)
 }
 
 /// A string or an array of strings.

@@ -7,6 +7,7 @@ mod sign;
 mod socket_caller;
 mod ticket;
 mod token;
+mod unmapped_roles;
 
 pub(crate) use caller::Caller;
 pub use sign::{SignError, TokenClaims, sign_hs256};

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,10 +12,13 @@ use serde_json::Value;
 
 use super::claims;
 use super::remembered_tokens::RememberedTokens;
+use super::unmapped_roles::UnmappedRoles;
 use crate::unique_json::UniqueJson;
 
-/// The most bytes a token has.
-const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// The most bytes a token has, in KiB.
+const MAX_TOKEN_KIB: usize = 8;
+/// How far ahead the end of a token lies at most, unless the operator sets another limit.
+const MAX_LIFETIME: Duration = Duration::from_hours(365 * 24);
 /// The most bytes the id of a key has.
 const MAX_KEY_ID_BYTES: usize = 256;
 /// Header parameters by which a token would choose its own key or ask for processing that is not done here
@@ -30,13 +34,22 @@ pub struct TokenRules {
     pub audience: Option<String>,
     /// Where the role stands: a claim's name, or a path with dots such as `realm_access.roles`.
     pub role_claim: String,
-    /// Foreign names of roles.
+    /// The names of roles. Unless it is empty it is the whole truth: a name that it does not have is no role, also when
+    /// it is one of ours.
     pub role_names: HashMap<String, Role>,
+    /// How far ahead the end of a token (`exp`) lies at most.
+    pub max_lifetime: Duration,
 }
 
 impl Default for TokenRules {
     fn default() -> Self {
-        Self { issuer: None, audience: None, role_claim: "role".to_owned(), role_names: HashMap::new() }
+        Self {
+            issuer: None,
+            audience: None,
+            role_claim: "role".to_owned(),
+            role_names: HashMap::new(),
+            max_lifetime: MAX_LIFETIME,
+        }
     }
 }
 
@@ -49,7 +62,8 @@ pub struct VerifiedToken {
     pub expires_at: Timestamp,
 }
 
-/// Why a token was refused. The caller hears the same answer for all but an expired one.
+/// Why a token was refused. The reasons beyond `Invalid` depend on nothing but the token's length, or are given only for
+/// a token with a genuine signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// It is no token that this server accepts.
@@ -58,6 +72,30 @@ pub enum TokenError {
     /// It was one, until its `exp`.
     #[error("the bearer token has expired")]
     Expired,
+    /// It is longer than any token that this server reads.
+    #[error("the bearer token is longer than {MAX_TOKEN_KIB} KiB, the limit of this server")]
+    TooLong,
+    /// Its `exp` lies further ahead than the operator allows.
+    #[error(
+        "the `exp` of the bearer token is more than {} ahead, the limit of this server; `exp` is in seconds since 1970, \
+         not in milliseconds",
+        in_words(.max_lifetime)
+    )]
+    EndsTooLate {
+        /// The limit.
+        max_lifetime: Duration,
+    },
+}
+
+/// A limit in its largest whole unit: `365 days`.
+fn in_words(limit: &Duration) -> String {
+    let seconds = limit.as_secs();
+    let units = [(86_400, "days"), (3_600, "hours"), (60, "minutes")];
+    let unit = units.into_iter().find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit));
+    match unit {
+        Some((unit, name)) => format!("{} {name}", seconds / unit),
+        None => format!("{seconds} seconds"),
+    }
 }
 
 /// Accepts or refuses tokens. One algorithm and one key, chosen by the operator and never by the token.
@@ -66,12 +104,14 @@ pub struct TokenVerifier {
     key: DecodingKey,
     rules: TokenRules,
     remembered: Arc<RememberedTokens>,
+    unmapped: Arc<UnmappedRoles>,
 }
 
 impl TokenVerifier {
     /// Accepts tokens signed with HS256 and this secret, which should have at least 32 bytes (RFC 7518, 3.2).
     pub fn hs256(secret: &[u8], rules: TokenRules) -> Self {
-        Self { key: DecodingKey::from_secret(secret), rules, remembered: Arc::default() }
+        let key = DecodingKey::from_secret(secret);
+        Self { key, rules, remembered: Arc::default(), unmapped: Arc::default() }
     }
 
     /// Checks a token at the moment `now`. `exp` is exact, `nbf` has 30 seconds of leeway.
@@ -85,8 +125,8 @@ impl TokenVerifier {
     }
 
     fn check(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenError> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(TokenError::Invalid);
+        if token.len() > MAX_TOKEN_KIB * 1024 {
+            return Err(TokenError::TooLong);
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Invalid)?;
         let (header, claims) = signed.split_once('.').ok_or(TokenError::Invalid)?;
@@ -97,7 +137,7 @@ impl TokenVerifier {
         if !genuine.unwrap_or(false) {
             return Err(TokenError::Invalid);
         }
-        claims::read(&json(claims)?, &self.rules, now)
+        claims::read(&json(claims)?, &self.rules, &self.unmapped, now)
     }
 }
 

@@ -245,8 +245,47 @@ async fn a_token_has_at_most_8_kib() {
     send(list(&app).bearer_auth(&fits)).await.expect(200);
     let too_long = of_length(6_144);
     assert!(too_long.len() > 8_192);
-    expect_refused(&app, &[("over 8 KiB", too_long)]).await;
+    expect_refused(&app, &[("over 8 KiB", too_long.clone())]).await;
+    // What is wrong is not the token's content, which nobody looked at.
+    for token in [too_long, "x".repeat(8_193)] {
+        let message = message(send(list(&app).bearer_auth(token)).await);
+        assert!(message.contains("longer than 8 KiB"), "{message}");
+    }
     app.stop().await;
+}
+
+/// What a refusal tells a person.
+fn message(answer: Answer) -> String {
+    answer.expect_error(401, "UNAUTHENTICATED")["message"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_token_that_ends_more_than_a_year_ahead_is_refused_with_the_reason() {
+    let app = memory_app(TokenRules::default()).await;
+    // The clock of the tests moves on by a millisecond with each look, and never back.
+    let year = fixtures::START / 1_000 + 365 * 86_400;
+    send(list(&app).bearer_auth(with_claims(&json!({ "exp": year })))).await.expect(200);
+    for exp in [json!(year + 60), json!(LATER * 1_000), json!(i64::MAX), json!(u64::MAX), json!(1e300)] {
+        let message = message(send(list(&app).bearer_auth(with_claims(&json!({ "exp": exp })))).await);
+        for part in ["more than 365 days ahead", "in seconds since 1970, not in milliseconds"] {
+            assert!(message.contains(part), "{exp}: {message}");
+        }
+    }
+    app.stop().await;
+}
+
+#[test]
+fn how_far_ahead_a_token_may_end_is_configured() {
+    let rules = TokenRules { max_lifetime: Duration::from_hours(12), ..TokenRules::default() };
+    let limit = rules.max_lifetime;
+    let verifier = TokenVerifier::hs256(SECRET, rules);
+    let twelve_hours = with_claims(&json!({ "exp": fixtures::START / 1_000 + 12 * 3_600 }));
+    assert!(verifier.verify(&twelve_hours, fixtures::start()).is_ok());
+    let early = fixtures::start().minus(Duration::from_millis(1));
+    let verifier = TokenVerifier::hs256(SECRET, TokenRules { max_lifetime: limit, ..TokenRules::default() });
+    let refused = verifier.verify(&twelve_hours, early).unwrap_err();
+    assert_eq!(refused, TokenError::EndsTooLate { max_lifetime: limit });
+    assert!(refused.to_string().contains("more than 12 hours ahead"), "{refused}");
 }
 
 #[test]
@@ -257,6 +296,12 @@ fn a_token_ends_exactly_when_it_says() {
     let fraction = with_claims(&json!({ "exp": 1_769_850_310.5 }));
     assert_eq!(verify_at(&fraction, 10_499), Ok(()));
     assert_eq!(verify_at(&fraction, 10_500), Err(TokenError::Expired));
+    // Milliseconds that a float does not hold exactly are not lost.
+    for ms in [1, 9, 113, 123, 999] {
+        let token = with_claims(&json!({ "exp": f64::from(ms) / 1_000.0 + 1_769_850_310.0 }));
+        assert_eq!(verify_at(&token, 9_999 + i64::from(ms)), Ok(()), "{ms}");
+        assert_eq!(verify_at(&token, 10_000 + i64::from(ms)), Err(TokenError::Expired), "{ms}");
+    }
     // A genuine token is told that it has expired, a forged one is not.
     let forged = format!("{}x", &token[..token.len() - 1]);
     assert_eq!(verify_at(&forged, 10_000), Err(TokenError::Invalid));
@@ -359,8 +404,29 @@ fn the_role_may_stand_elsewhere_and_have_foreign_names() {
     let foreign = TokenRules { role_names: names.into(), ..TokenRules::default() };
     assert_eq!(role(&foreign, &json!({ "role": ["support", "support-lead"] })), Role::Admin);
     assert_eq!(role(&foreign, &json!({ "role": "support" })), Role::Agent);
-    assert_eq!(role(&foreign, &json!({ "role": "agent" })), Role::Agent);
     assert_eq!(role(&foreign, &json!({ "role": "Support" })), Role::User);
+}
+
+#[test]
+fn a_claim_whose_own_name_has_dots_is_read_before_the_path() {
+    let rules = TokenRules { role_claim: "realm_access.roles".to_owned(), ..TokenRules::default() };
+    let both = json!({ "realm_access.roles": "user", "realm_access": { "roles": "admin" } });
+    assert_eq!(role(&rules, &both), Role::User);
+}
+
+#[test]
+fn a_role_map_that_is_set_is_the_whole_truth() {
+    let names = [("support-lead".to_owned(), Role::Admin), ("support".to_owned(), Role::Agent)];
+    let rules = TokenRules { role_names: names.into(), ..TokenRules::default() };
+    for name in ["admin", "agent", "user", "offline_access"] {
+        assert_eq!(role(&rules, &json!({ "role": name })), Role::User, "{name}");
+        assert_eq!(role(&rules, &json!({ "role": [name, "support"] })), Role::Agent, "{name}");
+    }
+    // What the identity provider calls an agent may be an admin here, and the other way round.
+    let crossed = [("agent".to_owned(), Role::Admin), ("admin".to_owned(), Role::Agent)];
+    let rules = TokenRules { role_names: crossed.into(), ..TokenRules::default() };
+    assert_eq!(role(&rules, &json!({ "role": "admin" })), Role::Agent);
+    assert_eq!(role(&rules, &json!({ "role": ["admin", "agent"] })), Role::Admin);
 }
 
 #[tokio::test]

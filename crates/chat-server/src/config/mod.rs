@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use chat_domain::model::{ConnectionLimits, Role};
 use chat_domain::service::Rules;
@@ -62,6 +63,7 @@ pub(crate) struct Config {
     pub(crate) jwt_audience: Option<String>,
     pub(crate) jwt_role_claim: String,
     pub(crate) jwt_role_map: HashMap<String, Role>,
+    pub(crate) jwt_max_lifetime: Duration,
     pub(crate) agent_autoregister: Switch,
     pub(crate) log: LogFilter,
     pub(crate) log_format: Option<LogFormat>,
@@ -146,6 +148,7 @@ impl Config {
             jwt_audience: options.jwt_audience,
             jwt_role_claim: options.jwt_role_claim,
             jwt_role_map: options.jwt_role_map.into_iter().collect(),
+            jwt_max_lifetime: options.jwt_max_lifetime,
             agent_autoregister: options.agent_autoregister,
             log: options.log,
             log_format: options.log_format,
@@ -216,6 +219,7 @@ impl Config {
             jwt_audience,
             jwt_role_claim,
             jwt_role_map,
+            jwt_max_lifetime,
             agent_autoregister,
             log,
             log_format,
@@ -253,6 +257,7 @@ impl Config {
             ("jwt_audience", or_unset(jwt_audience.clone())),
             ("jwt_role_claim", jwt_role_claim.clone()),
             ("jwt_role_map", list(&role_map)),
+            ("jwt_max_lifetime", units::show_duration(*jwt_max_lifetime)),
             ("agent_autoregister", agent_autoregister.to_string()),
             ("log", log.to_string()),
             ("log_format", or_unset(log_format.map(|format| format.to_string()))),

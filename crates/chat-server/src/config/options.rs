@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chat_domain::model::Role;
 use clap::Args;
@@ -161,10 +162,16 @@ pub(crate) struct Options {
     #[arg(value_parser = values::claim_path, global = true, help_heading = "Tokens")]
     pub(crate) jwt_role_claim: String,
 
-    /// What the roles of foreign tokens mean here, such as `support-agent=agent,supervisor=admin`.
+    /// The names of roles in tokens and what they mean here, such as `support-agent=agent,supervisor=admin`. When it is
+    /// set, no other name means anything, also not `agent` and `admin`.
     #[arg(long, env = "CHAT_JWT_ROLE_MAP", value_name = "PAIRS", value_delimiter = ',')]
     #[arg(value_parser = values::role_name, global = true, help_heading = "Tokens")]
     pub(crate) jwt_role_map: Vec<(String, Role)>,
+
+    /// How far ahead the end of a token (`exp`) may lie, at most `3650d`. A token that ends later is refused.
+    #[arg(long, env = "CHAT_JWT_MAX_LIFETIME", value_name = "TIME", default_value = "365d")]
+    #[arg(value_parser = values::token_lifetime, global = true, help_heading = "Tokens")]
+    pub(crate) jwt_max_lifetime: Duration,
 
     /// Whether an agent enters the directory with their first request. When `off`, an admin enters every agent.
     #[arg(long, env = "CHAT_AGENT_AUTOREGISTER", value_name = "SWITCH", default_value = "on")]
@@ -196,6 +203,6 @@ pub(crate) const DERIVED_DEFAULTS: [(&str, &str); 14] = [
     ("jwt_secret", "unset, which means development mode"),
     ("jwt_issuer", "unset, not checked"),
     ("jwt_audience", "unset, not checked"),
-    ("jwt_role_map", "none"),
+    ("jwt_role_map", "none: `user`, `agent` and `admin` mean what they say"),
     ("log_format", "pretty on a terminal, else json"),
 ];

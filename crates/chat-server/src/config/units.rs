@@ -47,6 +47,16 @@ pub(crate) fn show_size(bytes: u64) -> String {
     }
 }
 
+/// Writes a duration in the largest unit that divides it, so that it reads back as the same time.
+pub(crate) fn show_duration(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    let unit = DURATION_UNITS.iter().rev().find(|(_, unit)| ms > 0 && ms.is_multiple_of(u128::from(*unit)));
+    match unit {
+        Some((name, unit)) => format!("{}{name}", ms / u128::from(*unit)),
+        None => "0".to_owned(),
+    }
+}
+
 fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;
@@ -91,5 +101,14 @@ mod tests {
         assert!(duration("30").is_err());
         assert!(duration("0s").is_err());
         assert!(duration("1 h").is_err());
+    }
+
+    #[test]
+    fn a_duration_is_shown_so_that_it_reads_back() {
+        for ms in [1, 1_500, 30_000, 90_000, 3_600_000, 86_400_000, 365 * 86_400_000] {
+            let time = Duration::from_millis(ms);
+            assert_eq!(duration(&show_duration(time)), Ok(time));
+        }
+        assert_eq!(show_duration(Duration::from_hours(365 * 24)), "365d");
     }
 }

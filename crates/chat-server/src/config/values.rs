@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use actix_web::http::Uri;
 use chat_domain::model::Role;
@@ -13,6 +14,7 @@ use secrecy::SecretString;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::postgres_url::PostgresUrl;
+use super::units;
 
 /// Where sessions and messages are kept.
 #[derive(Clone, Debug)]
@@ -194,6 +196,15 @@ pub(crate) fn role_name(text: &str) -> Result<(String, Role), String> {
         })
 }
 
+/// Reads the limit to how far ahead a token ends. Beyond it, a time in milliseconds that was taken for seconds would pass.
+pub(crate) fn token_lifetime(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_hours(3_650 * 24);
+    units::duration(text)
+        .ok()
+        .filter(|lifetime| *lifetime <= LONGEST)
+        .ok_or_else(|| "must be a time above zero and of at most 3650d with its unit, such as 12h or 365d".to_owned())
+}
+
 /// Something that is on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Switch {
@@ -324,6 +335,15 @@ mod tests {
         assert!(LogFilter::parse("warn,chat_http=debug").is_ok());
         for text in ["", "inof", "info,", "chat_http", "chat_http=loud", "=debug"] {
             assert!(LogFilter::parse(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn tokens_may_be_limited_to_ten_years_and_no_more() {
+        assert_eq!(token_lifetime("12h"), Ok(Duration::from_hours(12)));
+        assert_eq!(token_lifetime("3650d"), Ok(Duration::from_hours(3_650 * 24)));
+        for text in ["", "365", "0d", "3651d", "1y"] {
+            assert!(token_lifetime(text).is_err(), "{text:?} was taken");
         }
     }
 

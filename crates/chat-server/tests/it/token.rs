@@ -73,6 +73,57 @@ fn a_role_that_the_server_would_not_find_in_the_token_is_refused() {
     assert_eq!(make("user").code, 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_role_map_tokens_have_the_foreign_names_and_our_own_mean_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let map = ("CHAT_JWT_ROLE_MAP", "lead=admin,support=agent");
+    let server = TestServer::start_on(&data_dir, |command| {
+        command.envs([("CHAT_JWT_SECRET", SECRET), map]);
+    })
+    .await;
+    let make = |map: &[(&str, &str)], role: &str| {
+        let mut command = chat_server(&data_dir);
+        command.env("CHAT_JWT_SECRET", SECRET).envs(map.iter().copied());
+        run(command.args(["token", "--sub", "root", "--role", role]))
+    };
+    let status = async |token: &str| Person::new(server.addr, token).get("/api/chat/stats").await.status();
+    let mapped = make(&[map], "admin");
+    assert_eq!(mapped.code, 0, "{}", mapped.stderr);
+    assert_eq!(status(mapped.stdout.trim_end()).await, 200);
+    // The role `admin` of a realm is that of the realm.
+    let own = make(&[], "admin");
+    for _ in 0..3 {
+        assert_eq!(status(own.stdout.trim_end()).await, 403);
+    }
+    let missing = make(&[("CHAT_JWT_ROLE_MAP", "support=agent")], "admin");
+    assert_eq!(missing.code, 1);
+    assert!(missing.stderr.contains("CHAT_JWT_ROLE_MAP"), "{}", missing.stderr);
+    let stderr = server.stderr.clone();
+    server.kill();
+    let logged = stderr.all();
+    let lines: Vec<&String> = logged.iter().filter(|line| line.contains("which is not in --jwt-role-map")).collect();
+    assert_eq!(lines.len(), 1, "{logged:#?}");
+    assert!(lines[0].contains("admin"), "{}", lines[0]);
+}
+
+#[test]
+fn a_token_for_longer_than_the_server_takes_is_refused_with_the_option() {
+    let home = tempfile::tempdir().unwrap();
+    let make = |limit: &str, ttl: &str| {
+        let mut command = chat_server(home.path());
+        command.env("CHAT_JWT_SECRET", SECRET).env("CHAT_JWT_MAX_LIFETIME", limit);
+        run(command.args(["token", "--sub", "a", "--role", "user", "--ttl", ttl]))
+    };
+    let refused = make("365d", "366d");
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+    for part in ["365d", "--jwt-max-lifetime (CHAT_JWT_MAX_LIFETIME)"] {
+        assert!(refused.stderr.contains(part), "{}", refused.stderr);
+    }
+    assert_eq!(make("365d", "365d").code, 0);
+    assert_eq!(make("400d", "366d").code, 0);
+}
+
 #[test]
 fn the_openapi_document_is_printed_as_json() {
     let home = tempfile::tempdir().unwrap();

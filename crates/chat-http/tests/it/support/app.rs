@@ -222,8 +222,15 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
 
 /// A token signed with the secret that the server trusts.
 pub(crate) fn token(sub: &str, role: Role, issued_at: Timestamp, expires_at: Timestamp) -> String {
-    let claims =
-        TokenClaims { sub: sub.to_owned(), role, name: None, issuer: None, audience: None, issued_at, expires_at };
+    let claims = TokenClaims {
+        sub: sub.to_owned(),
+        role: role.as_str().to_owned(),
+        name: None,
+        issuer: None,
+        audience: None,
+        issued_at,
+        expires_at,
+    };
     sign_hs256(SECRET, &claims).expect("a signed token")
 }
 
