@@ -59,6 +59,8 @@ pub struct HttpSettings {
     pub public_url: Option<String>,
     /// The origins of web pages that may use the API from a browser, such as `https://shop.example.com`.
     pub origins: Vec<String>,
+    /// Whether requests that came through a proxy are refused: in development mode, which is for one machine.
+    pub refuse_forwarded: bool,
     /// The times a socket keeps.
     pub sockets: SocketSettings,
     /// What a connection may take.
@@ -73,6 +75,7 @@ impl Default for HttpSettings {
         Self {
             public_url: None,
             origins: Vec::new(),
+            refuse_forwarded: false,
             sockets: SocketSettings::default(),
             transport: TransportLimits::default(),
             page_cache_bytes: 8 * 1024 * 1024,

@@ -22,7 +22,7 @@ use tracing_actix_web::TracingLogger;
 use crate::Api;
 use crate::guard::{WorkerApp, WorkerConnections, attach_state, for_expecting_requests, for_requests, serve};
 use crate::metering::{ConnectionMetrics, RequestMetrics};
-use crate::middleware::{RequestSpan, cors, finish, measure};
+use crate::middleware::{RequestSpan, cors, finish, measure, refuse_forwarded};
 use crate::routes;
 use crate::socket::TakeOver;
 use crate::state::State;
@@ -54,10 +54,10 @@ impl Server {
         tune(&listener)?;
         let draining = Arc::new(AtomicBool::new(false));
         let (drop_sockets, sockets_are_dropped) = watch::channel(false);
-        let origins = api.settings.origins.clone();
+        let (origins, refuses_forwarded) = (api.settings.origins.clone(), api.settings.refuse_forwarded);
         let limits = api.settings.transport;
         let state = Data::new(State::new(api, Arc::clone(&draining)));
-        let app = move || application(state.clone(), &origins);
+        let app = move || application(state.clone(), &origins, refuses_forwarded);
         let most = (limits.connections / workers.max(1)).max(1);
         ConnectionMetrics::set_limits(most * workers, limits.sockets);
         let builder = actix_web::dev::Server::build()
@@ -123,6 +123,7 @@ impl Server {
 fn application(
     state: Data<State>,
     origins: &[String],
+    refuses_forwarded: bool,
 ) -> impl ServiceFactory<
     Request,
     Config = (),
@@ -136,6 +137,7 @@ fn application(
         .app_data(state)
         .app_data(RequestMetrics::new())
         .configure(routes::register)
+        .wrap(Condition::new(refuses_forwarded, from_fn(refuse_forwarded)))
         .wrap(Condition::new(!origins.is_empty(), cors(origins)))
         .wrap(from_fn(finish))
         .wrap(TracingLogger::<RequestSpan>::new())

@@ -1,6 +1,6 @@
 //! Development mode: without any token setting the server makes its own secret, and tells a newcomer what to do next.
 
-use std::fmt::Write as _;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
@@ -18,6 +18,8 @@ use crate::tokens::TokenMaker;
 
 /// Where the secret is, inside the data directory.
 const SECRET_FILE: &str = "development-secret";
+/// Where the tokens are, when there is no terminal to print them on.
+const TOKENS_FILE: &str = "development-tokens";
 const SECRET_BYTES: usize = 32;
 /// How long the printed tokens are valid: a working day and some.
 const TOKEN_LIFETIME: Duration = Duration::from_hours(24);
@@ -43,7 +45,7 @@ pub(crate) fn has_secret(data_dir: &Path) -> bool {
 /// Writes the secret beside its place and links it there, so that the file is either missing or whole, and of two
 /// processes that start at the same time one makes the secret of both.
 fn make_secret(data_dir: &Path, path: &Path) -> anyhow::Result<()> {
-    let draft = Draft::new(data_dir)?;
+    let draft = Draft::new(data_dir, SECRET_FILE, &random_hex::<SECRET_BYTES>()?)?;
     match fs::hard_link(&draft.path, path) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -53,17 +55,17 @@ fn make_secret(data_dir: &Path, path: &Path) -> anyhow::Result<()> {
     Ok(File::open(data_dir)?.sync_all()?)
 }
 
-/// A file with a new secret that vanishes when it is dropped.
+/// A file for its owner's eyes only that vanishes when it is dropped, unless it was given another name.
 struct Draft {
     path: PathBuf,
 }
 
 impl Draft {
-    fn new(data_dir: &Path) -> anyhow::Result<Self> {
-        let path = data_dir.join(format!("{SECRET_FILE}.{}", random_hex::<8>()?));
+    fn new(data_dir: &Path, name: &str, content: &str) -> anyhow::Result<Self> {
+        let path = data_dir.join(format!("{name}.{}", random_hex::<8>()?));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         let draft = Self { path };
-        file.write_all(random_hex::<SECRET_BYTES>()?.as_bytes())?;
+        file.write_all(content.as_bytes())?;
         file.sync_all()?;
         Ok(draft)
     }
@@ -79,7 +81,7 @@ fn random_hex<const BYTES: usize>() -> anyhow::Result<String> {
     let mut random = [0; BYTES];
     getrandom::fill(&mut random)?;
     Ok(random.iter().fold(String::new(), |mut hex, byte| {
-        let _infallible = write!(hex, "{byte:02x}");
+        let _infallible = fmt::Write::write_fmt(&mut hex, format_args!("{byte:02x}"));
         hex
     }))
 }
@@ -100,7 +102,7 @@ fn read_secret(path: &Path) -> anyhow::Result<SecretString> {
     Ok(SecretString::from(secret.trim()))
 }
 
-/// The people whose tokens are printed.
+/// The people whose tokens are given out.
 const PEOPLE: [(&str, Role, &str); 3] =
     [("alice", Role::User, "a customer"), ("bob", Role::Agent, "a support agent"), ("root", Role::Admin, "an admin")];
 
@@ -114,17 +116,46 @@ pub(crate) async fn enter_agent(agents: &dyn AgentDirectory, now: Timestamp) -> 
     Ok(())
 }
 
-/// Tells a newcomer where the server is, who they can be, and what to type first.
+/// Prints the greeting on a terminal. Elsewhere standard output is read by who knows whom, is kept and collected, so there
+/// the greeting, which has tokens in it, goes into a file of the data directory that its owner alone may read.
 ///
 /// # Errors
-/// The tokens cannot be made or the text not be written.
+/// It cannot be written.
 pub(crate) fn greet(
-    out: &mut dyn Write,
+    greeting: &str,
+    on_a_terminal: bool,
+    data_dir: &Path,
+    terminal: &mut dyn Write,
+) -> anyhow::Result<()> {
+    if on_a_terminal {
+        terminal.write_all(greeting.as_bytes())?;
+        return Ok(terminal.flush()?);
+    }
+    let path = data_dir.join(TOKENS_FILE);
+    let draft = Draft::new(data_dir, TOKENS_FILE, greeting)?;
+    fs::rename(&draft.path, &path).with_context(|| format!("cannot write {}", path.display()))?;
+    tracing::info!(
+        development.file = %path.display(),
+        "development mode: how to begin, with a token each of a user, an agent and an admin, is in {}",
+        path.display(),
+    );
+    Ok(())
+}
+
+/// What a newcomer reads first: where the server is, who they can be, and what to type.
+///
+/// # Errors
+/// The tokens cannot be made.
+pub(crate) fn greeting(
     addr: SocketAddr,
     data_dir: &Path,
     tokens: &TokenMaker,
     now: Timestamp,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<String> {
+    use fmt::Write;
+
+    let mut text = String::new();
+    let out = &mut text;
     let [alice, bob, root] = PEOPLE.map(|(name, role, _)| tokens.make(name, role, None, now, TOKEN_LIFETIME));
     let (alice, bob, root) = (alice?, bob?, root?);
     let base = format!("http://{addr}");
@@ -151,7 +182,7 @@ pub(crate) fn greet(
     writeln!(out, "    -H 'Content-Type: application/json' \\")?;
     writeln!(out, "    -d '{{\"subject\":\"My order is late\"}}'")?;
     writeln!(out)?;
-    Ok(out.flush()?)
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -174,6 +205,23 @@ mod tests {
         assert_eq!(secrets[0].len(), 2 * SECRET_BYTES);
         let files: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(files, [SECRET_FILE]);
+    }
+
+    #[test]
+    fn tokens_are_printed_on_a_terminal_and_nowhere_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, mut terminal) = (dir.path().join(TOKENS_FILE), Vec::new());
+        greet("the tokens", true, dir.path(), &mut terminal).unwrap();
+        assert_eq!((terminal.as_slice(), file.exists()), (b"the tokens".as_slice(), false));
+        // One of an earlier start is replaced, whatever its mode.
+        fs::write(&file, "older and longer tokens").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        terminal.clear();
+        greet("the tokens", false, dir.path(), &mut terminal).unwrap();
+        assert_eq!((terminal.len(), fs::read_to_string(&file).unwrap().as_str()), (0, "the tokens"));
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let files: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(files, [TOKENS_FILE]);
     }
 
     #[test]

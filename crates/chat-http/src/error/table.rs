@@ -45,6 +45,8 @@ error_codes! {
     AgentDeactivated = "AGENT_DEACTIVATED", FORBIDDEN;
     /// The page that opens the socket comes from an origin that is not on the list.
     OriginNotAllowed = "ORIGIN_NOT_ALLOWED", FORBIDDEN;
+    /// The server is in development mode, which serves its own machine alone, and the request came through a proxy.
+    DevelopmentMode = "DEVELOPMENT_MODE", FORBIDDEN;
     /// There is no session of this id.
     SessionNotFound = "SESSION_NOT_FOUND", NOT_FOUND;
     /// There is no active agent of this id in the directory.

@@ -18,6 +18,7 @@ mod create_session;
 mod deactivate_agent;
 mod download_attachment;
 mod expect_continue;
+mod forwarded;
 mod get_messages;
 mod get_session;
 mod get_stats;

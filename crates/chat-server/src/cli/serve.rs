@@ -1,6 +1,6 @@
 //! `serve`: the server itself, from its configuration to its end.
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::net::TcpListener;
 
 use anyhow::Context;
@@ -95,6 +95,7 @@ async fn start(config: &Config, out: &mut dyn Write) -> anyhow::Result<Running> 
             public_url: config.public_url.clone(),
             origins: config.cors_origins.clone(),
             transport: TransportLimits { connections: room.http, sockets: room.sockets, ..TransportLimits::default() },
+            refuse_forwarded: is_development,
             page_cache_bytes: usize::try_from(config.page_cache).unwrap_or(usize::MAX),
             ..HttpSettings::default()
         },
@@ -102,9 +103,13 @@ async fn start(config: &Config, out: &mut dyn Write) -> anyhow::Result<Running> 
     let server = Server::start(listener, api, config.workers).context("cannot start to serve")?;
     let addr = server.addr();
     tracing::info!(address = %addr, version = env!("CARGO_PKG_VERSION"), "listening on http://{addr}");
-    if is_development && let Err(error) = development::greet(out, addr, &config.data_dir, &tokens, system.clock.now()) {
-        // It serves all the same, even where nobody reads its standard output.
-        tracing::warn!("cannot print how to begin: {error:#}");
+    if is_development {
+        let greeted = development::greeting(addr, &config.data_dir, &tokens, system.clock.now())
+            .and_then(|greeting| development::greet(&greeting, io::stdout().is_terminal(), &config.data_dir, out));
+        if let Err(error) = greeted {
+            // It serves all the same.
+            tracing::warn!("cannot tell how to begin: {error:#}");
+        }
     }
     let background = maintenance::start(&system, admin.as_ref().map(Admin::metrics));
     Ok(Running { server, background, system, admin, _database: database })

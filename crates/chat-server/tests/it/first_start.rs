@@ -11,24 +11,29 @@ use serde_json::Value;
 use crate::support::{PATIENCE, Person, TestServer};
 
 const SECRET: &str = "development-secret";
+const TOKENS: &str = "development-tokens";
 
 fn secret(server: &TestServer) -> String {
     fs::read_to_string(server.data_dir().join(SECRET)).unwrap()
 }
 
+/// What a newcomer reads. The tests are no terminal, so it is in a file, which the log names.
 fn greeting(server: &TestServer) -> Vec<String> {
-    server.stdout.wait_for(PATIENCE, |lines| {
-        lines.iter().any(|line| line.trim_start().starts_with("-d ")).then(|| lines.to_vec())
-    })
+    let file = server.stderr.wait_for(PATIENCE, |lines| lines.iter().find_map(|line| file_of(line)));
+    fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// The tokens in the order in which they are printed: alice, bob, root.
+fn file_of(line: &str) -> Option<String> {
+    Some(serde_json::from_str::<Value>(line).ok()?.get("development.file")?.as_str()?.to_owned())
+}
+
+/// The tokens in the order in which they come: alice, bob, root.
 fn tokens(greeting: &[String]) -> Vec<String> {
     greeting.iter().map(|line| line.trim()).filter(|line| line.starts_with("eyJ")).map(str::to_owned).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_printed_tokens_are_those_of_a_customer_an_agent_and_an_admin() {
+async fn the_first_tokens_are_those_of_a_customer_an_agent_and_an_admin() {
     let server = TestServer::start().await;
     let greeting = greeting(&server);
     assert!(greeting.iter().any(|line| line.contains(&server.url("/docs"))), "{greeting:#?}");
@@ -104,7 +109,38 @@ async fn send(arguments: &[String]) -> reqwest::Response {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_a_secret_of_the_operators_nothing_is_printed() {
+async fn without_a_terminal_tokens_are_in_a_file_for_its_owner_and_in_no_output() {
+    let server = TestServer::start().await;
+    let tokens = tokens(&greeting(&server));
+    let file = server.data_dir().join(TOKENS);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let (stdout, stderr) = (server.stdout.clone(), server.stderr.clone());
+    server.kill();
+    assert_eq!(stdout.all(), Vec::<String>::new());
+    let logged = stderr.all();
+    assert_eq!(tokens.len(), 3);
+    assert!(!logged.iter().any(|line| tokens.iter().any(|token| line.contains(token))), "{logged:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_development_mode_a_proxy_is_refused_and_with_a_secret_it_is_not() {
+    let through_a_proxy = async |server: &TestServer| {
+        let request = Client::new().get(server.url("/healthz")).header("X-Forwarded-For", "192.0.2.1");
+        request.send().await.unwrap()
+    };
+    let server = TestServer::start().await;
+    let refused = Person::json(through_a_proxy(&server).await, 403).await;
+    assert_eq!(refused["error"]["code"], "DEVELOPMENT_MODE");
+    let home = tempfile::tempdir().unwrap();
+    let server = TestServer::start_on(&home.path().join("data"), |command| {
+        command.env("CHAT_JWT_SECRET", "0123456789abcdef0123456789abcdef");
+    })
+    .await;
+    assert_eq!(through_a_proxy(&server).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_secret_of_the_operators_no_tokens_are_made() {
     let home = tempfile::tempdir().unwrap();
     let data_dir = home.path().join("data");
     let server = TestServer::start_on(&data_dir, |command| {
@@ -112,6 +148,7 @@ async fn with_a_secret_of_the_operators_nothing_is_printed() {
     })
     .await;
     assert!(!data_dir.join(SECRET).exists());
+    assert!(!data_dir.join(TOKENS).exists());
     let stdout = server.stdout.clone();
     server.kill();
     assert_eq!(stdout.all(), Vec::<String>::new());
