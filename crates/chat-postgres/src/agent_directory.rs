@@ -30,6 +30,10 @@ impl AgentDirectory for PgAgentDirectory {
         self.database.read(move |connection| find(connection, &id)).await
     }
 
+    async fn deactivated_among(&self, ids: Vec<AgentId>) -> Result<Vec<AgentId>> {
+        self.database.read(move |connection| deactivated_among(connection, &ids)).await
+    }
+
     async fn list(&self) -> Result<Vec<Agent>> {
         self.database.read(list).await
     }
@@ -53,6 +57,18 @@ pub(crate) fn find(connection: &mut PgConnection, id: &AgentId) -> Result<Option
     let row: Option<AgentRow> =
         chat_agents::table.find(id.as_str()).select(AgentRow::as_select()).first(connection).optional()?;
     row.map(Agent::try_from).transpose()
+}
+
+/// Those of `ids` whose agents are deactivated.
+pub(crate) fn deactivated_among(connection: &mut PgConnection, ids: &[AgentId]) -> Result<Vec<AgentId>, Failure> {
+    let ids: Vec<&str> = ids.iter().map(AgentId::as_str).collect();
+    let found: Vec<String> = chat_agents::table
+        .select(chat_agents::id)
+        .filter(chat_agents::id.eq_any(ids))
+        .filter(chat_agents::active.eq(false))
+        .load(connection)?;
+    let valid = |id: String| Ok(chat_sql::valid("chat_agents.id", AgentId::parse(&id))?);
+    found.into_iter().map(valid).collect()
 }
 
 fn list(connection: &mut PgConnection) -> Result<Vec<Agent>, Failure> {

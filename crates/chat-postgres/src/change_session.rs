@@ -11,6 +11,7 @@ use crate::unit_of_work::UnitOfWork;
 
 pub(crate) fn change(unit: &mut UnitOfWork, id: SessionId, change: &SessionChange) -> Result<ChatSession, Failure> {
     let session = unit.session(id).ok_or(ChatError::NotFound(Resource::Session))?;
+    unit.require_active(&change.by)?;
     // `decide` asks again; asked here so that a missing right is told before a missing agent.
     policy::authorize(&change.by, &Action::change(&change.action, &session))?;
     if let Some(agent) = change.action.receiving_agent() {

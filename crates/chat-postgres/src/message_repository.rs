@@ -50,8 +50,9 @@ impl MessageRepository for PgMessageRepository {
         messages: Vec<MessageId>,
         at: Timestamp,
     ) -> Result<Option<Receipt>> {
+        let need = Need::Session { id: session, by: reader.clone() };
         let work = move |unit: &mut _| mark_read::mark_read(unit, session, &reader, &messages, at);
-        self.database.write(session, Need::Session(session), work).await
+        self.database.write(session, need, work).await
     }
 
     async fn mark_read_up_to(
@@ -61,8 +62,9 @@ impl MessageRepository for PgMessageRepository {
         up_to: Seq,
         at: Timestamp,
     ) -> Result<Option<Receipt>> {
+        let need = Need::Session { id: session, by: reader.clone() };
         let work = move |unit: &mut _| mark_read_up_to::mark_read_up_to(unit, session, &reader, up_to, at);
-        self.database.write(session, Need::Session(session), work).await
+        self.database.write(session, need, work).await
     }
 
     async fn mark_delivered(
@@ -72,8 +74,9 @@ impl MessageRepository for PgMessageRepository {
         up_to: Seq,
         at: Timestamp,
     ) -> Result<Option<Receipt>> {
+        let need = Need::Session { id: session, by: receiver.clone() };
         let work = move |unit: &mut _| mark_delivered::mark_delivered(unit, session, &receiver, up_to, at);
-        self.database.write(session, Need::Session(session), work).await
+        self.database.write(session, need, work).await
     }
 
     async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {

@@ -10,6 +10,7 @@ use crate::unit_of_work::UnitOfWork;
 
 pub(crate) fn append(unit: &mut UnitOfWork, draft: &MessageDraft) -> Result<Appended, Failure> {
     let session = unit.session(draft.session_id).ok_or(ChatError::NotFound(Resource::Session))?;
+    unit.require_active(&draft.author)?;
     draft.authorize(&session)?;
     if let Some(message) = unit.sent_before(draft)? {
         return Ok(Appended { message, replayed: true });

@@ -38,7 +38,8 @@ impl SessionRepository for PgSessionRepository {
     }
 
     async fn change(&self, id: SessionId, change: SessionChange) -> Result<ChatSession> {
+        let need = Need::Session { id, by: change.by.clone() };
         let work = move |unit: &mut _| change_session::change(unit, id, &change);
-        self.database.write(id, Need::Session(id), work).await
+        self.database.write(id, need, work).await
     }
 }

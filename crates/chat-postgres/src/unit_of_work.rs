@@ -10,10 +10,10 @@
 use std::collections::{HashMap, HashSet};
 
 use chat_domain::ChatError;
-use chat_domain::error::Conflict;
+use chat_domain::error::{Conflict, Refusal};
 use chat_domain::model::{
-    Change, ChatMessage, ChatSession, Fingerprint, Idempotency, IdempotencyKey, MessageDraft, SessionEvent, SessionId,
-    StatisticsDelta, Timestamp, UserId,
+    AgentId, Change, ChatMessage, ChatSession, Fingerprint, Idempotency, IdempotencyKey, MessageDraft, Principal,
+    SessionEvent, SessionId, StatisticsDelta, Timestamp, UserId,
 };
 use chat_sql::{Batch, Committed, Footing, Held, Transaction, Trouble, Unsaved};
 use diesel::connection::SimpleConnection;
@@ -26,15 +26,15 @@ use crate::rows::NewAttachment;
 use crate::schema::chat_attachments;
 use crate::statements::{AddToCounts, AddToStatistics, AppendMessages, InsertEvents, SentBefore, UpdateStates};
 use crate::writing_connection::WritingConnection;
-use crate::{get_messages, get_session};
+use crate::{agent_directory, get_messages, get_session};
 
 /// What a write looks at.
 #[derive(Clone, Debug)]
 pub(crate) enum Need {
     /// Its session and, when it has a key, the message that was sent under it before.
-    Append { session: SessionId, author: UserId, key: Option<IdempotencyKey>, has_files: bool },
-    /// A session that it changes.
-    Session(SessionId),
+    Append { session: SessionId, author: Principal, key: Option<IdempotencyKey>, has_files: bool },
+    /// A session that it changes, and who does so.
+    Session { id: SessionId, by: Principal },
     /// Nothing that is there already, unless a session was opened under the same key before.
     Open { creator: UserId, key: Option<IdempotencyKey> },
     /// Nothing at all: a look whether the writer works.
@@ -45,7 +45,7 @@ impl Need {
     pub(crate) fn of(draft: &MessageDraft) -> Self {
         Self::Append {
             session: draft.session_id,
-            author: draft.author.id.clone(),
+            author: draft.author.clone(),
             key: draft.idempotency.as_ref().map(|idempotency| idempotency.key.clone()),
             has_files: !draft.attachments.is_empty(),
         }
@@ -53,7 +53,15 @@ impl Need {
 
     fn session(&self) -> Option<SessionId> {
         match self {
-            Self::Append { session, .. } | Self::Session(session) => Some(*session),
+            Self::Append { session: id, .. } | Self::Session { id, .. } => Some(*id),
+            Self::Open { .. } | Self::Nothing => None,
+        }
+    }
+
+    /// The agent who writes, whom the directory may have deactivated.
+    fn agent(&self) -> Option<AgentId> {
+        match self {
+            Self::Append { author: by, .. } | Self::Session { by, .. } => by.agent(),
             Self::Open { .. } | Self::Nothing => None,
         }
     }
@@ -81,6 +89,10 @@ pub(crate) struct UnitOfWork {
     /// The idempotency of the batch's messages, by the index of their event.
     idempotency: HashMap<usize, Idempotency>,
     keys: HashMap<KeyOfMessage, (Fingerprint, Earlier)>,
+    /// The agents who write in this batch and are deactivated; with locks, when it began.
+    deactivated: HashSet<AgentId>,
+    /// On memory, the agents who write and the sessions that they write in: the statement that writes looks at them.
+    writing_agents: HashSet<(SessionId, AgentId)>,
     remembered: lru::LruCache<SessionId, ChatSession>,
     /// Which connection the sessions were read and written over.
     remembered_over: u64,
@@ -99,6 +111,8 @@ impl UnitOfWork {
             flushed: 0,
             idempotency: HashMap::new(),
             keys: HashMap::new(),
+            deactivated: HashSet::new(),
+            writing_agents: HashSet::new(),
             // Grows as it is filled: room for all would be taken for idle servers too.
             remembered: bounded(capacity),
             remembered_over: 0,
@@ -114,6 +128,17 @@ impl UnitOfWork {
     /// The session as it is at this point of the batch.
     pub(crate) fn session(&self, id: SessionId) -> Option<ChatSession> {
         self.batch.session(id).cloned()
+    }
+
+    /// Refuses an agent who is deactivated.
+    ///
+    /// # Errors
+    /// `Forbidden(AgentDeactivated)`.
+    pub(crate) fn require_active(&self, who: &Principal) -> Result<(), Failure> {
+        match who.agent() {
+            Some(agent) if self.deactivated.contains(&agent) => Err(Refusal::AgentDeactivated.into()),
+            _ => Ok(()),
+        }
     }
 
     /// The message that an earlier request with the draft's key sent, as it was then.
@@ -214,6 +239,7 @@ impl UnitOfWork {
 
     /// Prepares a batch of messages to be decided on what is remembered, after reading what is not.
     fn begin_on_memory(&mut self, needs: &[&Need]) -> Result<(), Failure> {
+        self.writing_agents = needs.iter().filter_map(|need| need.session().zip(need.agent())).collect();
         self.connection.get()?;
         let connections = self.connection.made();
         let connection = self.connection.get()?;
@@ -265,10 +291,17 @@ impl UnitOfWork {
             self.left_out.extend(locked.into_iter().map(SessionId::new));
         }
         lock_keys_of_sessions(connection, needs)?;
+        // Last, since waiting for a lock may take long.
+        let mut agents: Vec<AgentId> = needs.iter().filter_map(|need| need.agent()).collect();
+        agents.sort_unstable();
+        agents.dedup();
+        if !agents.is_empty() {
+            self.deactivated.extend(agent_directory::deactivated_among(connection, &agents)?);
+        }
         let mut keys = SentBefore::default();
         for need in needs {
             if let Need::Append { session, author, key: Some(key), .. } = need {
-                keys.key(*session, author, key);
+                keys.key(*session, &author.id, key);
             }
         }
         for (session, seq, author, key, fingerprint) in keys.run(connection)? {
@@ -284,6 +317,8 @@ impl UnitOfWork {
 
     fn begin_once(&mut self, needs: &[&Need], footing: Footing) -> Result<(), Failure> {
         self.left_out.clear();
+        self.deactivated.clear();
+        self.writing_agents.clear();
         let begun = match footing {
             Footing::Memory => self.begin_on_memory(needs),
             Footing::Locks => self.begin_on_locks(needs, false),
@@ -334,7 +369,8 @@ impl UnitOfWork {
             self.flush()?;
             return Ok(self.connection.get()?.batch_execute("COMMIT")?);
         }
-        let statement = append_statement(&self.batch, self.flushed, &self.idempotency, self.connection.slot());
+        let mut statement = append_statement(&self.batch, self.flushed, &self.idempotency, self.connection.slot());
+        self.writing_agents.iter().for_each(|(session, agent)| statement.agent(*session, agent));
         if !statement.is_empty() {
             let wanted: Vec<Uuid> = statement.sessions().to_vec();
             let moved: HashSet<Uuid> = statement.run(self.connection.get()?)?.into_iter().collect();

@@ -24,12 +24,17 @@ const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// How often the epoch is looked at.
 const EPOCH_EVERY: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether agents with sockets here were deactivated. Their sockets end within 2 s, whichever node or
+/// tool deactivated them, and whether Redis is there or not.
+const AGENTS_EVERY: Duration = Duration::from_secs(1);
+
 /// Starts the tasks. They end when they are dropped, at any point without harm.
 pub(crate) fn start(system: &System, metrics: Option<&Metrics>) -> Background {
     let mut tasks = Background::default();
     tasks.spawn("collection of files without a message", collect_orphans(system.service.clone()));
     tasks.spawn("end of typing", system.typing_expiry());
     tasks.spawn("repair of live events", system.repair());
+    tasks.spawn("end of deactivated agents' sockets", end_sockets_of_deactivated_agents(system.service.clone()));
     tasks.watch("look at the epoch", another_epoch(system.history(), EPOCH_EVERY));
     tasks.watch("watch over the connection to other servers", system.fanout_failure());
     if let Some(metrics) = metrics {
@@ -57,6 +62,20 @@ async fn another_epoch(history: History, every: Duration) -> Failure {
             Ok(_) => {}
             // Readiness tells about a database that fails.
             Err(error) => tracing::debug!("cannot look at the epoch: {error}"),
+        }
+    }
+}
+
+async fn end_sockets_of_deactivated_agents(service: ChatService) {
+    let mut rounds = interval(AGENTS_EVERY);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        rounds.tick().await;
+        match service.end_sockets_of_deactivated_agents().await {
+            Ok(0) => {}
+            Ok(ended) => tracing::info!("ended {ended} sockets of agents who were deactivated"),
+            // Readiness tells about a database that fails, and while it does nothing durable is said.
+            Err(error) => tracing::debug!("cannot look for deactivated agents: {error}"),
         }
     }
 }

@@ -14,6 +14,9 @@ use crate::rows::{AgentRow, NewAgent};
 use crate::schema::chat_agents;
 use crate::unit_of_work::UnitOfWork;
 
+/// How many agents one statement names: far below SQLite's limit of parameters.
+const CHUNK: usize = 250;
+
 /// Keeps the agents.
 pub struct SqliteAgentDirectory {
     pub(crate) database: Arc<Database>,
@@ -24,6 +27,10 @@ impl AgentDirectory for SqliteAgentDirectory {
     async fn find(&self, id: &AgentId) -> Result<Option<Agent>> {
         let id = id.clone();
         self.database.read(move |connection| find(connection, &id)).await
+    }
+
+    async fn deactivated_among(&self, ids: Vec<AgentId>) -> Result<Vec<AgentId>> {
+        self.database.read(move |connection| deactivated_among(connection, &ids)).await
     }
 
     async fn list(&self) -> Result<Vec<Agent>> {
@@ -72,6 +79,22 @@ pub(crate) fn find(connection: &mut SqliteConnection, id: &AgentId) -> Result<Op
     row.map(Agent::try_from).transpose()
 }
 
+/// Those of `ids` whose agents are deactivated.
+fn deactivated_among(connection: &mut SqliteConnection, ids: &[AgentId]) -> Result<Vec<AgentId>, Failure> {
+    let mut deactivated = Vec::new();
+    for chunk in ids.chunks(CHUNK) {
+        let found: Vec<String> = chat_agents::table
+            .select(chat_agents::id)
+            .filter(chat_agents::id.eq_any(chunk.iter().map(AgentId::as_str)))
+            .filter(chat_agents::active.eq(false))
+            .load(connection)?;
+        for id in found {
+            deactivated.push(chat_sql::valid("chat_agents.id", AgentId::parse(&id))?);
+        }
+    }
+    Ok(deactivated)
+}
+
 fn list(connection: &mut SqliteConnection) -> Result<Vec<Agent>, Failure> {
     let rows: Vec<AgentRow> =
         chat_agents::table.select(AgentRow::as_select()).order(chat_agents::id).load(connection)?;
@@ -79,6 +102,7 @@ fn list(connection: &mut SqliteConnection) -> Result<Vec<Agent>, Failure> {
 }
 
 fn store(unit: &mut UnitOfWork, agent: Agent) -> Result<Agent, Failure> {
+    unit.agent_changes(&agent.id);
     let row = NewAgent::from(&agent);
     diesel::insert_into(chat_agents::table)
         .values(&row)

@@ -19,6 +19,7 @@ pub(crate) fn mark_delivered(
     at: Timestamp,
 ) -> Result<Option<Receipt>, Failure> {
     let Some(session) = unit.session(session_id)? else { return Ok(None) };
+    unit.require_active(receiver)?;
     let Some(wanted) = UpTo::delivered(session, &receiver.id, up_to) else { return Ok(None) };
     let arrived = chat_messages::table
         .filter(dsl::session_id.eq(DbId::from(session_id)))

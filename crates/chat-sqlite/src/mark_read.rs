@@ -27,6 +27,7 @@ pub(crate) fn mark_read(
     at: Timestamp,
 ) -> Result<Option<Receipt>, Failure> {
     let session = unit.session(session_id)?.ok_or(ChatError::NotFound(Resource::Session))?;
+    unit.require_active(reader)?;
     policy::authorize(reader, &Action::MarkRead(&session))?;
     let party = session.party_of(&reader.id);
     let known = look_up(&mut unit.connection, session_id, messages)?;

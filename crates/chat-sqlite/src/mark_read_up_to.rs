@@ -23,6 +23,7 @@ pub(crate) fn mark_read_up_to(
     at: Timestamp,
 ) -> Result<Option<Receipt>, Failure> {
     let session = unit.session(session_id)?.ok_or(ChatError::NotFound(Resource::Session))?;
+    unit.require_active(reader)?;
     policy::authorize(reader, &Action::MarkRead(&session))?;
     let Some(wanted) = UpTo::read(session, &reader.id, up_to) else { return Ok(None) };
     let unread: Vec<(i64, DbId)> = chat_messages::table

@@ -16,6 +16,7 @@ use crate::values::DbId;
 
 pub(crate) fn append(unit: &mut UnitOfWork, draft: &MessageDraft) -> Result<Appended, Failure> {
     let session = unit.session(draft.session_id)?.ok_or(ChatError::NotFound(Resource::Session))?;
+    unit.require_active(&draft.author)?;
     draft.authorize(&session)?;
     if let Some(idempotency) = &draft.idempotency
         && let Some(message) = sent_before(&mut unit.connection, draft, idempotency)?

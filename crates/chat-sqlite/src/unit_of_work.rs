@@ -4,13 +4,18 @@
 //! likewise. Rows that are only ever added (messages, events) are inserted at once, each by the same prepared statement:
 //! inside one process that costs no round trip, and whatever reads after it in the same batch finds it.
 
+use std::collections::HashMap;
+
+use chat_domain::error::Refusal;
 use chat_domain::model::{
-    Change, ChatMessage, ChatSession, IdempotencyKey, SessionEvent, SessionId, StatisticsDelta, Timestamp, UserId,
+    AgentId, Change, ChatMessage, ChatSession, IdempotencyKey, Principal, SessionEvent, SessionId, StatisticsDelta,
+    Timestamp, UserId,
 };
 use chat_sql::{Batch, Committed, Footing, Transaction, Trouble, Unsaved};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
+use crate::agent_directory;
 use crate::connection;
 use crate::counters;
 use crate::error::Failure;
@@ -23,11 +28,35 @@ use crate::values::DbId;
 pub(crate) struct UnitOfWork {
     pub(crate) connection: SqliteConnection,
     batch: Batch,
+    /// Whether an agent who writes in this batch is deactivated, once that was looked up.
+    deactivated: HashMap<AgentId, bool>,
 }
 
 impl UnitOfWork {
     pub(crate) fn new(connection: SqliteConnection) -> Self {
-        Self { connection, batch: Batch::default() }
+        Self { connection, batch: Batch::default(), deactivated: HashMap::new() }
+    }
+
+    /// Refuses an agent who is deactivated at this point of the batch.
+    ///
+    /// # Errors
+    /// `Forbidden(AgentDeactivated)`.
+    pub(crate) fn require_active(&mut self, who: &Principal) -> Result<(), Failure> {
+        let Some(agent) = who.agent() else { return Ok(()) };
+        let is_deactivated = if let Some(known) = self.deactivated.get(&agent) {
+            *known
+        } else {
+            let found = agent_directory::find(&mut self.connection, &agent)?;
+            let is_deactivated = found.is_some_and(|agent| !agent.active);
+            self.deactivated.insert(agent, is_deactivated);
+            is_deactivated
+        };
+        if is_deactivated { Err(Refusal::AgentDeactivated.into()) } else { Ok(()) }
+    }
+
+    /// Notes that the row of an agent is about to change.
+    pub(crate) fn agent_changes(&mut self, agent: &AgentId) {
+        self.deactivated.remove(agent);
     }
 
     /// The session as it is at this point of the batch.
@@ -114,6 +143,7 @@ impl Transaction for UnitOfWork {
     fn begin(&mut self, _: &[&()], _: Footing) -> Result<Footing, Trouble> {
         // IMMEDIATE takes the write lock now, where waiting for another process is possible, and not at the first write.
         // Without it none of the members can do better alone; each would only wait as long again.
+        self.deactivated.clear();
         let begun = self.connection.batch_execute("BEGIN IMMEDIATE");
         begun.map_err(|error| Trouble::Lost(Failure::from(error).into()))?;
         Ok(Footing::Locks)
@@ -134,6 +164,7 @@ impl Transaction for UnitOfWork {
         // An error means that SQLite has already rolled back by itself.
         let _no_transaction = self.connection.batch_execute("ROLLBACK");
         self.batch.clear();
+        self.deactivated.clear();
     }
 
     fn close(&mut self) {

@@ -1,6 +1,6 @@
 //! Who is asking.
 
-use super::UserId;
+use super::{AgentId, UserId};
 
 /// What a person may do in general; see `policy` for what that means for one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,5 +47,10 @@ impl Principal {
     /// A caller without a display name.
     pub fn new(id: UserId, role: Role) -> Self {
         Self { id, role, name: None }
+    }
+
+    /// The agent that the caller acts as, if they do.
+    pub fn agent(&self) -> Option<AgentId> {
+        (self.role == Role::Agent).then(|| AgentId::from(&self.id))
     }
 }

@@ -12,6 +12,9 @@ pub trait AgentDirectory: Send + Sync {
     /// The agent of that id, active or not.
     async fn find(&self, id: &AgentId) -> Result<Option<Agent>>;
 
+    /// Those of `ids` whose agents are deactivated, in any order. Its cost MUST NOT grow with the directory.
+    async fn deactivated_among(&self, ids: Vec<AgentId>) -> Result<Vec<AgentId>>;
+
     /// All agents by ascending id.
     async fn list(&self) -> Result<Vec<Agent>>;
 

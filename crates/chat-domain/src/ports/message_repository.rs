@@ -28,6 +28,9 @@ pub struct AttachmentRecord {
 
 /// Keeps messages, their attachments' descriptions and their receipts.
 ///
+/// Where a writing method asks `policy::authorize`, it MUST first refuse an agent whom the directory has deactivated, with
+/// `Forbidden(AgentDeactivated)`: as the directory is when the change is decided, not when the caller was admitted.
+///
 /// The writing methods MUST hand every committed change to the `Notifier` once, in `seq` order per session, after the
 /// commit and before they return. When their future is dropped, a change that has not begun need not be made; one that
 /// has begun is neither undone nor loses its event.
@@ -82,7 +85,8 @@ pub trait MessageRepository: Send + Sync {
 
     /// Notes that everything up to `up_to` reached `receiver`, but at most `MAX_RECEIPT_MESSAGES` messages, the oldest
     /// first: when the receipt names so many, the caller asks again. MUST be a no-op (`None`) for someone who is neither the
-    /// owner nor the assigned agent, for an unknown session, and when no message of the other side comes further.
+    /// owner nor the assigned agent, for an unknown session, and when no message of the other side comes further; a
+    /// deactivated agent MUST be refused in a session that is there.
     /// A position beyond the end says nothing of messages to come; the receipt's `up_to` is that of the newest message
     /// that came further.
     async fn mark_delivered(

@@ -41,8 +41,8 @@ pub trait SessionRepository: Send + Sync {
 
     /// Changes a session as `SessionChange::decide` says, under the session's lock, with its event and the statistics.
     ///
-    /// MUST fail, changing nothing, in this order: `NotFound(Session)`; what `policy::authorize` refuses;
-    /// `NotFound(Agent)` when the receiving agent is not in the directory or deactivated; what the state does not
+    /// MUST fail, changing nothing, in this order: `NotFound(Session)`; `Forbidden(AgentDeactivated)` when the asker is an
+    /// agent whom the directory has deactivated by now; what `policy::authorize` refuses; `NotFound(Agent)` when the receiving agent is not in the directory or deactivated; what the state does not
     /// allow. Of concurrent assignments of one session exactly one MUST succeed.
     async fn change(&self, id: SessionId, change: SessionChange) -> Result<ChatSession>;
 }

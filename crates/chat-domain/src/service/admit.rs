@@ -2,16 +2,13 @@
 
 use super::ChatService;
 use crate::error::{Refusal, Result};
-use crate::model::{AgentId, DisplayName, Principal, Role};
+use crate::model::{DisplayName, Principal};
 
 impl ChatService {
     /// Comes before every other use case: enters an unknown agent into the directory, unless the operator does that by
     /// hand, and turns away an agent who has been deactivated.
     pub async fn admit(&self, who: &Principal) -> Result<()> {
-        if who.role != Role::Agent {
-            return Ok(());
-        }
-        let id = AgentId::from(&who.id);
+        let Some(id) = who.agent() else { return Ok(()) };
         let known = match self.ports.agents.find(&id).await? {
             None if self.rules.agent_autoregister => {
                 let name = who.name.as_deref().and_then(|name| DisplayName::parse(name).ok());

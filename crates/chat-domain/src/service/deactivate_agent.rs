@@ -6,14 +6,17 @@ use crate::model::{Agent, AgentId, Principal};
 use crate::policy::{self, Action};
 
 impl ChatService {
-    /// Deactivates an agent, who is refused everywhere from then on. Their sessions stay theirs until an admin
-    /// transfers them. `None` stands for an id that no agent can have.
+    /// Deactivates an agent, who is refused everywhere from then on. Their sockets end: at once those on this node, those
+    /// on others when these notice. Their sessions stay theirs until an admin transfers them. `None` stands for an id that
+    /// no agent can have.
     pub async fn deactivate_agent(&self, who: &Principal, id: Option<AgentId>) -> Result<Agent> {
         policy::authorize(who, &Action::ManageAgents)?;
         let known = match id {
             Some(id) => self.ports.agents.deactivate(&id).await?,
             None => None,
         };
-        known.ok_or(ChatError::NotFound(Resource::Agent))
+        let agent = known.ok_or(ChatError::NotFound(Resource::Agent))?;
+        self.agent_sockets.end_all_of(&agent.id);
+        Ok(agent)
     }
 }

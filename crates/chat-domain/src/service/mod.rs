@@ -2,12 +2,14 @@
 //! the store under the session's lock when the use case is one change of a session.
 
 mod admit;
+mod agent_sockets;
 mod assign_agent;
 mod close_session;
 mod collect_orphans;
 mod create_session;
 mod deactivate_agent;
 mod download_attachment;
+mod end_deactivated;
 mod get_messages;
 mod get_session;
 mod get_stats;
@@ -31,6 +33,8 @@ pub use create_session::CreateSession;
 pub use download_attachment::Download;
 pub use send_message::Composition;
 pub use watch_session::{Right, SessionWatch, WatchFrom, WatchItem, WatchRequest};
+
+use agent_sockets::AgentSockets;
 
 use crate::error::{ChatError, Resource, Result};
 use crate::model::{ChatSession, ConnectionLimits, SessionId};
@@ -90,12 +94,13 @@ impl Default for Rules {
 pub struct ChatService {
     ports: Arc<Ports>,
     rules: Rules,
+    agent_sockets: Arc<AgentSockets>,
 }
 
 impl ChatService {
     /// Puts the use cases on top of the given adapters.
     pub fn new(ports: Ports, rules: Rules) -> Self {
-        Self { ports: Arc::new(ports), rules }
+        Self { ports: Arc::new(ports), rules, agent_sockets: Arc::default() }
     }
 
     /// What the operator decided.

@@ -6,7 +6,8 @@ use crate::model::{Agent, AgentId, AgentUpdate, Principal};
 use crate::policy::{self, Action};
 
 impl ChatService {
-    /// Enters an agent or changes them. The flag tells whether they are new.
+    /// Enters an agent or changes them, as `deactivate_agent` where the update does that. The flag says whether they are
+    /// new.
     pub async fn put_agent(
         &self,
         who: &Principal,
@@ -14,6 +15,10 @@ impl ChatService {
         update: Input<AgentUpdate>,
     ) -> Result<(Agent, bool)> {
         policy::authorize(who, &Action::ManageAgents)?;
-        self.ports.agents.put(id?, update?, self.ports.clock.now()).await
+        let (agent, is_new) = self.ports.agents.put(id?, update?, self.ports.clock.now()).await?;
+        if !agent.active {
+            self.agent_sockets.end_all_of(&agent.id);
+        }
+        Ok((agent, is_new))
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::ChatService;
+use super::agent_sockets::AgentSocket;
 use crate::error::{ChatError, Input, Invalid, Refusal, Result};
-use crate::model::{Connection, ConnectionId, Epoch, LiveEvent, MessageId, Principal, Published, Seq, SessionId};
+use crate::model::{Connection, ConnectionId, Epoch, LiveEvent, MessageId, Principal, Published, Role, Seq, SessionId};
 use crate::policy::{self, Action};
 use crate::ports::{ConnectionRegistry, End, EventStream, Follow, Following, Heard, Opening, Otherwise, Start};
 
@@ -35,6 +36,8 @@ pub struct WatchRequest {
 pub struct SessionWatch {
     service: ChatService,
     viewer: Principal,
+    /// While the viewer is an agent.
+    on_duty: Option<AgentSocket>,
     entered: Entered,
     opening: Opening,
     stream: Box<dyn EventStream>,
@@ -83,6 +86,9 @@ pub enum WatchItem {
     Event(Arc<Published>),
     /// The watcher may not see the session any more; nothing follows.
     AccessLost,
+    /// The watcher is an agent who was deactivated; nothing follows, and nothing that was given out but not shown yet is
+    /// to be shown.
+    Deactivated,
     /// The session does not exist any more; nothing follows.
     Gone,
     /// A newer connection of the same person took the place of this one; nothing follows.
@@ -107,6 +113,8 @@ impl ChatService {
     /// In this order: `NotFound`, `Forbidden`, `Invalid`, `ReplayUnavailable` (with `Otherwise::Refuse`),
     /// `LimitReached`.
     pub async fn watch_session(&self, who: &Principal, id: SessionId, request: WatchRequest) -> Result<SessionWatch> {
+        // Before the last question about the right, so that a deactivation in between is noticed.
+        let on_duty = self.agent_sockets.enter(who);
         policy::authorize(who, &Action::See(&self.session(id).await?))?;
         let start = match request.from? {
             WatchFrom::Now => Start::Now,
@@ -138,6 +146,7 @@ impl ChatService {
         Ok(SessionWatch {
             service: self.clone(),
             viewer: who.clone(),
+            on_duty,
             entered,
             opening,
             stream,
@@ -189,6 +198,9 @@ impl SessionWatch {
             Access::Lost => return Poll::Ready(Ok(WatchItem::AccessLost)),
             Access::Gone => return Poll::Ready(Ok(WatchItem::Gone)),
         }
+        if self.poll_deactivated(context).is_ready() {
+            return Poll::Ready(Ok(WatchItem::Deactivated));
+        }
         let published = match ready!(self.stream.poll_next(context))? {
             Heard::Event(published) => published,
             Heard::Ended(end) => return Poll::Ready(Ok(end.into())),
@@ -203,10 +215,17 @@ impl SessionWatch {
         Poll::Ready(Ok(WatchItem::Event(published)))
     }
 
-    /// Ready with `Replaced` or `Ended` once that is the case, for a watcher who cannot take events at the moment; see
-    /// [`EventStream::poll_end`].
+    /// Ready with `Deactivated`, `Replaced` or `Ended` once that is the case, for a watcher who cannot take events at the
+    /// moment; see [`EventStream::poll_end`].
     pub fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<WatchItem> {
+        if self.poll_deactivated(context).is_ready() {
+            return Poll::Ready(WatchItem::Deactivated);
+        }
         self.stream.poll_end(context).map(WatchItem::from)
+    }
+
+    fn poll_deactivated(&self, context: &Context<'_>) -> Poll<()> {
+        self.on_duty.as_ref().map_or(Poll::Pending, |socket| socket.poll_deactivated(context))
     }
 
     /// The next thing that happens. Dropping the future loses nothing.
@@ -233,8 +252,22 @@ impl SessionWatch {
         if viewer.id != self.viewer.id {
             return Err(Refusal::NotAllowed("go on with the token of another person").into());
         }
+        if viewer.role != self.viewer.role {
+            self.on_duty = self.service.agent_sockets.enter(&viewer);
+        }
         self.viewer = viewer;
         Ok(())
+    }
+
+    /// Judges what happens from now on by `role`, if that is lower than the watcher's: a newer token says so, and whether
+    /// they may still see the session is being asked. Returns whether it is.
+    pub fn lower_to(&mut self, role: Role) -> bool {
+        let is_lower = role < self.viewer.role;
+        if is_lower {
+            self.viewer.role = role;
+            self.on_duty = self.service.agent_sockets.enter(&self.viewer);
+        }
+        is_lower
     }
 
     /// Checks again that the watcher may see the session, from the stores and not from what the stream said.

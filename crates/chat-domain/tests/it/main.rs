@@ -23,6 +23,7 @@ mod create_session;
 mod delivery;
 mod live_events;
 mod messages;
+mod permissions_page;
 mod policy_table;
 mod session_machine;
 mod support;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use chat_domain::ChatError;
 use chat_domain::error::{LimitReached, ReplayUnavailable};
 use chat_domain::model::{
-    AgentUpdate, Change, ConnectionLimits, Epoch, LiveEvent, Principal, Role, Seq, SessionAction, SessionId,
+    AgentId, AgentUpdate, Change, ConnectionLimits, Epoch, LiveEvent, Principal, Role, Seq, SessionAction, SessionId,
 };
 use chat_domain::ports::{
-    AgentDirectory, ConnectionRegistry, End, MockSessionFeed, MockSessionRepository, Otherwise, Start,
+    AgentDirectory, ConnectionRegistry, End, MockAgentDirectory, MockSessionFeed, MockSessionRepository, Otherwise,
+    Start,
 };
 use chat_domain::service::{Rules, SessionWatch, WatchFrom, WatchItem, WatchRequest};
 use chat_testkit::fixtures::{
@@ -52,6 +53,10 @@ async fn seen(watch: &mut SessionWatch) -> Vec<&'static str> {
             }),
             WatchItem::AccessLost => {
                 items.push("access lost");
+                return items;
+            }
+            WatchItem::Deactivated => {
+                items.push("deactivated");
                 return items;
             }
             WatchItem::Gone => {
@@ -201,6 +206,72 @@ async fn a_recheck_turns_a_deactivated_agent_away() {
     app.store.put(agent_id(&bob()), off_duty, start()).await.unwrap();
     assert!(!bobs.recheck().await.unwrap());
     assert!(matches!(bobs.next().await.unwrap(), WatchItem::AccessLost));
+}
+
+#[tokio::test]
+async fn the_sockets_of_an_agent_who_is_deactivated_here_end_at_once() {
+    let app = App::new();
+    let id = app.held_by_bob(1).await;
+    app.service.admit(&carol()).await.unwrap();
+    let off_duty = AgentUpdate { display_name: None, active: Some(false) };
+    for by_update in [true, false] {
+        let mut bobs = watch(&app, &bob(), id).await;
+        if by_update {
+            app.service.put_agent(&root(), Ok(agent_id(&bob())), Ok(off_duty.clone())).await.unwrap();
+        } else {
+            app.service.deactivate_agent(&root(), Some(agent_id(&bob()))).await.unwrap();
+        }
+        assert_eq!(seen(&mut bobs).await, ["deactivated"]);
+        assert_eq!(seen(&mut bobs).await, ["deactivated"], "and it stays so");
+    }
+}
+
+#[tokio::test]
+async fn the_sockets_of_an_agent_who_is_deactivated_elsewhere_end_with_the_next_look() {
+    let app = App::new();
+    let id = app.held_by_bob(1).await;
+    let mut bobs = [watch(&app, &bob(), id).await, watch(&app, &bob(), id).await];
+    let mut alices = watch(&app, &alice(), id).await;
+    assert_eq!(app.service.end_sockets_of_deactivated_agents().await.unwrap(), 0, "all are active");
+    app.store.deactivate(&agent_id(&bob())).await.unwrap();
+    assert_eq!(app.service.end_sockets_of_deactivated_agents().await.unwrap(), 2);
+    for watch in &mut bobs {
+        let end = std::future::poll_fn(|context| watch.poll_end(context)).await;
+        assert!(matches!(end, WatchItem::Deactivated), "also while no events are taken");
+        assert_eq!(seen(watch).await, ["deactivated"]);
+    }
+    assert_eq!(seen(&mut alices).await, ["ended"], "she is no agent, and her stream was empty");
+    assert_eq!(app.service.end_sockets_of_deactivated_agents().await.unwrap(), 0, "each ends once");
+    // Back on duty, they are not concerned by what was before.
+    let on_duty = AgentUpdate { display_name: None, active: Some(true) };
+    app.store.put(agent_id(&bob()), on_duty, start()).await.unwrap();
+    let mut again = watch(&app, &bob(), id).await;
+    assert_eq!(app.service.end_sockets_of_deactivated_agents().await.unwrap(), 0);
+    assert_eq!(seen(&mut again).await, ["ended"]);
+}
+
+#[tokio::test]
+async fn the_directory_is_asked_only_about_agents_with_sockets() {
+    let app = App::new();
+    let id = app.held_by_bob(1).await;
+    let mut agents = MockAgentDirectory::new();
+    let asked_for_bob = |ids: &Vec<AgentId>| *ids == [agent_id(&bob())];
+    agents.expect_deactivated_among().times(2).withf(asked_for_bob).returning(|_| Ok(Vec::new()));
+    let service = app.service_with(|ports| ports.agents = Arc::new(agents));
+    let watch_as = async |who: &Principal| service.watch_session(who, id, from(WatchFrom::Now)).await.unwrap();
+    let none_ends = async || assert_eq!(service.end_sockets_of_deactivated_agents().await.unwrap(), 0);
+    none_ends().await;
+    let (alices, mut roots) = (watch_as(&alice()).await, watch_as(&root()).await);
+    none_ends().await;
+    let (first, second) = (watch_as(&bob()).await, watch_as(&bob()).await);
+    none_ends().await;
+    drop(first);
+    none_ends().await;
+    drop((second, alices));
+    none_ends().await;
+    // Who stops being an agent, or never was one, is not asked about.
+    assert!(roots.lower_to(Role::User) && !roots.lower_to(Role::Admin));
+    none_ends().await;
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ close_codes! {
     BadFrame = 4400, "bad frame", "stop: it is a fault of the client";
     /// The token has expired.
     TokenExpired = 4401, "token expired", "get a new token, then connect again with `since`";
-    /// The caller may not see the session any more.
+    /// The caller may not see the session any more, or is an agent who was deactivated.
     AccessLost = 4403, "access lost", "stop";
     /// The session does not exist any more.
     Gone = 4404, "session gone", "stop";

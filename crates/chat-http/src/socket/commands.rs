@@ -1,14 +1,14 @@
 //! What a client of the extended mode says, and what becomes of it.
 
 use chat_domain::ChatError;
-use chat_domain::error::Invalid;
+use chat_domain::error::{Invalid, Refusal};
 use chat_domain::model::Seq;
 use chat_domain::service::Right;
 use tokio::time::Instant;
 
 use super::CloseCode;
 use super::connection::End;
-use super::conversation::{Conversation, RECORD_GAP};
+use super::conversation::{Conversation, RECORD_GAP, RETRY_AFTER, note_unrecorded_delivery};
 use super::cumulative::Cumulative;
 use super::jobs::{Done, Kind, in_time};
 use super::protocol::{ClientFrame, Command, Mode, Reference, ServerFrame, parse_client_frame};
@@ -78,6 +78,12 @@ impl Conversation {
                 return self.refuse(&ApiError::unauthenticated(error.to_string()), reference.as_ref(), now);
             }
         };
+        // With less than before, nothing is shown by the former role from here on: what happens waits for the answer.
+        if self.watch.lower_to(token.principal.role) {
+            self.right_is_asked = true;
+            // It asks for the former role.
+            self.jobs.stop(Kind::Recheck);
+        }
         let right = self.watch.right_of(token.principal.clone());
         let asked = Box::new((token, reference));
         self.jobs.start(Kind::Renewal, async { Done::Renewal(asked, in_time(right).await) });
@@ -123,6 +129,9 @@ impl Conversation {
                 let (token, reference) = *asked;
                 self.on_renewal(token, reference.as_ref(), right, now)
             }
+            // Sooner than the directory is looked at.
+            Done::Delivered(_, Err(ChatError::Forbidden(Refusal::AgentDeactivated)))
+            | Done::Read(_, Err(ChatError::Forbidden(Refusal::AgentDeactivated))) => self.conclude(Right::Lost),
             Done::Delivered(up_to, outcome) => {
                 self.on_delivered(up_to, outcome, now);
                 Ok(())
@@ -143,7 +152,11 @@ impl Conversation {
     fn conclude(&mut self, right: Right) -> Result<(), End> {
         self.watch.conclude(right);
         let code = match right {
-            Right::Held => return Ok(()),
+            Right::Held => {
+                // Unless a newer question is under way, whose answer counts.
+                self.right_is_asked &= self.jobs.is_running(Kind::Renewal);
+                return Ok(());
+            }
             Right::Lost => CloseCode::AccessLost,
             Right::Gone => CloseCode::Gone,
         };
@@ -163,18 +176,26 @@ impl Conversation {
             Ok(Right::Held) => {}
             Ok(right) => return self.conclude(right),
             Err(error) => {
+                if self.right_is_asked {
+                    // The former role is gone all the same, and whether the lower one suffices is still to be found out.
+                    self.recheck_at = self.recheck_at.min(now + RETRY_AFTER);
+                }
                 self.refuse(&error.into(), reference, now);
                 return Ok(());
             }
         }
         let at = self.app.clock.now();
         if token.expires_at <= at {
-            // While the stores were asked.
+            // While the stores were asked. It may be a higher role than the one that is in question.
+            if self.right_is_asked {
+                self.recheck_at = now;
+            }
             self.refuse(&ApiError::unauthenticated(TokenError::Expired.to_string()), reference, now);
             return Ok(());
         }
         // It names the same person, or it would not have come this far.
         if self.watch.go_on_as(token.principal).is_ok() {
+            self.right_is_asked = false;
             self.renew_token(token.expires_at, now, at);
             self.say(&ServerFrame::auth_ok(token.expires_at), now);
         }
@@ -193,8 +214,7 @@ impl Conversation {
         if self.mode == Mode::Extended {
             self.refuse(&error.into(), reference.as_ref(), now);
         } else {
-            let session = self.watch.session_id();
-            tracing::warn!(session.id = %session, error.cause = %error, "delivery not recorded yet");
+            note_unrecorded_delivery(self.watch.session_id(), &error);
         }
     }
 

@@ -39,7 +39,7 @@ const QUEUED_FRAMES: usize = 64;
 /// How often events are taken and written before other tasks have their turn.
 const ROUNDS: usize = 8;
 /// How long to wait before the log is read again after it could not be read.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 const MAX_RETRIES: u32 = 5;
 /// How long before its end a client is reminded of a newer token.
 const WARNING: Duration = Duration::from_mins(1);
@@ -66,7 +66,10 @@ pub(super) struct Conversation {
     token_ends: Instant,
     token_expires_at: Timestamp,
     warn_at: Option<Instant>,
-    recheck_at: Instant,
+    pub(super) recheck_at: Instant,
+    /// Whether a newer token has lowered the role, and whether the session may be seen with the lower one is being asked:
+    /// no events are taken until that is known.
+    pub(super) right_is_asked: bool,
     /// Until then the watch is left alone, after it has failed.
     resume_watch_at: Option<Instant>,
     failures: u32,
@@ -128,6 +131,7 @@ impl Conversation {
             token_expires_at,
             warn_at: None,
             recheck_at: now + settings.recheck_every,
+            right_is_asked: false,
             resume_watch_at: None,
             failures: 0,
             late,
@@ -264,7 +268,8 @@ impl Conversation {
             self.say(&ServerFrame::auth_expiring(self.token_expires_at), now);
         }
         if now >= self.recheck_at {
-            self.recheck_at = now + self.app.settings.sockets.recheck_every;
+            let every = self.app.settings.sockets.recheck_every;
+            self.recheck_at = now + if self.right_is_asked { RETRY_AFTER.min(every) } else { every };
             if !self.jobs.is_running(Kind::Recheck) {
                 let right = self.watch.right_of(self.watch.viewer().clone());
                 self.jobs.start(Kind::Recheck, async { Done::Recheck(in_time(right).await) });
@@ -374,7 +379,8 @@ impl Conversation {
         Ok(())
     }
 
-    /// A peer that takes nothing, for which no events are taken, is replaced or sent away like every other one.
+    /// A peer for which no events are taken, since it takes nothing or its right is in question, is replaced or sent away
+    /// like every other one.
     fn on_end(&mut self, cx: &Context<'_>, now: Instant) -> Result<(), End> {
         let mut relayed = Context::from_waker(self.waker.of(cx));
         match self.watch.poll_end(&mut relayed) {
@@ -390,7 +396,8 @@ impl Conversation {
     /// Whether there is nothing more to take for now.
     fn take_events(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, End> {
         while self.has_room() {
-            if self.resume_watch_at.is_some() {
+            if self.resume_watch_at.is_some() || self.right_is_asked {
+                self.on_end(cx, now)?;
                 return Ok(true);
             }
             let mut relayed = Context::from_waker(self.waker.of(cx));
@@ -408,6 +415,10 @@ impl Conversation {
                 Ok(())
             }
             Ok(WatchItem::AccessLost) => Err(End::Close(CloseCode::AccessLost)),
+            Ok(WatchItem::Deactivated) => {
+                self.discard_queued();
+                Err(End::Close(CloseCode::AccessLost))
+            }
             Ok(WatchItem::Gone) => Err(End::Close(CloseCode::Gone)),
             Ok(WatchItem::Replaced) => Err(End::Close(CloseCode::Replaced)),
             Ok(WatchItem::Ended) if self.late => Err(End::Close(CloseCode::Restarting)),
@@ -492,13 +503,22 @@ fn text(json: &[u8]) -> Frame {
     Frame::text(std::str::from_utf8(json).unwrap_or_default())
 }
 
+/// Logs that a delivery was not recorded. A refusal is no fault.
+pub(super) fn note_unrecorded_delivery(session: SessionId, error: &ChatError) {
+    if error.is_certain() {
+        tracing::debug!(session.id = %session, error.cause = %error, "delivery not recorded");
+    } else {
+        tracing::warn!(session.id = %session, error.cause = %error, "delivery not recorded");
+    }
+}
+
 impl Unrecorded {
     pub(super) async fn record(self) {
         let Self { service, viewer, session, delivered, read } = self;
         if let Some(up_to) = delivered
             && let Err(error) = service.mark_delivered(&viewer, session, up_to).await
         {
-            tracing::warn!(session.id = %session, error.cause = %error, "delivery not recorded");
+            note_unrecorded_delivery(session, &error);
         }
         if let Some(up_to) = read
             && let Err(error) = service.mark_read_up_to(&viewer, session, up_to).await

@@ -56,6 +56,11 @@ impl Jobs {
         self.0.push(Job { kind, work: Box::pin(work) });
     }
 
+    /// Gives up a job of that kind, whose answer means nothing any more.
+    pub(super) fn stop(&mut self, kind: Kind) {
+        self.0.retain(|job| job.kind != kind);
+    }
+
     pub(super) fn is_running(&self, kind: Kind) -> bool {
         self.0.iter().any(|job| job.kind == kind)
     }

@@ -310,6 +310,10 @@ impl AgentDirectory for OutOfOrder {
         Err(ChatError::unavailable(CANARY))
     }
 
+    async fn deactivated_among(&self, _: Vec<AgentId>) -> Result<Vec<AgentId>> {
+        Err(ChatError::unavailable(CANARY))
+    }
+
     async fn list(&self) -> Result<Vec<Agent>> {
         Err(ChatError::unavailable(CANARY))
     }

@@ -3,9 +3,10 @@
 //!
 //! A session moves only from the position that the writer takes it to be at, and only moved sessions get their messages.
 //! So the statement may be run on what the writer remembers of a session: when another node has changed it meanwhile, the
-//! session and its messages are left out, and the answer says so by not naming it.
+//! session and its messages are left out, and the answer says so by not naming it. The same becomes of a session in which
+//! an agent writes whom the directory has deactivated: the way with locks then tells who of its authors that is.
 
-use chat_domain::model::{ChatMessage, Idempotency, Timestamp, UserId};
+use chat_domain::model::{AgentId, ChatMessage, Idempotency, SessionId, Timestamp, UserId};
 use chat_sql::{Held, to_db};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -22,6 +23,7 @@ pub(crate) struct AppendMessages<'a> {
     writer: i32,
     sessions: Sessions,
     messages: Messages<'a>,
+    agents: Agents<'a>,
 }
 
 /// A column each.
@@ -41,6 +43,13 @@ struct Sessions {
     new_messages: Vec<i64>,
     responses: Vec<i64>,
     response_time_ms: Vec<i64>,
+}
+
+/// Who must not be deactivated for a session to move. A column each.
+#[derive(Default)]
+struct Agents<'a> {
+    session_ids: Vec<Uuid>,
+    ids: Vec<&'a str>,
 }
 
 /// A column each.
@@ -99,6 +108,12 @@ impl<'a> AppendMessages<'a> {
         messages.fingerprints.push(idempotency.map(|idempotency| idempotency.fingerprint.as_bytes().as_slice()));
     }
 
+    /// Lets the session move only unless this agent, who writes in it, is deactivated.
+    pub(crate) fn agent(&mut self, session: SessionId, agent: &'a AgentId) {
+        self.agents.session_ids.push(session.as_uuid());
+        self.agents.ids.push(agent.as_str());
+    }
+
     /// Whether there is nothing to do.
     pub(crate) fn is_empty(&self) -> bool {
         self.sessions.ids.is_empty()
@@ -117,7 +132,7 @@ impl<'a> AppendMessages<'a> {
 
 impl QueryFragment<Pg> for AppendMessages<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let Self { writer, sessions, messages } = self;
+        let Self { writer, sessions, messages, agents } = self;
         out.push_sql(
             "WITH moved AS (\
              UPDATE chat_sessions AS s SET last_seq = i.last_seq, message_count = i.message_count, \
@@ -145,7 +160,14 @@ impl QueryFragment<Pg> for AppendMessages<'_> {
             ") AS i(id, expected, last_seq, message_count, waiting_since, unread_by_user, unread_by_support, \
              delivered_to_user, delivered_to_support, read_to_user, read_to_support, messages, responses, \
              response_time_ms) \
-             WHERE s.id = i.id AND s.last_seq = i.expected \
+             WHERE s.id = i.id AND s.last_seq = i.expected AND s.id <> ALL (ARRAY(SELECT a.session_id FROM unnest(",
+        );
+        // The array does not depend on the session: it is made once, and empty with rare exceptions. LATERAL with LIMIT makes
+        // each agent one look-up by their key.
+        Columns::of(&mut out).uuids(&agents.session_ids)?.texts(&agents.ids)?;
+        out.push_sql(
+            ") AS a(session_id, id) CROSS JOIN LATERAL \
+             (SELECT FROM chat_agents AS d WHERE d.id = a.id AND NOT d.active LIMIT 1) AS deactivated)) \
              RETURNING s.id, i.messages, i.responses, i.response_time_ms), \
              added AS (INSERT INTO chat_messages (session_id, seq, id, author_id, sender, content, created_at, \
              attachment_count, idempotency_key, fingerprint) \

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName};
+use chat_domain::ChatError;
+use chat_domain::error::Refusal;
+use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName, Principal, Role, Seq, SessionAction};
 
-use super::checks::at_once;
+use super::checks::{assert_published_as_logged, at_once};
 use super::{StoreUnderTest, contract_cases};
-use crate::fixtures::{agent_id, at, bob, carol};
+use crate::fixtures::{agent_id, alice, assign, at, bob, carol, change, draft, keyed, root, transfer};
 
 contract_cases! { $ agent_directory_contract for agent_directory on crate::contract::StoreUnderTest:
     an_unknown_agent_is_not_found,
@@ -21,6 +23,9 @@ contract_cases! { $ agent_directory_contract for agent_directory on crate::contr
     deactivating_keeps_the_agent_in_the_directory,
     deactivating_an_unknown_agent_finds_nothing,
     a_deactivated_agent_is_brought_back_by_an_update,
+    the_deactivated_among_many_agents_are_found,
+    a_deactivated_agent_changes_nothing,
+    a_person_who_is_no_agent_any_more_is_not_refused_as_one,
 }
 
 fn name(text: &str) -> Option<DisplayName> {
@@ -145,5 +150,76 @@ async fn a_deactivated_agent_is_brought_back_by_an_update(store: &StoreUnderTest
     store.agents.deactivate(&agent_id(&bob())).await.unwrap();
     let update = AgentUpdate { display_name: None, active: Some(true) };
     store.agents.put(agent_id(&bob()), update, at(9)).await.unwrap();
-    store.change(session, &bob(), crate::fixtures::assign(&bob())).await;
+    store.change(session, &bob(), assign(&bob())).await;
+}
+
+async fn the_deactivated_among_many_agents_are_found(store: &StoreUnderTest) {
+    let agents: Vec<AgentId> = (0..600).map(|n| AgentId::parse(&format!("agent {n}")).expect("a valid id")).collect();
+    // Every third is in the directory, every ninth deactivated.
+    for id in agents.iter().step_by(3) {
+        store.agents.register(id.clone(), None, at(1)).await.unwrap();
+    }
+    let mut expected: Vec<AgentId> = agents.iter().step_by(9).cloned().collect();
+    for id in &expected {
+        store.agents.deactivate(id).await.unwrap();
+    }
+    let mut found = store.agents.deactivated_among(agents).await.unwrap();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+    assert!(store.agents.deactivated_among(Vec::new()).await.unwrap().is_empty());
+}
+
+/// Checks that a write was refused because of the agent who asked for it.
+#[track_caller]
+fn assert_refused<T: std::fmt::Debug>(outcome: &chat_domain::Result<T>) {
+    assert!(matches!(outcome, Err(ChatError::Forbidden(Refusal::AgentDeactivated))), "{outcome:?}");
+}
+
+async fn a_deactivated_agent_changes_nothing(store: &StoreUnderTest) {
+    let (held, waiting) = (store.held_by_bob(1).await, store.waiting(2).await);
+    store.on_duty(&carol()).await;
+    let asked = store.say(held, &alice(), 1).await;
+    // Twice, so that a store has the session in mind, and with a key, which is no way around it either.
+    store.say(held, &bob(), 2).await;
+    store.messages.append(keyed(draft(held, &bob(), 3), "k")).await.unwrap();
+    store.agents.deactivate(&agent_id(&bob())).await.unwrap();
+    let (before, messages) = (store.session(held).await, &store.messages);
+
+    assert_refused(&messages.append(draft(held, &bob(), 4)).await);
+    assert_refused(&messages.append(keyed(draft(held, &bob(), 3), "k")).await);
+    assert_refused(&messages.mark_read(held, bob(), vec![asked.id], at(2_000)).await);
+    assert_refused(&messages.mark_read_up_to(held, bob(), Seq::new(99), at(2_000)).await);
+    assert_refused(&messages.mark_delivered(held, bob(), Seq::new(99), at(2_000)).await);
+    for (session, action) in
+        [(waiting, assign(&bob())), (held, transfer(&carol())), (held, SessionAction::Close), (held, assign(&bob()))]
+    {
+        assert_refused(&store.sessions.change(session, change(&bob(), action, 2_000)).await);
+    }
+    assert_eq!(store.session(held).await, before);
+
+    // In one batch with the messages of others, those are taken and theirs are not.
+    let send = |author: Principal, n| {
+        let messages = Arc::clone(messages);
+        async move { messages.append(draft(held, &author, n)).await }
+    };
+    let outcomes = at_once((5..25).map(|n| send(if n % 2 == 0 { alice() } else { bob() }, n))).await;
+    for (n, outcome) in (5..25).zip(outcomes) {
+        if n % 2 == 0 { drop(outcome.unwrap()) } else { assert_refused(&outcome) }
+    }
+    assert_eq!(store.session(held).await.progress.message_count, before.progress.message_count + 10);
+    let update = AgentUpdate { display_name: None, active: Some(true) };
+    store.agents.put(agent_id(&bob()), update, at(9)).await.unwrap();
+    store.say(held, &bob(), 30).await;
+    store.change(held, &root(), SessionAction::Close).await;
+    assert_published_as_logged(store, held).await;
+}
+
+async fn a_person_who_is_no_agent_any_more_is_not_refused_as_one(store: &StoreUnderTest) {
+    store.on_duty(&alice()).await;
+    store.agents.deactivate(&agent_id(&alice())).await.unwrap();
+    let session = store.waiting(1).await;
+    store.say(session, &alice(), 1).await;
+    let admin = Principal { role: Role::Admin, ..alice() };
+    store.change(session, &admin, SessionAction::Close).await;
 }

@@ -13,6 +13,12 @@ impl AgentDirectory for MemoryStore {
         Ok(self.lock().agents.get(id).cloned())
     }
 
+    async fn deactivated_among(&self, ids: Vec<AgentId>) -> Result<Vec<AgentId>> {
+        let state = self.lock();
+        let deactivated = |id: &AgentId| state.agents.get(id).is_some_and(|agent| !agent.active);
+        Ok(ids.into_iter().filter(deactivated).collect())
+    }
+
     async fn list(&self) -> Result<Vec<Agent>> {
         Ok(self.lock().agents.values().cloned().collect())
     }

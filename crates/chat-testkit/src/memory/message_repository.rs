@@ -19,6 +19,8 @@ use super::{MemoryStore, SessionRecord};
 impl MessageRepository for MemoryStore {
     async fn append(&self, draft: MessageDraft) -> Result<Appended> {
         let mut state = self.lock();
+        state.session(draft.session_id)?;
+        state.require_active(&draft.author)?;
         let record = state.session(draft.session_id)?;
         draft.authorize(&record.session)?;
         if let Some(idempotency) = &draft.idempotency
@@ -61,6 +63,8 @@ impl MessageRepository for MemoryStore {
         at: Timestamp,
     ) -> Result<Option<Receipt>> {
         let mut state = self.lock();
+        state.session(session)?;
+        state.require_active(&reader)?;
         let record = state.session(session)?;
         policy::authorize(&reader, &Action::MarkRead(&record.session))?;
         if let Some(unknown) = messages.iter().position(|id| record.message(*id).is_none()) {
@@ -86,6 +90,8 @@ impl MessageRepository for MemoryStore {
         at: Timestamp,
     ) -> Result<Option<Receipt>> {
         let mut state = self.lock();
+        state.session(session)?;
+        state.require_active(&reader)?;
         let record = state.session(session)?;
         policy::authorize(&reader, &Action::MarkRead(&record.session))?;
         let party = record.session.party_of(&reader.id);
@@ -111,7 +117,11 @@ impl MessageRepository for MemoryStore {
         at: Timestamp,
     ) -> Result<Option<Receipt>> {
         let mut state = self.lock();
-        let Some(record) = state.sessions.get_mut(&session) else { return Ok(None) };
+        if !state.sessions.contains_key(&session) {
+            return Ok(None);
+        }
+        state.require_active(&receiver)?;
+        let record = state.session(session)?;
         let Some(party) = record.session.participant(&receiver.id) else { return Ok(None) };
         let arrived = |message: &ChatMessage| message.seq <= up_to && message.delivery == Delivery::Sent;
         let delivered = move_on(&mut record.messages, party, arrived, |delivery| delivery.delivered(at));

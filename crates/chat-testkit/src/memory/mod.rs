@@ -15,10 +15,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use attachment_store::MemoryAttachmentStore;
-use chat_domain::error::Resource;
+use chat_domain::error::{Refusal, Resource};
 use chat_domain::model::{
     Agent, AgentId, AttachmentId, Change, ChatMessage, ChatSession, Epoch, Fingerprint, IdempotencyKey, LiveEvent,
-    MessageId, SessionEvent, SessionId, Statistics, StatisticsDelta, Timestamp, UserId,
+    MessageId, Principal, SessionEvent, SessionId, Statistics, StatisticsDelta, Timestamp, UserId,
 };
 use chat_domain::ports::Notifier;
 use chat_domain::{ChatError, Result};
@@ -71,6 +71,12 @@ struct SessionRecord {
 impl State {
     fn session(&mut self, id: SessionId) -> Result<&mut SessionRecord> {
         self.sessions.get_mut(&id).ok_or(ChatError::NotFound(Resource::Session))
+    }
+
+    /// Refuses an agent who is deactivated.
+    fn require_active(&self, who: &Principal) -> Result<()> {
+        let agent = who.agent().and_then(|id| self.agents.get(&id));
+        if agent.is_some_and(|agent| !agent.active) { Err(Refusal::AgentDeactivated.into()) } else { Ok(()) }
     }
 
     fn count(&mut self, delta: StatisticsDelta) {

@@ -63,6 +63,7 @@ impl SessionRepository for MemoryStore {
     async fn change(&self, id: SessionId, change: SessionChange) -> Result<ChatSession> {
         let mut state = self.lock();
         let before = state.session(id)?.session.clone();
+        state.require_active(&change.by)?;
         policy::authorize(&change.by, &Action::change(&change.action, &before))?;
         require_receiver(&state, &change)?;
         let (session, what) = change.decide(before)?;

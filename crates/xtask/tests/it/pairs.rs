@@ -11,7 +11,9 @@ const TESTS: &str = "crates/chat-http/tests/it";
 /// Use cases that no request asks for, and why.
 const WITHOUT_HANDLER: &[(&str, &str)] = &[
     ("admit", "runs at the beginning of every request and has no path of its own"),
+    ("agent_sockets", "what the use cases of agents and of sockets share"),
     ("collect_orphans", "the server starts it by the clock"),
+    ("end_deactivated", "the server starts it by the clock"),
     ("mark_delivered", "a socket's pong or `ack` asks for it"),
     ("mark_read_up_to", "a socket's `read` asks for it"),
     ("redeem_ticket", "comes before the handler of a socket that shows a ticket"),

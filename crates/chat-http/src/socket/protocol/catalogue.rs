@@ -124,7 +124,7 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         modes: EXTENDED,
         durable: false,
         data: "TokenExpiry",
-        meaning: "The answer to `auth`: the new token counts from now on.",
+        meaning: "The answer to `auth`: the new token counts from now on. One with a lower role counted since the `auth`.",
         example: r#"{"type":"auth_ok","data":{"expiresAt":"2026-01-31T11:05:00.000Z"}}"#,
     },
     FrameKind {

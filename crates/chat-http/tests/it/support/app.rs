@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::model::{Role, Timestamp};
-use chat_domain::ports::{AttachmentStore, Clock, EventLog, HealthProbe};
+use chat_domain::ports::{AgentDirectory, AttachmentStore, Clock, EventLog, HealthProbe};
 use chat_domain::service::{ChatService, Ports, Rules};
 use chat_http::{Api, HttpSettings, Server, TokenClaims, TokenRules, TokenVerifier, sign_hs256};
 use chat_postgres::{PgConfig, PgStore};
@@ -57,6 +57,8 @@ pub(crate) struct TestApp {
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) service: ChatService,
+    /// The directory, as other nodes and the command line change it.
+    pub(crate) agents: Arc<dyn AgentDirectory>,
     attachments: Arc<dyn AttachmentStore>,
     client: reqwest::Client,
     server: Server,
@@ -84,7 +86,7 @@ impl TestApp {
             None => ports,
         };
         probes.extend(options.more_probes);
-        let attachments = Arc::clone(&ports.attachments);
+        let (agents, attachments) = (Arc::clone(&ports.agents), Arc::clone(&ports.attachments));
         let service = ChatService::new(ports, options.rules);
         let api = Api {
             service: service.clone(),
@@ -98,7 +100,7 @@ impl TestApp {
         let base = format!("http://{}", server.addr());
         // Every test has its own server, so a connection that is kept alive serves nobody else.
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { base, clock, hub, service, attachments, client, server, durable, _guard: guard }
+        Self { base, clock, hub, service, agents, attachments, client, server, durable, _guard: guard }
     }
 
     /// Shuts down in the order of the real binary.

@@ -12,6 +12,7 @@ use chat_domain::model::{
 use chat_domain::ports::{Clock, Opened, SessionRepository};
 use chat_domain::service::Ports;
 use chat_http::{HttpSettings, SocketSettings};
+use chat_testkit::fixtures;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -157,18 +158,66 @@ on_every_store! {
     }
 }
 
-on_every_store! {
-    with frequent_checks;
+/// Deactivates bob as another node or the command line does it: this node is not told.
+async fn deactivate_elsewhere(app: &TestApp) {
+    app.agents.deactivate(&fixtures::agent_id(&fixtures::bob())).await.unwrap();
+}
 
+on_every_store! {
     async fn an_agent_who_is_deactivated_sees_no_more(app) {
         let session = app.open_assigned("alice", "bob").await;
         let mut bob = app.watch("bob", &session, "").await;
+        let (mut extended, _) = app.watch_extended("bob", &session, "").await;
         let mut alice = app.watch("alice", &session, "").await;
         app.delete("root", "/api/chat/agents/bob").await.expect(200);
-        assert_eq!(bob.closed().await, (4403, "access lost".to_owned()));
+        for socket in [&mut bob, &mut extended] {
+            assert_eq!(socket.closed().await, (4403, "access lost".to_owned()));
+        }
         alice.settle().await;
         app.say("alice", &session, "still here").await;
         assert_eq!(alice.next().await["type"], "message");
+    }
+
+    async fn an_agent_who_is_deactivated_elsewhere_sees_no_more_after_the_next_look(app) {
+        let session = app.open_assigned("alice", "bob").await;
+        let mut bob = app.watch("bob", &session, "").await;
+        let (mut extended, _) = app.watch_extended("bob", &session, "").await;
+        let mut alice = app.watch("alice", &session, "").await;
+        deactivate_elsewhere(app).await;
+        assert_eq!(app.service.end_sockets_of_deactivated_agents().await.unwrap(), 2);
+        app.say("alice", &session, "still here").await;
+        for socket in [&mut bob, &mut extended] {
+            assert_eq!(socket.closed().await, (4403, "access lost".to_owned()));
+        }
+        assert_eq!(alice.next().await["type"], "message");
+    }
+
+    async fn until_its_sockets_end_a_deactivated_agent_records_nothing(app) {
+        let session = app.open_assigned("alice", "bob").await;
+        let message = app.say("alice", &session, "hello").await;
+        for said in ["ack", "read"] {
+            let (mut bob, hello) = app.watch_extended("bob", &session, "").await;
+            deactivate_elsewhere(app).await;
+            // It is refused where it would be recorded, and the socket need not wait for the next look.
+            bob.say(said, json!({ "seq": hello["seq"] })).await;
+            assert_eq!(bob.closed().await, (4403, "access lost".to_owned()), "{said}");
+            let page = app.get("alice", &format!("/api/chat/sessions/{session}/messages")).await;
+            assert_eq!(page.header("x-chat-seq"), "3", "{said} took no place");
+            let kept = &page.expect(200)["messages"][0];
+            assert_eq!((&kept["id"], &kept["status"]), (&message["id"], &json!("sent")), "{said}");
+            app.put("root", "/api/chat/agents/bob", json!({ "active": true })).await.expect(200);
+        }
+    }
+}
+
+on_every_store! {
+    with frequent_checks;
+
+    async fn a_recheck_finds_a_deactivated_agent_too(app) {
+        let session = app.open_assigned("alice", "bob").await;
+        let mut bob = app.watch("bob", &session, "").await;
+        deactivate_elsewhere(app).await;
+        assert_eq!(bob.closed().await, (4403, "access lost".to_owned()));
     }
 }
 

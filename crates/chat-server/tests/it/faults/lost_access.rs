@@ -1,11 +1,13 @@
-//! A token ends, or a session goes to somebody else: the sockets that may not see it any more are closed at once, on
-//! whichever server they are, and hear of nothing that happens afterwards.
+//! A token ends, a session goes to somebody else, or an agent is deactivated: the sockets that may not see it any more are
+//! closed at once, on whichever server they are, and hear of nothing that happens afterwards.
 
 use std::time::{Duration, SystemTime};
 
 use chat_loadgen::token::Role;
 use futures_util::StreamExt;
+use reqwest::Method;
 use serde_json::{Value, json};
+use test_postgres::TestDatabase;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -150,4 +152,49 @@ async fn a_waiting_session_that_is_claimed_closes_the_sockets_of_other_agents_on
     for seen in &witnesses {
         assert_shut_out(seen, since, "bob");
     }
+}
+
+/// Checks that an agent's sockets on all servers end soon after they were deactivated at one of them, and that they can
+/// change nothing from that moment on.
+#[expect(clippy::print_stdout, reason = "the figures of a test")]
+async fn assert_deactivation_ends_sockets(cluster: &Cluster) {
+    let session = cluster.open_sessions(1).await.remove(0);
+    let (alice, bob, root) = (cluster.alice(), cluster.bob(), cluster.person("root", Role::Admin));
+    let witnesses = at_all(cluster, &bob, &session).await;
+    let url = format!("/api/chat/sessions/{session}/messages");
+    let hello = Person::json(alice.post(&url, &json!({ "content": "hello" })).await, 201).await;
+    Person::json(bob.post(&url, &json!({ "content": "before" })).await, 201).await;
+    let deactivated = root.request(Method::DELETE, "/api/chat/agents/bob").send().await.unwrap();
+    assert_eq!(deactivated.status(), 200);
+    let since = SystemTime::now();
+    for address in cluster.addresses() {
+        let bob = bob.at(*address.borrow());
+        let refused = Person::json(bob.post(&url, &json!({ "content": "after" })).await, 403).await;
+        assert_eq!(refused["error"]["code"], "AGENT_DEACTIVATED");
+    }
+    let witnesses = witnesses.join_all().await;
+    assert_eq!(witnesses.len(), 2 * SERVERS);
+    for seen in witnesses {
+        assert_eq!(seen.code, Some(4403), "{seen:?}");
+        let after = seen.ended.duration_since(since).unwrap_or_default();
+        println!("closed {after:?} after the deactivation");
+        assert!(after <= CLOSED_WITHIN, "{after:?}");
+    }
+    let page = Person::json(alice.get(&url).await, 200).await;
+    let contents: Vec<&Value> = page["messages"].as_array().unwrap().iter().map(|it| &it["content"]).collect();
+    assert_eq!(contents, [&hello["content"], &json!("before")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres and Redis: cargo xtask test"]
+async fn a_deactivated_agent_loses_their_sockets_on_all_servers_and_changes_nothing() {
+    let cluster = Cluster::with_redis(SERVERS).await;
+    assert_deactivation_ends_sockets(&cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn a_deactivated_agent_loses_their_sockets_on_all_servers_without_redis_too() {
+    let cluster = Cluster::start(SERVERS, TestDatabase::empty(), &[]).await;
+    assert_deactivation_ends_sockets(&cluster).await;
 }
