@@ -62,23 +62,60 @@ impl PrivatePostgres {
     }
 
     /// As `start`, on the first port that is free when the server listens.
-    fn start_on(settings: &[(&str, &str)], mut choose_port: impl FnMut() -> Result<u16, Error>) -> Result<Self, Error> {
+    fn start_on(settings: &[(&str, &str)], choose_port: impl FnMut() -> Result<u16, Error>) -> Result<Self, Error> {
+        let server = Self::without_data()?;
+        server.make(settings)?;
+        server.listen(choose_port)
+    }
+
+    /// Makes a server that follows this one: a streaming standby on a copy of its data, which takes reads alone. It may
+    /// lag behind; `SELECT pg_wal_replay_pause()` on it makes sure that it does.
+    ///
+    /// # Errors
+    /// The programs are missing or fail.
+    pub fn standby(&self) -> Result<Self, Error> {
+        let standby = Self::without_data()?;
+        let mut copy = standby.account.command(standby.programs.join("pg_basebackup"));
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream", "--no-sync", "--pgdata"]);
+        copy.arg(&standby.data).args(["--dbname", &self.admin_url()]);
+        run(copy)?;
+        // The settings were copied too; the last of several lines counts.
+        let sockets = standby.socket_dir().to_string_lossy().into_owned();
+        standby.set(&[("unix_socket_directories", &sockets)])?;
+        standby.listen(free_port)
+    }
+
+    /// Makes a standby a server of its own that takes writes, and waits until it does.
+    ///
+    /// # Errors
+    /// It is no standby.
+    pub fn promote(&self) -> Result<(), Error> {
+        let mut promote = self.pg_ctl("promote");
+        promote.args(["--wait", PATIENCE]);
+        run(promote).map(drop)
+    }
+
+    /// A server that has no data yet and does not run.
+    fn without_data() -> Result<Self, Error> {
         let programs = find_programs()?;
         let directory = temporary_directory()?;
         let account = Account::for_directory(directory.path())?;
         let data = directory.path().join("data");
         let watchdog = Watchdog::over(account, &programs, &data, directory.path())?;
-        let mut server = Self { _watchdog: watchdog, directory, data, programs, account, port: 0 };
-        server.make(settings)?;
+        Ok(Self { _watchdog: watchdog, directory, data, programs, account, port: 0 })
+    }
+
+    /// Starts it on the first port that is free when it listens.
+    fn listen(mut self, mut choose_port: impl FnMut() -> Result<u16, Error>) -> Result<Self, Error> {
         for _ in 0..ATTEMPTS {
-            server.port = choose_port()?;
+            self.port = choose_port()?;
             // Between the choice of the port and its use somebody else may take it.
-            match server.start_again() {
+            match self.start_again() {
                 Err(Error::Failed { output, .. }) if output.contains("Address already in use") => {
-                    fs::remove_file(server.log()).map_err(Error::io("remove the log of a failed start"))?;
+                    fs::remove_file(self.log()).map_err(Error::io("remove the log of a failed start"))?;
                 }
                 Err(other) => return Err(other),
-                Ok(()) => return Ok(server),
+                Ok(()) => return Ok(self),
             }
         }
         Err(Error::NoPort { tried: ATTEMPTS })
@@ -156,11 +193,18 @@ impl PrivatePostgres {
         initdb.args(["--username=postgres", "--auth=trust", "--locale=C.UTF-8", "--encoding=UTF8", "--no-sync"]);
         run(initdb)?;
         let sockets = self.socket_dir().to_string_lossy();
-        let own =
-            [("listen_addresses", "127.0.0.1"), ("unix_socket_directories", &*sockets), ("max_connections", "200")];
+        self.set(&[
+            ("listen_addresses", "127.0.0.1"),
+            ("unix_socket_directories", &*sockets),
+            ("max_connections", "200"),
+        ])?;
+        self.set(settings)
+    }
+
+    /// Adds settings. The last of several lines with the same name counts.
+    fn set(&self, settings: &[(&str, &str)]) -> Result<(), Error> {
         let mut lines = String::new();
-        for (name, value) in own.iter().chain(settings) {
-            // The last of several lines with the same name counts.
+        for (name, value) in settings {
             lines.extend([name, " = '", &value.replace('\'', "''"), "'\n"]);
         }
         OpenOptions::new()

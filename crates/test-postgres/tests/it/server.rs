@@ -133,3 +133,19 @@ fn a_killed_process_leaves_nothing() {
         thread::sleep(Duration::from_millis(5));
     }
 }
+
+#[test]
+#[ignore = "needs Postgres: cargo xtask test"]
+fn a_standby_follows_takes_no_writes_and_takes_over() {
+    let primary = PrivatePostgres::start(&[("fsync", "off")]).unwrap();
+    let standby = primary.standby().unwrap();
+    primary.sql("postgres", "CREATE TABLE followed (n INTEGER)").unwrap();
+    let position = primary.sql("postgres", "SELECT pg_current_wal_lsn()").unwrap();
+    let caught_up = format!("SELECT pg_last_wal_replay_lsn() >= '{position}'");
+    while standby.sql("postgres", &caught_up).unwrap() != "t" {}
+    let refused = standby.sql("postgres", "INSERT INTO followed VALUES (1)").unwrap_err().to_string();
+    assert!(refused.contains("read-only transaction"), "{refused}");
+    primary.stop(StopMode::Immediate).unwrap();
+    standby.promote().unwrap();
+    assert_eq!(standby.sql("postgres", "INSERT INTO followed VALUES (1) RETURNING n").unwrap(), "1");
+}
