@@ -33,6 +33,10 @@ pub struct PgConfig {
     pub statement_timeout: Duration,
     /// How long a read may take, waiting included, before it is refused as `Unavailable`.
     pub read_timeout: Duration,
+    /// How long a connection that reads is used at most. At least half of it.
+    pub reader_lifetime: Duration,
+    /// How long a connection that reads is used without a look whether its server still takes writes.
+    pub reader_check: Duration,
     /// How long a write may take, waiting included, before it is answered as `Unavailable`. It may still happen then.
     pub write_timeout: Duration,
 }
@@ -58,6 +62,8 @@ impl PgConfig {
             lock_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(4),
             read_timeout: Duration::from_millis(3900),
+            reader_lifetime: Duration::from_mins(30),
+            reader_check: Duration::from_secs(10),
             write_timeout: Duration::from_millis(3900),
         }
     }
@@ -77,6 +83,8 @@ impl fmt::Debug for PgConfig {
             .field("lock_timeout", &self.lock_timeout)
             .field("statement_timeout", &self.statement_timeout)
             .field("read_timeout", &self.read_timeout)
+            .field("reader_lifetime", &self.reader_lifetime)
+            .field("reader_check", &self.reader_check)
             .field("write_timeout", &self.write_timeout)
             .finish()
     }

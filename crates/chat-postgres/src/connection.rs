@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::r2d2::{ConnectionManager, CustomizeConnection};
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, ManageConnection};
+use diesel::sql_types::Text;
 
 use crate::config::PgConfig;
 use crate::url::DatabaseUrl;
@@ -23,20 +25,23 @@ pub(crate) struct Target {
     url: String,
     settings: String,
     lock_timeout: Duration,
+    read_write: bool,
 }
 
 impl Target {
     /// For connections that read and write rows.
-    pub(crate) fn rows(url: &DatabaseUrl, config: &PgConfig) -> Self {
-        let (url, settings) = (with_patience(url, config.connect_timeout), settings(config));
-        Self { url, settings, lock_timeout: config.lock_timeout }
+    pub(crate) fn rows(database: &DatabaseUrl, config: &PgConfig) -> Self {
+        let (url, settings) = (with_defaults(database, config.connect_timeout), settings(config));
+        let read_write = asks_for_read_write(database);
+        Self { url, settings, lock_timeout: config.lock_timeout, read_write }
     }
 
     /// For a connection that changes the schema: its statements take as long as they take, and `patience` to get a lock.
     pub(crate) fn migrator(url: &DatabaseUrl, patience: Duration) -> Self {
         let settings =
             format!("SET lock_timeout = {}; SET statement_timeout = 0; SET timezone = 'UTC';", patience.as_millis());
-        Self { url: with_patience(url, Duration::from_secs(3)), settings, lock_timeout: patience }
+        let read_write = asks_for_read_write(url);
+        Self { url: with_defaults(url, Duration::from_secs(3)), settings, lock_timeout: patience, read_write }
     }
 
     /// How long its connections wait for a lock.
@@ -52,8 +57,8 @@ impl Target {
     }
 
     /// Makes connections for a pool, which has to tell each of them what [`Self::prepare`] says.
-    pub(crate) fn manager(&self) -> ConnectionManager<PgConnection> {
-        ConnectionManager::new(self.url.clone())
+    pub(crate) fn manager(&self) -> ReaderManager {
+        ReaderManager { connections: ConnectionManager::new(self.url.clone()), read_write: self.read_write }
     }
 
     /// Tells a pooled connection what [`Self::connect`] tells one.
@@ -73,9 +78,47 @@ impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Prepare {
     }
 }
 
+/// Of several hosts, libpq is to choose one that takes writes. A standby shows the past, and for as long as it likes.
+const READ_WRITE: &str = "read-write";
+
+/// Makes the connections that read.
+pub(crate) struct ReaderManager {
+    connections: ConnectionManager<PgConnection>,
+    /// Whether a connection must lead to a server that takes writes: it must, unless the URL asks for another kind.
+    read_write: bool,
+}
+
+impl ManageConnection for ReaderManager {
+    type Connection = PgConnection;
+    type Error = diesel::r2d2::Error;
+
+    fn connect(&self) -> Result<PgConnection, Self::Error> {
+        self.connections.connect()
+    }
+
+    /// Whether a connection that was made now would lead there: through a proxy, a server that has become a standby may
+    /// stay connected.
+    fn is_valid(&self, connection: &mut PgConnection) -> Result<(), Self::Error> {
+        if !self.read_write {
+            return Ok(());
+        }
+        let read_only = diesel::select(sql::<Text>("current_setting('transaction_read_only')"));
+        let read_only: String = read_only.get_result(connection).map_err(diesel::r2d2::Error::QueryError)?;
+        if read_only == "off" {
+            return Ok(());
+        }
+        let reason = "the server takes no writes any more".to_owned();
+        Err(diesel::r2d2::Error::ConnectionError(ConnectionError::BadConnection(reason)))
+    }
+
+    fn has_broken(&self, connection: &mut PgConnection) -> bool {
+        self.connections.has_broken(connection)
+    }
+}
+
 /// The URL with what libpq needs to notice a server that is gone: the network alone would take up to two hours. What the
 /// URL says itself goes first.
-fn with_patience(url: &DatabaseUrl, connect_timeout: Duration) -> String {
+fn with_defaults(url: &DatabaseUrl, connect_timeout: Duration) -> String {
     // libpq takes whole seconds, 0 as "for ever", and less than 2 as 2.
     let connect_timeout = connect_timeout.as_millis().div_ceil(1000).max(2);
     url.with_defaults(&[
@@ -85,8 +128,14 @@ fn with_patience(url: &DatabaseUrl, connect_timeout: Duration) -> String {
         ("keepalives_interval", "2".to_owned()),
         ("keepalives_count", "3".to_owned()),
         ("tcp_user_timeout", "10000".to_owned()),
+        ("target_session_attrs", READ_WRITE.to_owned()),
         ("fallback_application_name", "chat-server".to_owned()),
     ])
+}
+
+/// Whether connections lead to servers that take writes.
+fn asks_for_read_write(url: &DatabaseUrl) -> bool {
+    url.parameter("target_session_attrs").is_none_or(|asked| matches!(asked, READ_WRITE | "primary"))
 }
 
 /// Statements, and not the URL's `options`, which an operator may need and some poolers refuse.
@@ -195,5 +244,21 @@ mod tests {
         let mut connection = target.connect().unwrap();
         assert_eq!(value(&mut connection, "lock_timeout"), "7s");
         assert_eq!(value(&mut connection, "statement_timeout"), "0");
+    }
+
+    #[test]
+    #[ignore = "needs Postgres: cargo xtask test"]
+    fn a_reading_connection_to_a_server_that_takes_no_writes_is_of_no_use_unless_the_url_asks_for_it() {
+        let database = TestDatabase::empty();
+        let separator = if database.url().contains('?') { '&' } else { '?' };
+        for (asked, expected) in
+            [("", false), ("target_session_attrs=primary", false), ("target_session_attrs=any", true)]
+        {
+            let manager = target(&format!("{}{separator}{asked}", database.url())).manager();
+            let mut connection = manager.connect().unwrap();
+            manager.is_valid(&mut connection).unwrap();
+            connection.batch_execute("SET default_transaction_read_only = on").unwrap();
+            assert_eq!(manager.is_valid(&mut connection).is_ok(), expected, "{asked}");
+        }
     }
 }

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use chat_domain::model::{ChatSession, SessionId};
 use chat_domain::{ChatError, Result};
-use chat_sql::{Lookups, ReadLimits, Reads, StartError, WriteQueue};
+use chat_sql::{ConnectionLifetime, Lookups, ReadLimits, Reads, StartError, WriteQueue};
 use diesel::prelude::*;
-use diesel::r2d2::ConnectionManager;
 use tokio::runtime::Handle;
 
 use crate::config::PgConfig;
-use crate::connection::Target;
+use crate::connection::{ReaderManager, Target};
 use crate::error::{Failure, OpenError};
 use crate::ticket_batch::TicketBatch;
 use crate::unit_of_work::{Need, UnitOfWork};
@@ -24,7 +23,7 @@ pub(crate) const STORE: &str = "postgres";
 
 /// An open database.
 pub(crate) struct Database {
-    pub(crate) reads: Reads<ConnectionManager<PgConnection>>,
+    pub(crate) reads: Reads<ReaderManager>,
     pub(crate) sessions: Lookups<SessionId, ChatSession>,
     /// At least one. A session belongs to one of them, so that its changes are published in their order.
     pub(crate) writers: Vec<WriteQueue<UnitOfWork>>,
@@ -83,7 +82,7 @@ impl Database {
 
 /// Starts the thread that looks sessions up.
 pub(crate) fn start_lookups(
-    reads: &Reads<ConnectionManager<PgConnection>>,
+    reads: &Reads<ReaderManager>,
     config: &PgConfig,
 ) -> std::io::Result<Lookups<SessionId, ChatSession>> {
     Lookups::start(reads.clone(), (config.queue, config.read_timeout), |connection, ids: &[SessionId]| {
@@ -123,15 +122,13 @@ pub(crate) fn check(config: &PgConfig) -> Result<Checked, OpenError> {
 }
 
 /// Starts the connections that read. Blocks until the first one is made.
-pub(crate) fn start_reads(
-    checked: &Checked,
-    config: &PgConfig,
-) -> Result<Reads<ConnectionManager<PgConnection>>, OpenError> {
+pub(crate) fn start_reads(checked: &Checked, config: &PgConfig) -> Result<Reads<ReaderManager>, OpenError> {
     let limits = ReadLimits {
         store: STORE,
         connections: config.readers,
         queue: config.read_queue,
         timeout: config.read_timeout,
+        lifetime: Some(ConnectionLifetime { at_most: config.reader_lifetime, check_every: config.reader_check }),
     };
     let database = checked.shown.clone();
     Reads::start(checked.target.manager(), checked.target.prepare(), limits).map_err(|error| match error {

@@ -125,6 +125,29 @@ diesel::table! {
 }
 
 diesel::table! {
+    chat_orphans (id) {
+        id -> Uuid,
+        marked_at -> BigInt,
+        condemned_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    chat_collector (only_row) {
+        only_row -> Bool,
+        generation -> Nullable<Uuid>,
+        next -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    chat_write_probes (writer) {
+        writer -> Integer,
+        writes -> BigInt,
+    }
+}
+
+diesel::table! {
     chat_tickets (digest) {
         digest -> Binary,
         user_id -> Text,

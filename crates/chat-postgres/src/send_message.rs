@@ -5,6 +5,7 @@ use chat_domain::error::Resource;
 use chat_domain::model::{MessageDraft, StatisticsDelta};
 use chat_domain::ports::Appended;
 
+use crate::collect_orphans;
 use crate::error::Failure;
 use crate::unit_of_work::UnitOfWork;
 
@@ -16,6 +17,9 @@ pub(crate) fn append(unit: &mut UnitOfWork, draft: &MessageDraft) -> Result<Appe
         return Ok(Appended { message, replayed: true });
     }
     let accepted = draft.decide(session)?;
+    if !accepted.message.attachments.is_empty() {
+        collect_orphans::take_back(unit.connection()?, &accepted.message)?;
+    }
     let mut statistics = StatisticsDelta::default();
     statistics.count_message(accepted.response_time);
     unit.appended(accepted.session, accepted.message.clone(), draft.idempotency.as_ref(), statistics);

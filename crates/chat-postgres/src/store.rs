@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use chat_domain::ChatError;
 use chat_domain::model::{Epoch, LiveEvent};
 use chat_domain::ports::Notifier;
-use chat_sql::{Limits, WriteQueue};
+use chat_sql::{Limits, WriteProbe, WriteQueue};
 use metrics::gauge;
 use tokio::runtime::Handle;
 use tracing::{error, info};
@@ -17,8 +17,8 @@ use crate::ticket_batch::TicketBatch;
 use crate::unit_of_work::{Need, UnitOfWork};
 use crate::writing_connection::WritingConnection;
 use crate::{
-    OpenError, PgAgentDirectory, PgConfig, PgEventLog, PgHealthProbe, PgMessageRepository, PgSessionRepository,
-    PgStatsReader, PgTicketStore, epoch, migrate,
+    OpenError, PgAgentDirectory, PgConfig, PgEventLog, PgHealthProbe, PgMessageRepository, PgOrphanRegistry,
+    PgSessionRepository, PgStatsReader, PgTicketStore, epoch, migrate,
 };
 
 /// The store for many nodes.
@@ -35,6 +35,8 @@ pub struct PgStore {
     pub agents: Arc<PgAgentDirectory>,
     /// Keeps tickets.
     pub tickets: Arc<PgTicketStore>,
+    /// Remembers orphans.
+    pub orphans: Arc<PgOrphanRegistry>,
     /// Tries the database.
     pub health: Arc<PgHealthProbe>,
     database: Arc<Database>,
@@ -77,10 +79,10 @@ impl PgStore {
         );
         let database =
             Arc::new(Database { reads, sessions, writers, tickets, runtime, read_timeout: config.read_timeout });
-        Ok(Self::new(database, checked.identity, threads))
+        Ok(Self::new(database, checked, threads))
     }
 
-    fn new(database: Arc<Database>, identity: String, writers: Vec<JoinHandle<()>>) -> Self {
+    fn new(database: Arc<Database>, checked: Checked, writers: Vec<JoinHandle<()>>) -> Self {
         let db = || Arc::clone(&database);
         Self {
             sessions: Arc::new(PgSessionRepository { database: db() }),
@@ -89,10 +91,11 @@ impl PgStore {
             stats: Arc::new(PgStatsReader { database: db() }),
             agents: Arc::new(PgAgentDirectory { database: db() }),
             tickets: Arc::new(PgTicketStore { database: db() }),
-            health: Arc::new(PgHealthProbe { database: db() }),
+            orphans: Arc::new(PgOrphanRegistry { database: db(), target: checked.target }),
+            health: Arc::new(PgHealthProbe { database: db(), writes: WriteProbe::default() }),
             writers: Arc::new(Mutex::new(writers)),
             database,
-            identity,
+            identity: checked.identity,
         }
     }
 

@@ -21,6 +21,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Text};
 use uuid::Uuid;
 
+use crate::collect_orphans::HOLD_FILES;
 use crate::error::{Failure, is_lost, is_serialization_failure};
 use crate::rows::NewAttachment;
 use crate::schema::chat_attachments;
@@ -123,6 +124,11 @@ impl UnitOfWork {
     /// The connection, for statements of a transaction with locks.
     pub(crate) fn connection(&mut self) -> Result<&mut PgConnection, Failure> {
         self.connection.get()
+    }
+
+    /// The number of the writer's rows in tables where each writer has its own.
+    pub(crate) fn slot(&self) -> i32 {
+        self.connection.slot()
     }
 
     /// The session as it is at this point of the batch.
@@ -268,7 +274,10 @@ impl UnitOfWork {
     /// Begins a transaction and locks the sessions of the batch, waiting for those that somebody else has locked or
     /// leaving them out.
     fn begin_on_locks(&mut self, needs: &[&Need], in_turn: bool) -> Result<(), Failure> {
-        let begin = if in_turn { "BEGIN".to_owned() } else { self.connection.begin() };
+        let mut begin = if in_turn { "BEGIN".to_owned() } else { self.connection.begin() };
+        if needs.iter().any(|need| matches!(need, Need::Append { has_files: true, .. })) {
+            begin = format!("{begin}; {HOLD_FILES}");
+        }
         let connection = self.connection.get()?;
         connection.batch_execute(&begin)?;
         let mut ids: Vec<Uuid> = needs.iter().filter_map(|need| need.session()).map(|id| id.as_uuid()).collect();

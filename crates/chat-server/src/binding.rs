@@ -1,7 +1,8 @@
 //! The database and the attachment store belong together: what no message of the database refers to is removed from
-//! the attachment store after a day, and beside another database, or a second server, that would be what others need.
-//! So the store carries the identity of its database, and is held by one server at a time, or by several that all use
-//! the same database.
+//! the attachment store after some days, and beside another database, or a second server, that would be what others
+//! need. So the store carries the identity of its database, and is held by one server at a time, or by several that all
+//! use the same database. A copy of the database has the same identity: that it collects nothing is the business of the
+//! file `collector` beside the mark, which the attachment store keeps.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -43,14 +44,27 @@ pub(crate) fn bind(root: &Path, database: Bound<'_>) -> anyhow::Result<Held> {
         mark(root, database.identity).with_context(|| format!("cannot write {shown}"))?;
     }
     // Read in any case: of two servers that share the directory and start at once, one has made the mark.
+    verify(root, database)?;
+    Ok(held)
+}
+
+/// Checks that the attachments' directory `root` belongs to the database, and changes nothing.
+///
+/// # Errors
+/// It belongs to another database, or to none, or it cannot be read.
+pub(crate) fn verify(root: &Path, database: Bound<'_>) -> anyhow::Result<()> {
+    let path = root.join(MARK);
+    let shown = path.display();
     let mark = fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
     ensure!(
         mark.trim() == database.identity,
-        "{what} belong to another database than {} ({shown} says which); choose the database they belong to with \
-         --database-url (CHAT_DATABASE_URL), or another directory with --attachments-url (CHAT_ATTACHMENTS_URL)",
+        "the attachments {} belong to another database than {} ({shown} says which); choose the database they belong \
+         to with --database-url (CHAT_DATABASE_URL), or another directory with --attachments-url \
+         (CHAT_ATTACHMENTS_URL)",
+        root.display(),
         database.name,
     );
-    Ok(held)
+    Ok(())
 }
 
 /// Writes the mark beside its place and links it there unless there is one, so that it is missing or whole whenever

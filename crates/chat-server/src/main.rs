@@ -7,6 +7,7 @@ mod admin;
 mod background;
 mod binding;
 mod cli;
+mod collecting;
 mod config;
 mod data_dir;
 mod descriptors;

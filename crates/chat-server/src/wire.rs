@@ -9,9 +9,9 @@ use anyhow::{Context, ensure};
 use chat_domain::model::{Epoch, LiveEvent};
 use chat_domain::ports::{
     AgentDirectory, AttachmentStore, Clock, EventLog, EventSink, HealthProbe, IdGenerator, MessageRepository, Notifier,
-    SessionRepository, StatsReader, TicketStore,
+    OrphanRegistry, SessionRepository, StatsReader, StoreOwnership, TicketStore,
 };
-use chat_domain::service::{ChatService, Ports};
+use chat_domain::service::{ChatService, OrphanCollector, Ports};
 use chat_postgres::{PgConfig, PgStore};
 use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, LocalConnections, run_repair, run_typing_expiry};
 /// What the configuration of Redis is read with: the adapter alone decides what it can use.
@@ -35,6 +35,8 @@ pub(crate) struct System {
     pub(crate) clock: Arc<dyn Clock>,
     /// The directory of agents.
     pub(crate) agents: Arc<dyn AgentDirectory>,
+    /// Collects stored files that no message refers to.
+    pub(crate) collector: OrphanCollector,
     /// What readiness depends on.
     pub(crate) probes: Vec<Arc<dyn HealthProbe>>,
     store: Store,
@@ -43,7 +45,7 @@ pub(crate) struct System {
     epoch: Epoch,
     redis: Option<Arc<RedisFanout>>,
     /// Held until the store is closed.
-    attachments: Held,
+    attachments: Option<Held>,
 }
 
 impl System {
@@ -57,8 +59,10 @@ impl System {
         let Fanout { notifier, redis } = Fanout::join(config, &hub)?;
         let connections = LocalConnections::new(Arc::clone(&hub) as _);
         let store = Store::open(config, Arc::clone(&notifier)).await?;
-        let Attachments { store: attachments, probe: attachments_probe, held } = open_attachments(config, &store)?;
-        let Repositories { sessions, messages, events, stats, agents, tickets, health: database_probe } =
+        let files = open_attachments(config, &store, Access::Alone)?;
+        let collector = collector(config, &store, &files);
+        let Attachments { store: attachments, probe: attachments_probe, held, .. } = files;
+        let Repositories { sessions, messages, events, stats, agents, tickets, health: database_probe, .. } =
             store.repositories();
         let epoch = events.epoch().await?;
         let ports = Ports {
@@ -77,7 +81,7 @@ impl System {
         };
         let probes = vec![database_probe, HubHealthProbe::new(Arc::clone(&hub)) as _, attachments_probe];
         let service = ChatService::new(ports, config.rules());
-        Ok(Self { service, clock, agents, probes, store, hub, events, epoch, redis, attachments: held })
+        Ok(Self { service, clock, agents, collector, probes, store, hub, events, epoch, redis, attachments: held })
     }
 
     /// Lets every socket end; from now on none begins.
@@ -118,8 +122,8 @@ impl System {
 
     /// Writes what is still waiting and closes the stores.
     pub(crate) async fn close(self) -> Farewell {
-        let Self { service, store, events, redis, attachments, .. } = self;
-        drop((service, events));
+        let Self { service, collector, store, events, redis, attachments, .. } = self;
+        drop((service, collector, events));
         store.close().await;
         drop(attachments);
         Farewell(redis)
@@ -227,6 +231,7 @@ struct Repositories {
     stats: Arc<dyn StatsReader>,
     agents: Arc<dyn AgentDirectory>,
     tickets: Arc<dyn TicketStore>,
+    orphans: Arc<dyn OrphanRegistry>,
     health: Arc<dyn HealthProbe>,
 }
 
@@ -294,6 +299,7 @@ impl Store {
                 stats: Arc::clone(&store.stats) as _,
                 agents: Arc::clone(&store.agents) as _,
                 tickets: Arc::clone(&store.tickets) as _,
+                orphans: Arc::clone(&store.orphans) as _,
                 health: Arc::clone(&store.health) as _,
             },
             Self::Postgres(store) => Repositories {
@@ -303,6 +309,7 @@ impl Store {
                 stats: Arc::clone(&store.stats) as _,
                 agents: Arc::clone(&store.agents) as _,
                 tickets: Arc::clone(&store.tickets) as _,
+                orphans: Arc::clone(&store.orphans) as _,
                 health: Arc::clone(&store.health) as _,
             },
         }
@@ -341,22 +348,78 @@ impl Store {
 /// The attachment store, what tells its state, and the hold on it.
 struct Attachments {
     store: Arc<dyn AttachmentStore>,
+    ownership: Arc<dyn StoreOwnership>,
     probe: Arc<dyn HealthProbe>,
-    held: Held,
+    held: Option<Held>,
 }
 
-/// Opens the attachment store of this database, and of no other: for this server alone, or for all servers of a
-/// database that takes several.
-fn open_attachments(config: &Config, database: &Store) -> anyhow::Result<Attachments> {
+/// Who else may use the stored files meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Nobody, or all servers of a database that takes several.
+    Alone,
+    /// Anyone: nothing is changed.
+    Look,
+}
+
+/// Opens the attachment store of this database, and of no other.
+fn open_attachments(config: &Config, database: &Store, access: Access) -> anyhow::Result<Attachments> {
     match &config.attachments_url {
         AttachmentsUrl::File(path) => {
             let store = Arc::new(LocalAttachmentStore::open(path)?);
             let name = config.database_url.to_string();
-            let sharing = database.sharing();
-            let held = binding::bind(path, Bound { identity: database.identity(), name: &name, sharing })?;
+            let bound = Bound { identity: database.identity(), name: &name, sharing: database.sharing() };
+            let held = match access {
+                Access::Alone => Some(binding::bind(path, bound)?),
+                Access::Look => {
+                    binding::verify(path, bound)?;
+                    None
+                }
+            };
             tracing::info!("attachments are kept in the directory {}", path.display());
-            Ok(Attachments { store: Arc::clone(&store) as _, probe: store, held })
+            let ownership = Arc::<LocalAttachmentStore>::clone(&store);
+            Ok(Attachments { store: Arc::clone(&store) as _, ownership, probe: store, held })
         }
+    }
+}
+
+/// What collects the stored files that the database does not know.
+fn collector(config: &Config, database: &Store, files: &Attachments) -> OrphanCollector {
+    let Repositories { messages, orphans, .. } = database.repositories();
+    OrphanCollector {
+        attachments: Arc::clone(&files.store),
+        ownership: Arc::clone(&files.ownership),
+        messages,
+        registry: orphans,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(UuidV7Generator),
+        waits: config.orphan_waits(),
+    }
+}
+
+/// The stored files and the database that knows them, for a command.
+pub(crate) struct StoredFiles {
+    /// Collects those that no message refers to.
+    pub(crate) collector: OrphanCollector,
+    store: Store,
+    _attachments: Option<Held>,
+}
+
+impl StoredFiles {
+    /// Opens both as they are.
+    ///
+    /// # Errors
+    /// One of the two is missing or belongs elsewhere; with `Access::Alone`, a server uses them.
+    pub(crate) async fn open(config: &Config, access: Access) -> anyhow::Result<Self> {
+        let store = Store::open_as_it_is(config, nobody_listens()).await?;
+        let files = open_attachments(config, &store, access)?;
+        Ok(Self { collector: collector(config, &store, &files), store, _attachments: files.held })
+    }
+
+    /// Closes both.
+    pub(crate) async fn close(self) {
+        drop(self.collector);
+        self.store.close().await;
     }
 }
 

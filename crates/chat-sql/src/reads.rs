@@ -1,6 +1,7 @@
 //! Reads: admitted in bounded number, done by threads of their own, limited in time, tried again when the connection
 //! turns out to be gone.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use chat_domain::{ChatError, Result};
 use metrics::{Gauge, Histogram, gauge, histogram};
 use r2d2::{CustomizeConnection, HandleError, ManageConnection, Pool};
 use tokio::sync::Semaphore;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::read_threads::ReadThreads;
 
@@ -31,6 +32,18 @@ pub struct ReadLimits {
     pub queue: usize,
     /// How long a read may take, waiting included, before it is refused as `Unavailable`.
     pub timeout: Duration,
+    /// How long connections are used. `None` for a database that cannot become another one.
+    pub lifetime: Option<ConnectionLifetime>,
+}
+
+/// How long a connection is used before the next read gets a new one.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLifetime {
+    /// At most; at least half of it, at random, so that connections that were made together do not end together.
+    pub at_most: Duration,
+    /// How long it is used without a look whether it still leads to where a new one would, which is what the manager's
+    /// `is_valid` says.
+    pub check_every: Duration,
 }
 
 /// The way to the connections that read. Cloning it is cheap.
@@ -40,6 +53,8 @@ pub struct Reads<M: ManageConnection> {
 
 struct Shared<M: ManageConnection> {
     pool: Pool<Discarding<M>>,
+    manager: Arc<M>,
+    lifetime: Option<ConnectionLifetime>,
     /// One thread per reading connection, so that no thread ever waits for a connection that works.
     threads: ReadThreads,
     /// How many reads may wait for the threads; more wait here, and not for ever.
@@ -73,6 +88,7 @@ impl<M: ManageConnection> Reads<M> {
     ) -> Result<Self, StartError> {
         let connections = limits.connections.max(1);
         let outage = Outage::default();
+        let (manager, lifetime) = (Arc::new(manager), limits.lifetime);
         let pool = Pool::builder()
             // One more for the thread of look-ups, so that it never waits for a reader to be done.
             .max_size(connections.saturating_add(1))
@@ -83,7 +99,7 @@ impl<M: ManageConnection> Reads<M> {
             .connection_timeout(limits.timeout)
             .connection_customizer(Box::new(Prepare(prepare)))
             .error_handler(Box::new(outage.clone()))
-            .build(Discarding { manager, outage: outage.clone() })
+            .build(Discarding { manager: Arc::clone(&manager), outage: outage.clone(), lifetime })
             .map_err(|error| StartError::Connection(error.to_string()))?;
         let threads = usize::try_from(connections).unwrap_or(usize::MAX);
         let threads = ReadThreads::start(threads).map_err(StartError::Thread)?;
@@ -94,7 +110,9 @@ impl<M: ManageConnection> Reads<M> {
             duration: histogram!("chat_read_duration_seconds", "store" => limits.store),
         };
         let permits = Arc::new(Semaphore::new(limits.queue.max(1)));
-        Ok(Self { shared: Arc::new(Shared { pool, threads, permits, timeout: limits.timeout, outage, meters }) })
+        let timeout = limits.timeout;
+        let shared = Shared { pool, manager, lifetime, threads, permits, timeout, outage, meters };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Does what reads with a connection. What has not begun when the caller goes away is not done any more. `work` may
@@ -163,12 +181,18 @@ impl<M: ManageConnection> Shared<M> {
         mut work: impl FnMut(&mut M::Connection) -> Result<R, E>,
     ) -> Result<R> {
         let started = Instant::now();
-        let mut tries = 0;
+        let (mut tries, mut replaced) = (0, 0);
+        let pooled = usize::try_from(self.pool.max_size()).unwrap_or(usize::MAX);
         loop {
             let mut slot = self.pool.get().map_err(|error| {
                 let reason = self.outage.reason().unwrap_or_else(|| error.to_string());
                 ChatError::unavailable(format!("database: no connection to read with: {reason}"))
             })?;
+            if replaced <= pooled && !self.may_be_used(&mut slot) {
+                slot.lost = true;
+                replaced += 1;
+                continue;
+            }
             let _busy = Counted::new(&self.meters.busy);
             tries += 1;
             match work(&mut slot) {
@@ -179,10 +203,33 @@ impl<M: ManageConnection> Shared<M> {
                 Err(failure) => {
                     slot.lost = failure.is_lost();
                     // Every pooled connection may have been lost at once, so one that was made just now is the last try.
-                    if !slot.lost || tries > usize::try_from(self.pool.max_size()).unwrap_or(usize::MAX) {
+                    if !slot.lost || tries > pooled {
                         return Err(failure.into());
                     }
                 }
+            }
+        }
+    }
+}
+
+impl<M: ManageConnection> Shared<M> {
+    /// Whether the connection is young enough, and still leads to where a new one would.
+    fn may_be_used(&self, slot: &mut Slot<M::Connection>) -> bool {
+        let Some(lifetime) = self.lifetime else { return true };
+        let now = Instant::now();
+        if slot.ends_at.is_some_and(|end| now >= end) {
+            debug!("a connection to read from the database is replaced: it is old");
+            return false;
+        }
+        if now.duration_since(slot.checked_at) < lifetime.check_every {
+            return true;
+        }
+        slot.checked_at = now;
+        match self.manager.is_valid(&mut slot.connection) {
+            Ok(()) => true,
+            Err(error) => {
+                info!(%error, "a connection to read from the database is replaced");
+                false
             }
         }
     }
@@ -220,8 +267,9 @@ pub enum StartError {
 /// Connections that leave the pool once their work has found them lost. The drivers' own signs of it come too late:
 /// a connection may be broken outside a transaction without being called so.
 struct Discarding<M> {
-    manager: M,
+    manager: Arc<M>,
     outage: Outage,
+    lifetime: Option<ConnectionLifetime>,
 }
 
 /// Whether no connection can be made at present, and why. The pool tries again and again; the log tells the beginning and
@@ -254,6 +302,20 @@ impl<E: std::error::Error> HandleError<E> for Outage {
 struct Slot<C> {
     connection: C,
     lost: bool,
+    ends_at: Option<Instant>,
+    checked_at: Instant,
+}
+
+impl ConnectionLifetime {
+    /// When a connection that is made now ends.
+    fn end(&self) -> Option<Instant> {
+        let half = self.at_most / 2;
+        // The standard library's only source of random numbers: each state has keys of its own.
+        let random = RandomState::new().build_hasher().finish() & u64::from(u32::MAX);
+        let share = u32::try_from(random).unwrap_or(u32::MAX);
+        let part = half.mul_f64(f64::from(share) / f64::from(u32::MAX));
+        Instant::now().checked_add(half + part)
+    }
 }
 
 impl<C> Deref for Slot<C> {
@@ -277,7 +339,8 @@ impl<M: ManageConnection> ManageConnection for Discarding<M> {
     fn connect(&self) -> Result<Self::Connection, M::Error> {
         let connection = self.manager.connect()?;
         self.outage.is_over();
-        Ok(Slot { connection, lost: false })
+        let ends_at = self.lifetime.and_then(|lifetime| lifetime.end());
+        Ok(Slot { connection, lost: false, ends_at, checked_at: Instant::now() })
     }
 
     fn is_valid(&self, slot: &mut Self::Connection) -> Result<(), M::Error> {
@@ -302,3 +365,6 @@ impl<C: Send + 'static, E: 'static> CustomizeConnection<Slot<C>, E> for Prepare<
         self.0.on_acquire(&mut slot.connection)
     }
 }
+
+#[cfg(test)]
+mod tests;

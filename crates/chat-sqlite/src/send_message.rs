@@ -7,12 +7,12 @@ use chat_domain::ports::Appended;
 use chat_sql::same_request;
 use diesel::prelude::*;
 
-use crate::attachments;
 use crate::error::Failure;
 use crate::rows::{MessageRow, NewAttachment, NewMessage};
 use crate::schema::{chat_attachments, chat_messages};
 use crate::unit_of_work::UnitOfWork;
 use crate::values::DbId;
+use crate::{attachments, collect_orphans};
 
 pub(crate) fn append(unit: &mut UnitOfWork, draft: &MessageDraft) -> Result<Appended, Failure> {
     let session = unit.session(draft.session_id)?.ok_or(ChatError::NotFound(Resource::Session))?;
@@ -25,6 +25,7 @@ pub(crate) fn append(unit: &mut UnitOfWork, draft: &MessageDraft) -> Result<Appe
     }
     let accepted = draft.decide(session)?;
     let message = accepted.message;
+    collect_orphans::take_back(&mut unit.connection, &message)?;
     insert(&mut unit.connection, &message, draft.idempotency.as_ref())?;
     let mut statistics = StatisticsDelta::default();
     statistics.count_message(accepted.response_time);

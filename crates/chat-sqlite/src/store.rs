@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use chat_domain::model::{Epoch, LiveEvent};
 use chat_domain::ports::Notifier;
-use chat_sql::{Limits, ReadLimits, Reads, StartError, WriteQueue};
+use chat_sql::{Limits, ReadLimits, Reads, StartError, WriteProbe, WriteQueue};
 use diesel::prelude::*;
 use metrics::gauge;
 use tokio::runtime::Handle;
@@ -18,7 +18,7 @@ use crate::schema::chat_identity;
 use crate::unit_of_work::UnitOfWork;
 use crate::{
     OpenError, SqliteAgentDirectory, SqliteConfig, SqliteEventLog, SqliteHealthProbe, SqliteMessageRepository,
-    SqliteSessionRepository, SqliteStatsReader, SqliteTicketStore, epoch, migrate,
+    SqliteOrphanRegistry, SqliteSessionRepository, SqliteStatsReader, SqliteTicketStore, epoch, migrate,
 };
 
 /// The name of the store in metrics.
@@ -38,6 +38,8 @@ pub struct SqliteStore {
     pub agents: Arc<SqliteAgentDirectory>,
     /// Keeps tickets.
     pub tickets: Arc<SqliteTicketStore>,
+    /// Remembers orphans.
+    pub orphans: Arc<SqliteOrphanRegistry>,
     /// Tries the database.
     pub health: Arc<SqliteHealthProbe>,
     pub(crate) database: Arc<Database>,
@@ -68,8 +70,13 @@ impl SqliteStore {
         let identity = read_identity(&mut writer, path)?;
         let readers = config.readers.max(1);
         let thread_failed = |source| OpenError::Thread { path: path.to_owned(), source };
-        let limits =
-            ReadLimits { store: STORE, connections: readers, queue: config.read_queue, timeout: config.read_timeout };
+        let limits = ReadLimits {
+            store: STORE,
+            connections: readers,
+            queue: config.read_queue,
+            timeout: config.read_timeout,
+            lifetime: None,
+        };
         let prepare = PrepareReader { busy_timeout: config.busy_timeout };
         let reads = Reads::start(connection::readers(path), Box::new(prepare), limits);
         let reads = reads.map_err(|error| match error {
@@ -89,11 +96,12 @@ impl SqliteStore {
             "opened the database {}",
             path.display()
         );
-        Ok(Self::new(database, identity, thread))
+        Ok(Self::new(database, path, identity, thread))
     }
 
-    fn new(database: Arc<Database>, identity: String, writer: JoinHandle<()>) -> Self {
+    fn new(database: Arc<Database>, path: &Path, identity: String, writer: JoinHandle<()>) -> Self {
         let db = || Arc::clone(&database);
+        let orphans = SqliteOrphanRegistry { database: db(), path: path.to_owned(), round: Arc::default() };
         Self {
             sessions: Arc::new(SqliteSessionRepository { database: db() }),
             messages: Arc::new(SqliteMessageRepository { database: db() }),
@@ -101,7 +109,8 @@ impl SqliteStore {
             stats: Arc::new(SqliteStatsReader { database: db() }),
             agents: Arc::new(SqliteAgentDirectory { database: db() }),
             tickets: Arc::new(SqliteTicketStore { database: db() }),
-            health: Arc::new(SqliteHealthProbe { database: db() }),
+            orphans: Arc::new(orphans),
+            health: Arc::new(SqliteHealthProbe { database: db(), writes: WriteProbe::default() }),
             writer: Arc::new(Mutex::new(Some(writer))),
             database,
             identity,

@@ -4,6 +4,7 @@
 
 mod agent;
 mod attachment;
+mod collection;
 mod connection;
 mod epoch;
 mod event;
@@ -22,6 +23,7 @@ mod timestamp;
 
 pub use agent::{Agent, AgentUpdate, DisplayName};
 pub use attachment::{Attachment, ByteRange, FileName, MediaMetadata, MediaType, StoredObject};
+pub use collection::{DatabaseInstance, Generation, Generations, NotOwner, OrphanMark, StoreOwner};
 pub use connection::{Connection, ConnectionLimits};
 pub use epoch::Epoch;
 pub use event::{Change, Form, LiveEvent, Published, SessionEvent, TypingEvent};

@@ -45,7 +45,7 @@ pub trait MessageRepository: Send + Sync {
     /// closed since; with another fingerprint it MUST fail with `Conflict(IdempotencyKeyReused)`.
     ///
     /// MUST fail, changing nothing, in this order: `NotFound(Session)`; what `policy::authorize` refuses; the reused
-    /// key; what the state does not allow.
+    /// key; what the state does not allow; `Unavailable` when a file is condemned (`OrphanRegistry`).
     async fn append(&self, draft: MessageDraft) -> Result<Appended>;
 
     /// A session and a page of its messages. `None` when there is no such session.
@@ -100,6 +100,7 @@ pub trait MessageRepository: Send + Sync {
     /// The attachment of that id with its session, if there is one.
     async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>>;
 
-    /// Those of `ids` that no message refers to.
+    /// Those of `ids` that no message refers to, as far as is known where this is read: a message that was committed a
+    /// moment ago may be missing there. What is not returned has a message.
     async fn unknown_attachments(&self, ids: Vec<AttachmentId>) -> Result<Vec<AttachmentId>>;
 }

@@ -13,9 +13,11 @@ mod health;
 mod id_generator;
 mod message_repository;
 mod notifier;
+mod orphan_registry;
 mod session_feed;
 mod session_repository;
 mod stats_reader;
+mod store_ownership;
 mod ticket_store;
 
 pub use agent_directory::AgentDirectory;
@@ -28,9 +30,11 @@ pub use health::HealthProbe;
 pub use id_generator::IdGenerator;
 pub use message_repository::{Appended, AttachmentRecord, MessageRepository};
 pub use notifier::Notifier;
+pub use orphan_registry::{Marking, OrphanRegistry, OrphanRound};
 pub use session_feed::{End, EventStream, Follow, Following, Heard, Opening, Otherwise, Replay, SessionFeed, Start};
 pub use session_repository::{Opened, SessionRepository};
 pub use stats_reader::StatsReader;
+pub use store_ownership::StoreOwnership;
 pub use ticket_store::TicketStore;
 
 #[cfg(feature = "mock")]
@@ -38,6 +42,7 @@ pub use {
     agent_directory::MockAgentDirectory, attachment_store::MockAttachmentStore, attachment_store::MockByteSource,
     clock::MockClock, connection_registry::MockConnectionRegistry, event_log::MockEventLog, event_sink::MockEventSink,
     health::MockHealthProbe, id_generator::MockIdGenerator, message_repository::MockMessageRepository,
-    notifier::MockNotifier, session_feed::MockEventStream, session_feed::MockSessionFeed,
-    session_repository::MockSessionRepository, stats_reader::MockStatsReader, ticket_store::MockTicketStore,
+    notifier::MockNotifier, orphan_registry::MockOrphanRegistry, orphan_registry::MockOrphanRound,
+    session_feed::MockEventStream, session_feed::MockSessionFeed, session_repository::MockSessionRepository,
+    stats_reader::MockStatsReader, store_ownership::MockStoreOwnership, ticket_store::MockTicketStore,
 };

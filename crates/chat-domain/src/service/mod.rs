@@ -4,6 +4,7 @@
 mod admit;
 mod agent_sockets;
 mod assign_agent;
+mod check_attachments;
 mod close_session;
 mod collect_orphans;
 mod create_session;
@@ -28,7 +29,8 @@ mod watch_session;
 
 use std::sync::Arc;
 
-pub use collect_orphans::Collected;
+pub use check_attachments::{AttachmentCheck, Checked, Finding};
+pub use collect_orphans::{Collected, OrphanCollector, OrphanWaits, Removal, Round};
 pub use create_session::CreateSession;
 pub use download_attachment::Download;
 pub use send_message::Composition;

@@ -37,6 +37,7 @@ async fn open(database: &Arc<TestDatabase>, config: PgConfig) -> StoreUnderTest 
         events: Arc::<chat_postgres::PgEventLog>::clone(&store.events),
         stats: Arc::<chat_postgres::PgStatsReader>::clone(&store.stats),
         agents: Arc::<chat_postgres::PgAgentDirectory>::clone(&store.agents),
+        orphans: Arc::<chat_postgres::PgOrphanRegistry>::clone(&store.orphans),
         notifier,
         guard: Box::new(Guard { database: Arc::clone(database), _store: store }),
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod buckets;
+mod collect_orphans;
 mod connections;
 mod contract;
 mod epoch;
@@ -13,4 +14,5 @@ mod memory;
 mod migrations;
 mod plans;
 mod recorder;
+mod standby;
 mod support;

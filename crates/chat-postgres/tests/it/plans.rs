@@ -18,8 +18,9 @@ use crate::recorder;
 use crate::support::connect;
 
 /// Tables that are read as a whole, and why.
-const SMALL: [(&str, &str); 4] = [
+const SMALL: [(&str, &str); 5] = [
     ("chat_agents", "a few hundred rows at most; the list of agents is all of them"),
+    ("chat_collector", "one row"),
     ("chat_epoch", "one row"),
     ("chat_identity", "one row"),
     ("chat_stats", "a row per writer"),
@@ -38,8 +39,8 @@ const SORTED: [(&str, &str); 2] = [
 ];
 
 /// 20,000 sessions of 20 customers and 8 agents with two messages each, and 200 sessions with 250; their rows lie
-/// scattered, as they do when sessions are in use at the same time. Every fifth message has a file. The counters are
-/// those of 2,000 customers.
+/// scattered, as they do when sessions are in use at the same time. Every fifth message has a file; as many files have no
+/// message. The counters are those of 2,000 customers.
 const FILL: &str = "
     INSERT INTO chat_sessions
         SELECT gen_random_uuid(), 'user ' || n % 20, CASE WHEN n % 3 > 0 THEN 'agent ' || n % 8 END,
@@ -65,6 +66,8 @@ const FILL: &str = "
         SELECT sha256(n::TEXT::BYTEA), 'user ' || n % 2000, 'user', NULL, gen_random_uuid(), n, n
         FROM generate_series(1, 20000) AS n;
     INSERT INTO chat_agents SELECT 'agent ' || n, NULL, true, 0 FROM generate_series(0, 39) AS n;
+    INSERT INTO chat_orphans
+        SELECT gen_random_uuid(), n, CASE WHEN n % 2 = 0 THEN n END FROM generate_series(1, 20000) AS n;
     TRUNCATE chat_stats, chat_session_counts, chat_session_buckets;
     INSERT INTO chat_stats SELECT n, 1, 1, 1, 1, 1 FROM generate_series(0, 15) AS n;
     INSERT INTO chat_session_counts

@@ -2,6 +2,7 @@
 
 mod agents;
 mod asyncapi;
+mod attachments;
 mod check_config;
 mod epoch;
 mod migrate;
@@ -41,6 +42,8 @@ enum Task {
     Token(token::Arguments),
     /// Manage the directory of support agents.
     Agents(agents::Arguments),
+    /// Compare the stored files with the messages, or remove those that no message refers to.
+    Attachments(attachments::Arguments),
     /// Print the effective configuration and where each value comes from.
     CheckConfig,
     /// Print the OpenAPI document.
@@ -75,6 +78,7 @@ pub(crate) fn run(
         Task::Migrate(arguments) => migrate::run(&Config::load(options)?, &arguments, out),
         Task::Token(arguments) => token::run(&Config::load(options)?, arguments, out),
         Task::Agents(arguments) => agents::run(&Config::load(options)?, arguments, out),
+        Task::Attachments(arguments) => attachments::run(&Config::load(options)?, &arguments, out),
         Task::CheckConfig => check_config::run(&Config::load(options)?, &command, &matches, out),
         Task::Openapi => openapi::run(out),
         Task::Asyncapi => asyncapi::run(out),

@@ -111,7 +111,7 @@ async fn start(config: &Config, out: &mut dyn Write) -> anyhow::Result<Running> 
             tracing::warn!("cannot tell how to begin: {error:#}");
         }
     }
-    let background = maintenance::start(&system, admin.as_ref().map(Admin::metrics));
+    let background = maintenance::start(&system, config.orphan_check_every, admin.as_ref().map(Admin::metrics));
     Ok(Running { server, background, system, admin, _database: database })
 }
 

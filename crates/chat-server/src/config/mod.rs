@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use chat_domain::model::{ConnectionLimits, Role};
-use chat_domain::service::Rules;
+use chat_domain::service::{OrphanWaits, Rules};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::wire::{PrivateAuthorities, RedisPrefix, RedisUrl};
@@ -50,6 +50,9 @@ pub(crate) struct Config {
     pub(crate) page_cache: u64,
     pub(crate) migrate: Switch,
     pub(crate) attachments_url: AttachmentsUrl,
+    pub(crate) orphan_check_every: Duration,
+    pub(crate) orphan_mark_after: Duration,
+    pub(crate) orphan_remove_after: Duration,
     pub(crate) redis_url: Option<RedisUrl>,
     pub(crate) redis_ca_file: Option<PathBuf>,
     /// What the file holds.
@@ -136,6 +139,9 @@ impl Config {
             page_cache: options.page_cache,
             migrate: options.migrate,
             attachments_url,
+            orphan_check_every: options.orphan_check_every,
+            orphan_mark_after: options.orphan_mark_after,
+            orphan_remove_after: options.orphan_remove_after,
             redis_url,
             redis_ca_file: options.redis_ca_file,
             redis_authorities,
@@ -187,6 +193,11 @@ impl Config {
         }
     }
 
+    /// How long stored files without a message are kept.
+    pub(crate) fn orphan_waits(&self) -> OrphanWaits {
+        OrphanWaits { mark_after: self.orphan_mark_after, remove_after: self.orphan_remove_after }
+    }
+
     /// Every option's effective value in the order of the help, by the option's name; secrets only as `(set)`.
     pub(crate) fn shown(&self) -> Vec<(&'static str, String)> {
         // Taken apart completely, so that a new option cannot be forgotten here.
@@ -207,6 +218,9 @@ impl Config {
             page_cache,
             migrate,
             attachments_url,
+            orphan_check_every,
+            orphan_mark_after,
+            orphan_remove_after,
             redis_url,
             redis_ca_file,
             redis_authorities: _,
@@ -246,6 +260,9 @@ impl Config {
             ("page_cache", units::show_size(*page_cache)),
             ("migrate", migrate.to_string()),
             ("attachments_url", attachments_url.to_string()),
+            ("orphan_check_every", units::show_duration(*orphan_check_every)),
+            ("orphan_mark_after", units::show_duration(*orphan_mark_after)),
+            ("orphan_remove_after", units::show_duration(*orphan_remove_after)),
             ("redis_url", or_unset(redis_url.as_ref().map(ToString::to_string))),
             ("redis_ca_file", or_unset(redis_ca_file.as_ref().map(|path| path.display().to_string()))),
             ("redis_prefix", redis_prefix.to_string()),

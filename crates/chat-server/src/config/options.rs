@@ -109,6 +109,23 @@ pub(crate) struct Options {
     #[arg(value_parser = values::attachments_url, global = true, help_heading = "Data")]
     pub(crate) attachments_url: Option<AttachmentsUrl>,
 
+    /// How often stored files that no message refers to are looked for: what is left of uploads that broke off.
+    #[arg(long, env = "CHAT_ORPHAN_CHECK_EVERY", value_name = "TIME", default_value = "1h")]
+    #[arg(value_parser = values::wait, global = true, help_heading = "Data")]
+    pub(crate) orphan_check_every: Duration,
+
+    /// How old such a file is at least when it is marked. It must be longer than an upload takes: a message whose files
+    /// have been removed meanwhile is refused with 503, to be sent again.
+    #[arg(long, env = "CHAT_ORPHAN_MARK_AFTER", value_name = "TIME", default_value = "24h")]
+    #[arg(value_parser = values::wait, global = true, help_heading = "Data")]
+    pub(crate) orphan_mark_after: Duration,
+
+    /// How long such a file stays marked before it is removed: the time in which a mistake with a database or a directory
+    /// can be noticed.
+    #[arg(long, env = "CHAT_ORPHAN_REMOVE_AFTER", value_name = "TIME", default_value = "7d")]
+    #[arg(value_parser = values::wait, global = true, help_heading = "Data")]
+    pub(crate) orphan_remove_after: Duration,
+
     /// The Redis through which several servers on one PostgreSQL database tell each other at once what happens, such as
     /// `redis://:secret@redis.example.com:6379/0`; `rediss://` for TLS. Several hosts, separated by commas, are members
     /// of one cluster, or a primary and its replicas. Prefer the variable where it holds a password.

@@ -67,6 +67,15 @@ impl fmt::Display for AttachmentsUrl {
     }
 }
 
+/// Reads how long something waits, at least a second.
+pub(crate) fn wait(text: &str) -> Result<Duration, String> {
+    let wait = units::duration(text)?;
+    if wait < Duration::from_secs(1) {
+        return Err("must be at least 1s; valid values are 30m, 24h and 7d".to_owned());
+    }
+    Ok(wait)
+}
+
 /// Reads the URL of the attachments.
 pub(crate) fn attachments_url(text: &str) -> Result<AttachmentsUrl, String> {
     const VALID: &str = "a valid value is file:///var/lib/chat/attachments";

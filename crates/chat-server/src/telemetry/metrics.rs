@@ -191,6 +191,23 @@ pub(crate) const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        title: "Stored files without a message",
+        metrics: &[
+            gauge(
+                "chat_orphans_collecting",
+                &[],
+                "1 while this server may collect them, 0 when it has found that its database, or the files, are a copy.",
+            ),
+            counter("chat_orphans_marked_total", &[], "Files that this server marked, to be removed later."),
+            counter("chat_orphans_removed_total", &[], "Files that it removed."),
+            counter(
+                "chat_orphans_refused_total",
+                &[],
+                "Rounds in which it removed nothing, since more files were due than uploads leave behind.",
+            ),
+        ],
+    },
+    Group {
         title: "Newest pages in memory",
         metrics: &[
             counter("chat_page_cache_hits_total", &[], "Newest pages that were sent from memory."),

@@ -12,6 +12,7 @@ mod admin;
 mod agents;
 mod binding;
 mod check_config;
+mod collecting;
 mod crash;
 mod epoch;
 mod faults;

@@ -37,6 +37,7 @@ async fn make_store() -> StoreUnderTest {
         events: Arc::<chat_sqlite::SqliteEventLog>::clone(&store.events),
         stats: Arc::<chat_sqlite::SqliteStatsReader>::clone(&store.stats),
         agents: Arc::<chat_sqlite::SqliteAgentDirectory>::clone(&store.agents),
+        orphans: Arc::<chat_sqlite::SqliteOrphanRegistry>::clone(&store.orphans),
         notifier,
         guard: Box::new(Guard { place, _store: store }),
     }

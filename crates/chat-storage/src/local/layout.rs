@@ -3,6 +3,7 @@
 //! ```text
 //! objects/0198c3/0198c3a1-7b2e-7c4d-9f10-2233445566aa    an object; its directory is the beginning of its id
 //! incoming/0198c3a1-7b2e-7c4d-9f10-2233445566aa.7        an upload in progress
+//! collector                                              which database collects what no message refers to
 //! ```
 //!
 //! Ids are UUIDv7, whose first 24 bits change every 4.7 hours, so one directory holds the objects of that time. That is
@@ -21,13 +22,14 @@ const BUCKET_CHARS: usize = 6;
 /// The paths of one store.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
+    pub(super) root: PathBuf,
     pub(super) objects: PathBuf,
     pub(super) incoming: PathBuf,
 }
 
 impl Layout {
     pub(super) fn new(root: &Path) -> Self {
-        Self { objects: root.join("objects"), incoming: root.join("incoming") }
+        Self { root: root.to_owned(), objects: root.join("objects"), incoming: root.join("incoming") }
     }
 
     /// The directory that holds the object.

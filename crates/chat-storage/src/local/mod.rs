@@ -16,6 +16,7 @@
 
 mod layout;
 mod listing;
+mod ownership;
 mod reading;
 mod staging;
 
@@ -27,8 +28,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chat_domain::Result;
-use chat_domain::model::{AttachmentId, ByteRange, MediaType, StoredObject, Timestamp};
-use chat_domain::ports::{AttachmentStore, ByteSource, HealthProbe, Upload};
+use chat_domain::model::{AttachmentId, ByteRange, MediaType, StoreOwner, StoredObject, Timestamp};
+use chat_domain::ports::{AttachmentStore, ByteSource, HealthProbe, StoreOwnership, Upload};
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
@@ -224,6 +225,19 @@ impl AttachmentStore for LocalAttachmentStore {
             listing::stored_before(layout, before, after, limit)
         });
         found.await?.map_err(|error| file_error("list attachments", &error))
+    }
+}
+
+#[async_trait]
+impl StoreOwnership for LocalAttachmentStore {
+    async fn owner(&self) -> Result<Option<StoreOwner>> {
+        let owner = self.blocking(|layout| ownership::read(&layout.root)).await?;
+        owner.map_err(|error| file_error("read who collects the attachments", &error))
+    }
+
+    async fn replace(&self, expected: Option<StoreOwner>, owner: StoreOwner) -> Result<bool> {
+        let replaced = self.blocking(move |layout| ownership::replace(&layout.root, expected.as_ref(), &owner)).await?;
+        replaced.map_err(|error| file_error("write who collects the attachments", &error))
     }
 }
 

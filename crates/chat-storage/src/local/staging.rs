@@ -240,7 +240,7 @@ fn create_directory(path: &Path) -> io::Result<()> {
 }
 
 /// Opens a file that must not exist yet and that only this user can read.
-fn private_file() -> OpenOptions {
+pub(super) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -249,7 +249,7 @@ fn private_file() -> OpenOptions {
 }
 
 /// Makes the names in a directory durable. Elsewhere than on Unix a directory cannot be synced, and needs not to be.
-fn sync_directory(path: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 

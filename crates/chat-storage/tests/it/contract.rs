@@ -8,7 +8,13 @@ use chat_testkit::contract::AttachmentStoreUnderTest;
 async fn store_under_test() -> AttachmentStoreUnderTest {
     let directory = tempfile::tempdir().unwrap();
     let store = LocalAttachmentStore::open(directory.path()).unwrap();
-    AttachmentStoreUnderTest { store: Arc::new(store), guard: Box::new(directory) }
+    let store = Arc::new(store);
+    let ownership = Arc::<LocalAttachmentStore>::clone(&store);
+    AttachmentStoreUnderTest { store, ownership, guard: Box::new(directory) }
 }
 
 chat_testkit::attachment_store_contract!(store_under_test);
+
+mod store_ownership {
+    chat_testkit::store_ownership_contract!(super::store_under_test);
+}

@@ -17,11 +17,13 @@ pub mod connection_registry;
 pub mod event_log;
 pub mod message_repository;
 pub mod nodes;
+pub mod orphan_registry;
 pub mod read_up_to;
 pub mod receipts;
 pub mod session_list;
 pub mod session_repository;
 pub mod stats_reader;
+pub mod store_ownership;
 pub mod ticket_store;
 
 use std::any::Any;
@@ -31,7 +33,8 @@ use std::time::Duration;
 
 use chat_domain::model::{ChatMessage, ChatSession, Principal, SessionAction, SessionId};
 use chat_domain::ports::{
-    AgentDirectory, AttachmentStore, EventLog, MessageRepository, SessionRepository, StatsReader,
+    AgentDirectory, AttachmentStore, EventLog, MessageRepository, OrphanRegistry, SessionRepository, StatsReader,
+    StoreOwnership,
 };
 
 use crate::{RecordingNotifier, fixtures};
@@ -48,6 +51,8 @@ pub struct StoreUnderTest {
     pub stats: Arc<dyn StatsReader>,
     /// The agents.
     pub agents: Arc<dyn AgentDirectory>,
+    /// What is known of orphans.
+    pub orphans: Arc<dyn OrphanRegistry>,
     /// What the stores publish to.
     pub notifier: Arc<RecordingNotifier>,
     /// Whatever must live as long as the stores, such as a temporary directory. Dropped after them.
@@ -58,6 +63,8 @@ pub struct StoreUnderTest {
 pub struct AttachmentStoreUnderTest {
     /// The store.
     pub store: Arc<dyn AttachmentStore>,
+    /// Who collects its files.
+    pub ownership: Arc<dyn StoreOwnership>,
     /// Whatever must live as long as the store, such as a temporary directory. Dropped after it.
     pub guard: Box<dyn Any + Send>,
 }
@@ -175,6 +182,9 @@ macro_rules! store_contract {
         }
         mod agent_directory {
             $crate::agent_directory_contract!($(#[$attribute])* super::make_store_under_test);
+        }
+        mod orphan_registry {
+            $crate::orphan_registry_contract!($(#[$attribute])* super::make_store_under_test);
         }
     };
 }

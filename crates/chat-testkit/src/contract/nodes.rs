@@ -55,6 +55,7 @@ impl Nodes {
             events: Arc::clone(&store.events),
             stats: Arc::clone(&store.stats),
             agents: Arc::clone(&store.agents),
+            orphans: Arc::clone(&store.orphans),
             notifier: Arc::clone(&store.notifier),
             guard: Box::new(()),
         };

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use chat_domain::error::Invalid;
-use chat_domain::model::{AttachmentId, ByteRange, MediaMetadata, MediaType, StoredObject, Timestamp};
-use chat_domain::ports::{AttachmentStore, ByteSource, Clock, HealthProbe, Upload};
+use chat_domain::model::{AttachmentId, ByteRange, MediaMetadata, MediaType, StoreOwner, StoredObject, Timestamp};
+use chat_domain::ports::{AttachmentStore, ByteSource, Clock, HealthProbe, StoreOwnership, Upload};
 use chat_domain::{ChatError, Result};
 use sha2::{Digest, Sha256};
 
@@ -17,6 +17,7 @@ use crate::source;
 /// Keeps attachments in memory. It believes what a sender claims of the type and knows nothing of dimensions.
 pub struct MemoryAttachmentStore {
     objects: Mutex<BTreeMap<AttachmentId, Object>>,
+    owner: Mutex<Option<StoreOwner>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -28,7 +29,7 @@ struct Object {
 impl MemoryAttachmentStore {
     /// An empty store; the clock says how old an object is.
     pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { objects: Mutex::default(), clock })
+        Arc::new(Self { objects: Mutex::default(), owner: Mutex::default(), clock })
     }
 
     /// The ids of all objects, in ascending order.
@@ -90,6 +91,22 @@ impl AttachmentStore for MemoryAttachmentStore {
         let objects = self.lock();
         let old = objects.range((start, Bound::Unbounded)).filter(|(_, object)| object.written_at < before);
         Ok(old.map(|(id, _)| *id).take(limit).collect())
+    }
+}
+
+#[async_trait]
+impl StoreOwnership for MemoryAttachmentStore {
+    async fn owner(&self) -> Result<Option<StoreOwner>> {
+        Ok(self.owner.lock().expect("no method panics while it holds the lock").clone())
+    }
+
+    async fn replace(&self, expected: Option<StoreOwner>, owner: StoreOwner) -> Result<bool> {
+        let mut current = self.owner.lock().expect("no method panics while it holds the lock");
+        let fits = *current == expected;
+        if fits {
+            *current = Some(owner);
+        }
+        Ok(fits)
     }
 }
 

@@ -29,6 +29,9 @@ impl MessageRepository for MemoryStore {
             return Ok(Appended { message: first.as_sent(), replayed: true });
         }
         let accepted = draft.decide(record.session.clone())?;
+        state.orphans.admit(&draft)?;
+        state.orphans.unmark(&accepted.message);
+        let record = state.session(draft.session_id)?;
         let message = accepted.message;
         let key = draft.idempotency.map(|Idempotency { key, fingerprint }| {
             let name = (draft.author.id.clone(), key.clone());

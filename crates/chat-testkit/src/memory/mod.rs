@@ -7,12 +7,13 @@ mod connection_registry;
 mod event_log;
 mod health_probe;
 mod message_repository;
+mod orphan_registry;
 mod session_repository;
 mod stats_reader;
 mod ticket_store;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 pub use attachment_store::MemoryAttachmentStore;
 use chat_domain::error::{Refusal, Resource};
@@ -23,6 +24,7 @@ use chat_domain::model::{
 use chat_domain::ports::Notifier;
 use chat_domain::{ChatError, Result};
 pub use connection_registry::MemoryConnections;
+use orphan_registry::Orphans;
 pub use ticket_store::FewTickets;
 
 /// The only history that a store in memory has.
@@ -34,13 +36,23 @@ pub struct MemoryStore {
     state: Mutex<State>,
     notifier: Arc<dyn Notifier>,
     epoch: Epoch,
+    /// Held by a round of collecting.
+    round: Arc<tokio::sync::Mutex<()>>,
+    this: Weak<Self>,
 }
 
 impl MemoryStore {
     /// An empty store that publishes its changes to `notifier`.
     pub fn new(notifier: Arc<dyn Notifier>) -> Arc<Self> {
         let epoch = Epoch::parse(EPOCH).expect("the epoch is valid");
-        Arc::new(Self { state: Mutex::default(), notifier, epoch })
+        let made = |this: &Weak<Self>| Self {
+            state: Mutex::default(),
+            notifier,
+            epoch,
+            round: Arc::default(),
+            this: Weak::clone(this),
+        };
+        Arc::new_cyclic(made)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -56,6 +68,7 @@ struct State {
     attachments: HashMap<AttachmentId, (SessionId, MessageId)>,
     agents: BTreeMap<AgentId, Agent>,
     statistics: Statistics,
+    orphans: Orphans,
 }
 
 struct SessionRecord {

@@ -6,6 +6,10 @@ mod attachment_store {
     chat_testkit::attachment_store_contract!(crate::support::make_attachment_store);
 }
 
+mod store_ownership {
+    chat_testkit::store_ownership_contract!(crate::support::make_attachment_store);
+}
+
 mod nodes {
     chat_testkit::nodes_contract!(crate::support::make_nodes);
 }

@@ -46,7 +46,8 @@ fn store_that_publishes(copies_of_the_third: usize) -> StoreUnderTest {
         messages: store.clone(),
         events: store.clone(),
         stats: store.clone(),
-        agents: store,
+        agents: store.clone(),
+        orphans: store,
         notifier: recorder,
         guard: Box::new(()),
     }

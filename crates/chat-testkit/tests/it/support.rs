@@ -19,7 +19,8 @@ pub(crate) async fn make_store() -> StoreUnderTest {
         messages: store.clone(),
         events: store.clone(),
         stats: store.clone(),
-        agents: store,
+        agents: store.clone(),
+        orphans: store,
         notifier,
         guard: Box::new(()),
     }
@@ -32,7 +33,8 @@ pub(crate) async fn make_nodes() -> Nodes {
 
 pub(crate) async fn make_attachment_store() -> AttachmentStoreUnderTest {
     let clock = Arc::new(FixedClock::new());
-    AttachmentStoreUnderTest { store: MemoryAttachmentStore::new(clock), guard: Box::new(()) }
+    let store = MemoryAttachmentStore::new(clock);
+    AttachmentStoreUnderTest { store: store.clone(), ownership: store, guard: Box::new(()) }
 }
 
 pub(crate) async fn make_tickets() -> TicketStores {

@@ -12,6 +12,7 @@ const TESTS: &str = "crates/chat-http/tests/it";
 const WITHOUT_HANDLER: &[(&str, &str)] = &[
     ("admit", "runs at the beginning of every request and has no path of its own"),
     ("agent_sockets", "what the use cases of agents and of sockets share"),
+    ("check_attachments", "an operator asks for it on the command line"),
     ("collect_orphans", "the server starts it by the clock"),
     ("end_deactivated", "the server starts it by the clock"),
     ("mark_delivered", "a socket's pong or `ack` asks for it"),
