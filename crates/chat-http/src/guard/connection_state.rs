@@ -2,6 +2,7 @@
 //! connection, all on one thread.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -195,17 +196,18 @@ impl ConnectionState {
         self.phase.get() != Phase::TakenOver
     }
 
-    /// When it will be too late for what the connection waits for, if it waits for the peer. A crowded node keeps idle
-    /// connections no longer than those that have never sent a request.
+    /// When it will be too late for what the connection waits for, if it waits for the peer.
     pub(super) fn deadline(&self, limits: &TransportLimits, is_crowded: bool) -> Option<(Instant, Overdue)> {
         if let Some(since) = self.stalled_since.get() {
             return Some((since + limits.stalled, Overdue::Stalled));
         }
-        let since = self.since.get();
+        let within = |limit: Duration, overdue| {
+            let limit = if is_crowded { limit.min(limits.crowded) } else { limit };
+            Some((self.since.get() + limit, overdue))
+        };
         match self.phase.get() {
-            Phase::Head => Some((since + limits.head, Overdue::Head)),
-            Phase::Idle if is_crowded => Some((since + limits.idle.min(limits.head), Overdue::Idle)),
-            Phase::Idle => Some((since + limits.idle, Overdue::Idle)),
+            Phase::Head => within(limits.head, Overdue::Head),
+            Phase::Idle => within(limits.idle, Overdue::Idle),
             Phase::Request | Phase::Flushing | Phase::Over | Phase::TakenOver => None,
         }
     }
@@ -317,9 +319,11 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_connection_of_a_crowded_node_has_as_long_as_a_head() {
-        let state = after_a_request(b"GET / HTTP/1.1\r\n\r\n");
-        let at = |is_crowded| state.deadline(&LIMITS(), is_crowded).unwrap().0;
-        assert_eq!(at(true) + LIMITS().idle, at(false) + LIMITS().head);
+    fn heads_and_idle_connections_of_a_crowded_node_have_less_time() {
+        let idle = after_a_request(b"GET / HTTP/1.1\r\n\r\n");
+        for (state, limit) in [(idle, LIMITS().idle), (ConnectionState::default(), LIMITS().head)] {
+            let at = |is_crowded| state.deadline(&LIMITS(), is_crowded).unwrap().0;
+            assert_eq!(at(true) + limit, at(false) + LIMITS().crowded);
+        }
     }
 }

@@ -13,6 +13,9 @@ pub struct TransportLimits {
     /// How long a connection may stay open between two requests. Longer than the 60 seconds after which common load
     /// balancers give up an idle connection, so that they never send a request on one that is being closed here.
     pub idle: Duration,
+    /// How long heads and idle connections have while three quarters of the connections are taken. The head of a request
+    /// is nearly always one packet, so that this ends few who mean well, and makes room quickly.
+    pub crowded: Duration,
     /// How long a peer may take no byte of what waits for it.
     pub stalled: Duration,
     /// How long bytes of an unread body are read and dropped after the response, so that closing the connection does
@@ -32,6 +35,7 @@ impl Default for TransportLimits {
             head: Duration::from_secs(15),
             json_body: Duration::from_secs(15),
             idle: Duration::from_secs(75),
+            crowded: Duration::from_secs(5),
             stalled: Duration::from_secs(20),
             drain: Duration::from_secs(5),
             drain_bytes: 64 * 1024,
@@ -43,7 +47,8 @@ impl Default for TransportLimits {
 
 impl TransportLimits {
     /// The shortest time after which a connection that has just come into a state can be overdue in it.
-    pub(super) fn shortest(&self) -> Duration {
-        self.head.min(self.stalled).min(self.idle)
+    pub(super) fn shortest(&self, is_crowded: bool) -> Duration {
+        let shortest = self.head.min(self.stalled).min(self.idle);
+        if is_crowded { shortest.min(self.crowded) } else { shortest }
     }
 }

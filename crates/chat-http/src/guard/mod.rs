@@ -2,11 +2,11 @@
 //!
 //! | a connection | may take | then |
 //! |---|---|---|
-//! | that sends the head of a request, the first or a later one | 15 s | 408, drained, closed |
+//! | that sends the head of a request, the first or a later one | 15 s, or 5 s when three quarters of the worker's connections are taken | 408, drained, closed |
 //! | whose request is with the application | what the reading of its body allows, in `request` | |
 //! | that takes no byte of what waits for it | 20 s | reset |
 //! | whose answered request was not read to its end | 5 s and 64 KiB | closed |
-//! | between two requests | 75 s, or 15 s when three quarters of the node's connections are taken | closed |
+//! | between two requests | 75 s, or 5 s then | closed |
 //!
 //! The HTTP server under the application (actix-http 3.20) has a timer for the first head and one for idle connections,
 //! and no other. An unread body in chunks counts there as one that is going to end: with 62 KB of traffic,

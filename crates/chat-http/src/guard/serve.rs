@@ -102,7 +102,7 @@ where
     let _counted = Raised::new(&worker.metrics.open);
     let end = {
         // One timer for the whole life of the connection, set again only when it rings.
-        let mut timer = pin!(sleep(worker.limits.shortest()));
+        let mut timer = pin!(sleep(worker.limits.shortest(worker.is_crowded())));
         poll_fn(|cx| {
             if let Poll::Ready(outcome) = http.as_mut().poll(cx) {
                 return Poll::Ready(end_of(outcome, &state));
@@ -150,9 +150,9 @@ fn poll_overdue(
     worker: &WorkerConnections,
 ) -> Poll<Overdue> {
     while state.is_guarded() && timer.as_mut().poll(cx).is_ready() {
-        let now = Instant::now();
-        let again = now + worker.limits.shortest();
-        let next = match state.deadline(&worker.limits, worker.is_crowded()) {
+        let (now, is_crowded) = (Instant::now(), worker.is_crowded());
+        let again = now + worker.limits.shortest(is_crowded);
+        let next = match state.deadline(&worker.limits, is_crowded) {
             Some((deadline, overdue)) if deadline <= now => return Poll::Ready(overdue),
             Some((deadline, _)) => deadline.min(again),
             // Whatever it waits for next has at least so long from then on.

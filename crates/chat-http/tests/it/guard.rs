@@ -21,6 +21,7 @@ fn patient() -> TransportLimits {
         head: LONG,
         json_body: LONG,
         idle: LONG,
+        crowded: LONG,
         stalled: LONG,
         drain: LONG,
         drain_bytes: u64::MAX,
@@ -301,7 +302,7 @@ async fn at_the_limit_of_connections_more_of_them_wait() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn near_the_limit_of_connections_idle_ones_make_room() {
-    let app = app_with(TransportLimits { connections: 2, head: SHORT, ..patient() }).await;
+    let app = app_with(TransportLimits { connections: 2, crowded: SHORT, ..patient() }).await;
     let mut idle = Vec::new();
     for _ in 0..2 {
         let mut client = RawClient::connect(&app.base).await;
@@ -357,6 +358,6 @@ fn get(app: &TestApp, path: &str) -> String {
 fn the_limits_are_those_of_the_documentation() {
     let limits = TransportLimits::default();
     assert_eq!([limits.head, limits.json_body, limits.idle].map(|limit| limit.as_secs()), [15, 15, 75]);
-    assert_eq!([limits.stalled, limits.drain].map(|limit| limit.as_secs()), [20, 5]);
+    assert_eq!([limits.stalled, limits.drain, limits.crowded].map(|limit| limit.as_secs()), [20, 5, 5]);
     assert_eq!(limits.drain_bytes, 64 * 1024);
 }
