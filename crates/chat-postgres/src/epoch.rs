@@ -6,7 +6,6 @@ use std::time::Duration;
 use chat_domain::ChatError;
 use chat_domain::model::Epoch;
 use chat_sql::valid;
-use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
@@ -24,18 +23,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// # Errors
 /// When the URL is wrong, the server cannot be reached as it asks, or the database lacks migrations.
 pub fn read(url: &str) -> Result<Epoch, OpenError> {
-    with_connection(url, current)
+    with_connection(url, current, failed)
 }
 
 /// Begins a new epoch in a migrated database and answers it. Blocks.
 ///
 /// For the operator who has restored a backup: servers that are started after it tell clients that what they know
-/// belongs to another history. Nothing else changes.
+/// belongs to another history, and do not hear servers that were started before it: the fan-out key is another one too.
 ///
 /// # Errors
 /// As [`read`].
 pub fn rotate(url: &str) -> Result<Epoch, OpenError> {
-    with_connection(url, begin)
+    with_connection(url, begin, failed)
 }
 
 /// The epoch as it is now.
@@ -44,16 +43,33 @@ pub(crate) fn current(connection: &mut PgConnection) -> Result<Epoch, Failure> {
     Ok(valid("chat_epoch.epoch", Epoch::parse(&epoch))?)
 }
 
-/// Begins a new epoch.
+/// Begins a new epoch, with a new key for what nodes tell each other: copies of the database that were made before do not
+/// have it.
 pub(crate) fn begin(connection: &mut PgConnection) -> Result<Epoch, Failure> {
-    let epoch: String = diesel::update(chat_epoch::table)
-        .set(chat_epoch::epoch.eq(sql::<Text>("replace(gen_random_uuid()::TEXT, '-', '')")))
-        .returning(chat_epoch::epoch)
-        .get_result(connection)?;
-    Ok(valid("chat_epoch.epoch", Epoch::parse(&epoch))?)
+    #[derive(QueryableByName)]
+    struct Begun {
+        #[diesel(sql_type = Text)]
+        epoch: String,
+    }
+    let begun: Begun = diesel::sql_query(
+        "WITH rekeyed AS (UPDATE chat_fanout_key SET key = sha256(convert_to(
+             gen_random_uuid()::TEXT || gen_random_uuid()::TEXT || gen_random_uuid()::TEXT, 'UTF8')))
+         UPDATE chat_epoch SET epoch = replace(gen_random_uuid()::TEXT, '-', '') RETURNING epoch",
+    )
+    .get_result(connection)?;
+    Ok(valid("chat_epoch.epoch", Epoch::parse(&begun.epoch))?)
 }
 
-fn with_connection(url: &str, work: fn(&mut PgConnection) -> Result<Epoch, Failure>) -> Result<Epoch, OpenError> {
+fn failed(database: String, failure: Failure) -> OpenError {
+    OpenError::Epoch { database, reason: ChatError::from(failure).to_string() }
+}
+
+/// Does something with a connection of its own to a migrated database.
+pub(crate) fn with_connection<T>(
+    url: &str,
+    work: fn(&mut PgConnection) -> Result<T, Failure>,
+    failed: fn(String, Failure) -> OpenError,
+) -> Result<T, OpenError> {
     let url = DatabaseUrl::parse(url).map_err(|problem| OpenError::Url { problem })?;
     let database = || url.shown().to_owned();
     tls::check(&url)?;
@@ -64,8 +80,5 @@ fn with_connection(url: &str, work: fn(&mut PgConnection) -> Result<Epoch, Failu
     let connected = Target::migrator(&url, PATIENCE).connect();
     let mut connection =
         connected.map_err(|error| OpenError::Connect { database: database(), reason: error.to_string() })?;
-    work(&mut connection).map_err(|failure| {
-        let reason = ChatError::from(failure).to_string();
-        OpenError::Epoch { database: database(), reason }
-    })
+    work(&mut connection).map_err(|failure| failed(database(), failure))
 }

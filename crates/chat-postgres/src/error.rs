@@ -173,6 +173,16 @@ pub enum OpenError {
         /// What the server says.
         reason: String,
     },
+    /// The database does not say by what its nodes know each other.
+    #[error(
+        "cannot read the fan-out key of the database {database}: {reason}; `chat-server migrate up` makes the one row of chat_fanout_key"
+    )]
+    FanoutKey {
+        /// The database, without a password.
+        database: String,
+        /// What the server says.
+        reason: String,
+    },
     /// The operating system gives no thread.
     #[error("cannot start the threads that read and write the database {database}")]
     Thread {

@@ -158,3 +158,9 @@ diesel::table! {
         expires_at -> BigInt,
     }
 }
+
+diesel::table! {
+    chat_fanout_key (key) {
+        key -> Binary,
+    }
+}

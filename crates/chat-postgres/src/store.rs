@@ -17,8 +17,8 @@ use crate::ticket_batch::TicketBatch;
 use crate::unit_of_work::{Need, UnitOfWork};
 use crate::writing_connection::WritingConnection;
 use crate::{
-    OpenError, PgAgentDirectory, PgConfig, PgEventLog, PgHealthProbe, PgMessageRepository, PgOrphanRegistry,
-    PgSessionRepository, PgStatsReader, PgTicketStore, epoch, migrate,
+    OpenError, PgAgentDirectory, PgConfig, PgEventLog, PgFanoutCredentials, PgHealthProbe, PgMessageRepository,
+    PgOrphanRegistry, PgSessionRepository, PgStatsReader, PgTicketStore, epoch, migrate,
 };
 
 /// The store for many nodes.
@@ -37,6 +37,8 @@ pub struct PgStore {
     pub tickets: Arc<PgTicketStore>,
     /// Remembers orphans.
     pub orphans: Arc<PgOrphanRegistry>,
+    /// Reads what nodes know each other by.
+    pub fanout: Arc<PgFanoutCredentials>,
     /// Tries the database.
     pub health: Arc<PgHealthProbe>,
     database: Arc<Database>,
@@ -92,6 +94,7 @@ impl PgStore {
             agents: Arc::new(PgAgentDirectory { database: db() }),
             tickets: Arc::new(PgTicketStore { database: db() }),
             orphans: Arc::new(PgOrphanRegistry { database: db(), target: checked.target }),
+            fanout: Arc::new(PgFanoutCredentials { database: db() }),
             health: Arc::new(PgHealthProbe { database: db(), writes: WriteProbe::default() }),
             writers: Arc::new(Mutex::new(writers)),
             database,

@@ -1,18 +1,18 @@
 //! What nodes say to each other, one JSON object a message, and how it is read by nodes of other versions.
 //!
 //! ```json
-//! {"v":1,"node":"…","counter":7,"session":"…","seq":12,"kind":"message","payload":{…}}
-//! {"v":1,"node":"…","kind":"heartbeat","counters":[0,7,…]}
-//! {"v":1,"node":"…","kind":"goodbye","counters":[0,7,…]}
+//! {"v":1,"node":"…","counter":7,"database":"…","epoch":"…","at":1735689600000,"session":"…","seq":12,"kind":"message","payload":{…}}
+//! {"v":1,"node":"…","counter":31,"database":"…","epoch":"…","at":…,"kind":"heartbeat","counters":[0,7,…]}
+//! {"v":1,"node":"…","counter":32,"database":"…","epoch":"…","at":…,"kind":"goodbye","counters":[0,7,…]}
 //! ```
 //!
-//! `counter` counts the events of the node in the channel's shard, from 1. Fields that a reader does not know are ignored.
-//! Something with a counter that cannot be read, since its kind or version is a newer one, is told as an unreadable event:
-//! its session is compared with the log.
+//! `counter` counts what the node says on the channel, from 1; `at` is when it says it, by its clock. Fields that a reader
+//! does not know are ignored. What cannot be read, since its kind or version is a newer one, is told as unreadable: when it
+//! is on a channel of events, its sessions are compared with the log. The 32 bytes behind the object are its signature.
 
 use std::borrow::Cow;
 
-use chat_domain::model::{LiveEvent, Seq, SessionId};
+use chat_domain::model::{LiveEvent, Seq, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -27,9 +27,17 @@ const GOODBYE: &str = "goodbye";
 
 /// A message of a node.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Envelope {
+pub(crate) struct Envelope<'a> {
     /// Who says it.
     pub(crate) node: Uuid,
+    /// Its number among what the node says on the channel.
+    pub(crate) counter: u64,
+    /// The database that the node is of.
+    pub(crate) database: Cow<'a, str>,
+    /// The epoch of the database.
+    pub(crate) epoch: Cow<'a, str>,
+    /// When it was said.
+    pub(crate) at: Timestamp,
     pub(crate) said: Said,
 }
 
@@ -38,15 +46,22 @@ pub(crate) struct Envelope {
 #[expect(clippy::large_enum_variant, reason = "most are events, and none lives longer than it takes to act on it")]
 pub(crate) enum Said {
     /// Something happened.
-    Event { counter: u64, event: LiveEvent },
-    /// Something happened that this version cannot read.
-    Unreadable { counter: u64 },
+    Event(LiveEvent),
     /// It lives, and has published so much.
-    Heartbeat { counters: Vec<u64> },
+    Heartbeat(Vec<u64>),
     /// It ends, and has published so much.
-    Goodbye { counters: Vec<u64> },
-    /// Something else that is no event.
-    Other,
+    Goodbye(Vec<u64>),
+    /// Something that this version cannot read.
+    Unreadable,
+}
+
+/// What every message of this node begins with.
+#[derive(Clone, Copy)]
+pub(crate) struct Sender<'a> {
+    pub(crate) node: Uuid,
+    pub(crate) database: &'a str,
+    pub(crate) epoch: &'a str,
+    pub(crate) at: Timestamp,
 }
 
 #[derive(Serialize)]
@@ -55,6 +70,9 @@ struct EventOut<'a> {
     #[serde(serialize_with = "as_text")]
     node: Uuid,
     counter: u64,
+    database: &'a str,
+    epoch: &'a str,
+    at: i64,
     #[serde(serialize_with = "as_text")]
     session: SessionId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +86,10 @@ struct CountersOut<'a> {
     v: u16,
     #[serde(serialize_with = "as_text")]
     node: Uuid,
+    counter: u64,
+    database: &'a str,
+    epoch: &'a str,
+    at: i64,
     kind: &'static str,
     counters: &'a [u64],
 }
@@ -78,7 +100,12 @@ struct EnvelopeIn<'a> {
     node: Cow<'a, str>,
     #[serde(borrow)]
     kind: Cow<'a, str>,
-    counter: Option<u64>,
+    counter: u64,
+    #[serde(borrow)]
+    database: Cow<'a, str>,
+    #[serde(borrow)]
+    epoch: Cow<'a, str>,
+    at: i64,
     #[serde(borrow)]
     session: Option<Cow<'a, str>>,
     seq: Option<u64>,
@@ -93,15 +120,19 @@ pub(crate) fn own_prefix(node: Uuid) -> Vec<u8> {
 }
 
 /// An event as a message.
-pub(crate) fn event(node: Uuid, counter: u64, event: &LiveEvent) -> Vec<u8> {
+pub(crate) fn event(sender: Sender<'_>, counter: u64, event: &LiveEvent) -> Vec<u8> {
     let seq = match event {
         LiveEvent::Durable(event) => Some(event.seq.get()),
         LiveEvent::Typing(_) => None,
     };
+    let Sender { node, database, epoch, at } = sender;
     to_json(&EventOut {
         v: VERSION,
         node,
         counter,
+        database,
+        epoch,
+        at: at.unix_ms(),
         session: event.session_id(),
         seq,
         kind: payload::kind(event),
@@ -110,13 +141,18 @@ pub(crate) fn event(node: Uuid, counter: u64, event: &LiveEvent) -> Vec<u8> {
 }
 
 /// A sign of life, with what was published.
-pub(crate) fn heartbeat(node: Uuid, counters: &[u64]) -> Vec<u8> {
-    to_json(&CountersOut { v: VERSION, node, kind: HEARTBEAT, counters })
+pub(crate) fn heartbeat(sender: Sender<'_>, counter: u64, counters: &[u64]) -> Vec<u8> {
+    of_node(sender, counter, HEARTBEAT, counters)
 }
 
 /// The last word, with what was published.
-pub(crate) fn goodbye(node: Uuid, counters: &[u64]) -> Vec<u8> {
-    to_json(&CountersOut { v: VERSION, node, kind: GOODBYE, counters })
+pub(crate) fn goodbye(sender: Sender<'_>, counter: u64, counters: &[u64]) -> Vec<u8> {
+    of_node(sender, counter, GOODBYE, counters)
+}
+
+fn of_node(sender: Sender<'_>, counter: u64, kind: &'static str, counters: &[u64]) -> Vec<u8> {
+    let Sender { node, database, epoch, at } = sender;
+    to_json(&CountersOut { v: VERSION, node, counter, database, epoch, at: at.unix_ms(), kind, counters })
 }
 
 /// Numbers, texts and names of fields always make JSON; an empty message would be one that nobody can read.
@@ -124,20 +160,17 @@ fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
-/// Reads a message. `None` when it is none of ours.
-pub(crate) fn read(bytes: &[u8]) -> Option<Envelope> {
-    let envelope: EnvelopeIn<'_> = serde_json::from_slice(bytes).ok()?;
+/// Reads a message. `None` when it is none of a node's.
+pub(crate) fn read(bytes: &[u8]) -> Option<Envelope<'_>> {
+    let mut envelope: EnvelopeIn<'_> = serde_json::from_slice(bytes).ok()?;
     let node = Uuid::try_parse(&envelope.node).ok()?;
-    let said = match (&*envelope.kind, envelope.counter) {
-        (HEARTBEAT, _) => Said::Heartbeat { counters: envelope.counters? },
-        (GOODBYE, _) => Said::Goodbye { counters: envelope.counters? },
-        (_, Some(counter)) => match read_event(&envelope) {
-            Some(event) => Said::Event { counter, event },
-            None => Said::Unreadable { counter },
-        },
-        (_, None) => Said::Other,
+    let said = match (&*envelope.kind, envelope.counters.take()) {
+        (HEARTBEAT, Some(counters)) => Said::Heartbeat(counters),
+        (GOODBYE, Some(counters)) => Said::Goodbye(counters),
+        _ => read_event(&envelope).map_or(Said::Unreadable, Said::Event),
     };
-    Some(Envelope { node, said })
+    let EnvelopeIn { counter, database, epoch, at, .. } = envelope;
+    Some(Envelope { node, counter, database, epoch, at: Timestamp::from_unix_ms(at), said })
 }
 
 fn read_event(envelope: &EnvelopeIn<'_>) -> Option<LiveEvent> {

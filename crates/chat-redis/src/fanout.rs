@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_domain::ports::{EventSink, Notifier};
+use chat_domain::model::FanoutCredentials;
+use chat_domain::ports::{Clock, EventSink, Missed, Notifier};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -12,6 +13,7 @@ use tokio::time::timeout;
 use crate::config::{ConfigError, RedisConfig};
 use crate::dial::Dialer;
 use crate::envelope::own_prefix;
+use crate::freshness::Freshness;
 use crate::inbox::Inbox;
 use crate::line::Line;
 use crate::link::Link;
@@ -19,6 +21,7 @@ use crate::metering::Metering;
 use crate::names::{Names, SHARDS};
 use crate::outbox::{Outbox, RedisNotifier};
 use crate::reader::Reader;
+use crate::signature::Signer;
 use crate::status::Status;
 use crate::tasks::Tasks;
 
@@ -30,6 +33,9 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Redis may be out of reach at any time, also at the start: the sink is told, and this keeps trying. Nothing that is
 /// made here fails because of it, so a node that cannot reach Redis stays ready.
 pub struct RedisFanout {
+    names: Names,
+    sink: Arc<dyn EventSink>,
+    signer: watch::Sender<Arc<Signer>>,
     outbox: Outbox,
     status: Arc<Status>,
     /// Ends what has something left to say.
@@ -38,17 +44,24 @@ pub struct RedisFanout {
 }
 
 impl RedisFanout {
-    /// Starts to connect, and returns at once. Until the other nodes are heard, the sink knows that they are not.
+    /// Starts to connect, and returns at once. Until the other nodes are heard, the sink knows that they are not. Nodes
+    /// with other credentials are not heard.
     ///
     /// The tasks run on the runtime that this is called on, which should be one that outlives single requests.
     ///
     /// # Errors
     /// The configuration cannot be used, or there is no runtime. Never because Redis is out of reach.
-    pub fn connect(config: RedisConfig, sink: Arc<dyn EventSink>) -> Result<Self, ConfigError> {
+    pub fn connect(
+        config: RedisConfig,
+        credentials: FanoutCredentials,
+        clock: Arc<dyn Clock>,
+        sink: Arc<dyn EventSink>,
+    ) -> Result<Self, ConfigError> {
         let dialer = Dialer::new(&config.url, config.authorities)?;
         let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
         let RedisConfig { node, prefix, queue, .. } = config;
         let names = Names::new(prefix.as_str());
+        let (signer, current) = watch::channel(Arc::new(Signer::new(names.clone(), credentials)));
         let metering = Metering::new();
         let status = Arc::new(Status::new(metering.clone()));
         let (closing, closing_watch) = watch::channel(false);
@@ -63,7 +76,10 @@ impl RedisFanout {
         let reader = Reader {
             me: node,
             link: Link::new(node),
-            sink,
+            freshness: Freshness::default(),
+            signer: current.clone(),
+            clock: Arc::clone(&clock),
+            sink: Arc::clone(&sink),
             inbox: incoming,
             dirty,
             control: controlled,
@@ -76,10 +92,13 @@ impl RedisFanout {
             me: node,
             first,
             dialer,
-            names,
+            names: names.clone(),
             outbox: outgoing,
             lost,
             counters: [0; SHARDS as usize],
+            beats: 0,
+            signer: current,
+            clock,
             inbox,
             control,
             deaf: deaf_watch,
@@ -90,13 +109,27 @@ impl RedisFanout {
         let tasks = Tasks::default();
         tasks.spawn(&runtime, "redis reader", reader.run());
         tasks.spawn(&runtime, "redis line", line.run());
-        Ok(Self { outbox, status, closing, tasks })
+        Ok(Self { names, sink, signer, outbox, status, closing, tasks })
     }
 
     /// A notifier that spreads events on this node through `local`, and then to the other nodes. It never waits: what
     /// finds no room on the way to Redis is found by the other nodes as a gap.
     pub fn notifier(&self, local: Arc<dyn Notifier>) -> Arc<dyn Notifier> {
         Arc::new(RedisNotifier::new(local, self.outbox.clone()))
+    }
+
+    /// Goes on with these credentials if they are others, and says whether they are: the database may have moved to another
+    /// server. What the other nodes said meanwhile is looked for. A node has one epoch for as long as it lives.
+    pub fn renew(&self, credentials: FanoutCredentials) -> bool {
+        let is_newer = {
+            let signer = self.signer.borrow();
+            signer.credentials != credentials && signer.credentials.epoch == credentials.epoch
+        };
+        if is_newer {
+            self.signer.send_replace(Arc::new(Signer::new(self.names.clone(), credentials)));
+            self.sink.missed(Missed::Everywhere);
+        }
+        is_newer
     }
 
     /// Whether the other nodes are heard at the moment. No reason to take a node out of service: what it does not hear, it

@@ -84,7 +84,8 @@ impl Inbox {
     fn put(&self, generation: u64, data: Vec<Value>) {
         let Ok([Value::BulkString(channel), Value::BulkString(payload)]) = <[Value; 2]>::try_from(data) else { return };
         let Some(channel) = self.names.channel(&channel) else { return };
-        if payload.starts_with(&self.own_prefix) {
+        // Our own heartbeats are wanted: they prove that the connection works.
+        if channel != Channel::Nodes && payload.starts_with(&self.own_prefix) {
             return;
         }
         let weight = payload.len();

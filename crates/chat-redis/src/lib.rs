@@ -9,8 +9,12 @@
 //! | `line` | the connection for events: publishing, heartbeats, connecting again |
 //! | `reader`, `link` | what is heard, and what follows from it; `link` has no I/O |
 //! | `envelope`, `payload` | what nodes say to each other, as JSON |
+//! | `signature`, `freshness` | what of it is believed |
 //! | `outbox`, `inbox`, `queue` | bounded queues to and from Redis |
 //! | `url`, `tls`, `dial` | where Redis is, whom it is believed to be, and connecting to it |
+//!
+//! Whoever reaches Redis can delay events and do nothing else: what nodes say is signed under a key that is in their
+//! database, names that database and its epoch, and is taken once.
 //!
 //! It needs Redis 6.2 or later (RESP3, and `HELLO` that only asks): a primary, a stable address in front of one, or a
 //! cluster. Connections may be encrypted.
@@ -24,6 +28,7 @@ mod dial;
 mod envelope;
 mod error;
 mod fanout;
+mod freshness;
 mod inbox;
 mod line;
 mod link;
@@ -34,6 +39,7 @@ mod payload;
 mod queue;
 mod reader;
 mod signal;
+mod signature;
 mod status;
 mod tasks;
 mod tls;

@@ -7,7 +7,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
-use chat_domain::model::LiveEvent;
+use chat_domain::model::{FanoutCredentials, LiveEvent};
+use chat_domain::ports::Clock;
 use redis::AsyncConnectionConfig;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -15,16 +16,17 @@ use uuid::Uuid;
 
 use crate::backoff::{Backoff, random};
 use crate::dial::{Connection, Dialer};
-use crate::envelope;
+use crate::envelope::{self, Sender};
 use crate::error::{Failure, words};
 use crate::inbox::Inbox;
 use crate::link::{Counters, HEARTBEAT, SILENCE};
 use crate::metering::Metering;
-use crate::names::{Names, SHARDS};
+use crate::names::{Channel, Names, SHARDS};
 use crate::outbox::Lost;
 use crate::queue::Receiver;
 use crate::reader::Control;
 use crate::signal::reached;
+use crate::signature::{CurrentSigner, Signer};
 use crate::status::Status;
 
 /// The most events, and about the most bytes, in one pipeline. What waits behind it makes the next one.
@@ -42,6 +44,10 @@ pub(crate) struct Line {
     pub(crate) lost: Arc<Lost>,
     /// How many events of each shard have been given a number.
     pub(crate) counters: Counters,
+    /// How often this node has spoken of itself.
+    pub(crate) beats: u64,
+    pub(crate) signer: CurrentSigner,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) inbox: Inbox,
     pub(crate) control: mpsc::UnboundedSender<Control>,
     pub(crate) deaf: watch::Receiver<u64>,
@@ -152,16 +158,17 @@ impl Line {
         events: Vec<LiveEvent>,
         heartbeat: bool,
     ) -> Result<(), Failure> {
+        let signer = Arc::clone(&self.signer.borrow());
         let mut pipeline = redis::pipe();
         for event in &events {
             let (shard, counter) = self.number(event);
-            let message = envelope::event(self.me, counter, event);
-            pipeline.cmd("PUBLISH").arg(self.names.shard(shard)).arg(message).ignore();
+            let message = envelope::event(self.sender(&signer), counter, event);
+            let channel = Channel::Shard(shard);
+            pipeline.cmd("PUBLISH").arg(self.names.of(channel)).arg(signer.sign(channel, message)).ignore();
         }
         if heartbeat {
-            self.lost.count_into(&mut self.counters);
-            let message = envelope::heartbeat(self.me, &self.counters);
-            pipeline.cmd("PUBLISH").arg(self.names.nodes()).arg(message).ignore();
+            let message = self.of_itself(&signer, envelope::heartbeat);
+            pipeline.cmd("PUBLISH").arg(self.names.of(Channel::Nodes)).arg(message).ignore();
         }
         let (count, number) = (u64::try_from(events.len()).unwrap_or(u64::MAX), as_f64(events.len()));
         self.metering.waiting.decrement(number);
@@ -184,6 +191,18 @@ impl Line {
         (shard, *counter)
     }
 
+    fn sender<'a>(&self, signer: &'a Signer) -> Sender<'a> {
+        let FanoutCredentials { database, epoch, .. } = &signer.credentials;
+        Sender { node: self.me, database, epoch: epoch.as_str(), at: self.clock.now() }
+    }
+
+    /// What this node says of itself, with what it has published by now.
+    fn of_itself(&mut self, signer: &Signer, say: fn(Sender<'_>, u64, &[u64]) -> Vec<u8>) -> Vec<u8> {
+        self.lost.count_into(&mut self.counters);
+        self.beats += 1;
+        signer.sign(Channel::Nodes, say(self.sender(signer), self.beats, &self.counters))
+    }
+
     /// Publishes what still waits, and that nothing more will come.
     async fn say_goodbye(&mut self, connection: &mut Connection) {
         loop {
@@ -196,10 +215,10 @@ impl Line {
                 return;
             }
         }
-        self.lost.count_into(&mut self.counters);
-        let message = envelope::goodbye(self.me, &self.counters);
+        let signer = Arc::clone(&self.signer.borrow());
+        let message = self.of_itself(&signer, envelope::goodbye);
         let mut goodbye = redis::cmd("PUBLISH");
-        goodbye.arg(self.names.nodes()).arg(message);
+        goodbye.arg(self.names.of(Channel::Nodes)).arg(message);
         if let Err(error) = goodbye.exec_async(&mut **connection).await {
             tracing::debug!(reason = words(&error), "the other nodes were not told that this one ends");
         }

@@ -15,7 +15,7 @@ pub(crate) struct Metering {
     pub(crate) dropped: Counter,
     /// Events of other nodes.
     pub(crate) received: Counter,
-    /// Messages that could not be read.
+    /// Messages of other nodes that this version cannot read.
     pub(crate) unreadable: Counter,
     /// Times that events may have been missed.
     pub(crate) gaps: Counter,
@@ -29,6 +29,10 @@ pub(crate) struct Metering {
 
 impl Metering {
     pub(crate) fn new() -> Self {
+        // Known from the start, as the others are by their handles.
+        for rejection in Rejection::ALL {
+            rejected(rejection).increment(0);
+        }
         Self {
             connected: gauge!("chat_redis_connected"),
             reconnects: counter!("chat_redis_reconnects_total"),
@@ -42,4 +46,44 @@ impl Metering {
             batch: histogram!("chat_redis_publish_batch_size"),
         }
     }
+}
+
+/// Why a message in Redis is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    /// It is none of a node's.
+    Malformed,
+    /// It was not signed under our key, or for another channel.
+    Signature,
+    /// It is of another database, such as a copy of ours.
+    Database,
+    /// It is of another epoch of the database.
+    Epoch,
+    /// It was said too long ago, or will be: or the clocks of two nodes differ.
+    Stale,
+    /// It was heard before, or a later one.
+    Replayed,
+}
+
+impl Rejection {
+    /// All of them.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Malformed, Self::Signature, Self::Database, Self::Epoch, Self::Stale, Self::Replayed];
+
+    /// Its name in metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Signature => "signature",
+            Self::Database => "database",
+            Self::Epoch => "epoch",
+            Self::Stale => "stale",
+            Self::Replayed => "replayed",
+        }
+    }
+}
+
+/// Counts messages that are not believed, by the reason.
+pub(crate) fn rejected(rejection: Rejection) -> Counter {
+    counter!("chat_redis_rejected_total", "reason" => rejection.as_str())
 }

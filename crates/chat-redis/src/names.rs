@@ -17,7 +17,7 @@ impl Names {
     }
 
     /// The channel of the events of a part of the sessions.
-    pub(crate) fn shard(&self, index: u16) -> String {
+    fn shard(&self, index: u16) -> String {
         format!("{}:{index}", self.prefix)
     }
 
@@ -25,8 +25,16 @@ impl Names {
     ///
     /// One channel is enough: what a node publishes on one connection reaches a subscriber's one connection in that
     /// order, whatever the channels. So a heartbeat comes after all events that its counters count.
-    pub(crate) fn nodes(&self) -> String {
+    fn nodes(&self) -> String {
         format!("{}:nodes", self.prefix)
+    }
+
+    /// The name of a channel.
+    pub(crate) fn of(&self, channel: Channel) -> String {
+        match channel {
+            Channel::Shard(index) => self.shard(index),
+            Channel::Nodes => self.nodes(),
+        }
     }
 
     /// Every channel that a node listens to.

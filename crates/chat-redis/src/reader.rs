@@ -4,18 +4,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_domain::ports::{EventSink, Missed};
+use chat_domain::ports::{Clock, EventSink, Missed};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::debug;
 use uuid::Uuid;
 
 use crate::envelope::{self, Envelope, Said};
+use crate::freshness::{Freshness, NotFresh};
 use crate::inbox::{Dirty, Inbound};
 use crate::link::{Finding, Link};
-use crate::metering::Metering;
+use crate::metering::{Metering, Rejection, rejected};
 use crate::names::{Channel, SHARDS};
 use crate::queue::Receiver;
+use crate::signature::{self, CurrentSigner, Signer};
 use crate::status::Status;
 
 /// How exact the times of silence are.
@@ -34,6 +36,9 @@ pub(crate) enum Control {
 pub(crate) struct Reader {
     pub(crate) me: Uuid,
     pub(crate) link: Link,
+    pub(crate) freshness: Freshness,
+    pub(crate) signer: CurrentSigner,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sink: Arc<dyn EventSink>,
     pub(crate) inbox: Receiver<Inbound>,
     pub(crate) dirty: Arc<Dirty>,
@@ -66,6 +71,7 @@ impl Reader {
                     None => return,
                 },
                 _ = ticks.tick() => {
+                    self.freshness.tidy(now());
                     let findings = self.link.tick(now());
                     self.act(&findings);
                 }
@@ -85,55 +91,68 @@ impl Reader {
     }
 
     fn read(&mut self, inbound: &Inbound) {
-        let Some(Envelope { node, said }) = envelope::read(&inbound.payload) else {
-            debug!(channel = ?inbound.channel, "a message in Redis is none of a node's");
-            self.metering.unreadable.increment(1);
-            if let Channel::Shard(index) = inbound.channel {
-                self.missed(Missed::Shard { index, of: SHARDS });
+        let signer = Arc::clone(&self.signer.borrow());
+        let Envelope { node, counter, said, .. } = match self.believe(&signer, inbound) {
+            Ok(envelope) => envelope,
+            Err(rejection) => {
+                debug!(channel = ?inbound.channel, reason = rejection.as_str(), "a message in Redis is not believed");
+                rejected(rejection).increment(1);
+                return;
             }
-            return;
         };
-        match said {
-            Said::Event { counter, event } => {
-                if node == self.me {
-                    return;
+        match (said, inbound.channel) {
+            (Said::Event(event), Channel::Shard(shard)) => {
+                if node != self.me {
+                    self.metering.received.increment(1);
+                    self.count(node, shard, counter, inbound);
+                    self.sink.deliver(event);
                 }
-                self.metering.received.increment(1);
-                self.count(node, counter, inbound);
-                self.sink.deliver(event);
             }
-            Said::Unreadable { counter } => {
-                if node == self.me {
-                    return;
-                }
-                self.metering.unreadable.increment(1);
-                self.count(node, counter, inbound);
-                if let Channel::Shard(index) = inbound.channel {
-                    self.missed(Missed::Shard { index, of: SHARDS });
+            (Said::Unreadable, Channel::Shard(shard)) => {
+                if node != self.me {
+                    self.metering.unreadable.increment(1);
+                    self.count(node, shard, counter, inbound);
+                    self.missed(Missed::Shard { index: shard, of: SHARDS });
                 }
             }
             // What comes on a connection that was given up says nothing about the one in use.
-            Said::Heartbeat { counters } => {
+            (Said::Heartbeat(counters), Channel::Nodes) => {
                 if inbound.generation == self.generation {
                     let findings = self.link.heartbeat(node, &counters, now());
                     self.act(&findings);
                 }
             }
-            Said::Goodbye { counters } => {
+            (Said::Goodbye(counters), Channel::Nodes) => {
                 if inbound.generation == self.generation {
                     let findings = self.link.goodbye(node, &counters, now());
                     self.act(&findings);
                 }
             }
-            Said::Other => self.metering.unreadable.increment(1),
+            (Said::Event(_) | Said::Unreadable, Channel::Nodes)
+            | (Said::Heartbeat(_) | Said::Goodbye(_), Channel::Shard(_)) => self.metering.unreadable.increment(1),
         }
     }
 
-    fn count(&mut self, node: Uuid, counter: u64, inbound: &Inbound) {
+    /// What is said, if a node of our database says it, and for the first time.
+    fn believe<'a>(&mut self, signer: &Signer, inbound: &'a Inbound) -> Result<Envelope<'a>, Rejection> {
+        let Some(message) = signer.verify(inbound.channel, &inbound.payload) else {
+            return Err(why_not_signed(signer, &inbound.payload));
+        };
+        let envelope = envelope::read(message).ok_or(Rejection::Malformed)?;
+        // A copy of the database has the key.
+        belongs(signer, &envelope)?;
+        let number = (envelope.node, inbound.channel, envelope.counter);
+        self.freshness.admit(number, envelope.at, (self.clock.now(), now())).map_err(|not_fresh| match not_fresh {
+            NotFresh::Stale => Rejection::Stale,
+            NotFresh::Replayed => Rejection::Replayed,
+        })?;
+        Ok(envelope)
+    }
+
+    fn count(&mut self, node: Uuid, shard: u16, counter: u64, inbound: &Inbound) {
         if inbound.generation != self.generation {
             return;
         }
-        let Channel::Shard(shard) = inbound.channel else { return };
         let finding = self.link.event(node, shard, counter, now());
         self.act(finding.as_slice());
     }
@@ -161,6 +180,21 @@ impl Reader {
         self.metering.gaps.increment(1);
         self.sink.missed(missed);
     }
+}
+
+fn belongs(signer: &Signer, envelope: &Envelope<'_>) -> Result<(), Rejection> {
+    if envelope.database != signer.credentials.database {
+        return Err(Rejection::Database);
+    }
+    if envelope.epoch == signer.credentials.epoch.as_str() { Ok(()) } else { Err(Rejection::Epoch) }
+}
+
+/// The reason to count: what it says of itself, which nobody vouches for, may explain it.
+fn why_not_signed(signer: &Signer, payload: &[u8]) -> Rejection {
+    let Some(envelope) = signature::split(payload).and_then(|(message, _)| envelope::read(message)) else {
+        return Rejection::Malformed;
+    };
+    belongs(signer, &envelope).err().unwrap_or(Rejection::Signature)
 }
 
 /// The runtime's clock, which tests can stop.

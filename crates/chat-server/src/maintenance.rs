@@ -23,6 +23,10 @@ const EPOCH_EVERY: Duration = Duration::from_secs(5);
 /// tool deactivated them, and whether Redis is there or not.
 const AGENTS_EVERY: Duration = Duration::from_secs(1);
 
+/// How often it is looked where the database is. Until all servers have looked after it has moved, they read from it what
+/// they do not hear of each other.
+const PLACE_EVERY: Duration = Duration::from_secs(5);
+
 /// Starts the tasks. They end when they are dropped, at any point without harm.
 pub(crate) fn start(system: &System, collect_every: Duration, metrics: Option<&Metrics>) -> Background {
     let mut tasks = Background::default();
@@ -31,6 +35,7 @@ pub(crate) fn start(system: &System, collect_every: Duration, metrics: Option<&M
     tasks.spawn("repair of live events", system.repair());
     tasks.spawn("end of deactivated agents' sockets", end_sockets_of_deactivated_agents(system.service.clone()));
     tasks.watch("look at the epoch", another_epoch(system.history(), EPOCH_EVERY));
+    tasks.spawn("following of the database", system.fanout_renewal(PLACE_EVERY));
     tasks.watch("watch over the connection to other servers", system.fanout_failure());
     if let Some(metrics) = metrics {
         tasks.spawn("tidying of metrics", tidy(metrics.clone()));

@@ -4,9 +4,10 @@
 use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context, ensure};
-use chat_domain::model::{Epoch, LiveEvent};
+use anyhow::{Context, bail, ensure};
+use chat_domain::model::{Epoch, FanoutCredentials, LiveEvent};
 use chat_domain::ports::{
     AgentDirectory, AttachmentStore, Clock, EventLog, EventSink, HealthProbe, IdGenerator, MessageRepository, Notifier,
     OrphanRegistry, SessionRepository, StatsReader, StoreOwnership, TicketStore,
@@ -20,6 +21,7 @@ use chat_redis::{RedisConfig, RedisFanout};
 use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_storage::LocalAttachmentStore;
 use tokio::task;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::background::Failure;
 use crate::binding::{self, Bound};
@@ -56,9 +58,10 @@ impl System {
     pub(crate) async fn assemble(config: &Config) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Hub::new(HubSettings::default(), Arc::clone(&clock));
-        let Fanout { notifier, redis } = Fanout::join(config, &hub)?;
+        Store::bring_up_to_date(config).await?;
+        let Fanout { notifier, redis } = Fanout::join(config, &hub, &clock).await?;
         let connections = LocalConnections::new(Arc::clone(&hub) as _);
-        let store = Store::open(config, Arc::clone(&notifier)).await?;
+        let store = Store::open_as_it_is(config, Arc::clone(&notifier)).await?;
         let files = open_attachments(config, &store, Access::Alone)?;
         let collector = collector(config, &store, &files);
         let Attachments { store: attachments, probe: attachments_probe, held, .. } = files;
@@ -111,6 +114,34 @@ impl System {
             match redis {
                 Some(redis) => Failure::Panicked(redis.panicked().await),
                 None => pending().await,
+            }
+        }
+    }
+
+    /// Follows the database to where it moves, for as long as it is polled: a server that takes over has another name, which
+    /// the other chat-servers go by too. It looks this often.
+    pub(crate) fn fanout_renewal(&self, every: Duration) -> impl Future<Output = ()> + Send + use<> {
+        let followed = match &self.store {
+            Store::Postgres(store) => self.redis.clone().map(|redis| (redis, Arc::clone(&store.fanout))),
+            // One server uses the file, so there is no other to agree with.
+            Store::Sqlite(_) => None,
+        };
+        async move {
+            let Some((redis, place)) = followed else { return pending().await };
+            let mut rounds = interval(every);
+            rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                rounds.tick().await;
+                match place.current().await {
+                    Ok(credentials) => {
+                        let name = credentials.database.clone();
+                        if redis.renew(credentials) {
+                            tracing::info!("the database is {name} from now on, for what servers tell each other");
+                        }
+                    }
+                    // Readiness tells about a database that fails.
+                    Err(error) => tracing::debug!("cannot look at where the database is: {error}"),
+                }
             }
         }
     }
@@ -183,7 +214,7 @@ struct Fanout {
 }
 
 impl Fanout {
-    fn join(config: &Config, hub: &Arc<Hub>) -> anyhow::Result<Self> {
+    async fn join(config: &Config, hub: &Arc<Hub>, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
         let notifier: Arc<dyn Notifier> = Arc::clone(hub) as _;
         let sink: Arc<dyn EventSink> = Arc::clone(hub) as _;
         match (&config.redis_url, &config.database_url) {
@@ -194,7 +225,8 @@ impl Fanout {
                     authorities: config.redis_authorities.clone(),
                     ..RedisConfig::new(url.clone(), node)
                 };
-                let redis = RedisFanout::connect(settings, sink)?;
+                let credentials = fanout_credentials(config).await?;
+                let redis = RedisFanout::connect(settings, credentials, Arc::clone(clock), sink)?;
                 // What the hub itself says has been told on this server already.
                 hub.forward_to(redis.notifier(nobody_listens()));
                 tracing::info!(%node, "live events are spread to other servers through {url}");
@@ -213,6 +245,16 @@ impl Fanout {
             }
         }
     }
+}
+
+/// What servers of this database know each other by.
+async fn fanout_credentials(config: &Config) -> anyhow::Result<FanoutCredentials> {
+    let database = config.database_url.clone();
+    let read = move || match &database {
+        DatabaseUrl::Sqlite(_) => bail!("one server uses an SQLite file, and has no others to tell through Redis"),
+        DatabaseUrl::Postgres(url) => Ok(chat_postgres::fanout_credentials::read(url.expose())?),
+    };
+    task::spawn_blocking(read).await?
 }
 
 /// The database.
@@ -236,18 +278,17 @@ struct Repositories {
 }
 
 impl Store {
-    /// Opens the database, after bringing its schema up to date unless the operator does that.
+    /// Brings the schema up to date unless the operator does that.
     ///
     /// # Errors
     /// What is wrong with the database, and what to do about it.
-    pub(crate) async fn open(config: &Config, notifier: Arc<dyn Notifier>) -> anyhow::Result<Self> {
+    async fn bring_up_to_date(config: &Config) -> anyhow::Result<()> {
         let migrations = Migrations::of(config);
         let automatic = config.migrate;
-        task::spawn_blocking(move || migrations.bring_up_to_date(automatic)).await??;
-        Self::open_as_it_is(config, notifier).await
+        task::spawn_blocking(move || migrations.bring_up_to_date(automatic)).await?
     }
 
-    /// Opens the database of a server that may be running: neither makes it nor changes its schema.
+    /// Opens the database, which may be that of a server that is running: neither makes it nor changes its schema.
     ///
     /// # Errors
     /// What is wrong with the database, and what to do about it.

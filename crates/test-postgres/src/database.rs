@@ -121,6 +121,16 @@ impl TestDatabase {
         database
     }
 
+    /// A copy of this database on the same server, as it is now. Nothing may be connected to this one.
+    ///
+    /// # Panics
+    /// When the server does not make it.
+    #[track_caller]
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        must(Self::create(&self.programs, &self.admin_url, "copy", Some(&self.name)))
+    }
+
     /// An empty database on a server of the test's own.
     ///
     /// # Panics

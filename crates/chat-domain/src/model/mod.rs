@@ -8,6 +8,7 @@ mod collection;
 mod connection;
 mod epoch;
 mod event;
+mod fanout_credentials;
 mod idempotency;
 mod ids;
 mod message;
@@ -27,6 +28,7 @@ pub use collection::{DatabaseInstance, Generation, Generations, NotOwner, Orphan
 pub use connection::{Connection, ConnectionLimits};
 pub use epoch::Epoch;
 pub use event::{Change, Form, LiveEvent, Published, SessionEvent, TypingEvent};
+pub use fanout_credentials::{FanoutCredentials, FanoutKey};
 pub use idempotency::{Fingerprint, FingerprintBuilder, Idempotency, IdempotencyKey};
 pub use ids::{AgentId, AttachmentId, ConnectionId, MessageId, SessionId, UserId};
 pub use message::{Accepted, ChatMessage, Content, Delivery, DeliveryStatus, MessageDraft};

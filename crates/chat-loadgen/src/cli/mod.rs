@@ -12,6 +12,7 @@ mod occupy;
 mod read;
 mod send;
 mod stall;
+mod tickets;
 mod watch;
 
 use std::ffi::OsString;
@@ -34,6 +35,7 @@ struct Cli {
 enum Command {
     Send(send::Send),
     Read(read::Read),
+    Tickets(tickets::Tickets),
     Watch(watch::Watch),
     Hold(hold::Hold),
     Fanout(fanout::Fanout),
@@ -71,6 +73,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         Command::Send(send) => send.run(),
         Command::Read(read) => read.run(),
+        Command::Tickets(tickets) => tickets.run(),
         Command::Watch(watch) => watch.run(),
         Command::Hold(hold) => hold.run(),
         Command::Fanout(fanout) => fanout.run(),

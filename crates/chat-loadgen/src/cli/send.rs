@@ -46,7 +46,7 @@ impl Send {
         let tokens = self.service.identity.tokens()?;
         let (people, sessions) = match &self.session_ids_file {
             Some(file) => (vec![tokens.of("load-admin", Role::Admin)?], session_ids(file)?),
-            None => self.open_sessions(&tokens)?,
+            None => open_sessions(&self.service, &tokens, self.users, self.sessions)?,
         };
         if let Some(file) = &self.save_session_ids {
             let what = format!("write {}", file.display());
@@ -58,26 +58,31 @@ impl Send {
         let work = Work { templates, sessions, before: Vec::new(), pages: 1 };
         self.shape.run("send", &self.service, work)
     }
+}
 
-    /// The customers' tokens, and their sessions: customer by customer in turn.
-    fn open_sessions(&self, tokens: &Tokens) -> Result<(Vec<String>, Vec<String>), LoadError> {
-        if matches!(tokens, Tokens::Given(_)) && self.users > 1 {
-            return Err(LoadError::setup("--users above 1 needs --secret or --secret-file to sign their tokens with"));
-        }
-        let users = self.users.min(self.sessions);
-        let people: Vec<String> =
-            (0..users).map(|user| tokens.of(&format!("load-user-{user}"), Role::User)).collect::<Result<_, _>>()?;
-        let sessions = block_on(async {
-            let caller = |token: &String| Caller::new(self.service.url.clone(), token.clone(), self.service.timeout);
-            let mut callers: Vec<Caller> = people.iter().map(caller).collect();
-            let mut sessions = Vec::with_capacity(self.sessions);
-            while sessions.len() < self.sessions {
-                for caller in callers.iter_mut().take(self.sessions - sessions.len()) {
-                    sessions.push(caller.open_session().await?);
-                }
-            }
-            Ok(sessions)
-        })?;
-        Ok((people, sessions))
+/// The tokens of that many customers, and that many sessions of theirs: customer by customer in turn.
+pub(super) fn open_sessions(
+    service: &Service,
+    tokens: &Tokens,
+    users: usize,
+    count: usize,
+) -> Result<(Vec<String>, Vec<String>), LoadError> {
+    if matches!(tokens, Tokens::Given(_)) && users > 1 {
+        return Err(LoadError::setup("--users above 1 needs --secret or --secret-file to sign their tokens with"));
     }
+    let people: Vec<String> = (0..users.min(count))
+        .map(|user| tokens.of(&format!("load-user-{user}"), Role::User))
+        .collect::<Result<_, _>>()?;
+    let sessions = block_on(async {
+        let caller = |token: &String| Caller::new(service.url.clone(), token.clone(), service.timeout);
+        let mut callers: Vec<Caller> = people.iter().map(caller).collect();
+        let mut sessions = Vec::with_capacity(count);
+        while sessions.len() < count {
+            for caller in callers.iter_mut().take(count - sessions.len()) {
+                sessions.push(caller.open_session().await?);
+            }
+        }
+        Ok(sessions)
+    })?;
+    Ok((people, sessions))
 }

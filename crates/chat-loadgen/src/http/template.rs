@@ -46,6 +46,18 @@ impl Template {
     /// # Errors
     /// Text that names an unknown blank or a character that a path cannot have.
     pub fn get(target: &Target, path: &str, token: &str) -> Result<Self, String> {
+        Self::without_body("GET", target, path, token)
+    }
+
+    /// `POST` of a path, as for `get`, with an empty body.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn post(target: &Target, path: &str, token: &str) -> Result<Self, String> {
+        Self::without_body("POST", target, path, token)
+    }
+
+    fn without_body(method: &str, target: &Target, path: &str, token: &str) -> Result<Self, String> {
         if !path.starts_with('/') {
             return Err("must begin with a slash, such as /api/chat/sessions?page={page}".to_owned());
         }
@@ -53,7 +65,7 @@ impl Template {
             return Err(format!("has {wrong:?}, which a path cannot contain; write it as %XX"));
         }
         let mut template = Self { parts: Vec::new() };
-        template.fixed(&format!("GET {}", target.prefix));
+        template.fixed(&format!("{method} {}", target.prefix));
         let mut rest = path;
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').ok_or("has a brace that is not closed")?;
@@ -66,7 +78,8 @@ impl Template {
             });
             rest = after;
         }
-        template.fixed(&format!("{rest} HTTP/1.1\r\n{}\r\n", headers(target, token)));
+        let length = if method == "GET" { "" } else { "Content-Length: 0\r\n" };
+        template.fixed(&format!("{rest} HTTP/1.1\r\n{}{length}\r\n", headers(target, token)));
         Ok(template)
     }
 
@@ -233,6 +246,14 @@ mod tests {
         assert!(
             rendered(&template, &blanks).starts_with("GET /x/s1?before=m1&page=3 HTTP/1.1\r\nHost: 127.0.0.1:8080")
         );
+    }
+
+    #[test]
+    fn a_request_without_a_body_says_so() {
+        let template = Template::post(&target(), "/x/{session}/ws-ticket", "T").unwrap();
+        let request = rendered(&template, &Blanks { session: "s1", ..Blanks::default() });
+        assert!(request.starts_with("POST /x/s1/ws-ticket HTTP/1.1\r\n"), "{request}");
+        assert!(request.ends_with("Content-Length: 0\r\n\r\n"), "{request}");
     }
 
     #[test]

@@ -18,10 +18,11 @@ use crate::recorder;
 use crate::support::connect;
 
 /// Tables that are read as a whole, and why.
-const SMALL: [(&str, &str); 5] = [
+const SMALL: [(&str, &str); 6] = [
     ("chat_agents", "a few hundred rows at most; the list of agents is all of them"),
     ("chat_collector", "one row"),
     ("chat_epoch", "one row"),
+    ("chat_fanout_key", "one row"),
     ("chat_identity", "one row"),
     ("chat_stats", "a row per writer"),
 ];

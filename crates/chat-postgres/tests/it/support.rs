@@ -25,7 +25,7 @@ pub(crate) fn migrated() -> TestDatabase {
 pub(crate) fn reused() -> TestDatabase {
     TestDatabase::reused(
         "migrated",
-        Keep::RowsOf(&["__diesel_schema_migrations", "chat_epoch", "chat_identity"]),
+        Keep::RowsOf(&["__diesel_schema_migrations", "chat_epoch", "chat_fanout_key", "chat_identity"]),
         |url| {
             migrate::up(url).unwrap();
         },

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod fanout;
+mod hostile;
 mod outages;
 mod support;
 mod tls;

@@ -2,12 +2,17 @@
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use chat_domain::model::{ConnectionId, LiveEvent, SessionId, TypingEvent};
-use chat_domain::ports::{EventSink, Missed, Notifier};
+use aws_lc_rs::hmac;
+use chat_domain::model::{
+    ConnectionId, Epoch, FanoutCredentials, FanoutKey, LiveEvent, SessionId, Timestamp, TypingEvent,
+};
+use chat_domain::ports::{Clock, EventSink, Missed, Notifier};
 use chat_redis::{RedisConfig, RedisFanout, RedisUrl};
 use chat_testkit::fixtures;
+use futures_util::StreamExt;
+use redis::aio::MultiplexedConnection;
 use test_redis::PrivateRedis;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -113,11 +118,22 @@ impl Node {
 
     /// As `begin`, with any URL.
     pub(crate) fn begin_at(url: &str, n: u128, change: impl FnOnce(&mut RedisConfig)) -> Self {
+        Self::begin_as(url, n, credentials(), change)
+    }
+
+    /// As `begin_at`, of any database.
+    pub(crate) fn begin_as(
+        url: &str,
+        n: u128,
+        credentials: FanoutCredentials,
+        change: impl FnOnce(&mut RedisConfig),
+    ) -> Self {
         let id = Uuid::from_u128(n);
         let mut config = RedisConfig::new(RedisUrl::parse(url).unwrap(), id);
         change(&mut config);
         let (sink, local) = (Recorder::new(), Arc::new(Local::default()));
-        let fanout = RedisFanout::connect(config, Arc::clone(&sink) as Arc<dyn EventSink>).unwrap();
+        let fanout = RedisFanout::connect(config, credentials, Arc::new(Now), Arc::clone(&sink) as Arc<dyn EventSink>);
+        let fanout = fanout.unwrap();
         let notifier = fanout.notifier(Arc::clone(&local) as Arc<dyn Notifier>);
         Self { fanout, sink, local, notifier }
     }
@@ -141,6 +157,78 @@ impl Node {
         let heard = from + all[from..].iter().position(|told| *told == Told::Heard(true)).unwrap();
         assert_eq!(all[heard - 1], Told::Missed(Missed::Everywhere), "{all:?}");
         assert!(self.fanout.wait_until_connected(PATIENCE).await);
+    }
+}
+
+/// The time, which nodes on this machine agree about.
+pub(crate) struct Now;
+
+impl Clock for Now {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        Timestamp::from_unix_ms(i64::try_from(since.as_millis()).unwrap())
+    }
+}
+
+/// The secret of the database that nodes are of.
+const KEY: [u8; 32] = [7; 32];
+
+/// What nodes of one database know each other by.
+pub(crate) fn credentials() -> FanoutCredentials {
+    let epoch = Epoch::parse("an-epoch").unwrap();
+    FanoutCredentials { database: "a-database".to_owned(), epoch, key: FanoutKey::from_bytes(KEY) }
+}
+
+/// What stranger `n` of the same database says, as every node signs it: `rest` follows what every message begins with.
+pub(crate) fn said(channel: &str, n: u128, counter: u64, rest: &str) -> Vec<u8> {
+    let (node, at) = (Uuid::from_u128(n), Now.now().unix_ms());
+    let head =
+        format!(r#""v":1,"node":"{node}","counter":{counter},"database":"a-database","epoch":"an-epoch","at":{at}"#);
+    let mut message = format!("{{{head},{rest}}}").into_bytes();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &KEY);
+    let hash = hmac::sign(&key, &[channel.as_bytes(), b"\n", &message].concat());
+    message.extend_from_slice(hash.as_ref());
+    message
+}
+
+/// A channel, and what was published there.
+pub(crate) type Published = (String, Vec<u8>);
+
+/// Somebody who reads and writes everything in Redis.
+pub(crate) struct Stranger {
+    connection: MultiplexedConnection,
+    heard: Arc<Mutex<Vec<Published>>>,
+}
+
+impl Stranger {
+    pub(crate) async fn at(redis: &PrivateRedis) -> Self {
+        let client = redis::Client::open(redis.url()).unwrap();
+        let connection = client.get_multiplexed_async_connection().await.unwrap();
+        let mut listener = client.get_async_pubsub().await.unwrap();
+        listener.psubscribe("*").await.unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let notes = Arc::clone(&heard);
+        tokio::spawn(async move {
+            let mut messages = listener.into_on_message();
+            while let Some(message) = messages.next().await {
+                let note = (message.get_channel_name().to_owned(), message.get_payload_bytes().to_vec());
+                let mut notes = notes.lock().unwrap();
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+        });
+        Self { connection, heard }
+    }
+
+    /// Everything that was published so far, once each.
+    pub(crate) fn heard(&self) -> Vec<Published> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    pub(crate) async fn publish(&self, channel: &str, message: &[u8]) {
+        let mut connection = self.connection.clone();
+        redis::cmd("PUBLISH").arg(channel).arg(message).exec_async(&mut connection).await.unwrap();
     }
 }
 

@@ -137,8 +137,8 @@ pub(crate) struct Options {
     #[arg(long, env = "CHAT_REDIS_CA_FILE", value_name = "PATH", global = true, help_heading = "Several servers")]
     pub(crate) redis_ca_file: Option<PathBuf>,
 
-    /// What the names of channels in Redis begin with. Servers of different databases on one Redis need
-    /// different ones.
+    /// What the names of channels in Redis begin with. Servers of different databases on one Redis do not believe each
+    /// other, and with different ones need not read each other.
     #[arg(long, env = "CHAT_REDIS_PREFIX", value_name = "NAME", default_value = "chat")]
     #[arg(value_parser = RedisPrefix::parse, global = true, help_heading = "Several servers")]
     pub(crate) redis_prefix: RedisPrefix,

@@ -139,7 +139,18 @@ pub(crate) const GROUPS: &[Group] = &[
                 "Events that were not, since Redis was away or slow; the other servers read them from the database.",
             ),
             counter("chat_redis_received_total", &[], "Events that came from other servers."),
-            counter("chat_redis_unreadable_total", &[], "Messages on our channels that are not ours."),
+            counter(
+                "chat_redis_unreadable_total",
+                &[],
+                "Messages of other servers that only a newer version can read.",
+            ),
+            counter(
+                "chat_redis_rejected_total",
+                &["reason"],
+                "Messages on our channels that were not believed: malformed, of another key (signature), of a copy of the \
+                 database (database) or another epoch of it (epoch), from more than a minute ago (stale) or heard before \
+                 (replayed).",
+            ),
             counter("chat_redis_gaps_total", &[], "Times that something from another server was found missing."),
             counter("chat_redis_overflows_total", &[], "Times that more came from Redis than could be kept."),
             gauge("chat_redis_queue_length", &[], "Events that wait for Redis."),

@@ -12,3 +12,4 @@ mod migrations;
 mod plans;
 mod recorder;
 mod support;
+mod tickets;

@@ -290,7 +290,7 @@ async fn on_postgres(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let database = TestDatabase::reused(
         "migrated",
-        Keep::RowsOf(&["__diesel_schema_migrations", "chat_epoch", "chat_identity"]),
+        Keep::RowsOf(&["__diesel_schema_migrations", "chat_epoch", "chat_fanout_key", "chat_identity"]),
         |url| {
             chat_postgres::migrate::up(url).expect("the migrations run");
         },

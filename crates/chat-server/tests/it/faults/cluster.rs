@@ -93,6 +93,16 @@ impl Cluster {
         TestServer::start_on(&self.home.path().join(format!("node-{number}")), |command| self.configure(command)).await
     }
 
+    /// Starts a server as those of the cluster, with their Redis, on another database.
+    pub(super) async fn start_on_copy(&self, name: &str, database: &TestDatabase) -> TestServer {
+        let attachments = format!("file://{}", self.home.path().join(format!("{name}-attachments")).display());
+        let configure = |command: &mut Command| {
+            self.configure(command);
+            command.env("CHAT_DATABASE_URL", database.url()).env("CHAT_ATTACHMENTS_URL", attachments);
+        };
+        TestServer::start_on(&self.home.path().join(name), configure).await
+    }
+
     /// What every server of the cluster is told.
     fn configure(&self, command: &mut Command) {
         command.env("CHAT_DATABASE_URL", self.database.url()).env("CHAT_JWT_SECRET", SECRET);

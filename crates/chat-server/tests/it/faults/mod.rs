@@ -23,6 +23,7 @@ mod lost_node;
 mod lost_redis;
 mod process;
 mod reader;
+mod redis_writer;
 mod stalled_readers;
 mod start_up;
 mod stopped_clients;

@@ -1,0 +1,147 @@
+//! What whoever reaches Redis can do: delay events, and nothing else.
+
+use std::time::Duration;
+
+use chat_domain::model::{Epoch, FanoutCredentials, FanoutKey, LiveEvent};
+use chat_domain::ports::Missed;
+use test_redis::PrivateRedis;
+use tokio::time::{Instant, interval, timeout};
+
+use crate::support::{Node, PATIENCE, Stranger, Told, credentials, event, events, eventually, said};
+
+/// These events have come since, and no gap was suspected among them. (A busy machine may be late to hear itself.)
+fn assert_only(node: &Node, from: usize, wanted: &[LiveEvent]) {
+    let told = node.sink.all();
+    assert_eq!(events(&told[from..]), wanted);
+    let gaps = told[from..].iter().filter(|told| matches!(told, Told::Missed(Missed::Shard { .. }))).count();
+    assert_eq!(gaps, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn what_no_node_has_signed_does_nothing() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    let (node, other) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
+    let stranger = Stranger::at(&redis).await;
+    other.notifier.publish(event(1, 1));
+    node.sink.until(|all| !events(all).is_empty()).await;
+    let from = node.sink.len();
+    let long = "x".repeat(100_000);
+    let mut nonsense: Vec<Vec<u8>> =
+        ["", "nonsense", "{}", "[[[[", &long].map(|text| text.as_bytes().to_vec()).to_vec();
+    eventually("there is something to change", || stranger.heard().len() > 2).await;
+    // Genuine but for one thing: a byte, the channel, or the signature.
+    for (_, message) in stranger.heard() {
+        let mut changed = message.clone();
+        changed[20] ^= 1;
+        nonsense.push(changed);
+        nonsense.push(message[..message.len() - 32].to_vec());
+    }
+    nonsense.push(said("chat:6", 99, 1, r#""kind":"danced""#));
+    for message in nonsense {
+        stranger.publish("chat:5", &message).await;
+        stranger.publish("chat:nodes", &message).await;
+    }
+    other.notifier.publish(event(1, 2));
+    node.sink.until(|all| all[from..].contains(&Told::Event(event(1, 2)))).await;
+    assert_only(&node, from, &[event(1, 2)]);
+}
+
+/// As a clone on the same Redis, one that was restored from a backup, and one of somebody else.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn nodes_of_another_database_epoch_or_key_are_not_heard() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    let (node, peer) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
+    let others = [
+        FanoutCredentials { database: "a-copy".to_owned(), ..credentials() },
+        FanoutCredentials { epoch: Epoch::parse("another-epoch").unwrap(), ..credentials() },
+        FanoutCredentials { key: FanoutKey::from_bytes([8; 32]), ..credentials() },
+    ];
+    let mut strangers = Vec::new();
+    for (n, other) in (3..).zip(others) {
+        let other = Node::begin_as(&redis.url(), n, other, |_| ());
+        assert!(other.fanout.wait_until_connected(PATIENCE).await, "it hears itself");
+        strangers.push(other);
+    }
+    let from = node.sink.len();
+    for (n, stranger) in (10..).zip(&strangers) {
+        stranger.notifier.publish(event(1, n));
+        stranger.fanout.close().await;
+    }
+    peer.notifier.publish(event(1, 2));
+    node.sink.until(|all| all[from..].contains(&Told::Event(event(1, 2)))).await;
+    assert_only(&node, from, &[event(1, 2)]);
+    assert!(strangers.iter().all(|stranger| stranger.sink.events().is_empty()), "and they do not hear us");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn what_is_said_again_doubles_nothing_and_hides_nothing() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    let (node, other) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
+    let stranger = Stranger::at(&redis).await;
+    let from = node.sink.len();
+    let mut sent = Vec::new();
+    for round in 0..20 {
+        for n in 0..5 {
+            sent.push(event(n, round));
+            other.notifier.publish(event(n, round));
+        }
+        node.sink.until(|all| events(&all[from..]).len() >= sent.len()).await;
+        // Everything that was ever said, events and heartbeats of both nodes, in its order and backwards.
+        let heard = stranger.heard();
+        for (channel, message) in heard.iter().chain(heard.iter().rev()) {
+            stranger.publish(channel, message).await;
+        }
+    }
+    assert_only(&node, from, &sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn heartbeats_that_are_said_again_do_not_keep_a_dead_node_alive() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    let (node, dying) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
+    let stranger = Stranger::at(&redis).await;
+    dying.notifier.publish(event(1, 1));
+    node.sink.until(|all| !events(all).is_empty()).await;
+    let from = node.sink.len();
+    drop(dying);
+    let started = Instant::now();
+    let replaying = async {
+        let mut often = interval(Duration::from_millis(200));
+        loop {
+            often.tick().await;
+            for (channel, message) in stranger.heard() {
+                stranger.publish(&channel, &message).await;
+            }
+        }
+    };
+    let missed = node.sink.until_told(from, Told::Missed(Missed::Everywhere));
+    tokio::select! {
+        () = missed => {}
+        ended = timeout(PATIENCE, replaying) => assert!(ended.is_ok(), "the dead node is not missed"),
+    }
+    let took = started.elapsed();
+    assert!(took < PATIENCE, "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: cargo xtask test"]
+async fn nodes_whose_database_has_moved_hear_each_other_again_when_both_know() {
+    let redis = PrivateRedis::start(&[]).unwrap();
+    let (one, other) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
+    let moved = FanoutCredentials { database: "a-database-2".to_owned(), ..credentials() };
+    assert!(!one.fanout.renew(credentials()), "nothing has changed");
+    let from = [&one, &other].map(|node| node.sink.len());
+    assert!(one.fanout.renew(moved.clone()));
+    one.sink.until_told(from[0], Told::Missed(Missed::Everywhere)).await;
+    assert!(other.fanout.renew(moved.clone()));
+    other.sink.until_told(from[1], Told::Missed(Missed::Everywhere)).await;
+    one.notifier.publish(event(1, 1));
+    other.sink.until_told(from[1], Told::Event(event(1, 1))).await;
+    other.notifier.publish(event(1, 2));
+    one.sink.until_told(from[0], Told::Event(event(1, 2))).await;
+    assert!(!one.fanout.renew(FanoutCredentials { epoch: Epoch::parse("later").unwrap(), ..moved }), "another history");
+}
