@@ -24,5 +24,6 @@ mod postgres;
 mod reference;
 mod refusals;
 mod shutdown;
+mod standby;
 mod support;
 mod token;

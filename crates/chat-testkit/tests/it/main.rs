@@ -5,6 +5,7 @@
 mod fakes;
 mod memory;
 mod mutants;
+mod orphan_mutants;
 mod registry_mutants;
 mod support;
 mod ticket_mutants;
