@@ -37,15 +37,27 @@ macro_rules! db_name {
 
 db_name! {
     /// The side a message came from.
-    DbParty(Party), |name| [Party::User, Party::Support].into_iter().find(|party| party.as_str() == name)
+    DbParty(Party), |name| Some(Party::from_store(name))
 }
 db_name! {
     /// The urgency of a session.
-    DbPriority(Priority), |name| Priority::parse(name).ok()
+    DbPriority(Priority), |name| Some(Priority::from_store(name))
 }
 db_name! {
-    /// The stage of a session's life.
-    DbStatus(StatusFilter), |name| {
-        [StatusFilter::Active, StatusFilter::Closed].into_iter().find(|status| status.as_str() == name)
+    /// The stage of a session's life, as it is written.
+    DbStatus(StatusFilter), status
+}
+
+fn status(name: &str) -> Option<StatusFilter> {
+    [StatusFilter::Active, StatusFilter::Closed].into_iter().find(|status| status.as_str() == name)
+}
+
+/// The stage of a session's life, as it is read; `None` for one that only a newer version knows.
+#[derive(Clone, Copy, Debug, FromSqlRow)]
+pub(crate) struct StoredStatus(pub(crate) Option<StatusFilter>);
+
+impl FromSql<Text, Pg> for StoredStatus {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(status(std::str::from_utf8(value.as_bytes())?)))
     }
 }

@@ -7,8 +7,9 @@
 //! ```
 //!
 //! `counter` counts what the node says on the channel, from 1; `at` is when it says it, by its clock. Fields that a reader
-//! does not know are ignored. What cannot be read, since its kind or version is a newer one, is told as unreadable: when it
-//! is on a channel of events, its sessions are compared with the log. The 32 bytes behind the object are its signature.
+//! does not know are ignored, and a durable event of a kind that it does not know only takes its position. What else cannot
+//! be read, since its kind or version is a newer one, is told as unreadable: when it is on a channel of events, its sessions
+//! are compared with the log. The 32 bytes behind the object are its signature.
 
 use std::borrow::Cow;
 

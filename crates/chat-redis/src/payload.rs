@@ -1,8 +1,9 @@
 //! Events as JSON between nodes of one deployment. The ids and positions that an envelope has are not repeated here, and
 //! neither is anything said about channels.
 //!
-//! What is written is read back as it was. A reader ignores fields that it does not know; what it cannot read, such as a
-//! value that a newer version allows, makes the event unreadable and not half read.
+//! What is written is read back as it was. A reader ignores fields that it does not know, and takes values that only a
+//! newer version knows as the database's reader does; of a durable event of a kind that it does not know, it takes who,
+//! when and the position. Anything else that it cannot read makes the event unreadable and not half read.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -30,6 +31,7 @@ pub(crate) fn kind(event: &LiveEvent) -> &'static str {
             Change::Closed(_) => "closed",
             Change::Message(_) => "message",
             Change::Receipt(_) => "receipt",
+            Change::Unknown => "unknown",
         },
     }
 }
@@ -58,7 +60,7 @@ pub(crate) struct Typing<'a> {
     by_node: bool,
 }
 
-/// Exactly one of session, message and receipt is there: the kind says which.
+/// Of session, message and receipt one is there at most: the kind says which.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Durable<'a> {
     at: i64,
@@ -165,7 +167,7 @@ impl<'a> From<&'a SessionEvent> for Durable<'a> {
         match &event.change {
             Change::Message(it) => message = Some(it.into()),
             Change::Receipt(it) => receipt = Some(it.into()),
-            Change::Opened(_) | Change::Assigned(_) | Change::Transferred(_) | Change::Closed(_) => {}
+            Change::Opened(_) | Change::Assigned(_) | Change::Transferred(_) | Change::Closed(_) | Change::Unknown => {}
         }
         Self {
             at: event.at.unix_ms(),
@@ -274,7 +276,7 @@ impl Durable<'_> {
             "closed" => Change::Closed(session()?),
             "message" => Change::Message(self.message?.read(session_id, seq)?),
             "receipt" => Change::Receipt(self.receipt?.read()?),
-            _ => return None,
+            _ => Change::Unknown,
         };
         let key = optional(self.key.as_deref(), |key| IdempotencyKey::parse(key).ok())?;
         let actor = UserId::parse(&self.actor).ok()?;
@@ -301,7 +303,7 @@ impl SessionDto<'_> {
             id,
             owner: UserId::parse(&self.owner).ok()?,
             subject,
-            priority: Priority::parse(&self.priority).ok()?,
+            priority: Priority::from_store(&self.priority),
             tags: Tags::parse(&self.tags).ok()?,
             started_at: Timestamp::from_unix_ms(self.started_at),
             state,
@@ -327,7 +329,7 @@ impl MessageDto<'_> {
             session_id,
             seq,
             author: UserId::parse(&self.author).ok()?,
-            sender: [Party::User, Party::Support].into_iter().find(|party| party.as_str() == self.sender)?,
+            sender: Party::from_store(&self.sender),
             content: Content::from_store(self.content.into_owned()),
             sent_at: Timestamp::from_unix_ms(self.sent_at),
             delivery: Delivery::from_moments(

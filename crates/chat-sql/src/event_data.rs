@@ -13,6 +13,7 @@ use crate::Corrupt;
 use crate::values::{seq_from_db, valid};
 
 const DATA: &str = "chat_session_events.data";
+const KIND: &str = "chat_session_events.kind";
 
 /// What a row of `chat_session_events` holds besides the session's id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ struct ReceiptData {
 /// The row of an event: its kind and its data. `None` for a message, whose own row is its event.
 ///
 /// # Errors
-/// Never in practice: the data are numbers and texts.
+/// It is of a kind that this version does not know, and so does not make.
 pub fn encode_event(event: &SessionEvent) -> Result<Option<(&'static str, String)>, Corrupt> {
     let (kind, data) = match &event.change {
         Change::Opened(session) => ("opened", session_data(session)),
@@ -70,6 +71,7 @@ pub fn encode_event(event: &SessionEvent) -> Result<Option<(&'static str, String
         Change::Closed(session) => ("closed", session_data(session)),
         Change::Receipt(receipt) => (receipt.status.as_str(), receipt_data(receipt)),
         Change::Message(_) => return Ok(None),
+        Change::Unknown => return Err(Corrupt { column: KIND, problem: "is unknown and cannot be written" }),
     };
     let data = data.map_err(|_| Corrupt { column: DATA, problem: "cannot be written as JSON" })?;
     Ok(Some((kind, data)))
@@ -98,7 +100,8 @@ fn receipt_data(receipt: &Receipt) -> serde_json::Result<String> {
     })
 }
 
-/// The event as it was published. `session` is the session at any later time.
+/// The event as it was published. `session` is the session at any later time. A kind that this version does not know is
+/// `Change::Unknown`; the data of a known kind may have more fields than this version knows.
 ///
 /// # Errors
 /// The row holds something that was never written.
@@ -112,7 +115,8 @@ pub fn decode_event(row: &EventRecord, session: &ChatSession) -> Result<SessionE
         "closed" => Change::Closed(session_then(session, seq, &row.data)?),
         "delivered" => Change::Receipt(receipt(ReceiptStatus::Delivered, &actor, &row.data)?),
         "read" => Change::Receipt(receipt(ReceiptStatus::Read, &actor, &row.data)?),
-        _ => return Err(Corrupt { column: "chat_session_events.kind", problem: "is unknown" }),
+        // Written by a newer version, for which the data has a shape of its own.
+        _ => Change::Unknown,
     };
     Ok(SessionEvent { session_id: session.id, seq, at: Timestamp::from_unix_ms(row.at), actor, key: None, change })
 }
@@ -182,6 +186,32 @@ mod tests {
         let row = EventRecord { seq: to_i64(written.seq), ..record(kind, &data) };
         assert_eq!(decode_event(&row, &session).unwrap(), written);
         assert_ne!(session.read_to(Party::Support), Seq::ZERO, "the test has every mark");
+    }
+
+    #[test]
+    fn an_event_of_a_newer_version_takes_its_position_whatever_it_holds() {
+        let session = ChatSession::open(new_session(1));
+        for data in ["", "[1]", r#"{"upTo":3}"#, "no JSON"] {
+            let event = decode_event(&record("future_kind", data), &session).unwrap();
+            assert_eq!((event.seq, event.at, event.actor), (Seq::new(9), at(1), alice().id));
+            assert_eq!(event.change, Change::Unknown);
+        }
+        let data = r#"{"messageCount":2,"unreadByUser":1,"unreadBySupport":0,"deliveredToUser":3,"deliveredToSupport":4,"mood":"new"}"#;
+        let event = decode_event(&record("assigned", data), &session).unwrap();
+        assert!(matches!(event.change, Change::Assigned(_)), "{event:?}");
+    }
+
+    #[test]
+    fn an_unknown_event_is_not_written() {
+        let event =
+            SessionEvent { change: Change::Unknown, ..decode_event(&record("read", READ), &session()).unwrap() };
+        assert!(encode_event(&event).is_err());
+    }
+
+    const READ: &str = r#"{"upTo":1,"messages":[]}"#;
+
+    fn session() -> ChatSession {
+        ChatSession::open(new_session(1))
     }
 
     fn to_i64(seq: Seq) -> i64 {

@@ -1,7 +1,7 @@
 //! How the domain's small values look in columns that every SQL database has.
 
 use chat_domain::error::Violation;
-use chat_domain::model::{Seq, Tags, Timestamp};
+use chat_domain::model::{AgentId, Seq, SessionState, StatusFilter, Tags, Timestamp};
 
 use crate::Corrupt;
 
@@ -39,6 +39,27 @@ pub fn valid<T>(column: &'static str, parsed: Result<T, Violation>) -> Result<T,
     parsed.map_err(|_| Corrupt { column, problem: "breaks a rule of its type" })
 }
 
+/// The state of a session from its columns. `status` is `None` when only a newer version knows it.
+///
+/// To this version such a session is over: it may be read, and nothing is decided on a state that is not understood. Without
+/// an end of its own it ended at `last_change`.
+///
+/// # Errors
+/// The status and the end contradict each other.
+pub fn state_from_db(
+    status: Option<StatusFilter>,
+    agent: Option<AgentId>,
+    ended_at: Option<i64>,
+    last_change: Timestamp,
+) -> Result<SessionState, Corrupt> {
+    match (status, moment_from_db(ended_at)) {
+        (Some(StatusFilter::Active), None) => Ok(SessionState::Active { agent }),
+        (Some(StatusFilter::Closed), Some(at)) => Ok(SessionState::Closed { agent, at }),
+        (None, ended_at) => Ok(SessionState::Closed { agent, at: ended_at.unwrap_or(last_change) }),
+        _ => Err(Corrupt { column: "chat_sessions.ended_at", problem: "contradicts the status" }),
+    }
+}
+
 const NO_TAGS: &str = "[]";
 
 /// Tags as a JSON array.
@@ -57,4 +78,24 @@ pub fn tags_from_json(column: &'static str, json: &str) -> Result<Tags, Corrupt>
     let tags: Vec<String> =
         serde_json::from_str(json).map_err(|_| Corrupt { column, problem: "is no JSON array of texts" })?;
     valid(column, Tags::parse(tags))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_whose_status_is_not_known_takes_no_changes() {
+        let at = Timestamp::from_unix_ms;
+        let closed = |ms| Ok(SessionState::Closed { agent: None, at: at(ms) });
+        assert_eq!(state_from_db(None, None, None, at(7)), closed(7));
+        assert_eq!(state_from_db(None, None, Some(5), at(7)), closed(5));
+        assert_eq!(state_from_db(Some(StatusFilter::Closed), None, Some(5), at(7)), closed(5));
+        assert_eq!(
+            state_from_db(Some(StatusFilter::Active), None, None, at(7)),
+            Ok(SessionState::Active { agent: None })
+        );
+        assert!(state_from_db(Some(StatusFilter::Active), None, Some(5), at(7)).is_err());
+        assert!(state_from_db(Some(StatusFilter::Closed), None, None, at(7)).is_err());
+    }
 }

@@ -39,6 +39,8 @@ pub enum Change {
     Message(ChatMessage),
     /// Messages were received or read.
     Receipt(Receipt),
+    /// Something that a newer version does and this one does not know. It only takes its number in the sequence.
+    Unknown,
 }
 
 impl Change {
@@ -48,7 +50,7 @@ impl Change {
             Self::Opened(session) | Self::Assigned(session) | Self::Transferred(session) | Self::Closed(session) => {
                 Some(session)
             }
-            Self::Message(_) | Self::Receipt(_) => None,
+            Self::Message(_) | Self::Receipt(_) | Self::Unknown => None,
         }
     }
 }
@@ -93,6 +95,7 @@ impl LiveEvent {
                 Change::Message(message) => message.content.as_str().len() + message.attachments.len() * FILE,
                 Change::Receipt(receipt) => receipt.messages.len() * ID,
                 Change::Opened(_) | Change::Assigned(_) | Change::Transferred(_) | Change::Closed(_) => FILE,
+                Change::Unknown => 0,
             }
     }
 

@@ -56,6 +56,12 @@ impl Party {
         }
     }
 
+    /// The side by a name that was stored. A sender that only a newer version knows is on the desk's side, as everybody
+    /// is who is not the customer.
+    pub fn from_store(name: &str) -> Self {
+        if name == Self::User.as_str() { Self::User } else { Self::Support }
+    }
+
     /// The side across the table.
     #[must_use]
     pub fn other(self) -> Self {

@@ -36,6 +36,11 @@ impl Priority {
             .find(|priority| priority.as_str() == name)
             .ok_or_else(|| Violation::new("must be one of low, medium, high"))
     }
+
+    /// The priority by a name that was stored. One that only a newer version knows is shown as the default.
+    pub fn from_store(name: &str) -> Self {
+        Self::parse(name).unwrap_or_default()
+    }
 }
 
 /// What a session is about: 1 to 200 characters without white space around them.

@@ -23,7 +23,8 @@ pub trait EventLog: Send + Sync {
     /// without gap; fewer than `limit` means that the end was reached. An unknown session has no changes.
     ///
     /// An event is what was published: a message as it was sent, a session with its counters as they were then, the key
-    /// with it.
+    /// with it. One of a kind that this version does not know MUST be `Change::Unknown`, and values that it does not know
+    /// inside a known one MUST NOT make it unreadable.
     async fn read(&self, session: SessionId, after: Seq, limit: u32) -> Result<Vec<SessionEvent>>;
 
     /// The position of a message; `None` when it is not a message of this session.

@@ -49,6 +49,7 @@ async fn seen(watch: &mut SessionWatch) -> Vec<&'static str> {
                     Change::Closed(_) => "closed",
                     Change::Message(_) => "message",
                     Change::Receipt(_) => "receipt",
+                    Change::Unknown => "unknown",
                 },
             }),
             WatchItem::AccessLost => {

@@ -89,7 +89,8 @@ impl NotResumedDto {
 #[serde(rename_all = "camelCase")]
 #[schema(as = Heartbeat)]
 pub(crate) struct HeartbeatDto {
-    /// The position of the last durable event that was sent to this socket, or of the head in `hello` before one was.
+    /// The position up to which everything was sent to this socket, or is of a kind that this server does not know; that of
+    /// the head in `hello` before anything was.
     #[schema(example = 17)]
     pub(crate) seq: u64,
     /// RFC 3339 in UTC with milliseconds.

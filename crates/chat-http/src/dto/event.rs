@@ -33,8 +33,9 @@ enum EventDataDto<'a> {
 }
 
 impl<'a> EventDataDto<'a> {
-    fn of(event: &'a LiveEvent, base: &BaseUrl) -> Self {
-        match event {
+    /// `None` for a change of a kind that this version does not know.
+    fn of(event: &'a LiveEvent, base: &BaseUrl) -> Option<Self> {
+        Some(match event {
             LiveEvent::Typing(typing) => Self::Typing(typing.into()),
             LiveEvent::Durable(event) => match &event.change {
                 Change::Message(message) => Self::Message(MessageDto::new(message, base)),
@@ -43,8 +44,9 @@ impl<'a> EventDataDto<'a> {
                 | Change::Transferred(session)
                 | Change::Closed(session) => Self::Session(session.into()),
                 Change::Receipt(receipt) => Self::Receipt(ReceiptDto::new(receipt, event.at)),
+                Change::Unknown => return None,
             },
-        }
+        })
     }
 
     fn kind(&self) -> &'static str {
@@ -60,7 +62,7 @@ impl<'a> EventDataDto<'a> {
 impl<'a> EventFrameDto<'a> {
     /// The frame of base mode. Receipts have none: a client that expects three types would take them for new messages.
     pub(crate) fn plain(event: &'a LiveEvent, base: &BaseUrl) -> Option<Self> {
-        let data = EventDataDto::of(event, base);
+        let data = EventDataDto::of(event, base)?;
         if matches!(data, EventDataDto::Receipt(_)) {
             return None;
         }
@@ -68,15 +70,15 @@ impl<'a> EventFrameDto<'a> {
     }
 
     /// The frame of extended mode: a durable event with its position, and for the one who did it with the key that they
-    /// gave a message.
-    pub(crate) fn positioned(event: &'a LiveEvent, base: &BaseUrl, own_key: bool) -> Self {
-        let data = EventDataDto::of(event, base);
+    /// gave a message. A change of a kind that this version does not know has none.
+    pub(crate) fn positioned(event: &'a LiveEvent, base: &BaseUrl, own_key: bool) -> Option<Self> {
+        let data = EventDataDto::of(event, base)?;
         let (seq, key) = match event {
             LiveEvent::Durable(SessionEvent { seq, key, .. }) => (Some(seq.get()), key.as_ref().filter(|_| own_key)),
             LiveEvent::Typing(_) => (None, None),
         };
         let idempotency_key = key.filter(|_| matches!(data, EventDataDto::Message(_))).map(IdempotencyKey::as_str);
-        Self { kind: data.kind(), seq, idempotency_key, data }
+        Some(Self { kind: data.kind(), seq, idempotency_key, data })
     }
 }
 

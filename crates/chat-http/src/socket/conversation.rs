@@ -442,10 +442,24 @@ impl Conversation {
         }
         let LiveEvent::Durable(event) = published.event() else { return };
         self.cursor = self.cursor.max(event.seq);
+        if matches!(event.change, Change::Unknown) {
+            self.pass_over(now);
+            return;
+        }
         let is_of_another = event.actor != self.watch.viewer().id;
         if self.mode == Mode::Base && is_of_another && matches!(event.change, Change::Message(_)) {
             self.probe.wrote(event.seq, now);
         }
+    }
+
+    /// A change of a kind that only a newer version knows has no frame and takes its position all the same. In extended
+    /// mode a heartbeat in its place moves the client past it, which else sees a gap. What has changed may be the right
+    /// to see the session, so that is checked at once.
+    fn pass_over(&mut self, now: Instant) {
+        if self.mode == Mode::Extended {
+            self.say(&ServerFrame::heartbeat(self.cursor, self.app.clock.now()), now);
+        }
+        self.recheck_at = now;
     }
 
     /// The event as a frame, if it is one in this mode. One encoding serves all sockets of a mode, except where it holds

@@ -187,6 +187,10 @@ impl Reader {
             match timeout_at(look_at, socket.next()).await {
                 Ok(Ok(Seen::Message { id, content, seq })) => self.message(id, &content, seq),
                 Ok(Ok(Seen::Other { seq })) => drop(self.event(seq, None, None)),
+                // An event of a kind that the service does not know holds its position.
+                Ok(Ok(Seen::Heartbeat(Some(seq)))) if self.cursor.passes(seq) => {
+                    self.push(Event { seq: Some(seq), ..Event::default() });
+                }
                 Ok(Err(end)) => return Some(end),
                 Ok(Ok(_)) | Err(_) => {}
             }

@@ -144,8 +144,12 @@ async fn events(shared: &Shared, slot: &Slot, number: usize, socket: &mut Socket
     loop {
         let (mut malformed, mut heartbeats) = (false, None);
         let received = socket.receive(|text| match read_frame(text, mode) {
-            Some(Seen::Heartbeat(seq)) => heartbeats = Some(seq.unwrap_or_default()),
-            Some(seen) => understood(shared, slot, place, &seen),
+            Some(seen) => {
+                if let Seen::Heartbeat(seq) = seen {
+                    heartbeats = Some(seq.unwrap_or_default());
+                }
+                understood(shared, slot, place, &seen);
+            }
             None => malformed = true,
         });
         let ended = match ack_at {
@@ -185,7 +189,11 @@ fn understood(shared: &Shared, slot: &Slot, place: usize, seen: &Seen) {
     match seen {
         Seen::Message { id, content, seq } => tally.message(place, id, content, *seq, &mut track),
         Seen::Other { seq } => tally.other(place, *seq, &mut track),
-        Seen::Hello(_) | Seen::Typing | Seen::Heartbeat(_) | Seen::Refused(_) | Seen::Unknown => {}
+        Seen::Heartbeat(Some(seq)) => {
+            // An event of a kind that the service does not know, if it is one, is no gap.
+            track.cursor.passes(*seq);
+        }
+        Seen::Hello(_) | Seen::Typing | Seen::Heartbeat(None) | Seen::Refused(_) | Seen::Unknown => {}
     }
 }
 

@@ -47,6 +47,16 @@ impl Cursor {
         self.seq = seq;
     }
 
+    /// A heartbeat came. Where it names the position that is due, the service passes over an event of a kind that it does
+    /// not know; whether it does.
+    pub(crate) fn passes(&mut self, heartbeat: u64) -> bool {
+        let is_due = heartbeat == self.seq + 1;
+        if is_due {
+            self.seq = heartbeat;
+        }
+        is_due
+    }
+
     /// An event came.
     pub(crate) fn take(&mut self, seq: u64) -> Fit {
         let due = self.seq + 1;
@@ -72,6 +82,8 @@ mod tests {
             [Fit::Next, Fit::Next, Fit::Known, Fit::Gap(3)]
         );
         assert_eq!(cursor.query(), "since=4&epoch=e");
+        assert_eq!([cursor.passes(4), cursor.passes(6), cursor.passes(5)], [false, false, true]);
+        assert_eq!(cursor.take(6), Fit::Next, "5 was passed over");
         cursor.begin(&Hello { epoch: "f".to_owned(), seq: 9, resumed: false, reason: None });
         assert_eq!((cursor.take(9), cursor.take(10)), (Fit::Known, Fit::Next));
     }

@@ -28,7 +28,7 @@ pub enum Seen {
     },
     /// Somebody types or stops.
     Typing,
-    /// The service lives; the position is the session's newest.
+    /// The service lives; everything up to the position was sent, or is of a kind that it does not know.
     Heartbeat(Option<u64>),
     /// A command was refused, with this code.
     Refused(String),

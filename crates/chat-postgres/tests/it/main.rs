@@ -13,6 +13,7 @@ mod group_commit;
 mod lost_connection;
 mod memory;
 mod migrations;
+mod newer_version;
 mod plans;
 mod recorder;
 mod standby;

@@ -20,6 +20,7 @@ mod first_conversation;
 mod first_start;
 mod hostile_clients;
 mod migrate;
+mod newer_version;
 mod postgres;
 mod reference;
 mod refusals;

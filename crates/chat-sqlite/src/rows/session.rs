@@ -1,15 +1,13 @@
 //! Rows of `chat_sessions`.
 
-use chat_domain::model::{
-    AgentId, ChatSession, Idempotency, Progress, SessionState, StatusFilter, Subject, Timestamp, UserId,
-};
-use chat_sql::{from_db, moment_from_db, seq_from_db, tags_from_json, tags_to_json, valid};
+use chat_domain::model::{AgentId, ChatSession, Idempotency, Progress, StatusFilter, Subject, Timestamp, UserId};
+use chat_sql::{from_db, moment_from_db, seq_from_db, state_from_db, tags_from_json, tags_to_json, valid};
 use diesel::prelude::*;
 
 use super::progress::ProgressColumns;
 use crate::error::Failure;
 use crate::schema::chat_sessions;
-use crate::values::{DbId, DbPriority, DbStatus};
+use crate::values::{DbId, DbPriority, DbStatus, StoredStatus};
 
 /// A session as it is read.
 #[derive(Debug, Queryable, Selectable)]
@@ -18,7 +16,7 @@ pub(crate) struct SessionRow {
     id: DbId,
     user_id: String,
     agent_id: Option<String>,
-    status: DbStatus,
+    status: StoredStatus,
     priority: DbPriority,
     subject: Option<String>,
     tags: String,
@@ -40,11 +38,8 @@ impl TryFrom<SessionRow> for ChatSession {
 
     fn try_from(row: SessionRow) -> Result<Self, Failure> {
         let agent = row.agent_id.map(|id| valid("chat_sessions.agent_id", AgentId::parse(&id))).transpose()?;
-        let state = match (row.status.0, row.ended_at) {
-            (StatusFilter::Active, None) => SessionState::Active { agent },
-            (StatusFilter::Closed, Some(at)) => SessionState::Closed { agent, at: Timestamp::from_unix_ms(at) },
-            _ => return Err(Failure::corrupt("chat_sessions.ended_at", "contradicts the status")),
-        };
+        let started_at = Timestamp::from_unix_ms(row.started_at);
+        let state = state_from_db(row.status.0, agent, row.ended_at, started_at)?;
         let subject = match &row.subject {
             Some(subject) => valid("chat_sessions.subject", Subject::parse(subject))?,
             None => None,
@@ -55,7 +50,7 @@ impl TryFrom<SessionRow> for ChatSession {
             subject,
             priority: row.priority.0,
             tags: tags_from_json("chat_sessions.tags", &row.tags)?,
-            started_at: Timestamp::from_unix_ms(row.started_at),
+            started_at,
             state,
             progress: Progress {
                 last_seq: seq_from_db("chat_sessions.last_seq", row.last_seq)?,

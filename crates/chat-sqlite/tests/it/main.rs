@@ -9,6 +9,7 @@ mod epoch;
 mod group_commit;
 mod identity;
 mod migrations;
+mod newer_version;
 mod plans;
 mod recorder;
 mod support;

@@ -164,6 +164,7 @@ fn kind_of(change: &Change) -> &'static str {
         Change::Closed(_) => "closed",
         Change::Message(_) => "message",
         Change::Receipt(_) => "receipt",
+        Change::Unknown => "unknown",
     }
 }
 

@@ -78,7 +78,7 @@ fn recount(logs: &[Vec<SessionEvent>]) -> Statistics {
                 let since = waiting.remove(&event.session_id);
                 delta.count_message(since.map(|since| message.sent_at.since(since)));
             }
-            Change::Assigned(_) | Change::Transferred(_) | Change::Receipt(_) => {}
+            Change::Assigned(_) | Change::Transferred(_) | Change::Receipt(_) | Change::Unknown => {}
         }
     }
     Statistics {

@@ -105,8 +105,9 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         modes: EXTENDED,
         durable: false,
         data: "Heartbeat",
-        meaning: "Every `heartbeatMs`. `seq` is the position of the last durable event on this socket: a client that has \
-            less has lost something on its own side.",
+        meaning: "Every `heartbeatMs`, and in place of a durable event of a kind that this server does not know, since a \
+            newer version wrote it. Everything up to `seq` was sent or is of such a kind: a client moves its own \
+            position there, and has lost something on its own side when it lacks an event for another reason.",
         example: r#"{"type":"heartbeat","data":{"seq":20,"serverTime":"2026-01-31T09:05:26.000Z"}}"#,
     },
     FrameKind {

@@ -52,6 +52,11 @@ before the ticket is looked at. 503 may come at any time.
 
 Durable events have the positions 1, 2, 3 … of their session. They come in this order, without gap or repetition.
 
+While servers of two versions run side by side, the newer one may write an event of a kind that the older one does not
+know. The older one leaves it out. In extended mode a `heartbeat` with its `seq` comes in its place, so a client that looks
+for gaps takes the `seq` of events and of heartbeats for its position; `replayed` in `hello` counts positions. In base mode
+there is nothing to notice.
+
 - `?since=<position>` starts right after a position: the last `seq` that the client has, or `X-Chat-Seq` of *Get
   messages*. With `&epoch=` from `hello` the server notices when the position belongs to a history that has been replaced,
   as by a restored backup.

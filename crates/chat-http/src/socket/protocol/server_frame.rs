@@ -22,7 +22,7 @@ const USUAL_BYTES: usize = 512;
 pub(crate) fn encode_event(event: &LiveEvent, mode: Mode, base: &BaseUrl, own_key: bool) -> Option<Bytes> {
     match mode {
         Mode::Base => EventFrameDto::plain(event, base).map(|frame| to_json(&frame)),
-        Mode::Extended => Some(to_json(&EventFrameDto::positioned(event, base, own_key))),
+        Mode::Extended => EventFrameDto::positioned(event, base, own_key).map(|frame| to_json(&frame)),
     }
 }
 
@@ -33,7 +33,7 @@ pub(crate) enum ServerFrame<'a> {
     Hello(Hello<'a>),
     /// The server is alive.
     Heartbeat {
-        /// The last durable event that was sent, or the head of `hello` before one was.
+        /// Everything up to here was sent, or is of a kind that cannot be; the head of `hello` before anything was.
         seq: Seq,
         /// The time of the server.
         now: Timestamp,
@@ -101,7 +101,7 @@ impl<'a> ServerFrame<'a> {
         })
     }
 
-    /// The sign of life. `seq` is the last durable event that was sent, or the head of `hello` before one was.
+    /// The sign of life. Everything up to `seq` was sent, or is of a kind that cannot be.
     pub(crate) fn heartbeat(seq: Seq, now: Timestamp) -> Self {
         Self::Heartbeat { seq, now }
     }
