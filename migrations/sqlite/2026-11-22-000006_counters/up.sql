@@ -1,4 +1,6 @@
 -- Counters, moved in the transactions that make the facts, so that nothing is ever counted by reading it.
+--
+-- Beside running nodes: no other process uses the file while migrations run.
 
 -- One row per writer, summed when read: several writers never wait for each other's row.
 CREATE TABLE chat_stats (

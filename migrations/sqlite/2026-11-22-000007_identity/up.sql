@@ -2,6 +2,8 @@
 -- beside another database, started by mistake in place of this one, that would be all of them. So the attachment
 -- store is marked with the identity of its database, and a server refuses to join two that do not belong together. A
 -- copy of the database, such as a backup, has the same identity.
+--
+-- Beside running nodes: no other process uses the file while migrations run.
 CREATE TABLE chat_identity (
     id TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 32)
 ) WITHOUT ROWID;

@@ -6,6 +6,8 @@
 --
 -- Rows of buckets that have become empty stay. A look at a level is bounded without their removal, which would cost
 -- every close a statement more.
+--
+-- Beside running nodes: no other process uses the file while migrations run.
 CREATE TABLE chat_session_buckets (
     scope  TEXT    NOT NULL CHECK (scope IN ('all', 'user', 'agent', 'unassigned')),
     holder TEXT    NOT NULL,

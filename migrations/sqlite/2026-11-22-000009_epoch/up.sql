@@ -3,6 +3,8 @@
 -- positions that were given out after the backup was made are given out again, for other changes, and a client that
 -- knows the old ones must not take the two for the same. The epoch is not the identity of the database, since the
 -- restored database is still the one that the stored files belong to.
+--
+-- Beside running nodes: no other process uses the file while migrations run.
 CREATE TABLE chat_epoch (
     epoch TEXT NOT NULL PRIMARY KEY CHECK (length(epoch) = 32)
 ) WITHOUT ROWID;

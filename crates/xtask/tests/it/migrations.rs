@@ -137,3 +137,54 @@ fn statements_are_told_from_comments_texts_and_bodies() {
     assert!(!statements("-- CONCURRENTLY\nCREATE INDEX i ON t (a);").iter().any(|text| is_concurrent(text)));
     assert!(is_concurrent("create index concurrently i ON t (a)"));
 }
+
+/// Whether the statement leaves the tables and rows of the steps before it as they are: an older node cannot notice it.
+fn only_adds(statement: &str) -> bool {
+    let words: Vec<String> = statement.split_whitespace().take(3).map(str::to_uppercase).collect();
+    let begins = |wanted: &[&str]| words.iter().zip(wanted).filter(|(one, other)| one == other).count() == wanted.len();
+    [
+        &["CREATE", "TABLE"][..],
+        &["CREATE", "UNLOGGED", "TABLE"],
+        &["CREATE", "INDEX"],
+        &["CREATE", "UNIQUE", "INDEX"],
+        &["SELECT"],
+    ]
+    .into_iter()
+    .any(begins)
+}
+
+#[test]
+fn a_step_that_fills_or_alters_says_what_may_run_beside_it() {
+    const SAYS: [&str; 3] = [
+        "Beside running nodes: safe",
+        "Beside running nodes: stop them first, because",
+        "Beside running nodes: no other process uses the file",
+    ];
+    let mut problems = Vec::new();
+    for path in DATABASES.iter().flat_map(|database| steps(database)).map(|step| step.join("up.sql")) {
+        let text = read(&path);
+        let comment: String = text.lines().take_while(|line| line.starts_with("--")).collect::<Vec<_>>().join("\n");
+        if !statements(&text).iter().all(|statement| only_adds(statement))
+            && !SAYS.iter().any(|says| comment.contains(says))
+        {
+            problems.push(format!("{} does not say what may run beside it", relative(&path)));
+        }
+    }
+    assert_none(
+        &problems,
+        "in a rolling upgrade nodes of the version before run beside a step: say `Beside running nodes: safe. …` or \
+         `Beside running nodes: stop them first, because …` in the comment at the top (migrations/README.md)",
+    );
+}
+
+#[test]
+fn a_statement_that_only_adds_is_told_from_one_that_changes_what_is_there() {
+    for adds in ["CREATE TABLE t (a INT)", " create unique index i ON t (a)", "SELECT 1"] {
+        assert!(only_adds(adds), "{adds}");
+    }
+    for changes in
+        ["INSERT INTO t SELECT 1", "ALTER TABLE t ADD COLUMN b INT", "UPDATE t SET a = 1", "CREATE FUNCTION f()"]
+    {
+        assert!(!only_adds(changes), "{changes}");
+    }
+}
