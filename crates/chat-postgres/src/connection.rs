@@ -56,6 +56,11 @@ impl Target {
         Ok(connection)
     }
 
+    /// Makes a connection and sets nothing on it: behind a pooler it may be one that others have too.
+    pub(crate) fn connect_bare(&self) -> ConnectionResult<PgConnection> {
+        PgConnection::establish(&self.url)
+    }
+
     /// Makes connections for a pool, which has to tell each of them what [`Self::prepare`] says.
     pub(crate) fn manager(&self) -> ReaderManager {
         ReaderManager { connections: ConnectionManager::new(self.url.clone()), read_write: self.read_write }

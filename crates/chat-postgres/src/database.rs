@@ -16,7 +16,7 @@ use crate::error::{Failure, OpenError};
 use crate::ticket_batch::TicketBatch;
 use crate::unit_of_work::{Need, UnitOfWork};
 use crate::url::DatabaseUrl;
-use crate::{get_session, health, migrate, tls};
+use crate::{get_session, health, migrate, suitability, tls};
 
 /// The name of the store in metrics.
 pub(crate) const STORE: &str = "postgres";
@@ -69,7 +69,7 @@ impl Database {
         F: FnMut(&mut UnitOfWork) -> Result<R, Failure> + Send + 'static,
     {
         let writer = self.writer_of(session).ok_or_else(|| ChatError::internal("the store has no writer"))?;
-        writer.run(need, move |unit| work(unit).map_err(ChatError::from)).await
+        writer.run(need, move |unit| work(unit).map_err(|failure| unit.failed(failure))).await
     }
 
     /// The lower half of an id is random, in every version of UUID that we make.
@@ -107,16 +107,19 @@ pub(crate) fn check(config: &PgConfig) -> Result<Checked, OpenError> {
     let url = DatabaseUrl::parse(&config.url).map_err(|problem| OpenError::Url { problem })?;
     let database = || url.shown().to_owned();
     tls::check(&url)?;
+    let target = Target::rows(&url, config);
+    suitability::check(&url, &target)?;
     let pending = migrate::pending(&url)?;
     if !pending.is_empty() {
         return Err(OpenError::PendingMigrations { database: database(), pending });
     }
-    let target = Target::rows(&url, config);
     let connected = target.connect();
     let mut connection =
         connected.map_err(|error| OpenError::Connect { database: database(), reason: error.to_string() })?;
-    let identity = health::identity(&mut connection)
-        .map_err(|error| OpenError::Identity { database: database(), reason: error.to_string() })?;
+    let identity = health::identity(&mut connection).map_err(|error| match error {
+        diesel::NotFound => OpenError::NoIdentity { database: database() },
+        error => OpenError::Identity { database: database(), reason: error.to_string() },
+    })?;
     tls::warn_if_plain(&url);
     Ok(Checked { shown: database(), target, identity })
 }

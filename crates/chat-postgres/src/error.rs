@@ -146,6 +146,24 @@ pub enum OpenError {
         /// What libpq says.
         reason: String,
     },
+    /// The database cannot hold all text.
+    #[error(
+        "the database {database} has the encoding {encoding}, and people write in every script: it must be UTF8; the encoding of a database cannot be changed, so make another one with `CREATE DATABASE chat ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0` and name it in --database-url (CHAT_DATABASE_URL)"
+    )]
+    Encoding {
+        /// The database, without a password.
+        database: String,
+        /// Its encoding, in the server's words.
+        encoding: String,
+    },
+    /// A connection is not one session of the server.
+    #[error(
+        "a connection to {database} (--database-url, CHAT_DATABASE_URL) changes the server's session between transactions, as with PgBouncer's pool_mode = transaction or statement; chat-server holds advisory locks, settings and prepared statements in its sessions, so connect to PostgreSQL itself, or through a pooler with pool_mode = session; nothing was changed"
+    )]
+    Pooled {
+        /// The database, without a password.
+        database: String,
+    },
     /// The schema is older than this program.
     #[error("the database {database} misses migrations ({}); run `chat-server migrate up`", .pending.join(", "))]
     PendingMigrations {
@@ -157,13 +175,19 @@ pub enum OpenError {
     /// The state of the migrations could not be read.
     #[error(transparent)]
     Migrations(#[from] MigrateError),
-    /// The database does not say which one it is.
-    #[error("cannot read the identity of the database {database}: {reason}; restore the database from a backup")]
+    /// The database cannot be asked which one it is.
+    #[error("cannot read the identity of the database {database}: {reason}")]
     Identity {
         /// The database, without a password.
         database: String,
         /// What the server says.
         reason: String,
+    },
+    /// The database does not say which one it is: somebody has removed the row.
+    #[error("the table chat_identity of the database {database} is empty; restore the database from a backup")]
+    NoIdentity {
+        /// The database, without a password.
+        database: String,
     },
     /// The database does not say which history its positions belong to.
     #[error("cannot read or write the epoch of the database {database}: {reason}; nothing was changed")]
@@ -229,15 +253,17 @@ pub enum MigrateError {
         /// What went wrong.
         reason: String,
     },
-    /// A migration in the database that is to be undone is not one of this program. Nothing has changed.
+    /// The database has a migration that is not one of this program: a newer version made it. Nothing has changed.
     #[error(
-        "the database {database} has the migration {version}, which this program does not know; use the program that made it"
+        "the database {database} has the migration {version}, and the newest that this program knows is {newest}; use the version of chat-server that made it, or a later one, or take it back with that version (`chat-server migrate down`)"
     )]
     Unknown {
         /// The database, without a password.
         database: String,
-        /// The migration's version.
+        /// The version of the database's newest migration that is unknown, such as `20261128000013`.
         version: String,
+        /// The newest one of this program, such as `2026-11-28-000013_open_names`.
+        newest: String,
     },
 }
 

@@ -36,6 +36,7 @@ mod session_repository;
 mod statements;
 mod stats_reader;
 mod store;
+mod suitability;
 mod ticket_batch;
 mod ticket_store;
 mod tls;

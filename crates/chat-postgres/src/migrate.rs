@@ -21,8 +21,8 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use crate::connection::Target;
 pub use crate::error::MigrateError;
 use crate::error::OpenError;
-use crate::tls;
 use crate::url::DatabaseUrl;
+use crate::{suitability, tls};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
@@ -47,10 +47,10 @@ pub struct MigrationStatus {
 /// Applies every pending migration and answers their names, oldest first.
 ///
 /// # Errors
-/// When the database cannot be reached, another process migrates it for more than 30 seconds, or a migration fails;
-/// those that were applied before it stay applied.
+/// When the database cannot be reached or is not suitable, another process migrates it for more than 30 seconds, it has a
+/// migration that this program does not know, or a migration fails; those that were applied before it stay applied.
 pub fn up(url: &str) -> Result<Vec<String>, MigrateError> {
-    Migrator::connect(url)?.locked(|migrator| migrator.up(&MIGRATIONS))
+    Migrator::connect_to_change(url)?.locked(|migrator| migrator.up(&MIGRATIONS))
 }
 
 /// Undoes the newest `steps` migrations, or all when there are fewer, and answers their names, newest first. Undoing
@@ -59,7 +59,7 @@ pub fn up(url: &str) -> Result<Vec<String>, MigrateError> {
 /// # Errors
 /// As [`up`], and when one of them is not known to this program; then none is undone.
 pub fn down(url: &str, steps: usize) -> Result<Vec<String>, MigrateError> {
-    Migrator::connect(url)?.locked(|migrator| migrator.down(&MIGRATIONS, steps))
+    Migrator::connect_to_change(url)?.locked(|migrator| migrator.down(&MIGRATIONS, steps))
 }
 
 /// All migrations of this program, oldest first. Changes nothing.
@@ -71,8 +71,13 @@ pub fn status(url: &str) -> Result<Vec<MigrationStatus>, MigrateError> {
 }
 
 /// The names of the migrations that the database lacks.
+///
+/// # Errors
+/// The database has one that this program does not know, or cannot be asked.
 pub(crate) fn pending(url: &DatabaseUrl) -> Result<Vec<String>, MigrateError> {
-    let all = Migrator::connect_to(url, PATIENCE)?.status(&MIGRATIONS)?;
+    let mut migrator = Migrator::connect_to(url, PATIENCE)?;
+    migrator.refuse_newer(&MIGRATIONS)?;
+    let all = migrator.status(&MIGRATIONS)?;
     Ok(all.into_iter().filter(|migration| !migration.applied).map(|migration| migration.name).collect())
 }
 
@@ -117,6 +122,14 @@ impl Migrator {
         Self::connect_to(&DatabaseUrl::parse(url).map_err(|problem| OpenError::Url { problem })?, PATIENCE)
     }
 
+    /// For changes: first it is made sure that they can succeed.
+    fn connect_to_change(url: &str) -> Result<Self, MigrateError> {
+        let url = DatabaseUrl::parse(url).map_err(|problem| OpenError::Url { problem })?;
+        tls::check(&url)?;
+        suitability::check(&url, &Target::migrator(&url, PATIENCE))?;
+        Self::connect_to(&url, PATIENCE)
+    }
+
     fn connect_to(url: &DatabaseUrl, patience: Duration) -> Result<Self, MigrateError> {
         tls::check(url)?;
         let database = url.shown().to_owned();
@@ -156,7 +169,23 @@ impl Migrator {
         }
     }
 
+    /// # Errors
+    /// `Unknown` when the database has a migration that `source` has not.
+    fn refuse_newer(&mut self, source: &impl MigrationSource<Pg>) -> Result<(), MigrateError> {
+        let applied = self.versions().map_err(|error| self.bookkeeping(&error))?;
+        let known = known(source).map_err(|error| self.bookkeeping(&error))?;
+        let is_known = |version: &String| known.iter().any(|step| step.name().version() == version.as_str().into());
+        let unknown = applied.into_iter().filter(|version| !is_known(version)).max();
+        unknown.map_or(Ok(()), |version| Err(self.unknown(version, &known)))
+    }
+
+    fn unknown(&self, version: String, known: &Migrations) -> MigrateError {
+        let newest = known.last().map(|migration| migration.name().to_string()).unwrap_or_default();
+        MigrateError::Unknown { database: self.database.clone(), version, newest }
+    }
+
     fn up(&mut self, source: &impl MigrationSource<Pg>) -> Result<Vec<String>, MigrateError> {
+        self.refuse_newer(source)?;
         let applied = self.connection.applied_migrations().map_err(|error| self.bookkeeping(&error))?;
         let known = known(source).map_err(|error| self.bookkeeping(&error))?;
         let mut names = Vec::new();
@@ -174,7 +203,7 @@ impl Migrator {
         let known = known(source).map_err(|error| self.bookkeeping(&error))?;
         let of_version = |version: &MigrationVersion<'_>| {
             let found = known.iter().find(|migration| migration.name().version() == *version);
-            found.ok_or_else(|| MigrateError::Unknown { database: self.database.clone(), version: version.to_string() })
+            found.ok_or_else(|| self.unknown(version.to_string(), &known))
         };
         let newest = applied.iter().take(steps).map(of_version).collect::<Result<Vec<_>, _>>()?;
         let mut names = Vec::new();

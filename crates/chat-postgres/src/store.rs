@@ -113,7 +113,8 @@ impl PgStore {
     /// What the database fails with.
     pub async fn rotate_epoch(&self) -> Result<Epoch, ChatError> {
         let writer = self.database.writers.first().ok_or_else(|| ChatError::internal("the store has no writer"))?;
-        writer.run(Need::Nothing, |unit| Ok(epoch::begin(unit.connection()?)?)).await
+        let begin = |unit: &mut UnitOfWork| epoch::begin(unit.connection()?);
+        writer.run(Need::Nothing, move |unit| begin(unit).map_err(|failure| unit.failed(failure))).await
     }
 
     /// Finishes every write that waits and stops the writers. Later writes are refused as `Unavailable`; reads go on.

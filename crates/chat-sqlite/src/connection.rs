@@ -9,6 +9,8 @@ use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection};
 use diesel::sql_types::Text;
 
+use crate::error::OpenError;
+
 /// What a connection may do with the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -45,6 +47,25 @@ pub(crate) fn connect(path: &Path, access: Access, busy_timeout: Duration) -> Co
     let settings = format!("PRAGMA busy_timeout = {}", busy_timeout.as_millis());
     connection.batch_execute(&settings).map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
+}
+
+#[derive(QueryableByName)]
+struct Encoding {
+    #[diesel(sql_type = Text)]
+    encoding: String,
+}
+
+/// Checks that the file holds text as UTF-8: in another encoding its order is not the program's.
+///
+/// # Errors
+/// `Encoding`, or `File` when it cannot be read.
+pub(crate) fn check_encoding(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let found: QueryResult<Encoding> = diesel::sql_query("PRAGMA encoding").get_result(connection);
+    match found {
+        Ok(Encoding { encoding }) if encoding == "UTF-8" => Ok(()),
+        Ok(Encoding { encoding }) => Err(OpenError::Encoding { path: path.to_owned(), encoding }),
+        Err(error) => Err(OpenError::File { path: path.to_owned(), reason: error.to_string() }),
+    }
 }
 
 #[derive(QueryableByName)]

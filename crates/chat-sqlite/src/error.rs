@@ -115,6 +115,16 @@ pub enum OpenError {
         /// The journal mode it has.
         mode: String,
     },
+    /// The file does not hold text as UTF-8.
+    #[error(
+        "the database {path} has the encoding {encoding}, and must have UTF-8, in which text is compared; the encoding of a file cannot be changed, so copy its content into a new one with `sqlite3 OLD .dump | sqlite3 NEW`"
+    )]
+    Encoding {
+        /// The database.
+        path: PathBuf,
+        /// Its encoding, in SQLite's words.
+        encoding: String,
+    },
     /// The schema is older than this program.
     #[error("the database {path} misses migrations ({}); run `chat-server migrate up`", .pending.join(", "))]
     PendingMigrations {
@@ -126,13 +136,19 @@ pub enum OpenError {
     /// The state of the migrations could not be read.
     #[error(transparent)]
     Migrations(#[from] MigrateError),
-    /// The database does not say which one it is.
-    #[error("cannot read the identity of the database {path}: {reason}; restore the database from a backup")]
+    /// The database cannot be asked which one it is.
+    #[error("cannot read the identity of the database {path}: {reason}")]
     Identity {
         /// The database.
         path: PathBuf,
         /// What SQLite says.
         reason: String,
+    },
+    /// The database does not say which one it is: somebody has removed the row.
+    #[error("the table chat_identity of the database {path} is empty; restore the database from a backup")]
+    NoIdentity {
+        /// The database.
+        path: PathBuf,
     },
     /// The database does not say which history its positions belong to.
     #[error("cannot read or write the epoch of the database {path}: {reason}; nothing was changed")]
@@ -173,14 +189,19 @@ pub enum MigrateError {
         /// What went wrong.
         reason: String,
     },
-    /// The newest migration in the database is not one of this program.
+    /// The database has a migration that is not one of this program: a newer version made it.
     #[error(
-        "the database {path} has the migration {version}, which this program does not know; use the program that made it"
+        "the database {path} has the migration {version}, and the newest that this program knows is {newest}; use the version of chat-server that made it, or a later one, or take it back with that version (`chat-server migrate down`)"
     )]
     Unknown {
         /// The database.
         path: PathBuf,
-        /// The migration's version.
+        /// The version of the database's newest migration that is unknown, such as `20261128000013`.
         version: String,
+        /// The newest one of this program, such as `2026-11-28-000013_open_names`.
+        newest: String,
     },
+    /// The file does not hold text as UTF-8.
+    #[error(transparent)]
+    Encoding(Box<OpenError>),
 }

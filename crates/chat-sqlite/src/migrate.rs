@@ -21,7 +21,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::connection::{Access, connect, use_write_ahead_log};
+use crate::connection::{Access, check_encoding, connect, use_write_ahead_log};
 pub use crate::error::MigrateError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
@@ -41,13 +41,16 @@ pub struct MigrationStatus {
 /// Applies every pending migration, making the file if it is not there, and answers their names, oldest first.
 ///
 /// # Errors
-/// When the file cannot be opened or a migration fails; then none of them is applied.
+/// When the file cannot be opened, has a migration that this program does not know, or a migration fails; then none of
+/// them is applied.
 pub fn up(path: impl AsRef<Path>) -> Result<Vec<String>, MigrateError> {
     let path = path.as_ref();
     create_private(path).map_err(|error| MigrateError::File { path: path.to_owned(), reason: error.to_string() })?;
     let mut connection = open(path, Access::Create)?;
+    check_encoding(&mut connection, path).map_err(|error| MigrateError::Encoding(Box::new(error)))?;
     switch_to_write_ahead_log(&mut connection).map_err(|error| failed(path, &error))?;
     let applied: Result<_, Stop> = connection.exclusive_transaction(|connection| {
+        refuse_newer(&versions(connection)?)?;
         let pending = connection.pending_migrations(MIGRATIONS)?;
         pending
             .iter()
@@ -75,7 +78,7 @@ pub fn down(path: impl AsRef<Path>, steps: usize) -> Result<Vec<String>, Migrate
         let mut undone = Vec::new();
         for version in applied.iter().take(steps) {
             let migration = known.iter().find(|migration| migration.name().version() == *version);
-            let migration = migration.ok_or_else(|| Stop::Unknown(version.to_string()))?;
+            let migration = migration.ok_or_else(|| Stop::Unknown { version: version.to_string() })?;
             connection.revert_migration(migration)?;
             undone.push(migration.name().to_string());
         }
@@ -101,8 +104,13 @@ pub fn status(path: impl AsRef<Path>) -> Result<Vec<MigrationStatus>, MigrateErr
 }
 
 /// The names of the migrations that the database lacks.
+///
+/// # Errors
+/// The database has one that this program does not know.
 pub(crate) fn pending(connection: &mut SqliteConnection, path: &Path) -> Result<Vec<String>, MigrateError> {
-    let all = status_of(connection).map_err(|stop| stop.at(path))?;
+    let applied = versions(connection).map_err(|stop| stop.at(path))?;
+    refuse_newer(&applied).map_err(|stop| stop.at(path))?;
+    let all = statuses(&applied).map_err(|stop| stop.at(path))?;
     Ok(all.into_iter().filter(|migration| !migration.applied).map(|migration| migration.name).collect())
 }
 
@@ -124,6 +132,16 @@ struct Version {
 }
 
 fn status_of(connection: &mut SqliteConnection) -> Result<Vec<MigrationStatus>, Stop> {
+    statuses(&versions(connection)?)
+}
+
+fn refuse_newer(applied: &BTreeSet<String>) -> Result<(), Stop> {
+    let known: BTreeSet<String> = known()?.iter().map(|migration| migration.name().version().to_string()).collect();
+    applied.difference(&known).last().map_or(Ok(()), |version| Err(Stop::Unknown { version: version.clone() }))
+}
+
+/// The versions of the migrations that are applied.
+fn versions(connection: &mut SqliteConnection) -> Result<BTreeSet<String>, Stop> {
     // diesel's own question would make its table first, which is a change.
     let table: Count = diesel::sql_query(
         "SELECT count(*) AS count FROM sqlite_master WHERE type = 'table' AND name = '__diesel_schema_migrations'",
@@ -135,7 +153,7 @@ fn status_of(connection: &mut SqliteConnection) -> Result<Vec<MigrationStatus>, 
             diesel::sql_query("SELECT version FROM __diesel_schema_migrations").load(connection)?;
         applied.extend(versions.into_iter().map(|row| row.version));
     }
-    statuses(&applied)
+    Ok(applied)
 }
 
 fn statuses(applied: &BTreeSet<String>) -> Result<Vec<MigrationStatus>, Stop> {
@@ -164,14 +182,14 @@ fn failed(path: &Path, reason: &impl Display) -> MigrateError {
 
 /// Why a transaction of migrations was left.
 enum Stop {
-    Unknown(String),
+    Unknown { version: String },
     Failed(String),
 }
 
 impl Stop {
     fn at(self, path: &Path) -> MigrateError {
         match self {
-            Self::Unknown(version) => MigrateError::Unknown { path: path.to_owned(), version },
+            Self::Unknown { version } => MigrateError::Unknown { path: path.to_owned(), version, newest: newest() },
             Self::Failed(reason) => MigrateError::Failed { path: path.to_owned(), reason },
         }
     }

@@ -152,6 +152,7 @@ fn writing_connection(config: &SqliteConfig) -> Result<SqliteConnection, OpenErr
     let file = |reason: String| OpenError::File { path: path.to_owned(), reason };
     let mut writer =
         connection::connect(path, Access::Write, config.busy_timeout).map_err(|error| file(error.to_string()))?;
+    connection::check_encoding(&mut writer, path)?;
     let pending = pending(&mut writer, path)?;
     if !pending.is_empty() {
         return Err(OpenError::PendingMigrations { path: path.to_owned(), pending });
@@ -165,8 +166,11 @@ fn writing_connection(config: &SqliteConfig) -> Result<SqliteConnection, OpenErr
 }
 
 fn read_identity(writer: &mut SqliteConnection, path: &Path) -> Result<String, OpenError> {
-    let identity = chat_identity::table.select(chat_identity::id).get_result(writer);
-    identity.map_err(|error| OpenError::Identity { path: path.to_owned(), reason: error.to_string() })
+    let identity = chat_identity::table.select(chat_identity::id).first(writer);
+    identity.map_err(|error| match error {
+        diesel::NotFound => OpenError::NoIdentity { path: path.to_owned() },
+        error => OpenError::Identity { path: path.to_owned(), reason: error.to_string() },
+    })
 }
 
 fn pending(writer: &mut SqliteConnection, path: &Path) -> Result<Vec<String>, OpenError> {

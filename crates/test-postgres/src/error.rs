@@ -24,6 +24,12 @@ pub enum Error {
         /// The first program that is missing.
         program: &'static str,
     },
+    /// No `PgBouncer`.
+    #[error("pgbouncer was not found ({looked}); install it, on Debian `apt-get install pgbouncer`")]
+    NoPooler {
+        /// Where it was looked for.
+        looked: String,
+    },
     /// The operating system refused.
     #[error("{action}: {source}")]
     Io {

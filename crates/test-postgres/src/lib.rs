@@ -10,6 +10,7 @@
 
 mod database;
 mod error;
+mod pooler;
 mod process;
 mod programs;
 mod server;
@@ -17,5 +18,6 @@ mod watchdog;
 
 pub use database::{BIN_VARIABLE, Keep, TestDatabase, URL_VARIABLE};
 pub use error::Error;
+pub use pooler::{PoolMode, PrivatePooler, find_pooler};
 pub use programs::find_programs;
 pub use server::{PrivatePostgres, StopMode};

@@ -246,7 +246,7 @@ fn temporary_directory() -> Result<TempDir, Error> {
     tempfile::Builder::new().prefix("postgres-").tempdir_in(parent).map_err(Error::io("make a temporary directory"))
 }
 
-fn free_port() -> Result<u16, Error> {
+pub(crate) fn free_port() -> Result<u16, Error> {
     for _ in 0..ATTEMPTS {
         let random = getrandom::u32().map_err(|error| Error::io("choose a port")(std::io::Error::other(error)))?;
         let offset = random % u32::from(PORTS.end - PORTS.start);

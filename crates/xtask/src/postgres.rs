@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, bail};
-use test_postgres::{Error, PrivatePostgres, find_programs};
+use test_postgres::{Error, PrivatePostgres, find_pooler, find_programs};
 
 /// These tests ask whether the code is right, and not what survives a crash of the machine: tests of that start servers
 /// of their own, which are durable. Without autovacuum, plans depend on nothing but what a test does.
@@ -24,6 +24,47 @@ pub(crate) fn find_or_install() -> anyhow::Result<()> {
     install()?;
     find_programs().context("PostgreSQL was installed, and yet")?;
     Ok(())
+}
+
+/// Makes sure that `PgBouncer` is there, which some tests put before the server; installs it where it is missing.
+///
+/// # Errors
+/// It is missing and cannot be installed here.
+pub(crate) fn find_or_install_pooler() -> anyhow::Result<()> {
+    const BY_HAND: &str = "install PgBouncer (on Debian the package `pgbouncer`)";
+    let Err(missing) = find_pooler() else { return Ok(()) };
+    println!("[test] {missing}");
+    if !Path::new("/usr/bin/apt-get").is_file() {
+        bail!("without apt-get it cannot be installed from here: {BY_HAND}");
+    }
+    println!("[test] installing PgBouncer: apt-get install pgbouncer, without starting its service");
+    let status = install_unstarted("pgbouncer")?.status().context(BY_HAND)?;
+    if !status.success() {
+        bail!("apt-get install pgbouncer failed ({status}); {BY_HAND}, then run this again");
+    }
+    find_pooler().context("PgBouncer was installed, and yet")?;
+    Ok(())
+}
+
+/// Debian's packages of servers start one for everybody on the machine, unless a policy forbids it
+/// (<https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt>). One that is there stays as it is. `$1` is the
+/// package.
+const UNSTARTED: &str = "
+policy=/usr/sbin/policy-rc.d
+if [ ! -e \"$policy\" ]; then
+    trap 'rm -f \"$policy\"' EXIT
+    printf '#!/bin/sh\\nexit 101\\n' >\"$policy\" && chmod 755 \"$policy\" || exit
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get -o DPkg::Lock::Timeout=300 update -qq
+apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends \"$1\"
+";
+
+/// The command that installs a package without starting its server.
+pub(crate) fn install_unstarted(package: &str) -> anyhow::Result<Command> {
+    let mut command = as_root()?;
+    command.args(["sh", "-c", UNSTARTED, "install", package]);
+    Ok(command)
 }
 
 /// Starts the server. It is stopped and removed when the value is dropped, and also when this process is interrupted or

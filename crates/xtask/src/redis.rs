@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use test_redis::{Error, find_programs};
 
-use crate::postgres::as_root;
+use crate::postgres::install_unstarted;
 
 /// Where the programs are; installs them where they are missing.
 ///
@@ -22,27 +22,13 @@ pub(crate) fn find_or_install() -> anyhow::Result<PathBuf> {
     find_programs().context("Redis was installed, and yet")
 }
 
-/// Debian's package starts a server for everybody on the machine, unless a policy forbids it
-/// (<https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt>). One that is there stays as it is.
-const SCRIPT: &str = "
-policy=/usr/sbin/policy-rc.d
-if [ ! -e \"$policy\" ]; then
-    trap 'rm -f \"$policy\"' EXIT
-    printf '#!/bin/sh\\nexit 101\\n' >\"$policy\" && chmod 755 \"$policy\" || exit
-fi
-export DEBIAN_FRONTEND=noninteractive
-apt-get -o DPkg::Lock::Timeout=300 update -qq
-apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends redis-server
-";
-
 fn install() -> anyhow::Result<()> {
     const BY_HAND: &str = "install Redis's server and client programs (on Debian the package `redis-server`)";
     if !Path::new("/usr/bin/apt-get").is_file() {
         bail!("Redis is missing, and without apt-get it cannot be installed from here: {BY_HAND}");
     }
     println!("[test] installing Redis: apt-get install redis-server, without starting its service");
-    let mut command = as_root()?;
-    let status = command.args(["sh", "-c", SCRIPT]).status().context(BY_HAND)?;
+    let status = install_unstarted("redis-server")?.status().context(BY_HAND)?;
     if !status.success() {
         bail!("apt-get install redis-server failed ({status}); {BY_HAND}, then run this again");
     }

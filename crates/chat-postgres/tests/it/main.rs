@@ -17,5 +17,6 @@ mod newer_version;
 mod plans;
 mod recorder;
 mod standby;
+mod suitability;
 mod support;
 mod tickets;

@@ -2,9 +2,11 @@
 //! code believes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::thread;
 
-use chat_postgres::{MigrateError, migrate};
+use chat_postgres::{MigrateError, PgConfig, PgStore, migrate};
+use chat_testkit::RecordingNotifier;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use test_postgres::TestDatabase;
@@ -131,16 +133,25 @@ fn a_process_killed_in_the_middle_of_a_migration_leaves_whole_migrations_and_no_
     assert_eq!(dump(&database), whole);
 }
 
-#[test]
+#[tokio::test]
 #[ignore = "needs Postgres: cargo xtask test"]
-fn a_migration_of_a_newer_program_is_left_alone() {
+async fn a_schema_that_is_newer_than_the_program_is_refused_with_both_versions() {
     let database = migrated();
     database.sql("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')");
     let before = dump(&database);
-    assert_eq!(migrate::up(database.url()).unwrap(), [""; 0]);
     assert!(migrate::status(database.url()).unwrap().iter().all(|migration| migration.applied));
-    let undone = migrate::down(database.url(), 2);
-    assert!(matches!(undone, Err(MigrateError::Unknown { .. })), "{undone:?}");
+    let opened = PgStore::open(PgConfig::new(database.url()), Arc::new(RecordingNotifier::new())).await;
+    let refusals = [
+        migrate::up(database.url()).unwrap_err().to_string(),
+        migrate::down(database.url(), 2).unwrap_err().to_string(),
+        opened.err().unwrap().to_string(),
+    ];
+    let newest = migrate::status(database.url()).unwrap().pop().unwrap().name;
+    for text in refusals {
+        for part in [database.name(), "99990101000000", newest.as_str(), "chat-server migrate down"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
     assert_eq!(dump(&database), before);
 }
 

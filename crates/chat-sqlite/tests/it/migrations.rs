@@ -10,6 +10,7 @@ use chat_domain::ports::{EventLog as _, MessageRepository as _, SessionRepositor
 use chat_sqlite::{OpenError, SqliteConfig, SqliteStore, migrate};
 use chat_testkit::RecordingNotifier;
 use chat_testkit::fixtures::{alice, at, draft, message_id, new_session, root};
+use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
 
@@ -107,6 +108,47 @@ async fn a_store_with_pending_migrations_does_not_open() {
         }
         other => panic!("{other}"),
     }
+}
+
+#[tokio::test]
+async fn a_schema_that_is_newer_than_the_program_is_refused_with_both_versions() {
+    let place = Place::migrated();
+    let newest = migrate::status(place.path()).unwrap().pop().unwrap().name;
+    let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')";
+    diesel::sql_query(newer).execute(&mut connect(&place.path())).unwrap();
+    let opened = SqliteStore::open(SqliteConfig::new(place.path()), Arc::new(RecordingNotifier::default())).await;
+    let refusals = [
+        migrate::up(place.path()).unwrap_err().to_string(),
+        migrate::down(place.path(), 2).unwrap_err().to_string(),
+        opened.err().unwrap().to_string(),
+    ];
+    for text in refusals {
+        for part in ["99990101000000", newest.as_str(), "chat-server migrate down"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+    assert!(migrate::status(place.path()).unwrap().iter().all(|migration| migration.applied));
+}
+
+#[tokio::test]
+async fn a_file_in_another_encoding_is_refused_and_left_alone() {
+    let place = Place::new();
+    let utf_16 = "PRAGMA encoding = 'UTF-16le'; CREATE TABLE notes (text TEXT)";
+    connect(&place.path()).batch_execute(utf_16).unwrap();
+    let before = dump(&place.path());
+    let opened = SqliteStore::open(SqliteConfig::new(place.path()), Arc::new(RecordingNotifier::default())).await;
+    for text in [migrate::up(place.path()).unwrap_err().to_string(), opened.err().unwrap().to_string()] {
+        assert!(text.contains("UTF-16le") && text.contains(".dump"), "{text}");
+    }
+    assert_eq!(dump(&place.path()), before);
+}
+
+#[tokio::test]
+async fn a_database_without_its_identity_says_so() {
+    let place = Place::migrated();
+    diesel::sql_query("DELETE FROM chat_identity").execute(&mut connect(&place.path())).unwrap();
+    let opened = SqliteStore::open(SqliteConfig::new(place.path()), Arc::new(RecordingNotifier::default())).await;
+    assert!(opened.err().unwrap().to_string().contains("restore the database from a backup"));
 }
 
 #[tokio::test]

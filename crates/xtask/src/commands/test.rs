@@ -11,8 +11,8 @@ const LONG_VARIABLE: &str = "CHAT_TEST_LONG";
 
 /// Runs every test of the workspace, those that plain `cargo test` ignores included.
 ///
-/// It needs Rust and a C compiler. PostgreSQL and Redis are installed if they are missing (Debian's packages, as root or
-/// through a sudo that asks nothing). A private PostgreSQL is started on a free port of 127.0.0.1, with its data in a temporary directory,
+/// It needs Rust and a C compiler. PostgreSQL, `PgBouncer` and Redis are installed if they are missing (Debian's packages, as root
+/// or through a sudo that asks nothing). A private PostgreSQL is started on a free port of 127.0.0.1, with its data in a temporary directory,
 /// and is stopped and removed at the end, also when the run is interrupted. Unless a part of the tests is asked for, the
 /// checks of `cargo xtask asyncapi` and `cargo xtask autobahn` follow, with what these install.
 #[derive(clap::Args)]
@@ -42,6 +42,7 @@ impl Test {
 
         // Before the long build, so that a machine where it is missing hears of it at once.
         postgres::find_or_install()?;
+        postgres::find_or_install_pooler()?;
         let redis = redis::find_or_install()?;
         if everything {
             asyncapi::find_or_install()?;
