@@ -24,7 +24,7 @@ pub(crate) fn change(unit: &mut UnitOfWork, id: SessionId, change: &SessionChang
     if let Some(changed) = changed {
         let closed = u64::from(matches!(changed, Change::Closed(_)));
         let statistics = StatisticsDelta { closed, ..StatisticsDelta::default() };
-        unit.changed(session.clone(), change.at, change.by.id.clone(), changed, statistics);
+        unit.changed(session.clone(), change.by.id.clone(), changed, statistics);
     }
     Ok(session)
 }

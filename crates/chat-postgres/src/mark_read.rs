@@ -27,7 +27,7 @@ pub(crate) fn mark_read(
     let session = unit.session(session_id).ok_or(ChatError::NotFound(Resource::Session))?;
     unit.require_active(reader)?;
     policy::authorize(reader, &Action::MarkRead(&session))?;
-    let party = session.party_of(&reader.id);
+    let (party, at) = (session.party_of(&reader.id), session.time_of_change(at));
     unit.flush()?;
     let known = look_up(unit.connection()?, session_id, messages)?;
     let unread = unread_messages(messages, &known, party)?;
@@ -40,8 +40,8 @@ pub(crate) fn mark_read(
     };
     let seqs: Vec<i64> = unread.into_keys().collect();
     store(unit.connection()?, session_id, &seqs, at)?;
-    let session = session.record_read(party, u64::try_from(seqs.len()).unwrap_or(u64::MAX));
-    unit.changed(session, at, reader.id.clone(), Change::Receipt(receipt.clone()), StatisticsDelta::default());
+    let session = session.record_read(party, u64::try_from(seqs.len()).unwrap_or(u64::MAX), at);
+    unit.changed(session, reader.id.clone(), Change::Receipt(receipt.clone()), StatisticsDelta::default());
     Ok(Some(receipt))
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn mark_read_up_to(
         .limit(i64::try_from(MAX_RECEIPT_MESSAGES).unwrap_or(i64::MAX))
         .load(unit.connection()?)?;
     let seqs: Vec<i64> = unread.iter().map(|(seq, _)| *seq).collect();
-    match wanted.found(unread.into_iter().map(|(seq, id)| (seq, MessageId::new(id))))? {
+    match wanted.found(unread.into_iter().map(|(seq, id)| (seq, MessageId::new(id))), at)? {
         UpToOutcome::Nothing(session) => {
             if let Some(session) = session {
                 unit.marked(session);
@@ -47,9 +47,10 @@ pub(crate) fn mark_read_up_to(
             Ok(None)
         }
         UpToOutcome::Receipt(session, receipt) => {
+            let at = session.progress.last_event_at;
             mark_read::store(unit.connection()?, session_id, &seqs, at)?;
             let change = Change::Receipt(receipt.clone());
-            unit.changed(session, at, reader.id.clone(), change, StatisticsDelta::default());
+            unit.changed(session, reader.id.clone(), change, StatisticsDelta::default());
             Ok(Some(receipt))
         }
     }

@@ -4,8 +4,8 @@
 //! ids; its members decide in memory; what they add is kept and written by one statement a table at the end.
 //!
 //! A batch of nothing but messages does without locks: the writer remembers the sessions that it wrote last, the members
-//! decide on those, and the one statement that writes everything moves a session only from the position that it was
-//! remembered at. Sessions that another node has moved meanwhile are left out, and their messages take the way with locks.
+//! decide on those, and the one statement that writes everything moves a session only from the position and the state
+//! that it was remembered in. Sessions that another node has moved meanwhile are left out, and their messages take the way with locks.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use chat_domain::ChatError;
 use chat_domain::error::{Conflict, Refusal};
 use chat_domain::model::{
     AgentId, Change, ChatMessage, ChatSession, Fingerprint, Idempotency, IdempotencyKey, MessageDraft, Principal,
-    SessionEvent, SessionId, StatisticsDelta, Timestamp, UserId,
+    SessionEvent, SessionId, StatisticsDelta, UserId,
 };
 use chat_sql::{Batch, Committed, Footing, Held, Transaction, Trouble, Unsaved};
 use diesel::connection::SimpleConnection;
@@ -99,6 +99,8 @@ pub(crate) struct UnitOfWork {
     remembered_over: u64,
     /// The sessions that the last commit left out.
     left_out: HashSet<SessionId>,
+    /// Whether the connection was lost in a statement of a member of the current batch.
+    lost: bool,
 }
 
 impl UnitOfWork {
@@ -118,6 +120,7 @@ impl UnitOfWork {
             remembered: bounded(capacity),
             remembered_over: 0,
             left_out: HashSet::new(),
+            lost: false,
         }
     }
 
@@ -129,6 +132,18 @@ impl UnitOfWork {
     /// The number of the writer's rows in tables where each writer has its own.
     pub(crate) fn slot(&self) -> i32 {
         self.connection.slot()
+    }
+
+    /// The failure of a member, for its caller. A connection that is of no use any more is given up: a rollback works on
+    /// one to a server that has become a standby, which would be kept and fail every later write.
+    pub(crate) fn failed(&mut self, failure: Failure) -> ChatError {
+        self.lost = matches!(&failure, Failure::NotConnected(_))
+            || matches!(&failure, Failure::Database(error) if is_lost(error));
+        let error = ChatError::from(failure);
+        if self.lost {
+            self.connection.drop_lost(&error);
+        }
+        error
     }
 
     /// The session as it is at this point of the batch.
@@ -202,15 +217,8 @@ impl UnitOfWork {
 
     /// Takes over a session after a change, with the event that tells of it. The last step of a member: whatever may
     /// refuse comes before.
-    pub(crate) fn changed(
-        &mut self,
-        session: ChatSession,
-        at: Timestamp,
-        actor: UserId,
-        change: Change,
-        statistics: StatisticsDelta,
-    ) {
-        self.batch.changed(session, at, actor, change, statistics);
+    pub(crate) fn changed(&mut self, session: ChatSession, actor: UserId, change: Change, statistics: StatisticsDelta) {
+        self.batch.changed(session, actor, change, statistics);
     }
 
     /// Writes what the batch has kept back, so that a member's own statements see it. Only with locks.
@@ -221,7 +229,10 @@ impl UnitOfWork {
         if !statement.is_empty() {
             let wanted = statement.sessions().len();
             if statement.run(connection)?.len() != wanted {
-                return Err(Failure::corrupt("chat_sessions.last_seq", "moved under the lock of its row"));
+                return Err(Failure::corrupt(
+                    "chat_sessions.last_seq",
+                    "or what else decides moved under the lock of its row",
+                ));
             }
         }
         let new = self.batch.events().get(self.flushed..).unwrap_or_default();
@@ -328,6 +339,7 @@ impl UnitOfWork {
         self.left_out.clear();
         self.deactivated.clear();
         self.writing_agents.clear();
+        self.lost = false;
         let begun = match footing {
             Footing::Memory => self.begin_on_memory(needs),
             Footing::Locks => self.begin_on_locks(needs, false),
@@ -339,7 +351,7 @@ impl UnitOfWork {
         begun
     }
 
-    fn trouble(&mut self, failure: Failure) -> Trouble {
+    fn trouble_of(&mut self, failure: Failure) -> Trouble {
         let (lost, collision) = match &failure {
             Failure::Database(error) => (is_lost(error), is_serialization_failure(error)),
             Failure::NotConnected(_) => (true, false),
@@ -460,12 +472,12 @@ impl Transaction for UnitOfWork {
             }
             begun => begun,
         };
-        begun.map_err(|failure| self.trouble(failure))?;
+        begun.map_err(|failure| self.trouble_of(failure))?;
         Ok(self.footing)
     }
 
     fn commit(&mut self) -> Result<Committed<SessionEvent>, Trouble> {
-        self.write().map_err(|failure| self.trouble(failure))?;
+        self.write().map_err(|failure| self.trouble_of(failure))?;
         let (mut events, held) = self.batch.finish();
         let partly = !self.left_out.is_empty();
         if partly {
@@ -474,6 +486,10 @@ impl Transaction for UnitOfWork {
         self.remember(held);
         self.forget_batch();
         Ok(Committed { events, partly })
+    }
+
+    fn trouble(&mut self, failure: ChatError) -> Trouble {
+        if self.lost { Trouble::Lost(failure) } else { Trouble::Failed(failure) }
     }
 
     fn left_out(&self, need: &Need) -> bool {

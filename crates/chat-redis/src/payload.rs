@@ -268,7 +268,8 @@ impl Typing<'_> {
 
 impl Durable<'_> {
     pub(crate) fn read(self, kind: &str, session_id: SessionId, seq: Seq) -> Option<LiveEvent> {
-        let session = || self.session.as_ref().and_then(|session| session.read(session_id));
+        let at = Timestamp::from_unix_ms(self.at);
+        let session = || self.session.as_ref().and_then(|session| session.read(session_id, at));
         let change = match kind {
             "opened" => Change::Opened(session()?),
             "assigned" => Change::Assigned(session()?),
@@ -280,19 +281,13 @@ impl Durable<'_> {
         };
         let key = optional(self.key.as_deref(), |key| IdempotencyKey::parse(key).ok())?;
         let actor = UserId::parse(&self.actor).ok()?;
-        Some(LiveEvent::Durable(SessionEvent {
-            session_id,
-            seq,
-            at: Timestamp::from_unix_ms(self.at),
-            actor,
-            key,
-            change,
-        }))
+        Some(LiveEvent::Durable(SessionEvent { session_id, seq, at, actor, key, change }))
     }
 }
 
 impl SessionDto<'_> {
-    fn read(&self, id: SessionId) -> Option<ChatSession> {
+    /// The session right after a change that was made `at`.
+    fn read(&self, id: SessionId, at: Timestamp) -> Option<ChatSession> {
         let agent = optional(self.agent.as_deref(), |agent| AgentId::parse(agent).ok())?;
         let state = match self.ended_at {
             Some(at) => SessionState::Closed { agent, at: Timestamp::from_unix_ms(at) },
@@ -309,6 +304,7 @@ impl SessionDto<'_> {
             state,
             progress: Progress {
                 last_seq: Seq::new(self.last_seq),
+                last_event_at: at,
                 message_count: self.message_count,
                 waiting_since: self.waiting_since.map(Timestamp::from_unix_ms),
                 unread_by_user: self.unread_by_user,

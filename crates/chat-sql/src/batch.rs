@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::mem;
 
 use chat_domain::model::{
-    Change, ChatMessage, ChatSession, IdempotencyKey, Seq, SessionEvent, SessionId, StatisticsDelta, Timestamp, UserId,
+    AgentId, Change, ChatMessage, ChatSession, IdempotencyKey, Progress, Seq, SessionEvent, SessionId, StatisticsDelta,
+    UserId,
 };
 
 use crate::SessionCounts;
@@ -24,12 +25,33 @@ pub struct Batch {
 pub struct Held {
     /// The session.
     pub session: ChatSession,
-    /// The position that its row has.
-    pub saved_at: Seq,
+    /// What its row has.
+    pub saved: Saved,
     /// What its row does not have yet.
     pub unsaved: Unsaved,
     /// What its changes add to the statistics.
     pub statistics: StatisticsDelta,
+}
+
+/// What a session's row is known to have. A statement that writes the session checks it: the position alone does not tell
+/// a row that another history, or somebody's hand, has brought to the same position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// The position.
+    pub seq: Seq,
+    /// How many messages there are.
+    pub message_count: u64,
+    /// Who holds the session.
+    pub agent: Option<AgentId>,
+    /// Whether it takes messages.
+    pub is_active: bool,
+}
+
+impl Saved {
+    fn of(session: &ChatSession) -> Self {
+        let Progress { last_seq, message_count, .. } = session.progress;
+        Self { seq: last_seq, message_count, agent: session.agent().cloned(), is_active: session.is_active() }
+    }
 }
 
 /// What of a session the row does not have yet.
@@ -51,9 +73,8 @@ impl Batch {
 
     /// Takes a session over as its row has it.
     pub fn hold(&mut self, session: ChatSession) {
-        let saved_at = session.progress.last_seq;
-        let unsaved = Unsaved::Nothing;
-        self.held.insert(session.id, Held { session, saved_at, unsaved, statistics: StatisticsDelta::default() });
+        let (saved, unsaved) = (Saved::of(&session), Unsaved::Nothing);
+        self.held.insert(session.id, Held { session, saved, unsaved, statistics: StatisticsDelta::default() });
     }
 
     /// Takes over a session whose row is written by its own statement, and answers the event that opened it.
@@ -63,7 +84,7 @@ impl Batch {
         if let Some(held) = self.held.get_mut(&session.id) {
             held.statistics.opened += 1;
         }
-        self.note(event(session, session.started_at, actor, None, Change::Opened(session.clone())))
+        self.note(event(session, actor, None, Change::Opened(session.clone())))
     }
 
     /// Takes over a session after a change, and answers the event that tells of it. The last step of a member: whatever
@@ -71,12 +92,11 @@ impl Batch {
     pub fn changed(
         &mut self,
         session: ChatSession,
-        at: Timestamp,
         actor: UserId,
         change: Change,
         statistics: StatisticsDelta,
     ) -> &SessionEvent {
-        let event = event(&session, at, actor, None, change);
+        let event = event(&session, actor, None, change);
         self.replace(session, &statistics);
         self.note(event)
     }
@@ -91,8 +111,8 @@ impl Batch {
         key: Option<IdempotencyKey>,
         statistics: StatisticsDelta,
     ) -> &SessionEvent {
-        let (at, author) = (message.sent_at, message.author.clone());
-        let event = event(&session, at, author, key, Change::Message(message));
+        let author = message.author.clone();
+        let event = event(&session, author, key, Change::Message(message));
         self.replace(session, &statistics);
         self.note(event)
     }
@@ -132,7 +152,7 @@ impl Batch {
     pub fn saved(&mut self) {
         self.counts.clear();
         for held in self.held.values_mut() {
-            held.saved_at = held.session.progress.last_seq;
+            held.saved = Saved::of(&held.session);
             held.unsaved = Unsaved::Nothing;
             held.statistics = StatisticsDelta::default();
         }
@@ -169,12 +189,8 @@ impl Batch {
     }
 }
 
-fn event(
-    session: &ChatSession,
-    at: Timestamp,
-    actor: UserId,
-    key: Option<IdempotencyKey>,
-    change: Change,
-) -> SessionEvent {
-    SessionEvent { session_id: session.id, seq: session.progress.last_seq, at, actor, key, change }
+/// The event of the change that the session has just taken.
+fn event(session: &ChatSession, actor: UserId, key: Option<IdempotencyKey>, change: Change) -> SessionEvent {
+    let (session_id, progress) = (session.id, &session.progress);
+    SessionEvent { session_id, seq: progress.last_seq, at: progress.last_event_at, actor, key, change }
 }

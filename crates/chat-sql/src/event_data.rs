@@ -108,20 +108,21 @@ fn receipt_data(receipt: &Receipt) -> serde_json::Result<String> {
 pub fn decode_event(row: &EventRecord, session: &ChatSession) -> Result<SessionEvent, Corrupt> {
     let seq = seq_from_db("chat_session_events.seq", row.seq)?;
     let actor = valid("chat_session_events.actor", UserId::parse(&row.actor))?;
+    let at = Timestamp::from_unix_ms(row.at);
     let change = match row.kind.as_str() {
-        "opened" => Change::Opened(session_then(session, seq, &row.data)?),
-        "assigned" => Change::Assigned(session_then(session, seq, &row.data)?),
-        "transferred" => Change::Transferred(session_then(session, seq, &row.data)?),
-        "closed" => Change::Closed(session_then(session, seq, &row.data)?),
+        "opened" => Change::Opened(session_then(session, seq, at, &row.data)?),
+        "assigned" => Change::Assigned(session_then(session, seq, at, &row.data)?),
+        "transferred" => Change::Transferred(session_then(session, seq, at, &row.data)?),
+        "closed" => Change::Closed(session_then(session, seq, at, &row.data)?),
         "delivered" => Change::Receipt(receipt(ReceiptStatus::Delivered, &actor, &row.data)?),
         "read" => Change::Receipt(receipt(ReceiptStatus::Read, &actor, &row.data)?),
         // Written by a newer version, for which the data has a shape of its own.
         _ => Change::Unknown,
     };
-    Ok(SessionEvent { session_id: session.id, seq, at: Timestamp::from_unix_ms(row.at), actor, key: None, change })
+    Ok(SessionEvent { session_id: session.id, seq, at, actor, key: None, change })
 }
 
-fn session_then(session: &ChatSession, seq: Seq, json: &str) -> Result<ChatSession, Corrupt> {
+fn session_then(session: &ChatSession, seq: Seq, at: Timestamp, json: &str) -> Result<ChatSession, Corrupt> {
     let data: SessionData = parse(json)?;
     let agent = data.agent.map(|agent| valid(DATA, AgentId::parse(&agent))).transpose()?;
     let state = match data.ended_at {
@@ -130,6 +131,7 @@ fn session_then(session: &ChatSession, seq: Seq, json: &str) -> Result<ChatSessi
     };
     let progress = Progress {
         last_seq: seq,
+        last_event_at: at,
         message_count: data.message_count,
         waiting_since: data.waiting_since.map(Timestamp::from_unix_ms),
         unread_by_user: data.unread_by_user,
@@ -171,19 +173,22 @@ mod tests {
         for seconds in 0..3 {
             session = session.record_message(Party::User, at(seconds)).unwrap().0;
         }
-        let session =
-            session.record_read_up_to(Party::Support, 2, Seq::new(3)).record_delivery(Party::User, Seq::new(1));
-        let session = session.close(at(1)).unwrap();
+        let session = session.record_read_up_to(Party::Support, 2, Seq::new(3), at(3)).record_delivery(
+            Party::User,
+            Seq::new(1),
+            at(3),
+        );
+        let session = session.close(at(4)).unwrap();
         let written = SessionEvent {
             session_id: session.id,
             seq: session.progress.last_seq,
-            at: at(1),
+            at: at(4),
             actor: alice().id,
             key: None,
             change: Change::Closed(session.clone()),
         };
         let (kind, data) = encode_event(&written).unwrap().unwrap();
-        let row = EventRecord { seq: to_i64(written.seq), ..record(kind, &data) };
+        let row = EventRecord { seq: to_i64(written.seq), at: at(4).unix_ms(), ..record(kind, &data) };
         assert_eq!(decode_event(&row, &session).unwrap(), written);
         assert_ne!(session.read_to(Party::Support), Seq::ZERO, "the test has every mark");
     }
@@ -227,6 +232,7 @@ mod tests {
         let Change::Assigned(then) = event.change else { panic!("an assignment, not {:?}", event.change) };
         let progress = Progress {
             last_seq: Seq::new(9),
+            last_event_at: at(1),
             message_count: 2,
             waiting_since: Some(Timestamp::from_unix_ms(5)),
             unread_by_user: 1,

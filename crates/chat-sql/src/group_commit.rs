@@ -35,6 +35,11 @@ pub trait Transaction: Send + 'static {
     /// Why not; then it is rolled back.
     fn commit(&mut self) -> Result<Committed<Self::Event>, Trouble>;
 
+    /// What it means for the whole transaction that one of its writes failed with this: whether another attempt may work.
+    fn trouble(&mut self, failure: ChatError) -> Trouble {
+        Trouble::Failed(failure)
+    }
+
     /// Whether the last commit left out a write with this need: on memory because what is remembered has changed, on
     /// locks because somebody else holds what it needs.
     fn left_out(&self, need: &Self::Need) -> bool;
@@ -430,7 +435,9 @@ impl<T: Transaction, P: FnMut(T::Event)> Writer<T, P> {
             Err(Trouble::Failed(ChatError::internal(format!("a write panicked: {}", panic_text(panic.as_ref())))))
         })?;
         let done = catch_unwind(AssertUnwindSafe(|| {
-            batch.iter_mut().try_for_each(|member| member.run(transaction)).map_err(Trouble::Failed)?;
+            for member in batch.iter_mut() {
+                member.run(transaction).map_err(|failure| transaction.trouble(failure))?;
+            }
             transaction.commit()
         }));
         let trouble = match done {

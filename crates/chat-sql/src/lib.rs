@@ -20,7 +20,7 @@ mod up_to;
 mod values;
 mod write_probe;
 
-pub use batch::{Batch, Held, Unsaved};
+pub use batch::{Batch, Held, Saved, Unsaved};
 pub use corrupt::Corrupt;
 pub use decisions::{KnownMessage, merge_events, same_request, unread_messages};
 pub use event_data::{EventRecord, decode_event, encode_event};
@@ -31,5 +31,7 @@ pub use reads::{ConnectionLifetime, ReadFailure, ReadLimits, Reads, StartError};
 pub use session_counts::{Bucket, ByStatus, LEVELS, Scope, SessionCounts};
 pub use tickets::{SWEPT_PER_TICKET, name_to_db, swept_before, ticket_from_db, tickets_kept};
 pub use up_to::{UpTo, UpToOutcome};
-pub use values::{from_db, moment_from_db, seq_from_db, state_from_db, tags_from_json, tags_to_json, to_db, valid};
+pub use values::{
+    from_db, last_event_from_db, moment_from_db, seq_from_db, state_from_db, tags_from_json, tags_to_json, to_db, valid,
+};
 pub use write_probe::WriteProbe;

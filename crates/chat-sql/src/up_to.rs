@@ -1,7 +1,9 @@
 //! Receipts for everything up to a position: among which messages to look, and what follows from those that are found.
 //! Not here: the statements that look.
 
-use chat_domain::model::{ChatSession, MAX_RECEIPT_MESSAGES, MessageId, Party, Receipt, ReceiptStatus, Seq, UserId};
+use chat_domain::model::{
+    ChatSession, MAX_RECEIPT_MESSAGES, MessageId, Party, Receipt, ReceiptStatus, Seq, Timestamp, UserId,
+};
 
 use crate::Corrupt;
 use crate::values::{seq_from_db, to_db};
@@ -81,11 +83,15 @@ impl UpTo {
     }
 
     /// What follows when `found` are the oldest `MAX_RECEIPT_MESSAGES` messages that have not come so far yet, oldest
-    /// first, each with its position.
+    /// first, each with its position. The time of the receipt is `last_event_at` of the session after it.
     ///
     /// # Errors
     /// A position is none.
-    pub fn found(self, found: impl IntoIterator<Item = (i64, MessageId)>) -> Result<UpToOutcome, Corrupt> {
+    pub fn found(
+        self,
+        found: impl IntoIterator<Item = (i64, MessageId)>,
+        now: Timestamp,
+    ) -> Result<UpToOutcome, Corrupt> {
         let (seqs, messages): (Vec<i64>, Vec<MessageId>) = found.into_iter().unzip();
         let Self { session, reader, party, status, after, until } = self;
         let Some(newest) = seqs.last() else {
@@ -99,10 +105,10 @@ impl UpTo {
         let is_all = messages.len() < MAX_RECEIPT_MESSAGES;
         let mark = if is_all { until } else { newest };
         let session = match status {
-            ReceiptStatus::Delivered => session.record_delivery(party, mark),
+            ReceiptStatus::Delivered => session.record_delivery(party, mark, now),
             ReceiptStatus::Read => {
                 let read = u64::try_from(messages.len()).unwrap_or(u64::MAX);
-                session.record_read_up_to(party, read, mark)
+                session.record_read_up_to(party, read, mark, now)
             }
         };
         Ok(UpToOutcome::Receipt(session, Receipt { reader, status, up_to: newest, messages }))
@@ -111,16 +117,16 @@ impl UpTo {
 
 #[cfg(test)]
 mod tests {
-    use chat_domain::model::{AgentId, Timestamp};
-    use chat_testkit::fixtures::{alice, bob, message_id, new_session, root};
+    use chat_domain::model::AgentId;
+    use chat_testkit::fixtures::{alice, at, bob, message_id, new_session, root};
 
     use super::*;
 
     /// A session that Bob holds, in which Alice sent `messages` messages, at the positions from 3 on.
     fn session(messages: u64) -> ChatSession {
-        let mut session = ChatSession::open(new_session(1)).assign(AgentId::from(&bob().id)).unwrap();
+        let mut session = ChatSession::open(new_session(1)).assign(AgentId::from(&bob().id), at(1)).unwrap();
         for _ in 0..messages {
-            session = session.record_message(Party::User, Timestamp::from_unix_ms(0)).unwrap().0;
+            session = session.record_message(Party::User, at(1)).unwrap().0;
         }
         session
     }
@@ -133,7 +139,9 @@ mod tests {
     fn one_looks_above_what_was_read_and_not_beyond_the_end() {
         let wanted = UpTo::read(session(5), &bob().id, Seq::new(4)).unwrap();
         assert_eq!((wanted.after(), wanted.up_to(), wanted.sender()), (0, 4, Party::User));
-        let UpToOutcome::Receipt(session, receipt) = wanted.found(found(3..=4)).unwrap() else { panic!("a receipt") };
+        let UpToOutcome::Receipt(session, receipt) = wanted.found(found(3..=4), at(2)).unwrap() else {
+            panic!("a receipt")
+        };
         assert_eq!((receipt.up_to, receipt.status), (Seq::new(4), ReceiptStatus::Read));
         assert_eq!((session.progress.last_seq, session.progress.unread_by_support), (Seq::new(8), 3));
         let wanted = UpTo::read(session.clone(), &bob().id, Seq::new(u64::MAX)).unwrap();
@@ -146,7 +154,7 @@ mod tests {
     #[test]
     fn nobody_looks_where_nothing_is_unread() {
         assert!(UpTo::read(session(0), &bob().id, Seq::new(2)).is_none());
-        let read = session(5).record_read(Party::Support, 5);
+        let read = session(5).record_read(Party::Support, 5, at(2));
         assert!(UpTo::read(read.clone(), &bob().id, Seq::new(9)).is_none());
         assert!(UpTo::delivered(read, &bob().id, Seq::new(9)).is_none());
         assert!(UpTo::read(session(5), &alice().id, Seq::new(9)).is_none(), "they are her own");
@@ -158,7 +166,7 @@ mod tests {
         let full = MAX_RECEIPT_MESSAGES as u64;
         for wanted in [UpTo::read, UpTo::delivered] {
             let wanted = wanted(session(full + 50), &bob().id, Seq::new(u64::MAX)).unwrap();
-            let UpToOutcome::Receipt(session, receipt) = wanted.found(found(3..=full + 2)).unwrap() else {
+            let UpToOutcome::Receipt(session, receipt) = wanted.found(found(3..=full + 2), at(2)).unwrap() else {
                 panic!("a receipt")
             };
             assert_eq!(receipt.up_to, Seq::new(full + 2));
@@ -170,9 +178,9 @@ mod tests {
     fn a_long_look_in_vain_is_not_repeated_and_a_short_one_is_not_written_down() {
         let (far, near) = (UpTo::LOOKED_THROUGH, UpTo::LOOKED_THROUGH - 1);
         for wanted in [UpTo::read, UpTo::delivered] {
-            let nothing = wanted(session(2_000), &bob().id, Seq::new(near)).unwrap().found([]).unwrap();
+            let nothing = wanted(session(2_000), &bob().id, Seq::new(near)).unwrap().found([], at(2)).unwrap();
             assert_eq!(nothing, UpToOutcome::Nothing(None));
-            let nothing = wanted(session(2_000), &bob().id, Seq::new(far)).unwrap().found([]).unwrap();
+            let nothing = wanted(session(2_000), &bob().id, Seq::new(far)).unwrap().found([], at(2)).unwrap();
             let UpToOutcome::Nothing(Some(after)) = nothing else { panic!("a session whose mark has moved") };
             assert_eq!(after.progress.last_seq, session(2_000).progress.last_seq, "that is no change");
             assert_eq!(wanted(after, &bob().id, Seq::new(far + 1)).unwrap().after(), to_db(far));

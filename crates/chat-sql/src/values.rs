@@ -39,6 +39,18 @@ pub fn valid<T>(column: &'static str, parsed: Result<T, Violation>) -> Result<T,
     parsed.map_err(|_| Corrupt { column, problem: "breaks a rule of its type" })
 }
 
+/// When the newest change of a session was made, from its column. A row whose last change an older version made says less:
+/// then it was no earlier than the other times of the row.
+pub fn last_event_from_db(
+    stored: i64,
+    started_at: i64,
+    waiting_since: Option<i64>,
+    ended_at: Option<i64>,
+) -> Timestamp {
+    let times = [Some(stored), Some(started_at), waiting_since, ended_at];
+    Timestamp::from_unix_ms(times.into_iter().flatten().fold(stored, i64::max))
+}
+
 /// The state of a session from its columns. `status` is `None` when only a newer version knows it.
 ///
 /// To this version such a session is over: it may be read, and nothing is decided on a state that is not understood. Without

@@ -33,7 +33,7 @@ pub(crate) fn mark_delivered(
         .order(dsl::seq)
         .limit(limit)
         .load(&mut unit.connection)?;
-    match wanted.found(messages.into_iter().map(|(seq, id)| (seq, id.into())))? {
+    match wanted.found(messages.into_iter().map(|(seq, id)| (seq, id.into())), at)? {
         UpToOutcome::Nothing(session) => {
             if let Some(session) = session {
                 unit.marked(session);
@@ -41,10 +41,11 @@ pub(crate) fn mark_delivered(
             Ok(None)
         }
         UpToOutcome::Receipt(session, receipt) => {
+            let at = session.progress.last_event_at;
             let named = arrived.filter(dsl::seq.le(to_db(receipt.up_to.get())));
             diesel::update(named).set(dsl::delivered_at.eq(at.unix_ms())).execute(&mut unit.connection)?;
             let change = Change::Receipt(receipt.clone());
-            unit.changed(session, at, receiver.id.clone(), change, StatisticsDelta::default())?;
+            unit.changed(session, receiver.id.clone(), change, StatisticsDelta::default())?;
             Ok(Some(receipt))
         }
     }

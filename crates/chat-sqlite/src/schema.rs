@@ -23,6 +23,7 @@ diesel::table! {
         fingerprint -> Nullable<Binary>,
         read_to_user -> BigInt,
         read_to_support -> BigInt,
+        last_event_at -> BigInt,
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use chat_domain::error::Refusal;
 use chat_domain::model::{
     AgentId, Change, ChatMessage, ChatSession, IdempotencyKey, Principal, SessionEvent, SessionId, StatisticsDelta,
-    Timestamp, UserId,
+    UserId,
 };
 use chat_sql::{Batch, Committed, Footing, Transaction, Trouble, Unsaved};
 use diesel::connection::SimpleConnection;
@@ -82,12 +82,11 @@ impl UnitOfWork {
     pub(crate) fn changed(
         &mut self,
         session: ChatSession,
-        at: Timestamp,
         actor: UserId,
         change: Change,
         statistics: StatisticsDelta,
     ) -> Result<(), Failure> {
-        let event = self.batch.changed(session, at, actor, change, statistics);
+        let event = self.batch.changed(session, actor, change, statistics);
         log(&mut self.connection, event)
     }
 

@@ -200,7 +200,8 @@ impl MessageDraft {
         Ok(policy::authorize(&self.author, &Action::SendMessage(session))?)
     }
 
-    /// Checks the session's state and gives the message its position.
+    /// Checks the session's state and gives the message its position, and a time that is not before that of the change
+    /// before it.
     ///
     /// # Errors
     /// `Conflict` when the session is closed.
@@ -214,7 +215,7 @@ impl MessageDraft {
             author: self.author.id.clone(),
             sender,
             content: self.content.clone(),
-            sent_at: self.sent_at,
+            sent_at: session.progress.last_event_at,
             delivery: Delivery::Sent,
             attachments: self.attachments.clone(),
         };

@@ -104,6 +104,8 @@ impl SessionState {
 pub struct Progress {
     /// The position of the newest durable change; also the version of the session.
     pub last_seq: Seq,
+    /// When that change was made.
+    pub last_event_at: Timestamp,
     /// How many messages it has.
     pub message_count: u64,
     /// When the first customer message was sent that nobody has answered yet.
@@ -205,7 +207,7 @@ impl ChatSession {
             tags: new.tags,
             started_at: new.started_at,
             state: SessionState::Active { agent: None },
-            progress: Progress { last_seq: Seq::ZERO.next(), ..Progress::default() },
+            progress: Progress { last_seq: Seq::ZERO.next(), last_event_at: new.started_at, ..Progress::default() },
         }
     }
 
@@ -252,30 +254,36 @@ impl ChatSession {
         }
     }
 
+    /// The time of a change that is decided at `now`: `now`, or that of the change before it when the clock of the node
+    /// that decides is behind. So no time of a session is before that of an earlier change, whatever the clocks say.
+    pub fn time_of_change(&self, now: Timestamp) -> Timestamp {
+        now.max(self.progress.last_event_at)
+    }
+
     /// Gives an active, unassigned session to `agent`.
-    pub fn assign(self, agent: AgentId) -> Result<Self, TransitionError> {
+    pub fn assign(self, agent: AgentId, now: Timestamp) -> Result<Self, TransitionError> {
         match self.state {
-            SessionState::Active { agent: None } => Ok(self.moved_to(SessionState::Active { agent: Some(agent) })),
+            SessionState::Active { agent: None } => Ok(self.moved_to(SessionState::Active { agent: Some(agent) }, now)),
             from => Err(TransitionError { attempted: Attempt::Assign, from }),
         }
     }
 
     /// Hands an active session to another agent, or back to the queue (`None`).
     /// A session that is already there stays as it is and takes no position.
-    pub fn transfer(self, to: Option<AgentId>) -> Result<Self, TransitionError> {
+    pub fn transfer(self, to: Option<AgentId>, now: Timestamp) -> Result<Self, TransitionError> {
         match self.state {
             SessionState::Active { ref agent } if *agent == to => Ok(self),
-            SessionState::Active { .. } => Ok(self.moved_to(SessionState::Active { agent: to })),
+            SessionState::Active { .. } => Ok(self.moved_to(SessionState::Active { agent: to }, now)),
             from @ SessionState::Closed { .. } => Err(TransitionError { attempted: Attempt::Transfer, from }),
         }
     }
 
     /// Ends an active session.
-    pub fn close(self, at: Timestamp) -> Result<Self, TransitionError> {
+    pub fn close(self, now: Timestamp) -> Result<Self, TransitionError> {
         match self.state {
             SessionState::Active { ref agent } => {
-                let agent = agent.clone();
-                Ok(self.moved_to(SessionState::Closed { agent, at }))
+                let (agent, at) = (agent.clone(), self.time_of_change(now));
+                Ok(self.moved_to(SessionState::Closed { agent, at }, at))
             }
             from @ SessionState::Closed { .. } => Err(TransitionError { attempted: Attempt::Close, from }),
         }
@@ -283,12 +291,16 @@ impl ChatSession {
 
     /// Counts a message from `sender`, which takes the next position. Answers how long the customer had waited
     /// when the message answers one or more customer messages, measured from the first of them.
-    pub fn record_message(mut self, sender: Party, at: Timestamp) -> Result<(Self, Option<Duration>), TransitionError> {
+    pub fn record_message(
+        mut self,
+        sender: Party,
+        now: Timestamp,
+    ) -> Result<(Self, Option<Duration>), TransitionError> {
         if !self.is_active() {
             return Err(TransitionError { attempted: Attempt::Send, from: self.state });
         }
+        let at = self.advance(now);
         let progress = &mut self.progress;
-        progress.last_seq = progress.last_seq.next();
         progress.message_count += 1;
         let response = match sender {
             Party::User => {
@@ -322,7 +334,7 @@ impl ChatSession {
 
     /// Counts `read` messages that `reader` has now seen; the receipt takes the next position.
     #[must_use]
-    pub fn record_read(mut self, reader: Party, read: u64) -> Self {
+    pub fn record_read(mut self, reader: Party, read: u64, now: Timestamp) -> Self {
         let unread = match reader {
             Party::User => &mut self.progress.unread_by_user,
             Party::Support => &mut self.progress.unread_by_support,
@@ -331,15 +343,15 @@ impl ChatSession {
         // Whoever has read everything has read up to the end, whichever messages they named.
         let all = if *unread == 0 { self.progress.last_seq } else { Seq::ZERO };
         self = self.skip_read(reader, all);
-        self.progress.last_seq = self.progress.last_seq.next();
+        self.advance(now);
         self
     }
 
     /// Counts `read` messages that `reader` has now seen, up to `up_to` the last ones that were unread; the receipt takes
     /// the next position.
     #[must_use]
-    pub fn record_read_up_to(self, reader: Party, read: u64, up_to: Seq) -> Self {
-        self.skip_read(reader, up_to).record_read(reader, read)
+    pub fn record_read_up_to(self, reader: Party, read: u64, up_to: Seq, now: Timestamp) -> Self {
+        self.skip_read(reader, up_to).record_read(reader, read, now)
     }
 
     /// Notes that nothing of the other side up to `up_to` is unread by `reader`. That is no change: it only says where
@@ -366,9 +378,9 @@ impl ChatSession {
 
     /// Notes that everything up to `up_to` has reached `reader`; the receipt takes the next position.
     #[must_use]
-    pub fn record_delivery(self, reader: Party, up_to: Seq) -> Self {
+    pub fn record_delivery(self, reader: Party, up_to: Seq, now: Timestamp) -> Self {
         let mut session = self.skip_delivered(reader, up_to);
-        session.progress.last_seq = session.progress.last_seq.next();
+        session.advance(now);
         session
     }
 
@@ -383,9 +395,17 @@ impl ChatSession {
         self
     }
 
-    fn moved_to(mut self, state: SessionState) -> Self {
+    fn moved_to(mut self, state: SessionState, now: Timestamp) -> Self {
+        self.advance(now);
         self.state = state;
-        self.progress.last_seq = self.progress.last_seq.next();
         self
+    }
+
+    /// Takes the next position for a change, and returns the time that it has.
+    fn advance(&mut self, now: Timestamp) -> Timestamp {
+        let at = self.time_of_change(now);
+        self.progress.last_seq = self.progress.last_seq.next();
+        self.progress.last_event_at = at;
+        at
     }
 }

@@ -38,7 +38,8 @@ pub struct SessionChange {
 }
 
 impl SessionChange {
-    /// Checks the right of the asker and applies the change.
+    /// Checks the right of the asker and applies the change, whose time is then `last_event_at` of the session: `at`, or
+    /// that of the change before it when the asker's node is behind.
     ///
     /// A store calls this inside the transaction that holds the session, so that right and state are those of the
     /// moment of the change. `Ok((session, None))` means that there is nothing to change.
@@ -53,9 +54,9 @@ impl SessionChange {
                 if self.claims_own(&session) {
                     return Err(Conflict::AlreadyYours.into());
                 }
-                (session.assign(agent.clone())?, Change::Assigned)
+                (session.assign(agent.clone(), self.at)?, Change::Assigned)
             }
-            SessionAction::Transfer(to) => (session.transfer(to.clone())?, Change::Transferred),
+            SessionAction::Transfer(to) => (session.transfer(to.clone(), self.at)?, Change::Transferred),
             SessionAction::Close => (session.close(self.at)?, Change::Closed),
         };
         let change = (session.progress.last_seq != before).then(|| wrap(session.clone()));

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 ///
 /// Finer parts are cut off when it is made, so a value does not change on its way through a database or JSON.
 /// It is kept as milliseconds since 1970-01-01T00:00:00Z, within the years 0000 to 9999.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 /// 0000-01-01T00:00:00.000Z, the first moment that RFC 3339 can write.

@@ -31,6 +31,9 @@ pub struct AttachmentRecord {
 /// Where a writing method asks `policy::authorize`, it MUST first refuse an agent whom the directory has deactivated, with
 /// `Forbidden(AgentDeactivated)`: as the directory is when the change is decided, not when the caller was admitted.
 ///
+/// The time of a change is what its caller gives, but MUST NOT be before that of the session's change before it: see
+/// `ChatSession::time_of_change`.
+///
 /// The writing methods MUST hand every committed change to the `Notifier` once, in `seq` order per session, after the
 /// commit and before they return. When their future is dropped, a change that has not begun need not be made; one that
 /// has begun is neither undone nor loses its event.

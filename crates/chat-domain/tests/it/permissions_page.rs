@@ -39,7 +39,7 @@ fn people() -> [Principal; 5] {
 /// The states that make a difference. In the first two nobody is the session's agent.
 fn states() -> [(&'static str, ChatSession, bool); 4] {
     let waiting = ChatSession::open(new_session(1));
-    let assigned = waiting.clone().assign(agent_id(&bob())).unwrap();
+    let assigned = waiting.clone().assign(agent_id(&bob()), start()).unwrap();
     let closed = |session: &ChatSession| session.clone().close(start()).unwrap();
     [
         ("waiting", waiting.clone(), false),

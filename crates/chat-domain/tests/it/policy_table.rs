@@ -84,8 +84,8 @@ fn session(owner: Owner, active: bool, agent: Agent) -> ChatSession {
     let open = ChatSession::open(new_session_of(&owner, 1));
     let assigned = match agent {
         Nobody => open,
-        Me => open.assign(agent_id(&me(Role::Agent))).unwrap(),
-        Other => open.assign(agent_id(&carol())).unwrap(),
+        Me => open.assign(agent_id(&me(Role::Agent)), start()).unwrap(),
+        Other => open.assign(agent_id(&carol()), start()).unwrap(),
     };
     if active { assigned } else { assigned.close(start()).unwrap() }
 }

@@ -25,7 +25,7 @@ fn party() -> impl Strategy<Value = Party> {
     prop_oneof![Just(Party::User), Just(Party::Support)]
 }
 
-fn steps() -> impl Strategy<Value = Vec<(Step, u64)>> {
+fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
     let step = prop_oneof![
         3 => (0..3_u8).prop_map(Step::Assign),
         3 => proptest::option::of(0..3_u8).prop_map(Step::Transfer),
@@ -35,8 +35,8 @@ fn steps() -> impl Strategy<Value = Vec<(Step, u64)>> {
         3 => (party(), 0..4_u64, 0..40_u64).prop_map(|(reader, read, up_to)| Step::ReadUpTo(reader, read, up_to)),
         3 => (party(), 0..40_u64).prop_map(|(reader, up_to)| Step::Delivery(reader, up_to)),
     ];
-    // Each step comes with the time since the one before, in milliseconds.
-    proptest::collection::vec((step, 0..5_000_u64), 0..40)
+    // Each step comes with the time since the one before, in milliseconds: the next node's clock may be behind.
+    proptest::collection::vec((step, -3_000..5_000_i64), 0..40)
 }
 
 fn agent(n: u8) -> AgentId {
@@ -49,6 +49,8 @@ struct Model {
     agent: Option<AgentId>,
     closed_at: Option<Timestamp>,
     changes: u64,
+    /// When the newest change was made.
+    changed_at: Option<Timestamp>,
     messages: u64,
     /// When each customer message came that nobody has answered.
     unanswered: Vec<Timestamp>,
@@ -66,7 +68,9 @@ fn side(party: Party) -> usize {
 
 impl Model {
     /// Whether the step is allowed, and how long the customer waited for it.
-    fn apply(&mut self, step: &Step, now: Timestamp) -> Result<Option<Duration>, Attempt> {
+    fn apply(&mut self, step: &Step, clock: Timestamp) -> Result<Option<Duration>, Attempt> {
+        // No time goes back.
+        let now = clock.max(self.changed_at.unwrap_or(clock)).max(new_session(1).started_at);
         let open = self.closed_at.is_none();
         let before = self.agent.clone();
         match step {
@@ -81,6 +85,7 @@ impl Model {
                 self.messages += 1;
                 self.unread_by[side(sender.other())] += 1;
                 self.changes += 1;
+                self.changed_at = Some(now);
                 if *sender == Party::User {
                     self.unanswered.push(now);
                     return Ok(None);
@@ -106,7 +111,10 @@ impl Model {
             }
         }
         let stays = matches!(step, Step::Transfer(_)) && self.agent == before;
-        self.changes += u64::from(!stays);
+        if !stays {
+            self.changes += 1;
+            self.changed_at = Some(now);
+        }
         Ok(None)
     }
 
@@ -127,6 +135,7 @@ impl Model {
         assert_eq!((session.is_active(), session.ended_at()), (self.closed_at.is_none(), self.closed_at));
         let progress = Progress {
             last_seq: Seq::new(self.changes + 1),
+            last_event_at: self.changed_at.unwrap_or(new_session(1).started_at),
             message_count: self.messages,
             waiting_since: self.unanswered.first().copied(),
             unread_by_user: self.unread_by[0],
@@ -143,13 +152,15 @@ impl Model {
 fn take(session: ChatSession, step: &Step, now: Timestamp) -> Result<(ChatSession, Option<Duration>), TransitionError> {
     let plain = |session| (session, None);
     match step {
-        Step::Assign(to) => session.assign(agent(*to)).map(plain),
-        Step::Transfer(to) => session.transfer(to.map(agent)).map(plain),
+        Step::Assign(to) => session.assign(agent(*to), now).map(plain),
+        Step::Transfer(to) => session.transfer(to.map(agent), now).map(plain),
         Step::Close => session.close(now).map(plain),
         Step::Message(sender) => session.record_message(*sender, now),
-        Step::Read(reader, read) => Ok(plain(session.record_read(*reader, *read))),
-        Step::ReadUpTo(reader, read, up_to) => Ok(plain(session.record_read_up_to(*reader, *read, Seq::new(*up_to)))),
-        Step::Delivery(reader, up_to) => Ok(plain(session.record_delivery(*reader, Seq::new(*up_to)))),
+        Step::Read(reader, read) => Ok(plain(session.record_read(*reader, *read, now))),
+        Step::ReadUpTo(reader, read, up_to) => {
+            Ok(plain(session.record_read_up_to(*reader, *read, Seq::new(*up_to), now)))
+        }
+        Step::Delivery(reader, up_to) => Ok(plain(session.record_delivery(*reader, Seq::new(*up_to), now))),
     }
 }
 
@@ -160,7 +171,7 @@ proptest! {
         model.assert_describes(&session);
         let mut now = start();
         for (step, pause) in steps {
-            now = now.plus(Duration::from_millis(pause));
+            now = Timestamp::from_unix_ms(now.unix_ms() + pause);
             let before = session.clone();
             match (take(session.clone(), &step, now), model.apply(&step, now)) {
                 (Ok((after, waited)), Ok(expected)) => {
@@ -234,15 +245,15 @@ fn a_right_is_checked_before_the_state_when_a_change_is_decided() {
 
 #[test]
 fn a_refused_transition_says_what_was_attempted_from_which_state() {
-    let held = ChatSession::open(new_session(1)).assign(agent(1)).unwrap();
+    let held = ChatSession::open(new_session(1)).assign(agent(1), start()).unwrap();
     assert_eq!(
-        held.clone().assign(agent(2)).unwrap_err().to_string(),
+        held.clone().assign(agent(2), start()).unwrap_err().to_string(),
         "cannot assign a session that is active and assigned"
     );
     let closed = held.close(start()).unwrap();
     let refusals = [
-        (closed.clone().assign(agent(1)).unwrap_err(), "cannot assign a session that is closed"),
-        (closed.clone().transfer(None).unwrap_err(), "cannot transfer a session that is closed"),
+        (closed.clone().assign(agent(1), start()).unwrap_err(), "cannot assign a session that is closed"),
+        (closed.clone().transfer(None, start()).unwrap_err(), "cannot transfer a session that is closed"),
         (closed.clone().close(start()).unwrap_err(), "cannot close a session that is closed"),
         (closed.record_message(Party::User, start()).unwrap_err(), "cannot send a message in a session that is closed"),
     ];

@@ -19,6 +19,7 @@ pub(crate) struct ProgressColumns {
     delivered_to_support: i64,
     read_to_user: i64,
     read_to_support: i64,
+    last_event_at: i64,
 }
 
 impl ProgressColumns {
@@ -33,6 +34,7 @@ impl ProgressColumns {
             delivered_to_support: to_db(progress.delivered_to_support.get()),
             read_to_user: to_db(progress.read_to_user.get()),
             read_to_support: to_db(progress.read_to_support.get()),
+            last_event_at: progress.last_event_at.unix_ms(),
         }
     }
 }

@@ -3,7 +3,9 @@
 use chat_domain::model::{
     AgentId, ChatSession, Idempotency, Progress, SessionId, StatusFilter, Subject, Timestamp, UserId,
 };
-use chat_sql::{from_db, moment_from_db, seq_from_db, state_from_db, tags_from_json, tags_to_json, valid};
+use chat_sql::{
+    from_db, last_event_from_db, moment_from_db, seq_from_db, state_from_db, tags_from_json, tags_to_json, valid,
+};
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -34,6 +36,7 @@ pub(crate) struct SessionRow {
     delivered_to_support: i64,
     read_to_user: i64,
     read_to_support: i64,
+    last_event_at: i64,
 }
 
 impl TryFrom<SessionRow> for ChatSession {
@@ -42,7 +45,8 @@ impl TryFrom<SessionRow> for ChatSession {
     fn try_from(row: SessionRow) -> Result<Self, Failure> {
         let agent = row.agent_id.map(|id| valid("chat_sessions.agent_id", AgentId::parse(&id))).transpose()?;
         let started_at = Timestamp::from_unix_ms(row.started_at);
-        let state = state_from_db(row.status.0, agent, row.ended_at, started_at)?;
+        let last_event_at = last_event_from_db(row.last_event_at, row.started_at, row.waiting_since, row.ended_at);
+        let state = state_from_db(row.status.0, agent, row.ended_at, last_event_at)?;
         let subject = match &row.subject {
             Some(subject) => valid("chat_sessions.subject", Subject::parse(subject))?,
             None => None,
@@ -57,6 +61,7 @@ impl TryFrom<SessionRow> for ChatSession {
             state,
             progress: Progress {
                 last_seq: seq_from_db("chat_sessions.last_seq", row.last_seq)?,
+                last_event_at,
                 message_count: from_db("chat_sessions.message_count", row.message_count)?,
                 waiting_since: moment_from_db(row.waiting_since),
                 unread_by_user: from_db("chat_sessions.unread_by_user", row.unread_by_user)?,

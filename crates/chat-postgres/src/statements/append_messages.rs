@@ -3,8 +3,10 @@
 //!
 //! A session moves only from the position that the writer takes it to be at, and only moved sessions get their messages.
 //! So the statement may be run on what the writer remembers of a session: when another node has changed it meanwhile, the
-//! session and its messages are left out, and the answer says so by not naming it. The same becomes of a session in which
-//! an agent writes whom the directory has deactivated: the way with locks then tells who of its authors that is.
+//! session and its messages are left out, and the answer says so by not naming it. The position is not all that is
+//! compared: what decides about a message is, so that a row that has come to the same position in another way is not
+//! written over. The same becomes of a session in which an agent writes whom the directory has deactivated: the way with
+//! locks then tells who of its authors that is.
 
 use chat_domain::model::{AgentId, ChatMessage, Idempotency, SessionId, Timestamp, UserId};
 use chat_sql::{Held, to_db};
@@ -21,16 +23,19 @@ use super::prepared;
 #[derive(Default)]
 pub(crate) struct AppendMessages<'a> {
     writer: i32,
-    sessions: Sessions,
+    sessions: Sessions<'a>,
     messages: Messages<'a>,
     agents: Agents<'a>,
 }
 
 /// A column each.
 #[derive(Default)]
-struct Sessions {
+struct Sessions<'a> {
     ids: Vec<Uuid>,
-    expected: Vec<i64>,
+    expected_seq: Vec<i64>,
+    expected_count: Vec<i64>,
+    expected_agent: Vec<Option<&'a str>>,
+    expected_active: Vec<bool>,
     last_seq: Vec<i64>,
     message_count: Vec<i64>,
     waiting_since: Vec<Option<i64>>,
@@ -40,6 +45,7 @@ struct Sessions {
     delivered_to_support: Vec<i64>,
     read_to_user: Vec<i64>,
     read_to_support: Vec<i64>,
+    last_event_at: Vec<i64>,
     new_messages: Vec<i64>,
     responses: Vec<i64>,
     response_time_ms: Vec<i64>,
@@ -75,10 +81,13 @@ impl<'a> AppendMessages<'a> {
 
     /// Adds a session that moves on. Sessions must come in the order of their ids, which is the order in which every
     /// writer locks them.
-    pub(crate) fn session(&mut self, held: &Held) {
-        let (progress, sessions) = (&held.session.progress, &mut self.sessions);
+    pub(crate) fn session(&mut self, held: &'a Held) {
+        let (progress, saved, sessions) = (&held.session.progress, &held.saved, &mut self.sessions);
         sessions.ids.push(held.session.id.as_uuid());
-        sessions.expected.push(to_db(held.saved_at.get()));
+        sessions.expected_seq.push(to_db(saved.seq.get()));
+        sessions.expected_count.push(to_db(saved.message_count));
+        sessions.expected_agent.push(saved.agent.as_ref().map(AgentId::as_str));
+        sessions.expected_active.push(saved.is_active);
         sessions.last_seq.push(to_db(progress.last_seq.get()));
         sessions.message_count.push(to_db(progress.message_count));
         sessions.waiting_since.push(progress.waiting_since.map(Timestamp::unix_ms));
@@ -88,6 +97,7 @@ impl<'a> AppendMessages<'a> {
         sessions.delivered_to_support.push(to_db(progress.delivered_to_support.get()));
         sessions.read_to_user.push(to_db(progress.read_to_user.get()));
         sessions.read_to_support.push(to_db(progress.read_to_support.get()));
+        sessions.last_event_at.push(progress.last_event_at.unix_ms());
         sessions.new_messages.push(to_db(held.statistics.messages));
         sessions.responses.push(to_db(held.statistics.responses));
         sessions.response_time_ms.push(to_db(held.statistics.response_time_ms));
@@ -139,11 +149,14 @@ impl QueryFragment<Pg> for AppendMessages<'_> {
              waiting_since = i.waiting_since, unread_by_user = i.unread_by_user, \
              unread_by_support = i.unread_by_support, delivered_to_user = i.delivered_to_user, \
              delivered_to_support = i.delivered_to_support, read_to_user = i.read_to_user, \
-             read_to_support = i.read_to_support FROM unnest(",
+             read_to_support = i.read_to_support, last_event_at = i.last_event_at FROM unnest(",
         );
         Columns::of(&mut out)
             .uuids(&sessions.ids)?
-            .numbers(&sessions.expected)?
+            .numbers(&sessions.expected_seq)?
+            .numbers(&sessions.expected_count)?
+            .maybe_texts(&sessions.expected_agent)?
+            .flags(&sessions.expected_active)?
             .numbers(&sessions.last_seq)?
             .numbers(&sessions.message_count)?
             .maybe_numbers(&sessions.waiting_since)?
@@ -153,14 +166,17 @@ impl QueryFragment<Pg> for AppendMessages<'_> {
             .numbers(&sessions.delivered_to_support)?
             .numbers(&sessions.read_to_user)?
             .numbers(&sessions.read_to_support)?
+            .numbers(&sessions.last_event_at)?
             .numbers(&sessions.new_messages)?
             .numbers(&sessions.responses)?
             .numbers(&sessions.response_time_ms)?;
         out.push_sql(
-            ") AS i(id, expected, last_seq, message_count, waiting_since, unread_by_user, unread_by_support, \
-             delivered_to_user, delivered_to_support, read_to_user, read_to_support, messages, responses, \
-             response_time_ms) \
-             WHERE s.id = i.id AND s.last_seq = i.expected AND s.id <> ALL (ARRAY(SELECT a.session_id FROM unnest(",
+            ") AS i(id, expected_seq, expected_count, expected_agent, expected_active, last_seq, message_count, \
+             waiting_since, unread_by_user, unread_by_support, delivered_to_user, delivered_to_support, read_to_user, \
+             read_to_support, last_event_at, messages, responses, response_time_ms) \
+             WHERE s.id = i.id AND s.last_seq = i.expected_seq AND s.message_count = i.expected_count \
+             AND s.agent_id IS NOT DISTINCT FROM i.expected_agent AND (s.status = 'active') = i.expected_active \
+             AND s.id <> ALL (ARRAY(SELECT a.session_id FROM unnest(",
         );
         // The array does not depend on the session: it is made once, and empty with rare exceptions. LATERAL with LIMIT makes
         // each agent one look-up by their key.

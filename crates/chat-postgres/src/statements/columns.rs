@@ -4,7 +4,7 @@ use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::AstPass;
 use diesel::serialize::ToSql;
-use diesel::sql_types::{Array, BigInt, Binary, HasSqlType, Integer, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, HasSqlType, Integer, Nullable, Text};
 use uuid::Uuid;
 
 /// Writes the arguments. Each says its type, so that the statement is understood without what is bound to it.
@@ -51,6 +51,11 @@ impl<'c, 'a, 'b> Columns<'c, 'a, 'b> {
     /// Small numbers.
     pub(super) fn integers(self, values: &'b Vec<i32>) -> QueryResult<Self> {
         self.column::<Array<Integer>, _>(values, "::integer[]")
+    }
+
+    /// Yes or no.
+    pub(super) fn flags(self, values: &'b Vec<bool>) -> QueryResult<Self> {
+        self.column::<Array<Bool>, _>(values, "::boolean[]")
     }
 
     /// Texts.

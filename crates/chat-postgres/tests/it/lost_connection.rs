@@ -13,7 +13,7 @@ use chat_testkit::fixtures::{alice, change, draft, idempotency, keyed, message_i
 use diesel::connection::SimpleConnection;
 use test_postgres::TestDatabase;
 
-use crate::support::{connect, message_ids, reused};
+use crate::support::{connect, message_ids, migrated, reused};
 
 async fn open(database: &TestDatabase) -> PgStore {
     let config = PgConfig { readers: 2, writers: 2, ..PgConfig::new(database.url()) };
@@ -211,4 +211,30 @@ async fn nodes_that_open_sessions_under_the_same_keys_in_any_order_do_not_wait_f
     for node in nodes {
         node.close().await;
     }
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn a_connection_that_turns_out_to_be_read_only_in_a_writes_own_statement_is_replaced() {
+    let database = migrated();
+    let config = PgConfig { writers: 1, ..PgConfig::new(database.url()) };
+    let store = PgStore::open(config, Arc::new(RecordingNotifier::new())).await.unwrap();
+    // The server behind the present connections has become a standby; a new connection leads to another one. A rollback
+    // works on both.
+    database.sql(
+        "CREATE TABLE demoted AS SELECT pid FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = 'chat-server';
+         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF EXISTS (SELECT FROM demoted WHERE pid = pg_backend_pid()) THEN
+                 RAISE EXCEPTION 'cannot execute INSERT in a read-only transaction' USING ERRCODE = '25006';
+             END IF;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON chat_sessions FOR EACH ROW EXECUTE FUNCTION refuse()",
+    );
+    let first = store.sessions.open(new_session(1), alice(), None).await;
+    assert!(matches!(first, Err(ChatError::Unavailable { .. })), "{first:?}");
+    // Only a new connection can do this.
+    store.sessions.open(new_session(2), alice(), None).await.unwrap();
+    store.close().await;
 }

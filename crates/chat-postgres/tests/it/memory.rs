@@ -210,3 +210,26 @@ async fn only_the_stale_session_of_a_batch_is_written_again() {
         assert_eq!(messages_of(&latch.heard, *id), [sent[n].clone(), sent[n + 3].clone()], "each is told once");
     }
 }
+
+/// Changes the row as neither a node nor a migration does: the position stays what it was.
+async fn change_by_hand(set: &str) -> TwoNodes {
+    let nodes = TwoNodes::open().await;
+    nodes.database.sql(&format!("UPDATE chat_sessions SET {set}"));
+    nodes
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn a_row_that_came_to_the_remembered_position_in_another_way_is_not_written_over() {
+    let nodes = change_by_hand("status = 'closed', ended_at = 1").await;
+    let refused = nodes.one.messages.append(draft(nodes.session, &bob(), 2)).await;
+    assert!(matches!(refused, Err(ChatError::Conflict(Conflict::SessionClosed))), "{refused:?}");
+
+    let nodes = change_by_hand("agent_id = 'carol'").await;
+    let refused = nodes.one.messages.append(draft(nodes.session, &bob(), 2)).await;
+    assert!(matches!(refused, Err(ChatError::Forbidden(_))), "{refused:?}");
+
+    let nodes = change_by_hand("message_count = 41").await;
+    nodes.one.messages.append(draft(nodes.session, &bob(), 2)).await.unwrap();
+    assert_eq!(nodes.other.sessions.find(nodes.session).await.unwrap().unwrap().progress.message_count, 42);
+}

@@ -39,7 +39,8 @@ fn seq() -> impl Strategy<Value = Seq> {
     any::<u64>().prop_map(Seq::new)
 }
 
-fn session(id: SessionId) -> impl Strategy<Value = ChatSession> {
+/// A session right after a change that was made `at`.
+fn session(id: SessionId, at: Timestamp) -> impl Strategy<Value = ChatSession> {
     let about = (
         option::of("[ -~é😀]{1,30}".prop_filter_map("blank", |text| Subject::parse(&text).ok().flatten())),
         prop::sample::select(Priority::ALL.to_vec()),
@@ -52,7 +53,8 @@ fn session(id: SessionId) -> impl Strategy<Value = ChatSession> {
             None => SessionState::Active { agent },
         }
     });
-    let progress = (vec(any::<u64>(), 8), option::of(time())).prop_map(|(n, waiting_since)| Progress {
+    let progress = (vec(any::<u64>(), 8), option::of(time())).prop_map(move |(n, waiting_since)| Progress {
+        last_event_at: at,
         last_seq: Seq::new(n[0]),
         message_count: n[1],
         waiting_since,
@@ -118,12 +120,13 @@ fn durable() -> impl Strategy<Value = LiveEvent> {
     let key = option::of("[!-~]{1,20}".prop_map(|text| IdempotencyKey::parse(&text).unwrap()));
     (uuid().prop_map(SessionId::new), seq(), time(), user(), key).prop_flat_map(|(session_id, seq, at, actor, key)| {
         let change = prop_oneof![
-            session(session_id).prop_map(Change::Opened),
-            session(session_id).prop_map(Change::Assigned),
-            session(session_id).prop_map(Change::Transferred),
-            session(session_id).prop_map(Change::Closed),
+            session(session_id, at).prop_map(Change::Opened),
+            session(session_id, at).prop_map(Change::Assigned),
+            session(session_id, at).prop_map(Change::Transferred),
+            session(session_id, at).prop_map(Change::Closed),
             message(session_id, seq).prop_map(Change::Message),
             receipt().prop_map(Change::Receipt),
+            Just(Change::Unknown),
         ];
         change.prop_map(move |change| {
             LiveEvent::Durable(SessionEvent { session_id, seq, at, actor: actor.clone(), key: key.clone(), change })

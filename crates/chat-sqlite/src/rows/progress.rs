@@ -23,6 +23,7 @@ pub(crate) struct ProgressColumns {
     delivered_to_support: i64,
     read_to_user: i64,
     read_to_support: i64,
+    last_event_at: i64,
 }
 
 impl ProgressColumns {
@@ -37,6 +38,7 @@ impl ProgressColumns {
             delivered_to_support: to_db(progress.delivered_to_support.get()),
             read_to_user: to_db(progress.read_to_user.get()),
             read_to_support: to_db(progress.read_to_support.get()),
+            last_event_at: progress.last_event_at.unix_ms(),
         }
     }
 }
@@ -77,6 +79,8 @@ impl QueryFragment<Sqlite> for SaveProgress {
         out.push_bind_param::<BigInt, _>(&columns.read_to_user)?;
         out.push_sql(", read_to_support = ");
         out.push_bind_param::<BigInt, _>(&columns.read_to_support)?;
+        out.push_sql(", last_event_at = ");
+        out.push_bind_param::<BigInt, _>(&columns.last_event_at)?;
         out.push_sql(" WHERE id = ");
         out.push_bind_param::<Binary, _>(&self.id)
     }

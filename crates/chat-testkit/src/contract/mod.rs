@@ -25,6 +25,7 @@ pub mod session_repository;
 pub mod stats_reader;
 pub mod store_ownership;
 pub mod ticket_store;
+pub mod times;
 
 use std::any::Any;
 use std::future::Future;
@@ -89,9 +90,9 @@ impl StoreUnderTest {
         self.agents.register(fixtures::agent_id(agent), None, fixtures::start()).await.expect("an agent registers");
     }
 
-    /// A change that is expected to succeed.
+    /// A change that is expected to succeed. By its clock no time passes: it has the time of the change before it.
     pub(crate) async fn change(&self, id: SessionId, by: &Principal, action: SessionAction) -> ChatSession {
-        let change = fixtures::change(by, action, 1_000);
+        let change = fixtures::change(by, action, 0);
         self.sessions.change(id, change).await.expect("the change is allowed")
     }
 
@@ -173,6 +174,9 @@ macro_rules! store_contract {
         }
         mod receipts {
             $crate::receipts_contract!($(#[$attribute])* super::make_store_under_test);
+        }
+        mod times {
+            $crate::times_contract!($(#[$attribute])* super::make_store_under_test);
         }
         mod event_log {
             $crate::event_log_contract!($(#[$attribute])* super::make_store_under_test);

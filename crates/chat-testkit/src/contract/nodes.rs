@@ -14,7 +14,7 @@ use chat_domain::model::{
 };
 
 use super::checks::{Choices, ROUNDS, at_once, messages_in, whole_history, whole_log};
-use super::{StoreUnderTest, contract_cases, stats_reader};
+use super::{StoreUnderTest, contract_cases, stats_reader, times};
 use crate::fixtures::{
     agent_id, alice, assign, at, bob, carol, change, draft, idempotency, keyed, limit, message_id, new_session, page,
     person, root, session_id, start, transfer,
@@ -32,6 +32,7 @@ contract_cases! { $ nodes_contract for nodes on crate::contract::nodes::Nodes:
     all_nodes_know_the_same_heads_and_the_same_epoch,
     statistics_and_totals_equal_a_recount_after_writes_on_all_nodes,
     an_agent_deactivated_on_one_node_receives_nothing_on_another,
+    times_do_not_go_back_between_nodes_whose_clocks_differ,
 }
 
 /// At least two nodes on the same data, empty and for one case alone.
@@ -417,4 +418,26 @@ async fn an_agent_deactivated_on_one_node_receives_nothing_on_another(nodes: &No
         one.change(id, &root(), assign(&bob())).await;
         assert_eq!(assert_told_once(nodes, id).await.len(), 2);
     }
+}
+
+async fn times_do_not_go_back_between_nodes_whose_clocks_differ(nodes: &Nodes) {
+    let id = nodes.held_by_bob(1).await;
+    // The second node is three seconds behind the first. Questions come to the one and answers to the other.
+    for n in 0..20_u64 {
+        let (question, answer) = (100 + 2 * n, 100 + 2 * n + 1);
+        nodes.at(0).messages.append(draft(id, &alice(), question)).await.unwrap();
+        let late = MessageDraft { sent_at: at(answer - 3), ..draft(id, &bob(), answer) };
+        nodes.at(1).messages.append(late).await.unwrap();
+        let up_to = Seq::new(2 * n + 4);
+        let node = nodes.at(n);
+        node.messages.mark_delivered(id, alice(), up_to, at(answer - 3)).await.unwrap();
+    }
+    let closed = nodes.at(1).sessions.change(id, change(&alice(), SessionAction::Close, 1)).await.unwrap();
+    let log = assert_told_once(nodes, id).await;
+    times::assert_times_in_order(&log);
+    assert_eq!(closed.ended_at(), log.last().map(|event| event.at));
+    let messages = whole_history(nodes, id).await;
+    assert!(messages.is_sorted_by_key(|message| message.sent_at), "no answer before its question");
+    let figures = nodes.stats.read().await.unwrap();
+    assert_eq!((figures.responses, figures.response_time_ms), (20, 0), "a time of a clock that is behind is no time");
 }

@@ -255,7 +255,7 @@ async fn a_long_absence_is_delivered_in_receipts_of_a_bounded_size(store: &Store
     let id = store.held_by_bob(1).await;
     talk_much(store, id, many).await;
     let all = Seq::new(2 + many);
-    let deliver = || store.messages.mark_delivered(id, bob(), all, at(40));
+    let deliver = || store.messages.mark_delivered(id, bob(), all, at(4_000));
     let first = deliver().await.unwrap().expect("the oldest arrived");
     assert_eq!(first.messages.len(), MAX_RECEIPT_MESSAGES);
     assert_eq!(first.up_to, Seq::new(2 + MAX_RECEIPT_MESSAGES as u64));
@@ -264,7 +264,7 @@ async fn a_long_absence_is_delivered_in_receipts_of_a_bounded_size(store: &Store
     assert_eq!(second.up_to, all);
     assert_eq!(deliver().await.unwrap(), None);
     let history = whole_history(store, id).await;
-    assert!(history.iter().all(|message| message.delivery == Delivery::Delivered { at: at(40) }));
+    assert!(history.iter().all(|message| message.delivery == Delivery::Delivered { at: at(4_000) }));
 }
 
 async fn many_messages_are_read_at_once(store: &StoreUnderTest) {

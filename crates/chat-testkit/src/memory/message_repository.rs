@@ -40,7 +40,7 @@ impl MessageRepository for MemoryStore {
         });
         record.messages.push(message.clone());
         let change = Change::Message(message.clone());
-        let event = record.commit_keyed(accepted.session, draft.sent_at, draft.author.id, key, change);
+        let event = record.commit_keyed(accepted.session, draft.author.id, key, change);
         for attachment in &message.attachments {
             state.attachments.insert(attachment.id, (draft.session_id, message.id));
         }
@@ -75,12 +75,12 @@ impl MessageRepository for MemoryStore {
             return Err(Invalid::new(field, "must be the id of a message of this session").into());
         }
         let wanted: HashSet<MessageId> = messages.into_iter().collect();
-        let party = record.session.party_of(&reader.id);
+        let (party, at) = (record.session.party_of(&reader.id), record.session.time_of_change(at));
         let unread = |message: &ChatMessage| wanted.contains(&message.id) && message.delivery.read_at().is_none();
         let read = move_on(&mut record.messages, party, unread, |delivery| delivery.read(at));
         let Some(receipt) = receipt(reader.id, ReceiptStatus::Read, &read) else { return Ok(None) };
-        let after = record.session.clone().record_read(party, read.len() as u64);
-        let event = record.commit(after, at, receipt.reader.clone(), Change::Receipt(receipt.clone()));
+        let after = record.session.clone().record_read(party, read.len() as u64, at);
+        let event = record.commit(after, receipt.reader.clone(), Change::Receipt(receipt.clone()));
         self.notifier.publish(event);
         Ok(Some(receipt))
     }
@@ -97,7 +97,7 @@ impl MessageRepository for MemoryStore {
         state.require_active(&reader)?;
         let record = state.session(session)?;
         policy::authorize(&reader, &Action::MarkRead(&record.session))?;
-        let party = record.session.party_of(&reader.id);
+        let (party, at) = (record.session.party_of(&reader.id), record.session.time_of_change(at));
         let unread = |message: &ChatMessage| message.seq <= up_to && message.delivery.read_at().is_none();
         let read = move_on(&mut record.messages, party, unread, |delivery| delivery.read(at));
         let up_to = up_to.min(record.session.progress.last_seq);
@@ -106,8 +106,8 @@ impl MessageRepository for MemoryStore {
             return Ok(None);
         };
         let all = if read.len() < MAX_RECEIPT_MESSAGES { up_to } else { receipt.up_to };
-        let after = record.session.clone().record_read_up_to(party, read.len() as u64, all);
-        let event = record.commit(after, at, receipt.reader.clone(), Change::Receipt(receipt.clone()));
+        let after = record.session.clone().record_read_up_to(party, read.len() as u64, all, at);
+        let event = record.commit(after, receipt.reader.clone(), Change::Receipt(receipt.clone()));
         self.notifier.publish(event);
         Ok(Some(receipt))
     }
@@ -126,11 +126,12 @@ impl MessageRepository for MemoryStore {
         state.require_active(&receiver)?;
         let record = state.session(session)?;
         let Some(party) = record.session.participant(&receiver.id) else { return Ok(None) };
+        let at = record.session.time_of_change(at);
         let arrived = |message: &ChatMessage| message.seq <= up_to && message.delivery == Delivery::Sent;
         let delivered = move_on(&mut record.messages, party, arrived, |delivery| delivery.delivered(at));
         let Some(receipt) = receipt(receiver.id, ReceiptStatus::Delivered, &delivered) else { return Ok(None) };
-        let after = record.session.clone().record_delivery(party, receipt.up_to);
-        let event = record.commit(after, at, receipt.reader.clone(), Change::Receipt(receipt.clone()));
+        let after = record.session.clone().record_delivery(party, receipt.up_to, at);
+        let event = record.commit(after, receipt.reader.clone(), Change::Receipt(receipt.clone()));
         self.notifier.publish(event);
         Ok(Some(receipt))
     }

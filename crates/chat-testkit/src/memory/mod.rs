@@ -19,7 +19,7 @@ pub use attachment_store::MemoryAttachmentStore;
 use chat_domain::error::{Refusal, Resource};
 use chat_domain::model::{
     Agent, AgentId, AttachmentId, Change, ChatMessage, ChatSession, Epoch, Fingerprint, IdempotencyKey, LiveEvent,
-    MessageId, Principal, SessionEvent, SessionId, Statistics, StatisticsDelta, Timestamp, UserId,
+    MessageId, Principal, SessionEvent, SessionId, Statistics, StatisticsDelta, UserId,
 };
 use chat_domain::ports::Notifier;
 use chat_domain::{ChatError, Result};
@@ -112,20 +112,20 @@ impl SessionRecord {
     }
 
     /// Takes over the session after a change and writes the change down at its position.
-    fn commit(&mut self, session: ChatSession, at: Timestamp, actor: UserId, change: Change) -> LiveEvent {
-        self.commit_keyed(session, at, actor, None, change)
+    fn commit(&mut self, session: ChatSession, actor: UserId, change: Change) -> LiveEvent {
+        self.commit_keyed(session, actor, None, change)
     }
 
     /// The same for a change that its actor gave a key.
     fn commit_keyed(
         &mut self,
         session: ChatSession,
-        at: Timestamp,
         actor: UserId,
         key: Option<IdempotencyKey>,
         change: Change,
     ) -> LiveEvent {
-        let event = SessionEvent { session_id: session.id, seq: session.progress.last_seq, at, actor, key, change };
+        let (seq, at) = (session.progress.last_seq, session.progress.last_event_at);
+        let event = SessionEvent { session_id: session.id, seq, at, actor, key, change };
         self.session = session;
         self.events.push(event.clone());
         LiveEvent::Durable(event)

@@ -30,7 +30,7 @@ impl SessionRepository for MemoryStore {
         }
         let session = ChatSession::open(session);
         let mut record = SessionRecord::new(session.clone());
-        let event = record.commit(session.clone(), session.started_at, creator.id, Change::Opened(session.clone()));
+        let event = record.commit(session.clone(), creator.id, Change::Opened(session.clone()));
         state.sessions.insert(session.id, record);
         state.count(StatisticsDelta { opened: 1, ..StatisticsDelta::default() });
         self.notifier.publish(event);
@@ -69,7 +69,7 @@ impl SessionRepository for MemoryStore {
         let (session, what) = change.decide(before)?;
         if let Some(what) = what {
             let closed = u64::from(matches!(what, Change::Closed(_)));
-            let event = state.session(id)?.commit(session.clone(), change.at, change.by.id, what);
+            let event = state.session(id)?.commit(session.clone(), change.by.id, what);
             state.count(StatisticsDelta { closed, ..StatisticsDelta::default() });
             self.notifier.publish(event);
         }

@@ -64,7 +64,7 @@ fn typing() -> LiveEvent {
 /// An event of every kind.
 fn events() -> Vec<LiveEvent> {
     let opened = ChatSession::open(new_session(1));
-    let assigned = opened.clone().assign(agent_id(&bob())).unwrap();
+    let assigned = opened.clone().assign(agent_id(&bob()), at(1)).unwrap();
     let closed = assigned.clone().close(at(9)).unwrap();
     vec![
         durable(1, Change::Opened(opened)),
