@@ -44,6 +44,9 @@ pub enum ChatError {
         /// When it makes sense to try again.
         retry_after: Duration,
     },
+    /// There is no room for files until a person makes some. Trying again at once does not make sense.
+    #[error("there is no room for files")]
+    StorageFull,
     /// Something that should not happen did.
     #[error("internal error: {0}")]
     Internal(#[source] Box<dyn StdError + Send + Sync>),

@@ -21,10 +21,15 @@ pub(crate) const FAREWELL_LIMIT: Duration = Duration::from_millis(400);
 /// The conventional exit code of a process ended by SIGINT (128 + 2).
 const INTERRUPTED: i32 = 130;
 
+/// SIGXFSZ: a file reaches the limit that `ulimit -f` or `LimitFSIZE=` sets (getrlimit(2)).
+const FILE_TOO_LARGE: i32 = 25;
+
 /// The signals that end the server.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// Only caught, so that an upload which is too large fails and does not end the process.
+    _file_too_large: Signal,
 }
 
 impl Signals {
@@ -33,7 +38,11 @@ impl Signals {
     /// # Errors
     /// The signals cannot be caught.
     pub(crate) fn catch() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            _file_too_large: signal(SignalKind::from_raw(FILE_TOO_LARGE))?,
+        })
     }
 
     /// Sees to it that the process ends within the limit from now on, and at once on another signal.

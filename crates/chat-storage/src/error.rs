@@ -4,7 +4,10 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use chat_domain::ChatError;
+use chat_domain::error::Invalid;
 use tokio::task::JoinError;
+
+use crate::intake::FIELD;
 
 /// Why a store could not be opened. Meant for whoever starts the process: it names the path and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +46,13 @@ impl StorageError {
 
 /// Translates an error of the file system. `doing` says what was attempted. No path gets into the error, because it
 /// may be logged.
+///
+/// A disk that is full stays so until a person makes room, and a file that is larger than the file system or a limit of
+/// the process allows never fits: neither passes within a second.
 pub(crate) fn file_error(doing: &'static str, error: &io::Error) -> ChatError {
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ChatError::unavailable("the attachment disk is full"),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ChatError::StorageFull,
+        ErrorKind::FileTooLarge => Invalid::new(FIELD, "must not be larger than this server can store").into(),
         ErrorKind::ReadOnlyFilesystem => ChatError::unavailable("the attachment disk is read-only"),
         _ if is_out_of_files(error) => ChatError::unavailable("too many files are open to reach attachments"),
         _ => ChatError::internal(format!("cannot {doing}: {error}")),
@@ -68,7 +75,8 @@ fn is_out_of_files(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::fs::File;
+    use std::io::{self, Write as _};
 
     use chat_domain::ChatError;
 
@@ -76,11 +84,20 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_disk_passes_and_is_not_blamed_on_the_code() {
-        for errno in [28, 122] {
-            let error = file_error("write an attachment", &io::Error::from_raw_os_error(errno));
-            assert!(matches!(error, ChatError::Unavailable { reason, .. } if reason == "the attachment disk is full"));
+    fn a_full_disk_is_neither_busy_nor_the_fault_of_the_code() {
+        let mut full = File::options().write(true).open("/dev/full").unwrap();
+        let no_room = full.write_all(b"x").unwrap_err();
+        for error in [no_room, io::Error::from_raw_os_error(122)] {
+            assert!(matches!(file_error("write an attachment", &error), ChatError::StorageFull), "{error}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_never_fits_is_too_large() {
+        let error = file_error("write an attachment", &io::Error::from_raw_os_error(27));
+        assert_eq!(error.to_string(), "attachments must not be larger than this server can store");
+        assert!(matches!(error, ChatError::Invalid(_)));
     }
 
     #[cfg(unix)]

@@ -8,9 +8,9 @@ use crate::sniff::sniff;
 use crate::text::TextCheck;
 
 /// The field that a broken rule is reported for.
-const FIELD: &str = "attachments";
+pub(crate) const FIELD: &str = "attachments";
 
-/// How many bytes at the beginning the type is told from. Office documents need the first few entries of their archive.
+/// How many bytes at the beginning the type is told from. A page may begin with a long comment.
 const HEAD_BYTES: usize = 8 * 1024;
 
 /// Follows the bytes of one upload.
@@ -63,7 +63,7 @@ impl Intake {
         Ok(Facts {
             size: self.size,
             sha256: self.hash.finalize().into(),
-            media_type: sniff(&self.head, self.text.is_text(), claimed),
+            media_type: sniff(&self.head, self.text.charset(), claimed),
         })
     }
 }

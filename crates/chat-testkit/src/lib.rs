@@ -15,6 +15,7 @@ pub mod contract;
 pub mod fixtures;
 pub mod ids;
 pub mod latch;
+pub mod media;
 pub mod memory;
 pub mod notifier;
 pub mod replacements;

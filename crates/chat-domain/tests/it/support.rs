@@ -122,9 +122,12 @@ impl Outcome {
             Err(ChatError::Invalid(_)) => Self::Invalid,
             Err(ChatError::Conflict(_)) => Self::Conflict,
             Err(ChatError::LimitReached(_)) => Self::Limit,
-            Err(ChatError::ReplayUnavailable(_) | ChatError::Unavailable { .. } | ChatError::Internal(_)) => {
-                Self::Failed
-            }
+            Err(
+                ChatError::ReplayUnavailable(_)
+                | ChatError::Unavailable { .. }
+                | ChatError::StorageFull
+                | ChatError::Internal(_),
+            ) => Self::Failed,
         }
     }
 }

@@ -14,6 +14,9 @@ use super::{ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope};
 /// When it makes sense to ask again for a socket: one that nobody answers on any more is closed within a minute.
 const RETRY_SOCKET_SECONDS: u64 = 60;
 
+/// When it makes sense to send a file again that there was no room for: somebody has to make room first.
+const RETRY_FULL_SECONDS: u64 = 300;
+
 /// A request that was not carried out.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
@@ -55,6 +58,13 @@ impl ApiError {
         let mut error = Self::new(ErrorCode::Unavailable, "the service is busy; try again later")
             .with_header(header::RETRY_AFTER, HeaderValue::from(seconds));
         error.cause = Some(cause);
+        error
+    }
+
+    fn storage_full() -> Self {
+        let mut error = Self::new(ErrorCode::StorageFull, "there is no room for files at present; text can be sent")
+            .with_header(header::RETRY_AFTER, HeaderValue::from(RETRY_FULL_SECONDS));
+        error.cause = Some("the attachment disk is full".to_owned());
         error
     }
 
@@ -158,6 +168,7 @@ impl From<ChatError> for ApiError {
                     .with_header(header::RETRY_AFTER, HeaderValue::from(RETRY_SOCKET_SECONDS)),
             },
             ChatError::Unavailable { reason, retry_after } => Self::unavailable(reason, retry_after),
+            ChatError::StorageFull => Self::storage_full(),
             ChatError::Internal(cause) => Self::internal(chain(cause.as_ref())),
         }
     }

@@ -78,6 +78,8 @@ error_codes! {
     /// A part of the system is busy or out of reach. Repeat the request after `Retry-After` seconds, with the same
     /// idempotency key if it writes.
     Unavailable = "UNAVAILABLE", SERVICE_UNAVAILABLE;
+    /// There is no room for files until an operator makes some; text can be sent. Not before `Retry-After` seconds.
+    StorageFull = "STORAGE_FULL", SERVICE_UNAVAILABLE;
 }
 
 /// The reference document of the error codes, in Markdown.

@@ -23,13 +23,14 @@ use crate::error::{CommonFailures, ErrorEnvelope};
 use crate::request::{RangeRequest, attachment_id, requested_range};
 
 /// What a browser may show by itself: formats that hold no script and are drawn, not interpreted.
-const SHOWN_INLINE: [&str; 14] = [
+pub(crate) const SHOWN_INLINE: [&str; 15] = [
     "audio/aac",
     "audio/flac",
     "audio/mpeg",
     "audio/mp4",
     "audio/ogg",
     "audio/wav",
+    "audio/webm",
     "audio/x-wav",
     "image/avif",
     "image/gif",
@@ -103,9 +104,9 @@ fn not_changed(request: &HttpRequest, etag: &str) -> bool {
 }
 
 fn describe(status: StatusCode, file: &Attachment, etag: &str) -> HttpResponseBuilder {
-    let media_type = file.object.media_type.as_str();
-    let content_type =
-        if media_type.starts_with("text/") { format!("{media_type}; charset=utf-8") } else { media_type.to_owned() };
+    let media_type = &file.object.media_type;
+    let is_utf8 = media_type.essence().starts_with("text/") && media_type.charset().is_none();
+    let content_type = if is_utf8 { format!("{media_type}; charset=utf-8") } else { media_type.to_string() };
     let mut response = HttpResponse::build(status);
     response
         .insert_header((CONTENT_TYPE, content_type))
@@ -129,7 +130,7 @@ fn disposition(file: &Attachment) -> ContentDisposition {
             value: name.as_bytes().to_vec(),
         }));
     }
-    let inline = SHOWN_INLINE.contains(&file.object.media_type.as_str());
+    let inline = SHOWN_INLINE.contains(&file.object.media_type.essence());
     let disposition = if inline { DispositionType::Inline } else { DispositionType::Attachment };
     ContentDisposition { disposition, parameters }
 }

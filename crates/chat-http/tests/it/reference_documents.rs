@@ -34,6 +34,11 @@ fn reference_document_of_the_errors_is_current() {
 }
 
 #[test]
+fn reference_document_of_files_is_current() {
+    check("files.md", &chat_http::files_reference(chat_storage::RECOGNISED_TYPES));
+}
+
+#[test]
 fn reference_document_of_the_socket_is_current() {
     check("websocket.md", &chat_http::websocket_reference());
 }

@@ -2,6 +2,8 @@
 
 mod attachments;
 mod browsers;
+mod full_storage;
+mod kinds;
 mod limits;
 mod malformed;
 mod names;

@@ -1,30 +1,46 @@
-//! MP4 and its ancestor of Apple's (ISO 14496-12): the movie header and the track headers.
+//! MP4, its ancestor of Apple's and its relatives of 3GPP (ISO 14496-12): the movie header and the track headers.
 
 use std::io::{Read, Seek};
 use std::ops::Range;
 
+use super::fragments;
 use super::window::Window;
 use super::{Probed, seconds};
 
+/// How many tracks are told apart.
+const MAX_TRACKS: usize = 16;
+
 /// A box: its kind, and where its content lies.
-type Box4 = ([u8; 4], Range<u64>);
+pub(super) type Box4 = ([u8; 4], Range<u64>);
+
+/// What fragments refer to.
+#[derive(Clone, Copy)]
+pub(super) struct Track {
+    pub(super) id: u32,
+    /// Ticks a second.
+    pub(super) scale: u32,
+    /// How many ticks a sample lasts that does not say.
+    pub(super) sample_ticks: u32,
+}
 
 /// Duration, and the dimensions of the first track that has any.
 pub(super) fn read<R: Read + Seek>(window: &mut Window<R>) -> Option<Probed> {
     let movie = find(window, 0..window.len(), *b"moov")?;
     let mut probed = Probed::default();
     let found = &mut probed.metadata;
-    let (mut at, mut tracks) = (movie.start, 0_u32);
+    let (mut header, mut extends) = (None, None);
+    let mut tracks = Vec::new();
+    let (mut at, mut count) = (movie.start, 0_u32);
     while let Some((kind, content)) = next_box(window, at..movie.end) {
         at = content.end;
         match &kind {
-            b"mvhd" => found.duration = movie_duration(window, content.start),
-            // A movie in fragments has no duration of its own.
-            b"mvex" if found.duration.is_none_or(|duration| duration <= 0.0) => {
-                found.duration = fragments_duration(window, content, movie.clone());
-            }
+            b"mvhd" => header = Some(content.start),
+            b"mvex" => extends = Some(content),
             b"trak" => {
-                tracks += 1;
+                count += 1;
+                if tracks.len() < MAX_TRACKS {
+                    tracks.extend(track(window, content.clone()));
+                }
                 if found.width.is_none()
                     && let Some((width, height)) = track_dimensions(window, content)
                 {
@@ -35,13 +51,25 @@ pub(super) fn read<R: Read + Seek>(window: &mut Window<R>) -> Option<Probed> {
         }
     }
     // Said only of a movie that was read to its end.
-    probed.sound_only = tracks > 0 && found.width.is_none() && at == movie.end;
+    probed.sound_only = count > 0 && found.width.is_none() && at == movie.end;
+    let (scale, ticks) = header.and_then(|header| times(window, header)).unzip();
+    found.duration = ticks.flatten().and_then(|ticks| seconds(ticks, scale?.into()));
+    // A movie in fragments has no duration of its own.
+    if let Some(extends) = extends
+        && found.duration.is_none_or(|duration| duration <= 0.0)
+    {
+        for track in &mut tracks {
+            track.sample_ticks = fragments::sample_ticks(window, extends.clone(), track.id).unwrap_or_default();
+        }
+        let stated = extended_duration(window, extends).and_then(|ticks| seconds(ticks, scale?.into()));
+        found.duration = stated.or_else(|| fragments::duration(window, movie.end, &tracks));
+    }
     Some(probed)
 }
 
 /// The box at the beginning of `range`. `None` when there is none, or it claims to be larger than what holds it: such a
 /// length is not believed, and nothing behind it can be found.
-fn next_box<R: Read + Seek>(window: &mut Window<R>, range: Range<u64>) -> Option<Box4> {
+pub(super) fn next_box<R: Read + Seek>(window: &mut Window<R>, range: Range<u64>) -> Option<Box4> {
     let [s0, s1, s2, s3, kind @ ..] = window.peek::<8>(range.start)?;
     let (header, size) = match u32::from_be_bytes([s0, s1, s2, s3]) {
         // To the end of what holds it.
@@ -54,7 +82,7 @@ fn next_box<R: Read + Seek>(window: &mut Window<R>, range: Range<u64>) -> Option
 }
 
 /// The content of the first box of this kind.
-fn find<R: Read + Seek>(window: &mut Window<R>, range: Range<u64>, wanted: [u8; 4]) -> Option<Range<u64>> {
+pub(super) fn find<R: Read + Seek>(window: &mut Window<R>, range: Range<u64>, wanted: [u8; 4]) -> Option<Range<u64>> {
     let mut at = range.start;
     loop {
         let (kind, content) = next_box(window, at..range.end)?;
@@ -65,27 +93,32 @@ fn find<R: Read + Seek>(window: &mut Window<R>, range: Range<u64>, wanted: [u8; 
     }
 }
 
-/// Time scale and duration, in 32 or 64 bits. All ones: unknown.
-fn movie_duration<R: Read + Seek>(window: &mut Window<R>, at: u64) -> Option<f64> {
-    let (scale, duration) = if window.peek::<1>(at)? == [1] {
-        (window.u32_be(at.checked_add(20)?)?, window.u64_be(at.checked_add(24)?)?)
+/// Time scale and duration as a header of a movie or of a track's media has them, in 32 or 64 bits. A duration of all
+/// ones is unknown.
+fn times<R: Read + Seek>(window: &mut Window<R>, at: u64) -> Option<(u32, Option<u64>)> {
+    if window.peek::<1>(at)? == [1] {
+        let (scale, ticks) = (window.u32_be(at.checked_add(20)?)?, window.u64_be(at.checked_add(24)?)?);
+        Some((scale, (ticks != u64::MAX && ticks != u64::from(u32::MAX)).then_some(ticks)))
     } else {
-        (window.u32_be(at.checked_add(12)?)?, u64::from(window.u32_be(at.checked_add(16)?)?))
-    };
-    if duration == u64::MAX || duration == u64::from(u32::MAX) { None } else { seconds(duration, u64::from(scale)) }
+        let (scale, ticks) = (window.u32_be(at.checked_add(12)?)?, window.u32_be(at.checked_add(16)?)?);
+        Some((scale, (ticks != u32::MAX).then_some(ticks.into())))
+    }
 }
 
-fn fragments_duration<R: Read + Seek>(window: &mut Window<R>, extends: Range<u64>, movie: Range<u64>) -> Option<f64> {
-    let header = find(window, movie, *b"mvhd")?.start;
-    let wide = window.peek::<1>(header)? == [1];
-    let scale = window.u32_be(header.checked_add(if wide { 20 } else { 12 })?)?;
+/// The duration of a movie with its fragments, in ticks of the movie. Recorders leave a 0.
+fn extended_duration<R: Read + Seek>(window: &mut Window<R>, extends: Range<u64>) -> Option<u64> {
     let at = find(window, extends, *b"mehd")?.start;
-    let duration = if window.peek::<1>(at)? == [1] {
-        window.u64_be(at.checked_add(4)?)?
-    } else {
-        u64::from(window.u32_be(at.checked_add(4)?)?)
-    };
-    seconds(duration, u64::from(scale))
+    fragments::wide_or_not(window, at, 4).filter(|ticks| *ticks > 0)
+}
+
+fn track<R: Read + Seek>(window: &mut Window<R>, track: Range<u64>) -> Option<Track> {
+    let header = find(window, track.clone(), *b"tkhd")?.start;
+    let id = header.checked_add(if window.peek::<1>(header)? == [1] { 20 } else { 12 })?;
+    let id = window.u32_be(id)?;
+    let media = find(window, track, *b"mdia")?;
+    let media = find(window, media, *b"mdhd")?.start;
+    let (scale, _) = times(window, media)?;
+    Some(Track { id, scale, sample_ticks: 0 })
 }
 
 /// The width and height at which a track is shown. Telephones film sideways and turn the picture by the matrix.

@@ -1,11 +1,14 @@
 //! Matroska and `WebM` (RFC 9559, on EBML, RFC 8794): the segment's information and the first video track.
+//!
+//! A browser's recorder writes the file while it records, so the segment states no duration. Then the last cluster is
+//! looked for from the file's end, and its last block is the end of the recording.
 
 use std::io::{Read, Seek};
 use std::ops::Range;
 use std::time::Duration;
 
-use super::Probed;
 use super::window::Window;
+use super::{Probed, milliseconds};
 
 const EBML: u64 = 0x1a45_dfa3;
 const SEGMENT: u64 = 0x1853_8067;
@@ -18,6 +21,18 @@ const VIDEO: u64 = 0xe0;
 const PIXEL_WIDTH: u64 = 0xb0;
 const PIXEL_HEIGHT: u64 = 0xba;
 const CLUSTER: u64 = 0x1f43_b675;
+const CLUSTER_TIMESTAMP: u64 = 0xe7;
+const SIMPLE_BLOCK: u64 = 0xa3;
+const BLOCK_GROUP: u64 = 0xa0;
+const BLOCK: u64 = 0xa1;
+const BLOCK_DURATION: u64 = 0x9b;
+
+/// Ids of four bytes are those of a segment's own children: one of them ends a cluster of unknown size.
+const FIRST_OF_SEGMENT: u64 = 0x1000_0000;
+
+/// How far from the end of the file the last cluster is looked for. It begins with a key frame, or lasts 32 seconds at
+/// most, since a block's time is stated in 16 bits.
+const MAX_LAST_CLUSTER: u64 = 3 * 1024 * 1024;
 
 /// What a size of all ones means. Larger than any file.
 const UNKNOWN_SIZE: u64 = u64::MAX;
@@ -32,21 +47,110 @@ pub(super) fn read<R: Read + Seek>(window: &mut Window<R>) -> Option<Probed> {
 
     let mut probed = Probed::default();
     let found = &mut probed.metadata;
+    let mut clock = Clock { scale: DEFAULT_SCALE, ticks: None };
+    let mut first_cluster = None;
     let mut at = segment.start;
     while let Some((id, content)) = next_element(window, at..segment.end) {
         at = content.end;
         match id {
-            INFO => found.duration = duration(window, content),
+            INFO => clock = Clock::read(window, content).unwrap_or(clock),
             TRACKS => {
                 probed.sound_only = is_sound_only(window, content.clone());
                 (found.width, found.height) = dimensions(window, content).unzip();
             }
             // Sound and pictures. What describes them comes before.
-            CLUSTER => break,
+            CLUSTER => {
+                first_cluster = Some(content);
+                break;
+            }
             _ => {}
         }
     }
+    found.duration = clock.stated().or_else(|| clock.seconds(recorded_ticks(window, first_cluster?)?));
     Some(probed)
+}
+
+/// How time is counted in a segment.
+struct Clock {
+    /// Nanoseconds per tick.
+    scale: u64,
+    /// The stated duration.
+    ticks: Option<f64>,
+}
+
+impl Clock {
+    fn read<R: Read + Seek>(window: &mut Window<R>, info: Range<u64>) -> Option<Self> {
+        let mut clock = Self { scale: DEFAULT_SCALE, ticks: None };
+        let mut at = info.start;
+        while let Some((id, content)) = next_element(window, at..info.end) {
+            at = content.end;
+            match id {
+                TIMESTAMP_SCALE => clock.scale = unsigned(window, &content)?,
+                DURATION => clock.ticks = float(window, &content),
+                _ => {}
+            }
+        }
+        Some(clock)
+    }
+
+    /// The stated duration. A recorder that means to write it in the end may have left a 0.
+    fn stated(&self) -> Option<f64> {
+        let nanoseconds = self.ticks.filter(|ticks| *ticks > 0.0)? * f64::from(u32::try_from(self.scale).ok()?);
+        // Refuses what is infinite or too large.
+        milliseconds(Duration::try_from_secs_f64(nanoseconds / 1e9).ok()?)
+    }
+
+    fn seconds(&self, ticks: u64) -> Option<f64> {
+        milliseconds(Duration::from_nanos(ticks.checked_mul(self.scale)?))
+    }
+}
+
+/// From the first cluster to the end of the last block.
+fn recorded_ticks<R: Read + Seek>(window: &mut Window<R>, first: Range<u64>) -> Option<u64> {
+    let begin = find(window, first, CLUSTER_TIMESTAMP)?;
+    let begin = unsigned(window, &begin)?;
+    let id = u32::try_from(CLUSTER).ok()?.to_be_bytes();
+    let (end, mut at) = (window.len(), window.len());
+    loop {
+        // The same bytes may stand in the middle of a picture.
+        at = window.rfind(&id, at, MAX_LAST_CLUSTER.checked_sub(end.checked_sub(at)?)?)?;
+        let cluster = next_element(window, at..end).filter(|(id, _)| *id == CLUSTER);
+        if let Some(ticks) = cluster.and_then(|(_, content)| last_block(window, content)) {
+            return ticks.checked_sub(begin);
+        }
+    }
+}
+
+/// When the last block of a cluster ends, or begins where its own duration is not stated. `None` when this is no cluster
+/// with blocks.
+fn last_block<R: Read + Seek>(window: &mut Window<R>, cluster: Range<u64>) -> Option<u64> {
+    let (mut time, mut last) = (None, None);
+    let mut at = cluster.start;
+    while let Some((id, content)) = next_element(window, at..cluster.end).filter(|(id, _)| *id < FIRST_OF_SEGMENT) {
+        at = content.end;
+        let end = match id {
+            CLUSTER_TIMESTAMP => {
+                time = Some(unsigned(window, &content)?);
+                continue;
+            }
+            SIMPLE_BLOCK => block_time(window, &content, time?),
+            BLOCK_GROUP => {
+                let block = find(window, content.clone(), BLOCK)?;
+                let lasts = find(window, content, BLOCK_DURATION).and_then(|lasts| unsigned(window, &lasts));
+                block_time(window, &block, time?).and_then(|begin| begin.checked_add(lasts.unwrap_or(0)))
+            }
+            _ => continue,
+        };
+        last = last.max(end);
+    }
+    // Where the window closed, there may be more.
+    last.filter(|_| !window.is_closed())
+}
+
+/// The time of a block: the number of its track, then 16 bits that count from the cluster's time.
+fn block_time<R: Read + Seek>(window: &mut Window<R>, block: &Range<u64>, cluster: u64) -> Option<u64> {
+    let (_track, at) = variable_number(window, block.start, false)?;
+    cluster.checked_add_signed(i64::from(i16::from_be_bytes(window.peek(at)?)))
 }
 
 /// Whether there are tracks, all of them were read, and none has pictures.
@@ -63,23 +167,6 @@ fn is_sound_only<R: Read + Seek>(window: &mut Window<R>, tracks: Range<u64>) -> 
         }
     }
     entries > 0 && at == tracks.end
-}
-
-fn duration<R: Read + Seek>(window: &mut Window<R>, info: Range<u64>) -> Option<f64> {
-    let (mut scale, mut ticks) = (DEFAULT_SCALE, None);
-    let mut at = info.start;
-    while let Some((id, content)) = next_element(window, at..info.end) {
-        at = content.end;
-        match id {
-            TIMESTAMP_SCALE => scale = unsigned(window, &content)?,
-            DURATION => ticks = Some(float(window, &content)?),
-            _ => {}
-        }
-    }
-    let nanoseconds = ticks? * f64::from(u32::try_from(scale).ok()?);
-    // Refuses what is negative, infinite, no number or too large.
-    let duration = Duration::try_from_secs_f64(nanoseconds / 1e9).ok()?;
-    Some(Duration::from_millis(u64::try_from(duration.as_millis()).ok()?).as_secs_f64())
 }
 
 fn dimensions<R: Read + Seek>(window: &mut Window<R>, tracks: Range<u64>) -> Option<(u32, u32)> {

@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 const MAX_READS: u32 = 4096;
 
 /// How many bytes are read of one file.
-const MAX_BYTES: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How long one file is looked at.
-const MAX_TIME: Duration = Duration::from_millis(250);
+const MAX_TIME: Duration = Duration::from_millis(100);
+
+/// How many bytes a small read takes along: fields of a header lie next to each other, and each would be a read.
+const READ_AHEAD: usize = 256;
 
 /// A file of which only so much is read, and only for so long; then every read fails.
 pub(super) struct Window<R> {
@@ -19,6 +22,9 @@ pub(super) struct Window<R> {
     reads_left: u32,
     bytes_left: u64,
     until: Option<Instant>,
+    /// Bytes that were read already, and where they begin.
+    ahead: Vec<u8>,
+    ahead_at: u64,
 }
 
 impl<R: Read + Seek> Window<R> {
@@ -26,7 +32,15 @@ impl<R: Read + Seek> Window<R> {
         let length = inner.seek(SeekFrom::End(0)).ok()?;
         inner.seek(SeekFrom::Start(0)).ok()?;
         let until = Instant::now().checked_add(MAX_TIME);
-        Some(Self { inner, length, reads_left: MAX_READS, bytes_left: MAX_BYTES, until })
+        Some(Self {
+            inner,
+            length,
+            reads_left: MAX_READS,
+            bytes_left: MAX_BYTES,
+            until,
+            ahead: Vec::new(),
+            ahead_at: 0,
+        })
     }
 
     /// The file's size.
@@ -47,8 +61,61 @@ impl<R: Read + Seek> Window<R> {
         if end > self.length {
             return None;
         }
+        if buffer.len() >= READ_AHEAD {
+            self.inner.seek(SeekFrom::Start(offset)).ok()?;
+            return self.read_exact(buffer).ok();
+        }
+        if self.read_already(offset, buffer.len()).is_none() {
+            self.read_ahead(offset)?;
+        }
+        buffer.copy_from_slice(self.read_already(offset, buffer.len())?);
+        Some(())
+    }
+
+    fn read_already(&self, offset: u64, length: usize) -> Option<&[u8]> {
+        let start = usize::try_from(offset.checked_sub(self.ahead_at)?).ok()?;
+        self.ahead.get(start..start.checked_add(length)?)
+    }
+
+    fn read_ahead(&mut self, offset: u64) -> Option<()> {
+        let left = usize::try_from(self.length.checked_sub(offset)?).unwrap_or(usize::MAX);
+        let mut bytes = std::mem::take(&mut self.ahead);
+        bytes.resize(READ_AHEAD.min(left), 0);
         self.inner.seek(SeekFrom::Start(offset)).ok()?;
-        self.read_exact(buffer).ok()
+        self.read_exact(&mut bytes).ok()?;
+        (self.ahead, self.ahead_at) = (bytes, offset);
+        Some(())
+    }
+
+    /// Where these bytes begin for the last time before `end`; looked for in at most `most` bytes.
+    pub(super) fn rfind(&mut self, wanted: &[u8], end: u64, most: u64) -> Option<u64> {
+        /// How many bytes are looked through at once.
+        const STEP: u64 = 64 * 1024;
+        let overlap = u64::try_from(wanted.len()).ok()?.checked_sub(1)?;
+        let (lowest, mut end) = (end.saturating_sub(most), end.min(self.length));
+        let mut bytes = Vec::new();
+        while end.saturating_sub(lowest) > overlap {
+            let start = end.saturating_sub(STEP).max(lowest);
+            bytes.resize(usize::try_from(end.checked_sub(start)?).ok()?, 0);
+            self.fill(start, &mut bytes)?;
+            if let Some(at) = bytes.windows(wanted.len()).rposition(|found| found == wanted) {
+                return start.checked_add(u64::try_from(at).ok()?);
+            }
+            end = start.checked_add(overlap)?;
+            if start == lowest {
+                break;
+            }
+        }
+        None
+    }
+
+    /// Whether nothing more is given out, so that what was not found may still be there.
+    pub(super) fn is_closed(&self) -> bool {
+        self.reads_left == 0 || self.bytes_left == 0 || self.is_late()
+    }
+
+    pub(super) fn u16_be(&mut self, offset: u64) -> Option<u16> {
+        self.peek(offset).map(u16::from_be_bytes)
     }
 
     pub(super) fn u32_be(&mut self, offset: u64) -> Option<u32> {
@@ -60,10 +127,15 @@ impl<R: Read + Seek> Window<R> {
     }
 }
 
+impl<R> Window<R> {
+    fn is_late(&self) -> bool {
+        self.until.is_none_or(|until| Instant::now() >= until)
+    }
+}
+
 impl<R: Read> Read for Window<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let late = self.until.is_none_or(|until| Instant::now() >= until);
-        if self.reads_left == 0 || self.bytes_left == 0 || late {
+        if self.reads_left == 0 || self.bytes_left == 0 || self.is_late() {
             return Err(io::Error::from(ErrorKind::QuotaExceeded));
         }
         self.reads_left -= 1;
@@ -88,14 +160,43 @@ mod tests {
 
     #[test]
     fn a_file_is_worth_a_number_of_reads() {
-        let mut window = Window::new(Cursor::new(vec![7; 10])).unwrap();
-        let reads = (0..2 * MAX_READS).map_while(|_| window.peek::<1>(3)).count();
+        let mut window = Window::new(Cursor::new(vec![7; 1000])).unwrap();
+        let places = (0..2 * MAX_READS).map(|read| if read % 2 == 0 { 0 } else { 900 });
+        let reads = places.map_while(|place| window.peek::<1>(place)).count();
         assert_eq!(reads, usize::try_from(MAX_READS).unwrap());
+        assert!(window.is_closed());
+    }
+
+    #[test]
+    fn neighbours_are_one_read() {
+        let mut window = Window::new(Cursor::new((0..=255).collect::<Vec<u8>>())).unwrap();
+        let bytes: Vec<u8> = (10..200).map(|at| window.peek::<1>(at).unwrap()[0]).collect();
+        assert_eq!(bytes, (10..200).collect::<Vec<u8>>());
+        assert_eq!(window.reads_left, MAX_READS - 1);
+        assert_eq!(window.peek::<2>(254), Some([254, 255]));
+        assert_eq!(window.peek::<2>(0), Some([0, 1]));
+        assert_eq!(window.reads_left, MAX_READS - 2);
+    }
+
+    #[test]
+    fn the_last_of_some_bytes_is_found_across_steps() {
+        let mut bytes = vec![0; 200_000];
+        // Across the border between the last step and the one before it.
+        let (first, last) = (1_000, 200_000 - 64 * 1024 - 2);
+        bytes[first..first + 4].copy_from_slice(b"mark");
+        bytes[last..last + 4].copy_from_slice(b"mark");
+        let mut window = Window::new(Cursor::new(bytes)).unwrap();
+        let (length, last) = (window.len(), u64::try_from(last).unwrap());
+        assert_eq!(window.rfind(b"mark", length, length), Some(last));
+        assert_eq!(window.rfind(b"mark", last + 3, length), Some(1_000));
+        assert_eq!(window.rfind(b"mark", length, 64 * 1024), None);
+        assert_eq!(window.rfind(b"none", length, u64::MAX), None);
+        assert_eq!(window.rfind(b"mark", 3, length), None);
     }
 
     #[test]
     fn a_file_is_worth_a_number_of_bytes() {
-        let mut window = Window::new(Cursor::new(vec![7; 4 << 20])).unwrap();
+        let mut window = Window::new(Cursor::new(vec![7; 8 << 20])).unwrap();
         let mut taken = Vec::new();
         window.read_to_end(&mut taken).unwrap_err();
         assert_eq!(u64::try_from(taken.len()).unwrap(), MAX_BYTES);

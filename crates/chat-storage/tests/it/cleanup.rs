@@ -9,9 +9,9 @@ use bytes::Bytes;
 use chat_domain::model::Timestamp;
 use chat_domain::ports::{AttachmentStore, ByteSource};
 use chat_storage::LocalAttachmentStore;
+use chat_testkit::media::png;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::media::png;
 use crate::support::{End, TestStore, pieces, scripted, upload};
 
 /// A runtime whose only thread for blocking work stands at a gate whenever the test wants, so that a test knows which

@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use chat_domain::model::{MediaMetadata, StoredObject};
+use chat_testkit::media::{
+    ASF_VIDEO, asf, audio_track, element, exif_jpeg, flac, fragment, fragmented_mp4, ftyp, gif, id3, jpeg, mp3_frame,
+    mp4, mp4_box, mvex, mvhd, opus, png, recorded_webm, timed_trak, trak, turned_jpeg, utf16, video_track, wav, webm,
+    webp, xing_frame, zip,
+};
 use proptest::prelude::*;
 
-use crate::media::{
-    audio_track, element, flac, ftyp, gif, id3, jpeg, mp3_frame, mp4, mp4_box, mvhd, opus, png, trak, video_track, wav,
-    webm, webp, xing_frame,
-};
 use crate::support::{PATIENCE, TestStore};
 
 async fn store(bytes: &[u8]) -> StoredObject {
@@ -25,9 +26,8 @@ async fn says_nothing(bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_pixel_bomb_is_measured_and_not_unpacked() {
-    let bomb = store(&png(2_147_483_647, 2_147_483_647)).await.metadata;
-    assert_eq!((bomb.width, bomb.height), (Some(2_147_483_647), Some(2_147_483_647)));
+async fn a_pixel_bomb_is_neither_measured_nor_unpacked() {
+    says_nothing(&png(2_147_483_647, 2_147_483_647)).await;
 }
 
 #[tokio::test]
@@ -113,6 +113,71 @@ async fn elements_of_impossible_sizes_end_the_search() {
     says_nothing(&[&header, segment.as_slice(), &empty].concat()).await;
 }
 
+#[tokio::test]
+async fn exif_that_points_astray_turns_nothing() {
+    let upright = |tiff: &'static [u8]| async move {
+        let found = store(&exif_jpeg(40, 30, tiff)).await.metadata;
+        assert_eq!((found.width, found.height), (Some(40), Some(30)), "{tiff:?}");
+    };
+    // Into itself, beyond the segment, beyond everything, and 65,535 fields.
+    upright(b"II\x2a\0\0\0\0\0").await;
+    upright(b"II\x2a\0\x08\0\0\0\xff\xff").await;
+    upright(b"MM\0\x2a\xff\xff\xff\xff").await;
+    upright(b"II\x2a\0").await;
+    upright(b"IM\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0").await;
+    // An orientation that is no number of 16 bits.
+    upright(b"II\x2a\0\x08\0\0\0\x01\0\x12\x01\x07\0\x01\0\0\0\x06\0\0\0").await;
+}
+
+#[tokio::test]
+async fn archives_that_lie_are_archives() {
+    let mut file = zip(&[("[Content_Types].xml", b"x"), ("word/document.xml", b"x")]);
+    let end = file.len() - 22;
+    for (at, value) in [(12, u32::MAX), (12, 0), (12, 1 << 30), (16, u32::MAX)] {
+        let mut file = file.clone();
+        file[end + at..end + at + 4].copy_from_slice(&value.to_le_bytes());
+        if at == 12 {
+            assert_eq!(store(&file).await.media_type.as_str(), "application/zip", "{at} {value}");
+        } else {
+            store(&file).await;
+        }
+    }
+    // A locator of the large form that points nowhere.
+    let locator = [b"PK\x06\x07\0\0\0\0".as_slice(), &u64::MAX.to_le_bytes(), b"\x01\0\0\0"].concat();
+    file.splice(end..end, locator);
+    let end = end + 20;
+    file[end + 12..end + 20].copy_from_slice(&[0xff; 8]);
+    assert_eq!(store(&file).await.media_type.as_str(), "application/zip");
+    // A list of a million entries, and one of names that go on behind the file.
+    let many = b"PK\x01\x02".iter().copied().chain([0; 42]).collect::<Vec<u8>>().repeat(100_000);
+    let size = u32::try_from(many.len()).unwrap().to_le_bytes();
+    let record = [b"PK\x05\x06\0\0\0\0\0\0\0\0".as_slice(), &size, &[0; 6]].concat();
+    let many = [b"PK\x03\x04".as_slice(), &many, &record].concat();
+    assert_eq!(store(&many).await.media_type.as_str(), "application/zip");
+    assert_eq!(store(b"PK\x03\x04 and no end \0").await.media_type.as_str(), "application/zip");
+}
+
+#[tokio::test]
+async fn recordings_that_lie_have_no_duration() {
+    // Nothing but beginnings of clusters, and blocks before their time.
+    let webm = recorded_webm(&audio_track(), &[(5_000, &[0])]);
+    says_nothing(&[&webm[..], &b"\x1f\x43\xb6\x75".repeat(1_000_000)].concat()).await;
+    says_nothing(&recorded_webm(&audio_track(), &[(5_000, &[0]), (0, &[-1])])).await;
+    says_nothing(&recorded_webm(&audio_track(), &[(0, &[0]), (u32::MAX, &[0])])).await;
+    // More samples than the table has, and times at the end of all numbers.
+    let movie = [mvhd(1000, 0), timed_trak(1, 1000, 0, 0), mvex(1, u32::MAX)];
+    says_nothing(&fragmented_mp4(&movie, &[fragment(1, Some(0), Err(u32::MAX))])).await;
+    says_nothing(&fragmented_mp4(&movie, &[fragment(1, Some(u64::MAX), Err(1))])).await;
+    let mut cut = fragment(1, Some(0), Ok(&[1_000; 4]));
+    let count = cut.windows(4).position(|bytes| bytes == b"trun").unwrap() + 8;
+    cut[count..count + 4].copy_from_slice(&u32::MAX.to_be_bytes());
+    says_nothing(&fragmented_mp4(&movie, &[cut])).await;
+    // More of them than are read: what is not known to be all is not said.
+    let small = mp4_box(*b"moof", &[]).repeat(500_000);
+    says_nothing(&fragmented_mp4(&movie, &[fragment(1, Some(0), Ok(&[1_000])), small])).await;
+    says_nothing(&asf(&[])).await;
+}
+
 fn honest_files() -> Vec<Vec<u8>> {
     vec![
         png(640, 480),
@@ -125,6 +190,15 @@ fn honest_files() -> Vec<Vec<u8>> {
         [id3(0), xing_frame(3), mp3_frame().repeat(3)].concat(),
         mp4(&[mvhd(1000, 5000), trak(640, 480, true)]),
         webm(1000.0, &[audio_track(), video_track(640, 480)].concat()),
+        turned_jpeg(640, 480, 6, true),
+        recorded_webm(&audio_track(), &[(0, &[0, 60]), (100, &[0, 60])]),
+        fragmented_mp4(
+            &[mvhd(1000, 0), timed_trak(1, 1000, 0, 0), mvex(1, 20)],
+            &[fragment(1, Some(0), Ok(&[20; 5])), fragment(1, Some(100), Err(5))],
+        ),
+        zip(&[("mimetype", b"application/epub+zip"), ("[Content_Types].xml", b"x"), ("xl/workbook.xml", b"x")]),
+        asf(&[ASF_VIDEO]),
+        utf16("text", true),
         b"II\x2a\0\x08\0\0\0\x02\0\0\x01\x03\0\x01\0\0\0\x08\0\0\0\x01\x01\x03\0\x01\0\0\0\x08\0\0\0\0\0\0\0".to_vec(),
         b"\0\0\x01\0\x01\0\x10\x10\0\0\x01\0\x20\0\x68\x04\0\0\x16\0\0\0".to_vec(),
         b"\0\0\0\x18ftypheic\0\0\0\0mif1heic\0\0\0\x28meta\0\0\0\0\0\0\0\x1ciprp\0\0\0\x14ipco\0\0\0\x14ispe".to_vec(),
@@ -134,7 +208,8 @@ fn honest_files() -> Vec<Vec<u8>> {
 fn assert_sane(stored: &StoredObject) {
     let MediaMetadata { width, height, duration } = stored.metadata;
     assert_eq!(width.is_some(), height.is_some());
-    assert!(width != Some(0) && height != Some(0));
+    let pixels = u64::from(width.unwrap_or(1)) * u64::from(height.unwrap_or(1));
+    assert!((1..=1 << 28).contains(&pixels));
     if let Some(seconds) = duration {
         assert!(seconds.is_finite() && seconds > 0.0 && seconds <= 3_600_000.0, "{seconds}");
     }

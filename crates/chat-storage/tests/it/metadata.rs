@@ -1,10 +1,11 @@
 //! Dimensions and durations of honest files.
 
 use chat_domain::model::MediaMetadata;
-
-use crate::media::{
-    audio_track, flac, gif, id3, jpeg, mp3_frame, mp4, mvhd, opus, png, trak, video_track, wav, webm, webp, xing_frame,
+use chat_testkit::media::{
+    audio_track, flac, fragment, fragmented_mp4, gif, id3, jpeg, mp3_frame, mp4, mp4_box, mvex, mvhd, opus, png,
+    recorded_webm, timed_trak, trak, turned_jpeg, video_track, wav, webm, webp, xing_frame,
 };
+
 use crate::support::TestStore;
 
 async fn metadata(bytes: &[u8]) -> MediaMetadata {
@@ -25,6 +26,98 @@ async fn pictures_have_dimensions() {
     assert_eq!(metadata(&gif(320, 200)).await, picture(320, 200));
     assert_eq!(metadata(&jpeg(4000, 3000, 60_000)).await, picture(4000, 3000));
     assert_eq!(metadata(&webp(1920, 1080)).await, picture(1920, 1080));
+}
+
+#[tokio::test]
+async fn a_photo_has_the_dimensions_at_which_it_is_shown() {
+    for little_endian in [true, false] {
+        for orientation in 0..=9 {
+            let shown = if (5..=8).contains(&orientation) { picture(3000, 4000) } else { picture(4000, 3000) };
+            let photo = turned_jpeg(4000, 3000, orientation, little_endian);
+            assert_eq!(metadata(&photo).await, shown, "orientation {orientation}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn dimensions_of_more_pixels_than_any_camera_has_are_left_out() {
+    assert_eq!(metadata(&png(16_384, 16_384)).await, picture(16_384, 16_384));
+    assert_eq!(metadata(&png(16_384, 16_385)).await, MediaMetadata::default());
+    assert_eq!(metadata(&png(1 << 28, 1)).await, picture(1 << 28, 1));
+    assert_eq!(metadata(&png(2_147_483_647, 2_147_483_647)).await, MediaMetadata::default());
+}
+
+#[tokio::test]
+async fn durations_are_rounded_to_milliseconds() {
+    assert_eq!(metadata(&mp4(&[mvhd(3, 2)])).await, sound(0.667));
+    assert_eq!(metadata(&mp4(&[mvhd(3, 1)])).await, sound(0.333));
+    assert_eq!(metadata(&webm(1234.5, &audio_track())).await, sound(1.235));
+    assert_eq!(metadata(&webm(1234.4, &audio_track())).await, sound(1.234));
+}
+
+#[tokio::test]
+async fn a_browsers_recording_lasts_until_its_last_block() {
+    let store = TestStore::open();
+    let voice = recorded_webm(&audio_track(), &[(0, &[0, 60]), (9_000, &[0, 60, 120]), (18_000, &[0, 60, 240])]);
+    let voice = store.put(1, &voice).await;
+    assert_eq!((voice.media_type.as_str(), voice.metadata), ("audio/webm", sound(18.24)));
+    // A recording of the middle of something, whose last cluster is longer than what is looked through at once.
+    let film = [audio_track(), video_track(640, 480)].concat();
+    let many: Vec<i16> = (0..1_000).map(|block| block * 30).collect();
+    let film = store.put(2, &recorded_webm(&film, &[(5_000, &[-5, 0]), (65_000, &many)])).await;
+    assert_eq!(film.media_type.as_str(), "video/webm");
+    assert_eq!(film.metadata, MediaMetadata { duration: Some(89.97), ..picture(640, 480) });
+    // The bytes that begin a cluster also stand in the middle of a block.
+    let mut odd = recorded_webm(&audio_track(), &[(0, &[0]), (1_000, &[0, 500])]);
+    let end = odd.len();
+    odd[end - 100..end - 96].copy_from_slice(b"\x1f\x43\xb6\x75");
+    assert_eq!(metadata(&odd).await, sound(1.5));
+    // Cut off in its last block.
+    odd.truncate(end - 50);
+    assert_eq!(metadata(&odd).await, sound(1.0));
+}
+
+#[tokio::test]
+async fn a_movie_in_fragments_lasts_as_long_as_they_do() {
+    let store = TestStore::open();
+    let ticks = [1024_u32; 43];
+    let voice =
+        |fragments: &[Vec<u8>]| fragmented_mp4(&[mvhd(1000, 0), timed_trak(1, 44_100, 0, 0), mvex(1, 1024)], fragments);
+    let stated = voice(&[fragment(1, Some(0), Ok(&ticks)), fragment(1, Some(44_032), Ok(&ticks[..20]))]);
+    let stated = store.put(1, &stated).await;
+    assert_eq!((stated.media_type.as_str(), stated.metadata), ("audio/mp4", sound(1.463)));
+    // Without times of their own, and with samples that all last as long as the track says.
+    assert_eq!(metadata(&voice(&[fragment(1, None, Err(43)), fragment(1, None, Err(20))])).await, sound(1.463));
+    // The end of a live stream begins late.
+    let late = voice(&[fragment(1, Some(441_000), Err(43)), fragment(1, Some(485_032), Err(20))]);
+    assert_eq!(metadata(&late).await, sound(1.463));
+    // Of several tracks the longest counts.
+    let tracks = [mvhd(1000, 0), timed_trak(1, 44_100, 0, 0), timed_trak(2, 90_000, 640, 480), mvex(2, 3_000)];
+    let film = [fragment(1, Some(0), Ok(&ticks)), fragment(2, Some(0), Err(90)), fragment(3, Some(0), Err(9_000))];
+    let film = metadata(&fragmented_mp4(&tracks, &film)).await;
+    assert_eq!(film, MediaMetadata { duration: Some(3.0), ..picture(640, 480) });
+    let many: Vec<Vec<u8>> = (0..600).map(|number| fragment(1, Some(number * 43 * 1024), Ok(&ticks))).collect();
+    assert_eq!(metadata(&voice(&many)).await, sound(599.075));
+}
+
+#[tokio::test]
+async fn an_index_of_all_fragments_states_the_duration() {
+    let index = |durations: &[u32], last: u32| {
+        let mut fields = [0, 1, 1000, 0, 0, u32::try_from(durations.len()).unwrap()].to_vec();
+        for (number, ticks) in durations.iter().enumerate() {
+            fields.extend([if number + 1 == durations.len() { last } else { 0 }, *ticks, 0]);
+        }
+        mp4_box(*b"sidx", &fields.into_iter().flat_map(u32::to_be_bytes).collect::<Vec<u8>>())
+    };
+    let parts = [fragment(1, Some(0), Err(43)), fragment(1, Some(44_032), Err(20))].concat();
+    let film = |index: Vec<u8>| {
+        let movie = [mvhd(1000, 0), timed_trak(1, 44_100, 0, 0), mvex(1, 1024)];
+        fragmented_mp4(&movie, &[index, parts.clone()])
+    };
+    let all = u32::try_from(parts.len()).unwrap();
+    assert_eq!(metadata(&film(index(&[1_000, 500], all))).await, sound(1.5));
+    // One that covers less is not that of the file.
+    assert_eq!(metadata(&film(index(&[1_000, 500], all - 1))).await, sound(1.463));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ const NAME_PART: &str = "reference_document";
 /// The crates with such tests, and the documents that these hold in `docs/reference`.
 const DOCUMENTS: &[(&str, &[&str])] = &[
     ("chat-domain", &["permissions.md"]),
-    ("chat-http", &["openapi.json", "asyncapi.json", "errors.md", "websocket.md"]),
+    ("chat-http", &["openapi.json", "asyncapi.json", "errors.md", "files.md", "websocket.md"]),
     ("chat-server", &["configuration.md", "metrics.md"]),
 ];
 

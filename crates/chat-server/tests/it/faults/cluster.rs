@@ -29,7 +29,6 @@ pub(super) struct Cluster {
     redis: Option<PrivateRedis>,
     started: Instant,
     settings: Vec<(&'static str, &'static str)>,
-    wrap: Option<fn(&Command) -> Command>,
     tokens: Tokens,
     turn: Option<MutexGuard<'static, ()>>,
 }
@@ -43,7 +42,9 @@ struct Node {
 impl Cluster {
     /// Waits for its turn and starts `count` servers on an empty database, all at once.
     pub(super) async fn start(count: usize, database: TestDatabase, settings: &[(&'static str, &'static str)]) -> Self {
-        Self::start_wrapped(count, database, settings, None).await
+        let turn = TURN.lock().await;
+        let cluster = Self { settings: settings.to_vec(), ..Self::prepare(turn, database, None) };
+        Self::start_all(count, cluster).await
     }
 
     /// Waits for its turn and starts `count` servers on an empty database and a Redis of their own, all at once.
@@ -51,18 +52,6 @@ impl Cluster {
         let turn = TURN.lock().await;
         let redis = PrivateRedis::start(&[]).unwrap();
         Self::start_all(count, Self::prepare(turn, TestDatabase::empty(), Some(redis))).await
-    }
-
-    /// As `start`, with another command instead of each server's, that does the same in the end.
-    pub(super) async fn start_wrapped(
-        count: usize,
-        database: TestDatabase,
-        settings: &[(&'static str, &'static str)],
-        wrap: Option<fn(&Command) -> Command>,
-    ) -> Self {
-        let turn = TURN.lock().await;
-        let cluster = Self { settings: settings.to_vec(), wrap, ..Self::prepare(turn, database, None) };
-        Self::start_all(count, cluster).await
     }
 
     fn prepare(turn: MutexGuard<'static, ()>, database: TestDatabase, redis: Option<PrivateRedis>) -> Self {
@@ -74,7 +63,6 @@ impl Cluster {
             redis,
             started: Instant::now(),
             settings: Vec::new(),
-            wrap: None,
             tokens: Tokens::Signed(SECRET.into()),
             turn: Some(turn),
         }
@@ -110,9 +98,6 @@ impl Cluster {
         command.envs(self.settings.iter().copied());
         if let Some(redis) = &self.redis {
             command.env("CHAT_REDIS_URL", redis.url());
-        }
-        if let Some(wrap) = self.wrap {
-            *command = wrap(command);
         }
     }
 
