@@ -3,6 +3,9 @@
 -- minute at most. The index by expiry is for the sweep that every insertion brings along; the one by person holds the
 -- limit of unused tickets.
 --
+-- Beside running nodes: safe. Those of a version before keep tickets elsewhere, so a ticket opens sockets only at nodes of
+-- the version that issued it; its holder asks for another one.
+--
 -- UNLOGGED: a ticket is worth 30 seconds, and its holder asks for another one. So tickets take no room in the
 -- write-ahead log, no commit of theirs waits for the disk, and they are gone after a crash or on a standby that takes
 -- over. What was used never comes back: after a crash the table is empty.

@@ -2,6 +2,8 @@
 -- table can use what is found there. A row is inserted when a ticket is issued, deleted when it is used, and lives for a
 -- minute at most. The index by expiry is for the sweep that every insertion brings along; the one by person holds the
 -- limit of unused tickets.
+--
+-- Beside running nodes: no other process uses the file while it is migrated.
 CREATE TABLE chat_tickets (
     digest           BLOB   NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
     user_id          TEXT   NOT NULL,
