@@ -60,7 +60,7 @@ pub struct BrokenLog {
 }
 
 /// The position of a watcher, with everything it keeps for later: at most one page of the log and
-/// `HubSettings::early_events` early ones.
+/// `HubSettings::early_events` early ones, which weigh no more than a page.
 #[derive(Debug)]
 pub struct Cursor {
     /// The newest durable event that was given out.
@@ -71,7 +71,9 @@ pub struct Cursor {
     page: Option<Page>,
     /// Events above `at + 1` that came before their turn.
     early: BTreeMap<Seq, Arc<Published>>,
+    early_bytes: usize,
     early_events: usize,
+    page_bytes: usize,
     page_given: u32,
     page_events: u32,
     /// How often the log was read in vain, one after the other.
@@ -89,7 +91,9 @@ impl Cursor {
             goal: head,
             page: None,
             early: BTreeMap::new(),
+            early_bytes: 0,
             early_events: settings.early_events,
+            page_bytes: settings.page_bytes,
             page_given: 0,
             page_events: settings.page_events.max(1),
             fruitless: 0,
@@ -101,7 +105,7 @@ impl Cursor {
     pub fn step(&mut self) -> Step {
         let from_page = self.next_of_page();
         // The event from the queue is preferred: its encoding is shared with those who were not behind.
-        if let Some(event) = self.early.remove(&self.at.next()).or(from_page) {
+        if let Some(event) = self.take_early().or(from_page) {
             self.at = self.at.next();
             return Step::Give(event);
         }
@@ -129,12 +133,16 @@ impl Cursor {
             self.fruitless = 0;
             return Some(event);
         }
-        if self.early.len() < self.early_events {
-            self.early.insert(seq, event);
+        let weight = event.event().weight();
+        if self.early.len() < self.early_events && self.early_bytes + weight <= self.page_bytes {
+            if self.early.insert(seq, event).is_none() {
+                self.early_bytes += weight;
+            }
         } else {
             // Too many to keep: the log has them all.
             let newest = self.early.last_key_value().map_or(seq, |(&last, _)| last.max(seq));
             self.early.clear();
+            self.early_bytes = 0;
             self.lost(newest);
         }
         None
@@ -179,6 +187,19 @@ impl Cursor {
     /// How many events the cursor keeps.
     pub fn kept(&self) -> usize {
         self.page.as_ref().map_or(0, |page| page.len() - self.page_given as usize) + self.early.len()
+    }
+
+    /// How many bytes the cursor keeps, about.
+    pub fn kept_bytes(&self) -> usize {
+        let page = self.page.iter().flat_map(|page| page.iter()).map(|event| event.event().weight());
+        page.sum::<usize>() + self.early_bytes
+    }
+
+    /// Takes the event out that came early and whose turn it is.
+    fn take_early(&mut self) -> Option<Arc<Published>> {
+        let event = self.early.remove(&self.at.next())?;
+        self.early_bytes = self.early_bytes.saturating_sub(event.event().weight());
+        Some(event)
     }
 
     /// Takes the next event out of the page, and gives the page back with its last one.

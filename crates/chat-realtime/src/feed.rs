@@ -40,7 +40,8 @@ impl HubFeed {
     /// A feed on this hub and this log, whose positions are those of `epoch`. Every change in the log must be published
     /// to the hub after its commit; whatever is lost on the way is found by the repair.
     pub fn with_timer(hub: Arc<Hub>, log: Arc<dyn EventLog>, epoch: Epoch, timer: Arc<dyn Timer>) -> Arc<Self> {
-        let past = Arc::new(Past { reads: SharedReads::new(Arc::clone(&log)), timer });
+        let reads = SharedReads::new(Arc::clone(&log), hub.settings().page_bytes);
+        let past = Arc::new(Past { reads, timer });
         Arc::new(Self { hub, log, epoch, past })
     }
 

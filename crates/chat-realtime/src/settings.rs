@@ -15,7 +15,10 @@ pub struct HubSettings {
     pub replay_limit: u64,
     /// The most events read from the log at once. At least 1.
     pub page_events: u32,
-    /// The most events that one watcher keeps because they came before their turn.
+    /// The most bytes read from the log at once, about; an event that weighs more comes alone.
+    pub page_bytes: usize,
+    /// The most events that one watcher keeps because they came before their turn. Together they weigh at most as much
+    /// as a page.
     pub early_events: usize,
     /// How long a watcher waits for an event that is missing before it reads the log.
     pub patience: Duration,
@@ -40,6 +43,7 @@ impl Default for HubSettings {
             queue_bytes: 256 * 1024,
             replay_limit: 1_000,
             page_events: 100,
+            page_bytes: 256 * 1024,
             early_events: 64,
             patience: Duration::from_millis(50),
             shards: 64,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chat_domain::error::{ChatError, Result};
 use chat_domain::model::{Seq, SessionId};
-use chat_domain::ports::EventLog;
+use chat_domain::ports::{EventLog, LogLimit, LogPage};
 use futures_util::future::{FutureExt, Shared, WeakShared};
 use metrics::counter;
 
@@ -18,8 +18,9 @@ use crate::sync::{Mutex, lock};
 /// The most bytes of pages, about, that are kept for those who come a little later.
 const RECENT_BYTES: usize = 1024 * 1024;
 
-/// Pages of at least so many events are kept, so that there are few of them to look through.
+/// Full pages of at least so many events, or of so many bytes, are kept: few enough to look through.
 const LONG_PAGE: usize = 16;
+const HEAVY_PAGE: usize = 64 * 1024;
 
 /// Which piece of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,6 +39,7 @@ pub(crate) type Reading = Shared<Flight>;
 /// The log, read once for all who want the same piece of it.
 pub(crate) struct SharedReads {
     log: Arc<dyn EventLog>,
+    page_bytes: usize,
     inner: Mutex<Inner>,
 }
 
@@ -52,8 +54,9 @@ struct Inner {
 }
 
 impl SharedReads {
-    pub(crate) fn new(log: Arc<dyn EventLog>) -> Arc<Self> {
-        Arc::new(Self { log, inner: Mutex::default() })
+    /// Reads this log, in pages of at most so many bytes.
+    pub(crate) fn new(log: Arc<dyn EventLog>, page_bytes: usize) -> Arc<Self> {
+        Arc::new(Self { log, page_bytes, inner: Mutex::default() })
     }
 
     /// Joins the reading of this piece, or begins it.
@@ -79,11 +82,12 @@ impl SharedReads {
     }
 
     async fn fetch(&self, piece: Piece) -> Result<Page> {
-        let events = self.log.read(piece.session, piece.after, piece.limit).await?;
+        let limit = LogLimit { events: piece.limit, bytes: self.page_bytes };
+        let LogPage { events, is_full } = self.log.read(piece.session, piece.after, limit).await?;
         counter!("chat_catch_up_events_total").increment(events.len() as u64);
         let page = page_of(events);
         // A page that is not full may have more to say a moment later, and a short one is read as fast as it is found.
-        if page.len() == piece.limit as usize && page.len() >= LONG_PAGE {
+        if is_full && (page.len() >= LONG_PAGE || weight(&page) >= HEAVY_PAGE) {
             lock(&self.inner).keep(piece, Arc::clone(&page));
         }
         Ok(page)

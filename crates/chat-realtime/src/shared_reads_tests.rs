@@ -10,7 +10,7 @@ use crate::shared_reads::SharedReads;
 
 #[test]
 fn a_reading_that_nobody_waits_for_is_forgotten() {
-    let reads = SharedReads::new(Arc::new(MockEventLog::new()));
+    let reads = SharedReads::new(Arc::new(MockEventLog::new()), 1024);
     let first = reads.read(fixtures::session_id(1), Seq::ZERO, 10);
     let second = reads.read(fixtures::session_id(1), Seq::ZERO, 10);
     assert_eq!(reads.flights(), 1);

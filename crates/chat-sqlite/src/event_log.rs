@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{Epoch, MessageId, Seq, SessionEvent, SessionId};
-use chat_domain::ports::EventLog;
-use chat_sql::{merge_events, seq_from_db, to_db};
+use chat_domain::model::{ChatSession, Epoch, MessageId, Seq, SessionEvent, SessionId};
+use chat_domain::ports::{EventLog, LogLimit, LogPage};
+use chat_sql::{LogSpan, WeighedChange, merge_events, seq_from_db};
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 
 use crate::database::Database;
 use crate::error::Failure;
@@ -46,8 +47,8 @@ impl EventLog for SqliteEventLog {
         self.database.read_snapshot(move |connection| heads(connection, &wanted)).await
     }
 
-    async fn read(&self, session: SessionId, after: Seq, limit: u32) -> Result<Vec<SessionEvent>> {
-        self.database.read_snapshot(move |connection| events(connection, session, after, limit)).await
+    async fn read(&self, session: SessionId, after: Seq, limit: LogLimit) -> Result<LogPage> {
+        self.database.read_snapshot(move |connection| page(connection, session, after, limit)).await
     }
 
     async fn position_of(&self, session: SessionId, message: MessageId) -> Result<Option<Seq>> {
@@ -73,31 +74,64 @@ fn heads(connection: &mut SqliteConnection, sessions: &[DbId]) -> Result<Vec<(Se
     Ok(heads)
 }
 
-/// The sequence is dense, so the next `limit` changes are those at the next `limit` positions, whichever table holds
-/// each of them.
+/// The sequence is dense, so the next changes are those at the next positions, whichever table holds each of them.
+fn page(
+    connection: &mut SqliteConnection,
+    session: SessionId,
+    after: Seq,
+    limit: LogLimit,
+) -> Result<LogPage, Failure> {
+    let Some(session) = get_session::find(connection, session)? else { return Ok(LogPage::default()) };
+    let mut span = LogSpan::new(session.id, after, limit, session.progress.last_seq);
+    if span.needs_weighing() {
+        span = span.weighed(weights(connection, &span)?);
+    }
+    let events = events(connection, &session, &span)?;
+    Ok(span.page(events))
+}
+
+diesel::define_sql_function! {
+    /// How many bytes a text has; found without reading it.
+    fn octet_length(text: Text) -> Integer;
+}
+
+/// What the changes weigh.
+fn weights(connection: &mut SqliteConnection, span: &LogSpan) -> Result<Vec<WeighedChange>, Failure> {
+    let id = DbId::from(span.session);
+    let messages = chat_messages::table
+        .select((chat_messages::seq, octet_length(chat_messages::content), chat_messages::attachment_count))
+        .filter(chat_messages::session_id.eq(id))
+        .filter(chat_messages::seq.between(span.first, span.last));
+    let others = chat_session_events::table
+        .select((chat_session_events::seq, octet_length(chat_session_events::data)))
+        .filter(chat_session_events::session_id.eq(id))
+        .filter(chat_session_events::seq.between(span.first, span.last));
+    let messages: Vec<(i64, i32, i32)> = messages.load(connection)?;
+    let others: Vec<(i64, i32)> = others.load(connection)?;
+    let messages = messages.into_iter().map(|(seq, bytes, files)| WeighedChange::message(seq, bytes, files));
+    Ok(messages.chain(others.into_iter().map(|(seq, bytes)| WeighedChange::event(seq, bytes))).collect())
+}
+
 fn events(
     connection: &mut SqliteConnection,
-    session_id: SessionId,
-    after: Seq,
-    limit: u32,
+    session: &ChatSession,
+    span: &LogSpan,
 ) -> Result<Vec<SessionEvent>, Failure> {
-    let Some(session) = get_session::find(connection, session_id)? else { return Ok(Vec::new()) };
-    let first = to_db(after.get()).saturating_add(1);
-    let last = to_db(after.get()).saturating_add(i64::from(limit));
+    let id = DbId::from(span.session);
     let messages: Vec<(MessageRow, Option<String>)> = chat_messages::table
         .select((MessageRow::as_select(), chat_messages::idempotency_key))
-        .filter(chat_messages::session_id.eq(DbId::from(session_id)))
-        .filter(chat_messages::seq.between(first, last))
+        .filter(chat_messages::session_id.eq(id))
+        .filter(chat_messages::seq.between(span.first, span.last))
         .order(chat_messages::seq)
         .load(connection)?;
     let others: Vec<EventRow> = chat_session_events::table
         .select(EventRow::as_select())
-        .filter(chat_session_events::session_id.eq(DbId::from(session_id)))
-        .filter(chat_session_events::seq.between(first, last))
+        .filter(chat_session_events::session_id.eq(id))
+        .filter(chat_session_events::seq.between(span.first, span.last))
         .order(chat_session_events::seq)
         .load(connection)?;
     let (messages, keys): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
-    let messages = attachments::complete(connection, session_id, messages)?;
-    let others: Result<Vec<SessionEvent>, Failure> = others.into_iter().map(|row| row.into_event(&session)).collect();
-    Ok(merge_events(after, messages.into_iter().zip(keys), others?)?)
+    let messages = attachments::complete(connection, span.session, messages)?;
+    let others: Result<Vec<SessionEvent>, Failure> = others.into_iter().map(|row| row.into_event(session)).collect();
+    Ok(merge_events(span.after, messages.into_iter().zip(keys), others?)?)
 }

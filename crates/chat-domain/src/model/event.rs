@@ -24,6 +24,39 @@ pub struct SessionEvent {
     pub change: Change,
 }
 
+/// The weight that every event has: ids, times, names.
+const FRAME_WEIGHT: usize = 256;
+/// What a file adds to it.
+const FILE_WEIGHT: usize = 512;
+/// What a message adds that a receipt names.
+const ID_WEIGHT: usize = 40;
+/// What the state and the counters of a session add.
+const SESSION_WEIGHT: usize = 512;
+
+impl SessionEvent {
+    /// About how many bytes it takes to keep or to write it.
+    pub fn weight(&self) -> usize {
+        match &self.change {
+            Change::Message(message) => Self::message_weight(message.content.as_str().len(), message.attachments.len()),
+            Change::Receipt(receipt) => FRAME_WEIGHT + receipt.messages.len() * ID_WEIGHT,
+            Change::Opened(session)
+            | Change::Assigned(session)
+            | Change::Transferred(session)
+            | Change::Closed(session) => {
+                let subject = session.subject.as_ref().map_or(0, |subject| subject.as_str().len());
+                let tags: usize = session.tags.as_slice().iter().map(String::len).sum();
+                FRAME_WEIGHT + SESSION_WEIGHT + subject + tags
+            }
+            Change::Unknown => FRAME_WEIGHT,
+        }
+    }
+
+    /// The weight of a message with so many bytes of text and so many files, for a store that has not read it yet.
+    pub fn message_weight(content_bytes: usize, files: usize) -> usize {
+        FRAME_WEIGHT + content_bytes + files * FILE_WEIGHT
+    }
+}
+
 /// What changed. The session inside is the session as it was right after the change.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
@@ -84,19 +117,10 @@ pub enum LiveEvent {
 impl LiveEvent {
     /// About how many bytes it takes to keep or to write it.
     pub fn weight(&self) -> usize {
-        /// What every event has: ids, times, names.
-        const FRAME: usize = 256;
-        /// What a file adds, and a message that a receipt names.
-        const FILE: usize = 512;
-        const ID: usize = 40;
-        let Self::Durable(event) = self else { return FRAME };
-        FRAME
-            + match &event.change {
-                Change::Message(message) => message.content.as_str().len() + message.attachments.len() * FILE,
-                Change::Receipt(receipt) => receipt.messages.len() * ID,
-                Change::Opened(_) | Change::Assigned(_) | Change::Transferred(_) | Change::Closed(_) => FILE,
-                Change::Unknown => 0,
-            }
+        match self {
+            Self::Durable(event) => event.weight(),
+            Self::Typing(_) => FRAME_WEIGHT,
+        }
     }
 
     /// The session it is about.

@@ -8,6 +8,48 @@ use crate::model::{Epoch, MessageId, Seq, SessionEvent, SessionId};
 /// The most sessions that are asked for in one call of [`EventLog::heads`].
 pub const MAX_HEADS: usize = 1_000;
 
+/// How much of a log is read at once: what a reader holds must not grow with the size of the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LogLimit {
+    /// The most events.
+    pub events: u32,
+    /// The most bytes together, as `SessionEvent::weight` estimates them. One event is returned whatever its weight, so
+    /// that a reader always gets on.
+    pub bytes: usize,
+}
+
+impl LogLimit {
+    /// So many events of any size, for readers that keep none of them.
+    pub fn events(events: u32) -> Self {
+        Self { events, bytes: usize::MAX }
+    }
+}
+
+/// Events that follow each other in a session's log.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogPage {
+    /// The events, oldest first.
+    pub events: Vec<SessionEvent>,
+    /// Whether a limit ended the page. If not, it ended with the log, and may be longer a moment later.
+    pub is_full: bool,
+}
+
+impl LogPage {
+    /// The longest page within the limit that begins with the first of these events.
+    pub fn within(limit: LogLimit, mut events: Vec<SessionEvent>) -> Self {
+        let mut bytes: usize = 0;
+        let fitting = events.iter().take(limit.events as usize).take_while(|event| {
+            let is_first = bytes == 0;
+            bytes = bytes.saturating_add(event.weight());
+            is_first || bytes <= limit.bytes
+        });
+        let fitting = fitting.count();
+        let is_full = fitting < events.len() || fitting == limit.events as usize;
+        events.truncate(fitting);
+        Self { events, is_full }
+    }
+}
+
 /// Reads the past of a session.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
@@ -19,13 +61,17 @@ pub trait EventLog: Send + Sync {
     /// `MAX_HEADS` are asked for at a time.
     async fn heads(&self, sessions: Vec<SessionId>) -> Result<Vec<(SessionId, Seq)>>;
 
-    /// The changes right after `after`, oldest first, at most `limit`. Their positions MUST be `after + 1`, `+ 2` …
-    /// without gap; fewer than `limit` means that the end was reached. An unknown session has no changes.
+    /// The changes right after `after`, oldest first: the longest page within `limit`, but at least one event if there
+    /// is any. Their positions MUST be `after + 1`, `+ 2` … without gap. `is_full` MUST be set if and only if the limit
+    /// ended the page. An unknown session has no changes.
+    ///
+    /// What lies beyond the limit MUST NOT be loaded into memory first: a page of the largest messages weighs many times
+    /// what the limit allows.
     ///
     /// An event is what was published: a message as it was sent, a session with its counters as they were then, the key
     /// with it. One of a kind that this version does not know MUST be `Change::Unknown`, and values that it does not know
     /// inside a known one MUST NOT make it unreadable.
-    async fn read(&self, session: SessionId, after: Seq, limit: u32) -> Result<Vec<SessionEvent>>;
+    async fn read(&self, session: SessionId, after: Seq, limit: LogLimit) -> Result<LogPage>;
 
     /// The position of a message; `None` when it is not a message of this session.
     async fn position_of(&self, session: SessionId, message: MessageId) -> Result<Option<Seq>>;

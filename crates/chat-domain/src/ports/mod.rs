@@ -24,7 +24,7 @@ pub use agent_directory::AgentDirectory;
 pub use attachment_store::{AttachmentStore, ByteSource, Upload};
 pub use clock::Clock;
 pub use connection_registry::ConnectionRegistry;
-pub use event_log::{EventLog, MAX_HEADS};
+pub use event_log::{EventLog, LogLimit, LogPage, MAX_HEADS};
 pub use event_sink::{EventSink, Missed};
 pub use health::HealthProbe;
 pub use id_generator::IdGenerator;

@@ -7,7 +7,7 @@ use chat_domain::ChatError;
 use chat_domain::error::Conflict;
 use chat_domain::model::{Change, ChatMessage, MessageDraft, Principal, Seq, SessionAction, SessionId};
 use chat_domain::ports::{
-    AgentDirectory as _, EventLog as _, MessageRepository as _, Notifier, SessionRepository as _,
+    AgentDirectory as _, EventLog as _, LogLimit, MessageRepository as _, Notifier, SessionRepository as _,
 };
 use chat_postgres::{PgConfig, PgStore};
 use chat_testkit::RecordingNotifier;
@@ -68,7 +68,7 @@ impl TwoNodes {
 
     /// Message `n`, as the log has it.
     async fn stored(&self, n: u64) -> ChatMessage {
-        let log = self.other.events.read(self.session, Seq::ZERO, 100).await.unwrap();
+        let log = self.other.events.read(self.session, Seq::ZERO, LogLimit::events(100)).await.unwrap().events;
         let messages = log.into_iter().filter_map(|event| match event.change {
             Change::Message(message) => Some(message),
             _ => None,

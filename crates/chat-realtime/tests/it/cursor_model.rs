@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chat_domain::error::ReplayUnavailable;
 use chat_domain::model::{Epoch, LiveEvent, Published, Seq, SessionEvent};
-use chat_domain::ports::{Replay, Start};
+use chat_domain::ports::{LogLimit, LogPage, Replay, Start};
 use chat_realtime::HubSettings;
 use chat_realtime::internals::{BrokenLog, Cursor, Limits, Queue, Queued, Step, page_of, replay};
 use proptest::collection::vec;
@@ -143,7 +143,9 @@ impl Model {
     fn read(&mut self, after: Seq, limit: u32, log: Log) {
         assert!((1..=self.settings.page_events).contains(&limit), "a reading is bounded and not for nothing");
         let last = self.committed.min(after.get() + u64::from(limit));
-        let mut events: Vec<SessionEvent> = (after.get() + 1..=last).map(durable).collect();
+        let events = (after.get() + 1..=last).map(durable).collect();
+        let limit = LogLimit { events: limit, bytes: self.settings.page_bytes };
+        let mut events: Vec<SessionEvent> = LogPage::within(limit, events).events;
         match log {
             Log::Works => {}
             Log::Fails => return,
@@ -184,15 +186,15 @@ impl Model {
         assert!(self.queue.len() <= self.settings.queue_events as usize, "the queue is bounded");
         let most = self.settings.page_events as usize + self.settings.early_events;
         assert!(self.cursor.kept() <= most, "what the cursor keeps is bounded");
+        let most = self.settings.page_bytes.max(durable(1).weight()) + self.settings.page_bytes;
+        assert!(self.cursor.kept_bytes() <= most, "in bytes too");
     }
 }
 
 fn settings() -> impl Strategy<Value = HubSettings> {
-    (1..12_u32, 1..6_u32, 0..6_usize).prop_map(|(queue_events, page_events, early_events)| HubSettings {
-        queue_events,
-        page_events,
-        early_events,
-        ..HubSettings::default()
+    let page_bytes = prop_oneof![2 => Just(256 * 1024), 1 => 0..1_500_usize];
+    (1..12_u32, 1..6_u32, 0..6_usize, page_bytes).prop_map(|(queue_events, page_events, early_events, page_bytes)| {
+        HubSettings { queue_events, page_events, early_events, page_bytes, ..HubSettings::default() }
     })
 }
 
@@ -270,4 +272,18 @@ fn readings_in_vain_are_counted_until_something_comes() {
     assert!(matches!(cursor.step(), Step::Give(_)));
     cursor.loaded(page_of(Vec::new())).unwrap();
     assert!(matches!(cursor.step(), Step::WaitFor { fruitless: 1, .. }));
+}
+
+#[test]
+fn early_events_weigh_no_more_than_a_page() {
+    let settings = HubSettings { page_bytes: 3 * durable(1).weight(), ..HubSettings::default() };
+    let mut cursor = Cursor::start(Seq::ZERO, Seq::ZERO, &settings);
+    for seq in 2..=4 {
+        assert!(cursor.offer(Published::new(LiveEvent::Durable(durable(seq)))).is_none());
+    }
+    assert_eq!((cursor.kept(), cursor.kept_bytes()), (3, settings.page_bytes));
+    // One more is too much: the log has them all.
+    assert!(cursor.offer(Published::new(LiveEvent::Durable(durable(5)))).is_none());
+    assert_eq!((cursor.kept(), cursor.kept_bytes()), (0, 0));
+    assert!(matches!(cursor.step(), Step::Read { after: Seq::ZERO, limit: 5 }));
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::model::{LiveEvent, Seq, SessionEvent};
-use chat_domain::ports::{EventLog, MessageRepository, SessionFeed, SessionRepository};
+use chat_domain::ports::{EventLog, LogLimit, MessageRepository, SessionFeed, SessionRepository};
 use chat_realtime::{Hub, HubFeed, HubSettings};
 use chat_testkit::{FixedClock, MemoryStore, fixtures};
 
@@ -55,7 +55,8 @@ async fn every_stream_says_what_the_log_of_the_store_says() {
                 let follow = follow(id, viewer.id.as_str(), after(0));
                 let mut watcher = Watcher::of(feed.follow(follow).await.unwrap());
                 let seen = durable_up_to_last(&mut watcher).await;
-                assert_eq!(seen, store.read(id, Seq::ZERO, u32::MAX).await.unwrap());
+                let limit = LogLimit::events(u32::MAX);
+                assert_eq!(seen, store.read(id, Seq::ZERO, limit).await.unwrap().events);
             });
         }
         while let Some(task) = tasks.join_next().await {

@@ -12,8 +12,8 @@ use chat_domain::model::{
     SessionEvent, SessionId, Timestamp, TypingEvent, UserId,
 };
 use chat_domain::ports::{
-    Clock, End, EventLog, EventStream, Follow, Following, Heard as Said, Notifier, Opening, Otherwise, SessionFeed,
-    Start,
+    Clock, End, EventLog, EventStream, Follow, Following, Heard as Said, LogLimit, LogPage, Notifier, Opening,
+    Otherwise, SessionFeed, Start,
 };
 use chat_realtime::{Hub, HubFeed, HubSettings};
 use chat_testkit::fixtures;
@@ -136,10 +136,10 @@ impl EventLog for FakeLog {
         Ok(head)
     }
 
-    async fn read(&self, session: SessionId, after: Seq, limit: u32) -> Result<Vec<SessionEvent>> {
+    async fn read(&self, session: SessionId, after: Seq, limit: LogLimit) -> Result<LogPage> {
         let slow = {
             let mut inner = self.inner.lock().unwrap();
-            inner.reads.push((after, limit));
+            inner.reads.push((after, limit.events));
             inner.slow
         };
         if let Some(slow) = slow {
@@ -150,7 +150,8 @@ impl EventLog for FakeLog {
             return Err(ChatError::unavailable("the test says so"));
         }
         let events = inner.events.get(&session).map(Vec::as_slice).unwrap_or_default();
-        Ok(events.iter().filter(|event| event.seq > after).take(limit as usize).cloned().collect())
+        let events = events.iter().filter(|event| event.seq > after).take(limit.events as usize).cloned().collect();
+        Ok(LogPage::within(limit, events))
     }
 
     async fn heads(&self, sessions: Vec<SessionId>) -> Result<Vec<(SessionId, Seq)>> {

@@ -275,7 +275,7 @@ fn sharing() {
     for _ in 0..PAST {
         log.commit();
     }
-    let reads = SharedReads::new(Arc::clone(&log) as _);
+    let reads = SharedReads::new(Arc::clone(&log) as _, 1024 * 1024);
     let readers = [true, true, false].map(|stays| {
         let reads = Arc::clone(&reads);
         thread::spawn(move || {

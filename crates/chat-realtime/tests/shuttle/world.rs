@@ -12,7 +12,9 @@ use chat_domain::error::Result;
 use chat_domain::model::{
     Change, ChatSession, ConnectionId, Epoch, LiveEvent, MessageId, Seq, SessionEvent, SessionId, UserId,
 };
-use chat_domain::ports::{End, EventLog, Follow, Following, Heard, Notifier, Otherwise, SessionFeed, Start};
+use chat_domain::ports::{
+    End, EventLog, Follow, Following, Heard, LogLimit, LogPage, Notifier, Otherwise, SessionFeed, Start,
+};
 use chat_testkit::{FixedClock, fixtures};
 
 use crate::feed::HubFeed;
@@ -73,10 +75,12 @@ impl EventLog for Log {
         Ok(sessions.into_iter().map(|id| (id, head)).collect())
     }
 
-    async fn read(&self, _: SessionId, after: Seq, limit: u32) -> Result<Vec<SessionEvent>> {
+    async fn read(&self, _: SessionId, after: Seq, limit: LogLimit) -> Result<LogPage> {
         // A second thread may come to the same reading while it is under way.
         shuttle::future::yield_now().await;
-        Ok(lock(&self.events).iter().filter(|event| event.seq > after).take(limit as usize).cloned().collect())
+        let events = lock(&self.events);
+        let events = events.iter().filter(|event| event.seq > after).take(limit.events as usize).cloned().collect();
+        Ok(LogPage::within(limit, events))
     }
 
     async fn position_of(&self, _: SessionId, _: MessageId) -> Result<Option<Seq>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat_domain::ChatError;
 use chat_domain::model::Seq;
 use chat_domain::ports::{
-    EventLog as _, HealthProbe as _, MessageRepository as _, SessionRepository as _, StatsReader as _,
+    EventLog as _, HealthProbe as _, LogLimit, MessageRepository as _, SessionRepository as _, StatsReader as _,
 };
 use chat_sqlite::{SqliteConfig, migrate};
 use chat_testkit::{RecordingNotifier, fixtures};
@@ -23,14 +23,14 @@ async fn reopening_keeps_everything() {
         store.messages.append(fixtures::draft(id, &fixtures::alice(), n)).await.unwrap();
     }
     let session = store.sessions.find(id).await.unwrap();
-    let events = store.events.read(id, Seq::ZERO, 100).await.unwrap();
+    let events = store.events.read(id, Seq::ZERO, LogLimit::events(100)).await.unwrap().events;
     let statistics = store.stats.read().await.unwrap();
     store.close().await;
     drop(store);
 
     let store = place.open().await;
     assert_eq!(store.sessions.find(id).await.unwrap(), session);
-    assert_eq!(store.events.read(id, Seq::ZERO, 100).await.unwrap(), events);
+    assert_eq!(store.events.read(id, Seq::ZERO, LogLimit::events(100)).await.unwrap().events, events);
     assert_eq!(store.stats.read().await.unwrap(), statistics);
     let next = store.messages.append(fixtures::draft(id, &fixtures::alice(), 21)).await.unwrap();
     assert_eq!(next.message.seq, Seq::new(22));
@@ -68,7 +68,7 @@ async fn two_stores_on_one_file_keep_one_sequence() {
     seqs.sort_unstable();
     assert_eq!(seqs, (2..=101).map(Seq::new).collect::<Vec<_>>());
     assert_eq!(stores[0].stats.read().await.unwrap().messages, 100);
-    assert_eq!(stores[1].events.read(id, Seq::ZERO, 1_000).await.unwrap().len(), 101);
+    assert_eq!(stores[1].events.read(id, Seq::ZERO, LogLimit::events(1_000)).await.unwrap().events.len(), 101);
 }
 
 #[tokio::test]

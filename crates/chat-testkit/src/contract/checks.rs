@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use chat_domain::model::{Change, ChatMessage, MessageCursor, MessageQuery, Seq, SessionEvent, SessionId};
+use chat_domain::ports::LogLimit;
 use tokio::sync::Barrier;
 
 use super::StoreUnderTest;
@@ -49,14 +50,13 @@ pub(crate) async fn abandon<F: Future>(future: F, times: usize) {
 
 /// Every change of a session as the log tells it, read in small pieces, and checked to be without gap.
 pub(crate) async fn whole_log(store: &StoreUnderTest, session: SessionId) -> Vec<SessionEvent> {
-    const PIECE: u32 = 7;
+    const PIECE: LogLimit = LogLimit { events: 7, bytes: 64 * 1024 };
     let mut log: Vec<SessionEvent> = Vec::new();
     loop {
         let after = log.last().map_or(Seq::ZERO, |event| event.seq);
         let piece = store.events.read(session, after, PIECE).await.expect("the log answers");
-        let complete = piece.len() < PIECE as usize;
-        log.extend(piece);
-        if complete {
+        log.extend(piece.events);
+        if !piece.is_full {
             break;
         }
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use chat_domain::model::{
-    Change, ChatMessage, Delivery, IdempotencyKey, MessageDraft, Seq, SessionAction, SessionEvent, SessionId,
+    Change, ChatMessage, Content, Delivery, IdempotencyKey, MessageDraft, Seq, SessionAction, SessionEvent, SessionId,
 };
-use chat_domain::ports::MAX_HEADS;
+use chat_domain::ports::{LogLimit, LogPage, MAX_HEADS};
 
 use super::checks::{assert_published_as_logged, at_once, messages_in, whole_history};
 use super::{StoreUnderTest, contract_cases};
@@ -17,7 +17,9 @@ contract_cases! { $ event_log_contract for event_log on crate::contract::StoreUn
     an_unknown_session_has_no_head_and_no_changes,
     the_head_is_the_position_of_the_newest_change,
     changes_are_read_right_after_a_position_without_gap,
-    fewer_changes_than_asked_for_mean_the_end,
+    a_page_is_full_if_and_only_if_its_limit_ended_it,
+    a_page_is_the_longest_within_its_limits,
+    a_page_has_one_event_whatever_it_weighs,
     nothing_comes_after_the_end_or_a_far_away_position,
     the_heads_are_those_of_the_sessions_that_exist,
     a_session_that_is_named_twice_has_one_head,
@@ -48,6 +50,11 @@ async fn eventful(store: &StoreUnderTest, n: u64) -> SessionId {
     id
 }
 
+/// A page of so many events of any weight.
+async fn read(store: &StoreUnderTest, id: SessionId, after: u64, events: u32) -> LogPage {
+    store.events.read(id, Seq::new(after), LogLimit::events(events)).await.unwrap()
+}
+
 const CHANGES: u64 = 10;
 
 /// The key of the first message of an eventful session.
@@ -56,7 +63,7 @@ const KEY: &str = "a-key";
 async fn an_unknown_session_has_no_head_and_no_changes(store: &StoreUnderTest) {
     store.waiting(1).await;
     assert_eq!(store.events.head(session_id(9)).await.unwrap(), None);
-    assert_eq!(store.events.read(session_id(9), Seq::ZERO, 10).await.unwrap(), []);
+    assert_eq!(read(store, session_id(9), 0, 10).await, LogPage::default());
     assert_eq!(store.events.position_of(session_id(9), message_id(1)).await.unwrap(), None);
 }
 
@@ -112,7 +119,7 @@ async fn changes_are_read_right_after_a_position_without_gap(store: &StoreUnderT
     eventful(store, 2).await;
     for after in 0..CHANGES {
         for limit in [1, 2, 5, 100] {
-            let events = store.events.read(id, Seq::new(after), limit).await.unwrap();
+            let events = read(store, id, after, limit).await.events;
             let positions: Vec<u64> = events.iter().map(|event| event.seq.get()).collect();
             let end = CHANGES.min(after + u64::from(limit));
             assert_eq!(positions, (after + 1..=end).collect::<Vec<_>>(), "{limit} after {after}");
@@ -121,17 +128,74 @@ async fn changes_are_read_right_after_a_position_without_gap(store: &StoreUnderT
     }
 }
 
-async fn fewer_changes_than_asked_for_mean_the_end(store: &StoreUnderTest) {
+async fn a_page_is_full_if_and_only_if_its_limit_ended_it(store: &StoreUnderTest) {
     let id = eventful(store, 1).await;
-    let whole = store.events.read(id, Seq::ZERO, 100).await.unwrap();
-    assert_eq!(whole.len() as u64, CHANGES);
-    assert_eq!(whole.last().map(|event| event.seq), store.events.head(id).await.unwrap());
+    let whole = read(store, id, 0, 100).await;
+    assert_eq!(whole.events.len() as u64, CHANGES);
+    assert_eq!(whole.events.last().map(|event| event.seq), store.events.head(id).await.unwrap());
+    assert!(!whole.is_full);
+    let weight: usize = whole.events.iter().map(SessionEvent::weight).sum();
+    for (bytes, is_full) in [(weight, false), (weight - 1, true)] {
+        let page = store.events.read(id, Seq::ZERO, LogLimit { events: 100, bytes }).await.unwrap();
+        assert_eq!(page.is_full, is_full, "{bytes} bytes of {weight}");
+    }
+    let changes = u32::try_from(CHANGES).unwrap();
+    for (events, is_full) in [(changes + 1, false), (changes, true), (changes - 1, true)] {
+        assert_eq!(read(store, id, 0, events).await.is_full, is_full, "{events} events of {CHANGES}");
+    }
+}
+
+/// Messages of very different weights, files among them, and the other changes.
+async fn of_many_weights(store: &StoreUnderTest) -> (SessionId, Vec<SessionEvent>) {
+    let heavy = store.held_by_bob(2).await;
+    for (n, length) in (100..).zip([1, 10_000, 50, 3_000, 10_000, 10_000, 7, 10_000]) {
+        let content = Content::parse("🙂".repeat(length), false).unwrap();
+        store
+            .messages
+            .append(keyed(MessageDraft { content, ..draft(heavy, &alice(), n) }, &format!("k{n}")))
+            .await
+            .unwrap();
+    }
+    let files = (0..8).map(|n| attachment(200 + n, b"bytes")).collect();
+    store
+        .messages
+        .append(keyed(MessageDraft { attachments: files, ..draft(heavy, &alice(), 150) }, "f"))
+        .await
+        .unwrap();
+    store.messages.mark_read(heavy, bob(), vec![message_id(100), message_id(101)], at(50)).await.unwrap();
+    (heavy, read(store, heavy, 0, 100).await.events)
+}
+
+async fn a_page_is_the_longest_within_its_limits(store: &StoreUnderTest) {
+    let (id, log) = of_many_weights(store).await;
+    for after in 0..log.len() {
+        let rest: Vec<SessionEvent> = log.iter().skip(after).cloned().collect();
+        for bytes in [1, 1_000, 40_000, 40_256, 45_000, 81_000, 125_000, 256 * 1024] {
+            for events in [1, 2, 4, 100] {
+                let limit = LogLimit { events, bytes };
+                let page = store.events.read(id, Seq::new(after as u64), limit).await.unwrap();
+                assert_eq!(page, LogPage::within(limit, rest.clone()), "{limit:?} after {after}");
+            }
+        }
+    }
+}
+
+async fn a_page_has_one_event_whatever_it_weighs(store: &StoreUnderTest) {
+    let (id, log) = of_many_weights(store).await;
+    for (after, event) in (0..).zip(&log) {
+        for bytes in [0, 1] {
+            let page = store.events.read(id, Seq::new(after), LogLimit { events: 100, bytes }).await.unwrap();
+            assert_eq!(page.events, std::slice::from_ref(event), "after {after}");
+            let is_last = after + 1 == log.len() as u64;
+            assert_eq!(page.is_full, !is_last, "after {after}");
+        }
+    }
 }
 
 async fn nothing_comes_after_the_end_or_a_far_away_position(store: &StoreUnderTest) {
     let id = eventful(store, 1).await;
     for after in [CHANGES, CHANGES + 1, 1 << 40, i64::MAX.unsigned_abs(), u64::MAX] {
-        assert_eq!(store.events.read(id, Seq::new(after), 10).await.unwrap(), [], "after {after}");
+        assert_eq!(read(store, id, after, 10).await, LogPage::default(), "after {after}");
     }
 }
 
@@ -172,7 +236,7 @@ async fn a_replayed_message_is_as_it_was_sent(store: &StoreUnderTest) {
     let id = eventful(store, 1).await;
     let now = whole_history(store, id).await;
     assert!(now.iter().all(|message| message.delivery != Delivery::Sent), "both have come further since");
-    let log = store.events.read(id, Seq::ZERO, 100).await.unwrap();
+    let log = read(store, id, 0, 100).await.events;
     let then: Vec<_> = now.into_iter().map(ChatMessage::as_sent).collect();
     assert_eq!(messages_in(&log), then);
 }
@@ -190,14 +254,14 @@ async fn a_message_has_its_authors_key_and_nothing_else_has_one(store: &StoreUnd
     };
     let key = |text| IdempotencyKey::parse(text).unwrap();
     for (id, expected) in [(id, [(3, key(KEY))]), (opened.session.id, [(2, key("k3"))])] {
-        assert_eq!(keys(store.events.read(id, Seq::ZERO, 100).await.unwrap()), expected);
+        assert_eq!(keys(read(store, id, 0, 100).await.events), expected);
         assert_eq!(keys(store.notifier.changes_of(id)), expected);
     }
 }
 
 async fn a_replayed_change_shows_the_session_as_it_was_then(store: &StoreUnderTest) {
     let id = eventful(store, 1).await;
-    for event in store.events.read(id, Seq::ZERO, 100).await.unwrap() {
+    for event in read(store, id, 0, 100).await.events {
         if let Some(session) = event.change.session() {
             assert_eq!(session.progress.last_seq, event.seq);
             assert_eq!(session.is_active(), !matches!(event.change, Change::Closed(_)));

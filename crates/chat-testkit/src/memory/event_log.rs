@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{Epoch, MessageId, Seq, SessionEvent, SessionId};
-use chat_domain::ports::EventLog;
+use chat_domain::model::{Epoch, MessageId, Seq, SessionId};
+use chat_domain::ports::{EventLog, LogLimit, LogPage};
 
 use super::MemoryStore;
 
@@ -21,10 +21,11 @@ impl EventLog for MemoryStore {
         Ok(sessions.into_iter().collect::<BTreeSet<_>>().into_iter().filter_map(head).collect())
     }
 
-    async fn read(&self, session: SessionId, after: Seq, limit: u32) -> Result<Vec<SessionEvent>> {
+    async fn read(&self, session: SessionId, after: Seq, limit: LogLimit) -> Result<LogPage> {
         let state = self.lock();
         let events = state.sessions.get(&session).into_iter().flat_map(|record| &record.events);
-        Ok(events.filter(|event| event.seq > after).take(limit as usize).cloned().collect())
+        let events = events.filter(|event| event.seq > after).take(limit.events as usize).cloned().collect();
+        Ok(LogPage::within(limit, events))
     }
 
     async fn position_of(&self, session: SessionId, message: MessageId) -> Result<Option<Seq>> {

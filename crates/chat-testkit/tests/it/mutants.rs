@@ -12,7 +12,7 @@ use chat_domain::model::{
     Timestamp,
 };
 use chat_domain::ports::{
-    Appended, AttachmentRecord, EventLog, MessageRepository, Notifier, Opened, SessionRepository,
+    Appended, AttachmentRecord, EventLog, LogLimit, LogPage, MessageRepository, Notifier, Opened, SessionRepository,
 };
 use chat_testkit::contract::{
     StoreUnderTest, event_log, message_repository, read_up_to, receipts, session_list, session_repository,
@@ -180,10 +180,11 @@ impl EventLog for Forgetful {
         Ok(heads)
     }
 
-    /// Forgets the keys.
-    async fn read(&self, session: SessionId, after: Seq, limit: u32) -> Result<Vec<SessionEvent>> {
-        let events = self.events.read(session, after, limit).await?;
-        Ok(events.into_iter().map(|event| SessionEvent { key: None, ..event }).collect())
+    /// Forgets the keys, and counts events but does not weigh them.
+    async fn read(&self, session: SessionId, after: Seq, limit: LogLimit) -> Result<LogPage> {
+        let page = self.events.read(session, after, LogLimit::events(limit.events)).await?;
+        let events = page.events.into_iter().map(|event| SessionEvent { key: None, ..event }).collect();
+        Ok(LogPage { events, ..page })
     }
 
     async fn position_of(&self, session: SessionId, message: MessageId) -> Result<Option<Seq>> {
@@ -252,6 +253,8 @@ notices! { a_log_that_forgets_is_noticed: forgetful_store(), unlike make_store =
     event_log::the_heads_are_those_of_the_sessions_that_exist,
     event_log::a_session_that_is_named_twice_has_one_head,
     event_log::a_message_has_its_authors_key_and_nothing_else_has_one,
+    event_log::a_page_is_the_longest_within_its_limits,
+    event_log::a_page_has_one_event_whatever_it_weighs,
     event_log::the_log_replays_what_was_published,
     event_log::the_epoch_stays_whatever_happens_in_the_sessions,
 }

@@ -52,6 +52,19 @@ on_every_store! {
         assert_eq!(contents(&mut socket, 1).await, ["three"]);
     }
 
+    async fn messages_that_do_not_fit_into_one_page_of_the_log_are_all_replayed(app) {
+        let session = app.open_session("alice").await;
+        // A page of the log has 256 KiB, of which each of these takes 40 KB.
+        let long: Vec<String> = ('a'..='o').map(|first| format!("{first}{}", "🙂".repeat(9_999))).collect();
+        for content in &long {
+            app.say("alice", &session, content).await;
+        }
+        let mut socket = app.watch("alice", &session, "?since=1").await;
+        assert_eq!(contents(&mut socket, long.len()).await, long);
+        app.say("alice", &session, "live").await;
+        assert_eq!(contents(&mut socket, 1).await, ["live"]);
+    }
+
     async fn a_session_that_was_somebody_elses_is_replayed_whole_to_its_agent(app) {
         let session = app.open_assigned("alice", "bob").await;
         app.say("alice", &session, "one").await;
