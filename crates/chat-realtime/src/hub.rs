@@ -13,6 +13,7 @@ use crate::reports::ReportBox;
 use crate::settings::HubSettings;
 use crate::shard::{Afterwards, Shard, Wakers};
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
+use crate::typing::Origin;
 
 /// Spreads events to the watchers of this process.
 ///
@@ -23,7 +24,7 @@ pub struct Hub {
     hasher: RandomState,
     settings: HubSettings,
     clock: Arc<dyn Clock>,
-    /// What this hub says by itself goes there too.
+    /// What this hub says of typing goes there too.
     others: OnceLock<Arc<dyn Notifier>>,
     reports: ReportBox,
     shut_down: AtomicBool,
@@ -45,9 +46,10 @@ impl Hub {
         })
     }
 
-    /// Names the way to the other nodes, once: the first call counts. What is published to the hub does not go there,
-    /// only what the hub says by itself: that a typist's last stream on this node has gone, or that they type all the
-    /// same when another node says so (`TypingEvent::by_node`). `others` must not publish to this hub.
+    /// Names the way to the other nodes, once: the first call counts. Of what is published to the hub only typing goes
+    /// there, as often as the watchers here are told of it; and what the hub says by itself: that a typist's last stream
+    /// on this node has gone, or that they type all the same when another node says so (`TypingEvent::by_node`). `others`
+    /// must not publish to this hub.
     pub fn forward_to(&self, others: Arc<dyn Notifier>) {
         self.others.get_or_init(|| others);
     }
@@ -83,8 +85,8 @@ impl Hub {
         self.sum(Shard::typists)
     }
 
-    /// Ends the typing of those who fell silent. Whoever does not use `run_typing_expiry` calls this a few times a
-    /// second.
+    /// Ends the typing of those who fell silent, and says of typing what has waited long enough. If `run_typing_expiry`
+    /// is not used, this is to be called a few times a second.
     pub fn tick(&self) {
         let now = self.clock.now();
         for shard in &self.shards {
@@ -99,6 +101,17 @@ impl Hub {
         if let Some(others) = self.others.get() {
             afterwards.for_others.into_iter().for_each(|word| others.publish(LiveEvent::Typing(word)));
         }
+    }
+
+    fn take(&self, event: LiveEvent, origin: Origin) {
+        let now = self.clock.now();
+        let mut shard = lock(self.shard(event.session_id()));
+        let afterwards = match event {
+            LiveEvent::Durable(event) => shard.publish(event, now),
+            LiveEvent::Typing(word) => shard.hear(&word, origin, self.others.get().is_some(), now),
+        };
+        drop(shard);
+        self.finish(afterwards);
     }
 
     pub(crate) fn settings(&self) -> &HubSettings {
@@ -164,15 +177,13 @@ impl Hub {
 
 impl Notifier for Hub {
     fn publish(&self, event: LiveEvent) {
-        let now = self.clock.now();
-        let afterwards = lock(self.shard(event.session_id())).publish(event, now);
-        self.finish(afterwards);
+        self.take(event, Origin::Here);
     }
 }
 
 impl EventSink for Hub {
     fn deliver(&self, event: LiveEvent) {
-        self.publish(event);
+        self.take(event, Origin::Elsewhere);
     }
 
     fn missed(&self, missed: Missed) {

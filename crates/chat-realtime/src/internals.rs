@@ -5,4 +5,4 @@ pub use crate::page::{Page, page_of};
 pub use crate::queue::{Limits, Pushed, Queue, Queued};
 pub use crate::repair::{Notice, Repair, Task};
 pub use crate::reports::Reports;
-pub use crate::typing::{Ended, Said, TypingTable};
+pub use crate::typing::{Origin, TypingNotice, TypingTable};

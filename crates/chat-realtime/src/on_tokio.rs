@@ -11,7 +11,7 @@ use crate::hub::Hub;
 use crate::repair_driver::run_repair_with;
 use crate::tokio_timer::TokioTimer;
 
-/// How often typing is looked at; typing ends that much later than the rules say, at most.
+/// How often typing is looked at; what the rules say about it happens that much later at most.
 const TICK: Duration = Duration::from_millis(250);
 
 impl HubFeed {
@@ -29,7 +29,7 @@ pub async fn run_repair(hub: Arc<Hub>, log: Arc<dyn EventLog>) {
     run_repair_with(hub, log, Arc::new(TokioTimer::new())).await;
 }
 
-/// Ends typing that has fallen silent, until the hub is shut down. The server runs it once, on its main runtime.
+/// Ends typing that has fallen silent, and says of typing what had to wait, until the hub is shut down. The server runs it once, on its main runtime.
 pub async fn run_typing_expiry(hub: Arc<Hub>) {
     while !hub.is_shut_down() {
         tokio::time::sleep(TICK).await;

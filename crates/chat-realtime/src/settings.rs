@@ -89,14 +89,28 @@ impl Default for RepairRules {
 pub struct TypingRules {
     /// After so long without a word, typing ends by itself.
     pub silence: Duration,
-    /// Sooner than this after the last one that was spread, a repeated "is typing" is not spread again.
+    /// Others are told of a person's typing in a session at most once in this time; a word that comes sooner waits.
     pub repeat: Duration,
+    /// How long a node waits for another to object, when it hears that a typist's last stream somewhere has gone.
+    pub objection: Duration,
     /// The most people shown as typing in one session; further ones are not shown.
     pub max_typists: usize,
 }
 
+impl TypingRules {
+    /// How late a word of another node may come: it has waited there, and the way takes time too.
+    pub(crate) fn late(&self) -> Duration {
+        self.repeat * 2
+    }
+}
+
 impl Default for TypingRules {
     fn default() -> Self {
-        Self { silence: Duration::from_secs(10), repeat: Duration::from_secs(2), max_typists: 32 }
+        Self {
+            silence: Duration::from_secs(10),
+            repeat: Duration::from_secs(2),
+            objection: Duration::from_millis(250),
+            max_typists: 32,
+        }
     }
 }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use chat_domain::model::{Change, ConnectionId, LiveEvent, Published, Seq, SessionId, Timestamp, TypingEvent, UserId};
+use chat_domain::model::{
+    Change, ConnectionId, LiveEvent, Published, Seq, SessionEvent, SessionId, Timestamp, TypingEvent, UserId,
+};
 use chat_domain::ports::End;
 
 use crate::mailbox::Mailbox;
 use crate::settings::HubSettings;
-use crate::typing::{Ended, Said, TypingTable, stopped_by_node};
+use crate::typing::{Origin, TypingNotice, TypingTable};
 
 /// Who is to be woken once the shard's lock has been released: waking is the dear part of spreading an event.
 pub(crate) type Wakers = Vec<Waker>;
@@ -24,7 +26,7 @@ const EARLY_END_LIFETIME: Duration = Duration::from_secs(30);
 pub(crate) struct Shard {
     /// Sessions that someone watches; no list is empty.
     sessions: HashMap<SessionId, Watched>,
-    /// Typing in those sessions. Where nobody watches, nobody is remembered.
+    /// Typing in those sessions, and of people at this node whom other nodes are told about.
     typing: TypingTable,
     /// Connections that were replaced before they began to watch, oldest first: a connection is entered into the
     /// registry before it registers here.
@@ -61,6 +63,11 @@ pub(crate) struct Afterwards {
 impl Watched {
     fn has(&self, viewer: &UserId) -> bool {
         self.watchers.iter().any(|watcher| watcher.viewer == *viewer)
+    }
+
+    /// Whether anyone would see what this person types.
+    fn is_audience_of(&self, typist: &UserId) -> bool {
+        self.watchers.iter().any(|watcher| watcher.viewer != *typist)
     }
 }
 
@@ -114,7 +121,7 @@ impl Shard {
         watched.newest < head
     }
 
-    /// Removes a watcher; when it was the last of a typist, their typing ends.
+    /// Removes a watcher; when it was the last of a typist, their typing ends, which the other nodes are told at once.
     pub(crate) fn leave(&mut self, session: SessionId, id: u64, now: Timestamp) -> Afterwards {
         let mut afterwards = Afterwards::default();
         let Entry::Occupied(mut entry) = self.sessions.entry(session) else { return afterwards };
@@ -129,46 +136,67 @@ impl Shard {
         let stopped = if last_of_viewer { self.typing.leave(session, &viewer, now) } else { None };
         if last_of_session {
             entry.remove();
-            self.typing.forget(session);
             if self.sessions.len() < self.sessions.capacity() / 4 {
                 self.sessions.shrink_to(self.sessions.len() * 2);
             }
         }
+        afterwards.for_others.extend(stopped);
+        afterwards
+    }
+
+    /// Takes a durable change to the watchers of its session, and the end of its author's typing with a message.
+    pub(crate) fn publish(&mut self, event: SessionEvent, now: Timestamp) -> Afterwards {
+        let mut afterwards = Afterwards::default();
+        let stopped = match &event.change {
+            Change::Message(_) => self.typing.sent(event.session_id, &event.actor, now),
+            Change::Closed(_) => {
+                self.typing.forget(event.session_id);
+                None
+            }
+            Change::Opened(_) | Change::Assigned(_) | Change::Transferred(_) | Change::Receipt(_) | Change::Unknown => {
+                None
+            }
+        };
+        let Some(watched) = self.sessions.get_mut(&event.session_id) else { return afterwards };
+        watched.newest = watched.newest.max(event.seq);
+        self.spread(LiveEvent::Durable(event), &mut afterwards.wakers);
         if let Some(stopped) = stopped {
-            self.spread(LiveEvent::Typing(stopped.clone()), &mut afterwards.wakers);
-            afterwards.for_others.push(stopped);
+            self.spread(LiveEvent::Typing(stopped), &mut afterwards.wakers);
         }
         afterwards
     }
 
-    /// Takes an event to the watchers of its session.
-    pub(crate) fn publish(&mut self, event: LiveEvent, now: Timestamp) -> Afterwards {
+    /// Takes a word about typing to those who are to hear of it now. `has_others` is whether there are other nodes.
+    pub(crate) fn hear(&mut self, word: &TypingEvent, origin: Origin, has_others: bool, now: Timestamp) -> Afterwards {
         let mut afterwards = Afterwards::default();
-        let Some(watched) = self.sessions.get_mut(&event.session_id()) else { return afterwards };
-        match &event {
-            LiveEvent::Typing(word) => {
-                if word.by_node
-                    && !word.is_typing
-                    && watched.has(&word.user_id)
-                    && let Some(vouched) = self.typing.vouch(word.session_id, &word.user_id, now)
-                {
-                    afterwards.for_others.push(vouched);
-                    return afterwards;
-                }
-                match self.typing.hear(word, now) {
-                    Said::Spread => {}
-                    Said::Known | Said::Full => return afterwards,
-                }
-            }
-            LiveEvent::Durable(durable) => {
-                watched.newest = watched.newest.max(durable.seq);
-                if let Change::Closed(_) = durable.change {
-                    self.typing.forget(durable.session_id);
-                }
-            }
+        let watched = self.sessions.get(&word.session_id);
+        // Where nobody is to be told, nobody is remembered.
+        let is_of_use = watched.is_some() || (origin == Origin::Here && has_others);
+        if !is_of_use || self.closed {
+            return afterwards;
         }
-        self.spread(event, &mut afterwards.wakers);
+        if word.by_node
+            && !word.is_typing
+            && watched.is_some_and(|watched| watched.has(&word.user_id))
+            && let Some(vouched) = self.typing.vouch(word.session_id, &word.user_id, now)
+        {
+            afterwards.for_others.push(vouched);
+            return afterwards;
+        }
+        let audience = watched.is_some_and(|watched| watched.is_audience_of(&word.user_id));
+        if let Some(notice) = self.typing.hear(word, origin, audience, now) {
+            self.give_notice(notice, &mut afterwards);
+        }
         afterwards
+    }
+
+    fn give_notice(&self, notice: TypingNotice, afterwards: &mut Afterwards) {
+        if notice.to_nodes {
+            afterwards.for_others.push(notice.word.clone());
+        }
+        if notice.to_watchers {
+            self.spread(LiveEvent::Typing(notice.word), &mut afterwards.wakers);
+        }
     }
 
     /// Whether the session's watchers have not been told of everything up to `head`.
@@ -196,17 +224,17 @@ impl Shard {
         None
     }
 
-    /// Ends the typing of those who fell silent.
+    /// Ends the typing of those who fell silent, and says of typing what has waited long enough.
     pub(crate) fn tick(&mut self, now: Timestamp) -> Afterwards {
         while self.early_ends.front().is_some_and(|(_, since)| now.since(*since) > EARLY_END_LIFETIME) {
             self.early_ends.pop_front();
         }
         let mut afterwards = Afterwards::default();
-        for Ended { word, vouched } in self.typing.tick(now) {
-            if vouched {
-                afterwards.for_others.push(word.clone());
-            }
-            self.spread(LiveEvent::Typing(word), &mut afterwards.wakers);
+        let sessions = &self.sessions;
+        let audience =
+            |session, user: &UserId| sessions.get(&session).is_some_and(|watched| watched.is_audience_of(user));
+        for notice in self.typing.tick(audience, now) {
+            self.give_notice(notice, &mut afterwards);
         }
         afterwards
     }
@@ -216,10 +244,8 @@ impl Shard {
         self.closed = true;
         self.subscriptions = 0;
         let sessions = std::mem::take(&mut self.sessions);
-        let here =
-            |(session, user): &(SessionId, UserId)| sessions.get(session).is_some_and(|watched| watched.has(user));
-        let stopped = |(session, user)| stopped_by_node(session, user, now);
-        let for_others = self.typing.clear().filter(here).map(stopped).collect();
+        let is_here = |session, user: &UserId| sessions.get(&session).is_some_and(|watched| watched.has(user));
+        let for_others = self.typing.clear(is_here, now);
         let watchers = sessions.into_values().flat_map(|watched| watched.watchers);
         let wakers = watchers.filter_map(|watcher| watcher.mailbox.end(End::Stopping)).collect();
         Afterwards { wakers, for_others }

@@ -61,7 +61,7 @@ impl System {
         Store::bring_up_to_date(config).await?;
         let Fanout { notifier, redis } = Fanout::join(config, &hub, &clock).await?;
         let connections = LocalConnections::new(Arc::clone(&hub) as _);
-        let store = Store::open_as_it_is(config, Arc::clone(&notifier)).await?;
+        let store = Store::open_as_it_is(config, notifier).await?;
         let files = open_attachments(config, &store, Access::Alone)?;
         let collector = collector(config, &store, &files);
         let Attachments { store: attachments, probe: attachments_probe, held, .. } = files;
@@ -75,7 +75,8 @@ impl System {
             stats,
             agents: Arc::clone(&agents),
             attachments,
-            notifier,
+            // Use cases publish typing only, which the hub spreads to other servers as often as to its own watchers.
+            notifier: Arc::clone(&hub) as _,
             feed: HubFeed::new(Arc::clone(&hub), Arc::clone(&events), epoch.clone()),
             connections,
             tickets,
@@ -227,7 +228,7 @@ impl Fanout {
                 };
                 let credentials = fanout_credentials(config).await?;
                 let redis = RedisFanout::connect(settings, credentials, Arc::clone(clock), sink)?;
-                // What the hub itself says has been told on this server already.
+                // What the hub says of typing has been told on this server already.
                 hub.forward_to(redis.notifier(nobody_listens()));
                 tracing::info!(%node, "live events are spread to other servers through {url}");
                 Ok(Self { notifier: redis.notifier(notifier), redis: Some(Arc::new(redis)) })

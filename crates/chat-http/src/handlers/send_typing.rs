@@ -11,7 +11,8 @@ use crate::request::{JsonBody, session_id};
 
 /// Send a typing event
 ///
-/// Tells the others who watch the session. It ends by itself after 10 seconds without a repetition.
+/// Tells the others who watch the session, at most once in 2 seconds: what comes sooner waits, and the last state always
+/// arrives. It ends by itself after 10 seconds without a repetition, and with a message of the caller.
 #[utoipa::path(post, path = "/api/chat/sessions/{sessionId}/typing", tag = "messages",
     params(("sessionId" = String, Path, description = "The session")),
     request_body = TypingBody,

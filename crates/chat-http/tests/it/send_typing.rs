@@ -8,6 +8,7 @@ on_every_store! {
         let id = app.open_assigned("alice", "bob").await;
         let mut socket = app.watch("bob", &id, "").await;
         for is_typing in [true, false] {
+            app.let_typing_wait_no_longer();
             let body = json!({ "isTyping": is_typing });
             let answer = app.post("alice", &format!("/api/chat/sessions/{id}/typing"), body).await;
             assert!(answer.bytes.is_empty());
@@ -19,6 +20,54 @@ on_every_store! {
             });
             assert_eq!(frame, expected);
             assert!(frame["data"]["timestamp"].as_str().unwrap().ends_with('Z'));
+        }
+    }
+
+    async fn alternating_typing_reaches_the_others_once_in_two_seconds_with_its_last_state(app) {
+        let id = app.open_assigned("alice", "bob").await;
+        let mut base = app.watch("bob", &id, "").await;
+        let (mut extended, _) = app.watch_extended("bob", &id, "").await;
+        let (mut alice, _) = app.watch_extended("alice", &id, "").await;
+        let typing = format!("/api/chat/sessions/{id}/typing");
+        // Fewer than the frames that a client may send at once.
+        for n in 0..30 {
+            app.post("alice", &typing, json!({ "isTyping": n % 2 == 0 })).await.expect(204);
+            alice.say("typing", json!({ "isTyping": n % 2 == 0 })).await;
+        }
+        alice.say("typing", json!({ "isTyping": false })).await;
+        alice.settle().await;
+        app.let_typing_wait_no_longer();
+        // What comes after it shows that nothing came between.
+        app.say("bob", &id, "the end").await;
+        for socket in [&mut base, &mut extended] {
+            for is_typing in [true, false] {
+                let frame = socket.next().await;
+                assert_eq!((&frame["type"], &frame["data"]["isTyping"]), (&json!("typing"), &json!(is_typing)), "{frame}");
+            }
+            assert_eq!(socket.next().await["type"], "message");
+        }
+    }
+
+    async fn a_message_ends_its_senders_typing_in_both_modes(app) {
+        let id = app.open_assigned("alice", "bob").await;
+        let mut base = app.watch("bob", &id, "").await;
+        let (mut extended, _) = app.watch_extended("bob", &id, "").await;
+        let mut own = app.watch("alice", &id, "").await;
+        app.post("alice", &format!("/api/chat/sessions/{id}/typing"), json!({ "isTyping": true })).await.expect(204);
+        app.say("alice", &id, "hello").await;
+        app.say("alice", &id, "nothing was typed before this one").await;
+        for socket in [&mut base, &mut extended] {
+            assert_eq!(socket.next().await["data"]["isTyping"], true);
+            assert_eq!(socket.next().await["data"]["content"], "hello");
+            let end = socket.next().await;
+            let expected = json!({
+                "userId": "alice", "isTyping": false, "timestamp": end["data"]["timestamp"],
+            });
+            assert_eq!((&end["type"], &end["data"]), (&json!("typing"), &expected));
+            assert_eq!(socket.next().await["type"], "message");
+        }
+        for _ in 0..2 {
+            assert_eq!(own.next().await["type"], "message", "who types is not told of it");
         }
     }
 

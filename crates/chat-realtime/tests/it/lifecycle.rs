@@ -64,7 +64,10 @@ async fn a_dropped_stream_leaves_nothing_behind() {
     assert_eq!((world.hub.subscriptions(), world.hub.sessions(), world.hub.typists()), (100, 1, 1));
     let survivor = streams.swap_remove(51);
     drop(streams);
-    assert_eq!((world.hub.subscriptions(), world.hub.sessions(), world.hub.typists()), (1, 1, 0));
+    assert_eq!((world.hub.subscriptions(), world.hub.sessions()), (1, 1));
+    tokio::time::advance(Duration::from_secs(2)).await;
+    world.hub.tick();
+    assert_eq!(world.hub.typists(), 0);
     drop(survivor);
     assert_eq!((world.hub.subscriptions(), world.hub.sessions()), (0, 0));
 }

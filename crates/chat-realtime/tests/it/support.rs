@@ -186,6 +186,7 @@ pub(crate) struct World {
     pub(crate) hub: Arc<Hub>,
     pub(crate) log: Arc<FakeLog>,
     pub(crate) feed: Arc<HubFeed>,
+    clock: Arc<dyn Clock>,
 }
 
 impl World {
@@ -195,9 +196,10 @@ impl World {
 
     pub(crate) fn with(settings: HubSettings) -> Self {
         let log = Arc::new(FakeLog::default());
-        let hub = Hub::new(settings, Arc::new(RuntimeClock { started: tokio::time::Instant::now() }));
+        let clock: Arc<dyn Clock> = Arc::new(RuntimeClock { started: tokio::time::Instant::now() });
+        let hub = Hub::new(settings, Arc::clone(&clock));
         let feed = HubFeed::new(Arc::clone(&hub), Arc::clone(&log) as _, epoch());
-        Self { hub, log, feed }
+        Self { hub, log, feed, clock }
     }
 
     /// A world where session 1 has had that many changes before anyone watched.
@@ -242,7 +244,8 @@ impl World {
     }
 
     pub(crate) fn type_as(&self, id: &str, is_typing: bool) {
-        self.hub.publish(typing(id, is_typing));
+        let LiveEvent::Typing(word) = typing(id, is_typing) else { unreachable!() };
+        self.hub.publish(LiveEvent::Typing(TypingEvent { at: self.clock.now(), ..word }));
     }
 
     /// Watches session 1.

@@ -95,8 +95,9 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         modes: BOTH,
         durable: false,
         data: "ChatTypingEvent",
-        meaning: "Someone else started or stopped typing. At most once, never replayed. The server itself says that they \
-            stopped after 10 seconds of silence, and when they leave.",
+        meaning: "Someone else started or stopped typing. At most once, never replayed. At most one change of a \
+            person in 2 seconds is sent; what comes sooner waits, and the last state always arrives. The server itself \
+            says that they stopped after 10 seconds of silence, when they leave, and right behind a message of theirs.",
         example: r#"{"type":"typing","data":{"userId":"bob","isTyping":true,"timestamp":"2026-01-31T09:05:01.500Z"}}"#,
     },
     FrameKind {
@@ -164,7 +165,8 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         modes: EXTENDED,
         durable: false,
         data: "TypingState",
-        meaning: "The person starts or stops typing; `true` is repeated within 10 seconds while they go on.",
+        meaning: "The person starts or stops typing; `true` is repeated within 10 seconds while they go on. \
+            Whoever sends a message has stopped, and need not say so.",
         example: r#"{"type":"typing","data":{"isTyping":true}}"#,
     },
     FrameKind {

@@ -195,6 +195,12 @@ impl TestApp {
         self.attachments.stored_before(end_of_time, None, 1_000).await.expect("a list").len()
     }
 
+    /// Lets so much time pass that the next word about typing is spread at once, and what waited is.
+    pub(crate) fn let_typing_wait_no_longer(&self) {
+        self.clock.advance(Duration::from_secs(2));
+        self.hub.tick();
+    }
+
     /// Waits until nobody watches any session: a server notices only some time after its last frame that a peer is
     /// gone, and nothing tells when.
     pub(crate) async fn until_nobody_watches(&self) {

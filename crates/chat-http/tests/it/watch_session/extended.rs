@@ -248,6 +248,7 @@ on_every_store! {
         let (mut alice, _) = app.watch_extended("alice", &session, "").await;
         let (mut bob, _) = app.watch_extended("bob", &session, "").await;
         for is_typing in [true, false] {
+            app.let_typing_wait_no_longer();
             alice.say("typing", json!({ "isTyping": is_typing })).await;
             let frame = bob.next().await;
             assert_eq!(frame["type"], "typing");

@@ -68,6 +68,7 @@ on_every_store! {
         let session = app.open_assigned("alice", "bob").await;
         let mut socket = app.watch("bob", &session, "").await;
         for is_typing in [true, false] {
+            app.let_typing_wait_no_longer();
             type_in(app, "alice", &session, is_typing).await;
             let frame = socket.next().await;
             let timestamp = frame["data"]["timestamp"].as_str().unwrap();
