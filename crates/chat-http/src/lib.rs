@@ -21,6 +21,7 @@ mod server;
 mod socket;
 mod state;
 mod unique_json;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ pub use openapi::openapi_json;
 pub use routes::{RouteInfo, routes};
 pub use server::Server;
 pub use socket::{CloseCode, SocketSettings, websocket_reference};
+pub use uploads::UploadSettings;
 
 /// What the HTTP edge is made of.
 #[derive(Clone)]
@@ -70,6 +72,8 @@ pub struct HttpSettings {
     /// How many bytes the newest pages of sessions in use may take in memory, 8 MiB by default; 0 keeps none. A page
     /// is kept if it takes at most a sixteenth of it.
     pub page_cache_bytes: usize,
+    /// How many uploads there may be, and how long one may take.
+    pub uploads: UploadSettings,
 }
 
 impl Default for HttpSettings {
@@ -81,6 +85,7 @@ impl Default for HttpSettings {
             sockets: SocketSettings::default(),
             transport: TransportLimits::default(),
             page_cache_bytes: 8 * 1024 * 1024,
+            uploads: UploadSettings::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::error::{ApiError, ErrorCode};
 use crate::metering::SocketMetrics;
 use crate::page_cache::PageCache;
 use crate::readiness::Readiness;
+use crate::uploads::Uploads;
 
 /// When it makes sense to try again for a place: with a load balancer in front, another node may have one at once.
 const RETRY_SOCKET_SECONDS: u64 = 5;
@@ -24,6 +25,7 @@ pub(crate) struct State {
     pub(crate) sockets: SocketMetrics,
     pub(crate) pages: PageCache,
     socket_places: Arc<Semaphore>,
+    pub(crate) uploads: Arc<Uploads>,
 }
 
 /// A socket's place among those that the node holds.
@@ -33,7 +35,9 @@ impl State {
     pub(crate) fn new(api: Api, draining: Arc<AtomicBool>) -> Self {
         let pages = PageCache::new(api.settings.page_cache_bytes);
         let socket_places = Arc::new(Semaphore::new(api.settings.transport.sockets.min(Semaphore::MAX_PERMITS)));
-        Self { api, draining, readiness: Readiness::default(), sockets: SocketMetrics::new(), pages, socket_places }
+        let uploads = Uploads::new(api.settings.uploads);
+        let (readiness, sockets) = (Readiness::default(), SocketMetrics::new());
+        Self { api, draining, readiness, sockets, pages, socket_places, uploads }
     }
 
     /// Takes a place for one more socket: 503 when the node holds as many as its limit of open files allows.

@@ -73,6 +73,8 @@ error_codes! {
     /// The caller has 50 sockets open, on all servers together, and no more are allowed. Close one, or wait `Retry-After`
     /// seconds.
     TooManySockets = "TOO_MANY_SOCKETS", TOO_MANY_REQUESTS;
+    /// The caller has as many uploads running as one person may have. Let one end, or wait `Retry-After` seconds.
+    TooManyUploads = "TOO_MANY_UPLOADS", TOO_MANY_REQUESTS;
     /// Something failed on our side. The log has the cause under the request id.
     Internal = "INTERNAL", INTERNAL_SERVER_ERROR;
     /// A part of the system is busy or out of reach. Repeat the request after `Retry-After` seconds, with the same

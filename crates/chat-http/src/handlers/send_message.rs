@@ -20,7 +20,7 @@ const MAX_FORM_OVERHEAD_BYTES: u64 = 64 * 1024;
 /// Send a message
 ///
 /// As JSON, or as a multipart form when there are files. By default at most 10 files of 25 MiB each and 50 MiB
-/// together. With an `Idempotency-Key` a repetition gets the first answer again.
+/// together, which arrive within an hour, 8 such requests at a time. With an `Idempotency-Key` a repetition gets the first answer again.
 #[utoipa::path(post, path = "/api/chat/sessions/{sessionId}/messages", tag = "messages",
     params(
         ("sessionId" = String, Path, description = "The session"),
@@ -33,6 +33,8 @@ const MAX_FORM_OVERHEAD_BYTES: u64 = 64 * 1024;
             headers(("Location" = String), ("Idempotency-Replayed" = String))),
         (status = 400, description = "The body breaks a rule or a limit", body = ErrorEnvelope<'static>),
         (status = 409, description = "Closed, or the idempotency key was used for another body",
+            body = ErrorEnvelope<'static>),
+        (status = 429, description = "Too many uploads of the caller run at the same time",
             body = ErrorEnvelope<'static>),
         SessionFailures),
     security(("bearer" = [])))]
@@ -62,7 +64,10 @@ async fn send_with_files(
 ) -> Result<Appended, ApiError> {
     let mut message = app.service.compose_message(caller.principal(), id).await?;
     require_possible_length(request, app.service.rules())?;
-    match receive_message(request, payload.into_inner(), &mut message).await {
+    // Free again when this function ends or is dropped, however that comes.
+    let _slot = app.uploads.begin(&caller.principal().id).map_err(ApiError::closing_connection)?;
+    let time_limit = app.settings.uploads.time_limit;
+    match receive_message(request, payload.into_inner(), time_limit, &mut message).await {
         Ok(text) => Ok(message.send(text, idempotency_key(request)).await?),
         Err(error) => {
             message.discard().await;

@@ -12,6 +12,7 @@ mod path;
 mod problems;
 mod query;
 mod range;
+mod small_pieces;
 
 pub(crate) use base_url::BaseUrl;
 pub(crate) use idempotency::idempotency_key;

@@ -19,11 +19,12 @@ use tokio::time::{Instant, timeout_at};
 
 use super::form_field::FormField;
 use super::json_body::content_type;
+use super::small_pieces::SmallPieces;
 
 /// The most bytes of the field `content`: 10,000 characters of at most four bytes, and some to tell that it is too long.
 const MAX_CONTENT_BYTES: usize = 64 * 1024;
 /// How many pieces wait between the network and the disk.
-const PIECES_IN_FLIGHT: usize = 4;
+const PIECES_IN_FLIGHT: usize = 2;
 /// A sender must get this far in every window, else the upload is given up.
 const WINDOW: Duration = Duration::from_secs(30);
 const MIN_BYTES_PER_WINDOW: usize = 30 * 8 * 1024;
@@ -50,17 +51,18 @@ fn parameters(request: &HttpRequest) -> Option<&str> {
 fn parts(request: &HttpRequest, payload: Payload) -> Multipart {
     let content_type = format!("multipart/mixed{}", parameters(request).unwrap_or_default());
     let headers = HeaderValue::try_from(content_type).map(|value| HeaderMap::from_iter([(CONTENT_TYPE, value)]));
-    Multipart::new(&headers.unwrap_or_default(), payload)
+    Multipart::new(&headers.unwrap_or_default(), SmallPieces::new(payload))
 }
 
 /// Stores the files of the form in `composition` and returns the form's `content`, empty when there is none.
 pub(crate) async fn receive_message(
     request: &HttpRequest,
     payload: Payload,
+    time_limit: Duration,
     composition: &mut Composition,
 ) -> Result<String> {
     let mut form = parts(request, payload);
-    let mut pace = Pace::start();
+    let mut pace = Pace::start(time_limit);
     let mut content = None;
     // Files without an index come after one another, as if numbered from 0.
     let mut next_index = 0;
@@ -193,28 +195,40 @@ fn malformed(error: impl std::fmt::Display) -> ChatError {
     Invalid::new("body", format!("must be a multipart form: {error}")).into()
 }
 
-/// Watches that an upload gets on: a sender who trickles single bytes would hold a connection for ever.
+/// Watches that an upload gets on and ends: a sender who trickles single bytes would hold a connection forever.
 struct Pace {
     window_ends: Instant,
     received: usize,
+    ends: Instant,
+    time_limit: Duration,
 }
 
 impl Pace {
-    fn start() -> Self {
-        Self { window_ends: Instant::now() + WINDOW, received: 0 }
+    fn start(time_limit: Duration) -> Self {
+        let now = Instant::now();
+        Self { window_ends: now + WINDOW, received: 0, ends: now + time_limit, time_limit }
     }
 
     fn progress(&mut self, bytes: usize) {
         self.received += bytes;
     }
 
-    /// Waits for the network, window after window, as long as enough arrives in each.
+    /// Waits for the network, window after window, as long as enough arrives in each and the whole has time left.
     async fn wait<T>(&mut self, next: impl Future<Output = T>) -> Result<T> {
         let mut next = std::pin::pin!(next);
         loop {
-            match timeout_at(self.window_ends, &mut next).await {
+            // A steady stream never lets the timer run out.
+            if Instant::now() >= self.ends {
+                let seconds = self.time_limit.as_secs();
+                return Err(Invalid::new("body", format!("must arrive within {seconds} seconds as a whole")).into());
+            }
+            match timeout_at(self.window_ends.min(self.ends), &mut next).await {
                 Ok(value) => return Ok(value),
-                Err(_elapsed) if self.received >= MIN_BYTES_PER_WINDOW => *self = Self::start(),
+                Err(_elapsed) if Instant::now() >= self.ends => {}
+                Err(_elapsed) if self.received >= MIN_BYTES_PER_WINDOW => {
+                    self.window_ends = Instant::now() + WINDOW;
+                    self.received = 0;
+                }
                 Err(_elapsed) => {
                     return Err(Invalid::new("body", "must arrive at 8 KiB per second or faster").into());
                 }

@@ -7,6 +7,7 @@ mod kinds;
 mod limits;
 mod malformed;
 mod names;
+mod slots;
 
 use chat_testkit::fixtures;
 use reqwest::Method;

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::net::TcpListener;
 
 use anyhow::Context;
-use chat_http::{Api, HttpSettings, Server, TransportLimits};
+use chat_http::{Api, HttpSettings, Server, TransportLimits, UploadSettings};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
@@ -97,6 +97,11 @@ async fn start(config: &Config, out: &mut dyn Write) -> anyhow::Result<Running> 
             transport: TransportLimits { connections: room.http, sockets: room.sockets, ..TransportLimits::default() },
             refuse_forwarded: is_development,
             page_cache_bytes: usize::try_from(config.page_cache).unwrap_or(usize::MAX),
+            uploads: UploadSettings {
+                per_person: usize::from(config.uploads_per_person),
+                per_node: usize::from(config.uploads_per_node),
+                ..UploadSettings::default()
+            },
             ..HttpSettings::default()
         },
     };

@@ -61,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) max_files: u16,
     pub(crate) max_file_size: u64,
     pub(crate) max_message_size: u64,
+    pub(crate) uploads_per_person: u16,
+    pub(crate) uploads_per_node: u16,
     pub(crate) jwt_secret: Option<SecretString>,
     pub(crate) jwt_issuer: Option<String>,
     pub(crate) jwt_audience: Option<String>,
@@ -149,6 +151,8 @@ impl Config {
             max_files: options.max_files,
             max_file_size: options.max_file_size,
             max_message_size: options.max_message_size,
+            uploads_per_person: options.uploads_per_person,
+            uploads_per_node: options.uploads_per_node,
             jwt_secret: options.jwt_secret,
             jwt_issuer: options.jwt_issuer,
             jwt_audience: options.jwt_audience,
@@ -228,6 +232,8 @@ impl Config {
             max_files,
             max_file_size,
             max_message_size,
+            uploads_per_person,
+            uploads_per_node,
             jwt_secret,
             jwt_issuer,
             jwt_audience,
@@ -239,9 +245,6 @@ impl Config {
             log_format,
         } = self;
         let or_unset = |text: Option<String>| text.unwrap_or_else(|| "(unset)".to_owned());
-        let mut role_map: Vec<String> =
-            jwt_role_map.iter().map(|(foreign, role)| format!("{foreign}={}", role.as_str())).collect();
-        role_map.sort();
         let list = |entries: &[String]| or_unset((!entries.is_empty()).then(|| entries.join(",")));
         vec![
             ("listen", listen.to_string()),
@@ -269,17 +272,27 @@ impl Config {
             ("max_files", max_files.to_string()),
             ("max_file_size", units::show_size(*max_file_size)),
             ("max_message_size", units::show_size(*max_message_size)),
+            ("uploads_per_person", uploads_per_person.to_string()),
+            ("uploads_per_node", uploads_per_node.to_string()),
             ("jwt_secret", or_unset(jwt_secret.as_ref().map(|_| "(set)".to_owned()))),
             ("jwt_issuer", or_unset(jwt_issuer.clone())),
             ("jwt_audience", or_unset(jwt_audience.clone())),
             ("jwt_role_claim", jwt_role_claim.clone()),
-            ("jwt_role_map", list(&role_map)),
+            ("jwt_role_map", list(&pairs(jwt_role_map))),
             ("jwt_max_lifetime", units::show_duration(*jwt_max_lifetime)),
             ("agent_autoregister", agent_autoregister.to_string()),
             ("log", log.to_string()),
             ("log_format", or_unset(log_format.map(|format| format.to_string()))),
         ]
     }
+}
+
+/// What the roles of foreign tokens mean, as the option has it.
+fn pairs(role_map: &HashMap<String, Role>) -> Vec<String> {
+    let mut pairs: Vec<String> =
+        role_map.iter().map(|(foreign, role)| format!("{foreign}={}", role.as_str())).collect();
+    pairs.sort();
+    pairs
 }
 
 /// How many connections a database gets when the operator does not say.

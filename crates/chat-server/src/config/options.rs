@@ -158,6 +158,18 @@ pub(crate) struct Options {
     #[arg(value_parser = units::size, global = true, help_heading = "Limits")]
     pub(crate) max_message_size: u64,
 
+    /// The most messages with files that one person may send to this server at the same time; a further one is answered
+    /// with 429 and `Retry-After`.
+    #[arg(long, env = "CHAT_UPLOADS_PER_PERSON", value_name = "NUMBER", default_value = "8")]
+    #[arg(value_parser = values::count::<u16, 1000>, global = true, help_heading = "Limits")]
+    pub(crate) uploads_per_person: u16,
+
+    /// The most messages with files that this server receives at the same time; a further one is answered with 503 and
+    /// `Retry-After`. Each takes up to 160 KiB of memory and a descriptor for its connection and its file.
+    #[arg(long, env = "CHAT_UPLOADS_PER_NODE", value_name = "NUMBER", default_value = "128")]
+    #[arg(value_parser = values::count::<u16, 10_000>, global = true, help_heading = "Limits")]
+    pub(crate) uploads_per_node: u16,
+
     /// The secret of at least 32 bytes that signs tokens with HS256. Prefer the variable: other users of the machine
     /// can see a flag. Without it, the server runs in development mode, on a loopback address only.
     #[arg(long, env = "CHAT_JWT_SECRET", value_name = "SECRET", hide_env_values = true)]

@@ -219,6 +219,21 @@ pub(crate) const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        title: "Uploads",
+        metrics: &[
+            gauge(
+                "chat_uploads_running",
+                &[],
+                "Messages with files that are being received (`CHAT_UPLOADS_PER_NODE` is the most).",
+            ),
+            counter(
+                "chat_uploads_refused_total",
+                &["limit"],
+                "Uploads refused because so many run already: of the `person` (429) or on the `node` (503).",
+            ),
+        ],
+    },
+    Group {
         title: "Newest pages in memory",
         metrics: &[
             counter("chat_page_cache_hits_total", &[], "Newest pages that were sent from memory."),

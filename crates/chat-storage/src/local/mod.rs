@@ -43,8 +43,8 @@ use crate::intake::Intake;
 use crate::probe::{self, Probed};
 
 /// How many bytes are gathered before they are hashed and written in one go. Together with one piece of the source this
-/// is what an upload takes of memory.
-const BATCH_BYTES: usize = 256 * 1024;
+/// is what an upload takes of memory, also when its sender stops in the middle.
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// Keeps attachments as files in a directory.
 ///
@@ -105,14 +105,16 @@ impl LocalAttachmentStore {
         while let Some(piece) = source.next_chunk().await? {
             staged.intake.admit(&piece)?;
             // A large piece is written as it is, small ones are gathered: one trip to another thread per batch.
-            if piece.len() >= BATCH_BYTES && buffer.is_empty() {
+            if buffer.len() + piece.len() > BATCH_BYTES && !buffer.is_empty() {
+                (staged, buffer) = self.write(staged, Batch::Gathered(buffer)).await?;
+            }
+            if piece.len() >= BATCH_BYTES {
                 (staged, _) = self.write(staged, Batch::Piece(piece)).await?;
                 continue;
             }
+            // Grown step by step, it would end with room for twice as much.
+            buffer.reserve_exact(BATCH_BYTES - buffer.len());
             buffer.extend_from_slice(&piece);
-            if buffer.len() >= BATCH_BYTES {
-                (staged, buffer) = self.write(staged, Batch::Gathered(buffer)).await?;
-            }
         }
         if !buffer.is_empty() {
             (staged, _) = self.write(staged, Batch::Gathered(buffer)).await?;

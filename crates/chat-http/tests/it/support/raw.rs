@@ -107,6 +107,24 @@ impl RawClient {
         closed
     }
 
+    /// Sends the bytes again and again, a little at a time, and reads meanwhile until the server closes the connection.
+    pub(crate) async fn trickle(self, bytes: &[u8]) -> String {
+        let stream = self.0.into_std().expect("a stream");
+        let other = stream.try_clone().expect("a second handle");
+        let [mut reader, mut writer] =
+            [stream, other].map(|stream| Self(TcpStream::from_std(stream).expect("a stream")));
+        let sending = async {
+            while writer.0.write_all(bytes).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            answer = reader.read_to_end() => answer,
+            () = sending => unreachable!("it never ends"),
+        }
+    }
+
     /// Says that nothing more will be sent; what the server sends can still be read.
     pub(crate) async fn finish(&mut self) {
         self.0.shutdown().await.expect("the half of the connection closes");
