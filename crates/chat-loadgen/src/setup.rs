@@ -98,6 +98,14 @@ impl Caller {
         Ok(read::<WithId>(&body, "POST /api/chat/sessions")?.id)
     }
 
+    /// Sends a message whose JSON body is `body`.
+    ///
+    /// # Errors
+    /// The service refuses.
+    pub async fn send(&mut self, session: &str, body: &str) -> Result<(), LoadError> {
+        self.call("POST", &format!("/api/chat/sessions/{session}/messages"), body).await.map(drop)
+    }
+
     /// Assigns a session to an agent.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand, and what they share.
 
 mod abort;
+mod catch_up;
 mod check;
 mod common;
 mod crowd;
@@ -13,6 +14,7 @@ mod read;
 mod send;
 mod stall;
 mod tickets;
+mod uploads;
 mod watch;
 
 use std::ffi::OsString;
@@ -40,6 +42,8 @@ enum Command {
     Hold(hold::Hold),
     Fanout(fanout::Fanout),
     Stall(stall::Stall),
+    CatchUp(catch_up::CatchUp),
+    Uploads(uploads::StopUploads),
     Abort(abort::Abort),
     Flood(flood::FloodSockets),
     Occupy(occupy::Occupy),
@@ -78,6 +82,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Hold(hold) => hold.run(),
         Command::Fanout(fanout) => fanout.run(),
         Command::Stall(stall) => stall.run(),
+        Command::CatchUp(catch_up) => catch_up.run(),
+        Command::Uploads(uploads) => uploads.run(),
         Command::Abort(abort) => abort.run(),
         Command::Flood(flood) => flood.run(),
         Command::Occupy(occupy) => occupy.run(),

@@ -7,7 +7,7 @@ mod report;
 mod tally;
 
 pub(crate) use cpu::CpuMeter;
-pub(crate) use memory::resident_kib;
+pub(crate) use memory::{MemoryMeter, resident_kib};
 pub(crate) use progress::Progress;
 pub(crate) use report::{Figures, listed};
 pub use report::{Latency, Report};

@@ -153,3 +153,21 @@ fn stalled_sockets_learn_of_their_end_by_a_reset_alone() {
         "{report}"
     );
 }
+
+#[test]
+fn sockets_that_catch_up_and_never_read_are_counted_with_the_memory_of_the_service() {
+    let service = Service::start(Manners::default());
+    let own = std::process::id().to_string();
+    let more = ["--sockets=4", "--sessions=2", "--messages=3", "--duration=300ms", "--server-pid", &own];
+    let (code, report) = run(&service, "catch-up", &more);
+    assert_eq!((code, &report["open"], &report["messages"]), (Some(0), &4.into(), &3.into()), "{report}");
+    assert!(report["serverKibPeak"].as_u64() >= report["serverKibBefore"].as_u64(), "{report}");
+}
+
+#[test]
+fn uploads_that_stop_are_counted_until_they_are_given_up() {
+    let service = Service::start(Manners::default());
+    // A service that reads the whole request first lets them stand.
+    let (code, report) = run(&service, "uploads", &["--uploads=3", "--bytes=1000", "--duration=300ms"]);
+    assert_eq!((code, &report["stalled"], &report["ends"]), (Some(0), &3.into(), &serde_json::json!({})), "{report}");
+}

@@ -14,6 +14,7 @@ mod fleets;
 mod follower;
 mod followers;
 mod full_disk;
+mod held_memory;
 mod join_race;
 mod killed_server;
 mod locked_database;

@@ -1,0 +1,86 @@
+//! Peers of one kind or another that stop: sockets that catch up and never read, uploads that stop in the middle. What
+//! the server holds for each is bounded, whatever was sent.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chat_loadgen::abuse::{CatchUpPlan, UploadPlan, catch_up, uploads};
+use chat_loadgen::socket::Mode;
+use chat_loadgen::token::Role;
+use test_postgres::TestDatabase;
+use tokio::task::LocalSet;
+use tokio::time::{sleep, timeout};
+
+use super::cluster::Cluster;
+use super::fleets::target;
+use super::short_or_long;
+use crate::support::{PATIENCE, Scrape, TestServer};
+
+/// Long enough for a page and a few frames to be on their way, and shorter than the server's patience with either.
+const STAY: Duration = Duration::from_secs(6);
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn sockets_that_catch_up_on_the_longest_messages_and_never_read_hold_little() {
+    // A page of the log in events alone would be 100 messages of 40 KB, kept as they are and as frames.
+    let (sockets, messages) = short_or_long((20, 60), (50, 150));
+    let cluster = Cluster::start(1, TestDatabase::empty(), &[]).await;
+    let plan = CatchUpPlan {
+        target: target(&cluster),
+        token: cluster.token("alice", Role::User),
+        sockets,
+        sessions: sockets,
+        messages,
+        mode: Mode::Extended,
+        hold: STAY,
+        timeout: PATIENCE,
+        server: Some(cluster.node(0).pid()),
+    };
+    let report = LocalSet::new().run_until(catch_up(plan, |_| {})).await.unwrap();
+    println!("{report:?}");
+    assert_eq!(report.open, sockets, "{report:?}");
+    let grown = report.server_kib_grown.unwrap();
+    // 64 MiB for 50 sockets.
+    assert!(grown <= 1_310 * sockets as u64, "{report:?}");
+}
+
+/// Waits until the server has noticed that the clients of all uploads are gone.
+async fn until_no_upload_runs(server: &TestServer) {
+    let none = async {
+        while Scrape::of(server).await.sum("chat_uploads_running") > 0 {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, none).await.expect("the slots of clients that are gone are free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn uploads_that_stop_in_the_middle_hold_little_and_are_so_many_a_person() {
+    const ALLOWED: usize = 8;
+    let people = short_or_long(5, 12);
+    let cluster = Cluster::start(1, TestDatabase::empty(), &[]).await;
+    let session = cluster.open_sessions(1).await.remove(0);
+    let token = |person| cluster.token(&format!("uploader-{person}"), Role::Admin);
+    let plan = |people: usize, uploads| UploadPlan {
+        target: target(&cluster),
+        session: session.clone(),
+        tokens: (0..people).map(token).collect(),
+        uploads,
+        bytes: 300_000,
+        hold: STAY,
+        server: Some(cluster.node(0).pid()),
+    };
+    // What the server keeps for good comes with the first ones.
+    LocalSet::new().run_until(uploads(plan(people, people))).await.unwrap();
+    until_no_upload_runs(cluster.node(0)).await;
+    let report = LocalSet::new().run_until(uploads(plan(people, people * ALLOWED))).await.unwrap();
+    println!("{report:?}");
+    assert_eq!((report.stalled, &report.ends), ((people * ALLOWED) as u64, &BTreeMap::new()), "{report:?}");
+    assert!(report.server_kib_per_upload.unwrap() <= 600.0, "{report:?}");
+    // All slots are free again, although no client took its leave; and a person gets no more than their own.
+    until_no_upload_runs(cluster.node(0)).await;
+    let report = LocalSet::new().run_until(uploads(plan(1, ALLOWED + 3))).await.unwrap();
+    println!("{report:?}");
+    assert_eq!((report.stalled, report.ends.get("429")), (ALLOWED as u64, Some(&3)), "{report:?}");
+}
