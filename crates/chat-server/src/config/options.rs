@@ -165,7 +165,7 @@ pub(crate) struct Options {
     pub(crate) uploads_per_person: u16,
 
     /// The most messages with files that this server receives at the same time; a further one is answered with 503 and
-    /// `Retry-After`. Each takes up to 160 KiB of memory and a descriptor for its connection and its file.
+    /// `Retry-After`. Each takes about 200 KiB of memory and a descriptor for its connection and its file.
     #[arg(long, env = "CHAT_UPLOADS_PER_NODE", value_name = "NUMBER", default_value = "128")]
     #[arg(value_parser = values::count::<u16, 10_000>, global = true, help_heading = "Limits")]
     pub(crate) uploads_per_node: u16,

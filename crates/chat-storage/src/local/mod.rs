@@ -44,7 +44,7 @@ use crate::probe::{self, Probed};
 
 /// How many bytes are gathered before they are hashed and written in one go. Together with one piece of the source this
 /// is what an upload takes of memory, also when its sender stops in the middle.
-const BATCH_BYTES: usize = 64 * 1024;
+const BATCH_BYTES: usize = 32 * 1024;
 
 /// Keeps attachments as files in a directory.
 ///

@@ -77,7 +77,8 @@ async fn uploads_that_stop_in_the_middle_hold_little_and_are_so_many_a_person() 
     let report = LocalSet::new().run_until(uploads(plan(people, people * ALLOWED))).await.unwrap();
     println!("{report:?}");
     assert_eq!((report.stalled, &report.ends), ((people * ALLOWED) as u64, &BTreeMap::new()), "{report:?}");
-    assert!(report.server_kib_per_upload.unwrap() <= 600.0, "{report:?}");
+    // Half of it is what the allocator and new threads keep after a burst; before there were bounds it was 840.
+    assert!(report.server_kib_per_upload.unwrap() <= 450.0, "{report:?}");
     // All slots are free again, although no client took its leave; and a person gets no more than their own.
     until_no_upload_runs(cluster.node(0)).await;
     let report = LocalSet::new().run_until(uploads(plan(1, ALLOWED + 3))).await.unwrap();
