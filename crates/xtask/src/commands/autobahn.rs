@@ -9,12 +9,13 @@ use std::fmt;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
 use crate::postgres::apt_get;
+use crate::running::Running;
 use crate::step::{Plan, cargo, workspace_root};
 
 /// What talks to the suite's modules inside of Jython.
@@ -183,16 +184,6 @@ impl Echo {
         BufReader::new(output).read_line(&mut address)?;
         ensure!(!address.is_empty(), "the server under test did not say where it listens");
         Ok(Self { url: format!("ws://{}", address.trim()), _process: process, _stdin: stdin })
-    }
-}
-
-/// A process that is ended by its id when this goes.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _already_gone = self.0.kill();
-        let _already_reaped = self.0.wait();
     }
 }
 

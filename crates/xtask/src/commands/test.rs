@@ -2,9 +2,9 @@
 
 use test_postgres::{BIN_VARIABLE, URL_VARIABLE};
 
-use crate::commands::{asyncapi, autobahn};
+use crate::commands::{autobahn, descriptions, schemathesis};
 use crate::step::{Plan, cargo};
-use crate::{postgres, redis};
+use crate::{node, postgres, redis};
 
 /// Set for tests that can do more of the same, such as fifty crashes in place of ten.
 const LONG_VARIABLE: &str = "CHAT_TEST_LONG";
@@ -14,7 +14,7 @@ const LONG_VARIABLE: &str = "CHAT_TEST_LONG";
 /// It needs Rust and a C compiler. PostgreSQL, `PgBouncer` and Redis are installed if they are missing (Debian's packages, as root
 /// or through a sudo that asks nothing). A private PostgreSQL is started on a free port of 127.0.0.1, with its data in a temporary directory,
 /// and is stopped and removed at the end, also when the run is interrupted. Unless a part of the tests is asked for, the
-/// checks of `cargo xtask asyncapi` and `cargo xtask autobahn` follow, with what these install.
+/// checks of `cargo xtask descriptions`, `cargo xtask schemathesis` and `cargo xtask autobahn` follow, with what these install.
 #[derive(clap::Args)]
 pub(crate) struct Test {
     /// Only this crate's tests; may be given several times.
@@ -44,8 +44,9 @@ impl Test {
         postgres::find_or_install()?;
         postgres::find_or_install_pooler()?;
         let redis = redis::find_or_install()?;
+        let packages = node::find_or_install()?;
         if everything {
-            asyncapi::find_or_install()?;
+            schemathesis::find_or_install()?;
             autobahn::find_or_install()?;
         }
 
@@ -63,7 +64,7 @@ impl Test {
         let mut tests = cargo(["test", "--no-fail-fast"]);
         tests.args(&selection).args(["--", "--include-ignored"]).args(&self.filter);
         tests.env(URL_VARIABLE, server.admin_url()).env(BIN_VARIABLE, server.programs());
-        tests.env(test_redis::BIN_VARIABLE, redis);
+        tests.env(test_redis::BIN_VARIABLE, redis).env(node::PACKAGES_VARIABLE, packages);
         if self.long {
             tests.env(LONG_VARIABLE, "1");
         }
@@ -71,7 +72,8 @@ impl Test {
         run.run()?;
         // Whoever asks for a part asks for a part of cargo's tests.
         if everything {
-            asyncapi::run()?;
+            descriptions::run()?;
+            schemathesis::run()?;
             autobahn::run()?;
         }
         Ok(())

@@ -13,8 +13,13 @@ const findings = diagnostics.filter(({ severity }) => severity <= WARNING);
 for (const { code, message, path: place } of findings) {
   console.error(`${path}: ${place.join(".")}: ${message} (${code})`);
 }
+// Generators call a type without a name AnonymousSchema_n.
+const nameless = (document?.allMessages().all() ?? []).filter((message) => !message.payload()?.$id());
+for (const message of nameless) {
+  console.error(`${path}: the frame ${message.id()} has no $id`);
+}
 const messages = document?.allMessages().length ?? 0;
-if (findings.length > 0 || messages === 0) {
+if (findings.length > 0 || nameless.length > 0 || messages === 0) {
   console.error(`${path} is not a valid AsyncAPI document`);
   process.exit(1);
 }
