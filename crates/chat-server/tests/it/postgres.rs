@@ -60,6 +60,44 @@ async fn two_servers_share_a_database_and_its_attachments_but_not_with_sqlite() 
     assert!(refused.stderr.contains("another chat-server uses the attachments"), "{}", refused.stderr);
 }
 
+/// The variables that the README sets for a second server on one machine, beside those that both have.
+fn variables_of_a_second_server() -> BTreeSet<String> {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let blocks = readme.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let command = blocks.filter(|block| block.contains("CHAT_LISTEN=")).collect::<Vec<_>>();
+    assert_eq!(command.len(), 1, "the README starts a second server once");
+    let names = command[0].split_whitespace().filter_map(|word| word.split_once('=')).map(|(name, _)| name.to_owned());
+    names.filter(|name| name != "CHAT_DATABASE_URL").collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn a_second_server_on_one_machine_needs_the_variables_of_the_readme_and_no_other() {
+    let named = variables_of_a_second_server();
+    assert_eq!(named, BTreeSet::from(["CHAT_ADMIN_LISTEN", "CHAT_LISTEN"].map(str::to_owned)));
+    let database = TestDatabase::empty();
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    // Both as someone starts them by hand, in development mode and in one directory.
+    let configure = |command: &mut Command| {
+        command.env("CHAT_DATABASE_URL", database.url());
+    };
+    let first = TestServer::start_on(&data_dir, configure).await;
+    let admin = first.admin_url("");
+    let (listen, admin) = (first.addr.to_string(), admin.trim_start_matches("http://").to_owned());
+    for (listen, admin) in [(listen.as_str(), "127.0.0.1:0"), ("127.0.0.1:0", admin.as_str())] {
+        let mut command = chat_server(&data_dir);
+        configure(&mut command);
+        let refused = run(command.args(["--listen", listen, "--admin-listen", admin]));
+        assert_eq!(refused.code, 1, "{refused:?}");
+    }
+    let second = TestServer::start_on(&data_dir, configure).await;
+    let session = first.person("alice", "user").open_session("on both").await;
+    let there = second.person("alice", "user").get(&format!("/api/chat/sessions/{session}")).await;
+    assert_eq!(there.status(), 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres: cargo xtask test"]
 async fn another_postgres_database_is_kept_away_from_the_attachments() {

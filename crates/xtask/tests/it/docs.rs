@@ -119,6 +119,84 @@ fn wrong(document: &Path, target: &str) -> Option<String> {
         .then(|| format!("leads to {target}, but there is no such heading"))
 }
 
+/// What stands in front of the text of an item of a list: `-`, `*` or a number.
+fn is_item(line: &str) -> bool {
+    let text = line.trim_start();
+    let number = text.split_once(". ").is_some_and(|(number, _)| is_number(number));
+    number || text.starts_with("- ") || text.starts_with("* ")
+}
+
+fn is_number(text: &str) -> bool {
+    (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What a formatter leaves of lists that it took for prose, by line: items within a line, items right below prose, text of
+/// an item that stands below the next one's marker, and the indentation of lines that are now one.
+fn broken_lists(text: &str) -> Vec<(usize, &'static str)> {
+    let lines = prose(text);
+    let mut problems = Vec::new();
+    let mut before: Option<(usize, &str)> = None;
+    for (number, line) in lines {
+        let above = before.filter(|(above, line)| above + 1 == number && !line.trim().is_empty()).map(|(_, line)| line);
+        before = Some((number, line));
+        let is_text = !line.trim().is_empty() && !line.starts_with(['|', '#', '<']);
+        if !is_text {
+            continue;
+        }
+        // What is in code is as it has to be.
+        let plain: String = split_code(line.trim())
+            .iter()
+            .enumerate()
+            .map(|(part, text)| if part % 2 == 0 { text } else { "code" })
+            .collect();
+        let words: Vec<&str> = plain.split(' ').collect();
+        let ends_sentence = |word: &str| word.ends_with(['.', ':', ';']) || word.ends_with(".)");
+        let items_inside = words.windows(2).any(|pair| {
+            let [end, marker] = pair else { return false };
+            ends_sentence(end) && marker.strip_suffix('.').is_some_and(is_number)
+        });
+        if items_inside {
+            problems.push((number, "has an item of a list within it"));
+        }
+        if plain.contains("  ") {
+            problems.push((number, "has several spaces where lines were joined"));
+        }
+        match above {
+            Some(above) if is_item(line) && !is_item(above) && !above.starts_with([' ', '#', '|']) => {
+                problems.push((number, "is an item of a list right below prose: put an empty line between"));
+            }
+            Some(above) if !is_item(line) && !line.starts_with(' ') && (is_item(above) || above.starts_with("  ")) => {
+                problems.push((number, "goes on with an item of a list and is not indented as its text"));
+            }
+            _ => {}
+        }
+    }
+    problems
+}
+
+#[test]
+fn lists_survive_the_formatter() {
+    let mut problems = Vec::new();
+    for document in documents() {
+        for (number, problem) in broken_lists(&read(&document)) {
+            problems.push(format!("{}:{number} {problem}", relative(&document)));
+        }
+    }
+    assert_none(&problems, "write each item on lines of its own, the further ones indented");
+}
+
+#[test]
+fn lists_that_have_run_together_are_found() {
+    let lines = |text: &str| broken_lists(text).into_iter().map(|(line, _)| line).collect::<Vec<_>>();
+    let good = "Do:\n\n1. This, in\n   two lines.\n   - a\n   - b\n2. That.\n\n- x `a  b`\n- y\n\nVersion 1.2. of it.\n\n| a  | b |\n";
+    assert_eq!(lines(good), Vec::<usize>::new());
+    // As "Restoring" in the operator's manual once was.
+    assert_eq!(lines("1. Stop. 2. Go\non."), [1, 2]);
+    assert_eq!(lines("1. Stop\n2. put the\nbackup    in its place: `x`. 3. Go."), [3, 3, 3]);
+    assert_eq!(lines("Do:\n- this\n- that"), [2]);
+    assert_eq!(lines("```\na  b\n```\n"), Vec::<usize>::new());
+}
+
 #[test]
 fn every_link_leads_somewhere() {
     assert!(root().join("README.md").is_file(), "write README.md: what this is, for whom, and how to start it");

@@ -21,7 +21,8 @@ const WITHOUT_HANDLER: &[(&str, &str)] = &[
 ];
 
 /// Handlers that are not about chats, and why.
-const WITHOUT_USE_CASE: &[(&str, &str)] = &[("health", "asks the adapters how they are")];
+const WITHOUT_USE_CASE: &[(&str, &str)] =
+    &[("describe_service", "knows only addresses"), ("health", "asks the adapters how they are")];
 
 /// The base names of the files in a directory, without `mod` and `main`.
 fn names(directory: &str) -> BTreeSet<String> {
