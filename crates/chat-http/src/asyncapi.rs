@@ -1,6 +1,6 @@
 //! The socket's own description (`AsyncAPI` 3.0), made from the catalogue of frames and the schemas of the wire types.
 
-use actix_web::HttpResponse;
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
@@ -8,6 +8,9 @@ use crate::dto::{
     ClientHeartbeatBody, HeartbeatDto, HelloDto, MessageDto, NewTokenBody, ReceiptDto, SessionDto, SocketErrorDto,
     TokenExpiryDto, TypingDto, TypingStateBody, UpToBody,
 };
+use crate::error::ApiError;
+use crate::handlers::App;
+use crate::request::{BaseUrl, NoInput};
 use crate::socket::catalogue::{FRAMES, FrameKind, Sender};
 use crate::socket::{CloseCode, Mode};
 
@@ -31,17 +34,43 @@ struct FrameData;
 
 const MODES: [Mode; 2] = [Mode::Base, Mode::Extended];
 
-/// The description of the socket as indented JSON.
-pub fn asyncapi_json() -> String {
+/// What stands in the document that belongs to no server in particular.
+const ANY_SERVER: &str = "http://127.0.0.1:8080";
+
+/// The description of the socket as indented JSON, for clients that reach the service at `base_url`.
+pub fn asyncapi_json(base_url: Option<&str>) -> String {
     // Serialising a document of strings and numbers cannot fail.
-    serde_json::to_string_pretty(&sorted(description())).unwrap_or_default()
+    serde_json::to_string_pretty(&sorted(description(base_url.unwrap_or(ANY_SERVER)))).unwrap_or_default()
 }
 
-pub(crate) async fn document() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(asyncapi_json())
+pub(crate) async fn document(app: App, request: HttpRequest, input: NoInput) -> Result<HttpResponse, ApiError> {
+    input.0?;
+    let base = BaseUrl::of(&request, &app.settings);
+    let body = asyncapi_json(base.as_absolute());
+    Ok(HttpResponse::Ok().content_type("application/json").body(body))
 }
 
-fn description() -> Value {
+/// Where the socket is: the service's address with the scheme of WebSocket.
+fn server(base_url: &str) -> Value {
+    let (scheme, rest) = base_url.split_once("://").unwrap_or(("http", base_url));
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let protocol = if scheme.eq_ignore_ascii_case("https") { "wss" } else { "ws" };
+    let mut server = json!({
+        "host": host,
+        "protocol": protocol,
+        "description": "The server that this document comes from.",
+        "security": [
+            { "$ref": "#/components/securitySchemes/bearer" },
+            { "$ref": "#/components/securitySchemes/ticket" },
+        ],
+    });
+    if !path.is_empty() {
+        add(&mut server, "pathname", json!(format!("/{path}")));
+    }
+    server
+}
+
+fn description(base_url: &str) -> Value {
     let channels: Map<String, Value> =
         MODES.into_iter().map(|mode| (mode.as_str().to_owned(), channel(mode))).collect();
     let messages: Map<String, Value> = MODES
@@ -55,19 +84,10 @@ fn description() -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Watching a support-chat session live. How to connect, to resume and to close is told in \
                 docs/reference/websocket.md.",
-            "license": { "name": "MIT OR Apache-2.0" },
+            "license": { "name": "MIT OR Apache-2.0", "url": "https://spdx.org/licenses/MIT.html" },
         },
         "defaultContentType": "application/json",
-        "servers": {
-            "server": {
-                "host": "127.0.0.1:8080",
-                "protocol": "ws",
-                "security": [
-                    { "$ref": "#/components/securitySchemes/bearer" },
-                    { "$ref": "#/components/securitySchemes/ticket" },
-                ],
-            },
-        },
+        "servers": { "server": server(base_url) },
         "channels": channels,
         "operations": operations(),
         "components": {
@@ -98,11 +118,18 @@ fn frames_of(mode: Mode) -> impl Iterator<Item = &'static FrameKind> {
 
 /// What a frame is called in the document: two directions and modes have frames of the same type.
 fn message_name(mode: Mode, frame: &FrameKind) -> String {
-    let sender = match frame.sender {
-        Sender::Server => "server",
-        Sender::Client => "client",
-    };
-    format!("{}_{sender}_{}", mode.as_str(), frame.name)
+    format!("{}_{}_{}", mode.as_str(), frame.sender.as_str(), frame.name)
+}
+
+/// The same as the name of a type, such as `ExtendedServerAuthExpiring`.
+fn type_name(mode: Mode, frame: &FrameKind) -> String {
+    let mut name = String::new();
+    for word in message_name(mode, frame).split('_') {
+        let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+        name.push_str(&first.to_ascii_uppercase());
+        name.push_str(rest);
+    }
+    name
 }
 
 fn channel(mode: Mode) -> Value {
@@ -137,7 +164,11 @@ fn query() -> Value {
         "type": "object",
         "properties": {
             "since": { "type": "integer", "minimum": 0, "description": "Start right after this position." },
-            "epoch": text("The history that since belongs to, from hello."),
+            "epoch": {
+                "type": "string",
+                "pattern": "^[0-9A-Za-z-]{1,64}$",
+                "description": "The history that since belongs to, from hello.",
+            },
             "after": text("Start right after this message."),
             "ticket": text("In place of a token."),
         },
@@ -150,8 +181,14 @@ fn operations() -> Value {
             .filter(|frame| frame.sender == sender)
             .map(|frame| json!({ "$ref": format!("#/channels/{}/messages/{}", mode.as_str(), message_name(mode, frame)) }))
             .collect();
+        let summary = match (sender, mode) {
+            (Sender::Server, Mode::Base) => "What the server sends in base mode.",
+            (Sender::Server, Mode::Extended) => "What the server sends in extended mode.",
+            (Sender::Client, _) => "What the client sends in extended mode.",
+        };
         json!({
             "action": action,
+            "summary": summary,
             "channel": { "$ref": format!("#/channels/{}", mode.as_str()) },
             "messages": messages,
         })
@@ -165,7 +202,7 @@ fn operations() -> Value {
 
 fn message(mode: Mode, frame: &FrameKind) -> Value {
     let mut properties = json!({
-        "type": { "const": frame.name },
+        "type": { "type": "string", "const": frame.name, "description": "The type of the frame." },
         "data": { "$ref": format!("#/components/schemas/{}", frame.data) },
     });
     let mut required = vec!["type"];
@@ -208,14 +245,21 @@ fn message(mode: Mode, frame: &FrameKind) -> Value {
         "name": frame.name,
         "title": frame.name,
         "summary": frame.meaning,
-        "payload": { "type": "object", "required": required, "properties": properties },
+        // Generators name a type after it. It is a name and no address: references are to the document.
+        "payload": {
+            "$id": type_name(mode, frame),
+            "type": "object",
+            "description": format!("A frame of the {}: {}", frame.sender.as_str(), frame.meaning),
+            "required": required,
+            "properties": properties,
+        },
         "examples": [{ "payload": example }],
     })
 }
 
-fn add(properties: &mut Value, name: &str, schema: Value) {
-    if let Some(properties) = properties.as_object_mut() {
-        properties.insert(name.to_owned(), schema);
+fn add(object: &mut Value, name: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value);
     }
 }
 

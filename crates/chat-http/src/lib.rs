@@ -4,6 +4,7 @@
 
 mod asyncapi;
 mod auth;
+mod docs_page;
 mod dto;
 mod error;
 mod files_reference;
@@ -13,6 +14,7 @@ mod log_targets;
 mod metering;
 mod middleware;
 mod openapi;
+mod origins;
 mod page_cache;
 mod readiness;
 mod request;
@@ -61,7 +63,8 @@ pub struct HttpSettings {
     /// The address under which clients reach the service, without a slash at the end; derived from the request unless
     /// set.
     pub public_url: Option<String>,
-    /// The origins of web pages that may use the API from a browser, such as `https://shop.example.com`.
+    /// The origins of web pages that may use the API from a browser, such as `https://shop.example.com`; in
+    /// `https://*.preview.example.com` the `*` stands for exactly one label.
     pub origins: Vec<String>,
     /// Whether requests that came through a proxy are refused: in development mode, which is for one machine.
     pub refuse_forwarded: bool,

@@ -17,8 +17,10 @@ const FRESH_FOR: Duration = Duration::from_secs(1);
 /// Whether a part of this node can do its work.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Check {
+    /// Which part, such as `database` or `fan-out`.
     #[schema(example = "database")]
     pub(crate) name: &'static str,
+    /// Whether it works.
     #[schema(example = true)]
     pub(crate) ok: bool,
 }

@@ -10,12 +10,12 @@ use futures_util::future::ready;
 use crate::asyncapi;
 use crate::error::{ApiError, ErrorCode};
 use crate::handlers::{
-    assign_agent, close_session, create_session, deactivate_agent, download_attachment, get_messages, get_session,
-    get_stats, health, issue_ticket, list_agents, list_sessions, mark_read, put_agent, send_message, send_typing,
-    transfer_session, watch_session,
+    assign_agent, close_session, create_session, deactivate_agent, describe_service, download_attachment, get_messages,
+    get_session, get_stats, health, issue_ticket, list_agents, list_sessions, mark_read, put_agent, send_message,
+    send_typing, transfer_session, watch_session,
 };
 use crate::metering::RouteMetrics;
-use crate::openapi;
+use crate::{docs_page, openapi};
 
 /// An address with the methods it takes.
 struct Endpoint {
@@ -69,6 +69,7 @@ fn endpoints() -> Vec<Endpoint> {
             [(M::PUT, web::to(put_agent::put_agent)), (M::DELETE, web::to(deactivate_agent::deactivate_agent))],
         ),
         at("/ws/chat/{sessionId}", [(M::GET, web::to(watch_session::watch_session))]),
+        at("/", [(M::GET, web::to(describe_service::describe_service))]),
         at("/healthz", [(M::GET, web::to(health::healthz))]),
         at("/readyz", [(M::GET, web::to(health::readyz))]),
         at("/openapi.json", [(M::GET, web::to(openapi::document))]),
@@ -97,7 +98,7 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         let refuse = move || ready(Err::<HttpResponse, _>(method_not_allowed(&allowed)));
         config.service(resource.default_service(web::to(refuse)));
     }
-    openapi::register_docs(config);
+    docs_page::register(config);
     config.default_service(web::to(nothing_here));
 }
 

@@ -54,7 +54,8 @@ impl Server {
         tune(&listener)?;
         let draining = Arc::new(AtomicBool::new(false));
         let (drop_sockets, sockets_are_dropped) = watch::channel(false);
-        let (origins, refuses_forwarded) = (api.settings.origins.clone(), api.settings.refuse_forwarded);
+        let origins: Arc<[String]> = api.settings.origins.clone().into();
+        let refuses_forwarded = api.settings.refuse_forwarded;
         let limits = api.settings.transport;
         let state = Data::new(State::new(api, Arc::clone(&draining)));
         let app = move || application(state.clone(), &origins, refuses_forwarded);
@@ -122,7 +123,7 @@ impl Server {
 /// What a worker answers requests with.
 fn application(
     state: Data<State>,
-    origins: &[String],
+    origins: &Arc<[String]>,
     refuses_forwarded: bool,
 ) -> impl ServiceFactory<
     Request,

@@ -47,7 +47,7 @@ async fn a_deactivated_agent_is_turned_away_whether_agents_register_or_not() {
     for agent_autoregister in [true, false] {
         let app = App::with_rules(Rules { agent_autoregister, ..Rules::default() });
         app.store.register(agent_id(&bob()), None, chat_testkit::fixtures::start()).await.unwrap();
-        app.service.deactivate_agent(&root(), Some(agent_id(&bob()))).await.unwrap();
+        app.service.deactivate_agent(&root(), Some(agent_id(&bob())), Ok(())).await.unwrap();
         let error = app.service.admit(&bob()).await.unwrap_err();
         assert!(matches!(error, ChatError::Forbidden(Refusal::AgentDeactivated)), "{error}");
     }

@@ -19,7 +19,7 @@ async fn managing_agents_is_refused_to_everyone_but_admins_before_bad_input_is_t
         assert_eq!(Outcome::of(service.put_agent(&who, id(), bad()).await), blame);
         assert_eq!(Outcome::of(service.put_agent(&who, id(), Ok(AgentUpdate::default())).await), expected);
         assert_eq!(Outcome::of(service.list_agents(&who).await), expected);
-        assert_eq!(Outcome::of(service.deactivate_agent(&who, id().ok()).await), expected);
+        assert_eq!(Outcome::of(service.deactivate_agent(&who, id().ok(), Ok(())).await), expected);
         assert_eq!(Outcome::of(service.get_stats(&who).await), expected);
     }
 }
@@ -28,7 +28,7 @@ async fn managing_agents_is_refused_to_everyone_but_admins_before_bad_input_is_t
 async fn an_unknown_or_impossible_agent_is_not_deactivated() {
     let app = App::new();
     for id in [Some(agent_id(&carol())), None] {
-        let error = app.service.deactivate_agent(&root(), id).await.unwrap_err();
+        let error = app.service.deactivate_agent(&root(), id, Ok(())).await.unwrap_err();
         assert!(matches!(error, ChatError::NotFound(Resource::Agent)), "{error}");
     }
 }
@@ -38,7 +38,7 @@ async fn a_deactivated_agent_keeps_their_sessions() {
     let app = App::new();
     let id = app.held_by_bob(1).await;
     let bob_id = agent_id(&bob());
-    app.service.deactivate_agent(&root(), Some(bob_id.clone())).await.unwrap();
+    app.service.deactivate_agent(&root(), Some(bob_id.clone()), Ok(())).await.unwrap();
     assert_eq!(app.service.get_session(&root(), id).await.unwrap().agent(), Some(&bob_id));
 }
 

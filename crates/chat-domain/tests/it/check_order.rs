@@ -79,7 +79,7 @@ async fn attempt(app: &App, what: UseCase, who: &Principal, id: SessionId, good:
             Outcome::of(service.mark_read(who, id, messages).await)
         }
         ShowTyping => Outcome::of(service.send_typing(who, id, if good { Ok(true) } else { bad() }).await),
-        Close => Outcome::of(service.close_session(who, id).await),
+        Close => Outcome::of(service.close_session(who, id, if good { Ok(()) } else { bad() }).await),
         Assign => Outcome::of(service.assign_agent(who, id, if good { Ok(agent_id(&bob())) } else { bad() }).await),
         Transfer => Outcome::of(service.transfer_session(who, id, if good { Ok(None) } else { bad() }).await),
         MarkReadUpTo => Outcome::of(service.mark_read_up_to(who, id, Seq::new(1)).await),
@@ -93,7 +93,7 @@ async fn attempt(app: &App, what: UseCase, who: &Principal, id: SessionId, good:
 
 /// Whether the use case takes input beside the session's id.
 fn takes_input(what: UseCase) -> bool {
-    !matches!(what, GetSession | MarkReadUpTo | Close | IssueTicket)
+    !matches!(what, GetSession | MarkReadUpTo | IssueTicket)
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn a_missing_right_is_told_before_bad_input_and_before_the_state() {
     for (n, closed) in [(1, false), (2, true)] {
         let id = app.held_by_bob(n).await;
         if closed {
-            app.service.close_session(&bob(), id).await.unwrap();
+            app.service.close_session(&bob(), id, Ok(())).await.unwrap();
         }
         for what in ALL {
             for good in [true, false] {
@@ -139,7 +139,7 @@ async fn bad_input_is_told_before_the_state() {
     let id = app.held_by_bob(1).await;
     for closed in [false, true] {
         if closed {
-            app.service.close_session(&bob(), id).await.unwrap();
+            app.service.close_session(&bob(), id, Ok(())).await.unwrap();
         }
         for what in ALL.into_iter().filter(|what| takes_input(*what)) {
             let found = attempt(&app, what, &root(), id, false).await;
@@ -152,7 +152,7 @@ async fn bad_input_is_told_before_the_state() {
 async fn a_closed_session_is_read_but_not_changed() {
     let app = App::new();
     let id = app.held_by_bob(1).await;
-    app.service.close_session(&bob(), id).await.unwrap();
+    app.service.close_session(&bob(), id, Ok(())).await.unwrap();
     for what in ALL {
         let expected = match what {
             GetSession | GetMessages | MarkRead | MarkReadUpTo | ShowTyping | Watch | IssueTicket => Done,
@@ -166,7 +166,7 @@ async fn a_closed_session_is_read_but_not_changed() {
 async fn an_unknown_agent_is_told_after_the_right_and_before_the_state() {
     let app = App::new();
     let id = app.held_by_bob(1).await;
-    app.service.close_session(&bob(), id).await.unwrap();
+    app.service.close_session(&bob(), id, Ok(())).await.unwrap();
     let nobody = agent_id(&person("nobody", Role::Agent));
     let is_unknown_agent = |answer: Result<_>| matches!(answer, Err(ChatError::NotFound(Resource::Agent)));
     assert!(is_unknown_agent(app.service.assign_agent(&root(), id, Ok(nobody.clone())).await));

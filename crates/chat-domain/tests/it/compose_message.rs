@@ -123,7 +123,7 @@ async fn a_message_that_certainly_failed_takes_its_files_with_it() {
     let by_alice = composed(&app.service, id, &[(0, "a")]).await;
     app.transfer(id, Some(&carol())).await;
     assert_eq!(Outcome::of(by_bob.send(String::new(), None).await), Forbidden, "the right went meanwhile");
-    app.service.close_session(&carol(), id).await.unwrap();
+    app.service.close_session(&carol(), id, Ok(())).await.unwrap();
     assert_eq!(Outcome::of(by_alice.send(String::new(), None).await), Conflict, "it was closed meanwhile");
     assert_eq!(app.attachments.ids(), []);
 }

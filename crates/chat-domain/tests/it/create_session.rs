@@ -86,7 +86,7 @@ async fn a_list_shows_what_the_caller_may_see() {
     app.waiting(&alice(), 1).await;
     app.held_by_bob(2).await;
     app.waiting(&mallory(), 3).await;
-    app.service.close_session(&mallory(), session_id(3)).await.unwrap();
+    app.service.close_session(&mallory(), session_id(3), Ok(())).await.unwrap();
     let cases = [
         (alice(), vec![2, 1], 0),
         (mallory(), vec![], 1),

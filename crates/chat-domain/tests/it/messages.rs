@@ -44,7 +44,7 @@ async fn a_repeated_message_is_answered_also_after_the_close() {
     let first = app.service.send_message(&alice(), id, text("hello"), key("k")).await.unwrap();
     let other = app.service.send_message(&alice(), id, text("other"), key("k")).await;
     assert!(is_reused_key(&other), "{other:?}");
-    app.service.close_session(&bob(), id).await.unwrap();
+    app.service.close_session(&bob(), id, Ok(())).await.unwrap();
     let again = app.service.send_message(&alice(), id, text("hello"), key("k")).await.unwrap();
     assert!(again.replayed);
     assert_eq!(again.message, first.message);
@@ -142,7 +142,7 @@ async fn typing_is_told_and_leaves_no_trace() {
 async fn typing_in_a_closed_session_reaches_nobody() {
     let app = App::new();
     let id = app.held_by_bob(1).await;
-    app.service.close_session(&bob(), id).await.unwrap();
+    app.service.close_session(&bob(), id, Ok(())).await.unwrap();
     app.notifier.take();
     app.service.send_typing(&bob(), id, Ok(true)).await.unwrap();
     assert_eq!(app.notifier.take(), []);

@@ -112,7 +112,7 @@ async fn everything_is_seen_until_the_node_stops_serving() {
     let message = app.service.send_message(&alice(), id, Ok("hello".to_owned()), None).await.unwrap().message;
     app.service.send_typing(&bob(), id, Ok(true)).await.unwrap();
     app.service.mark_read(&bob(), id, Ok(vec![message.id])).await.unwrap();
-    app.service.close_session(&bob(), id).await.unwrap();
+    app.service.close_session(&bob(), id, Ok(())).await.unwrap();
     for who in [alice(), bob(), root()] {
         play(&app, id, 2);
         let items = seen(&mut watch(&app, &who, id).await).await;
@@ -163,7 +163,7 @@ async fn an_agent_who_looks_at_a_waiting_session_learns_that_another_took_or_clo
         if taken {
             app.service.assign_agent(&carol(), id, Ok(agent_id(&carol()))).await.unwrap();
         } else {
-            app.service.close_session(&alice(), id).await.unwrap();
+            app.service.close_session(&alice(), id, Ok(())).await.unwrap();
         }
         play(&app, id, 1);
         let mut sessions = MockSessionRepository::new();
@@ -220,7 +220,7 @@ async fn the_sockets_of_an_agent_who_is_deactivated_here_end_at_once() {
         if by_update {
             app.service.put_agent(&root(), Ok(agent_id(&bob())), Ok(off_duty.clone())).await.unwrap();
         } else {
-            app.service.deactivate_agent(&root(), Some(agent_id(&bob()))).await.unwrap();
+            app.service.deactivate_agent(&root(), Some(agent_id(&bob())), Ok(())).await.unwrap();
         }
         assert_eq!(seen(&mut bobs).await, ["deactivated"]);
         assert_eq!(seen(&mut bobs).await, ["deactivated"], "and it stays so");

@@ -43,6 +43,7 @@ impl<'a> From<&'a Agent> for AgentDto<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AgentList)]
 pub(crate) struct AgentListDto<'a> {
+    /// Deactivated ones too.
     pub(crate) agents: Vec<AgentDto<'a>>,
 }
 
@@ -52,7 +53,7 @@ pub(crate) struct AgentListDto<'a> {
 #[schema(as = PutAgent)]
 pub(crate) struct PutAgentBody {
     /// 1 to 100 characters.
-    #[schema(example = "Bob")]
+    #[schema(min_length = 1, max_length = 100, pattern = r"^[^\x00]*[^\x00\s][^\x00]*$", example = "Bob")]
     display_name: Option<String>,
     /// Whether they may work; a new agent may.
     #[schema(example = true)]

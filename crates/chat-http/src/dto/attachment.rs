@@ -23,11 +23,12 @@ pub(crate) struct AttachmentDto<'a> {
     #[schema(example = "image/png")]
     media_type: &'a str,
     /// What the sender called it, without path and control characters.
-    #[schema(example = "receipt.png")]
+    #[schema(max_length = 255, example = "receipt.png")]
     name: &'a str,
     /// Bytes.
     #[schema(example = 48_213)]
     size: u64,
+    /// What the header of a picture, sound or film says; absent for other files.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     metadata: Option<AttachmentMetadataDto>,
@@ -47,7 +48,7 @@ pub(crate) struct AttachmentMetadataDto {
     height: Option<u32>,
     /// Seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, minimum = 0, example = 12.5)]
     duration: Option<f64>,
 }
 

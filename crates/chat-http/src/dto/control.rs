@@ -18,6 +18,7 @@ pub(crate) struct HelloDto<'a> {
     #[serde(serialize_with = "display")]
     #[schema(value_type = String, example = "019370d3-5a10-7e21-9c0d-3f2b1a0e9d88")]
     pub(crate) connection_id: ConnectionId,
+    /// The session that is watched.
     #[serde(serialize_with = "display")]
     #[schema(value_type = String, example = "019370d0-6e1b-7c40-8a52-1f0e5d1f7a11")]
     pub(crate) session_id: SessionId,
@@ -151,6 +152,7 @@ pub(crate) struct ClientHeartbeatBody {
 #[serde(rename_all = "camelCase")]
 #[schema(as = TypingState)]
 pub(crate) struct TypingStateBody {
+    /// `true` when the person starts or goes on, `false` when they stop.
     #[schema(example = true)]
     pub(crate) is_typing: bool,
 }

@@ -87,8 +87,10 @@ impl<'a> EventFrameDto<'a> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = ChatTypingEvent)]
 pub(crate) struct TypingDto<'a> {
+    /// Who it is.
     #[schema(example = "alice")]
     user_id: &'a str,
+    /// Whether they type now.
     #[schema(example = true)]
     is_typing: bool,
     /// RFC 3339 in UTC with milliseconds.
@@ -108,7 +110,9 @@ impl<'a> From<&'a TypingEvent> for TypingDto<'a> {
 #[serde(rename_all = "lowercase")]
 #[schema(as = ReceiptStatus)]
 pub(crate) enum ReceiptStatusDto {
+    /// They have reached a device of the reader.
     Delivered,
+    /// The reader has read them.
     Read,
 }
 
@@ -129,6 +133,7 @@ pub(crate) struct ReceiptDto<'a> {
     /// Who received or read them.
     #[schema(example = "bob")]
     user_id: &'a str,
+    /// How far they have come.
     status: ReceiptStatusDto,
     /// The position of the newest of them.
     #[schema(example = 17)]

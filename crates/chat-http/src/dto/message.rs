@@ -4,6 +4,7 @@ use actix_web::web::Bytes;
 use chat_domain::error::{Input, Invalid};
 use chat_domain::model::{ChatMessage, DeliveryStatus, MAX_RECEIPT_MESSAGES, MessageId, Party, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::AttachmentDto;
@@ -16,7 +17,9 @@ use crate::request::BaseUrl;
 #[serde(rename_all = "lowercase")]
 #[schema(as = Sender)]
 pub(crate) enum SenderDto {
+    /// The customer.
     User,
+    /// The support desk.
     Support,
 }
 
@@ -34,8 +37,11 @@ impl From<Party> for SenderDto {
 #[serde(rename_all = "lowercase")]
 #[schema(as = MessageStatus)]
 pub(crate) enum StatusDto {
+    /// Stored.
     Sent,
+    /// It has reached a device of the other side.
     Delivered,
+    /// The other side has read it.
     Read,
 }
 
@@ -58,8 +64,9 @@ pub(crate) struct MessageDto<'a> {
     #[schema(value_type = String, example = "019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2")]
     id: MessageId,
     /// Up to 10,000 characters; may be empty beside attachments.
-    #[schema(example = "Where is my parcel?")]
+    #[schema(max_length = 10_000, example = "Where is my parcel?")]
     content: &'a str,
+    /// Which side wrote it.
     sender: SenderDto,
     /// RFC 3339 in UTC with milliseconds.
     #[serde(serialize_with = "display")]
@@ -68,6 +75,7 @@ pub(crate) struct MessageDto<'a> {
     /// Whether the other side has read it.
     #[schema(example = false)]
     read: bool,
+    /// How far it has come.
     status: StatusDto,
     /// Absent when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -96,6 +104,8 @@ impl<'a> MessageDto<'a> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = ChatMessagePage)]
 pub(crate) struct MessagePageDto<'a> {
+    /// At most 100, oldest first.
+    #[schema(max_items = 100)]
     messages: Vec<MessageDto<'a>>,
     /// How many messages the session has.
     #[schema(example = 1)]
@@ -160,28 +170,33 @@ impl MessagesJson {
 #[schema(as = SendChatMessage)]
 pub(crate) struct SendMessageBody {
     /// Up to 10,000 characters, not blank.
-    #[schema(required, nullable = false, example = "Where is my parcel?")]
+    #[schema(
+        required,
+        nullable = false,
+        min_length = 1,
+        max_length = 10_000,
+        pattern = r"^[^\x00]*[^\x00\s][^\x00]*$",
+        example = "Where is my parcel?"
+    )]
     content: Option<String>,
+    /// What the message has no field for. It is ignored, except where a client hopes to send a file so.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    unknown: Map<String, Value>,
 }
 
 impl SendMessageBody {
     pub(crate) fn parse(self) -> Input<String> {
+        // A client that encodes an upload as JSON would lose the file, and learn of it from the one who waits for it.
+        if let Some(field) = self.unknown.into_iter().map(|(name, _)| name).find(|name| name.starts_with("attachment"))
+        {
+            return Err(Invalid::new(
+                field,
+                "needs a body of the type multipart/form-data, which is how files are sent",
+            ));
+        }
         self.content.ok_or_else(|| Invalid::new("content", "is required"))
     }
-}
-
-/// A message with files. Files are ordered by their index, gaps are allowed; `attachments` and `attachments[]` are
-/// taken too.
-#[derive(ToSchema)]
-#[schema(as = SendChatMessageWithFiles)]
-#[expect(dead_code, reason = "describes a form that is read as a stream, field by field")]
-pub(crate) struct MultipartMessageBody {
-    /// Up to 10,000 characters; may be left out.
-    #[schema(example = "Here is the receipt.")]
-    content: Option<String>,
-    /// The first file.
-    #[schema(rename = "attachments[0]", value_type = String, format = Binary)]
-    attachment: String,
 }
 
 /// Which messages were read.
@@ -214,6 +229,7 @@ impl ReadBody {
 #[serde(rename_all = "camelCase")]
 #[schema(as = SendTyping)]
 pub(crate) struct TypingBody {
+    /// `true` when the caller starts or goes on, `false` when they stop.
     #[schema(required, nullable = false, example = true)]
     is_typing: Option<bool>,
 }

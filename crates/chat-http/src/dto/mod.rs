@@ -5,7 +5,9 @@ mod attachment;
 mod control;
 mod event;
 mod message;
+mod message_form;
 mod page_body;
+mod service;
 mod session;
 mod stats;
 mod ticket;
@@ -18,10 +20,10 @@ pub(crate) use control::{
     TypingStateBody, UpToBody,
 };
 pub(crate) use event::{EventFrameDto, ReceiptDto, TypingDto};
-pub(crate) use message::{
-    MessageDto, MessagePageDto, MessagesJson, MultipartMessageBody, ReadBody, SendMessageBody, TypingBody,
-};
+pub(crate) use message::{MessageDto, MessagePageDto, MessagesJson, ReadBody, SendMessageBody, TypingBody};
+pub(crate) use message_form::MultipartMessageBody;
 pub(crate) use page_body::PageBody;
-pub(crate) use session::{AssignBody, CreateSessionBody, SessionDto, SessionListDto, TransferBody};
+pub(crate) use service::ServiceDto;
+pub(crate) use session::{AssignBody, CreateSessionBody, SessionDto, SessionListDto, SessionStatusDto, TransferBody};
 pub(crate) use stats::StatsDto;
 pub(crate) use ticket::TicketDto;

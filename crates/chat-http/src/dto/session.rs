@@ -16,7 +16,9 @@ use crate::request::Problems;
 #[serde(rename_all = "lowercase")]
 #[schema(as = SessionStatus)]
 pub(crate) enum SessionStatusDto {
+    /// It takes messages.
     Active,
+    /// It has ended.
     Closed,
 }
 
@@ -34,8 +36,11 @@ impl From<StatusFilter> for SessionStatusDto {
 #[serde(rename_all = "lowercase")]
 #[schema(as = Priority)]
 pub(crate) enum PriorityDto {
+    /// It can wait.
     Low,
+    /// The default.
     Medium,
+    /// Before the others.
     High,
 }
 
@@ -64,6 +69,7 @@ pub(crate) struct SessionDto<'a> {
     /// Who answers; `null` while it waits.
     #[schema(required, example = json!(null))]
     agent_id: Option<&'a str>,
+    /// Whether it takes messages.
     status: SessionStatusDto,
     /// RFC 3339 in UTC with milliseconds.
     #[serde(serialize_with = "display")]
@@ -75,11 +81,12 @@ pub(crate) struct SessionDto<'a> {
     ended_at: Option<Timestamp>,
     /// What it is about, 1 to 200 characters; absent when unset.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "My order is late")]
+    #[schema(nullable = false, min_length = 1, max_length = 200, example = "My order is late")]
     subject: Option<&'a str>,
+    /// How urgent it is.
     priority: PriorityDto,
     /// Up to 20 labels of up to 50 characters.
-    #[schema(example = json!(["orders"]))]
+    #[schema(max_items = 20, example = json!(["orders"]))]
     tags: &'a [String],
 }
 
@@ -105,11 +112,14 @@ impl<'a> From<&'a ChatSession> for SessionDto<'a> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = ChatSessionList)]
 pub(crate) struct SessionListDto<'a> {
+    /// At most 100, newest first.
+    #[schema(max_items = 100)]
     sessions: Vec<SessionDto<'a>>,
     /// How many sessions the caller may see under this filter.
     #[schema(example = 1)]
     total_count: u64,
-    #[schema(example = 1)]
+    /// The number of this page.
+    #[schema(minimum = 1, example = 1)]
     page: u64,
     /// 0 when there are no sessions.
     #[schema(example = 1)]
@@ -127,21 +137,33 @@ impl<'a> From<&'a SessionPage> for SessionListDto<'a> {
     }
 }
 
+/// A label of a session, 1 to 50 characters without white space around them.
+#[derive(ToSchema)]
+#[schema(as = Tag, value_type = String, min_length = 1, max_length = 50, pattern = r"^[^\x00]*[^\x00\s][^\x00]*$")]
+#[expect(dead_code, reason = "describes what is read as text")]
+struct TagDto(String);
+
 /// What to open a session with. All fields may be left out.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = CreateChatSession)]
+#[schema(as = CreateChatSession, example = json!({ "subject": "My order is late", "priority": "medium", "tags": ["orders"] }))]
 pub(crate) struct CreateSessionBody {
     /// What it is about, at most 200 characters.
-    #[schema(example = "My order is late")]
+    #[schema(max_length = 200, pattern = r"^[^\x00]*$", example = "My order is late")]
     subject: Option<String>,
-    /// `low`, `medium` (the default) or `high`.
-    #[schema(example = "medium")]
+    /// How urgent it is, `medium` by default.
+    #[schema(value_type = Option<PriorityDto>)]
     priority: Option<String>,
     /// Up to 20 labels of up to 50 characters.
-    #[schema(example = json!(["orders"]))]
+    #[schema(value_type = Option<Vec<TagDto>>, max_items = 20, example = json!(["orders"]))]
     tags: Option<Vec<String>>,
-    /// The customer, when an admin opens the session for them.
+    /// The customer, when an admin opens the session for them; for everyone else their own id or nothing.
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\x00-\x1F\x7F-\x9F\s][^\x00-\x1F\x7F-\x9F]*$",
+        example = "alice"
+    )]
     user_id: Option<String>,
 }
 
@@ -172,7 +194,14 @@ impl CreateSessionBody {
 #[schema(as = AssignAgent)]
 pub(crate) struct AssignBody {
     /// An active agent of the directory; an agent who claims a session gives their own id.
-    #[schema(required, nullable = false, example = "bob")]
+    #[schema(
+        required,
+        nullable = false,
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\x00-\x1F\x7F-\x9F\s][^\x00-\x1F\x7F-\x9F]*$",
+        example = "bob"
+    )]
     agent_id: Option<String>,
 }
 
@@ -190,7 +219,7 @@ impl AssignBody {
 pub(crate) struct TransferBody {
     /// An active agent of the directory, or `null` to hand the session back to the queue.
     #[serde(default, deserialize_with = "null_is_a_value")]
-    #[schema(value_type = Option<String>, required, example = "carol")]
+    #[schema(value_type = Option<String>, required, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\x00-\x1F\x7F-\x9F\s][^\x00-\x1F\x7F-\x9F]*$", example = "carol")]
     #[expect(clippy::option_option, reason = "the outer level is presence, the inner one null")]
     agent_id: Option<Option<String>>,
 }

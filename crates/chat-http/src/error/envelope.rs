@@ -13,6 +13,7 @@ pub(crate) struct ErrorEnvelope<'a> {
     /// What went wrong, for people.
     #[schema(example = "the session is closed")]
     pub(crate) message: &'a str,
+    /// The same for programs.
     pub(crate) error: ErrorBody<'a>,
 }
 
@@ -21,8 +22,8 @@ pub(crate) struct ErrorEnvelope<'a> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = APIError)]
 pub(crate) struct ErrorBody<'a> {
-    /// One of the codes of the error reference.
-    #[schema(example = "SESSION_CLOSED")]
+    /// One of the codes of the error reference, to which later versions add.
+    #[schema(pattern = "^[A-Z][A-Z_]*$", example = "SESSION_CLOSED")]
     pub(crate) code: &'a str,
     /// What went wrong, for people.
     #[schema(example = "the session is closed")]

@@ -7,18 +7,23 @@ use super::{Answer, App, REPLAYED};
 use crate::auth::Caller;
 use crate::dto::{CreateSessionBody, SessionDto};
 use crate::error::{CommonFailures, ErrorEnvelope};
-use crate::request::{BaseUrl, JsonBody, idempotency_key};
+use crate::request::{BaseUrl, OptionalJsonBody, idempotency_key};
 
 /// Create a chat session
 ///
 /// Opens a session for the caller, or for `userId` when an admin asks. Agents open none. With an `Idempotency-Key` a
-/// repetition gets the first answer again.
+/// repetition gets the first response again. Without fields no body is needed.
 #[utoipa::path(post, path = "/api/chat/sessions", tag = "sessions",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to repeat the request. 1 to 128 visible ASCII characters, which the caller chooses; they count \
+                among the sessions that the caller opened, on all nodes, for as long as the session is stored. Of two \
+                requests with one key and the same meaning the second gets the response of the first.",
+            min_length = 1, max_length = 128, pattern = r"^[!-~]+$")),
     request_body = CreateSessionBody,
     responses(
         (status = 201, description = "The session", body = SessionDto<'static>,
-            headers(("Location" = String), ("Idempotency-Replayed" = String))),
+            headers(
+                ("Location" = String, description = "The address of the session."),
+                ("Idempotency-Replayed" = String, description = "`true` when an earlier request with this key got the response first."))),
         (status = 400, description = "The body breaks a rule", body = ErrorEnvelope<'static>),
         (status = 409, description = "The idempotency key was used for another body", body = ErrorEnvelope<'static>),
         CommonFailures),
@@ -27,7 +32,7 @@ pub(crate) async fn create_session(
     caller: Caller,
     app: App,
     request: HttpRequest,
-    body: JsonBody<CreateSessionBody>,
+    body: OptionalJsonBody<CreateSessionBody>,
 ) -> Answer {
     // Taken before the rest is checked: the right to open a session for somebody comes before the other rules.
     let owner = body.0.as_ref().ok().and_then(CreateSessionBody::owner);

@@ -16,11 +16,12 @@ use chat_domain::model::{Attachment, ByteRange};
 use chat_domain::ports::ByteSource;
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
+use utoipa::ToSchema;
 
 use super::{Answer, App};
 use crate::auth::Caller;
 use crate::error::{CommonFailures, ErrorEnvelope};
-use crate::request::{RangeRequest, attachment_id, requested_range};
+use crate::request::{NoInput, RangeRequest, attachment_id, requested_range};
 
 /// What a browser may show by itself: formats that hold no script and are drawn, not interpreted.
 pub(crate) const SHOWN_INLINE: [&str; 15] = [
@@ -41,6 +42,12 @@ pub(crate) const SHOWN_INLINE: [&str; 15] = [
     "video/webm",
 ];
 
+/// The bytes of a file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "describes a body that is sent as a stream")]
+pub(crate) struct FileContent(Vec<u8>);
+
 /// Download an attachment
 ///
 /// Takes `Range`, `If-Range` and `If-None-Match`. Anything that a browser could run is sent as a download.
@@ -48,19 +55,28 @@ pub(crate) const SHOWN_INLINE: [&str; 15] = [
     params(
         ("attachmentId" = String, Path, description = "The attachment"),
         ("Range" = Option<String>, Header, description = "A part, such as `bytes=0-1023`"),
+        ("If-Range" = Option<String>, Header, description = "The `ETag` that `Range` is about; for another one the whole file is sent"),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the caller has")),
     responses(
-        (status = 200, description = "The file", content_type = "application/octet-stream", body = Vec<u8>,
-            headers(("ETag" = String), ("Content-Disposition" = String))),
-        (status = 206, description = "A part of it", content_type = "application/octet-stream", body = Vec<u8>,
-            headers(("Content-Range" = String))),
-        (status = 304, description = "Not changed"),
+        (status = 200, description = "The file, with the media type of its `type`", content_type = "*/*", body = FileContent,
+            headers(
+                ("ETag" = String, description = "Names the bytes, which never change."),
+                ("Content-Disposition" = String, description = "`inline` or `attachment`, and the file's name."))),
+        (status = 206, description = "A part of it", content_type = "*/*", body = FileContent,
+            headers(
+                ("ETag" = String, description = "Names the bytes of the whole file."),
+                ("Content-Disposition" = String, description = "`inline` or `attachment`, and the file's name."),
+                ("Content-Range" = String, description = "Which part this is, such as `bytes 0-1023/48213`."))),
+        (status = 304, description = "The caller has the file already",
+            headers(("ETag" = String, description = "Names the bytes."))),
         (status = 404, description = "No such attachment", body = ErrorEnvelope<'static>),
-        (status = 416, description = "The file has no such part"),
+        (status = 416, description = "The file has no such part",
+            headers(("Content-Range" = String, description = "How large the file is, such as `bytes */48213`."))),
         CommonFailures),
     security(("bearer" = [])))]
 pub(crate) async fn download_attachment(caller: Caller, app: App, path: Path<String>, request: HttpRequest) -> Answer {
     let download = app.service.download_attachment(caller.principal(), attachment_id(&path)?).await?;
+    NoInput::of(&request)?;
     let file = &download.attachment;
     let size = file.object.size;
     let etag = etag(file);

@@ -21,15 +21,17 @@ use crate::request::{BaseUrl, Query, session_id};
         ("sessionId" = String, Path, description = "The session"),
         ("before" = Option<String>, Query, description = "A message of this session: the page ends right before it"),
         ("after" = Option<String>, Query, description = "A message of this session: the page starts right after it"),
-        ("limit" = Option<u64>, Query, description = "1 to 100, 50 by default; more counts as 100")),
+        ("limit" = Option<u64>, Query, description = "1 to 100, 50 by default; more counts as 100",
+            minimum = 1, maximum = 9_223_372_036_854_775_807_u64)),
     responses(
-        (status = 200, description = "The page", body = MessagePageDto<'static>, headers(("X-Chat-Seq" = u64))),
+        (status = 200, description = "The page", body = MessagePageDto<'static>, 
+            headers(("X-Chat-Seq" = u64, description = "The position of the page in the session's events."))),
         (status = 400, description = "A query parameter breaks a rule", body = ErrorEnvelope<'static>),
         SessionFailures),
     security(("bearer" = [])))]
 pub(crate) async fn get_messages(caller: Caller, app: App, path: Path<String>, request: HttpRequest) -> Answer {
     let id = session_id(&path)?;
-    let query = message_query(Query::parse(request.query_string()));
+    let query = message_query(Query::of(&request));
     let (query, lookup) = app.pages.look_up(id, query, BaseUrl::of(&request, &app.settings));
     let (session, page) = app.service.get_messages(caller.principal(), id, query).await?;
     Ok(HttpResponse::Ok()
@@ -59,5 +61,5 @@ fn message_query(mut query: Query<'_>) -> Input<MessageQuery> {
             MessageCursor::Newest
         }
     };
-    query.problems.or(MessageQuery { cursor, limit, known: None })
+    query.finish(MessageQuery { cursor, limit, known: None })
 }

@@ -7,7 +7,7 @@ use super::{Answer, App};
 use crate::auth::Caller;
 use crate::dto::SessionDto;
 use crate::error::SessionFailures;
-use crate::request::session_id;
+use crate::request::{NoInput, session_id};
 
 /// Get a chat session
 #[utoipa::path(get, path = "/api/chat/sessions/{sessionId}", tag = "sessions",
@@ -16,7 +16,8 @@ use crate::request::session_id;
         (status = 200, description = "The session", body = SessionDto<'static>),
         SessionFailures),
     security(("bearer" = [])))]
-pub(crate) async fn get_session(caller: Caller, app: App, path: Path<String>) -> Answer {
+pub(crate) async fn get_session(caller: Caller, app: App, path: Path<String>, input: NoInput) -> Answer {
     let session = app.service.get_session(caller.principal(), session_id(&path)?).await?;
+    input.0?;
     Ok(HttpResponse::Ok().json(SessionDto::from(&session)))
 }

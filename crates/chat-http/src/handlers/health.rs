@@ -4,23 +4,27 @@ use actix_web::HttpResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::App;
+use super::{Answer, App};
 use crate::readiness::Check;
+use crate::request::NoInput;
 
 /// Whether this node can serve.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Readiness)]
 pub(crate) struct ReadinessDto<'a> {
+    /// Whether all checks passed and the node is not shutting down.
     #[schema(example = true)]
     ready: bool,
+    /// The parts that were tried.
     checks: &'a [Check],
 }
 
 /// Whether the process runs
 #[utoipa::path(get, path = "/healthz", tag = "operation",
     responses((status = 200, description = "It does", content_type = "text/plain", body = String)))]
-pub(crate) async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
+pub(crate) async fn healthz(input: NoInput) -> Answer {
+    input.0?;
+    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n"))
 }
 
 /// Whether this node can serve
@@ -30,9 +34,10 @@ pub(crate) async fn healthz() -> HttpResponse {
     responses(
         (status = 200, description = "It can", body = ReadinessDto<'static>),
         (status = 503, description = "It cannot", body = ReadinessDto<'static>)))]
-pub(crate) async fn readyz(app: App) -> HttpResponse {
+pub(crate) async fn readyz(app: App, input: NoInput) -> Answer {
+    input.0?;
     let checks = app.readiness.checks(&app.probes).await;
     let ready = !app.draining() && checks.iter().all(|check| check.ok);
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    response.json(ReadinessDto { ready, checks: &checks })
+    Ok(response.json(ReadinessDto { ready, checks: &checks }))
 }

@@ -7,7 +7,7 @@ use super::{Answer, App};
 use crate::auth::{Caller, Ticket};
 use crate::dto::TicketDto;
 use crate::error::SessionFailures;
-use crate::request::session_id;
+use crate::request::{NoInput, session_id};
 
 /// Get a ticket for a socket
 ///
@@ -18,8 +18,13 @@ use crate::request::session_id;
     params(("sessionId" = String, Path, description = "The session")),
     responses((status = 201, description = "The ticket", body = TicketDto<'static>), SessionFailures),
     security(("bearer" = [])))]
-pub(crate) async fn issue_ticket(caller: Caller, app: App, path: Path<String>) -> Answer {
+pub(crate) async fn issue_ticket(caller: Caller, app: App, path: Path<String>, input: NoInput) -> Answer {
     let id = session_id(&path)?;
+    if let Err(invalid) = input.0 {
+        // The right to a ticket is the right to see the session, and is checked first.
+        app.service.get_session(caller.principal(), id).await?;
+        return Err(invalid.into());
+    }
     let ticket = Ticket::random()?;
     let expires_at = app.service.issue_ticket(caller.principal(), id, caller.token.expires_at, ticket.digest()).await?;
     Ok(HttpResponse::Created().json(TicketDto { ticket: ticket.text(), expires_at }))

@@ -6,6 +6,7 @@ use super::{Answer, App};
 use crate::auth::Caller;
 use crate::dto::{AgentDto, AgentListDto};
 use crate::error::CommonFailures;
+use crate::request::NoInput;
 
 /// List the agents
 #[utoipa::path(get, path = "/api/chat/agents", tag = "agents",
@@ -13,7 +14,8 @@ use crate::error::CommonFailures;
         (status = 200, description = "All agents by ascending id", body = AgentListDto<'static>),
         CommonFailures),
     security(("bearer" = [])))]
-pub(crate) async fn list_agents(caller: Caller, app: App) -> Answer {
+pub(crate) async fn list_agents(caller: Caller, app: App, input: NoInput) -> Answer {
     let agents = app.service.list_agents(caller.principal()).await?;
+    input.0?;
     Ok(HttpResponse::Ok().json(AgentListDto { agents: agents.iter().map(AgentDto::from).collect() }))
 }

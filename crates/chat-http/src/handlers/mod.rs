@@ -4,6 +4,7 @@ pub(crate) mod assign_agent;
 pub(crate) mod close_session;
 pub(crate) mod create_session;
 pub(crate) mod deactivate_agent;
+pub(crate) mod describe_service;
 pub(crate) mod download_attachment;
 pub(crate) mod get_messages;
 pub(crate) mod get_session;

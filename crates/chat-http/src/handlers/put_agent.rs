@@ -11,7 +11,8 @@ use crate::request::{JsonBody, agent_id};
 
 /// Enter an agent into the directory or change them
 #[utoipa::path(put, path = "/api/chat/agents/{agentId}", tag = "agents",
-    params(("agentId" = String, Path, description = "The `sub` of the agent's token")),
+    params(("agentId" = String, Path, description = "The `sub` of the agent's token", min_length = 1, max_length = 128,
+            pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\x00-\x1F\x7F-\x9F\s][^\x00-\x1F\x7F-\x9F]*$")),
     request_body = PutAgentBody,
     responses(
         (status = 200, description = "The changed agent", body = AgentDto<'static>),

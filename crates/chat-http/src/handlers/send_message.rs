@@ -12,7 +12,10 @@ use super::{Answer, App, REPLAYED};
 use crate::auth::Caller;
 use crate::dto::{MessageDto, MultipartMessageBody, SendMessageBody};
 use crate::error::{ApiError, ErrorEnvelope, SessionFailures};
-use crate::request::{BaseUrl, idempotency_key, is_multipart, read_json, receive_message, session_id};
+use crate::request::{BaseUrl, NoInput, idempotency_key, is_multipart, read_json, receive_message, session_id};
+
+/// The rule about `Content-Type`.
+const MEDIA_TYPES: &str = "must be application/json, or multipart/form-data for a message with files";
 
 /// What a part of a form may take besides a file: its headers, or the text of the message.
 const MAX_FORM_OVERHEAD_BYTES: u64 = 64 * 1024;
@@ -24,13 +27,18 @@ const MAX_FORM_OVERHEAD_BYTES: u64 = 64 * 1024;
 #[utoipa::path(post, path = "/api/chat/sessions/{sessionId}/messages", tag = "messages",
     params(
         ("sessionId" = String, Path, description = "The session"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible ASCII characters")),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to repeat the request. 1 to 128 visible ASCII characters, which the caller chooses; they count \
+                among the caller's messages of this session, on all nodes, for as long as the message is stored. Of two \
+                requests with one key and the same meaning the second gets the response of the first.",
+            min_length = 1, max_length = 128, pattern = r"^[!-~]+$")),
     request_body(content(
         (SendMessageBody = "application/json"),
         (MultipartMessageBody = "multipart/form-data"))),
     responses(
         (status = 201, description = "The message", body = MessageDto<'static>,
-            headers(("Location" = String), ("Idempotency-Replayed" = String))),
+            headers(
+                ("Location" = String, description = "The address of the session's messages, with the id of this one behind `#`."),
+                ("Idempotency-Replayed" = String, description = "`true` when an earlier request with this key got the response first."))),
         (status = 400, description = "The body breaks a rule or a limit", body = ErrorEnvelope<'static>),
         (status = 409, description = "Closed, or the idempotency key was used for another body",
             body = ErrorEnvelope<'static>),
@@ -49,7 +57,8 @@ pub(crate) async fn send_message(
     let sent = if is_multipart(&request) {
         send_with_files(&caller, &app, id, &request, payload).await?
     } else {
-        let text = read_json(&request, payload.into_inner()).await.and_then(SendMessageBody::parse);
+        let text = read_json(&request, payload.into_inner(), MEDIA_TYPES).await.and_then(SendMessageBody::parse);
+        let text = NoInput::of(&request).and(text);
         app.service.send_message(caller.principal(), id, text, idempotency_key(&request)).await?
     };
     Ok(created(&sent, id, &BaseUrl::of(&request, &app.settings)))
@@ -67,7 +76,11 @@ async fn send_with_files(
     // Free again when this function ends or is dropped, however that comes.
     let _slot = app.uploads.begin(&caller.principal().id).map_err(ApiError::closing_connection)?;
     let time_limit = app.settings.uploads.time_limit;
-    match receive_message(request, payload.into_inner(), time_limit, &mut message).await {
+    let received = match NoInput::of(request) {
+        Ok(()) => receive_message(request, payload.into_inner(), time_limit, &mut message).await,
+        Err(invalid) => Err(invalid.into()),
+    };
+    match received {
         Ok(text) => Ok(message.send(text, idempotency_key(request)).await?),
         Err(error) => {
             message.discard().await;

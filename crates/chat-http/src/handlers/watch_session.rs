@@ -22,10 +22,11 @@ use crate::socket::{self, Mode, SocketPlan};
 #[utoipa::path(get, path = "/ws/chat/{sessionId}", tag = "live",
     params(
         ("sessionId" = String, Path, description = "The session"),
-        ("since" = Option<u64>, Query, description = "Start right after this position"),
-        ("epoch" = Option<String>, Query, description = "The history that `since` belongs to, from `hello`"),
-        ("after" = Option<String>, Query, description = "Start right after this message"),
-        ("ticket" = Option<String>, Query, description = "In place of a token, for browsers")),
+        ("since" = Option<u64>, Query, description = "Start right after this position",
+            minimum = 0, maximum = 9_223_372_036_854_775_807_u64),
+        ("epoch" = Option<String>, Query, description = "The history that `since` belongs to, from `hello`",
+            min_length = 1, max_length = 64, pattern = r"^[0-9A-Za-z-]+$"),
+        ("after" = Option<String>, Query, description = "Start right after this message")),
     responses(
         (status = 101, description = "The socket is open"),
         (status = 400, description = "A query parameter breaks a rule", body = ErrorEnvelope<'static>),
@@ -36,12 +37,12 @@ use crate::socket::{self, Mode, SocketPlan};
         (status = 426, description = "Not a WebSocket request", body = ErrorEnvelope<'static>),
         (status = 429, description = "Too many sockets are open", body = ErrorEnvelope<'static>),
         (status = 503, description = "Busy", body = ErrorEnvelope<'static>)),
-    security(("bearer" = [])))]
+    security(("bearer" = []), ("ticket" = [])))]
 pub(crate) async fn watch_session(caller: SocketCaller, app: App, path: Path<String>, request: HttpRequest) -> Answer {
     let id = session_id(&path)?;
     socket::require_allowed_origin(&request, &app.settings)?;
     let mode = socket::choose_mode(&request);
-    let from = watch_from(Query::parse(request.query_string()));
+    let from = watch_from(Query::of(&request));
     let otherwise = match mode {
         // It has no way to tell.
         Mode::Base => Otherwise::Refuse,
@@ -85,5 +86,7 @@ fn watch_from(mut query: Query<'_>) -> Input<WatchFrom> {
             WatchFrom::Now
         }
     };
-    query.problems.or(from)
+    // Looked at before: it says who connects.
+    let _ticket = query.get("ticket");
+    query.finish(from)
 }

@@ -1,24 +1,36 @@
 //! Which web pages of other origins may use the API from a browser (the Fetch standard's CORS protocol).
 
+use std::sync::Arc;
+
 use actix_cors::Cors;
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
+
+use crate::origins;
 
 const MAX_AGE_SECONDS: usize = 600;
+/// The headers of responses that a page may read besides those that it always may.
+const EXPOSED: [&str; 8] = [
+    "Location",
+    "ETag",
+    "Retry-After",
+    "X-Chat-Seq",
+    "X-Request-Id",
+    "Idempotency-Replayed",
+    "Content-Disposition",
+    "Content-Range",
+];
 
 /// Allows exactly the given origins. Tokens travel in a header and never in a cookie, so credentials stay off.
-pub(crate) fn cors(origins: &[String]) -> Cors {
-    let allowed = origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
-    allowed
+///
+/// Any header may come with a request: pages add those of tracing and of their libraries, and the server looks at none
+/// that it does not know.
+pub(crate) fn cors(listed: &Arc<[String]>) -> Cors {
+    let listed = Arc::clone(listed);
+    Cors::default()
+        .allowed_origin_fn(move |origin, _| origin.to_str().is_ok_and(|origin| origins::is_listed(&listed, origin)))
         .block_on_origin_mismatch(false)
         .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE])
-        .allowed_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::IF_NONE_MATCH,
-            header::IF_RANGE,
-            header::RANGE,
-            header::HeaderName::from_static("idempotency-key"),
-        ])
-        .expose_headers(["Location", "ETag", "Retry-After", "X-Chat-Seq", "X-Request-Id", "Idempotency-Replayed"])
+        .allow_any_header()
+        .expose_headers(EXPOSED)
         .max_age(MAX_AGE_SECONDS)
 }

@@ -21,6 +21,11 @@ impl BaseUrl {
         Self(host.map(|host| format!("http://{host}")).unwrap_or_default())
     }
 
+    /// The address, unless it is only known to be that of the server.
+    pub(crate) fn as_absolute(&self) -> Option<&str> {
+        (!self.0.is_empty()).then_some(self.0.as_str())
+    }
+
     /// How many bytes it has.
     pub(crate) fn len(&self) -> usize {
         self.0.len()

@@ -1,7 +1,7 @@
 //! JSON request bodies.
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
 use chat_domain::error::{Input, Invalid};
@@ -10,6 +10,7 @@ use futures_util::future::{FutureExt, LocalBoxFuture};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use super::NoInput;
 use crate::error::ApiError;
 use crate::guard::TransportLimits;
 use crate::handlers::App;
@@ -20,7 +21,11 @@ const MAX_BYTES: usize = 256 * 1024;
 /// How much of a parser's message is passed on, since it may quote the body.
 const MAX_RULE_CHARS: usize = 200;
 
-/// A request's JSON body, or what is wrong with it. Never refuses the request by itself.
+/// The rule about `Content-Type` where nothing else is taken.
+const JSON_ONLY: &str = "must be application/json";
+
+/// A request's JSON body, or what is wrong with it or with the query, which stays empty. Never refuses the request by
+/// itself.
 pub(crate) struct JsonBody<T>(pub(crate) Input<T>);
 
 impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
@@ -30,8 +35,36 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let request = request.clone();
         let payload = payload.take();
-        async move { Ok(Self(read_json(&request, payload).await)) }.boxed_local()
+        async move {
+            let body = read_json(&request, payload, JSON_ONLY).await;
+            Ok(Self(NoInput::of(&request).and(body)))
+        }
+        .boxed_local()
     }
+}
+
+/// The same for an operation all of whose fields may be left out: it needs no body either.
+pub(crate) struct OptionalJsonBody<T>(pub(crate) Input<T>);
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJsonBody<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if has_no_body(request) {
+            let body = NoInput::of(request).map(|()| T::default());
+            return async move { Ok(Self(body)) }.boxed_local();
+        }
+        let body = JsonBody::from_request(request, payload);
+        async move { body.await.map(|body| Self(body.0)) }.boxed_local()
+    }
+}
+
+/// Whether the request has neither a body nor a word about one.
+fn has_no_body(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let is_empty = headers.get(CONTENT_LENGTH).is_none_or(|length| length.as_bytes() == b"0");
+    is_empty && !headers.contains_key(TRANSFER_ENCODING) && !headers.contains_key(CONTENT_TYPE)
 }
 
 /// Whether the request says that its body is JSON.
@@ -44,10 +77,15 @@ pub(super) fn content_type(request: &HttpRequest) -> &str {
     request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// Reads and parses a body of at most 256 KiB that arrives in time, which is 15 seconds.
-pub(crate) async fn read_json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload) -> Input<T> {
+/// Reads and parses a body of at most 256 KiB that arrives in time, which is 15 seconds. `media_types` is the rule that a body of
+/// another type breaks.
+pub(crate) async fn read_json<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: Payload,
+    media_types: &str,
+) -> Input<T> {
     if !is_json(request) {
-        return Err(Invalid::new("Content-Type", "must be application/json"));
+        return Err(Invalid::new("Content-Type", media_types));
     }
     let app = request.app_data::<App>();
     let limit = app.map_or_else(TransportLimits::default, |app| app.settings.transport).json_body;

@@ -16,9 +16,9 @@ mod small_pieces;
 
 pub(crate) use base_url::BaseUrl;
 pub(crate) use idempotency::idempotency_key;
-pub(crate) use json_body::{JsonBody, read_json};
+pub(crate) use json_body::{JsonBody, OptionalJsonBody, read_json};
 pub(crate) use multipart::{is_multipart, receive_message};
 pub(crate) use path::{agent_id, attachment_id, session_id};
 pub(crate) use problems::Problems;
-pub(crate) use query::Query;
+pub(crate) use query::{NoInput, Query};
 pub(crate) use range::{RangeRequest, requested_range};

@@ -1,33 +1,51 @@
-//! Query strings, read strictly: a key stands once, a number is plain decimal digits.
+//! Query strings, read strictly: a key stands once and is one that the operation knows, a number is plain decimal digits.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use chat_domain::error::Input;
 use chat_domain::model::{PageLimit, PageNumber, StatusFilter};
+use futures_util::future::{Ready, ready};
 
 use super::Problems;
+use crate::error::ApiError;
+
+/// How many unknown keys are named at most, and how much of each: a query string may have thousands.
+const NAMED: usize = 10;
+const NAMED_CHARS: usize = 64;
 
 /// The keys and values of a query string, and what is wrong with them.
+///
+/// Which keys an operation knows follows from what it asks for, so the check for others cannot be forgotten: the result
+/// comes from `finish` alone.
 pub(crate) struct Query<'a> {
-    values: HashMap<Cow<'a, str>, Cow<'a, str>>,
+    given: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    known: Vec<&'static str>,
     pub(crate) problems: Problems,
 }
 
 impl<'a> Query<'a> {
-    pub(crate) fn parse(query: &'a str) -> Self {
-        let mut values = HashMap::new();
-        let mut problems = Problems::default();
-        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-            let name = key.clone();
-            if values.insert(key, value).is_some() {
-                problems.add(&name, "must be given once");
+    pub(crate) fn of(request: &'a HttpRequest) -> Self {
+        let mut given: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
+        let mut repeated: Vec<Cow<'a, str>> = Vec::new();
+        for (key, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
+            if !given.iter().any(|(known, _)| *known == key) {
+                given.push((key, value));
+            } else if repeated.len() < NAMED && !repeated.contains(&key) {
+                repeated.push(key);
             }
         }
-        Self { values, problems }
+        let mut problems = Problems::default();
+        for key in repeated {
+            problems.add(&shown(&key), "must be given once");
+        }
+        Self { given, known: Vec::new(), problems }
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.values.get(key).map(Cow::as_ref)
+    pub(crate) fn get(&mut self, key: &'static str) -> Option<&str> {
+        self.known.push(key);
+        self.given.iter().find(|(given, _)| given == key).map(|(_, value)| value.as_ref())
     }
 
     pub(crate) fn page(&mut self) -> PageNumber {
@@ -49,7 +67,13 @@ impl<'a> Query<'a> {
     }
 
     /// A number of at most 63 bits, which every database and most clients can hold.
-    pub(crate) fn number<T>(&mut self, key: &str, rule: &str, default: T, make: impl Fn(u64) -> Option<T>) -> T {
+    pub(crate) fn number<T>(
+        &mut self,
+        key: &'static str,
+        rule: &str,
+        default: T,
+        make: impl Fn(u64) -> Option<T>,
+    ) -> T {
         let Some(text) = self.get(key) else { return default };
         let digits_only = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let number = text.parse::<i64>().ok().filter(|_| digits_only).and_then(|number| u64::try_from(number).ok());
@@ -58,5 +82,43 @@ impl<'a> Query<'a> {
         }
         self.problems.add(key, rule);
         default
+    }
+
+    /// The value made of what was asked for, when no rule was broken and nothing else was given.
+    pub(crate) fn finish<T>(mut self, value: T) -> Input<T> {
+        let unknown = self.given.iter().filter(|(key, _)| !self.known.iter().any(|known| known == key));
+        let unknown: Vec<String> = unknown.take(NAMED).map(|(key, _)| shown(key)).collect();
+        if !unknown.is_empty() {
+            self.known.sort_unstable();
+            let known = if self.known.is_empty() { "none".to_owned() } else { self.known.join(", ") };
+            for key in unknown {
+                self.problems.add(&key, &format!("is no query parameter of this operation, which takes {known}"));
+            }
+        }
+        self.problems.or(value)
+    }
+}
+
+/// As much of a key as fits into a message.
+fn shown(key: &str) -> String {
+    if key.is_empty() { "query".to_owned() } else { key.chars().take(NAMED_CHARS).collect() }
+}
+
+/// The input of an operation that takes neither a query nor a body, or what is wrong with it. Never refuses the request
+/// by itself.
+pub(crate) struct NoInput(pub(crate) Input<()>);
+
+impl NoInput {
+    pub(crate) fn of(request: &HttpRequest) -> Input<()> {
+        Query::of(request).finish(())
+    }
+}
+
+impl FromRequest for NoInput {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(Self::of(request))))
     }
 }

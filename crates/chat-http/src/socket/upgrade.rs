@@ -10,6 +10,7 @@ use super::protocol::{Mode, SUBPROTOCOL};
 use super::refused_origin;
 use crate::HttpSettings;
 use crate::error::{ApiError, ErrorCode};
+use crate::origins::{self, origin_of};
 
 /// The version of the WebSocket protocol that is spoken (RFC 6455, 4.4).
 const VERSION: HeaderValue = HeaderValue::from_static("13");
@@ -57,9 +58,9 @@ pub(crate) fn require_allowed_origin(request: &HttpRequest, settings: &HttpSetti
     let mut origins = request.headers().get_all(ORIGIN);
     let Some(origin) = origins.next() else { return Ok(()) };
     let allowed = origins.next().is_none()
-        && origin.to_str().is_ok_and(|origin| {
-            settings.origins.iter().any(|known| known == origin) || is_own(request, settings, origin)
-        });
+        && origin
+            .to_str()
+            .is_ok_and(|origin| origins::is_listed(&settings.origins, origin) || is_own(request, settings, origin));
     if allowed {
         return Ok(());
     }
@@ -80,41 +81,4 @@ fn is_own(request: &HttpRequest, settings: &HttpSettings, origin: &str) -> bool 
         let own = ["http", "https"].map(|scheme| origin_of(&format!("{scheme}://{host}")));
         own.into_iter().flatten().any(|own| own == origin)
     })
-}
-
-/// Scheme, host and port of an address, as a browser writes an origin (RFC 6454, 6.2).
-fn origin_of(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://")?;
-    let scheme = scheme.to_ascii_lowercase();
-    let authority = rest.split(['/', '?', '#']).next().filter(|authority| !authority.is_empty())?.to_ascii_lowercase();
-    let default_port = match scheme.as_str() {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return None,
-    };
-    let authority = authority.strip_suffix(default_port).unwrap_or(&authority);
-    Some(format!("{scheme}://{authority}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_origin_is_written_as_browsers_write_it() {
-        for (url, origin) in [
-            ("https://chat.example", "https://chat.example"),
-            ("https://chat.example/support", "https://chat.example"),
-            ("HTTPS://Chat.Example:443/", "https://chat.example"),
-            ("http://chat.example:80?x", "http://chat.example"),
-            ("http://chat.example:443", "http://chat.example:443"),
-            ("https://[::1]:8443/", "https://[::1]:8443"),
-            ("https://chat.example:4430", "https://chat.example:4430"),
-        ] {
-            assert_eq!(origin_of(url).as_deref(), Some(origin), "{url}");
-        }
-        for url in ["", "chat.example", "https://", "https:///path", "ftp://chat.example", "//chat.example"] {
-            assert_eq!(origin_of(url), None, "{url}");
-        }
-    }
 }

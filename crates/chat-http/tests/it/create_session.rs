@@ -8,6 +8,18 @@ use serde_json::json;
 use crate::support::app::send;
 
 on_every_store! {
+    async fn a_session_needs_no_body(app) {
+        let session = send(app.request("alice", Method::POST, "/api/chat/sessions")).await.expect(201);
+        assert_eq!((&session["userId"], &session["priority"], &session["tags"]), (&json!("alice"), &json!("medium"), &json!([])));
+        let request = app.request("alice", Method::POST, "/api/chat/sessions").header("Content-Length", "0");
+        send(request).await.expect(201);
+        // A body that is announced has to be one.
+        let request = app.request("alice", Method::POST, "/api/chat/sessions").header("Content-Type", "application/json");
+        send(request).await.expect_invalid("body");
+        let request = app.request("alice", Method::POST, "/api/chat/sessions").body("{}");
+        send(request).await.expect_invalid("Content-Type");
+    }
+
     async fn a_user_opens_a_session_and_gets_it_with_its_location(app) {
         let body = json!({ "subject": "  My order is late ", "priority": "high", "tags": ["orders", "orders", " late "] });
         let answer = app.post("alice", "/api/chat/sessions", body).await;

@@ -103,9 +103,4 @@ on_every_store! {
         let fields: Vec<_> = error["details"].as_array().unwrap().iter().map(|detail| detail["field"].clone()).collect();
         assert_eq!(fields, ["status", "page", "limit"]);
     }
-
-    async fn parameters_that_nobody_knows_are_ignored(app) {
-        let id = app.open_session("alice").await;
-        assert_eq!(ids(&list(app, "alice", "?userId=dave&sort=asc").await), [id]);
-    }
 }

@@ -63,8 +63,9 @@ async fn neither_tokens_nor_tickets_reach_the_log_at_any_level() {
     let body = send(app.anonymous(Method::POST, &tickets).bearer_auth(&token).json(&json!(null))).await.expect(201);
     let ticket = body["ticket"].as_str().unwrap();
     let query = format!("?ticket={ticket}");
-    assert_eq!(status(handshake(&app, &session, &format!("{query}&token={token}"))).await, 101);
-    assert_eq!(status(handshake(&app, &session, &query)).await, 401, "used up");
+    assert_eq!(status(handshake(&app, &session, &query)).await, 101);
+    assert_eq!(status(handshake(&app, &session, &format!("{query}&token={token}"))).await, 401, "used up");
+    assert_eq!(status(handshake(&app, &session, &format!("?token={token}")).bearer_auth(&token)).await, 400);
     assert_eq!(status(handshake(&app, &session, "").header("sec-websocket-protocol", &entry)).await, 101);
     assert_eq!(status(handshake(&app, &session, "").header("sec-websocket-protocol", format!("{entry}A"))).await, 401);
     assert_eq!(status(handshake(&app, &session, "").bearer_auth(format!("{token}A"))).await, 401);

@@ -11,12 +11,17 @@
 #[macro_use]
 mod support;
 
+mod api_document;
 mod assign_agent;
 mod asyncapi;
 mod close_session;
+mod cors;
 mod create_session;
 mod deactivate_agent;
+mod describe_service;
+mod documents;
 mod download_attachment;
+mod example_client;
 mod expect_continue;
 mod forwarded;
 mod get_messages;
@@ -41,4 +46,5 @@ mod smuggling;
 mod socket_credentials;
 mod tokens;
 mod transfer_session;
+mod unknown_query;
 mod watch_session;

@@ -122,6 +122,7 @@ DELETE /api/chat/agents/{agentId}         known          401     401   403   403
 DELETE /api/chat/agents/{agentId}         unknown        401     401   403   403      403       403 403   404
 DELETE /api/chat/agents/{agentId}         malformed      401     401   403   403      403       403 403   404
 
+GET    /                                  -              200     200   200   200      200       200 200   200
 GET    /healthz                           -              200     200   200   200      200       200 200   200
 GET    /readyz                            -              200     200   200   200      200       200 200   200
 GET    /openapi.json                      -              200     200   200   200      200       200 200   200

@@ -16,14 +16,14 @@ fn check(name: &str, rendered: &str) {
 
 #[test]
 fn reference_document_of_the_api_is_current() {
-    let mut document = chat_http::openapi_json();
+    let mut document = chat_http::openapi_json(None);
     document.push('\n');
     check("openapi.json", &document);
 }
 
 #[test]
 fn reference_document_of_the_socket_for_tools_is_current() {
-    let mut document = chat_http::asyncapi_json();
+    let mut document = chat_http::asyncapi_json(None);
     document.push('\n');
     check("asyncapi.json", &document);
 }
@@ -45,7 +45,7 @@ fn reference_document_of_the_socket_is_current() {
 
 #[test]
 fn every_route_is_described_in_the_api_document() {
-    let document: serde_json::Value = serde_json::from_str(&chat_http::openapi_json()).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&chat_http::openapi_json(None)).unwrap();
     for route in chat_http::routes() {
         // HEAD is GET without the body, and the documents do not describe themselves.
         if route.method == "HEAD" || matches!(route.path, "/openapi.json" | "/asyncapi.json") {

@@ -1,4 +1,4 @@
-//! What every answer has in common: headers, error bodies, methods, CORS, the documents.
+//! What every answer has in common: headers, error bodies, methods.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName, Statistics, Timestamp};
 use chat_domain::ports::{AgentDirectory, StatsReader};
 use chat_domain::{ChatError, Result};
-use chat_http::HttpSettings;
 use chat_testkit::fixtures;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -20,7 +19,7 @@ use crate::support::{Answer, Store, TestApp};
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 #[track_caller]
-fn expect_common_headers(answer: &Answer) {
+pub(crate) fn expect_common_headers(answer: &Answer) {
     assert_eq!(answer.header("x-content-type-options"), "nosniff", "{answer:?}");
     assert_eq!(answer.header("cache-control"), "no-store", "{answer:?}");
     assert_eq!(answer.header("referrer-policy"), "no-referrer", "{answer:?}");
@@ -50,7 +49,7 @@ on_every_store! {
             (403, app.get("mallory", &session).await),
             (404, app.get("alice", &unknown).await),
             (404, app.get("alice", "/nowhere").await),
-            (404, send(app.anonymous(Method::GET, "/")).await),
+            (200, send(app.anonymous(Method::GET, "/")).await),
             (405, app.delete("alice", &session).await),
             (409, app.put("bob", &format!("{session}/assign"), assign).await),
             (426, app.get("alice", &format!("/ws/chat/{id}")).await),
@@ -121,7 +120,7 @@ on_every_store! {
     }
 
     async fn an_address_that_does_not_exist_is_told_in_the_same_form(app) {
-        for path in ["/", "/api", "/api/chat", "/api/chat/sessions/", "/api/chat/session", "/API/CHAT/SESSIONS", "//healthz"] {
+        for path in ["/api", "/api/chat", "/api/chat/sessions/", "/api/chat/session", "/API/CHAT/SESSIONS", "//healthz"] {
             for method in [Method::GET, Method::POST, Method::DELETE] {
                 send(app.anonymous(method, path)).await.expect_error(404, "ROUTE_NOT_FOUND");
             }
@@ -160,134 +159,6 @@ async fn trace_and_connect_are_refused_everywhere() {
         assert!(answer.contains("\"method_not_allowed\""), "{target}: {answer}");
         assert!(!answer.contains("canary"), "{target} echoes the request: {answer}");
     }
-    app.stop().await;
-}
-
-const SHOP: &str = "https://shop.example.com";
-
-async fn app_for_a_shop() -> TestApp {
-    let http = HttpSettings { origins: vec![SHOP.to_owned()], ..HttpSettings::default() };
-    TestApp::with(Store::Memory, Options { http, ..Options::default() }).await
-}
-
-/// The names in a list header, in lower case and sorted.
-fn names(list: &str) -> Vec<String> {
-    let mut names: Vec<String> = list.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
-    names.sort_unstable();
-    names
-}
-
-#[tokio::test]
-async fn a_page_of_a_known_origin_may_read_answers_errors_included() {
-    let app = app_for_a_shop().await;
-    let list = app.request("alice", Method::GET, "/api/chat/sessions").header("Origin", SHOP);
-    let refused = app.anonymous(Method::GET, "/api/chat/sessions").header("Origin", SHOP);
-    let lost = app.anonymous(Method::GET, "/nowhere").header("Origin", SHOP);
-    for (request, status) in [(list, 200), (refused, 401), (lost, 404)] {
-        let answer = send(request).await;
-        answer.expect_status(status);
-        assert_eq!(answer.header("access-control-allow-origin"), SHOP);
-        assert!(!answer.headers.contains_key("access-control-allow-credentials"));
-        let exposed = names(answer.header("access-control-expose-headers"));
-        assert_eq!(exposed, ["etag", "idempotency-replayed", "location", "retry-after", "x-chat-seq", "x-request-id"]);
-        let vary: Vec<_> = answer.headers.get_all("vary").iter().map(|value| value.to_str().unwrap()).collect();
-        assert!(names(&vary.join(",")).contains(&"origin".to_owned()), "{vary:?}");
-        expect_common_headers(&answer);
-    }
-    app.stop().await;
-}
-
-#[tokio::test]
-async fn a_page_of_a_known_origin_is_told_beforehand_what_it_may_send() {
-    let app = app_for_a_shop().await;
-    let request = app.anonymous(Method::OPTIONS, "/api/chat/sessions").header("Origin", SHOP);
-    let request = request.header("Access-Control-Request-Method", "POST");
-    let request = request
-        .header("Access-Control-Request-Headers", "authorization, content-type, idempotency-key, range, if-none-match");
-    let answer = send(request).await;
-    answer.expect_status(200);
-    assert_eq!(answer.header("access-control-allow-origin"), SHOP);
-    assert_eq!(names(answer.header("access-control-allow-methods")), ["delete", "get", "head", "post", "put"]);
-    for header in ["authorization", "content-type", "idempotency-key", "if-none-match", "range"] {
-        assert!(names(answer.header("access-control-allow-headers")).contains(&header.to_owned()), "{header}");
-    }
-    assert!(!answer.headers.contains_key("access-control-allow-credentials"));
-    expect_common_headers(&answer);
-    app.stop().await;
-}
-
-#[tokio::test]
-async fn a_page_of_any_other_origin_gets_no_permission() {
-    let with_list = app_for_a_shop().await;
-    let without_list = TestApp::start(Store::Memory).await;
-    let foreign = [
-        "https://evil.example",
-        "null",
-        "http://shop.example.com",
-        "https://shop.example.com:8443",
-        "https://shop.example.com.evil.example",
-        "https://sub.shop.example.com",
-        "https://SHOP.example.com.",
-        "*",
-    ];
-    for app in [&with_list, &without_list] {
-        for origin in foreign {
-            let simple = app.request("alice", Method::GET, "/api/chat/sessions").header("Origin", origin);
-            let preflight = app.anonymous(Method::OPTIONS, "/api/chat/sessions").header("Origin", origin);
-            let preflight = preflight.header("Access-Control-Request-Method", "POST");
-            for answer in [send(simple).await, send(preflight).await] {
-                let permissions = answer.headers.keys().any(|name| name.as_str() == "access-control-allow-origin");
-                assert!(!permissions, "{origin}: {answer:?}");
-                assert!(!answer.headers.contains_key("access-control-allow-credentials"), "{origin}: {answer:?}");
-            }
-        }
-        // It is the browser that keeps foreign pages out; the API serves whoever has a token.
-        let request = app.request("alice", Method::GET, "/api/chat/sessions").header("Origin", "https://evil.example");
-        send(request).await.expect(200);
-    }
-    with_list.stop().await;
-    without_list.stop().await;
-}
-
-#[tokio::test]
-async fn the_api_document_is_served_to_everyone() {
-    let app = TestApp::start(Store::Memory).await;
-    let answer = send(app.anonymous(Method::GET, "/openapi.json")).await;
-    assert_eq!(answer.header("content-type"), "application/json");
-    let served: Value = answer.expect(200);
-    let expected: Value = serde_json::from_str(&chat_http::openapi_json()).unwrap();
-    assert_eq!(served, expected);
-    app.stop().await;
-}
-
-/// The addresses in the attributes of a page.
-fn references(html: &str) -> Vec<&str> {
-    let after = |name: &'static str| html.split(name).skip(1).filter_map(|rest| rest.split('"').next());
-    after("src=\"").chain(after("href=\"")).collect()
-}
-
-#[tokio::test]
-async fn the_documentation_needs_nothing_from_elsewhere() {
-    let app = TestApp::start(Store::Memory).await;
-    let page = send(app.anonymous(Method::GET, "/docs/")).await;
-    page.expect_status(200);
-    assert!(page.header("content-type").starts_with("text/html"));
-    assert_eq!(page.header("x-content-type-options"), "nosniff");
-    let html = String::from_utf8(page.bytes).unwrap();
-    let references = references(&html);
-    assert!(references.len() >= 3, "{html}");
-    for reference in references {
-        let elsewhere = reference.contains("://") || reference.starts_with("//");
-        assert!(!elsewhere, "the page loads {reference}");
-        let part = send(app.anonymous(Method::GET, &format!("/docs/{}", reference.trim_start_matches("./")))).await;
-        part.expect_status(200);
-        assert!(!part.bytes.is_empty(), "{reference} is empty");
-    }
-    let script = send(app.anonymous(Method::GET, "/docs/swagger-initializer.js")).await;
-    script.expect_status(200);
-    let script = String::from_utf8(script.bytes).unwrap();
-    assert!(script.contains("/openapi.json"), "{script}");
-    assert!(!script.contains("://"), "{script}");
     app.stop().await;
 }
 
@@ -369,12 +240,5 @@ async fn a_failure_on_our_side_tells_nothing_but_the_id_under_which_the_log_know
     assert_eq!(failure(busy, 503, "UNAVAILABLE"), expected);
     // A caller who cannot be let in because the directory is out of reach is not let in.
     assert_eq!(failure(app.get("bob", "/api/chat/sessions").await, 503, "UNAVAILABLE"), expected);
-    app.stop().await;
-}
-
-#[tokio::test]
-async fn a_missing_part_of_the_documentation_is_told_in_the_same_form() {
-    let app = TestApp::start(Store::Memory).await;
-    send(app.anonymous(Method::GET, "/docs/nope")).await.expect_error(404, "ROUTE_NOT_FOUND");
     app.stop().await;
 }

@@ -23,6 +23,35 @@ async fn page(app: &TestApp, session: &str) -> Value {
 }
 
 on_every_store! {
+    async fn a_file_that_is_written_into_json_is_refused_instead_of_lost(app) {
+        let id = app.open_session("alice").await;
+        for field in ["attachments", "attachments[0]", "attachments[]", "attachment", "attachmentIds"] {
+            for value in [json!([{ "name": "a.txt", "content": "aGVsbG8=" }]), json!([]), json!(null), json!("a.txt")] {
+                let body = json!({ "content": "see the file", field: value });
+                let error = app.post("alice", &messages(&id), body).await.expect_error(400, "VALIDATION_FAILED");
+                assert_eq!(error["details"][0]["field"], field, "{error}");
+                let rule = error["details"][0]["message"].as_str().unwrap();
+                assert!(rule.contains("multipart/form-data"), "{rule}");
+            }
+        }
+        assert_eq!(page(app, &id).await["totalCount"], 0);
+        // Other unknown fields are ignored as everywhere.
+        app.post("alice", &messages(&id), json!({ "content": "hello", "color": "red" })).await.expect(201);
+    }
+
+    async fn a_body_without_a_known_type_is_refused_with_both_types(app) {
+        let id = app.open_session("alice").await;
+        for kind in [None, Some(""), Some("text/plain"), Some("application/x-www-form-urlencoded")] {
+            let mut request = app.request("alice", Method::POST, &messages(&id)).body(r#"{"content":"hello"}"#);
+            if let Some(kind) = kind {
+                request = request.header("Content-Type", kind);
+            }
+            let error = send(request).await.expect_error(400, "VALIDATION_FAILED");
+            let rule = error["details"][0]["message"].as_str().unwrap();
+            assert!(rule.contains("application/json") && rule.contains("multipart/form-data"), "{kind:?}: {rule}");
+        }
+    }
+
     async fn a_message_is_answered_with_its_location_and_stays_as_it_was_sent(app) {
         let id = app.open_session("alice").await;
         let answer = app.post("alice", &messages(&id), json!({ "content": " Where is it?\n" })).await;
@@ -53,7 +82,7 @@ on_every_store! {
         let id = app.open_session("alice").await;
         let body = json!({
             "content": "hello", "id": fixtures::message_id(9).to_string(), "sender": "support", "seq": 99,
-            "timestamp": "1999-01-01T00:00:00.000Z", "read": true, "status": "read", "attachments": [{ "id": "x" }],
+            "timestamp": "1999-01-01T00:00:00.000Z", "read": true, "status": "read", "agentId": "bob",
         });
         let message = app.post("alice", &messages(&id), body).await.expect(201);
         assert_eq!((&message["sender"], &message["read"], &message["status"]), (&json!("user"), &json!(false), &json!("sent")));

@@ -83,11 +83,11 @@ async fn a_socket_is_opened_by_exactly_one_credential() {
     let with_basic = open().header("authorization", "Basic YWxpY2U6cHc=").header(SUBPROTOCOL, &entry);
     assert_eq!(status(with_basic).await, 401, "another header and a subprotocol");
     assert_eq!(status(open().header("cookie", format!("token={token}; ticket={token}"))).await, 401, "cookies");
-    // What is not a credential on a socket neither opens it nor is in the way.
+    // What is not a credential on a socket does not open it, and is a parameter like any other that it does not have.
     for name in ["token", "access_token", "authorization"] {
         let query = format!("?{name}={token}");
         assert_eq!(status(handshake(&app, &session, &query)).await, 401, "{name} alone");
-        assert_eq!(status(handshake(&app, &session, &query).bearer_auth(&token)).await, 101, "{name} beside a token");
+        assert_eq!(status(handshake(&app, &session, &query).bearer_auth(&token)).await, 400, "{name} beside a token");
     }
     app.stop().await;
 }

@@ -37,7 +37,9 @@ pub(crate) struct Options {
     pub(crate) public_url: Option<String>,
 
     /// The origins whose pages may call the API and open sockets from a browser, separated by commas, such as
-    /// `https://shop.example.com,http://localhost:3000`.
+    /// `https://shop.example.com,http://localhost:3000`. `https://*.preview.example.com` stands for every origin with one
+    /// label in the place of `*`. Apps have origins such as `capacitor://localhost`, `ionic://localhost`,
+    /// `tauri://localhost`, `app://desk` and `chrome-extension://<id>`.
     #[arg(long, env = "CHAT_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
     #[arg(value_parser = origin::origin, global = true, help_heading = "Serving")]
     pub(crate) cors_origins: Vec<String>,

@@ -1,10 +1,13 @@
-//! The origins of web pages, read as browsers write them (RFC 6454, 6.2). What a browser never sends is refused, since it
-//! would let nobody in and say nothing.
+//! The origins of web pages, read as browsers write them (RFC 6454, 6.2), those of apps that show pages of their own, and
+//! one kind of pattern. What a browser never sends is refused, since it would let nobody in and say nothing.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 const VALID: &str = "must be an origin as browsers write it: http or https, lower case, no path, no default port, such as \
-                     https://shop.example.com or http://localhost:3000";
+                     https://shop.example.com, http://localhost:3000 or https://*.preview.example.com, or one of an app, \
+                     such as capacitor://localhost";
+/// The schemes under which apps serve their own pages: Capacitor, Ionic, Tauri, and what most Electron apps use.
+const APP_SCHEMES: [&str; 4] = ["capacitor", "ionic", "tauri", "app"];
 
 /// Reads an origin. Spaces around it, as after a comma, are not part of it.
 ///
@@ -19,19 +22,53 @@ pub(crate) fn origin(text: &str) -> Result<String, String> {
     if text == "null" {
         return refused("`null` would let any page in");
     }
-    if text.contains('*') {
-        return refused("wildcards are not supported: list each origin");
-    }
     if !text.is_ascii() {
         return refused(
             "a name with other letters than a to z is written in Punycode, such as https://xn--mnchen-3ya.de",
         );
     }
-    let authority = text.strip_prefix("http://").map(|authority| (authority, "80"));
-    match authority.or_else(|| text.strip_prefix("https://").map(|authority| (authority, "443"))) {
-        Some((authority, default_port)) if is_authority(authority, default_port) => Ok(text.to_owned()),
-        _ => Err(VALID.to_owned()),
+    let Some((scheme, authority)) = text.split_once("://") else { return Err(VALID.to_owned()) };
+    if authority.contains('*') {
+        return wildcard(scheme, authority).map(|()| text.to_owned());
     }
+    let is_origin = match scheme {
+        "http" => is_authority(authority, "80"),
+        "https" => is_authority(authority, "443"),
+        "chrome-extension" => is_extension_id(authority),
+        _ => APP_SCHEMES.contains(&scheme) && is_app_host(authority),
+    };
+    if is_origin { Ok(text.to_owned()) } else { Err(VALID.to_owned()) }
+}
+
+/// Checks an origin with `*` in the place of the first label, behind which a name of at least two labels stands: one
+/// alone, as in `https://*.com`, would let half the web in.
+fn wildcard(scheme: &str, authority: &str) -> Result<(), String> {
+    let refused = |problem: &str| Err(format!("{problem}; each {VALID}"));
+    let Some(rest) = authority.strip_prefix("*.").filter(|rest| !rest.contains('*')) else {
+        return refused("`*` stands for one whole label, the first of the name: list other origins one by one");
+    };
+    let default_port = match scheme {
+        "http" => "80",
+        "https" => "443",
+        _ => return refused("`*` is for http and https"),
+    };
+    let name = rest.rsplit_once(':').map_or(rest, |(host, _)| host);
+    let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    if !name.trim_end_matches('.').contains('.') || last.starts_with(|first: char| first.is_ascii_digit()) {
+        return refused("`*` stands in front of a name of your own, of at least two labels");
+    }
+    if is_authority(rest, default_port) { Ok(()) } else { Err(VALID.to_owned()) }
+}
+
+/// What a browser makes of the key of an extension: 32 letters from a to p.
+fn is_extension_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| (b'a'..=b'p').contains(&byte))
+}
+
+/// A name, which apps choose freely, also as `.` or `-`.
+fn is_app_host(host: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
+    (1..=253).contains(&host.len()) && host.bytes().all(fits)
 }
 
 fn is_authority(authority: &str, default_port: &str) -> bool {
@@ -90,6 +127,16 @@ mod tests {
             "https://xn--mnchen-3ya.de",
             "http://shop.example.com:443",
             "https://in_house.3com",
+            "https://*.preview.example.com",
+            "http://*.dev.example.com:3000",
+            "https://*.example.com",
+            "capacitor://localhost",
+            "ionic://localhost",
+            "tauri://localhost",
+            "app://desk",
+            "app://-",
+            "app://com.example.desk",
+            "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
         ] {
             assert_eq!(origin(text), Ok(text.to_owned()));
         }
@@ -103,7 +150,26 @@ mod tests {
             "HTTPS://shop.example.com",
             "https://a@shop.example.com",
             "ftp://shop.example.com",
-            "capacitor://localhost",
+            "ws://shop.example.com",
+            "file://",
+            "data:text/html,x",
+            "javascript://shop.example.com",
+            "moz-extension://x",
+            "capacitor://",
+            "capacitor://localhost/",
+            "capacitor://localhost:3000",
+            "Capacitor://localhost",
+            "capacitor://Localhost",
+            "app://a@b",
+            "app://a?b",
+            "chrome-extension://abc",
+            "chrome-extension://abcdefghijklmnopabcdefghijklmnoq",
+            "chrome-extension://ABCDEFGHIJKLMNOPABCDEFGHIJKLMNOP",
+            "https://*.preview.example.com:443",
+            "https://*.preview.example.com/",
+            "https://*.PREVIEW.example.com",
+            "https://*.example..com",
+            "https://*.a@example.com",
             "https://",
             "https://:8443",
             "https://shop.example.com:",
@@ -134,9 +200,17 @@ mod tests {
         for (text, part) in [
             ("", "an entry is empty"),
             ("null", "any page"),
-            ("*", "list each origin"),
-            ("https://*", "list each origin"),
-            ("https://*.example.com", "list each origin"),
+            ("*", "http or https"),
+            ("https://*", "one whole label"),
+            ("https://*.*.example.com", "one whole label"),
+            ("https://pr-*.example.com", "one whole label"),
+            ("https://shop.*.example.com", "one whole label"),
+            ("https://*.com", "at least two labels"),
+            ("https://*.com.", "at least two labels"),
+            ("http://*.localhost:3000", "at least two labels"),
+            ("http://*.0.0.1", "at least two labels"),
+            ("app://*.example.com", "http and https"),
+            ("*://shop.example.com", "http or https"),
             ("https://münchen.de", "Punycode"),
             ("chrome-extension://abc", "http or https"),
             ("https://shop.example.com:443", "no default port"),

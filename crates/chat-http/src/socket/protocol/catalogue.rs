@@ -12,6 +12,15 @@ pub(crate) enum Sender {
     Client,
 }
 
+impl Sender {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+}
+
 /// A type of frame in one direction.
 #[derive(Debug)]
 pub(crate) struct FrameKind {

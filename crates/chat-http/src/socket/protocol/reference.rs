@@ -13,6 +13,8 @@ const INTRODUCTION: &str = r#"# The socket
 `GET /ws/chat/{sessionId}` watches a session live. Frames are JSON text, `{"type", "data"}`. There are two modes on one
 address: **base mode**, which tells three types of events and takes nothing, and **extended mode**, chosen by the
 subprotocol `chat.v1`, which adds positions, receipts, acknowledgements, heartbeats, renewal of the token, and errors.
+Pages and apps use extended mode. Base mode is for servers, which see why a handshake is refused: a page sees neither 410,
+which says that too much was missed, nor the pings from which a client learns that the network is gone.
 Both sides ignore types and fields that they do not know. The same for tools: [asyncapi.json](asyncapi.json).
 
 ## Connecting
@@ -36,7 +38,7 @@ answer without a subprotocol; browsers do not accept that, so a page that shows 
 A ticket comes from `POST /api/chat/sessions/{sessionId}/ws-ticket`: `{"ticket", "expiresAt"}`. It opens one socket of
 that session, within 30 seconds, in the name of whoever asked for it; the socket ends with the token that was used then.
 It is used up by being shown, also for another session. A request that is no handshake, or from a foreign origin, leaves
-it as it is. Cookies, and anything else in the query that looks like a token, are not looked at.
+it as it is. Cookies are not looked at. The query has `since`, `epoch`, `after` and `ticket`, and nothing else (400).
 
 Where a request has an `Origin`, it must be the server's own or on the list `CHAT_CORS_ORIGINS`, written as browsers
 write it. The server's own is that of `CHAT_PUBLIC_URL`; without one it is the host that the request names, with either
@@ -72,9 +74,17 @@ Where `hello` says `"resumed":false`, its `reason` is `fresh` (no position was g
 position lies in the future) or `epoch` (it belongs to another history). A page that needs the messages opens the socket
 first, then reads them over REST, and drops every `seq` up to their `X-Chat-Seq`.
 
+## An example client
+
 A browser shows 1006 for a lost connection and for a refused handshake alike, without the status. Connect again with
-`since` after a growing, random delay. After two failures in a row ask `POST …/ws-ticket`: its answer says whether the
-token, the session or the right is gone. Too many sockets and a foreign origin it does not tell. A page may do it so:
+`since` after a growing, random delay. After some failures in a row ask `POST …/ws-ticket`: its answer says whether the
+token, the session or the right is gone. Too many sockets and a foreign origin it does not tell.
+
+A network that dies says nothing at all, and a browser goes on for minutes as if the socket were open. A client counts on
+`heartbeatMs`: when nothing has come for half as long again, it leaves the socket without waiting for its closing handshake,
+and connects again. Messages are sent one after the other, since requests that run at the same time are stored in the order
+in which they arrive. A page may do all of it so, with the two parts of an application that only it can know: where tokens
+come from, and how a message is shown.
 
 "#;
 

@@ -1,0 +1,42 @@
+//! `GET /`
+
+use actix_web::http::header::{ACCEPT, LOCATION, VARY};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::{Answer, App};
+use crate::dto::ServiceDto;
+use crate::request::{BaseUrl, NoInput};
+
+/// What this service is
+///
+/// A browser is sent to the documentation, other clients get the addresses of the documents.
+#[utoipa::path(get, path = "/", tag = "operation",
+    responses(
+        (status = 200, description = "The service", body = ServiceDto),
+        (status = 302, description = "The documentation, for clients that accept HTML",
+            headers(("Location" = String, description = "The documentation, relative to this address.")))))]
+pub(crate) async fn describe_service(app: App, request: HttpRequest, input: NoInput) -> Answer {
+    input.0?;
+    if accepts_html(&request) {
+        // Relative, so that it is right under whatever path a proxy has put the service.
+        return Ok(HttpResponse::Found().insert_header((LOCATION, "docs/")).insert_header((VARY, "Accept")).finish());
+    }
+    let base = BaseUrl::of(&request, &app.settings);
+    let service = ServiceDto {
+        name: "Support chat",
+        version: env!("CARGO_PKG_VERSION"),
+        docs: base.join("/docs/"),
+        openapi: base.join("/openapi.json"),
+        asyncapi: base.join("/asyncapi.json"),
+    };
+    Ok(HttpResponse::Ok().insert_header((VARY, "Accept")).json(service))
+}
+
+/// Whether a person looks: browsers name HTML when they open a page, other clients accept anything or JSON.
+fn accepts_html(request: &HttpRequest) -> bool {
+    let accepted = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|range| {
+        let media_type = range.split(';').next().unwrap_or_default().trim();
+        media_type.eq_ignore_ascii_case("text/html")
+    })
+}

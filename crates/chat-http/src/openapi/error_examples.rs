@@ -1,0 +1,92 @@
+//! An error that each operation really returns, for each of its statuses.
+
+use serde_json::{Value, json};
+
+use crate::error::ErrorCode;
+
+/// The error body of an operation with this status; none for a status that no error has.
+pub(super) fn example(operation: &str, status: u16) -> Option<Value> {
+    let (code, message) = error(operation, status)?;
+    if code == ErrorCode::ValidationFailed {
+        let (field, rule) = broken_rule(operation);
+        return Some(body(code, &format!("{field} {rule}"), &[json!({ "field": field, "message": rule })]));
+    }
+    Some(body(code, message, &[]))
+}
+
+fn body(code: ErrorCode, message: &str, details: &[Value]) -> Value {
+    json!({
+        "success": false,
+        "message": message,
+        "error": {
+            "code": code.as_str(),
+            "message": message,
+            "details": details,
+            "requestId": "0b7f9c3e-6f0e-4d0c-9d3e-2f6f0c1d7a55",
+        },
+    })
+}
+
+fn error(operation: &str, status: u16) -> Option<(ErrorCode, &'static str)> {
+    Some(match (status, operation) {
+        (400, _) => (ErrorCode::ValidationFailed, ""),
+        (401, "watch_session") => (
+            ErrorCode::Unauthenticated,
+            "send a header Authorization: Bearer <token>, the token as a subprotocol, or a ticket",
+        ),
+        (401, _) => (ErrorCode::Unauthenticated, "send one header Authorization: Bearer <token>"),
+        (403, _) => (ErrorCode::Forbidden, forbidden(operation)),
+        (404, "download_attachment") => (ErrorCode::AttachmentNotFound, "attachment not found"),
+        (404, "deactivate_agent") => (ErrorCode::AgentNotFound, "agent not found"),
+        (404, _) => (ErrorCode::SessionNotFound, "chat session not found"),
+        (409, "create_session") => {
+            (ErrorCode::IdempotencyKeyReused, "the idempotency key was already used for a different request")
+        }
+        (409, "assign_agent") => (ErrorCode::AlreadyAssigned, "the session is already assigned to an agent"),
+        (409, _) => (ErrorCode::SessionClosed, "the session is closed"),
+        (410, _) => (ErrorCode::ReplayUnavailable, "more than 1000 events were missed; read the messages instead"),
+        (426, _) => (ErrorCode::UpgradeRequired, "connect with a WebSocket client"),
+        (429, "watch_session") => {
+            (ErrorCode::TooManySockets, "you have 50 sockets open, and no more are allowed; close one first")
+        }
+        (429, "send_message") => {
+            (ErrorCode::TooManyUploads, "you have 8 uploads running, and no more are allowed; let one end first")
+        }
+        (500, _) => (ErrorCode::Internal, "something went wrong on our side"),
+        (503, _) => (ErrorCode::Unavailable, "the service is busy; try again later"),
+        _ => return None,
+    })
+}
+
+fn forbidden(operation: &str) -> &'static str {
+    match operation {
+        "create_session" => "you are not allowed to create this session",
+        "close_session" => "you are not allowed to close this session",
+        "assign_agent" => "you are not allowed to assign this session",
+        "transfer_session" => "you are not allowed to transfer this session",
+        "send_message" => "you are not allowed to send messages in this session",
+        "mark_read" => "you are not allowed to mark messages of this session as read",
+        "send_typing" => "you are not allowed to send typing events in this session",
+        "get_stats" => "you are not allowed to see the statistics",
+        "list_agents" | "put_agent" | "deactivate_agent" => "you are not allowed to manage agents",
+        "list_sessions" => "this agent has been deactivated",
+        _ => "you are not allowed to see this session",
+    }
+}
+
+/// A rule that a request to the operation can break.
+fn broken_rule(operation: &str) -> (&'static str, &'static str) {
+    match operation {
+        "create_session" => ("subject", "must have at most 200 characters"),
+        "assign_agent" => ("agentId", "is required"),
+        "transfer_session" => ("agentId", "is required; null hands the session back to the queue"),
+        "send_message" => ("content", "must not be blank unless there is an attachment"),
+        "mark_read" => ("messageIds[0]", "must be the id of a message of this session"),
+        "send_typing" => ("isTyping", "is required"),
+        "put_agent" => ("displayName", "must have 1 to 100 characters"),
+        "list_sessions" => ("page", "must be a whole number from 1 to 9223372036854775807"),
+        "get_messages" => ("before", "must be the id of a message of this session"),
+        "watch_session" => ("since", "must be a whole number from 0"),
+        _ => ("verbose", "is no query parameter of this operation, which takes none"),
+    }
+}
