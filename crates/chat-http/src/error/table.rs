@@ -70,7 +70,7 @@ error_codes! {
     ReplayUnavailable = "REPLAY_UNAVAILABLE", GONE;
     /// The address is a WebSocket; connect with a WebSocket client.
     UpgradeRequired = "UPGRADE_REQUIRED", UPGRADE_REQUIRED;
-    /// The caller has 50 sockets open, on all servers together, and no more are allowed. Close one, or wait `Retry-After`
+    /// The caller has 50 sockets open on this node, and no more are allowed. Close one, or wait `Retry-After`
     /// seconds.
     TooManySockets = "TOO_MANY_SOCKETS", TOO_MANY_REQUESTS;
     /// The caller has as many uploads running as one person may have. Let one end, or wait `Retry-After` seconds.

@@ -131,7 +131,7 @@ impl Fleet {
     }
 
     /// Waits until something comes.
-    pub(crate) async fn until_received(&self) {
+    pub async fn until_received(&self) {
         self.shared.received.notified().await;
     }
 

@@ -12,6 +12,7 @@ use chat_loadgen::socket::Mode;
 use chat_loadgen::token::Role;
 use test_postgres::TestDatabase;
 use tokio::task::{LocalSet, spawn_blocking};
+use tokio::time::timeout;
 
 use super::cluster::Cluster;
 use super::fleets::{plan, target};
@@ -20,7 +21,7 @@ use crate::support::PATIENCE;
 
 const READERS: usize = 1_000;
 const STALLED: usize = 100;
-const EVENTS_PER_SECOND: u32 = 20;
+const EVENTS_PER_SECOND: u32 = 10;
 /// Frames of about 300 bytes.
 const CHARACTERS: usize = 100;
 
@@ -31,8 +32,8 @@ const SLOWER_BY: Duration = Duration::from_millis(500);
 const MOST_MEMORY: u64 = 50 * MIB;
 const GONE_WITHIN: Duration = Duration::from_secs(45);
 
-/// Sends messages at the rate for some time, and answers how long they took to reach the fleet.
-async fn events(cluster: &Cluster, session: &str, fleet: &Fleet, time: Duration) -> Latency {
+/// Sends messages at the rate for some time, and returns how long they took to reach the fleet of so many readers.
+async fn events(cluster: &Cluster, session: &str, (fleet, readers): (&Fleet, usize), time: Duration) -> Latency {
     let target = target(cluster);
     let token = cluster.token("alice", Role::User);
     let template = Template::message(&target, &token, CHARACTERS, None);
@@ -52,11 +53,15 @@ async fn events(cluster: &Cluster, session: &str, fleet: &Fleet, time: Duration)
     };
     fleet.begin_measuring();
     let report = spawn_blocking(|| load::run(plan)).await.unwrap().unwrap();
+    // Every message reaches every reader, however far behind the machine is; and the next part begins with empty queues.
+    let due = report.succeeded * readers as u64;
+    while fleet.messages() < due {
+        let next = timeout(PATIENCE, fleet.until_received()).await;
+        next.unwrap_or_else(|_| panic!("{} messages came of {due}", fleet.messages()));
+    }
     let seen = fleet.seen();
     assert_eq!((seen.order_faults, seen.ends.len()), (0, 0), "{:?} {:?}", seen.first_faults, seen.ends);
     assert_eq!(report.succeeded, report.requests, "{report:?}");
-    let least = time.as_secs() * u64::from(EVENTS_PER_SECOND) * (READERS - STALLED) as u64 * 9 / 10;
-    assert!(seen.messages >= least, "{} messages came of {least}", seen.messages);
     seen.delivery.expect("messages came")
 }
 
@@ -75,7 +80,7 @@ async fn readers_that_stall_slow_nobody_down_hold_little_and_are_gone_soon() {
             let others = fleet("other", STALLED, Reading::Events);
             readers.until_open(2 * PATIENCE).await.unwrap();
             others.until_open(2 * PATIENCE).await.unwrap();
-            let before = events(&cluster, &sessions[0], &readers, ALL_READ).await;
+            let before = events(&cluster, &sessions[0], (&readers, healthy), ALL_READ).await;
 
             drop(others);
             let memory = forget_peak(cluster.node(0));
@@ -83,10 +88,10 @@ async fn readers_that_stall_slow_nobody_down_hold_little_and_are_gone_soon() {
             stalled.until_open(2 * PATIENCE).await.unwrap();
             let only_healthy = |held: &Held| held.sockets <= healthy as u64;
             let gone = Held::until(cluster.node(0), GONE_WITHIN, only_healthy);
-            let (gone, during) = tokio::join!(gone, events(&cluster, &sessions[0], &readers, SOME_STALL));
+            let (gone, during) = tokio::join!(gone, events(&cluster, &sessions[0], (&readers, healthy), SOME_STALL));
             let grown = peak(cluster.node(0)).saturating_sub(memory);
             let (gone_after, held) = gone.expect("those who stall are gone in time");
-            let after = events(&cluster, &sessions[0], &readers, ALL_READ).await;
+            let after = events(&cluster, &sessions[0], (&readers, healthy), ALL_READ).await;
             let p99 = [&before, &during, &after].map(|times| Duration::from_micros(times.p99));
             println!(
                 "p99 of {healthy} readers before, while {STALLED} others stalled, and after: {p99:?}; those were gone after \
@@ -95,7 +100,7 @@ async fn readers_that_stall_slow_nobody_down_hold_little_and_are_gone_soon() {
             );
             assert_eq!(held.sockets, healthy as u64, "all who read are still there");
             // What the machine does besides is in all three, and at this rate it is most of each: a debug build writes
-            // 20,000 frames a second on cores that also read them. Twice as slow is noise; whoever waited for those who
+            // 10,000 frames a second on cores that also read them. Twice as slow is noise; whoever waited for those who
             // stall would wait for seconds.
             assert!(p99[1] <= 2 * p99[0].max(p99[2]) + SLOWER_BY, "{p99:?}");
             assert!(grown <= MOST_MEMORY, "{grown} bytes more");
