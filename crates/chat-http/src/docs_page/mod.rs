@@ -56,8 +56,9 @@ fn part(name: &'static str, media_type: &'static str, bytes: Bytes) -> Part {
 }
 
 pub(crate) fn register(config: &mut ServiceConfig) {
-    config.route("/docs", web::get().to(beside));
-    config.route("/docs/{part:.*}", web::get().to(serve));
+    // HEAD too: the server leaves the body out.
+    config.route("/docs", web::get().to(beside)).route("/docs", web::head().to(beside));
+    config.route("/docs/{part:.*}", web::get().to(serve)).route("/docs/{part:.*}", web::head().to(serve));
 }
 
 /// The page's own address ends with a slash, which the addresses of its parts are relative to.

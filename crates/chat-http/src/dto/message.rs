@@ -191,7 +191,8 @@ impl SendMessageBody {
         if let Some(field) = self.unknown.into_iter().map(|(name, _)| name).find(|name| name.starts_with("attachment"))
         {
             return Err(Invalid::new(
-                field,
+                // A name may be as long as the body.
+                field.chars().take(64).collect::<String>(),
                 "needs a body of the type multipart/form-data, which is how files are sent",
             ));
         }

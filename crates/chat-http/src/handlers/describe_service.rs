@@ -14,12 +14,14 @@ use crate::request::{BaseUrl, NoInput};
     responses(
         (status = 200, description = "The service", body = ServiceDto),
         (status = 302, description = "The documentation, for clients that accept HTML",
-            headers(("Location" = String, description = "The documentation, relative to this address.")))))]
+            headers(("Location" = String, description = "The documentation.")))))]
 pub(crate) async fn describe_service(app: App, request: HttpRequest, input: NoInput) -> Answer {
     input.0?;
     if accepts_html(&request) {
-        // Relative, so that it is right under whatever path a proxy has put the service.
-        return Ok(HttpResponse::Found().insert_header((LOCATION, "docs/")).insert_header((VARY, "Accept")).finish());
+        // A browser resolves a relative address against the one that it opened, which may lack the slash at the end of a
+        // prefix that a proxy takes off: so the public address, where it is known.
+        let docs = app.settings.public_url.as_ref().map_or_else(|| "docs/".to_owned(), |url| format!("{url}/docs/"));
+        return Ok(HttpResponse::Found().insert_header((LOCATION, docs)).insert_header((VARY, "Accept")).finish());
     }
     let base = BaseUrl::of(&request, &app.settings);
     let service = ServiceDto {

@@ -11,6 +11,8 @@ use futures_util::future::{Ready, ready};
 use super::Problems;
 use crate::error::ApiError;
 
+/// How many parameters are looked at: each is compared with all before it, and no operation knows as many as ten.
+const MOST: usize = 64;
 /// How many unknown keys are named at most, and how much of each: a query string may have thousands.
 const NAMED: usize = 10;
 const NAMED_CHARS: usize = 64;
@@ -29,14 +31,18 @@ impl<'a> Query<'a> {
     pub(crate) fn of(request: &'a HttpRequest) -> Self {
         let mut given: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
         let mut repeated: Vec<Cow<'a, str>> = Vec::new();
-        for (key, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
+        let mut problems = Problems::default();
+        for (number, (key, value)) in form_urlencoded::parse(request.query_string().as_bytes()).enumerate() {
+            if number == MOST {
+                problems.add("query", &format!("must have at most {MOST} parameters"));
+                break;
+            }
             if !given.iter().any(|(known, _)| *known == key) {
                 given.push((key, value));
             } else if repeated.len() < NAMED && !repeated.contains(&key) {
                 repeated.push(key);
             }
         }
-        let mut problems = Problems::default();
         for key in repeated {
             problems.add(&shown(&key), "must be given once");
         }

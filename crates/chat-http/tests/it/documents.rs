@@ -61,6 +61,8 @@ async fn the_documentation_works_under_any_path_and_needs_nothing_from_elsewhere
         let page = get(&app, "/docs/", "text/html").await;
         page.expect_status(200);
         assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        let head = send(app.anonymous(Method::HEAD, "/docs/")).await;
+        assert_eq!((head.status.as_u16(), head.bytes.len()), (200, 0));
         let html = String::from_utf8(page.bytes).unwrap();
         assert_eq!(inline_parts(&html), Vec::<&str>::new());
         let references = references(&html);

@@ -27,6 +27,9 @@ const LIMIT: Duration = Duration::from_mins(2);
 /// How long the client waits for a response; only a network that is silent makes it wait so long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Between heartbeats where the network is never silent.
+const UNHURRIED: Duration = Duration::from_secs(10);
+
 /// The client's code, as readers of the reference copy it.
 fn example() -> String {
     let page = chat_http::websocket_reference();
@@ -116,10 +119,11 @@ async fn stored(app: &TestApp, session: &str) -> Vec<String> {
     page["messages"].as_array().unwrap().iter().map(|message| message["content"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Heartbeats come often, so that a silent network is noticed soon, and the server itself gives nothing up meanwhile.
-async fn app() -> TestApp {
+/// A silent network is noticed after one and a half times `heartbeat`, and so is a machine that does nothing for as long;
+/// the server itself gives nothing up meanwhile.
+async fn app(heartbeat: Duration) -> TestApp {
     let sockets = SocketSettings {
-        ping_every: Duration::from_millis(500),
+        ping_every: heartbeat,
         silence_limit: Duration::from_mins(5),
         write_limit: Duration::from_mins(5),
         ..SocketSettings::default()
@@ -131,7 +135,7 @@ async fn app() -> TestApp {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Node.js: cargo xtask test"]
 async fn the_example_client_leaves_a_silent_network_and_misses_and_reorders_nothing() {
-    let app = app().await;
+    let app = app(Duration::from_secs(1)).await;
     let session = app.open_assigned("alice", "bob").await;
     let proxy = Proxy::start(&app.base).await;
     let mut client = Client::start(&format!("http://{}", proxy.addr), &session, &[app.token_of("alice")]);
@@ -173,16 +177,16 @@ async fn the_example_client_leaves_a_silent_network_and_misses_and_reorders_noth
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Node.js: cargo xtask test"]
 async fn the_example_client_renews_its_token_without_leaving_its_socket() {
-    let app = app().await;
+    let app = app(UNHURRIED).await;
     let session = app.open_session("alice").await;
     let now = app.clock.now();
-    let short = token("alice", Role::User, now, now.plus(Duration::from_secs(10)));
+    let short = token("alice", Role::User, now, now.plus(Duration::from_secs(20)));
     let proxy = Proxy::start(&app.base).await;
     let tokens = [short, app.token_of("alice")];
     let mut client = Client::start(&format!("http://{}", proxy.addr), &session, &tokens);
     let mut told = client.until(&json!({ "renewed": true })).await;
     // A socket that was opened later, with a token of another second, says when the first one has ended for sure.
-    let longer = token("alice", Role::User, now, now.plus(Duration::from_secs(11)));
+    let longer = token("alice", Role::User, now, now.plus(Duration::from_secs(21)));
     let (mut witness, _) = TestSocket::open_extended(&app.base, &session, "", &longer).await;
     while let Some(message) = witness.raw().await {
         if let Message::Close(frame) = message {
@@ -204,7 +208,7 @@ async fn the_example_client_renews_its_token_without_leaving_its_socket() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Node.js: cargo xtask test"]
 async fn the_example_client_stores_what_was_typed_in_the_order_of_typing() {
-    let app = app().await;
+    let app = app(UNHURRIED).await;
     let session = app.open_session("alice").await;
     let mut client = Client::start(&app.base, &session, &[app.token_of("alice")]);
     let typed = numbered("typed ", 20);
@@ -223,7 +227,7 @@ async fn the_example_client_stores_what_was_typed_in_the_order_of_typing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Node.js: cargo xtask test"]
 async fn the_example_client_stops_when_told_and_when_the_right_is_gone() {
-    let app = app().await;
+    let app = app(UNHURRIED).await;
     let session = app.open_assigned("alice", "bob").await;
     app.put("root", "/api/chat/agents/carol", json!({})).await.expect(201);
     let mut alice = Client::start(&app.base, &session, &[app.token_of("alice")]);

@@ -115,6 +115,10 @@ on_every_store! {
             assert!(answer.bytes.len() < 4_096, "{} bytes", answer.bytes.len());
             answer.expect_error(400, "VALIDATION_FAILED");
         }
+        // Each parameter is compared with those before it, so there are few of them.
+        let error = app.get("alice", &format!("/api/chat/sessions?a=1{many}")).await.expect_error(400, "VALIDATION_FAILED");
+        let details = error["details"].as_array().unwrap();
+        assert!(details.contains(&json!({ "field": "query", "message": "must have at most 64 parameters" })), "{error}");
     }
 
     async fn an_upload_with_an_unknown_query_parameter_stores_nothing(app) {

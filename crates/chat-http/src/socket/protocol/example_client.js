@@ -13,7 +13,7 @@ function follow({ server, session, token, reload, show, online = () => {}, over 
   const final = new Set([4400, 4403, 4404, 4409])
   const rest = `${server}/api/chat/sessions/${session}`
   let last = 0, epoch = null, failures = 0, expired = false
-  let socket = null, stopped = false, retry = null, watchdog = null, acknowledging = null
+  let socket = null, stopped = false, retry = null, watchdog = null
 
   function again(wait = Math.min(15_000, 250 * 2 ** failures++)) {
     if (stopped) return
@@ -35,7 +35,7 @@ function follow({ server, session, token, reload, show, online = () => {}, over 
   }
 
   function attach(mine) {
-    let order = Promise.resolve(), limit = patience
+    let order = Promise.resolve(), limit = patience, acknowledging = null
     socket = mine
 
     // The socket is left at once: over a dead network its closing handshake would take minutes.
@@ -75,6 +75,7 @@ function follow({ server, session, token, reload, show, online = () => {}, over 
         epoch = frame.data.epoch
         failures = 0
         online(true)
+        acknowledge()
         flush()
       } else if (frame.type === "auth_expiring") {
         token(true).then((newer) => tell("auth", { token: newer })).catch(() => {})
@@ -111,6 +112,7 @@ function follow({ server, session, token, reload, show, online = () => {}, over 
 
   function send(content) {
     return new Promise((resolve, reject) => {
+      if (stopped) return reject(new Error("stopped"))
       // With its key a message is stored once, however often it is sent.
       outbox.push({ content, key: crypto.randomUUID(), resolve, reject })
       flush()
@@ -157,7 +159,7 @@ function follow({ server, session, token, reload, show, online = () => {}, over 
   function stop(code) {
     if (stopped) return
     stopped = true
-    for (const timer of [retry, watchdog, acknowledging]) clearTimeout(timer)
+    for (const timer of [retry, watchdog]) clearTimeout(timer)
     const mine = socket
     socket = null
     mine?.close(1000)
