@@ -179,16 +179,16 @@ impl ConnectionMetrics {
 }
 
 /// A gauge that is one higher for as long as this lives, however its owner ends.
-pub(crate) struct Raised<G: Borrow<Gauge>>(G);
+pub(crate) struct GaugeGuard<G: Borrow<Gauge>>(G);
 
-impl<G: Borrow<Gauge>> Raised<G> {
+impl<G: Borrow<Gauge>> GaugeGuard<G> {
     pub(crate) fn new(gauge: G) -> Self {
         gauge.borrow().increment(1.0);
         Self(gauge)
     }
 }
 
-impl<G: Borrow<Gauge>> Drop for Raised<G> {
+impl<G: Borrow<Gauge>> Drop for GaugeGuard<G> {
     fn drop(&mut self) {
         self.0.borrow().decrement(1.0);
     }

@@ -34,6 +34,8 @@ const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(20);
 /// the 128 that the standard library asks for are full within moments: the kernel then drops a client's first packet, and
 /// the client tries again only a second later, then two, then four.
 const BACKLOG: i32 = 4_096;
+/// How many connections a worker holds at least.
+const LEAST_PER_WORKER: usize = 4;
 /// How long actix itself waits for open connections; `Server::stop` has its own, shorter limit.
 const DRAIN_SECONDS: u64 = 30;
 
@@ -47,7 +49,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to serve on `listener` with `workers` threads. It needs a tokio runtime around it, which the adapters'
+    /// Starts to serve on `listener` with `workers` threads, or fewer when there is room for few connections. It needs a tokio runtime around it, which the adapters'
     /// background work runs on. What it counts goes to the recorder that the process has by then.
     pub fn start(listener: TcpListener, api: Api, workers: usize) -> io::Result<Self> {
         let addr = listener.local_addr()?;
@@ -59,11 +61,12 @@ impl Server {
         let limits = api.settings.transport;
         let state = Data::new(State::new(api, Arc::clone(&draining)));
         let app = move || application(state.clone(), &origins, refuses_forwarded);
-        let most = (limits.connections / workers.max(1)).max(1);
+        let (workers, most) = divide(limits.connections, workers);
         ConnectionMetrics::set_limits(most * workers, limits.sockets);
         let builder = actix_web::dev::Server::build()
             .workers(workers)
-            .max_concurrent_connections(most)
+            // One of them holds the worker's sockets (`socket::worker_sockets`), and is none any more.
+            .max_concurrent_connections(most + 1)
             .shutdown_timeout(DRAIN_SECONDS)
             .disable_signals();
         // This and its use below are hidden in actix's documentation, but it is how `HttpServer` closes idle connections
@@ -147,6 +150,13 @@ fn application(
     map_config(app.into_factory(), |()| AppConfig::default())
 }
 
+/// How many workers there are when so many are wanted, and the most connections that each of them holds. A worker with
+/// very few would be crowded by each of them, so that there are fewer workers instead.
+fn divide(connections: usize, wanted: usize) -> (usize, usize) {
+    let workers = wanted.min(connections / LEAST_PER_WORKER).max(1);
+    (workers, (connections / workers).max(1))
+}
+
 /// Makes room for clients that come all at once, and sets what every accepted connection inherits from its listener on
 /// Linux; other systems keep their defaults.
 fn tune(listener: &TcpListener) -> io::Result<()> {
@@ -161,8 +171,28 @@ fn tune(listener: &TcpListener) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn no_worker_holds_fewer_than_four_connections_unless_the_node_does() {
+        for (connections, wanted, expected) in [
+            (25_000, 8, (8, 3_125)),
+            (15, 16, (3, 5)),
+            (64, 16, (16, 4)),
+            (63, 16, (15, 4)),
+            (3, 16, (1, 3)),
+            (0, 2, (1, 1)),
+            (100, 0, (1, 100)),
+        ] {
+            assert_eq!(divide(connections, wanted), expected, "{connections} connections, {wanted} workers");
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod listener_tests {
     use std::net::TcpStream;
 
     use rustix::net::sockopt;

@@ -9,7 +9,7 @@ use chat_domain::model::UserId;
 use metrics::{Counter, Gauge, counter, gauge};
 
 use crate::error::{ApiError, ErrorCode};
-use crate::metering::Raised;
+use crate::metering::GaugeGuard;
 
 /// When it makes sense to try again: uploads of usual size over usual lines end within seconds.
 const RETRY_SECONDS: u64 = 5;
@@ -78,7 +78,7 @@ impl Uploads {
         running.total += 1;
         running.by_person.insert(who.clone(), own + 1);
         drop(running);
-        Ok(UploadSlot { uploads: Arc::clone(self), who: who.clone(), _gauge: Raised::new(self.gauge.clone()) })
+        Ok(UploadSlot { uploads: Arc::clone(self), who: who.clone(), _gauge: GaugeGuard::new(self.gauge.clone()) })
     }
 
     /// A panic under the lock is none of ours: nothing in there can panic.
@@ -95,7 +95,7 @@ fn refused(code: ErrorCode, message: impl Into<String>) -> ApiError {
 pub(crate) struct UploadSlot {
     uploads: Arc<Uploads>,
     who: UserId,
-    _gauge: Raised<Gauge>,
+    _gauge: GaugeGuard<Gauge>,
 }
 
 impl Drop for UploadSlot {

@@ -122,6 +122,7 @@ where
         // What follows a response that ends the connection is no request (RFC 9112, 9.6).
         let Some(answer) = answer else { return pending().await };
         let answer = answer.await;
+        state.withdraw_interim();
         let is_whole = match body {
             Some(body) => body.has_come_whole().await,
             None => true,

@@ -25,8 +25,10 @@ enum Phase {
     Idle,
     /// A response is written whose request was not read to its end: nothing more can come of the connection.
     Over,
-    /// The connection was taken out of the HTTP server, or is about to be.
+    /// The connection is about to be taken out of the HTTP server.
     TakenOver,
+    /// It was taken out.
+    Gone,
 }
 
 /// What a connection took too long for.
@@ -156,9 +158,22 @@ impl ConnectionState {
         self.interim.set(CONTINUE);
     }
 
-    /// What is to be written before anything else.
+    /// The response is there: whether the body is wanted is no question any more. What follows a response belongs to the
+    /// next request, so an interim response that has not begun is left out (RFC 9110, 15.2, lets a server do that).
+    pub(super) fn withdraw_interim(&self) {
+        if !self.interim_has_begun() {
+            self.interim.set(&[]);
+        }
+    }
+
+    /// What is to be written as soon as all earlier responses are.
     pub(super) fn interim(&self) -> &'static [u8] {
         self.interim.get()
+    }
+
+    /// Whether a part of it is written, so that the rest comes before anything else.
+    pub(super) fn interim_has_begun(&self) -> bool {
+        (1..CONTINUE.len()).contains(&self.interim.get().len())
     }
 
     /// So many bytes of it were written.
@@ -169,6 +184,16 @@ impl ConnectionState {
     /// The connection leaves the HTTP server's hands, and this guard's.
     pub(super) fn take_over(&self) {
         self.phase.set(Phase::TakenOver);
+    }
+
+    /// The connection has left them.
+    pub(super) fn leave(&self) {
+        self.phase.set(Phase::Gone);
+    }
+
+    /// Whether it has. What is left of its task holds the sockets of the worker.
+    pub(super) fn is_gone(&self) -> bool {
+        self.phase.get() == Phase::Gone
     }
 
     /// The stream comes back from the HTTP server.
@@ -193,7 +218,7 @@ impl ConnectionState {
 
     /// Whether the times of the connection are this guard's affair.
     pub(super) fn is_guarded(&self) -> bool {
-        self.phase.get() != Phase::TakenOver
+        !matches!(self.phase.get(), Phase::TakenOver | Phase::Gone)
     }
 
     /// When it will be too late for what the connection waits for, if it waits for the peer.
@@ -208,7 +233,7 @@ impl ConnectionState {
         match self.phase.get() {
             Phase::Head => within(limits.head, Overdue::Head),
             Phase::Idle => within(limits.idle, Overdue::Idle),
-            Phase::Request | Phase::Flushing | Phase::Over | Phase::TakenOver => None,
+            Phase::Request | Phase::Flushing | Phase::Over | Phase::TakenOver | Phase::Gone => None,
         }
     }
 }
@@ -316,6 +341,20 @@ mod tests {
         assert!(!state.is_over());
         state.flushed();
         assert!(state.is_over());
+    }
+
+    #[test]
+    fn an_interim_response_is_left_out_when_the_response_is_there_unless_it_has_begun() {
+        let state = ConnectionState::default();
+        state.ask_for_body();
+        state.withdraw_interim();
+        assert_eq!(state.interim(), b"");
+        state.ask_for_body();
+        state.wrote_interim(1);
+        state.withdraw_interim();
+        assert_eq!(state.interim(), &CONTINUE[1..]);
+        state.wrote_interim(CONTINUE.len() - 1);
+        assert!(!state.interim_has_begun());
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! The guard of HTTP connections: it knows what each one is doing and ends those that take too long or send too much.
 //!
-//! | a connection | may take | then |
+//! | connection | may take | then |
 //! |---|---|---|
-//! | that sends the head of a request, the first or a later one | 15 s, or 5 s when three quarters of the worker's connections are taken | 408, drained, closed |
-//! | whose request is with the application | what the reading of its body allows, in `request` | |
-//! | that takes no byte of what waits for it | 20 s | reset |
-//! | whose answered request was not read to its end | 5 s and 64 KiB | closed |
-//! | between two requests | 75 s, or 5 s then | closed |
+//! | a connection that sends the head of a request, the first or a later one | 15 s; 5 s on a crowded worker | 408, drained, closed |
+//! | a connection whose request is with the application | what the reading of its body allows, in `request` | |
+//! | a connection that takes no byte of what waits for it | 20 s | reset |
+//! | a connection that is drained: the response is written, the request was not read to its end | 5 s and 64 KiB; 1 s and 64 KiB on a crowded worker | closed |
+//! | a connection that waits between two requests | 75 s; 5 s on a crowded worker | closed |
+//!
+//! A worker is crowded when three quarters of its connections are taken.
 //!
 //! The HTTP server under the application (actix-http 3.20) has a timer for the first head and one for idle connections,
 //! and no other. An unread body in chunks counts there as one that is going to end: with 62 KB of traffic,

@@ -12,13 +12,14 @@ use std::time::Duration;
 use actix_http::error::DispatchError;
 use actix_service::Service;
 use chat_websocket::part;
+use metrics::Gauge;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connection_state::{ConnectionState, Overdue};
 use super::{GuardedStream, TransportLimits};
-use crate::metering::{ConnectionEnd, ConnectionMetrics, Raised};
+use crate::metering::{ConnectionEnd, ConnectionMetrics, GaugeGuard};
 
 /// The answer to a head that did not come in time (RFC 9110, 15.5.9).
 const REQUEST_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -46,24 +47,27 @@ impl WorkerConnections {
 }
 
 /// A connection's place among those of its worker.
-struct Open(Rc<WorkerConnections>);
+struct WorkerPlace<'a> {
+    worker: &'a WorkerConnections,
+    _gauge: GaugeGuard<&'a Gauge>,
+}
 
-impl Open {
-    fn new(worker: Rc<WorkerConnections>) -> Self {
+impl<'a> WorkerPlace<'a> {
+    fn take(worker: &'a WorkerConnections) -> Self {
         worker.open.set(worker.open.get() + 1);
-        Self(worker)
+        Self { worker, _gauge: GaugeGuard::new(&worker.metrics.open) }
     }
 }
 
-impl Drop for Open {
+impl Drop for WorkerPlace<'_> {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get().saturating_sub(1));
+        self.worker.open.set(self.worker.open.get().saturating_sub(1));
     }
 }
 
 /// Why a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum GuardOutcome {
     /// The client or the server has closed it, or it became a socket.
     Done,
     /// What came was no HTTP.
@@ -97,9 +101,8 @@ async fn run<D>(
 where
     D: Future<Output = Result<(), DispatchError>>,
 {
-    let open = Open::new(worker);
-    let worker = &open.0;
-    let _counted = Raised::new(&worker.metrics.open);
+    let worker = &*worker;
+    let mut place = Some(WorkerPlace::take(worker));
     let end = {
         // One timer for the whole life of the connection, set again only when it rings.
         let mut timer = pin!(sleep(worker.limits.shortest(worker.is_crowded())));
@@ -107,10 +110,14 @@ where
             if let Poll::Ready(outcome) = http.as_mut().poll(cx) {
                 return Poll::Ready(end_of(outcome, &state));
             }
-            if state.is_over() {
-                return Poll::Ready(End::Unread);
+            if state.is_gone() {
+                // What goes on here is the hold on the worker's sockets, which are counted elsewhere.
+                place = None;
             }
-            poll_overdue(timer.as_mut(), cx, &state, worker).map(End::Overdue)
+            if state.is_over() {
+                return Poll::Ready(GuardOutcome::Unread);
+            }
+            poll_overdue(timer.as_mut(), cx, &state, worker).map(GuardOutcome::Overdue)
         })
         .await
     };
@@ -126,18 +133,18 @@ where
     Ok(())
 }
 
-fn end_of(outcome: Result<(), DispatchError>, state: &ConnectionState) -> End {
+fn end_of(outcome: Result<(), DispatchError>, state: &ConnectionState) -> GuardOutcome {
     match outcome {
-        Ok(()) if state.is_closing() => End::Unread,
+        Ok(()) if state.is_closing() => GuardOutcome::Unread,
         // A response that could not be made to its end was logged where it failed.
-        Ok(()) | Err(DispatchError::Body(_) | DispatchError::Service(_) | DispatchError::Upgrade) => End::Done,
+        Ok(()) | Err(DispatchError::Body(_) | DispatchError::Service(_) | DispatchError::Upgrade) => GuardOutcome::Done,
         Err(DispatchError::Io(error)) => {
             tracing::debug!(error.cause = %error, "connection broke");
-            End::Done
+            GuardOutcome::Done
         }
         Err(error) => {
             tracing::debug!(error.cause = %error, "refused what is no HTTP request");
-            End::Malformed
+            GuardOutcome::Malformed
         }
     }
 }
@@ -163,22 +170,24 @@ fn poll_overdue(
     Poll::Pending
 }
 
-async fn close(mut stream: TcpStream, end: End, worker: &WorkerConnections) -> io::Result<()> {
+async fn close(mut stream: TcpStream, end: GuardOutcome, worker: &WorkerConnections) -> io::Result<()> {
     let TransportLimits { drain, drain_bytes, .. } = worker.limits;
     let limit = if worker.is_crowded() { drain.min(CROWDED_DRAIN) } else { drain };
     match end {
-        End::Done | End::Overdue(Overdue::Idle) => Ok(()),
-        End::Malformed | End::Unread => part(&mut stream, drain_bytes, limit).await,
-        End::Overdue(Overdue::Head) => {
+        GuardOutcome::Done | GuardOutcome::Overdue(Overdue::Idle) => Ok(()),
+        GuardOutcome::Malformed | GuardOutcome::Unread => part(&mut stream, drain_bytes, limit).await,
+        GuardOutcome::Overdue(Overdue::Head) => {
             timeout(limit, stream.write_all(REQUEST_TIMEOUT)).await??;
             part(&mut stream, drain_bytes, limit).await
         }
         // What waits in the kernel for a peer that takes nothing would stay there for long.
-        End::Overdue(Overdue::Stalled) => Ok(rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?),
+        GuardOutcome::Overdue(Overdue::Stalled) => {
+            Ok(rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?)
+        }
     }
 }
 
-impl End {
+impl GuardOutcome {
     /// How the end is counted; the usual one is not.
     fn reason(self) -> Option<ConnectionEnd> {
         match self {
@@ -188,5 +197,29 @@ impl End {
             Self::Overdue(Overdue::Head) => Some(ConnectionEnd::HeadTooSlow),
             Self::Overdue(Overdue::Stalled) => Some(ConnectionEnd::PeerStalled),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use futures_util::poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_task_that_holds_the_sockets_of_a_worker_takes_no_place_of_a_connection() {
+        let worker = WorkerConnections::new(TransportLimits::default(), 1);
+        let state = Rc::new(ConnectionState::default());
+        let mut task = pin!(run(Box::pin(pending()), Rc::clone(&state), Rc::clone(&worker)));
+        assert!(poll!(task.as_mut()).is_pending());
+        assert!(worker.is_crowded());
+        state.take_over();
+        assert!(poll!(task.as_mut()).is_pending());
+        assert!(worker.is_crowded(), "a handshake is a connection");
+        state.leave();
+        assert!(poll!(task.as_mut()).is_pending());
+        assert!(!worker.is_crowded());
     }
 }

@@ -39,6 +39,7 @@ impl GuardedStream {
 
     /// The connection itself, without a guard.
     pub(crate) fn into_inner(mut self) -> io::Result<TcpStream> {
+        self.state.leave();
         self.stream.take().ok_or_else(gone)
     }
 
@@ -97,11 +98,14 @@ impl AsyncRead for GuardedStream {
 impl AsyncWrite for GuardedStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_interim(cx))?;
+        // What the HTTP server writes may belong to an earlier response, which an interim one must not tear apart.
+        if this.state.interim_has_begun() {
+            ready!(this.poll_interim(cx))?;
+        }
         this.poll_write_some(cx, bytes)
     }
 
-    /// The HTTP server flushes when its own buffer is empty, and only then.
+    /// The HTTP server flushes when its own buffer is empty, and only then: all earlier responses are written.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(this.poll_interim(cx))?;
@@ -123,5 +127,40 @@ impl Drop for GuardedStream {
         if let Some(stream) = self.stream.take() {
             self.state.leave_behind(stream);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What the client receives when the HTTP server writes and flushes these bytes, after this much of an interim
+    /// response was written.
+    async fn received(interim: usize, bytes: &[u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let state = Rc::new(ConnectionState::default());
+        state.ask_for_body();
+        state.wrote_interim(interim);
+        let mut stream = GuardedStream::new(listener.accept().await.unwrap().0, state);
+        stream.write_all(bytes).await.unwrap();
+        stream.flush().await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut received = String::new();
+        client.read_to_string(&mut received).await.unwrap();
+        received
+    }
+
+    #[tokio::test]
+    async fn an_interim_response_follows_what_is_left_of_earlier_responses() {
+        assert_eq!(received(0, b"end of the first").await, "end of the firstHTTP/1.1 100 Continue\r\n\r\n");
+    }
+
+    #[tokio::test]
+    async fn an_interim_response_that_has_begun_is_written_to_its_end_first() {
+        assert_eq!(received(9, b"HTTP/1.1 201 ").await, "100 Continue\r\n\r\nHTTP/1.1 201 ");
     }
 }

@@ -9,7 +9,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 
-use crate::metering::{Raised, RequestMetrics, RouteMetrics};
+use crate::metering::{GaugeGuard, RequestMetrics, RouteMetrics};
 
 pub(crate) async fn measure<B: MessageBody + 'static>(
     request: ServiceRequest,
@@ -18,7 +18,7 @@ pub(crate) async fn measure<B: MessageBody + 'static>(
     let Some(metrics) = request.app_data::<Rc<RequestMetrics>>().cloned() else { return next.call(request).await };
     let method = request.method().clone();
     let begun = Instant::now();
-    let _in_flight = Raised::new(&metrics.in_flight);
+    let _in_flight = GaugeGuard::new(&metrics.in_flight);
     let outcome = next.call(request).await;
     let took = begun.elapsed();
     match &outcome {

@@ -29,7 +29,7 @@ use super::liveness::{Due, Liveness};
 use super::protocol::{Mode, ServerFrame, encode_event};
 use super::wake_relay::{RelayedWaker, WakeRelay};
 use crate::handlers::App;
-use crate::metering::Raised;
+use crate::metering::GaugeGuard;
 use crate::request::BaseUrl;
 use crate::state::SocketPlace;
 
@@ -85,7 +85,7 @@ pub(super) struct Conversation {
     pub(super) jobs: Jobs,
     written: Written,
     timer: Pin<Box<Sleep>>,
-    _open: Raised<metrics::Gauge>,
+    _open: GaugeGuard<metrics::Gauge>,
     _node_place: SocketPlace,
 }
 
@@ -145,7 +145,7 @@ impl Conversation {
             jobs: Jobs::default(),
             written: Written::default(),
             timer: Box::pin(sleep_until(token_ends)),
-            _open: Raised::new(app.sockets.open(mode)),
+            _open: GaugeGuard::new(app.sockets.open(mode)),
             _node_place: node_place,
             watch,
             app,

@@ -1,5 +1,6 @@
 //! `Expect: 100-continue` (RFC 9110, 10.1.1): a client is asked for the body only when it is wanted.
 
+use crate::support::app::send;
 use crate::support::raw::RawClient;
 use crate::support::{Form, TestApp};
 
@@ -30,6 +31,31 @@ on_every_store! {
             client.send(&body).await;
             let (head, _) = client.read_response().await;
             assert!(head.starts_with("HTTP/1.1 201 "), "{head}");
+        }
+    }
+
+    async fn a_body_is_asked_for_after_the_responses_to_earlier_requests(app) {
+        let session = app.open_session("alice").await;
+        let alice = authorization(app, "alice");
+        // With a last part of one byte, which still waits when the next request begins.
+        let form = Form::new().file(0, "large.bin", "application/octet-stream", &vec![b'x'; 4 * 1024 * 1024 + 1]);
+        let message = send(form.to(app, "alice", &session)).await.expect(201);
+        let url = message["attachments"][0]["url"].as_str().unwrap();
+        let download = url.strip_prefix(&app.base).unwrap_or(url);
+        let body = r#"{"content":"hello"}"#;
+        let post = expecting(&session, &alice, "application/json", body.len());
+        for (path, length) in [("/healthz", None), (download, Some(4 * 1024 * 1024 + 1))] {
+            let mut client = RawClient::connect(&app.base).await;
+            let get = format!("GET {path} HTTP/1.1\r\nHost: test\r\n{alice}\r\n");
+            client.send(format!("{get}{post}").as_bytes()).await;
+            let (head, first) = client.read_response().await;
+            assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {head}");
+            assert!(!first.contains("HTTP/1.1"), "{path}: an interim response in the middle of another one");
+            assert_eq!(length.unwrap_or(first.len()), first.len());
+            assert_eq!(client.read_head().await, CONTINUE, "{path}");
+            client.send(body.as_bytes()).await;
+            let (head, _) = client.read_response().await;
+            assert!(head.starts_with("HTTP/1.1 201 "), "{path}: {head}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Connections that take too long or send too much end; all others do not notice that they are guarded.
 //!
 //! Each test shortens the one limit that it is about, and makes the others so long that they cannot be what ended the
-//! connection.
+//! connection. Where a good request must pass within the limit, it is as long as a busy machine may need.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,15 @@ use crate::support::raw::RawClient;
 use crate::support::server_side::until_connections_are;
 use crate::support::{Form, Store, TestApp, TestSocket};
 use chat_http::{HttpSettings, SocketSettings, TransportLimits};
+use futures_util::future::join_all;
+use reqwest::Method;
+use reqwest::header::CONNECTION;
+use serde_json::json;
 
+/// For what nothing has to pass within.
 const SHORT: Duration = Duration::from_millis(200);
+/// For what a good request has to pass within, on a machine that is busy.
+const AMPLE: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_hours(1);
 
 /// No limit ends anything.
@@ -43,29 +50,30 @@ fn closes(head: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_head_ends_the_connection_on_every_request() {
-    let app = app_with(TransportLimits { head: SHORT, ..patient() }).await;
+    let app = app_with(TransportLimits { head: AMPLE, ..patient() }).await;
     let whole = "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n";
     let post = "POST /nothing HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n{}";
     // Nothing at all; a part of the first head; of the second one; of one that came together with the one before it.
-    for (first, second) in [("", ""), ("", "GET /h"), (whole, "GET /h"), (post, "GET /healthz HTTP/1.1\r\nX: ")] {
-        for together in [false, true] {
-            let mut client = RawClient::connect(&app.base).await;
-            if together {
-                client.send(format!("{first}{second}").as_bytes()).await;
-            } else {
-                client.send(first.as_bytes()).await;
-            }
-            if !first.is_empty() {
-                let (head, _) = client.read_response().await;
-                assert!(!closes(&head), "{head}");
-            }
-            if !together {
-                client.send(second.as_bytes()).await;
-            }
-            let end = client.read_to_end().await;
-            assert!(end.starts_with("HTTP/1.1 408 ") && closes(&end), "{first:?} and {second:?}: {end:?}");
+    let cases = [("", ""), ("", "GET /h"), (whole, "GET /h"), (post, "GET /healthz HTTP/1.1\r\nX: ")];
+    let slow = async |first: &str, second: &str, together: bool| {
+        let mut client = RawClient::connect(&app.base).await;
+        if together {
+            client.send(format!("{first}{second}").as_bytes()).await;
+        } else {
+            client.send(first.as_bytes()).await;
         }
-    }
+        if !first.is_empty() {
+            let (head, _) = client.read_response().await;
+            assert!(!closes(&head), "{head}");
+        }
+        if !together {
+            client.send(second.as_bytes()).await;
+        }
+        let end = client.read_to_end().await;
+        assert!(end.starts_with("HTTP/1.1 408 ") && closes(&end), "{first:?} and {second:?}: {end:?}");
+    };
+    join_all(cases.iter().flat_map(|(first, second)| [false, true].map(|together| slow(first, second, together))))
+        .await;
     app.stop().await;
 }
 
@@ -152,7 +160,7 @@ async fn a_refused_upload_frees_its_descriptor_though_the_client_is_gone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_takes_no_byte_is_cut_off() {
-    let app = app_with(TransportLimits { stalled: SHORT, idle: SHORT, ..patient() }).await;
+    let app = app_with(TransportLimits { stalled: SHORT, ..patient() }).await;
     let path = download_of(&app, 20 * 1024 * 1024).await;
     let mut client = RawClient::connect(&app.base).await;
     client.send(get(&app, &path).as_bytes()).await;
@@ -162,7 +170,7 @@ async fn a_peer_that_takes_no_byte_is_cut_off() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_download_may_take_longer_than_any_limit() {
-    let short = TransportLimits { head: SHORT, idle: SHORT, drain: SHORT, json_body: SHORT, ..patient() };
+    let short = TransportLimits { head: AMPLE, idle: AMPLE, drain: AMPLE, json_body: AMPLE, ..patient() };
     let app = app_with(short).await;
     let size = 20 * 1024 * 1024;
     let path = download_of(&app, size).await;
@@ -173,7 +181,7 @@ async fn a_download_may_take_longer_than_any_limit() {
     let begun = Instant::now();
     let mut received = 0;
     while received < size {
-        if begun.elapsed() < 3 * SHORT {
+        if begun.elapsed() < AMPLE + Duration::from_secs(1) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let some = client.read_some().await.len();
@@ -245,7 +253,7 @@ async fn what_follows_an_unread_body_is_no_request() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_json_body_that_does_not_come_is_refused_and_the_connection_closed() {
-    let app = app_with(TransportLimits { json_body: SHORT, drain: SHORT, ..patient() }).await;
+    let app = app_with(TransportLimits { json_body: AMPLE, drain: SHORT, ..patient() }).await;
     let session = app.open_session("alice").await;
     let mut client = RawClient::connect(&app.base).await;
     let request = format!(
@@ -261,13 +269,13 @@ async fn a_json_body_that_does_not_come_is_refused_and_the_connection_closed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_socket_is_not_subject_to_the_limits_of_requests() {
-    let sockets = SocketSettings { ping_every: SHORT / 2, silence_limit: LONG, ..SocketSettings::default() };
-    let transport = TransportLimits { head: SHORT, idle: SHORT, stalled: SHORT, drain: SHORT, ..patient() };
+    let sockets = SocketSettings { ping_every: AMPLE / 5, silence_limit: LONG, ..SocketSettings::default() };
+    let transport = TransportLimits { head: AMPLE, idle: AMPLE, stalled: AMPLE, drain: AMPLE, ..patient() };
     let http = HttpSettings { sockets, transport, ..HttpSettings::default() };
     let app = TestApp::with(Store::Memory, Options { http, ..Options::default() }).await;
-    let session = app.open_session("alice").await;
+    let session = open_session_once(&app).await;
     let (mut socket, _) = app.watch_extended("alice", &session, "").await;
-    // Heartbeats for three times as long as any of the limits.
+    // Heartbeats for longer than any of the limits.
     for _ in 0..6 {
         assert_eq!(socket.next().await["type"], "heartbeat");
     }
@@ -291,20 +299,27 @@ async fn a_handshake_that_is_refused_is_closed_and_drained() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_the_limit_of_connections_more_of_them_wait() {
-    let app = app_with(TransportLimits { connections: 2, head: SHORT, drain: SHORT, ..patient() }).await;
-    let _silent = [RawClient::connect(&app.base).await, RawClient::connect(&app.base).await];
+    let app = app_with(TransportLimits { connections: 2, head: AMPLE, drain: SHORT, ..patient() }).await;
+    let begun = Instant::now();
+    // One more, in place of the hold on the worker's sockets.
+    let mut silent = Vec::new();
+    for _ in 0..3 {
+        silent.push(RawClient::connect(&app.base).await);
+    }
     let mut waiting = RawClient::connect(&app.base).await;
     waiting.send(b"GET /healthz HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").await;
     let answer = waiting.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(begun.elapsed() >= AMPLE, "it did not wait");
+    drop(silent);
     app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn near_the_limit_of_connections_idle_ones_make_room() {
-    let app = app_with(TransportLimits { connections: 2, crowded: SHORT, ..patient() }).await;
+    let app = app_with(TransportLimits { connections: 2, crowded: AMPLE, ..patient() }).await;
     let mut idle = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..3 {
         let mut client = RawClient::connect(&app.base).await;
         client.send(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n").await;
         client.read_response().await;
@@ -315,6 +330,19 @@ async fn near_the_limit_of_connections_idle_ones_make_room() {
     let answer = waiting.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     drop(idle);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_leaves_the_place_of_its_connection_to_another() {
+    let app = app_with(TransportLimits { connections: 1, ..patient() }).await;
+    let session = open_session_once(&app).await;
+    until_connections_are(&app, 0).await;
+    let _socket = app.watch("alice", &session, "").await;
+    let mut client = RawClient::connect(&app.base).await;
+    client.send(b"GET /healthz HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").await;
+    let answer = client.read_to_end().await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     app.stop().await;
 }
 
@@ -334,18 +362,25 @@ async fn at_the_limit_of_sockets_more_of_them_are_refused() {
     let again = async {
         // Its place is free a moment after it has left the session.
         while TestSocket::try_open(&app.base, &session, "", &[("authorization", &authorization)]).await.is_err() {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(20), again).await.expect("a place");
     app.stop().await;
 }
 
-/// The path of an attachment of this size, sent by alice.
+/// A session of alice, opened with a connection that nothing uses again: a short limit may close it at any time.
+async fn open_session_once(app: &TestApp) -> String {
+    let request = app.request("alice", Method::POST, "/api/chat/sessions").json(&json!({}));
+    let session = send(request.header(CONNECTION, "close")).await.expect(201);
+    session["id"].as_str().expect("an id").to_owned()
+}
+
+/// The path of an attachment of this size, sent by alice, likewise.
 async fn download_of(app: &TestApp, size: usize) -> String {
-    let session = app.open_session("alice").await;
+    let session = open_session_once(app).await;
     let form = Form::new().file(0, "large.bin", "application/octet-stream", &vec![7; size]);
-    let message = send(form.to(app, "alice", &session)).await.expect(201);
+    let message = send(form.to(app, "alice", &session).header(CONNECTION, "close")).await.expect(201);
     let url = message["attachments"][0]["url"].as_str().unwrap();
     url.strip_prefix(&app.base).unwrap_or(url).to_owned()
 }
