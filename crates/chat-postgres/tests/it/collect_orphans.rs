@@ -10,7 +10,7 @@ use chat_testkit::{RecordingNotifier, fixtures};
 use diesel::connection::SimpleConnection;
 use test_postgres::TestDatabase;
 
-use crate::support::{connect, migrated};
+use crate::support::{connect, eventually, migrated};
 
 /// Whether somebody waits for a lock of this kind.
 fn waits(database: &TestDatabase, kind: &str) -> bool {
@@ -43,12 +43,13 @@ async fn a_condemnation_waits_for_the_messages_that_are_on_their_way() {
     let draft = MessageDraft { attachments: vec![file], ..fixtures::draft(session, &fixtures::alice(), 1) };
     let messages = Arc::clone(&store.messages);
     let sending = tokio::spawn(async move { messages.append(draft).await });
-    while !waits(&database, "relation") {}
+    eventually("the message waits", async || waits(&database, "relation")).await;
 
     let mut round = store.orphans.begin_round().await.unwrap().unwrap();
     assert_eq!(round.mark(vec![id], fixtures::start()).await.unwrap().marked, 1);
     let condemning = tokio::spawn(async move { round.condemn(vec![id], fixtures::start()).await });
-    while !condemning.is_finished() && !waits(&database, "advisory") {}
+    let held = async || condemning.is_finished() || waits(&database, "advisory");
+    eventually("the condemnation waits", held).await;
     locker.batch_execute("COMMIT").unwrap();
     assert!(sending.await.unwrap().is_ok(), "nothing was condemned when it looked");
     assert_eq!(condemning.await.unwrap().unwrap(), [], "and it has a message now");

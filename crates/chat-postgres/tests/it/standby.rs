@@ -10,6 +10,8 @@ use chat_postgres::{PgConfig, PgStore, migrate};
 use chat_testkit::{RecordingNotifier, fixtures};
 use test_postgres::{PrivatePostgres, StopMode};
 
+use crate::support::eventually;
+
 /// Durability is not what these tests are about.
 const QUICK: [(&str, &str); 2] = [("fsync", "off"), ("full_page_writes", "off")];
 
@@ -54,14 +56,14 @@ async fn reads_and_writes_go_to_the_server_that_takes_writes_and_follow_it() {
     standby.sql("chat", "SELECT pg_wal_replay_resume()").unwrap();
     let position = primary.sql("chat", "SELECT pg_current_wal_lsn()").unwrap();
     let caught_up = format!("SELECT pg_last_wal_replay_lsn() >= '{position}'");
-    while standby.sql("chat", &caught_up).unwrap() != "t" {}
+    eventually("the standby has caught up", async || standby.sql("chat", &caught_up).unwrap() == "t").await;
     primary.stop(StopMode::Immediate).unwrap();
     assert!(store.health.check().await.is_err(), "with the standby alone nothing can be written");
     assert!(store.sessions.find(first).await.is_err(), "what a standby shows may be old");
     assert!(store.orphans.begin_round().await.is_err(), "nor is anything collected there");
 
     standby.promote().unwrap();
-    while store.health.check().await.is_err() {}
+    eventually("the store is ready", async || store.health.check().await.is_ok()).await;
     let second = open_session(&store, 2).await;
     for session in [first, second] {
         assert!(store.sessions.find(session).await.unwrap().is_some());
@@ -80,9 +82,9 @@ async fn a_database_that_becomes_read_only_is_not_ready() {
     // What a managed database does when its disk is nearly full. Connections that are open are told so too.
     primary.sql("chat", "ALTER SYSTEM SET default_transaction_read_only = on").unwrap();
     primary.sql("chat", "SELECT pg_reload_conf()").unwrap();
-    while store.health.check().await.is_ok() {}
+    eventually("the store is not ready", async || store.health.check().await.is_err()).await;
     primary.sql("chat", "ALTER SYSTEM RESET default_transaction_read_only").unwrap();
     primary.sql("chat", "SELECT pg_reload_conf()").unwrap();
-    while store.health.check().await.is_err() {}
+    eventually("the store is ready", async || store.health.check().await.is_ok()).await;
     store.close().await;
 }

@@ -1,6 +1,7 @@
 //! Databases of the tests' own.
 
 use std::process::Command;
+use std::time::Duration;
 
 use chat_domain::model::{MessageCursor, MessageId, MessageQuery, SessionId};
 use chat_domain::ports::MessageRepository as _;
@@ -8,6 +9,19 @@ use chat_postgres::{PgStore, migrate};
 use chat_testkit::fixtures;
 use diesel::prelude::*;
 use test_postgres::{Keep, TestDatabase, find_programs};
+
+/// How long a test waits for something that should come at once, on a machine that may be busy.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Looks now and then until what is waited for is there, such as what another process writes, which does not announce it.
+pub(crate) async fn eventually(what: &str, mut look: impl AsyncFnMut() -> bool) {
+    let reached = async {
+        while !look().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, reached).await.is_ok(), "not in time: {what}");
+}
 
 /// An empty database.
 pub(crate) fn empty() -> TestDatabase {

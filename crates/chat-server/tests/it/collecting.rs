@@ -12,7 +12,7 @@ use test_postgres::PrivatePostgres;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Finished, PATIENCE, Person, TestServer, chat_server, run};
+use crate::support::{Finished, PATIENCE, Person, TestServer, chat_server, eventually, run};
 
 /// The shortest waits there are.
 const SHORT: [&str; 3] = ["--orphan-check-every=1s", "--orphan-mark-after=1s", "--orphan-remove-after=1s"];
@@ -47,9 +47,7 @@ async fn send_file(person: &Person, session: &str, content: &'static str) -> Str
 
 /// Stops a server in good order, once it has begun a generation.
 async fn stop(server: TestServer, attachments: &Path) {
-    while !attachments.join("collector").exists() {
-        tokio::task::yield_now().await;
-    }
+    eventually("a generation has begun", async || attachments.join("collector").exists()).await;
     server.signal("TERM");
     assert!(server.ended().await.0.success());
 }
@@ -190,11 +188,15 @@ impl SlowUpload {
 
     /// Sends at the pace of a slow line for as long as it takes.
     async fn until(&mut self, mut done: impl FnMut() -> bool) {
-        let mut pace = tokio::time::interval(Duration::from_millis(50));
-        while !done() {
-            pace.tick().await;
-            self.chunk(&"second ".repeat(200)).await;
-        }
+        let line = "second ".repeat(200);
+        let sending = async || {
+            if done() {
+                return true;
+            }
+            self.chunk(&line).await;
+            false
+        };
+        eventually("what the upload lasts for", sending).await;
     }
 
     /// The status of the answer.

@@ -1,7 +1,6 @@
 //! Clients that do everything wrong: they take neither the log nor the descriptors.
 
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -151,9 +150,9 @@ async fn more_connections_than_descriptors_leave_the_server_alive_and_its_log_qu
         stream.write_all(request).await.unwrap();
         held.push(stream);
     }
-    // Behind all of them, which are still open on their side.
-    let answer = timeout(Duration::from_secs(45), reqwest::get(server.url("/healthz"))).await;
-    assert_eq!(answer.expect("an answer in time").unwrap().status(), 200);
+    // Behind all of them, which are still open on their side. How long it takes is measured by `chat-loadgen occupy`.
+    let answer = timeout(4 * PATIENCE, reqwest::get(server.url("/healthz"))).await;
+    assert_eq!(answer.expect("an answer").unwrap().status(), 200);
     drop(held);
     let scrape = Scrape::of(&server).await;
     assert_eq!(scrape.value("process_max_fds"), "256");

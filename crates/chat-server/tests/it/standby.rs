@@ -3,12 +3,12 @@
 use reqwest::StatusCode;
 use test_postgres::{PrivatePostgres, StopMode};
 
-use crate::support::TestServer;
+use crate::support::{PATIENCE, TestServer, eventually};
 
 /// How often readiness has failed so far.
 fn failures(server: &TestServer) -> usize {
     let failed = |line: &&String| line.contains("not ready: database");
-    server.stderr.wait_for(crate::support::PATIENCE, |lines| Some(lines.iter().filter(failed).count()))
+    server.stderr.wait_for(PATIENCE, |lines| Some(lines.iter().filter(failed).count()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,15 +26,17 @@ async fn a_server_that_reaches_a_standby_alone_is_not_ready_until_it_takes_over(
     let ready = async || reqwest::get(server.url("/readyz")).await.unwrap().status();
     let position = primary.sql("postgres", "SELECT pg_current_wal_lsn()").unwrap();
     let caught_up = format!("SELECT pg_last_wal_replay_lsn() >= '{position}'");
-    while standby.sql("postgres", &caught_up).unwrap() != "t" {}
+    eventually("the standby has caught up", async || standby.sql("postgres", &caught_up).unwrap() == "t").await;
 
     primary.stop(StopMode::Immediate).unwrap();
-    while ready().await == StatusCode::OK {}
+    eventually("the server is not ready", async || ready().await != StatusCode::OK).await;
     // The first failure may be that of a connection that was cut. It stays so with new ones.
     let first = failures(&server);
-    while failures(&server) < first + 3 {
+    let fails_on = async || {
         assert_eq!(ready().await, StatusCode::SERVICE_UNAVAILABLE);
-    }
+        failures(&server) >= first + 3
+    };
+    eventually("three more failures are logged", fails_on).await;
     standby.promote().unwrap();
-    while ready().await != StatusCode::OK {}
+    eventually("the server is ready", async || ready().await == StatusCode::OK).await;
 }

@@ -13,5 +13,5 @@ pub(crate) use extended::{ExtendedSocket, Heard};
 pub(crate) use lines::Lines;
 pub(crate) use metrics::Scrape;
 pub(crate) use people::Person;
-pub(crate) use server::{PATIENCE, TestServer};
+pub(crate) use server::{PATIENCE, TestServer, eventually};
 pub(crate) use socket::{Socket, close_code, connect, next_event, try_connect};

@@ -14,6 +14,16 @@ use super::{Person, chat_server, run};
 /// How long a test waits for something that should come at once, on a machine that may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Looks now and then until what is waited for is there, such as what another process writes, which does not announce it.
+pub(crate) async fn eventually(what: &str, mut look: impl AsyncFnMut() -> bool) {
+    let reached = async {
+        while !look().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, reached).await.is_ok(), "not in time: {what}");
+}
+
 /// A running server. It is killed when it is dropped; the data directory goes with its last user.
 pub(crate) struct TestServer {
     pub(crate) addr: SocketAddr,
