@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::config::{ConfigError, RedisConfig};
 use crate::dial::Dialer;
+use crate::dirty::Suspects;
 use crate::envelope::own_prefix;
 use crate::freshness::Freshness;
 use crate::inbox::Inbox;
@@ -22,6 +23,7 @@ use crate::names::{Names, SHARDS};
 use crate::outbox::{Outbox, RedisNotifier};
 use crate::reader::Reader;
 use crate::signature::Signer;
+use crate::skew::Skew;
 use crate::status::Status;
 use crate::tasks::Tasks;
 
@@ -77,11 +79,12 @@ impl RedisFanout {
             me: node,
             link: Link::new(node),
             freshness: Freshness::default(),
+            skew: Skew::default(),
             signer: current.clone(),
             clock: Arc::clone(&clock),
             sink: Arc::clone(&sink),
             inbox: incoming,
-            dirty,
+            suspects: Suspects::new(dirty),
             control: controlled,
             deaf,
             status: Arc::clone(&status),

@@ -2,17 +2,21 @@
 //! must never wait: what finds no room is dropped, and its shard is remembered.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::Notify;
 
-use crate::metering::Metering;
+use crate::dirty::Dirty;
+use crate::metering::{Metering, Rejection};
 use crate::names::{Channel, Names};
 use crate::queue::{self, Receiver, Sender};
 
 /// The most bytes of messages that wait to be read.
 const BYTES: usize = 16 << 20;
+
+/// The most bytes of one message. The largest of a node, a message of 10,000 characters that JSON writes in six bytes each,
+/// with ten attachments, has not a tenth of it.
+pub(crate) const MESSAGE_BYTES: usize = 1 << 20;
 
 /// A message as it came.
 pub(crate) struct Inbound {
@@ -20,23 +24,6 @@ pub(crate) struct Inbound {
     pub(crate) generation: u64,
     pub(crate) channel: Channel,
     pub(crate) payload: Vec<u8>,
-}
-
-/// The shards of dropped messages, one bit each.
-#[derive(Default)]
-pub(crate) struct Dirty(AtomicU64);
-
-impl Dirty {
-    fn mark(&self, shard: u16) {
-        self.0.fetch_or(1 << shard, Ordering::Relaxed);
-    }
-
-    /// The shards that were marked since the last call.
-    pub(crate) fn take(&self) -> impl Iterator<Item = u16> + use<> {
-        // A load costs less than a swap, and mostly there is nothing.
-        let bits = if self.0.load(Ordering::Relaxed) == 0 { 0 } else { self.0.swap(0, Ordering::Relaxed) };
-        (0..64).filter(move |shard| bits >> shard & 1 == 1)
-    }
 }
 
 /// The end that the driver puts messages into.
@@ -89,6 +76,11 @@ impl Inbox {
             return;
         }
         let weight = payload.len();
+        // No node says so much. Nothing of it is kept, hashed or read, and nothing is missed with it.
+        if weight > MESSAGE_BYTES {
+            self.metering.rejected(Rejection::TooLarge);
+            return;
+        }
         if self.queue.offer(Inbound { generation, channel, payload }, weight) {
             return;
         }
@@ -125,5 +117,21 @@ mod tests {
         let only = receiver.take_now().unwrap();
         assert_eq!((only.generation, only.channel, only.payload), (1, Channel::Shard(63), b"theirs".to_vec()));
         assert!(receiver.take_now().is_none());
+    }
+
+    #[test]
+    fn what_no_node_would_say_at_such_length_is_dropped_and_marks_nothing() {
+        let (inbox, mut receiver, dirty) = Inbox::new(1, Names::new("chat"), b"own".to_vec(), Metering::new());
+        let push = inbox.of_connection(1, Arc::new(Notify::new()));
+        let at_most = "x".repeat(MESSAGE_BYTES);
+        for channel in ["chat:5", "chat:nodes"] {
+            push(message(channel, &format!("{at_most}x"))).unwrap();
+            // Even one that the queue has no room for.
+            push(message(channel, &"x".repeat(BYTES + 1))).unwrap();
+        }
+        assert!(receiver.take_now().is_none());
+        assert_eq!(dirty.take().count(), 0);
+        push(message("chat:5", &at_most)).unwrap();
+        assert_eq!(receiver.take_now().unwrap().payload.len(), MESSAGE_BYTES);
     }
 }

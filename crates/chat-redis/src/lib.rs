@@ -25,6 +25,7 @@
 mod backoff;
 mod config;
 mod dial;
+mod dirty;
 mod envelope;
 mod error;
 mod fanout;
@@ -40,6 +41,7 @@ mod queue;
 mod reader;
 mod signal;
 mod signature;
+mod skew;
 mod status;
 mod tasks;
 mod tls;

@@ -25,14 +25,13 @@ pub(crate) struct Metering {
     pub(crate) waiting: Gauge,
     /// Events in one pipeline.
     pub(crate) batch: Histogram,
+    /// Messages that are not believed, by the reason, in the order of [`Rejection::ALL`]. Looking one up in the registry
+    /// for each of them would cost more than refusing it.
+    rejected: [Counter; Rejection::ALL.len()],
 }
 
 impl Metering {
     pub(crate) fn new() -> Self {
-        // Known from the start, as the others are by their handles.
-        for rejection in Rejection::ALL {
-            rejected(rejection).increment(0);
-        }
         Self {
             connected: gauge!("chat_redis_connected"),
             reconnects: counter!("chat_redis_reconnects_total"),
@@ -44,13 +43,23 @@ impl Metering {
             overflows: counter!("chat_redis_overflows_total"),
             waiting: gauge!("chat_redis_queue_length"),
             batch: histogram!("chat_redis_publish_batch_size"),
+            rejected: Rejection::ALL
+                .map(|rejection| counter!("chat_redis_rejected_total", "reason" => rejection.as_str())),
         }
+    }
+
+    /// Counts a message that is not believed.
+    pub(crate) fn rejected(&self, rejection: Rejection) {
+        let handles = Rejection::ALL.iter().zip(&self.rejected);
+        handles.filter(|(known, _)| **known == rejection).for_each(|(_, counter)| counter.increment(1));
     }
 }
 
 /// Why a message in Redis is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rejection {
+    /// It is larger than anything that a node says.
+    TooLarge,
     /// It is none of a node's.
     Malformed,
     /// It was not signed under our key, or for another channel.
@@ -67,12 +76,13 @@ pub(crate) enum Rejection {
 
 impl Rejection {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Malformed, Self::Signature, Self::Database, Self::Epoch, Self::Stale, Self::Replayed];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::TooLarge, Self::Malformed, Self::Signature, Self::Database, Self::Epoch, Self::Stale, Self::Replayed];
 
     /// Its name in metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
+            Self::TooLarge => "too_large",
             Self::Malformed => "malformed",
             Self::Signature => "signature",
             Self::Database => "database",
@@ -81,9 +91,4 @@ impl Rejection {
             Self::Replayed => "replayed",
         }
     }
-}
-
-/// Counts messages that are not believed, by the reason.
-pub(crate) fn rejected(rejection: Rejection) -> Counter {
-    counter!("chat_redis_rejected_total", "reason" => rejection.as_str())
 }

@@ -10,18 +10,24 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::debug;
 use uuid::Uuid;
 
+use crate::dirty::Suspects;
 use crate::envelope::{self, Envelope, Said};
 use crate::freshness::{Freshness, NotFresh};
-use crate::inbox::{Dirty, Inbound};
+use crate::inbox::Inbound;
 use crate::link::{Finding, Link};
-use crate::metering::{Metering, Rejection, rejected};
+use crate::metering::{Metering, Rejection};
 use crate::names::{Channel, SHARDS};
 use crate::queue::Receiver;
 use crate::signature::{self, CurrentSigner, Signer};
+use crate::skew::Skew;
 use crate::status::Status;
 
 /// How exact the times of silence are.
 const TICK: Duration = Duration::from_millis(250);
+
+/// The most bytes of a message without a valid signature that are read, to count it by its reason. The heartbeats of nodes
+/// of another database, which come every second, have fewer; what else a stranger writes is to cost no memory.
+const EXPLAINED: usize = 4 << 10;
 
 /// What happens to the connection.
 #[derive(Clone, Copy, Debug)]
@@ -37,11 +43,12 @@ pub(crate) struct Reader {
     pub(crate) me: Uuid,
     pub(crate) link: Link,
     pub(crate) freshness: Freshness,
+    pub(crate) skew: Skew,
     pub(crate) signer: CurrentSigner,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sink: Arc<dyn EventSink>,
     pub(crate) inbox: Receiver<Inbound>,
-    pub(crate) dirty: Arc<Dirty>,
+    pub(crate) suspects: Suspects,
     pub(crate) control: mpsc::UnboundedReceiver<Control>,
     /// Tells which connection is of no use.
     pub(crate) deaf: watch::Sender<u64>,
@@ -77,7 +84,8 @@ impl Reader {
                 }
                 Some(inbound) = self.inbox.take() => self.read(&inbound),
             }
-            for index in self.dirty.take() {
+            // Those that wait are found after a tick at the latest.
+            for index in self.suspects.due(now()).into_iter().flatten() {
                 self.missed(Missed::Shard { index, of: SHARDS });
             }
         }
@@ -96,7 +104,7 @@ impl Reader {
             Ok(envelope) => envelope,
             Err(rejection) => {
                 debug!(channel = ?inbound.channel, reason = rejection.as_str(), "a message in Redis is not believed");
-                rejected(rejection).increment(1);
+                self.metering.rejected(rejection);
                 return;
             }
         };
@@ -142,11 +150,15 @@ impl Reader {
         // A copy of the database has the key.
         belongs(signer, &envelope)?;
         let number = (envelope.node, inbound.channel, envelope.counter);
-        self.freshness.admit(number, envelope.at, (self.clock.now(), now())).map_err(|not_fresh| match not_fresh {
-            NotFresh::Stale => Rejection::Stale,
-            NotFresh::Replayed => Rejection::Replayed,
-        })?;
-        Ok(envelope)
+        let times = (self.clock.now(), now());
+        match self.freshness.admit(number, envelope.at, times) {
+            Ok(()) => Ok(envelope),
+            Err(NotFresh::Stale) => {
+                self.skew.report(envelope.node, envelope.at, times);
+                Err(Rejection::Stale)
+            }
+            Err(NotFresh::Replayed) => Err(Rejection::Replayed),
+        }
     }
 
     fn count(&mut self, node: Uuid, shard: u16, counter: u64, inbound: &Inbound) {
@@ -191,6 +203,9 @@ fn belongs(signer: &Signer, envelope: &Envelope<'_>) -> Result<(), Rejection> {
 
 /// The reason to count: what it says of itself, which nobody vouches for, may explain it.
 fn why_not_signed(signer: &Signer, payload: &[u8]) -> Rejection {
+    if payload.len() > EXPLAINED {
+        return Rejection::Signature;
+    }
     let Some(envelope) = signature::split(payload).and_then(|(message, _)| envelope::read(message)) else {
         return Rejection::Malformed;
     };
@@ -200,4 +215,30 @@ fn why_not_signed(signer: &Signer, payload: &[u8]) -> Rejection {
 /// The runtime's clock, which tests can stop.
 fn now() -> std::time::Instant {
     Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_domain::model::{Epoch, FanoutCredentials, FanoutKey, Timestamp};
+
+    use super::*;
+    use crate::envelope::Sender;
+    use crate::names::Names;
+
+    fn signer(database: &str, key: u8) -> Signer {
+        let (database, epoch) = (database.to_owned(), Epoch::parse("e").unwrap());
+        Signer::new(Names::new("chat"), FanoutCredentials { database, epoch, key: FanoutKey::from_bytes([key; 32]) })
+    }
+
+    #[test]
+    fn the_reason_is_looked_for_in_messages_of_the_size_of_heartbeats_alone() {
+        let (ours, theirs) = (signer("1-2", 1), signer("3-4", 2));
+        let at = Timestamp::from_unix_ms(i64::MAX);
+        let sender = Sender { node: Uuid::from_u128(7), database: "3-4", epoch: "e", at };
+        let counters = |count: u16| vec![u64::MAX; usize::from(count)];
+        let said = |count| theirs.sign(Channel::Nodes, envelope::heartbeat(sender, u64::MAX, &counters(count)));
+        assert_eq!(why_not_signed(&ours, &said(SHARDS)), Rejection::Database);
+        assert_eq!(why_not_signed(&ours, &said(SHARDS * 4)), Rejection::Signature, "not read");
+        assert_eq!(why_not_signed(&ours, b"nonsense"), Rejection::Malformed);
+    }
 }

@@ -147,9 +147,9 @@ pub(crate) const GROUPS: &[Group] = &[
             counter(
                 "chat_redis_rejected_total",
                 &["reason"],
-                "Messages on our channels that were not believed: malformed, of another key (signature), of a copy of the \
-                 database (database) or another epoch of it (epoch), from more than a minute ago (stale) or heard before \
-                 (replayed).",
+                "Messages on our channels that were not believed: larger than 1 MiB (too_large), malformed, of another key \
+                 (signature), of a copy of the database (database) or another epoch of it (epoch), from more than a minute \
+                 ago (stale) or heard before (replayed).",
             ),
             counter("chat_redis_gaps_total", &[], "Times that something from another server was found missing."),
             counter("chat_redis_overflows_total", &[], "Times that more came from Redis than could be kept."),
