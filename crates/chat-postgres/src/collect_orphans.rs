@@ -4,14 +4,19 @@
 //! condemned, the condemnation looks whether they have a message, and neither sees what the other has not committed. So
 //! both hold an advisory lock until they have committed, messages a shared one ([`HOLD_FILES`]), a condemnation one of
 //! its own. Messages without files do without.
+//!
+//! A condemnation does not wait in the queue of that lock: every message with files that came after it would wait behind
+//! it, for as long as one node is frozen with a message on its way. It looks a few times whether the lock is free.
 
 use std::collections::HashSet;
+use std::thread;
+use std::time::Duration;
 
 use chat_domain::ChatError;
 use chat_domain::model::{AttachmentId, ChatMessage, Generation, Generations, OrphanMark, Timestamp};
 use chat_domain::ports::Marking;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt};
+use diesel::sql_types::{Array, BigInt, Bool};
 use uuid::Uuid;
 
 use crate::error::Failure;
@@ -21,8 +26,18 @@ use crate::schema::{chat_attachments, chat_collector, chat_orphans};
 /// Keeps condemnations away until the transaction ends. The class is "chat" in ASCII, in which writers have the numbers
 /// from 1 on.
 pub(crate) const HOLD_FILES: &str = "SELECT pg_advisory_xact_lock_shared(1667785076, -1)";
-/// Waits until no message with files is on its way, and keeps those that come until the transaction ends.
-const HOLD_ALL_FILES: &str = "SELECT pg_advisory_xact_lock(1667785076, -1)";
+/// If no message with files is on its way, keeps those that come until the transaction ends.
+const HOLD_ALL_FILES: &str = "SELECT pg_try_advisory_xact_lock(1667785076, -1) AS is_held";
+/// How often a condemnation tries to hold them, …
+const TRIES: u32 = 5;
+/// … and how long it waits in between.
+const PAUSE: Duration = Duration::from_millis(20);
+
+#[derive(QueryableByName)]
+struct Hold {
+    #[diesel(sql_type = Bool)]
+    is_held: bool,
+}
 
 pub(crate) fn unknown(connection: &mut PgConnection, ids: &[AttachmentId]) -> QueryResult<Vec<AttachmentId>> {
     let known = known(connection, ids)?;
@@ -143,14 +158,35 @@ pub(crate) fn due(
     Ok(found.into_iter().map(mark_of).collect())
 }
 
+/// Condemns none when there is a message with files on its way at each look.
 pub(crate) fn condemn(
     connection: &mut PgConnection,
     ids: &[AttachmentId],
     at: Timestamp,
 ) -> QueryResult<Vec<AttachmentId>> {
+    for attempt in 0..TRIES {
+        // Between transactions, so that nothing is held meanwhile.
+        if attempt > 0 {
+            thread::sleep(PAUSE);
+        }
+        if let Some(condemned) = try_to_condemn(connection, ids, at)? {
+            return Ok(condemned);
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn try_to_condemn(
+    connection: &mut PgConnection,
+    ids: &[AttachmentId],
+    at: Timestamp,
+) -> QueryResult<Option<Vec<AttachmentId>>> {
     connection.transaction(|connection| {
-        diesel::sql_query(HOLD_ALL_FILES).execute(connection)?;
-        // Read committed: each statement sees everything that was committed before it, the messages just waited for too.
+        let hold: Hold = diesel::sql_query(HOLD_ALL_FILES).get_result(connection)?;
+        if !hold.is_held {
+            return Ok(None);
+        }
+        // Read committed: each statement sees everything that was committed before it, the messages that held the lock too.
         let known = known(connection, ids)?;
         let open = |ids: Vec<Uuid>| chat_orphans::table.filter(dsl::id.eq_any(ids)).filter(dsl::condemned_at.is_null());
         let (with_message, without): (Vec<Uuid>, Vec<Uuid>) = uuids(ids).into_iter().partition(|id| known.contains(id));
@@ -159,7 +195,7 @@ pub(crate) fn condemn(
             .set(dsl::condemned_at.eq(at.unix_ms()))
             .returning(dsl::id)
             .get_results(connection)?;
-        Ok(condemned.into_iter().map(AttachmentId::new).collect())
+        Ok(Some(condemned.into_iter().map(AttachmentId::new).collect()))
     })
 }
 

@@ -58,6 +58,7 @@ pub trait OrphanRound: Send {
     /// Condemns those of `ids` that are marked and that no message refers to, and returns them. From then on no message
     /// can refer to them; one whose transaction has begun before MUST have ended and be seen. The marks of others that
     /// messages refer to MUST be taken away.
+    /// While messages with files are on their way, all of `ids` MAY be left as they are, and none is returned.
     async fn condemn(&mut self, ids: Vec<AttachmentId>, at: Timestamp) -> Result<Vec<AttachmentId>>;
 
     /// Files condemned before `before`, at most `limit`.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::AttachmentCheck;
 use crate::error::{ChatError, Result};
-use crate::model::{AttachmentId, Generation, NotOwner, StoreOwner, Timestamp};
+use crate::model::{AttachmentId, Generation, Generations, NotOwner, StoreOwner, Timestamp};
 use crate::ports::{
     AttachmentStore, Clock, IdGenerator, MessageRepository, OrphanRegistry, OrphanRound, StoreOwnership,
 };
@@ -128,10 +128,12 @@ impl OrphanCollector {
     /// Compares the generation of the database with that beside the files, and begins the next one in both.
     async fn begin_generation(&self, round: &mut dyn OrphanRound) -> Result<Result<(), NotOwner>> {
         let this = round.database().await?;
-        let known = round.generations().await?;
+        let mut known = round.generations().await?;
         let beside = self.ownership.owner().await?;
         if let Err(reason) = StoreOwner::check(&known, &this, beside.as_ref()) {
             if let (NotOwner::OtherGeneration { .. }, Some(other)) = (&reason, beside) {
+                // Unless that one is ours: of a node that took the round over while this one stood still.
+                ensure_alone(round, known).await?;
                 // The other one may be the copy. It is to stop too, until the operator has decided.
                 self.ownership.replace(Some(other.clone()), other.contested()).await?;
             }
@@ -142,11 +144,15 @@ impl OrphanCollector {
         {
             // A round was cut off after it was written beside the files. Announcing the next one forgets its name.
             round.confirm(beside.generation).await?;
+            known.current = Some(beside.generation);
         }
         let next = Generation::new(self.ids.next_id());
         round.announce(next).await?;
+        let announced = Generations { current: known.current, next: Some(next) };
         let owner = StoreOwner { database: this.clone(), generation: next, is_contested: false };
+        ensure_alone(round, announced).await?;
         if !self.ownership.replace(beside, owner).await? {
+            ensure_alone(round, announced).await?;
             let found = self.ownership.owner().await?;
             return Ok(Err(
                 found.map_or(NotOwner::OtherFiles, |found| NotOwner::OtherGeneration { found: found.generation })
@@ -210,12 +216,12 @@ impl OrphanCollector {
                 return Ok(());
             }
         }
+        let mut after = None;
         loop {
-            let due = round.due(before, None, BATCH).await?;
-            if due.is_empty() {
-                return Ok(());
-            }
-            // What a message refers to loses its mark here, so each turn leaves fewer.
+            let due = round.due(before, after, BATCH).await?;
+            let Some(last) = due.last().copied() else { return Ok(()) };
+            // Each batch once: what cannot be condemned at the moment is left to the next round.
+            after = Some(last);
             let condemned = round.condemn(due.into_iter().map(|mark| mark.id).collect(), now).await?;
             self.delete(&condemned).await?;
             collected.removed += condemned.len();
@@ -240,6 +246,15 @@ impl OrphanCollector {
         }
         Ok(())
     }
+}
+
+/// That no other node of this database has begun a round since: this one may have stood still for so long that its
+/// connection was given up. What is found beside the files would be another database's by mistake.
+async fn ensure_alone(round: &mut dyn OrphanRound, expected: Generations) -> Result<()> {
+    if round.generations().await? == expected {
+        return Ok(());
+    }
+    Err(ChatError::unavailable("attachments: another server has begun a round of collecting meanwhile"))
 }
 
 /// How many files are due, counted until they are more than `allowed`.

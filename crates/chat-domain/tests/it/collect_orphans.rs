@@ -196,15 +196,41 @@ async fn a_copy_of_the_database_stops_itself_and_removes_nothing() {
 }
 
 /// As a copy of the data directory of a PostgreSQL server: nothing but the generation tells it from the original.
+#[derive(Clone)]
 struct Twin {
     name: DatabaseInstance,
     generations: Arc<std::sync::Mutex<Generations>>,
+    /// Marked files, which messages that are on their way keep from being condemned.
+    marks: Vec<OrphanMark>,
+    /// A step after which a round stands still while this node does one.
+    freeze: Option<(Step, OrphanCollector)>,
+    /// The round has lost its connection.
+    is_lost: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Generations,
+    Announce,
 }
 
 impl Twin {
     fn of(generations: Generations) -> Arc<Self> {
         let name = DatabaseInstance::parse("twin").unwrap();
-        Arc::new(Self { name, generations: Arc::new(std::sync::Mutex::new(generations)) })
+        let generations = Arc::new(std::sync::Mutex::new(generations));
+        Arc::new(Self { name, generations, marks: Vec::new(), freeze: None, is_lost: false })
+    }
+
+    /// Stands still after this step if it is to, and is without a connection from then on.
+    async fn after(&mut self, step: Step) {
+        if let Some((_, other)) = self.freeze.take_if(|(frozen, _)| *frozen == step) {
+            collect(&other, Removal::Never).await;
+            self.is_lost = true;
+        }
+    }
+
+    fn in_round(&self) -> Result<()> {
+        if self.is_lost { Err(ChatError::unavailable("the connection is lost")) } else { Ok(()) }
     }
 
     fn generations(&self) -> Generations {
@@ -215,7 +241,7 @@ impl Twin {
 #[async_trait]
 impl OrphanRegistry for Twin {
     async fn begin_round(&self) -> Result<Option<Box<dyn OrphanRound>>> {
-        Ok(Some(Box::new(Self { name: self.name.clone(), generations: self.generations.clone() })))
+        Ok(Some(Box::new(self.clone())))
     }
 
     async fn marked(&self, _: Vec<AttachmentId>) -> Result<Vec<OrphanMark>> {
@@ -234,15 +260,21 @@ impl OrphanRound for Twin {
     }
 
     async fn generations(&mut self) -> Result<Generations> {
-        Ok(Self::generations(self))
+        self.in_round()?;
+        let generations = Self::generations(self);
+        self.after(Step::Generations).await;
+        Ok(generations)
     }
 
     async fn announce(&mut self, next: Generation) -> Result<()> {
+        self.in_round()?;
         self.generations.lock().unwrap().next = Some(next);
+        self.after(Step::Announce).await;
         Ok(())
     }
 
     async fn confirm(&mut self, current: Generation) -> Result<()> {
+        self.in_round()?;
         *self.generations.lock().unwrap() = Generations { current: Some(current), next: None };
         Ok(())
     }
@@ -251,8 +283,9 @@ impl OrphanRound for Twin {
         Ok(Marking::default())
     }
 
-    async fn due(&mut self, _: Timestamp, _: Option<OrphanMark>, _: usize) -> Result<Vec<OrphanMark>> {
-        Ok(Vec::new())
+    async fn due(&mut self, _: Timestamp, after: Option<OrphanMark>, limit: usize) -> Result<Vec<OrphanMark>> {
+        let later = self.marks.iter().filter(|mark| after.is_none_or(|after| **mark > after));
+        Ok(later.copied().take(limit).collect())
     }
 
     async fn condemn(&mut self, _: Vec<AttachmentId>, _: Timestamp) -> Result<Vec<AttachmentId>> {
@@ -289,6 +322,34 @@ async fn of_a_database_and_a_copy_that_looks_the_same_none_goes_on_until_one_is_
     collect(&on(original), Removal::OfAll).await;
     let reason = refusal(&on(copy)).await;
     assert!(matches!(reason, NotOwner::OtherGeneration { .. }), "{reason:?}");
+}
+
+/// Its connection was given up meanwhile, and another node of the same database has done a round.
+#[tokio::test]
+async fn a_round_that_stood_still_does_not_contest_its_own_database() {
+    for step in [Step::Generations, Step::Announce] {
+        let app = App::new();
+        let on = |registry: Arc<Twin>| OrphanCollector { registry, ..collector(&app) };
+        let database = Twin::of(Generations::default());
+        let other = on(database.clone());
+        collect(&other, Removal::OfAll).await;
+        let frozen = on(Arc::new(Twin { freeze: Some((step, other.clone())), ..Twin::clone(&database) }));
+        let outcome = frozen.collect(Removal::OfAll).await;
+        assert!(matches!(outcome, Err(ChatError::Unavailable { .. })), "{outcome:?}");
+        assert!(!app.attachments.owner().await.unwrap().unwrap().is_contested);
+        collect(&other, Removal::OfAll).await;
+    }
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_condemned_at_the_moment_are_left_to_the_next_round() {
+    let app = App::new();
+    let mark = |n| OrphanMark { marked_at: chat_testkit::fixtures::start(), id: attachment_id(n) };
+    let mut marks: Vec<OrphanMark> = (0..1_001).map(mark).collect();
+    marks.sort_unstable();
+    let busy = Arc::new(Twin { marks, ..Twin::clone(&Twin::of(Generations::default())) });
+    let collector = OrphanCollector { registry: busy, ..collector(&app) };
+    assert_eq!(collect(&collector, Removal::OfAll).await, Collected::default());
 }
 
 /// A process may end between any two steps. Whatever it leaves, the next one goes on, and a copy made before does not.
