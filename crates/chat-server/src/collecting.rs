@@ -8,10 +8,30 @@ use chat_domain::service::{Collected, OrphanCollector, Removal, Round};
 use metrics::{counter, gauge};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-/// From which round on a server removes files. A copy of a data directory, or of a machine, cannot be told from the
-/// original until one of them has begun a round and the other one looks. A server begins one at its start; by the time of
-/// its second round after that, the original has had one too, and has forbidden both to go on.
-const FIRST_REMOVAL: u64 = 2;
+/// After how many rounds that were done a server removes files. A copy of a data directory, or of a machine, cannot be told
+/// from the original until one of them has begun a round and the other one looks. A server begins one at its start; by the
+/// time of its second round after that, the original has had one too, and has forbidden both to go on. A round that failed
+/// has shown the original nothing, and does not count.
+const DONE_BEFORE_REMOVAL: u64 = 2;
+
+/// The rounds that this server has done since its start.
+#[derive(Default)]
+struct Progress {
+    done: u64,
+}
+
+impl Progress {
+    fn count(&mut self, round: &Result<Round>) {
+        if matches!(round, Ok(Round::Done(_))) {
+            self.done = self.done.saturating_add(1);
+        }
+    }
+
+    /// What the next round may remove.
+    fn removal(&self) -> Removal {
+        if self.done < DONE_BEFORE_REMOVAL { Removal::Never } else { Removal::OfFew }
+    }
+}
 
 /// Collects for as long as it is polled.
 pub(crate) fn run(collector: OrphanCollector, every: Duration) -> impl Future<Output = ()> + Send {
@@ -21,17 +41,16 @@ pub(crate) fn run(collector: OrphanCollector, every: Duration) -> impl Future<Ou
         counter!(name).increment(0);
     }
     async move {
-        report(&collector.claim().await);
+        let mut progress = Progress::default();
+        let mut round = collector.claim().await;
         let mut rounds = rounds(every);
-        for number in 1.. {
+        loop {
+            progress.count(&round);
+            report(&round);
             rounds.tick().await;
-            report(&collector.collect(removal(number)).await);
+            round = collector.collect(progress.removal()).await;
         }
     }
-}
-
-fn removal(number: u64) -> Removal {
-    if number < FIRST_REMOVAL { Removal::Never } else { Removal::OfFew }
 }
 
 /// Not at start: there is time to notice a mistake before anything is marked.
@@ -106,10 +125,30 @@ mod tests {
         assert_eq!(start.elapsed(), every);
     }
 
+    /// What the rounds after the start may remove, when the claim and they end so.
+    fn removals(ends: Vec<Result<Round>>) -> Vec<Removal> {
+        let mut progress = Progress::default();
+        let after = |round: Result<Round>| {
+            progress.count(&round);
+            progress.removal()
+        };
+        ends.into_iter().map(after).collect()
+    }
+
     #[test]
     fn a_server_removes_nothing_in_its_first_round() {
-        let removals: Vec<Removal> = (1..=3).map(removal).collect();
-        assert_eq!(removals, [Removal::Never, Removal::OfFew, Removal::OfFew]);
+        let done = || Ok(Round::Done(Collected::default()));
+        assert_eq!(removals(vec![done(), done(), done()]), [Removal::Never, Removal::OfFew, Removal::OfFew]);
+    }
+
+    #[test]
+    fn rounds_that_were_not_done_bring_a_server_no_nearer_to_removing() {
+        let done = || Ok(Round::Done(Collected::default()));
+        let away = || Err(chat_domain::ChatError::unavailable("the database is away"));
+        let none = Removal::Never;
+        assert_eq!(removals(vec![away(), away(), done(), done()]), [none, none, none, Removal::OfFew]);
+        let others = [Ok(Round::Busy), Ok(Round::NotOwner(NotOwner::Contested))];
+        assert_eq!(removals(others.into()), [none, none]);
     }
 
     #[test]
