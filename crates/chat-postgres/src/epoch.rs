@@ -11,7 +11,7 @@ use diesel::sql_types::Text;
 
 use crate::connection::Target;
 use crate::error::{Failure, OpenError};
-use crate::schema::chat_epoch;
+use crate::schema::{chat_epoch, chat_fanout_key};
 use crate::url::DatabaseUrl;
 use crate::{migrate, tls};
 
@@ -51,12 +51,19 @@ pub(crate) fn begin(connection: &mut PgConnection) -> Result<Epoch, Failure> {
         #[diesel(sql_type = Text)]
         epoch: String,
     }
-    let begun: Begun = diesel::sql_query(
-        "WITH rekeyed AS (UPDATE chat_fanout_key SET key = sha256(convert_to(
-             gen_random_uuid()::TEXT || gen_random_uuid()::TEXT || gen_random_uuid()::TEXT, 'UTF8')))
-         UPDATE chat_epoch SET epoch = replace(gen_random_uuid()::TEXT, '-', '') RETURNING epoch",
-    )
-    .get_result(connection)?;
+    let begun: Begun = connection.transaction(|connection| {
+        // First: of two that begin one at a time, the second waits here, and then sees the key of the first.
+        let rotate = "UPDATE chat_epoch SET epoch = replace(gen_random_uuid()::TEXT, '-', '') RETURNING epoch";
+        let begun = diesel::sql_query(rotate).get_result(connection)?;
+        // The row is made anew, so that it is there afterwards also where it was missing.
+        diesel::delete(chat_fanout_key::table).execute(connection)?;
+        diesel::sql_query(
+            "INSERT INTO chat_fanout_key (key) VALUES (sha256(convert_to(
+                 gen_random_uuid()::TEXT || gen_random_uuid()::TEXT || gen_random_uuid()::TEXT, 'UTF8')))",
+        )
+        .execute(connection)?;
+        QueryResult::Ok(begun)
+    })?;
     Ok(valid("chat_epoch.epoch", Epoch::parse(&begun.epoch))?)
 }
 

@@ -199,13 +199,21 @@ pub enum OpenError {
     },
     /// The database does not say by what its nodes know each other.
     #[error(
-        "cannot read the fan-out key of the database {database}: {reason}; `chat-server migrate up` makes the one row of chat_fanout_key"
+        "cannot read the fan-out key of the database {database}: {reason}; if the one row of chat_fanout_key is missing or wrong, `chat-server epoch rotate` makes another one"
     )]
     FanoutKey {
         /// The database, without a password.
         database: String,
         /// What the server says.
         reason: String,
+    },
+    /// The database is a standby, on which the name of the primary cannot be asked for.
+    #[error(
+        "the connection to {database} (--database-url, CHAT_DATABASE_URL) leads to a standby, and what servers know each other by can be asked of the primary alone; leave target_session_attrs out of the URL, or set target_session_attrs=read-write"
+    )]
+    Standby {
+        /// The database, without a password.
+        database: String,
     },
     /// The operating system gives no thread.
     #[error("cannot start the threads that read and write the database {database}")]

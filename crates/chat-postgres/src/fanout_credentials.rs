@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chat_domain::ChatError;
 use chat_domain::model::{FanoutCredentials, FanoutKey};
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use tracing::warn;
@@ -21,16 +22,19 @@ use crate::database::Database;
 use crate::epoch;
 use crate::error::{Failure, OpenError};
 use crate::schema::chat_fanout_key;
+use crate::url::DatabaseUrl;
 
 /// The credentials of a migrated database. Blocks.
 ///
 /// # Errors
-/// When the URL is wrong, the server cannot be reached as it asks, or the database lacks migrations.
+/// When the URL is wrong, the server cannot be reached as it asks or is a standby, or the database lacks migrations.
 pub fn read(url: &str) -> Result<FanoutCredentials, OpenError> {
-    epoch::with_connection(url, current, |database, failure| {
+    let found = epoch::with_connection(url, current, |database, failure| {
         let reason = ChatError::from(failure).to_string();
         OpenError::FanoutKey { database, reason }
-    })
+    })?;
+    let shown = || DatabaseUrl::parse(url).map_or_else(|_| String::new(), |url| url.shown().to_owned());
+    found.ok_or_else(|| OpenError::Standby { database: shown() })
 }
 
 /// Reads the credentials over and over: a server that has taken over has another place.
@@ -39,29 +43,31 @@ pub struct PgFanoutCredentials {
 }
 
 impl PgFanoutCredentials {
-    /// As they are now.
+    /// As they are now. `None` when a standby was asked, as a URL may have it: it does not know the primary's timeline.
     ///
     /// # Errors
     /// What the database fails with.
-    pub async fn current(&self) -> Result<FanoutCredentials, ChatError> {
+    pub async fn current(&self) -> Result<Option<FanoutCredentials>, ChatError> {
         self.database.read(current).await
     }
 }
 
-/// The credentials as they are now.
-pub(crate) fn current(connection: &mut PgConnection) -> Result<FanoutCredentials, Failure> {
+/// The credentials as they are now, unless the server is a standby.
+pub(crate) fn current(connection: &mut PgConnection) -> Result<Option<FanoutCredentials>, Failure> {
+    if diesel::select(sql::<Bool>("pg_is_in_recovery()")).get_result(connection)? {
+        return Ok(None);
+    }
     let key: Vec<u8> = chat_fanout_key::table.select(chat_fanout_key::key).first(connection)?;
     let key = <[u8; 32]>::try_from(key).map_err(|_| Failure::corrupt("chat_fanout_key.key", "has not 32 bytes"))?;
     let (database, epoch) = (place(connection)?, epoch::current(connection)?);
-    Ok(FanoutCredentials { database, epoch, key: FanoutKey::from_bytes(key) })
+    Ok(Some(FanoutCredentials { database, epoch, key: FanoutKey::from_bytes(key) }))
 }
 
 /// Whether this role may ask the server what the name is made of. Servers that only look like PostgreSQL lack the
 /// functions, and administrators may take the right away.
 const MAY_ASK: &str = "
     SELECT coalesce(has_function_privilege(to_regprocedure('pg_control_system()'), 'EXECUTE'), false) AS system,
-           NOT pg_is_in_recovery()
-           AND coalesce(has_function_privilege(to_regprocedure('pg_walfile_name(pg_lsn)'), 'EXECUTE'), false)
+           coalesce(has_function_privilege(to_regprocedure('pg_walfile_name(pg_lsn)'), 'EXECUTE'), false)
            AND coalesce(has_function_privilege(to_regprocedure('pg_current_wal_lsn()'), 'EXECUTE'), false) AS timeline";
 
 #[derive(QueryableByName)]

@@ -134,12 +134,14 @@ impl System {
             loop {
                 rounds.tick().await;
                 match place.current().await {
-                    Ok(credentials) => {
+                    Ok(Some(credentials)) => {
                         let name = credentials.database.clone();
                         if redis.renew(credentials) {
                             tracing::info!("the database is {name} from now on, for what servers tell each other");
                         }
                     }
+                    // It does not know better than what is known.
+                    Ok(None) => tracing::debug!("a standby was asked where the database is"),
                     // Readiness tells about a database that fails.
                     Err(error) => tracing::debug!("cannot look at where the database is: {error}"),
                 }

@@ -27,7 +27,7 @@ async fn nodes_that_reach_a_database_by_different_ways_have_the_same_credentials
     let by_address = read(database.url());
     assert_eq!(read(&database.url().replace("127.0.0.1", "localhost")), by_address);
     let store = PgStore::open(PgConfig::new(database.url()), Arc::new(RecordingNotifier::default())).await.unwrap();
-    assert_eq!(store.fanout.current().await.unwrap(), by_address);
+    assert_eq!(store.fanout.current().await.unwrap(), Some(by_address.clone()));
     store.close().await;
     assert!(by_address.database.split('-').all(|part| part != "0" && !part.is_empty()), "{}", by_address.database);
     let other = empty();
@@ -99,4 +99,17 @@ fn a_new_epoch_has_a_new_key() {
     let after = read(database.url());
     assert_eq!((&after.epoch, &after.database), (&epoch, &before.database));
     assert_ne!(after.key, before.key);
+}
+
+#[test]
+#[ignore = "needs Postgres: cargo xtask test"]
+fn a_new_epoch_brings_a_key_that_was_missing() {
+    let database = migrated();
+    let before = read(database.url());
+    database.sql("DELETE FROM chat_fanout_key");
+    let error = fanout_credentials::read(database.url()).unwrap_err().to_string();
+    assert!(error.contains("`chat-server epoch rotate`"), "{error}");
+    epoch::rotate(database.url()).unwrap();
+    assert_ne!(read(database.url()).key, before.key);
+    assert_eq!(database.sql("SELECT count(*) FROM chat_fanout_key"), "1");
 }

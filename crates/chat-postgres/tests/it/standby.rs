@@ -6,7 +6,7 @@ use chat_domain::model::MessageDraft;
 use chat_domain::ports::{
     HealthProbe as _, Marking, MessageRepository as _, OrphanRegistry as _, SessionRepository as _,
 };
-use chat_postgres::{PgConfig, PgStore, migrate};
+use chat_postgres::{OpenError, PgConfig, PgStore, fanout_credentials, migrate};
 use chat_testkit::{RecordingNotifier, fixtures};
 use test_postgres::{PrivatePostgres, StopMode};
 
@@ -87,4 +87,20 @@ async fn a_database_that_becomes_read_only_is_not_ready() {
     primary.sql("chat", "SELECT pg_reload_conf()").unwrap();
     eventually("the store is ready", async || store.health.check().await.is_ok()).await;
     store.close().await;
+}
+
+/// The URL may ask for any server. A standby does not know the timeline of its primary, so a name from there would be another
+/// one than the other nodes have.
+#[test]
+#[ignore = "needs Postgres: cargo xtask test"]
+fn what_nodes_know_each_other_by_is_not_taken_from_a_standby() {
+    let (primary, standby, url) = pair();
+    let any = format!("{url}?target_session_attrs=any");
+    let asked = fanout_credentials::read(&any);
+    assert!(matches!(&asked, Err(OpenError::Standby { database }) if database.contains("/chat")), "{asked:?}");
+    let known = fanout_credentials::read(&primary.url("chat")).unwrap();
+    standby.promote().unwrap();
+    let moved = fanout_credentials::read(&any).unwrap();
+    assert_eq!(moved.key, known.key);
+    assert_ne!(moved.database, known.database, "a promotion leaves another timeline");
 }
