@@ -1,32 +1,29 @@
-//! The composition root: the only file that names the adapters under the domain's ports. Each choice is a `match` on
-//! the configuration without a default arm, and is logged at start.
+//! The composition root: the only module, with its children, that names the adapters under the domain's ports. Each choice
+//! is a `match` on the configuration without a default arm, and is logged at start.
+
+mod database;
+mod fanout;
 
 use std::future::pending;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
-use chat_domain::model::{Epoch, FanoutCredentials, LiveEvent};
-use chat_domain::ports::{
-    AgentDirectory, AttachmentStore, Clock, EventLog, EventSink, HealthProbe, IdGenerator, MessageRepository, Notifier,
-    OrphanRegistry, SessionRepository, StatsReader, StoreOwnership, TicketStore,
-};
+use chat_domain::model::{Epoch, LiveEvent};
+use chat_domain::ports::{AgentDirectory, AttachmentStore, Clock, EventLog, HealthProbe, Notifier, StoreOwnership};
 use chat_domain::service::{ChatService, OrphanCollector, Ports};
-use chat_postgres::{PgConfig, PgStore};
 use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, LocalConnections, run_repair, run_typing_expiry};
+use chat_redis::RedisFanout;
 /// What the configuration of Redis is read with: the adapter alone decides what it can use.
 pub(crate) use chat_redis::{Prefix as RedisPrefix, PrivateAuthorities, RedisUrl};
-use chat_redis::{RedisConfig, RedisFanout};
-use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_storage::LocalAttachmentStore;
-use tokio::task;
-use tokio::time::{MissedTickBehavior, interval};
 
+use self::database::Repositories;
+pub(crate) use self::database::{Migrations, Store, epoch, hold_database, rotate_epoch};
+use self::fanout::Fanout;
 use crate::background::Failure;
 use crate::binding::{self, Bound};
-use crate::config::{AttachmentsUrl, Config, DatabaseUrl, PostgresUrl, Switch};
-use crate::exclusive::{self, Held, Sharing};
+use crate::config::{AttachmentsUrl, Config};
+use crate::exclusive::Held;
 use crate::system::{SystemClock, UuidV7Generator};
 
 /// The use cases on top of their adapters, with what must be run and closed beside them.
@@ -122,31 +119,7 @@ impl System {
     /// Follows the database to where it moves, for as long as it is polled: a server that takes over has another name, which
     /// the other chat-servers go by too. It looks this often.
     pub(crate) fn fanout_renewal(&self, every: Duration) -> impl Future<Output = ()> + Send + use<> {
-        let followed = match &self.store {
-            Store::Postgres(store) => self.redis.clone().map(|redis| (redis, Arc::clone(&store.fanout))),
-            // One server uses the file, so there is no other to agree with.
-            Store::Sqlite(_) => None,
-        };
-        async move {
-            let Some((redis, place)) = followed else { return pending().await };
-            let mut rounds = interval(every);
-            rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                rounds.tick().await;
-                match place.current().await {
-                    Ok(Some(credentials)) => {
-                        let name = credentials.database.clone();
-                        if redis.renew(credentials) {
-                            tracing::info!("the database is {name} from now on, for what servers tell each other");
-                        }
-                    }
-                    // It does not know better than what is known.
-                    Ok(None) => tracing::debug!("a standby was asked where the database is"),
-                    // Readiness tells about a database that fails.
-                    Err(error) => tracing::debug!("cannot look at where the database is: {error}"),
-                }
-            }
-        }
+        fanout::follow(self.redis.clone(), &self.store, every)
     }
 
     /// What is counted when somebody asks for it and not when it happens.
@@ -207,185 +180,6 @@ impl Watched {
     /// How many sessions they are of.
     pub(crate) fn sessions(&self) -> usize {
         self.hub.sessions()
-    }
-}
-
-/// How events reach the sockets: of several servers, or of this one.
-struct Fanout {
-    notifier: Arc<dyn Notifier>,
-    redis: Option<Arc<RedisFanout>>,
-}
-
-impl Fanout {
-    async fn join(config: &Config, hub: &Arc<Hub>, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let notifier: Arc<dyn Notifier> = Arc::clone(hub) as _;
-        let sink: Arc<dyn EventSink> = Arc::clone(hub) as _;
-        match (&config.redis_url, &config.database_url) {
-            (Some(url), _) => {
-                let node = UuidV7Generator.next_id();
-                let settings = RedisConfig {
-                    prefix: config.redis_prefix.clone(),
-                    authorities: config.redis_authorities.clone(),
-                    ..RedisConfig::new(url.clone(), node)
-                };
-                let credentials = fanout_credentials(config).await?;
-                let redis = RedisFanout::connect(settings, credentials, Arc::clone(clock), sink)?;
-                // What the hub says of typing has been told on this server already.
-                hub.forward_to(redis.notifier(nobody_listens()));
-                tracing::info!(%node, "live events are spread to other servers through {url}");
-                Ok(Self { notifier: redis.notifier(notifier), redis: Some(Arc::new(redis)) })
-            }
-            (None, DatabaseUrl::Sqlite(_)) => {
-                tracing::info!("live events are spread within this process");
-                Ok(Self { notifier, redis: None })
-            }
-            (None, DatabaseUrl::Postgres(_)) => {
-                tracing::info!(
-                    "live events are spread within this process; where other servers use this database, sockets here hear \
-                     of theirs up to 15 s late unless --redis-url (CHAT_REDIS_URL) is set"
-                );
-                Ok(Self { notifier, redis: None })
-            }
-        }
-    }
-}
-
-/// What servers of this database know each other by.
-async fn fanout_credentials(config: &Config) -> anyhow::Result<FanoutCredentials> {
-    let database = config.database_url.clone();
-    let read = move || match &database {
-        DatabaseUrl::Sqlite(_) => bail!("one server uses an SQLite file, and has no others to tell through Redis"),
-        DatabaseUrl::Postgres(url) => Ok(chat_postgres::fanout_credentials::read(url.expose())?),
-    };
-    task::spawn_blocking(read).await?
-}
-
-/// The database.
-pub(crate) enum Store {
-    /// On SQLite.
-    Sqlite(SqliteStore),
-    /// On PostgreSQL.
-    Postgres(PgStore),
-}
-
-/// What a database offers under the domain's use cases.
-struct Repositories {
-    sessions: Arc<dyn SessionRepository>,
-    messages: Arc<dyn MessageRepository>,
-    events: Arc<dyn EventLog>,
-    stats: Arc<dyn StatsReader>,
-    agents: Arc<dyn AgentDirectory>,
-    tickets: Arc<dyn TicketStore>,
-    orphans: Arc<dyn OrphanRegistry>,
-    health: Arc<dyn HealthProbe>,
-}
-
-impl Store {
-    /// Brings the schema up to date unless the operator does that.
-    ///
-    /// # Errors
-    /// What is wrong with the database, and what to do about it.
-    async fn bring_up_to_date(config: &Config) -> anyhow::Result<()> {
-        let migrations = Migrations::of(config);
-        let automatic = config.migrate;
-        task::spawn_blocking(move || migrations.bring_up_to_date(automatic)).await?
-    }
-
-    /// Opens the database, which may be that of a server that is running: neither makes it nor changes its schema.
-    ///
-    /// # Errors
-    /// What is wrong with the database, and what to do about it.
-    pub(crate) async fn open_as_it_is(config: &Config, notifier: Arc<dyn Notifier>) -> anyhow::Result<Self> {
-        match &config.database_url {
-            DatabaseUrl::Sqlite(path) => {
-                let exists = path.try_exists().with_context(|| format!("cannot look for {}", path.display()))?;
-                ensure!(
-                    exists,
-                    "there is no database {}; choose the server's with --data-dir (CHAT_DATA_DIR) or --database-url \
-                     (CHAT_DATABASE_URL), or make a new one with `chat-server migrate up`",
-                    path.display(),
-                );
-                let settings = SqliteConfig {
-                    readers: config.database_readers,
-                    read_queue: config.read_queue,
-                    queue: config.write_queue,
-                    max_batch: config.write_batch,
-                    ..SqliteConfig::new(path)
-                };
-                let store = SqliteStore::open(settings, notifier).await?;
-                tracing::info!("sessions and messages are kept in the SQLite database {}", path.display());
-                Ok(Self::Sqlite(store))
-            }
-            DatabaseUrl::Postgres(url) => {
-                let settings = PgConfig {
-                    readers: config.database_readers,
-                    read_queue: config.read_queue,
-                    writers: config.database_writers,
-                    queue: config.write_queue,
-                    max_batch: config.write_batch,
-                    remembered_sessions: config.remembered_sessions,
-                    ..PgConfig::new(url.expose())
-                };
-                let store = PgStore::open(settings, notifier).await?;
-                tracing::info!("sessions and messages are kept in the PostgreSQL database {url}");
-                Ok(Self::Postgres(store))
-            }
-        }
-    }
-
-    /// What it offers under the use cases.
-    fn repositories(&self) -> Repositories {
-        match self {
-            Self::Sqlite(store) => Repositories {
-                sessions: Arc::clone(&store.sessions) as _,
-                messages: Arc::clone(&store.messages) as _,
-                events: Arc::clone(&store.events) as _,
-                stats: Arc::clone(&store.stats) as _,
-                agents: Arc::clone(&store.agents) as _,
-                tickets: Arc::clone(&store.tickets) as _,
-                orphans: Arc::clone(&store.orphans) as _,
-                health: Arc::clone(&store.health) as _,
-            },
-            Self::Postgres(store) => Repositories {
-                sessions: Arc::clone(&store.sessions) as _,
-                messages: Arc::clone(&store.messages) as _,
-                events: Arc::clone(&store.events) as _,
-                stats: Arc::clone(&store.stats) as _,
-                agents: Arc::clone(&store.agents) as _,
-                tickets: Arc::clone(&store.tickets) as _,
-                orphans: Arc::clone(&store.orphans) as _,
-                health: Arc::clone(&store.health) as _,
-            },
-        }
-    }
-
-    /// The directory of agents.
-    pub(crate) fn agents(&self) -> Arc<dyn AgentDirectory> {
-        self.repositories().agents
-    }
-
-    /// Which database it is, wherever it lies.
-    fn identity(&self) -> &str {
-        match self {
-            Self::Sqlite(store) => store.identity(),
-            Self::Postgres(store) => store.identity(),
-        }
-    }
-
-    /// Whether several servers may use it at a time.
-    fn sharing(&self) -> Sharing {
-        match self {
-            Self::Sqlite(_) => Sharing::Alone,
-            Self::Postgres(_) => Sharing::Shared,
-        }
-    }
-
-    /// Writes what is still waiting and closes the database.
-    pub(crate) async fn close(self) {
-        match self {
-            Self::Sqlite(store) => store.close().await,
-            Self::Postgres(store) => store.close().await,
-        }
     }
 }
 
@@ -467,23 +261,6 @@ impl StoredFiles {
     }
 }
 
-/// Keeps other servers away from stores that only one may use at a time: two servers on one SQLite file would not hear
-/// of each other's changes, and people on one would miss what is said on the other. PostgreSQL is made for several.
-///
-/// # Errors
-/// Another server is there.
-pub(crate) fn hold_database(config: &Config) -> anyhow::Result<Option<Held>> {
-    match &config.database_url {
-        DatabaseUrl::Sqlite(path) => {
-            let mut lock = path.clone().into_os_string();
-            lock.push(".lock");
-            let what = format!("the database {}", path.display());
-            exclusive::hold(&PathBuf::from(lock), &what, "--data-dir (CHAT_DATA_DIR)", Sharing::Alone).map(Some)
-        }
-        DatabaseUrl::Postgres(_) => Ok(None),
-    }
-}
-
 /// For what no socket of this process has to hear of.
 pub(crate) fn nobody_listens() -> Arc<dyn Notifier> {
     struct Silence;
@@ -491,108 +268,4 @@ pub(crate) fn nobody_listens() -> Arc<dyn Notifier> {
         fn publish(&self, _: LiveEvent) {}
     }
     Arc::new(Silence)
-}
-
-/// Which history the positions of clients belong to. Blocks.
-///
-/// # Errors
-/// What the database fails with.
-pub(crate) fn epoch(config: &Config) -> anyhow::Result<Epoch> {
-    match &config.database_url {
-        DatabaseUrl::Sqlite(path) => Ok(chat_sqlite::epoch::read(path)?),
-        DatabaseUrl::Postgres(url) => Ok(chat_postgres::epoch::read(url.expose())?),
-    }
-}
-
-/// Begins a new history, and names it. Blocks.
-///
-/// # Errors
-/// What the database fails with.
-pub(crate) fn rotate_epoch(config: &Config) -> anyhow::Result<Epoch> {
-    match &config.database_url {
-        DatabaseUrl::Sqlite(path) => Ok(chat_sqlite::epoch::rotate(path)?),
-        DatabaseUrl::Postgres(url) => Ok(chat_postgres::epoch::rotate(url.expose())?),
-    }
-}
-
-/// The schema of the configured database. The methods block.
-#[derive(Clone, Debug)]
-pub(crate) enum Migrations {
-    /// Of an SQLite file.
-    Sqlite(PathBuf),
-    /// Of a PostgreSQL database.
-    Postgres(PostgresUrl),
-}
-
-impl Migrations {
-    /// Those of the configured database.
-    pub(crate) fn of(config: &Config) -> Self {
-        match &config.database_url {
-            DatabaseUrl::Sqlite(path) => Self::Sqlite(path.clone()),
-            DatabaseUrl::Postgres(url) => Self::Postgres(url.clone()),
-        }
-    }
-
-    /// Applies what is pending and answers with the names.
-    ///
-    /// # Errors
-    /// What the database fails with.
-    pub(crate) fn up(&self) -> anyhow::Result<Vec<String>> {
-        match self {
-            Self::Sqlite(path) => Ok(chat_sqlite::migrate::up(path)?),
-            Self::Postgres(url) => Ok(chat_postgres::migrate::up(url.expose())?),
-        }
-    }
-
-    /// Applies what is pending, or refuses to go on with it when the operator applies migrations by hand.
-    fn bring_up_to_date(&self, automatic: Switch) -> anyhow::Result<()> {
-        match automatic {
-            Switch::On => {
-                let applied = self.up()?;
-                if !applied.is_empty() {
-                    tracing::info!("applied migrations: {}", applied.join(", "));
-                }
-            }
-            Switch::Off => {
-                let all = self.status()?;
-                let pending: Vec<&str> =
-                    all.iter().filter(|(_, applied)| !applied).map(|(name, _)| name.as_str()).collect();
-                ensure!(
-                    pending.is_empty(),
-                    "the database misses migrations ({}) and --migrate (CHAT_MIGRATE) is off; run \
-                     `chat-server migrate up`",
-                    pending.join(", "),
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes the newest migrations back and answers with the names.
-    ///
-    /// # Errors
-    /// What the database fails with.
-    pub(crate) fn down(&self, steps: u32) -> anyhow::Result<Vec<String>> {
-        match self {
-            Self::Sqlite(path) => Ok(chat_sqlite::migrate::down(path, usize::try_from(steps)?)?),
-            Self::Postgres(url) => Ok(chat_postgres::migrate::down(url.expose(), usize::try_from(steps)?)?),
-        }
-    }
-
-    /// Every migration, oldest first, and whether it is applied.
-    ///
-    /// # Errors
-    /// What the database fails with.
-    pub(crate) fn status(&self) -> anyhow::Result<Vec<(String, bool)>> {
-        match self {
-            Self::Sqlite(path) => {
-                let all = chat_sqlite::migrate::status(path)?;
-                Ok(all.into_iter().map(|migration| (migration.name, migration.applied)).collect())
-            }
-            Self::Postgres(url) => {
-                let all = chat_postgres::migrate::status(url.expose())?;
-                Ok(all.into_iter().map(|migration| (migration.name, migration.applied)).collect())
-            }
-        }
-    }
 }
