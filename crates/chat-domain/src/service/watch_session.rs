@@ -189,6 +189,12 @@ impl SessionWatch {
         &self.opening
     }
 
+    /// Whether the right was granted on a state of the session from before the change at this position. The grant has
+    /// taken an older change into account.
+    pub fn was_granted_before(&self, seq: Seq) -> bool {
+        self.granted_at < seq
+    }
+
     /// The next thing that happens; see [`EventStream::poll_next`].
     ///
     /// A change of the session is given out even when it ends the watcher's right to see it, so that they learn why.
@@ -206,7 +212,7 @@ impl SessionWatch {
             Heard::Ended(end) => return Poll::Ready(Ok(end.into())),
         };
         if let LiveEvent::Durable(event) = published.event()
-            && event.seq > self.granted_at
+            && self.was_granted_before(event.seq)
             && let Some(session) = event.change.session()
             && policy::authorize(&self.viewer, &Action::See(session)).is_err()
         {

@@ -153,6 +153,8 @@ impl Conversation {
         self.watch.conclude(right);
         let code = match right {
             Right::Held => {
+                // Events stop the recheck that they ask more of, so this one began after them.
+                self.recheck_is_owed = false;
                 // Unless a newer question is under way, whose answer counts.
                 self.right_is_asked &= self.jobs.is_running(Kind::Renewal);
                 return Ok(());
@@ -196,6 +198,10 @@ impl Conversation {
         // It names the same person, or it would not have come this far.
         if self.watch.go_on_as(token.principal).is_ok() {
             self.right_is_asked = false;
+            if self.recheck_is_owed {
+                // The renewal may have read the session before the event, and a recheck that runs asks for the former role.
+                self.recheck_now(now);
+            }
             self.renew_token(token.expires_at, now, at);
             self.say(&ServerFrame::auth_ok(token.expires_at), now);
         }

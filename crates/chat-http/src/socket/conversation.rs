@@ -70,6 +70,9 @@ pub(super) struct Conversation {
     /// Whether a newer token has lowered the role, and whether the session may be seen with the lower one is being asked:
     /// no events are taken until that is known.
     pub(super) right_is_asked: bool,
+    /// An event that may have taken the right away was passed over, and no recheck that began after it has finished: no
+    /// events are taken until then.
+    pub(super) recheck_is_owed: bool,
     /// Until then the watch is left alone, after it has failed.
     resume_watch_at: Option<Instant>,
     failures: u32,
@@ -132,6 +135,7 @@ impl Conversation {
             warn_at: None,
             recheck_at: now + settings.recheck_every,
             right_is_asked: false,
+            recheck_is_owed: false,
             resume_watch_at: None,
             failures: 0,
             late,
@@ -269,7 +273,7 @@ impl Conversation {
         }
         if now >= self.recheck_at {
             let every = self.app.settings.sockets.recheck_every;
-            self.recheck_at = now + if self.right_is_asked { RETRY_AFTER.min(every) } else { every };
+            self.recheck_at = now + if self.right_is_unknown() { RETRY_AFTER.min(every) } else { every };
             if !self.jobs.is_running(Kind::Recheck) {
                 let right = self.watch.right_of(self.watch.viewer().clone());
                 self.jobs.start(Kind::Recheck, async { Done::Recheck(in_time(right).await) });
@@ -396,7 +400,7 @@ impl Conversation {
     /// Whether there is nothing more to take for now.
     fn take_events(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, End> {
         while self.has_room() {
-            if self.resume_watch_at.is_some() || self.right_is_asked {
+            if self.resume_watch_at.is_some() || self.right_is_unknown() {
                 self.on_end(cx, now)?;
                 return Ok(true);
             }
@@ -454,12 +458,27 @@ impl Conversation {
 
     /// A change of a kind that only a newer version knows has no frame and takes its position all the same. In extended
     /// mode a heartbeat in its place moves the client past it, which else sees a gap. What has changed may be the right
-    /// to see the session, so that is checked at once.
+    /// to see the session, so that is checked at once, and no events are taken until the result is known. A recheck that
+    /// runs already may have read the session as it was before, so it is replaced.
     fn pass_over(&mut self, now: Instant) {
         if self.mode == Mode::Extended {
             self.say(&ServerFrame::heartbeat(self.cursor, self.app.clock.now()), now);
         }
+        if self.watch.was_granted_before(self.cursor) {
+            self.recheck_is_owed = true;
+            self.recheck_now(now);
+        }
+    }
+
+    /// Starts a recheck of the right in the next look at the time, in place of one that runs.
+    pub(super) fn recheck_now(&mut self, now: Instant) {
+        self.jobs.stop(Kind::Recheck);
         self.recheck_at = now;
+    }
+
+    /// Whether no events may be taken, because the right to see the session is being checked.
+    fn right_is_unknown(&self) -> bool {
+        self.right_is_asked || self.recheck_is_owed
     }
 
     /// The event as a frame, if it is one in this mode. One encoding serves all sockets of a mode, except where it holds

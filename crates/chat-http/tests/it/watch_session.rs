@@ -6,6 +6,7 @@ mod endings;
 mod extended;
 mod frames;
 mod limits;
+mod newer_version;
 mod origins;
 mod outage;
 mod refusals;
