@@ -69,9 +69,14 @@ fn session(connection: &mut PgConnection) -> QueryResult<String> {
     connection.transaction(which)
 }
 
-/// Numbers of processes come again, and are the same on two servers; with the time of their start they are not.
+/// Numbers of processes come again, and are the same on two servers; with the start of the server and of the process they
+/// are not. The latter is null where the current role differs from the role that logged in and has no privileges of it,
+/// as after `ALTER ROLE … SET role = …`.
+const WHICH: &str = "SELECT concat_ws(' ', pg_postmaster_start_time(), pid, backend_start) AS answer \
+                     FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+
 fn which(connection: &mut PgConnection) -> QueryResult<String> {
-    ask(connection, "SELECT pid || ' ' || backend_start AS answer FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+    ask(connection, WHICH)
 }
 
 #[derive(QueryableByName)]

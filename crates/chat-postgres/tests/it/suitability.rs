@@ -6,7 +6,7 @@ use chat_domain::ports::{MessageRepository as _, SessionRepository as _};
 use chat_postgres::{OpenError, PgConfig, PgStore, migrate};
 use chat_testkit::RecordingNotifier;
 use chat_testkit::fixtures::{alice, draft, new_session, session_id};
-use test_postgres::{PoolMode, PrivatePooler, TestDatabase};
+use test_postgres::{PoolMode, PrivatePooler, PrivatePostgres, TestDatabase};
 
 use crate::support::{dump, empty, migrated};
 
@@ -91,6 +91,28 @@ async fn a_database_that_is_not_utf_8_is_refused_with_its_encoding() {
     let utf8 = Other::new(&database, "UTF8");
     migrate::up(&utf8.url()).unwrap();
     open(&utf8.url()).await.unwrap().close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn a_login_role_that_becomes_the_owner_of_the_tables_is_no_obstacle() {
+    // Roles belong to a server, so it is one of the test's own.
+    let server = PrivatePostgres::start(&[("fsync", "off")]).unwrap();
+    let database = TestDatabase::on(&server);
+    database.sql(&format!(
+        "CREATE ROLE app_owner NOLOGIN; CREATE ROLE app_login LOGIN IN ROLE app_owner;
+         ALTER ROLE app_login SET role = app_owner;
+         ALTER DATABASE {} OWNER TO app_owner",
+        database.name()
+    ));
+    let url = database.url().replace("postgres://postgres@", "postgres://app_login@");
+    assert!(url.contains("app_login"), "{url}");
+    migrate::up(&url).unwrap();
+    assert_eq!(database.sql("SELECT DISTINCT tableowner FROM pg_tables WHERE tablename LIKE 'chat%'"), "app_owner");
+    let store = open(&url).await.unwrap();
+    store.sessions.open(new_session(1), alice(), None).await.unwrap();
+    store.close().await;
+    migrate::down(&url, usize::MAX).unwrap();
 }
 
 #[tokio::test]
