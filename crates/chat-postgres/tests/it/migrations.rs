@@ -133,6 +133,34 @@ fn a_process_killed_in_the_middle_of_a_migration_leaves_whole_migrations_and_no_
     assert_eq!(dump(&database), whole);
 }
 
+/// Whether a migration waits for a lock on a table, or between two attempts to get it.
+const MIGRATION_WAITS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND (wait_event_type = 'Lock' AND query LIKE '%chat_sessions_end_check%' OR wait_event = 'PgSleep')";
+
+#[test]
+#[ignore = "needs Postgres: cargo xtask test"]
+fn a_migration_that_locks_several_tables_ends_no_transaction_of_a_node_as_a_deadlock() {
+    let database = migrated();
+    undo_down_to(&database, "_open_names");
+    let mut node = connect(&database);
+    thread::scope(|scope| {
+        let migration = node.transaction(|node| {
+            // The migration locks them in the other order.
+            diesel::sql_query("SELECT 1 FROM chat_session_buckets").execute(node)?;
+            let migration = scope.spawn(|| migrate::up(database.url()));
+            while database.sql(MIGRATION_WAITS) != "1" {
+                assert!(!migration.is_finished(), "the migration did not wait");
+                thread::yield_now();
+            }
+            diesel::sql_query("SELECT 1 FROM chat_sessions").execute(node)?;
+            QueryResult::Ok(migration)
+        });
+        let applied = migration.unwrap().join().unwrap().unwrap();
+        assert!(applied[0].ends_with("_open_names"), "{applied:?}");
+    });
+    assert_eq!(dump(&database), dump(&migrated()));
+}
+
 #[tokio::test]
 #[ignore = "needs Postgres: cargo xtask test"]
 async fn a_schema_that_is_newer_than_the_program_is_refused_with_both_versions() {

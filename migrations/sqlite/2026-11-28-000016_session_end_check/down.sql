@@ -1,0 +1,2 @@
+-- Nothing to undo: up.sql did nothing.
+SELECT 1;
