@@ -7,9 +7,10 @@
 //! ```
 //!
 //! `counter` counts what the node says on the channel, from 1; `at` is when it says it, by its clock. Fields that a reader
-//! does not know are ignored, and a durable event of a kind that it does not know only takes its position. What else cannot
-//! be read, since its kind or version is a newer one, is told as unreadable: when it is on a channel of events, its sessions
-//! are compared with the log. The 32 bytes behind the object are its signature.
+//! does not know are ignored, and a durable event of a kind that it does not know only takes its position. An event without
+//! a position is in no log: one of a kind that a reader does not know, such as a later version's counterpart of typing, is
+//! passed over. What else cannot be read, since its form or version is a newer one, is told as unreadable: when it is on a
+//! channel of events, its sessions are compared with the log. The 32 bytes behind the object are its signature.
 
 use std::borrow::Cow;
 
@@ -52,6 +53,8 @@ pub(crate) enum Said {
     Heartbeat(Vec<u64>),
     /// It ends, and has published so much.
     Goodbye(Vec<u64>),
+    /// Something of a kind that this version does not know, and without a position: no log has it.
+    Ephemeral,
     /// Something that this version cannot read.
     Unreadable,
 }
@@ -168,16 +171,26 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Envelope<'_>> {
     let said = match (&*envelope.kind, envelope.counters.take()) {
         (HEARTBEAT, Some(counters)) => Said::Heartbeat(counters),
         (GOODBYE, Some(counters)) => Said::Goodbye(counters),
-        _ => read_event(&envelope).map_or(Said::Unreadable, Said::Event),
+        _ => match read_event(&envelope) {
+            Some(event) => Said::Event(event),
+            None if is_ephemeral(&envelope) => Said::Ephemeral,
+            None => Said::Unreadable,
+        },
     };
     let EnvelopeIn { counter, database, epoch, at, .. } = envelope;
     Some(Envelope { node, counter, database, epoch, at: Timestamp::from_unix_ms(at), said })
 }
 
+/// Whether this is of an unknown kind and has no position. Every durable event has one, in later versions too.
+fn is_ephemeral(envelope: &EnvelopeIn<'_>) -> bool {
+    let is_of_node = envelope.kind == HEARTBEAT || envelope.kind == GOODBYE;
+    envelope.seq.is_none() && !is_of_node && !payload::is_known_kind(&envelope.kind)
+}
+
 fn read_event(envelope: &EnvelopeIn<'_>) -> Option<LiveEvent> {
     let session = SessionId::parse(envelope.session.as_ref()?)?;
     let payload = envelope.payload?.get();
-    if envelope.kind == "typing" {
+    if envelope.kind == payload::TYPING {
         return serde_json::from_str::<Typing<'_>>(payload).ok()?.read(session);
     }
     let seq = Seq::new(envelope.seq?);

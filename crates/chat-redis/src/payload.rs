@@ -20,10 +20,18 @@ pub(crate) fn as_text<T: Display, S: Serializer>(value: &T, serializer: S) -> Re
     serializer.collect_str(value)
 }
 
+/// The kind of the one event without a position.
+pub(crate) const TYPING: &str = "typing";
+
+/// Whether this version has events of this kind.
+pub(crate) fn is_known_kind(kind: &str) -> bool {
+    [TYPING, "opened", "assigned", "transferred", "closed", "message", "receipt", "unknown"].contains(&kind)
+}
+
 /// The name of an event's kind, in its envelope.
 pub(crate) fn kind(event: &LiveEvent) -> &'static str {
     match event {
-        LiveEvent::Typing(_) => "typing",
+        LiveEvent::Typing(_) => TYPING,
         LiveEvent::Durable(event) => match event.change {
             Change::Opened(_) => "opened",
             Change::Assigned(_) => "assigned",

@@ -123,6 +123,13 @@ impl Reader {
                     self.missed(Missed::Shard { index: shard, of: SHARDS });
                 }
             }
+            // Nothing to show and nothing to compare, but a number of its node all the same.
+            (Said::Ephemeral, Channel::Shard(shard)) => {
+                if node != self.me {
+                    self.metering.received.increment(1);
+                    self.count(node, shard, counter, inbound);
+                }
+            }
             // What comes on a connection that was given up says nothing about the one in use.
             (Said::Heartbeat(counters), Channel::Nodes) => {
                 if inbound.generation == self.generation {
@@ -136,7 +143,7 @@ impl Reader {
                     self.act(&findings);
                 }
             }
-            (Said::Event(_) | Said::Unreadable, Channel::Nodes)
+            (Said::Event(_) | Said::Ephemeral | Said::Unreadable, Channel::Nodes)
             | (Said::Heartbeat(_) | Said::Goodbye(_), Channel::Shard(_)) => self.metering.unreadable.increment(1),
         }
     }

@@ -200,15 +200,40 @@ fn what_a_newer_version_says_is_known_to_be_something() {
     let known = r#""kind":"typing","payload":{"at":5,"user":"alice","isTyping":true,"mood":"good"},"extra":[1]"#;
     let said = with(&format!(r#""session":"{session}",{known}"#));
     assert!(matches!(said, Some(Said::Event(_))), "{said:?}");
-    // A kind that is new, and a payload of another form.
-    for rest in
-        [r#""kind":"danced","payload":{}"#, r#""kind":"message","seq":4,"payload":{"blob":"x"}"#, r#""kind":"message""#]
-    {
+    // A payload of another form, or none.
+    for rest in [
+        r#""kind":"danced","seq":4,"payload":[]"#,
+        r#""kind":"message","seq":4,"payload":{"blob":"x"}"#,
+        r#""kind":"message""#,
+        r#""kind":"typing","payload":{}"#,
+    ] {
         let said = with(&format!(r#""session":"{session}",{rest}"#));
         assert_eq!(said, Some(Said::Unreadable), "{rest}");
     }
-    assert_eq!(with(r#""kind":"weather""#), Some(Said::Unreadable));
     assert_eq!(with(r#""kind":"heartbeat""#), Some(Said::Unreadable));
     assert_eq!(read_text(&format!(r#"{{"v":1,"node":"nobody",{head},"kind":"heartbeat","counters":[]}}"#)), None);
     assert_eq!(read_text(&format!(r#"{{"v":1,"node":"{node}","kind":"heartbeat","counters":[]}}"#)), None);
+}
+
+#[test]
+fn an_unknown_kind_without_a_seq_is_no_reason_to_compare_with_the_log() {
+    let head = r#""v":2,"node":"00000000-0000-0000-0000-000000000007","counter":3,"database":"1-2","epoch":"e","at":9"#;
+    let session = r#""session":"00000000-0000-0000-0000-000000000001""#;
+    let with = |rest: &str| read_text(&format!("{{{head},{rest}}}"));
+    for payload in ["{}", r#"{"at":5,"user":"alice","x":[1]}"#, "7", "null"] {
+        assert_eq!(with(&format!(r#"{session},"kind":"danced","payload":{payload}"#)), Some(Said::Ephemeral));
+    }
+    assert_eq!(with(r#""kind":"weather""#), Some(Said::Ephemeral));
+    // With one it is in the log.
+    let durable = r#""kind":"danced","seq":4,"payload":{"at":5,"actor":"alice"}"#;
+    let said = with(&format!("{session},{durable}"));
+    let Some(Said::Event(LiveEvent::Durable(event))) = said else { panic!("{said:?}") };
+    assert_eq!((event.seq, event.change), (Seq::new(4), Change::Unknown));
+}
+
+#[test]
+fn every_kind_that_is_written_is_a_known_one() {
+    proptest!(|(event in prop_oneof![4 => durable(), 1 => typing()])| {
+        prop_assert!(payload::is_known_kind(payload::kind(&event)));
+    });
 }
