@@ -1,9 +1,9 @@
-//! A batch of tickets that are issued and used: what its members share inside their transaction.
+//! A write batch of tickets: the transaction in which pending writes issue tickets and use them.
 //!
-//! Tickets that are to be used are deleted by one statement at the beginning, and whoever deletes a row has the ticket.
-//! Those that are issued are inserted by one statement at the end. Of one person's tickets only one transaction at a time
-//! adds any, so that they are counted exactly, on all nodes: it holds an advisory lock of the person. A lock that somebody
-//! else holds is not waited for, and its member comes again with the next batch.
+//! One statement at the beginning deletes the tickets to use; the transaction that deletes a row has the ticket. One
+//! statement at the end inserts the issued tickets. Only one transaction at a time inserts tickets of a person, so that
+//! they are counted exactly across all nodes: it holds an advisory lock of the person. If another transaction holds that
+//! lock, the pending write is skipped, and is part of the next batch.
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
@@ -35,7 +35,7 @@ pub(crate) struct TicketBatch {
     taken: HashMap<TicketDigest, Ticket>,
     new: Vec<(TicketDigest, Ticket)>,
     now: Timestamp,
-    /// The people whose locks somebody else holds.
+    /// The people whose locks other transactions hold.
     blocked: HashSet<UserId>,
 }
 
@@ -59,7 +59,7 @@ impl TicketBatch {
         }
     }
 
-    /// The ticket, for the first member that asks for it.
+    /// The ticket, for the first pending write that uses it.
     pub(crate) fn take(&mut self, digest: TicketDigest) -> Option<Ticket> {
         self.taken.remove(&digest)
     }
@@ -82,7 +82,7 @@ impl TicketBatch {
             let mine = lock(connection, &people, in_turn)?;
             self.blocked = people.into_iter().filter(|person| !mine.contains(person.as_str())).cloned().collect();
         }
-        // A statement that stands alone is a transaction by itself.
+        // Without BEGIN, a statement is a transaction of its own.
         for row in TakeTickets::new(digests).run(connection)? {
             let (digest, user, role, name, session, token_expires_at, expires_at) = row;
             let digest = <[u8; 32]>::try_from(digest)
@@ -127,8 +127,8 @@ impl TicketBatch {
     }
 }
 
-/// Locks people, in the order of their ids, until the end of the transaction: waiting for those that somebody else has
-/// locked, or passing them over. Returns those that are locked now.
+/// Locks people, in the order of their ids, until the end of the transaction. Waits for locks that other transactions
+/// hold if `in_turn`, and skips them otherwise. Returns the people that are locked now.
 fn lock(connection: &mut PgConnection, people: &[&UserId], in_turn: bool) -> QueryResult<HashSet<String>> {
     let names: Vec<&str> = people.iter().map(|person| person.as_str()).collect();
     if in_turn {
@@ -157,13 +157,13 @@ struct Locked {
 
 impl Transaction for TicketBatch {
     type Need = TicketLocks;
-    /// Nothing that a watcher of a session would hear of.
+    /// Tickets change no session, so there are no events.
     type Event = Infallible;
 
     fn begin(&mut self, members: &[&TicketLocks], wish: Footing) -> Result<Footing, Trouble> {
         let in_turn = wish == Footing::LocksInTurn;
         let mut begun = self.begin_once(members, in_turn);
-        // Nothing has been done yet, so a connection that turns out to be gone may be replaced at once.
+        // Nothing has been written yet, so a lost connection is replaced at once.
         if let Err(Failure::Database(error)) = &begun
             && is_lost(error)
         {
