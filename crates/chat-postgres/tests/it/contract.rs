@@ -11,7 +11,7 @@ use chat_testkit::contract::nodes::Nodes;
 use chat_testkit::contract::ticket_store::TicketStores;
 use test_postgres::TestDatabase;
 
-use crate::support::reused;
+use crate::support::{reused, unhurried};
 use crate::{plans, recorder};
 
 /// Lives a little longer than the ports, so that what the case ran can be checked.
@@ -53,7 +53,7 @@ async fn make_store() -> StoreUnderTest {
 async fn make_nodes() -> Nodes {
     recorder::install();
     let database = Arc::new(reused());
-    let config = PgConfig { readers: 2, ..PgConfig::new(database.url()) };
+    let config = unhurried(PgConfig { readers: 2, ..PgConfig::new(database.url()) });
     let remembering = open(&database, PgConfig { writers: 2, ..config.clone() }).await;
     let forgetful = open(&database, PgConfig { writers: 1, remembered_sessions: 0, ..config }).await;
     Nodes::new(vec![remembering, forgetful])

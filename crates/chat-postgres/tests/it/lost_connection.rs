@@ -13,7 +13,7 @@ use chat_testkit::fixtures::{alice, change, draft, idempotency, keyed, message_i
 use diesel::connection::SimpleConnection;
 use test_postgres::TestDatabase;
 
-use crate::support::{connect, message_ids, migrated, reused};
+use crate::support::{connect, message_ids, migrated, reused, unhurried};
 
 async fn open(database: &TestDatabase) -> PgStore {
     let config = PgConfig { readers: 2, writers: 2, ..PgConfig::new(database.url()) };
@@ -187,7 +187,9 @@ async fn a_writer_whose_counter_row_is_gone_counts_on() {
 #[ignore = "needs Postgres: cargo xtask test"]
 async fn nodes_that_open_sessions_under_the_same_keys_in_any_order_do_not_wait_for_each_other_for_ever() {
     let database = reused();
-    let nodes = [open(&database).await, open(&database).await];
+    let config = unhurried(PgConfig { readers: 2, writers: 2, ..PgConfig::new(database.url()) });
+    let node = || PgStore::open(config.clone(), Arc::new(RecordingNotifier::new()));
+    let nodes = [node().await.unwrap(), node().await.unwrap()];
     let mut tasks = Vec::new();
     for round in 0..40_u64 {
         for (place, node) in nodes.iter().enumerate() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chat_domain::model::{MessageCursor, MessageId, MessageQuery, SessionId};
 use chat_domain::ports::MessageRepository as _;
-use chat_postgres::{PgStore, migrate};
+use chat_postgres::{PgConfig, PgStore, migrate};
 use chat_testkit::fixtures;
 use diesel::prelude::*;
 use test_postgres::{Keep, TestDatabase, find_programs};
@@ -44,6 +44,13 @@ pub(crate) fn reused() -> TestDatabase {
             migrate::up(url).unwrap();
         },
     )
+}
+
+/// With so much time for a read or a write to wait for its turn that the speed of the machine decides nothing, for tests
+/// that start hundreds at once. Locks and statements keep their limits, so a deadlock or a lock that is never released
+/// still fails them.
+pub(crate) fn unhurried(config: PgConfig) -> PgConfig {
+    PgConfig { read_timeout: Duration::from_mins(2), write_timeout: Duration::from_mins(2), ..config }
 }
 
 /// A connection to it.
