@@ -14,4 +14,10 @@ pub trait HealthProbe: Send + Sync {
     /// # Errors
     /// What is wrong, for the log.
     async fn check(&self) -> Result<(), String>;
+
+    /// What the part cannot do at present although it works, as the last check or use found it: for the readiness, where
+    /// it takes no server out of service. Everybody may read it.
+    fn degraded(&self) -> Option<&'static str> {
+        None
+    }
 }

@@ -18,6 +18,7 @@ mod layout;
 mod listing;
 mod ownership;
 mod reading;
+mod room;
 mod staging;
 
 use std::io;
@@ -27,20 +28,22 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chat_domain::Result;
-use chat_domain::model::{AttachmentId, ByteRange, MediaType, StoreOwner, StoredObject, Timestamp};
+use chat_domain::model::{AttachmentId, ByteRange, MediaMetadata, MediaType, StoreOwner, StoredObject, Timestamp};
 use chat_domain::ports::{AttachmentStore, ByteSource, HealthProbe, StoreOwnership, Upload};
+use chat_domain::{ChatError, Result};
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::error::Elapsed;
 
 use self::layout::Layout;
 use self::reading::FileSource;
+use self::room::Room;
 use self::staging::{SharedBuckets, Staged};
 use crate::error::{StorageError, file_error, task_error};
 use crate::intake::Intake;
-use crate::probe::{self, Probed};
+use crate::probe;
 
 /// How many bytes are gathered before they are hashed and written in one go. Together with one piece of the source this
 /// is what an upload takes of memory, also when its sender stops in the middle.
@@ -54,6 +57,8 @@ pub struct LocalAttachmentStore {
     runtime: Handle,
     layout: Arc<Layout>,
     buckets: SharedBuckets,
+    room: Arc<Room>,
+    metadata_time: Duration,
 }
 
 impl LocalAttachmentStore {
@@ -76,7 +81,20 @@ impl LocalAttachmentStore {
         if removed > 0 {
             tracing::info!(files = removed, "removed {removed} uploads that a crash had interrupted");
         }
-        Ok(Self { runtime, layout: Arc::new(layout), buckets: SharedBuckets::default() })
+        Ok(Self {
+            runtime,
+            layout: Arc::new(layout),
+            buckets: SharedBuckets::default(),
+            room: Arc::new(Room::new()),
+            metadata_time: probe::METADATA_TIME,
+        })
+    }
+
+    /// The same, with another time in which the dimensions and the duration of a file are looked for: 100 ms otherwise.
+    /// Nothing else depends on it.
+    #[must_use]
+    pub fn with_metadata_time(self, metadata_time: Duration) -> Self {
+        Self { metadata_time, ..self }
     }
 
     /// Runs file work on the store's runtime.
@@ -122,13 +140,29 @@ impl LocalAttachmentStore {
         Ok(staged)
     }
 
-    /// What the file's header says. Given up when it takes too long: the upload is worth more than its dimensions.
-    async fn probe(&self, path: &Path, media_type: &MediaType) -> Probed {
-        let (path, media_type) = (path.to_owned(), media_type.clone());
-        let probing = self.runtime.spawn_blocking(move || probe::probe_file(&path, &media_type));
-        match self.at_most(probe::ABANDON_AFTER, probing).await {
-            Ok(Ok(Ok(probed))) => probed,
-            _ => Probed::default(),
+    /// The type that the file has. It takes as long as it takes, which is bounded by reads and bytes: a type must not
+    /// depend on how busy the machine is, and a disk that hangs stops the upload anyway.
+    async fn exact_type(&self, path: &Path, container: MediaType) -> Result<MediaType> {
+        let path = path.to_owned();
+        self.blocking(move |_| probe::exact_type(&path, container)).await
+    }
+
+    /// What the file's header states of dimensions and duration. Given up when it takes too long once it runs: the upload
+    /// is worth more than that.
+    async fn metadata(&self, path: &Path, media_type: &MediaType) -> MediaMetadata {
+        let (path, media_type, limit) = (path.to_owned(), media_type.clone(), self.metadata_time);
+        let (begun, begins) = oneshot::channel();
+        let probing = self.runtime.spawn_blocking(move || {
+            let _nobody_waits = begun.send(());
+            probe::metadata(&path, &media_type, limit)
+        });
+        // An upload needs a thread for its next step as well, so that waiting for one here costs it nothing.
+        if begins.await.is_err() {
+            return MediaMetadata::default();
+        }
+        match self.at_most(probe::abandon_after(limit), probing).await {
+            Ok(Ok(Ok(metadata))) => metadata,
+            _ => MediaMetadata::default(),
         }
     }
 
@@ -142,14 +176,29 @@ impl LocalAttachmentStore {
     ) -> Result<StoredObject> {
         let staged = self.receive(staged, source).await?;
         let (facts, complete) = staged.finish(claimed_type.as_ref())?;
-        let probed = self.probe(complete.path(), &facts.media_type).await;
+        let media_type = self.exact_type(complete.path(), facts.media_type).await?;
+        let metadata = self.metadata(complete.path(), &media_type).await;
 
         let buckets = Arc::clone(&self.buckets);
         let published = self.blocking(move |layout| complete.publish(layout, &buckets, id)).await?;
         // Nothing is awaited from here on: until it is kept, dropping this future removes the object again.
         published.map_err(|error| file_error("store an attachment", &error))?.keep();
-        let media_type = probed.refine(facts.media_type);
-        Ok(StoredObject { size: facts.size, sha256: facts.sha256, media_type, metadata: probed.metadata })
+        Ok(StoredObject { size: facts.size, sha256: facts.sha256, media_type, metadata })
+    }
+
+    /// Stores an upload, and leaves nothing of it when that fails.
+    async fn take(&self, upload: Upload, source: Box<dyn ByteSource>) -> Result<StoredObject> {
+        let Upload { id, claimed_type, max_bytes } = upload;
+        let runtime = self.runtime.clone();
+        let staged = self.blocking(move |layout| Staged::create(layout, id, Intake::new(max_bytes), &runtime));
+        let staged = staged.await?.map_err(|error| file_error("begin an attachment", &error))?;
+        let path = staged.path().to_owned();
+        let stored = self.store(id, claimed_type, staged, source).await;
+        if stored.is_err() {
+            // It is being removed since it was dropped; the caller is told when it has gone.
+            let _left_to_the_next_collection = self.blocking(move |_| staging::remove_if_there(&path)).await;
+        }
+        stored
     }
 }
 
@@ -187,15 +236,11 @@ impl AsRef<[u8]> for Batch {
 #[async_trait]
 impl AttachmentStore for LocalAttachmentStore {
     async fn put(&self, upload: Upload, source: Box<dyn ByteSource>) -> Result<StoredObject> {
-        let Upload { id, claimed_type, max_bytes } = upload;
-        let runtime = self.runtime.clone();
-        let staged = self.blocking(move |layout| Staged::create(layout, id, Intake::new(max_bytes), &runtime));
-        let staged = staged.await?.map_err(|error| file_error("begin an attachment", &error))?;
-        let path = staged.path().to_owned();
-        let stored = self.store(id, claimed_type, staged, source).await;
-        if stored.is_err() {
-            // It is being removed since it was dropped; the caller is told when it has gone.
-            let _left_to_the_next_collection = self.blocking(move |_| staging::remove_if_there(&path)).await;
+        let stored = self.take(upload, source).await;
+        match &stored {
+            Ok(_) => self.room.note(true),
+            Err(ChatError::StorageFull) => self.room.note(false),
+            Err(_) => {}
         }
         stored
     }
@@ -256,9 +301,26 @@ impl HealthProbe for LocalAttachmentStore {
         let layout = Arc::clone(&self.layout);
         let trying = self.runtime.spawn_blocking(move || staging::try_out(&layout));
         match self.at_most(CHECK_LIMIT, trying).await {
-            Ok(Ok(Ok(outcome))) => outcome.map_err(|error| format!("cannot write attachments: {error}")),
+            Ok(Ok(Ok(outcome))) => {
+                match outcome.map_err(|error| (error.to_string(), file_error("try the disk", &error))) {
+                    Ok(()) => {
+                        self.room.note(true);
+                        Ok(())
+                    }
+                    Err((_, ChatError::StorageFull)) => {
+                        self.room.note(false);
+                        Ok(())
+                    }
+                    Err((error, _)) => Err(format!("cannot write attachments: {error}")),
+                }
+            }
             Ok(Err(_)) => Err(format!("the attachment disk did not answer within {} s", CHECK_LIMIT.as_secs())),
             Ok(Ok(Err(error))) | Err(error) => Err(task_error(&error).to_string()),
         }
+    }
+
+    /// A disk that is full keeps nobody from texts, and every server that shares it would say the same.
+    fn degraded(&self) -> Option<&'static str> {
+        self.room.is_full().then_some("no room for files; texts can be sent")
     }
 }

@@ -3,9 +3,11 @@
 use std::io::{Read, Seek};
 use std::ops::Range;
 
+use chat_domain::model::MediaMetadata;
+
 use super::fragments;
+use super::seconds;
 use super::window::Window;
-use super::{Probed, seconds};
 
 /// How many tracks are told apart.
 const MAX_TRACKS: usize = 16;
@@ -24,20 +26,18 @@ pub(super) struct Track {
 }
 
 /// Duration, and the dimensions of the first track that has any.
-pub(super) fn read<R: Read + Seek>(window: &mut Window<R>) -> Option<Probed> {
+pub(super) fn read<R: Read + Seek>(window: &mut Window<R>) -> Option<MediaMetadata> {
     let movie = find(window, 0..window.len(), *b"moov")?;
-    let mut probed = Probed::default();
-    let found = &mut probed.metadata;
+    let mut found = MediaMetadata::default();
     let (mut header, mut extends) = (None, None);
     let mut tracks = Vec::new();
-    let (mut at, mut count) = (movie.start, 0_u32);
+    let mut at = movie.start;
     while let Some((kind, content)) = next_box(window, at..movie.end) {
         at = content.end;
         match &kind {
             b"mvhd" => header = Some(content.start),
             b"mvex" => extends = Some(content),
             b"trak" => {
-                count += 1;
                 if tracks.len() < MAX_TRACKS {
                     tracks.extend(track(window, content.clone()));
                 }
@@ -50,8 +50,6 @@ pub(super) fn read<R: Read + Seek>(window: &mut Window<R>) -> Option<Probed> {
             _ => {}
         }
     }
-    // Said only of a movie that was read to its end.
-    probed.sound_only = count > 0 && found.width.is_none() && at == movie.end;
     let (scale, ticks) = header.and_then(|header| times(window, header)).unzip();
     found.duration = ticks.flatten().and_then(|ticks| seconds(ticks, scale?.into()));
     // A movie in fragments has no duration of its own.
@@ -64,7 +62,24 @@ pub(super) fn read<R: Read + Seek>(window: &mut Window<R>) -> Option<Probed> {
         let stated = extended_duration(window, extends).and_then(|ticks| seconds(ticks, scale?.into()));
         found.duration = stated.or_else(|| fragments::duration(window, movie.end, &tracks));
     }
-    Some(probed)
+    Some(found)
+}
+
+/// Whether there are tracks, all of them were read, and none is shown.
+pub(super) fn is_sound_only<R: Read + Seek>(window: &mut Window<R>) -> bool {
+    let Some(movie) = find(window, 0..window.len(), *b"moov") else { return false };
+    let (mut at, mut tracks) = (movie.start, 0_u32);
+    while let Some((kind, content)) = next_box(window, at..movie.end) {
+        at = content.end;
+        if kind == *b"trak" {
+            tracks += 1;
+            if track_dimensions(window, content).is_some() {
+                return false;
+            }
+        }
+    }
+    // Where the window closed in the middle of a track, that track may be shown.
+    tracks > 0 && at == movie.end && !window.is_closed()
 }
 
 /// The box at the beginning of `range`. `None` when there is none, or it claims to be larger than what holds it: such a
@@ -134,5 +149,31 @@ fn track_dimensions<R: Read + Seek>(window: &mut Window<R>, track: Range<u64>) -
         (0, _) | (_, 0) => None,
         _ if turned => Some((height, width)),
         shown => Some(shown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use chat_testkit::media::{mp4, mp4_box, mvhd, trak};
+
+    use super::is_sound_only;
+    use crate::probe::window::Window;
+
+    fn told_in(file: &[u8], reads: u32) -> bool {
+        is_sound_only(&mut Window::new(Cursor::new(file)).unwrap().with_reads(reads))
+    }
+
+    #[test]
+    fn a_window_that_closes_before_the_last_track_is_read_makes_no_sound_of_a_film() {
+        // What describes the track lies so far behind its beginning that it takes a read of its own.
+        let shown = [mp4_box(*b"free", &[0; 1000]), trak(640, 480, false)[8..].to_vec()].concat();
+        let film = mp4(&[mvhd(600, 1800), trak(0, 0, false), mp4_box(*b"trak", &shown)]);
+        for reads in 0..20 {
+            assert!(!told_in(&film, reads), "after {reads} reads");
+        }
+        let voice = mp4(&[mvhd(600, 1800), trak(0, 0, false)]);
+        assert!(told_in(&voice, 20));
     }
 }

@@ -7,8 +7,10 @@ use std::io::{Read, Seek};
 use std::ops::Range;
 use std::time::Duration;
 
+use chat_domain::model::MediaMetadata;
+
+use super::milliseconds;
 use super::window::Window;
-use super::{Probed, milliseconds};
 
 const EBML: u64 = 0x1a45_dfa3;
 const SEGMENT: u64 = 0x1853_8067;
@@ -40,13 +42,9 @@ const UNKNOWN_SIZE: u64 = u64::MAX;
 /// Nanoseconds per tick where the file does not say.
 const DEFAULT_SCALE: u64 = 1_000_000;
 
-pub(super) fn read<R: Read + Seek>(window: &mut Window<R>) -> Option<Probed> {
-    let file = 0..window.len();
-    let (EBML, header) = next_element(window, file.clone())? else { return None };
-    let (SEGMENT, segment) = next_element(window, header.end..file.end)? else { return None };
-
-    let mut probed = Probed::default();
-    let found = &mut probed.metadata;
+pub(super) fn read<R: Read + Seek>(window: &mut Window<R>) -> Option<MediaMetadata> {
+    let segment = segment(window)?;
+    let mut found = MediaMetadata::default();
     let mut clock = Clock { scale: DEFAULT_SCALE, ticks: None };
     let mut first_cluster = None;
     let mut at = segment.start;
@@ -54,10 +52,7 @@ pub(super) fn read<R: Read + Seek>(window: &mut Window<R>) -> Option<Probed> {
         at = content.end;
         match id {
             INFO => clock = Clock::read(window, content).unwrap_or(clock),
-            TRACKS => {
-                probed.sound_only = is_sound_only(window, content.clone());
-                (found.width, found.height) = dimensions(window, content).unzip();
-            }
+            TRACKS => (found.width, found.height) = dimensions(window, content).unzip(),
             // Sound and pictures. What describes them comes before.
             CLUSTER => {
                 first_cluster = Some(content);
@@ -67,7 +62,15 @@ pub(super) fn read<R: Read + Seek>(window: &mut Window<R>) -> Option<Probed> {
         }
     }
     found.duration = clock.stated().or_else(|| clock.seconds(recorded_ticks(window, first_cluster?)?));
-    Some(probed)
+    Some(found)
+}
+
+/// What the file holds.
+fn segment<R: Read + Seek>(window: &mut Window<R>) -> Option<Range<u64>> {
+    let file = 0..window.len();
+    let (EBML, header) = next_element(window, file.clone())? else { return None };
+    let (SEGMENT, segment) = next_element(window, header.end..file.end)? else { return None };
+    Some(segment)
 }
 
 /// How time is counted in a segment.
@@ -154,7 +157,8 @@ fn block_time<R: Read + Seek>(window: &mut Window<R>, block: &Range<u64>, cluste
 }
 
 /// Whether there are tracks, all of them were read, and none has pictures.
-fn is_sound_only<R: Read + Seek>(window: &mut Window<R>, tracks: Range<u64>) -> bool {
+pub(super) fn is_sound_only<R: Read + Seek>(window: &mut Window<R>) -> bool {
+    let Some(tracks) = segment(window).and_then(|segment| find(window, segment, TRACKS)) else { return false };
     let mut at = tracks.start;
     let mut entries = 0_u32;
     while let Some((id, content)) = next_element(window, at..tracks.end) {
@@ -166,7 +170,8 @@ fn is_sound_only<R: Read + Seek>(window: &mut Window<R>, tracks: Range<u64>) -> 
             }
         }
     }
-    entries > 0 && at == tracks.end
+    // Where the window closed in the middle of a track, that track may have pictures.
+    entries > 0 && at == tracks.end && !window.is_closed()
 }
 
 fn dimensions<R: Read + Seek>(window: &mut Window<R>, tracks: Range<u64>) -> Option<(u32, u32)> {
@@ -244,5 +249,31 @@ fn float<R: Read + Seek>(window: &mut Window<R>, content: &Range<u64>) -> Option
         4 => window.peek(content.start).map(f32::from_be_bytes).map(f64::from),
         8 => window.peek(content.start).map(f64::from_be_bytes),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use chat_testkit::media::{audio_track, element, webm};
+
+    use super::is_sound_only;
+    use crate::probe::window::Window;
+
+    fn told_in(file: &[u8], reads: u32) -> bool {
+        is_sound_only(&mut Window::new(Cursor::new(file)).unwrap().with_reads(reads))
+    }
+
+    #[test]
+    fn a_window_that_closes_before_the_last_track_is_read_makes_no_sound_of_a_film() {
+        // What describes the pictures lies so far behind the track's beginning that it takes a read of its own.
+        let size = [element(b"\xb0", &[2, 128]), element(b"\xba", &[1, 224])].concat();
+        let shown = element(b"\xae", &[element(b"\xec", &[0; 1000]), element(b"\xe0", &size)].concat());
+        let film = webm(3000.0, &[audio_track(), shown].concat());
+        for reads in 0..20 {
+            assert!(!told_in(&film, reads), "after {reads} reads");
+        }
+        assert!(told_in(&webm(3000.0, &audio_track()), 20));
     }
 }

@@ -2,8 +2,11 @@
 //! file tells.
 //!
 //! Files come from strangers, so what looks at them is bounded by how it is made: every read goes through a
-//! [`Window`], which gives out only so many reads and bytes and only for so long. Whatever does not fit, contradicts
-//! itself or contradicts the file is left unsaid; no failure reaches the upload.
+//! [`Window`], which gives out only so many reads and bytes. Whatever does not fit, contradicts itself or contradicts
+//! the file is left unsaid; no failure reaches the upload.
+//!
+//! The type decides what a browser does with a file, so it follows from the bytes alone: the same file has the same type
+//! on a busy machine. Dimensions and durations are a convenience, and they are bounded in time as well.
 //!
 //! Pictures are measured by `imagesize`, which keeps within a window. For sound and video the headers are read here: of
 //! the libraries for it, `nom-exif` (3.8) collects up to 1 GiB in memory and knows no durations of audio files, and
@@ -33,37 +36,23 @@ use chat_domain::model::{MediaMetadata, MediaType};
 
 use self::window::Window;
 
-/// When whoever waits for a probe should give it up. The window closes before that; this is for a disk that hangs.
-pub(crate) const ABANDON_AFTER: Duration = Duration::from_millis(500);
+/// How long a file is looked at for its dimensions and duration.
+pub(crate) const METADATA_TIME: Duration = Duration::from_millis(100);
+
+/// After how many times the time for metadata the wait for it ends. The window closes before; this is for a disk that
+/// hangs.
+const ABANDON_FACTOR: u32 = 5;
+
+/// When the wait for metadata ends, counted from when the probe begins to run.
+pub(crate) fn abandon_after(time: Duration) -> Duration {
+    time.saturating_mul(ABANDON_FACTOR)
+}
 
 /// The longest duration that is believed: 1000 hours.
 const MAX_SECONDS: f64 = 3_600_000.0;
 
 /// The most pixels that are believed: four times those of the largest cameras.
 const MAX_PIXELS: u64 = 1 << 28;
-
-/// What a header says.
-#[derive(Debug, Default)]
-pub(crate) struct Probed {
-    pub(crate) metadata: MediaMetadata,
-    /// Whether a container that can hold pictures holds only sound.
-    sound_only: bool,
-    /// A more exact type than the beginning of the file tells.
-    exact: Option<String>,
-}
-
-impl Probed {
-    fn sound(duration: Option<f64>) -> Self {
-        Self { metadata: MediaMetadata { duration, ..MediaMetadata::default() }, ..Self::default() }
-    }
-
-    /// The type that the file has, given the type of its container: a voice message is no video, and a document is no
-    /// archive.
-    pub(crate) fn refine(&self, container: MediaType) -> MediaType {
-        let sound = self.sound_only.then(|| sound_of(container.as_str())).flatten();
-        self.exact.as_deref().or(sound).and_then(MediaType::parse).unwrap_or(container)
-    }
-}
 
 /// The type of a container's files that hold no pictures.
 fn sound_of(container: &str) -> Option<&'static str> {
@@ -76,38 +65,55 @@ fn sound_of(container: &str) -> Option<&'static str> {
     })
 }
 
-/// What the header of a file says. Blocks.
-pub(crate) fn probe_file(path: &Path, media_type: &MediaType) -> Probed {
-    let Ok(file) = File::open(path) else { return Probed::default() };
-    probe(file, media_type)
+/// The type that a file has, given the type of its container: a voice message is no video, and a document is no archive.
+/// Blocks.
+pub(crate) fn exact_type(path: &Path, container: MediaType) -> MediaType {
+    let exact = opened(path, |window| read_type(window, container.as_str()));
+    exact.as_deref().and_then(MediaType::parse).unwrap_or(container)
 }
 
-/// What the header of a file of this type says.
-fn probe(file: impl Read + Seek, media_type: &MediaType) -> Probed {
+/// The dimensions and the duration that the header of a file states, looked for no longer than `limit`. Blocks.
+pub(crate) fn metadata(path: &Path, media_type: &MediaType, limit: Duration) -> MediaMetadata {
+    let found = opened(path, |window| {
+        let mut window = window.closing_after(limit);
+        Some(plausible(read_metadata(&mut window, media_type.as_str())?, window.len()))
+    });
+    found.unwrap_or_default()
+}
+
+/// What is found in a file. `None` when it cannot be opened.
+fn opened<T>(path: &Path, look: impl FnOnce(Window<File>) -> Option<T>) -> Option<T> {
+    let file = File::open(path).ok()?;
     // `imagesize` is made for files that are what they seem.
-    let probed = catch_unwind(AssertUnwindSafe(|| {
-        let mut window = Window::new(file)?;
-        let probed = read_header(&mut window, media_type.as_str())?;
-        Some(Probed { metadata: plausible(probed.metadata, window.len()), ..probed })
-    }));
-    probed.ok().flatten().unwrap_or_default()
+    catch_unwind(AssertUnwindSafe(|| look(Window::new(file)?))).ok().flatten()
 }
 
-fn read_header<R: Read + Seek>(window: &mut Window<R>, media_type: &str) -> Option<Probed> {
+/// A more exact type than the beginning of the file tells.
+fn read_type<R: Read + Seek>(mut window: Window<R>, container: &str) -> Option<String> {
+    let window = &mut window;
+    let exact = match container {
+        "application/zip" => return zip::document_type(window),
+        "video/x-ms-asf" => asf::media_type(window)?,
+        "video/3gpp" | "video/3gpp2" | "video/mp4" if iso_media::is_sound_only(window) => sound_of(container)?,
+        "video/webm" if matroska::is_sound_only(window) => sound_of(container)?,
+        _ => return None,
+    };
+    Some(exact.to_owned())
+}
+
+fn read_metadata<R: Read + Seek>(window: &mut Window<R>, media_type: &str) -> Option<MediaMetadata> {
+    let sound = |duration| Some(MediaMetadata { duration, ..MediaMetadata::default() });
     match media_type {
-        "application/zip" => Some(Probed { exact: zip::document_type(window), ..Probed::default() }),
-        "audio/flac" => Some(Probed::sound(flac::duration(window))),
-        "audio/mp4" => Some(Probed::sound(iso_media::read(window)?.metadata.duration)),
-        "audio/mpeg" => Some(Probed::sound(mpeg_audio::duration(window))),
-        "audio/ogg" => Some(Probed::sound(ogg::duration(window))),
-        "audio/wav" => Some(Probed::sound(wave::duration(window))),
+        "audio/3gpp" | "audio/3gpp2" | "audio/mp4" => sound(iso_media::read(window)?.duration),
+        "audio/flac" => sound(flac::duration(window)),
+        "audio/mpeg" => sound(mpeg_audio::duration(window)),
+        "audio/ogg" => sound(ogg::duration(window)),
+        "audio/wav" => sound(wave::duration(window)),
+        "audio/webm" => sound(matroska::read(window)?.duration),
         "video/3gpp" | "video/3gpp2" | "video/mp4" | "video/quicktime" => iso_media::read(window),
         "video/webm" | "video/x-matroska" => matroska::read(window),
-        "video/x-ms-asf" => Some(Probed { exact: asf::media_type(window).map(str::to_owned), ..Probed::default() }),
         "image/svg+xml" => None,
-        image if image.starts_with("image/") => {
-            Some(Probed { metadata: image::dimensions(window, image)?, ..Probed::default() })
-        }
+        image if image.starts_with("image/") => image::dimensions(window, image),
         _ => None,
     }
 }

@@ -9,13 +9,10 @@ const MAX_READS: u32 = 4096;
 /// How many bytes are read of one file.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
-/// How long one file is looked at.
-const MAX_TIME: Duration = Duration::from_millis(100);
-
 /// How many bytes a small read takes along: fields of a header lie next to each other, and each would be a read.
 const READ_AHEAD: usize = 256;
 
-/// A file of which only so much is read, and only for so long; then every read fails.
+/// A file of which only so much is read, and where a time is given only for so long; then every read fails.
 pub(super) struct Window<R> {
     inner: R,
     length: u64,
@@ -28,19 +25,30 @@ pub(super) struct Window<R> {
 }
 
 impl<R: Read + Seek> Window<R> {
+    /// A window whose bounds depend on the file alone: what is found through it is the same on every machine.
     pub(super) fn new(mut inner: R) -> Option<Self> {
         let length = inner.seek(SeekFrom::End(0)).ok()?;
         inner.seek(SeekFrom::Start(0)).ok()?;
-        let until = Instant::now().checked_add(MAX_TIME);
         Some(Self {
             inner,
             length,
             reads_left: MAX_READS,
             bytes_left: MAX_BYTES,
-            until,
+            until: None,
             ahead: Vec::new(),
             ahead_at: 0,
         })
+    }
+
+    /// The same, closed after `limit` as well. A limit beyond the end of the clock is none.
+    pub(super) fn closing_after(self, limit: Duration) -> Self {
+        Self { until: Instant::now().checked_add(limit), ..self }
+    }
+
+    /// The same, for so many reads only.
+    #[cfg(test)]
+    pub(super) fn with_reads(self, reads_left: u32) -> Self {
+        Self { reads_left, ..self }
     }
 
     /// The file's size.
@@ -129,7 +137,7 @@ impl<R: Read + Seek> Window<R> {
 
 impl<R> Window<R> {
     fn is_late(&self) -> bool {
-        self.until.is_none_or(|until| Instant::now() >= until)
+        self.until.is_some_and(|until| Instant::now() >= until)
     }
 }
 
@@ -140,7 +148,10 @@ impl<R: Read> Read for Window<R> {
         }
         self.reads_left -= 1;
         let most = usize::try_from(self.bytes_left).unwrap_or(usize::MAX).min(buffer.len());
-        let read = self.inner.read(buffer.get_mut(..most).unwrap_or_default())?;
+        let read = self.inner.read(buffer.get_mut(..most).unwrap_or_default()).inspect_err(|error| {
+            // What cannot be read may still be there.
+            self.reads_left = if error.kind() == ErrorKind::Interrupted { self.reads_left } else { 0 };
+        })?;
         self.bytes_left = self.bytes_left.saturating_sub(u64::try_from(read).unwrap_or(u64::MAX));
         Ok(read)
     }
@@ -154,9 +165,43 @@ impl<R: Seek> Seek for Window<R> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Cursor, Read};
+    use std::io::{self, Cursor, Read, Seek, SeekFrom};
+    use std::time::Duration;
 
     use super::{MAX_BYTES, MAX_READS, Window};
+
+    /// A file of ten bytes on a disk that fails.
+    struct Failing;
+
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::from_raw_os_error(5))
+        }
+    }
+
+    impl Seek for Failing {
+        fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+            Ok(10)
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fails_closes_the_window() {
+        let mut window = Window::new(Failing).unwrap();
+        assert_eq!(window.peek::<1>(0), None);
+        assert!(window.is_closed(), "what could not be read may still be there");
+    }
+
+    #[test]
+    fn only_a_window_with_a_time_closes_by_the_clock() {
+        let open = Window::new(Cursor::new(vec![7; 10])).unwrap();
+        assert!(open.until.is_none());
+        let mut late = open.closing_after(Duration::ZERO);
+        assert!(late.is_closed());
+        assert_eq!(late.peek::<1>(0), None);
+        let mut unlimited = late.closing_after(Duration::MAX);
+        assert_eq!(unlimited.peek::<1>(0), Some([7]));
+    }
 
     #[test]
     fn a_file_is_worth_a_number_of_reads() {

@@ -1,4 +1,7 @@
 //! What bytes are taken for, whatever they are claimed to be.
+use std::time::Duration;
+
+use chat_domain::model::MediaMetadata;
 use chat_storage::RECOGNISED_TYPES;
 use chat_testkit::media::{
     ASF_AUDIO, ASF_VIDEO, asf, audio_track, branded, element, flac, gif, id3, jpeg, mp3_frame, mp4, mp4_box, mvhd,
@@ -302,6 +305,25 @@ async fn every_type_of_the_list_is_told_from_bytes() {
     }
     let listed: Vec<&str> = RECOGNISED_TYPES.iter().flat_map(|(_, types)| types.iter().copied()).collect();
     assert_eq!(told, listed);
+}
+
+#[tokio::test]
+async fn the_type_does_not_depend_on_the_clock() {
+    let store = TestStore::with_metadata_time(Duration::ZERO);
+    let epub = zip(&[("mimetype", b"application/epub+zip"), ("META-INF/container.xml", b"<container/>")]);
+    let voice = mp4(&[mvhd(600, 1800), trak(0, 0, false)]);
+    let cases = [
+        (epub, "application/epub+zip"),
+        (voice, "audio/mp4"),
+        (webm(3000.0, &audio_track()), "audio/webm"),
+        (asf(&[ASF_AUDIO]), "audio/x-ms-wma"),
+        (png(640, 480), "image/png"),
+    ];
+    for (n, (bytes, expected)) in (1..).zip(cases) {
+        let stored = store.put(n, &bytes).await;
+        assert_eq!(stored.media_type.as_str(), expected);
+        assert_eq!(stored.metadata, MediaMetadata::default(), "there was no time for {expected}");
+    }
 }
 
 async fn expect(cases: &[(&[u8], &str, &str)]) {

@@ -26,8 +26,14 @@ pub(crate) struct TestStore {
 
 impl TestStore {
     pub(crate) fn open() -> Self {
+        // What is found must not depend on how busy the machine is.
+        Self::with_metadata_time(Duration::MAX)
+    }
+
+    pub(crate) fn with_metadata_time(time: Duration) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Self { store: LocalAttachmentStore::open(directory.path()).unwrap(), directory }
+        let store = LocalAttachmentStore::open(directory.path()).unwrap().with_metadata_time(time);
+        Self { store, directory }
     }
 
     pub(crate) fn path(&self) -> &Path {
