@@ -8,6 +8,10 @@
 //!   more of it either. Each node applies the rule to what it hears from the others too: a person's requests may come to
 //!   several nodes. Since words wait, one from another node may come after a later one; it is dropped then by its time,
 //!   and the node at which the later one was said says it once more.
+//! * Clocks of nodes differ, so a time orders words and is no reading of one clock: a word that a person says here is
+//!   later than every word of theirs that this node knows, whatever their clocks say (a hybrid logical clock). Clocks
+//!   decide only between words of which neither node knew the other, within `TypingRules::repeat`; every node decides
+//!   alike, and clocks that differ by more than the time between the two may decide for the earlier.
 //! * A message ends its author's typing on every node, with the message: at once, and only where someone saw them typing.
 //!   What they say of typing after it waits as above.
 //! * After `TypingRules::silence` without a word typing ends by itself; it also ends when the typist's last stream of the
@@ -19,11 +23,16 @@
 //!   but that, and the node that said it tells the others when it ends.
 //! * When the session closes, its typists are forgotten; nothing is said, as the closing says it all.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use chat_domain::model::{SessionId, Timestamp, TypingEvent, UserId};
 
 use crate::settings::TypingRules;
+
+/// The least difference between two times.
+const TICK: Duration = Duration::from_millis(1);
 
 /// Where a word about typing was said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +110,8 @@ impl TypingTable {
             self.sessions.entry(word.session_id).or_default().push(typist);
             return Some(TypingNotice { word: word.clone(), to_watchers: true, to_nodes: origin == Origin::Here });
         };
+        let word = typist.ordered(word, origin);
+        let word = word.as_ref();
         // That they type on is no news where they do.
         if word.by_node && word.is_typing && typist.typing {
             return None;
@@ -163,7 +174,7 @@ impl TypingTable {
         let rules = self.rules;
         let typist = self.find(session, user).filter(|typist| typist.typing)?;
         typist.typing = false;
-        typist.said = now;
+        typist.said = typist.next(now);
         typist.spoken = false;
         typist.vouched = false;
         typist.owed = false;
@@ -260,6 +271,20 @@ impl Typist {
         }
     }
 
+    /// The word with a time behind those of all words that are known, where it is said here.
+    fn ordered<'a>(&self, word: &'a TypingEvent, origin: Origin) -> Cow<'a, TypingEvent> {
+        if origin == Origin::Here && word.at <= self.said {
+            Cow::Owned(TypingEvent { at: self.next(word.at), ..word.clone() })
+        } else {
+            Cow::Borrowed(word)
+        }
+    }
+
+    /// The time of what is said at `at` by this node's clock.
+    fn next(&self, at: Timestamp) -> Timestamp {
+        at.max(self.said.plus(TICK))
+    }
+
     /// Whether a word of that time is older than the last one. One that is much older comes from a node whose clock is
     /// wrong, as no word waits for so long.
     fn has_said_more_since(&self, at: Timestamp, rules: TypingRules) -> bool {
@@ -288,7 +313,7 @@ impl Typist {
     fn fall_silent(&mut self, rules: TypingRules, now: Timestamp) {
         if self.typing && now.since(self.heard) >= rules.silence {
             self.typing = false;
-            self.said = now;
+            self.said = self.next(now);
             self.owed = self.vouched;
             self.due = Some(self.told.plus(rules.repeat).max(now));
         }

@@ -293,6 +293,47 @@ fn a_table_without_room_for_anyone_stays_empty() {
     assert_eq!(table.0.leave(session(), &user("bob"), fixtures::at(0)), None);
 }
 
+/// Bob types at the first node and stops at the second a second later; their clocks are at these milliseconds then.
+/// Returns whether each node shows him as typing once all has been told.
+fn shown_by_nodes_at(first_clock: u64, second_clock: u64) -> [bool; 2] {
+    let rules = TypingRules::default();
+    let (mut first, mut second) = (TypingTable::new(rules), TypingTable::new(rules));
+    let moment = |ms| fixtures::start().plus(Duration::from_millis(ms));
+    let said = |is_typing, ms| TypingEvent { at: moment(ms), ..word(is_typing) };
+
+    let start = first.hear(&said(true, first_clock), Origin::Here, true, moment(first_clock)).unwrap();
+    assert!(start.to_nodes);
+    assert!(second.hear(&start.word, Origin::Elsewhere, true, moment(second_clock)).is_some());
+    let stop = said(false, second_clock + 1_000);
+    assert_eq!(second.hear(&stop, Origin::Here, true, moment(second_clock + 1_000)), None, "it waits");
+
+    let mut shown = [true, true];
+    for passed in (1_250..9_000).step_by(250) {
+        for notice in second.tick(|_, _| true, moment(second_clock + passed)) {
+            shown[1] = notice.word.is_typing;
+            if notice.to_nodes {
+                let heard = first.hear(&notice.word, Origin::Elsewhere, true, moment(first_clock + passed));
+                shown[0] = heard.map_or(shown[0], |notice| notice.word.is_typing);
+            }
+        }
+        for notice in first.tick(|_, _| true, moment(first_clock + passed)) {
+            shown[0] = notice.word.is_typing;
+            if notice.to_nodes {
+                let heard = second.hear(&notice.word, Origin::Elsewhere, true, moment(second_clock + passed));
+                shown[1] = heard.map_or(shown[1], |notice| notice.word.is_typing);
+            }
+        }
+    }
+    shown
+}
+
+#[test]
+fn a_stop_at_a_node_whose_clock_is_behind_is_no_older_than_the_start_that_it_ends() {
+    assert_eq!(shown_by_nodes_at(3_000, 0), [false, false], "3 seconds behind");
+    assert_eq!(shown_by_nodes_at(0, 3_000), [false, false], "3 seconds ahead");
+    assert_eq!(shown_by_nodes_at(0, 0), [false, false]);
+}
+
 /// What bob does, and how many milliseconds pass before it.
 #[derive(Clone, Copy, Debug)]
 enum Act {
