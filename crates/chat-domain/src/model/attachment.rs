@@ -146,7 +146,7 @@ impl FileName {
     fn extension(name: &str) -> &str {
         let Some((stem, last)) = name.rsplit_once('.') else { return "" };
         let archive = stem.get(stem.len().saturating_sub(4)..).is_some_and(|end| end.eq_ignore_ascii_case(".tar"));
-        let plain = (1..Self::MAX_EXTENSION_BYTES).contains(&last.len()) && !last.contains(char::is_whitespace);
+        let plain = (1..=Self::MAX_EXTENSION_BYTES).contains(&last.len()) && !last.contains(char::is_whitespace);
         let start = if archive { stem.len().saturating_sub(4) } else { stem.len() };
         if plain { name.get(start..).unwrap_or_default() } else { "" }
     }

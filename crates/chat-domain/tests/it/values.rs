@@ -187,6 +187,9 @@ fn a_long_file_name_keeps_its_extension_and_whole_characters() {
     assert_eq!(cut(&format!("a{}.pdf", "\u{301}".repeat(300))), "file.pdf", "one character of 601 bytes");
     assert_eq!(cut(&format!("{} .tar.gz", "x".repeat(248))), format!("{}.tar.gz", "x".repeat(248)));
     assert_eq!(cut(&format!("{} y.pdf", "x".repeat(250))), format!("{}.pdf", "x".repeat(250)), "no space at the cut");
+    let longest = "y".repeat(32);
+    assert_eq!(cut(&format!("{}.{longest}", "x".repeat(300))), format!("{}.{longest}", "x".repeat(222)));
+    assert_eq!(cut(&format!("{}.{longest}y", "x".repeat(300))), "x".repeat(255));
     assert_eq!(cut(&format!("a.{}", "x".repeat(300))), format!("a.{}", "x".repeat(253)), "too long for an extension");
     assert_eq!(cut(&format!("a. {}", "x".repeat(300))).len(), 255);
     assert_eq!(cut(&format!("{} a", ".".repeat(300))), "file");

@@ -10,8 +10,10 @@ use actix_web::middleware::Next;
 use crate::error::{ApiError, ErrorCode};
 
 /// What proxies, load balancers and tunnels add to a request, besides everything that begins with `X-Forwarded-`.
-const ADDED_BY_PROXIES: [&str; 9] = [
+const ADDED_BY_PROXIES: [&str; 14] = [
     "forwarded",
+    "forwarded-for",
+    "x-forwarded",
     "via",
     "x-real-ip",
     "x-client-ip",
@@ -20,6 +22,9 @@ const ADDED_BY_PROXIES: [&str; 9] = [
     "true-client-ip",
     "cf-connecting-ip",
     "fastly-client-ip",
+    "fly-client-ip",
+    "x-envoy-external-address",
+    "x-azure-clientip",
 ];
 
 /// Refuses what has come through a proxy.

@@ -86,7 +86,9 @@ fn quoted(mut text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     while let Some((first, rest)) = text.split_first() {
         text = rest;
-        let escaped = rest.first_chunk::<2>().and_then(|digits| std::str::from_utf8(digits).ok());
+        // The parser of numbers takes a sign as well.
+        let digits = rest.first_chunk::<2>().filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let escaped = digits.and_then(|digits| std::str::from_utf8(digits).ok());
         match (first, escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
             (b'=', Some(byte)) => {
                 bytes.push(byte);
@@ -121,6 +123,7 @@ mod tests {
             // A character across two words.
             ("=?utf-8?B?w7w=?= =?utf-8?Q?x=C3?= =?utf-8?Q?=BC?=", "üxü"),
             ("=?utf-8?Q?100=ZZ=?=", "100=ZZ="),
+            ("=?utf-8?Q?a=+fb?=", "a=+fb"),
             ("=?utf-8?B?***?=", "=?utf-8?B?***?="),
             ("=?klingon?Q?a?=", "=?klingon?Q?a?="),
             ("=?utf-8?X?a?=", "=?utf-8?X?a?="),

@@ -32,7 +32,7 @@ impl FormField {
         let (mut name, mut plain, mut extended) = (None, None, None);
         let mut rest = skip_separators(rest);
         while !rest.is_empty() {
-            let (key, value, behind) = parameter(rest)?;
+            let (key, value, behind) = next_parameter(rest)?;
             rest = skip_separators(behind);
             let place = match key.to_ascii_lowercase().as_str() {
                 "name" => &mut name,
@@ -64,12 +64,26 @@ fn skip_separators(rest: &str) -> &str {
     rest.trim_start_matches([';', ' ', '\t'])
 }
 
-/// The parameter at the beginning; `None` when there is none.
-fn parameter(rest: &str) -> Option<Parameter<'_>> {
+/// The parameter at the beginning; `None` when there is none. Older curls escape the quotes of a file's name, and one of
+/// them may stand before a semicolon: where nothing readable follows, the name goes on to the last quote.
+fn next_parameter(rest: &str) -> Option<Parameter<'_>> {
+    let (key, value, behind) = parameter(rest, closing_quote)?;
+    let next = skip_separators(behind);
+    if key.eq_ignore_ascii_case("filename") && !next.is_empty() && parameter(next, closing_quote).is_none() {
+        return parameter(rest, last_quote);
+    }
+    Some((key, value, behind))
+}
+
+/// The parameter at the beginning, whose quoted value ends where `end` finds a quote.
+fn parameter(rest: &str, end: impl FnOnce(&str) -> Option<usize>) -> Option<Parameter<'_>> {
     let (key, value) = rest.split_once('=')?;
+    if key.contains(['"', ';']) {
+        return None;
+    }
     let value = value.trim_start();
     let (value, behind) = if let Some(quoted) = value.strip_prefix('"') {
-        let end = closing_quote(quoted)?;
+        let end = end(quoted)?;
         // Older curls, and clients that follow RFC 9110, escape the quotes of a name: no path has one there.
         (Cow::Owned(quoted.get(..end)?.replace("\\\"", "\"")), quoted.get(end + 1..)?)
     } else {
@@ -82,10 +96,17 @@ fn parameter(rest: &str) -> Option<Parameter<'_>> {
 /// The quote that ends a value: the first with nothing behind it but the next parameter. Whether a backslash stands
 /// before it says nothing, since that may be the end of a path.
 fn closing_quote(text: &str) -> Option<usize> {
-    text.match_indices('"').map(|(at, _)| at).find(|at| {
-        let behind = text.get(at + 1..).unwrap_or_default().trim_start();
-        behind.is_empty() || behind.starts_with(';')
-    })
+    text.match_indices('"').map(|(at, _)| at).find(|at| may_end(text, *at))
+}
+
+/// The last quote that may end a value.
+fn last_quote(text: &str) -> Option<usize> {
+    text.rmatch_indices('"').map(|(at, _)| at).find(|at| may_end(text, *at))
+}
+
+fn may_end(text: &str, quote: usize) -> bool {
+    let behind = text.get(quote + 1..).unwrap_or_default().trim_start();
+    behind.is_empty() || behind.starts_with(';')
 }
 
 /// The value of `filename*` (RFC 8187): a character set, a language, and bytes. `None` when it is not that.
@@ -115,7 +136,7 @@ mod tests {
 
     #[test]
     fn names_are_read_as_their_senders_write_them() {
-        let cases: [(&[u8], &str); 25] = [
+        let cases: [(&[u8], &str); 28] = [
             // Browsers, and curl since 7.81.
             (b"filename=\"a b.pdf\"", "a b.pdf"),
             (b"filename=\"my %22best%22 photo%0D%0A.jpg\"", "my \"best\" photo\r\n.jpg"),
@@ -129,6 +150,9 @@ mod tests {
             // Older curls.
             (b"filename=\"my \\\"best\\\" photo.jpg\"", "my \"best\" photo.jpg"),
             (b"filename=\"ruler 6\\\"\"", "ruler 6\""),
+            (b"filename=\"a\\\"; b.txt\"", "a\"; b.txt"),
+            (b"filename=\"a\\\"; b\\\"; c.txt\"; x=y", "a\"; b\"; c.txt"),
+            (b"filename=\"C:\\dir\\\"; x=y", "C:\\dir\\"),
             // .NET, with and without quotes.
             (b"filename=scan.pdf", "scan.pdf"),
             (b"filename=scan.pdf ; x=y", "scan.pdf"),

@@ -43,7 +43,9 @@ pub(crate) fn is_multipart(request: &HttpRequest) -> bool {
 /// What follows `multipart/form-data` in `Content-Type`.
 fn parameters(request: &HttpRequest) -> Option<&str> {
     let (kind, parameters) = content_type(request).trim_start().split_at_checked(FORM_DATA.len())?;
-    kind.eq_ignore_ascii_case(FORM_DATA).then_some(parameters)
+    // A longer name is that of another type.
+    let ends = parameters.is_empty() || parameters.starts_with([';', ' ', '\t']);
+    (ends && kind.eq_ignore_ascii_case(FORM_DATA)).then_some(parameters)
 }
 
 /// Takes the body apart as `multipart/mixed`, which is the same syntax: for a form, `actix_multipart` would read
@@ -233,6 +235,31 @@ impl Pace {
                     return Err(Invalid::new("body", "must arrive at 8 KiB per second or faster").into());
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::CONTENT_TYPE;
+    use actix_web::test::TestRequest;
+
+    use super::is_multipart;
+
+    #[test]
+    fn only_forms_are_forms() {
+        for (content_type, is_form) in [
+            ("multipart/form-data; boundary=b", true),
+            ("Multipart/Form-Data;boundary=b", true),
+            (" multipart/form-data ; boundary=b", true),
+            ("multipart/form-data", true),
+            ("multipart/form-data-x; boundary=b", false),
+            ("multipart/form-dat; boundary=b", false),
+            ("multipart/mixed; boundary=b", false),
+            ("", false),
+        ] {
+            let request = TestRequest::default().insert_header((CONTENT_TYPE, content_type)).to_http_request();
+            assert_eq!(is_multipart(&request), is_form, "{content_type:?}");
         }
     }
 }

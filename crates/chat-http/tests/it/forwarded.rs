@@ -7,8 +7,10 @@ use crate::support::app::{Options, send};
 use crate::support::{Store, TestApp, TestSocket};
 
 /// What a proxy adds, in any letter case.
-const ADDED: [&str; 8] = [
+const ADDED: [&str; 13] = [
     "Forwarded",
+    "Forwarded-For",
+    "X-Forwarded",
     "X-Forwarded-For",
     "x-forwarded-host",
     "X-Forwarded-Proto",
@@ -16,6 +18,9 @@ const ADDED: [&str; 8] = [
     "X-Real-IP",
     "Via",
     "CF-Connecting-IP",
+    "Fly-Client-IP",
+    "X-Envoy-External-Address",
+    "X-Azure-ClientIP",
 ];
 
 fn development() -> Options {
