@@ -15,4 +15,4 @@ pub use catch_up::{CatchUpPlan, CatchUpReport, catch_up};
 pub use flood::{Flood, FloodPlan, FloodReport, flood};
 pub use occupy::{Occupation, OccupyPlan, OccupyReport, occupy};
 pub use stall::{StallPlan, StallReport, stall};
-pub use uploads::{UploadPlan, UploadReport, uploads};
+pub use uploads::{UploadPlan, UploadProgress, UploadReport, uploads};

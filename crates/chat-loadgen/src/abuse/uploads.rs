@@ -1,12 +1,16 @@
 //! Uploads that begin and then stop: how many the service takes, and what each costs its memory.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::pin::pin;
+use std::rc::Rc;
 
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::select;
+use tokio::sync::watch;
 use tokio::task::spawn_local;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::sleep;
 
 use crate::error::LoadError;
 use crate::http::Target;
@@ -32,8 +36,6 @@ pub struct UploadPlan {
     pub uploads: usize,
     /// How many bytes of its file each sends before it stops.
     pub bytes: usize,
-    /// How long they stay then.
-    pub hold: Duration,
     /// The service's process, when it is on this machine.
     pub server: Option<u32>,
 }
@@ -58,24 +60,54 @@ pub struct UploadReport {
     pub server_kib_per_upload: Option<f64>,
 }
 
-/// Begins the uploads and holds them. Must run inside a `LocalSet`.
+/// How far the uploads have got, while they run.
+#[derive(Clone, Debug, Default)]
+pub struct UploadProgress {
+    sent: Rc<Cell<usize>>,
+    ended: Rc<Cell<usize>>,
+}
+
+impl UploadProgress {
+    /// Uploads that have sent all that they send.
+    pub fn sent(&self) -> usize {
+        self.sent.get()
+    }
+
+    /// Uploads that have ended, with an answer or without.
+    pub fn ended(&self) -> usize {
+        self.ended.get()
+    }
+}
+
+fn count(cell: &Cell<usize>) {
+    cell.set(cell.get().saturating_add(1));
+}
+
+/// Begins the uploads and holds them for as long as `stay` takes. Must run inside a `LocalSet`.
 ///
 /// # Errors
 /// The process may not have so many connections.
-pub async fn uploads(plan: UploadPlan) -> Result<UploadReport, LoadError> {
+pub async fn uploads(plan: UploadPlan, stay: impl AsyncFnOnce(UploadProgress)) -> Result<UploadReport, LoadError> {
     net::allow_connections(plan.uploads)?;
     let mut memory = MemoryMeter::of(plan.server);
-    let ends_at = Instant::now() + plan.hold;
+    let progress = UploadProgress::default();
+    let (release, released) = watch::channel(());
     let running: Vec<_> = (0..plan.uploads)
         .map(|number| {
             let token = plan.tokens.get(number % plan.tokens.len().max(1)).cloned().unwrap_or_default();
-            spawn_local(upload(plan.target.clone(), number, request(&plan, &token), ends_at))
+            let request = request(&plan, &token);
+            spawn_local(upload(plan.target.clone(), number, request, progress.clone(), released.clone()))
         })
         .collect();
-    while Instant::now() < ends_at {
-        sleep(MemoryMeter::EVERY).await;
-        memory.look();
+    let mut staying = pin!(stay(progress));
+    loop {
+        select! {
+            () = &mut staying => break,
+            () = sleep(MemoryMeter::EVERY) => memory.look(),
+        }
     }
+    memory.look();
+    drop(release);
     let (mut ends, mut stalled) = (BTreeMap::<String, u64>::new(), 0);
     for upload in running {
         match upload.await.unwrap_or_else(|_| Some("lost".to_owned())) {
@@ -112,17 +144,36 @@ fn request(plan: &UploadPlan, token: &str) -> Vec<u8> {
 }
 
 /// How an upload ended before its time; `None` when it did not.
-async fn upload(target: Target, number: usize, request: Vec<u8>, ends_at: Instant) -> Option<String> {
+async fn upload(
+    target: Target,
+    number: usize,
+    request: Vec<u8>,
+    progress: UploadProgress,
+    mut released: watch::Receiver<()>,
+) -> Option<String> {
     let dial = Dial { number, receive_buffer: None };
-    let Ok(stream) = net::connect(target.address, dial).await else { return Some("unreachable".to_owned()) };
+    let Ok(stream) = net::connect(target.address, dial).await else {
+        count(&progress.ended);
+        return Some("unreachable".to_owned());
+    };
     let (mut reader, mut writer) = stream.into_split();
+    let sent = Rc::clone(&progress.sent);
     let sending = spawn_local(async move {
         // A service that refuses need not read it all.
-        let _refused = writer.write_all(&request).await;
+        if writer.write_all(&request).await.is_ok() {
+            count(&sent);
+        }
         writer
     });
-    let answer = timeout_at(ends_at.into(), status(&mut reader)).await;
-    let end = answer.ok().map(|status| status.unwrap_or_else(|| "lost".to_owned()));
+    let end = select! {
+        biased;
+        status = status(&mut reader) => {
+            count(&progress.ended);
+            Some(status.unwrap_or_else(|| "lost".to_owned()))
+        }
+        // It says that its other end is gone, and nothing else.
+        _released = released.changed() => None,
+    };
     sending.abort();
     // It ends as that of a client that is killed; one that has not been sent to its end drops its half by itself.
     if let Ok(writer) = sending.await

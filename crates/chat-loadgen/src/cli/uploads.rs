@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use tokio::time::sleep;
 
 use super::common::{Service, check_server_pid, json_line, maybe, rows};
 use super::{Verdict, note, print};
@@ -63,10 +64,9 @@ impl StopUploads {
                 tokens: people,
                 uploads: self.uploads,
                 bytes: self.bytes,
-                hold: self.duration,
                 server: self.server_pid,
             };
-            uploads(plan).await
+            uploads(plan, async |_progress| sleep(self.duration).await).await
         })?;
         let table = || {
             rows([

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chat_loadgen::abuse::{CatchUpPlan, UploadPlan, catch_up, uploads};
+use chat_loadgen::abuse::{CatchUpPlan, UploadPlan, UploadProgress, UploadReport, catch_up, uploads};
 use chat_loadgen::socket::Mode;
 use chat_loadgen::token::Role;
 use test_postgres::TestDatabase;
@@ -16,7 +16,7 @@ use super::fleets::target;
 use super::short_or_long;
 use crate::support::{PATIENCE, Scrape, TestServer};
 
-/// Long enough for a page and a few frames to be on their way, and shorter than the server's patience with either.
+/// How long the memory of the sockets is looked at once all of them are open. Nothing has to happen within it.
 const STAY: Duration = Duration::from_secs(6);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,14 +44,32 @@ async fn sockets_that_catch_up_on_the_longest_messages_and_never_read_hold_littl
     assert!(grown <= 1_310 * sockets as u64, "{report:?}");
 }
 
-/// Waits until the server has noticed that the clients of all uploads are gone.
-async fn until_no_upload_runs(server: &TestServer) {
-    let none = async {
-        while Scrape::of(server).await.sum("chat_uploads_running") > 0 {
+/// Waits until so many uploads have a slot of the server.
+async fn until_running(server: &TestServer, uploads: usize) {
+    let reached = async {
+        while Scrape::of(server).await.sum("chat_uploads_running") != uploads as u64 {
             sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(PATIENCE, none).await.expect("the slots of clients that are gone are free");
+    timeout(PATIENCE, reached).await.expect("the number of uploads that have a slot");
+}
+
+/// Begins uploads and waits until so many of them stand still, with all of their bytes sent and a slot of the server, and
+/// all others have ended.
+async fn stall(server: &TestServer, plan: UploadPlan, stalled: usize) -> UploadReport {
+    let ended = plan.uploads - stalled;
+    let stay = async |progress: UploadProgress| {
+        let settled = async {
+            while progress.ended() < ended || progress.sent() < stalled {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, settled).await.expect("the uploads stand still or have ended");
+        until_running(server, stalled).await;
+    };
+    let report = LocalSet::new().run_until(uploads(plan, stay)).await.unwrap();
+    println!("{report:?}");
+    report
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,20 +86,18 @@ async fn uploads_that_stop_in_the_middle_hold_little_and_are_so_many_a_person() 
         tokens: (0..people).map(token).collect(),
         uploads,
         bytes: 300_000,
-        hold: STAY,
         server: Some(cluster.node(0).pid()),
     };
+    let server = cluster.node(0);
     // What the server keeps for good comes with the first ones.
-    LocalSet::new().run_until(uploads(plan(people, people))).await.unwrap();
-    until_no_upload_runs(cluster.node(0)).await;
-    let report = LocalSet::new().run_until(uploads(plan(people, people * ALLOWED))).await.unwrap();
-    println!("{report:?}");
+    stall(server, plan(people, people), people).await;
+    until_running(server, 0).await;
+    let report = stall(server, plan(people, people * ALLOWED), people * ALLOWED).await;
     assert_eq!((report.stalled, &report.ends), ((people * ALLOWED) as u64, &BTreeMap::new()), "{report:?}");
     // Half of it is what the allocator and new threads keep after a burst; before there were bounds it was 840.
     assert!(report.server_kib_per_upload.unwrap() <= 450.0, "{report:?}");
     // All slots are free again, although no client took its leave; and a person gets no more than their own.
-    until_no_upload_runs(cluster.node(0)).await;
-    let report = LocalSet::new().run_until(uploads(plan(1, ALLOWED + 3))).await.unwrap();
-    println!("{report:?}");
+    until_running(server, 0).await;
+    let report = stall(server, plan(1, ALLOWED + 3), ALLOWED).await;
     assert_eq!((report.stalled, report.ends.get("429")), (ALLOWED as u64, Some(&3)), "{report:?}");
 }
