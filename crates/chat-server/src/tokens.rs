@@ -55,7 +55,7 @@ impl TokenMaker {
     ) -> anyhow::Result<String> {
         let claims = TokenClaims {
             sub: sub.to_owned(),
-            role: self.name_of(role).to_owned(),
+            role: self.name_of(role).map(str::to_owned),
             name,
             issuer: self.rules.issuer.clone(),
             audience: self.rules.audience.clone(),
@@ -81,10 +81,12 @@ impl TokenMaker {
         Ok(token)
     }
 
-    /// What the role is called in tokens: where there is a map of names, the first one that means it.
-    fn name_of(&self, role: Role) -> &str {
+    /// What the role is called in tokens: where there is a map of names, the first one that means it. A user whom the map
+    /// has no name for has none: ours would be a name that the map does not have.
+    fn name_of(&self, role: Role) -> Option<&str> {
         let names = self.rules.role_names.iter().filter(|(_, meant)| **meant == role).map(|(name, _)| name.as_str());
-        names.min().unwrap_or(role.as_str())
+        let own = || (role != Role::User || self.rules.role_names.is_empty()).then_some(role.as_str());
+        names.min().or_else(own)
     }
 }
 

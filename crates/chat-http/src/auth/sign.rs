@@ -9,8 +9,8 @@ use serde::Serialize;
 pub struct TokenClaims {
     /// Whom it names.
     pub sub: String,
-    /// The name of their role, in the words of whoever reads the token.
-    pub role: String,
+    /// The name of their role, in the words of whoever reads the token; a token without one is that of a user.
+    pub role: Option<String>,
     /// What they are called.
     pub name: Option<String>,
     /// Who issues it.
@@ -31,7 +31,8 @@ pub struct SignError(String);
 #[derive(Serialize)]
 struct WireClaims<'a> {
     sub: &'a str,
-    role: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,7 +47,7 @@ struct WireClaims<'a> {
 pub fn sign_hs256(secret: &[u8], claims: &TokenClaims) -> Result<String, SignError> {
     let wire = WireClaims {
         sub: &claims.sub,
-        role: &claims.role,
+        role: claims.role.as_deref(),
         name: claims.name.as_deref(),
         iss: claims.issuer.as_deref(),
         aud: claims.audience.as_deref(),

@@ -24,7 +24,7 @@ on_every_store! {
         let now = app.clock.now();
         let claims = TokenClaims {
             sub: "bob".to_owned(),
-            role: Role::Agent.as_str().to_owned(),
+            role: Some(Role::Agent.as_str().to_owned()),
             name: Some(" Bob Builder ".to_owned()),
             issuer: None,
             audience: None,

@@ -96,6 +96,10 @@ async fn with_a_role_map_tokens_have_the_foreign_names_and_our_own_mean_nothing(
     for _ in 0..3 {
         assert_eq!(status(own.stdout.trim_end()).await, 403);
     }
+    // A user needs no name in the map, and a token without one leaves no line in the log.
+    let user = make(&[map], "user");
+    assert_eq!(user.code, 0, "{}", user.stderr);
+    assert_eq!(status(user.stdout.trim_end()).await, 403);
     let missing = make(&[("CHAT_JWT_ROLE_MAP", "support=agent")], "admin");
     assert_eq!(missing.code, 1);
     assert!(missing.stderr.contains("CHAT_JWT_ROLE_MAP"), "{}", missing.stderr);

@@ -232,7 +232,7 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
 pub(crate) fn token(sub: &str, role: Role, issued_at: Timestamp, expires_at: Timestamp) -> String {
     let claims = TokenClaims {
         sub: sub.to_owned(),
-        role: role.as_str().to_owned(),
+        role: Some(role.as_str().to_owned()),
         name: None,
         issuer: None,
         audience: None,
