@@ -12,6 +12,7 @@ use std::time::Duration;
 use actix_web::http::{Method, StatusCode};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
+use crate::error::ErrorCode;
 use crate::socket::{CloseCode, Mode};
 
 /// The classes of status codes (RFC 9110, 15), in the order of their first digits.
@@ -64,6 +65,18 @@ impl SocketMetrics {
     }
 }
 
+/// The codes of requests that the service is not able to carry out at present.
+const UNAVAILABLE: [ErrorCode; 2] = [ErrorCode::Unavailable, ErrorCode::StorageFull];
+
+/// A request was refused since the service is not able to carry it out at present. Rare enough to find the handle anew.
+pub(crate) fn unavailable(code: ErrorCode) {
+    unavailable_of(code).increment(1);
+}
+
+fn unavailable_of(code: ErrorCode) -> Counter {
+    counter!("chat_http_unavailable_total", "code" => code.as_str())
+}
+
 /// What is counted about requests whatever they ask for. Each worker has one behind an `Rc`: the handles are shared by
 /// all workers, and each clone of one would be felt by the others.
 pub(crate) struct RequestMetrics {
@@ -75,6 +88,9 @@ pub(crate) struct RequestMetrics {
 
 impl RequestMetrics {
     pub(crate) fn new() -> Rc<Self> {
+        for code in UNAVAILABLE {
+            unavailable_of(code).increment(0);
+        }
         Rc::new(Self { in_flight: gauge!("chat_http_requests_in_flight"), other: OperationMetrics::new(OTHER, OTHER) })
     }
 

@@ -23,6 +23,11 @@ pub(crate) struct Check {
     /// Whether it works.
     #[schema(example = true)]
     pub(crate) ok: bool,
+    /// What the part cannot do at present although it works; absent when it can do everything. It takes no node out of
+    /// service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "no room for files; texts can be sent")]
+    pub(crate) degraded: Option<&'static str>,
 }
 
 /// The last answers of the probes.
@@ -52,5 +57,6 @@ async fn ask(probe: &dyn HealthProbe) -> Check {
     if let Err(cause) = &outcome {
         tracing::warn!(check = probe.name(), cause, "not ready: {}", probe.name());
     }
-    Check { name: probe.name(), ok: outcome.is_ok() }
+    let ok = outcome.is_ok();
+    Check { name: probe.name(), ok, degraded: if ok { probe.degraded() } else { None } }
 }

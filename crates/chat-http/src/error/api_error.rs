@@ -93,6 +93,13 @@ impl ApiError {
         self.cause.as_deref()
     }
 
+    /// Whether something is wrong with the service that its operator has to hear of for this request. What passes, or what
+    /// every request meets alike, such as a full queue or disk, a client could fill the log with: that is counted here,
+    /// and logged where it begins and ends.
+    pub(crate) fn is_fault(&self) -> bool {
+        self.code == ErrorCode::Internal
+    }
+
     /// The answer, with the id under which the log knows the request.
     pub(crate) fn respond(&self, request_id: &str) -> HttpResponse {
         let mut response = HttpResponse::build(self.code.status());
@@ -191,4 +198,20 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_domain::ChatError;
+
+    use super::ApiError;
+
+    #[test]
+    fn what_a_client_can_repeat_at_will_is_no_fault() {
+        let overload = ApiError::from(ChatError::unavailable("database: too many writes are waiting"));
+        assert!(!overload.is_fault());
+        assert!(overload.cause().is_some(), "the cause is for the debug line");
+        assert!(!ApiError::from(ChatError::StorageFull).is_fault());
+        assert!(ApiError::from(ChatError::internal("a bug")).is_fault());
+    }
 }

@@ -29,7 +29,8 @@ pub(crate) async fn healthz(input: NoInput) -> Answer {
 
 /// Whether this node can serve
 ///
-/// Tries the database, the fan-out and the attachment store. A node that is shutting down is not ready.
+/// Tries the database, the fan-out and the attachment store. A node that is shutting down is not ready. A part that
+/// works but not for everything, such as an attachment store that is full, has `degraded`; the node is ready.
 #[utoipa::path(get, path = "/readyz", tag = "operation",
     responses(
         (status = 200, description = "It can", body = ReadinessDto<'static>),

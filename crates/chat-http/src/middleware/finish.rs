@@ -13,6 +13,7 @@ use actix_web::{Error, HttpMessage};
 use tracing_actix_web::RequestId;
 
 use crate::error::{ApiError, ErrorCode};
+use crate::metering;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const JSON_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
@@ -51,11 +52,17 @@ fn failure(response: &ServiceResponse) -> Option<ApiError> {
 
 fn with_error_body(response: ServiceResponse, failure: &ApiError, id: &str) -> ServiceResponse {
     let code = failure.code();
+    if code.status() == StatusCode::SERVICE_UNAVAILABLE {
+        metering::unavailable(code);
+    }
     match failure.cause() {
-        Some(cause) if code.status().is_server_error() => {
+        Some(cause) if failure.is_fault() => {
             tracing::error!(error.code = code.as_str(), error.cause = cause, "request failed: {}", code.as_str());
         }
-        _ => tracing::debug!(error.code = code.as_str(), "request refused: {}", code.as_str()),
+        Some(cause) => {
+            tracing::debug!(error.code = code.as_str(), error.cause = cause, "request refused: {}", code.as_str());
+        }
+        None => tracing::debug!(error.code = code.as_str(), "request refused: {}", code.as_str()),
     }
     let mut body = failure.respond(id);
     // Other layers, CORS for one, have put their headers on the answer that is replaced here.

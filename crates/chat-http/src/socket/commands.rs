@@ -240,7 +240,11 @@ impl Conversation {
     fn refuse(&mut self, error: &ApiError, reference: Option<&Reference>, now: Instant) {
         if let Some(cause) = error.cause() {
             let (session, code) = (self.watch.session_id(), error.code().as_str());
-            tracing::warn!(session.id = %session, error.code = code, error.cause = cause, "socket's request failed");
+            if error.is_fault() {
+                tracing::warn!(session.id = %session, error.code = code, error.cause = cause, "socket's request failed");
+            } else {
+                tracing::debug!(session.id = %session, error.code = code, error.cause = cause, "socket's request refused");
+            }
         }
         self.say(&ServerFrame::error(error, reference), now);
     }

@@ -50,6 +50,36 @@ impl HealthProbe for Broken {
     }
 }
 
+/// A part that works, but not for everything.
+struct Full;
+
+#[async_trait]
+impl HealthProbe for Full {
+    fn name(&self) -> &'static str {
+        "full"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn degraded(&self) -> Option<&'static str> {
+        Some("no room for files")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_of_which_a_part_is_full_is_ready_and_says_what_it_cannot_do() {
+    let options = Options { more_probes: vec![Arc::new(Full)], ..Options::default() };
+    let app = TestApp::with(Store::Memory, options).await;
+    let readiness = send(app.anonymous(Method::GET, "/readyz")).await.expect(200);
+    assert_eq!(readiness["ready"], true);
+    let checks = readiness["checks"].as_array().unwrap();
+    assert!(checks.contains(&json!({ "name": "full", "ok": true, "degraded": "no room for files" })), "{readiness}");
+    assert!(checks.iter().any(|check| check.get("degraded").is_none()), "{readiness}");
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_part_that_is_out_of_order_is_named_without_the_cause() {
     let options = Options { more_probes: vec![Arc::new(Broken)], ..Options::default() };

@@ -71,6 +71,12 @@ pub(crate) const GROUPS: &[Group] = &[
                 "Time from a request's head to its answer's head. Neither the rest of a download nor the life of a \
                  socket is part of it; an upload is.",
             ),
+            counter(
+                "chat_http_unavailable_total",
+                &["code"],
+                "Requests refused with 503, by the code of the error: `UNAVAILABLE` while the service has too much to do or \
+                 a part of it is away, `STORAGE_FULL` while there is no room for files.",
+            ),
             gauge("chat_http_requests_in_flight", &[], "Requests that are being answered."),
             gauge("chat_http_connections_open", &[], "Open HTTP connections; sockets are not among them."),
             gauge(
@@ -230,6 +236,11 @@ pub(crate) const GROUPS: &[Group] = &[
                 "chat_uploads_refused_total",
                 &["limit"],
                 "Uploads refused because so many run already: of the `person` (429) or on the `node` (503).",
+            ),
+            gauge(
+                "chat_attachments_full",
+                &[],
+                "1 while the attachment disk is full, as the last attempt to write found it: files are refused, texts are taken.",
             ),
         ],
     },
