@@ -56,6 +56,7 @@ async fn until_running(server: &TestServer, uploads: usize) {
 
 /// Begins uploads and waits until so many of them stand still, with all of their bytes sent and a slot of the server, and
 /// all others have ended.
+#[expect(clippy::print_stdout, reason = "the figures of a test")]
 async fn stall(server: &TestServer, plan: UploadPlan, stalled: usize) -> UploadReport {
     let ended = plan.uploads - stalled;
     let stay = async |progress: UploadProgress| {
