@@ -1,6 +1,6 @@
 //! Which connections are read with, shown with connections that are numbers.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 
@@ -8,8 +8,8 @@ use super::*;
 #[derive(Default)]
 struct Numbers {
     made: AtomicU32,
-    /// Whether connections lead to another place than new ones would.
-    moved: Arc<AtomicBool>,
+    /// The connection that leads to another place than new ones would; 0 for none.
+    moved: Arc<AtomicU32>,
 }
 
 impl ManageConnection for Numbers {
@@ -20,8 +20,9 @@ impl ManageConnection for Numbers {
         Ok(self.made.fetch_add(1, Ordering::SeqCst) + 1)
     }
 
-    fn is_valid(&self, _: &mut u32) -> io::Result<()> {
-        if self.moved.swap(false, Ordering::SeqCst) { Err(io::Error::other("a standby now")) } else { Ok(()) }
+    fn is_valid(&self, connection: &mut u32) -> io::Result<()> {
+        let moved = self.moved.load(Ordering::SeqCst) == *connection;
+        if moved { Err(io::Error::other("a standby now")) } else { Ok(()) }
     }
 
     fn has_broken(&self, _: &mut u32) -> bool {
@@ -55,8 +56,10 @@ async fn used(reads: &Reads<Numbers>) -> u32 {
 async fn a_connection_that_is_old_is_replaced_before_its_next_read() {
     let day = Duration::from_hours(24);
     let young = reads(Numbers::default(), ConnectionLifetime { at_most: day, check_every: day });
-    let first = used(&young).await;
-    assert_eq!(used(&young).await, first);
+    for _ in 0..10 {
+        // Either of the two: one may not be back when the next read begins.
+        assert!(used(&young).await <= 2);
+    }
     let old = reads(Numbers::default(), ConnectionLifetime { at_most: Duration::ZERO, check_every: day });
     let first = used(&old).await;
     assert!(used(&old).await > first, "it was old as soon as it was made");
@@ -64,14 +67,15 @@ async fn a_connection_that_is_old_is_replaced_before_its_next_read() {
 
 #[tokio::test]
 async fn a_connection_that_leads_elsewhere_is_replaced_before_its_next_read() {
-    let moved = Arc::new(AtomicBool::new(false));
+    let moved = Arc::new(AtomicU32::new(0));
     let numbers = Numbers { moved: Arc::clone(&moved), ..Numbers::default() };
     let day = Duration::from_hours(24);
     let reads = reads(numbers, ConnectionLifetime { at_most: day, check_every: Duration::ZERO });
     let first = used(&reads).await;
-    assert_eq!(used(&reads).await, first);
-    moved.store(true, Ordering::SeqCst);
-    assert_ne!(used(&reads).await, first);
+    moved.store(first, Ordering::SeqCst);
+    for _ in 0..10 {
+        assert_ne!(used(&reads).await, first);
+    }
 }
 
 #[test]
