@@ -10,7 +10,7 @@ const INTRODUCTION: &str = "\
 <!-- Rendered from crates/chat-http/src/files_reference.rs and crates/chat-storage/src/recognised.rs by `cargo xtask docs`.
 Do not edit. -->
 
-A file's type is told from its bytes. The type that its sender claims chooses only between kinds of plain text. A type
+A file's type follows from its bytes. The type that its sender claims chooses only between kinds of plain text. A type
 that is not in the tables below is named too where the file begins with a known signature (archives, programs, fonts);
 everything else is `application/octet-stream`.
 
@@ -45,7 +45,7 @@ charset=utf-16` with a byte order mark, `charset=iso-8859-1` or `charset=windows
 - In a form, `filename*` (RFC 8187) is used before `filename`. In `filename`, `%22`, `%0D` and `%0A` stand for `\"`, CR and
   LF, as browsers and curl write them, and nothing else is an escape; encoded words (RFC 2047) are decoded. A name that
   is not UTF-8 is read as Latin-1.
-- A field for files without name and bytes, which browsers send where nobody chose a file, is no file.
+- A field for files without name and bytes, which browsers send where no file was chosen, is no file.
 
 ## No room
 

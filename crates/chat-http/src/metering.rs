@@ -68,7 +68,7 @@ impl SocketMetrics {
 /// The codes of requests that the service is not able to carry out at present.
 const UNAVAILABLE: [ErrorCode; 2] = [ErrorCode::Unavailable, ErrorCode::StorageFull];
 
-/// A request was refused since the service is not able to carry it out at present. Rare enough to find the handle anew.
+/// A request was refused since the service is not able to carry it out at present. Rare enough to look its handle up.
 pub(crate) fn unavailable(code: ErrorCode) {
     unavailable_of(code).increment(1);
 }

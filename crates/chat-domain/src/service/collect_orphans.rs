@@ -23,7 +23,7 @@ const ONE_IN: usize = 20;
 /// How long a condemned file is remembered. Longer than any upload takes, since a message is stored after its files.
 const REMEMBERED: Duration = Duration::from_hours(30 * 24);
 
-/// Two of the three waits of collecting. The third, between rounds, belongs to whoever starts them.
+/// Two of the three waits of collecting. The third, between rounds, belongs to the caller that starts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrphanWaits {
     /// How old a file is at least when it is marked.
@@ -110,7 +110,7 @@ impl OrphanCollector {
         Ok(Round::Done(collected))
     }
 
-    /// Makes this database the one that collects these files, whoever did before. Marks begin from the start, so that
+    /// Makes this database the one that collects these files from now on. Marks begin from the start, so that
     /// nothing is removed sooner than after the whole wait. `false` when another node is in a round.
     pub async fn adopt(&self) -> Result<bool> {
         let Some(mut round) = self.registry.begin_round().await? else { return Ok(false) };

@@ -91,6 +91,6 @@ async fn a_report_that_fails_ends_the_check() {
     let app = App::new();
     orphan(&app, 1).await;
     app.clock.advance(DAY);
-    let failed = check(&app).run(&mut |_| Err(ChatError::unavailable("nobody reads any more"))).await;
+    let failed = check(&app).run(&mut |_| Err(ChatError::unavailable("the reader is gone"))).await;
     assert!(failed.is_err());
 }

@@ -36,7 +36,7 @@ fn people() -> [Principal; 5] {
     [alice(), mallory(), bob(), carol(), root()]
 }
 
-/// The states that make a difference. In the first two nobody is the session's agent.
+/// The states that make a difference. In the first two the session has no agent.
 fn states() -> [(&'static str, ChatSession, bool); 4] {
     let waiting = ChatSession::open(new_session(1));
     let assigned = waiting.clone().assign(agent_id(&bob()), start()).unwrap();
@@ -73,7 +73,7 @@ fn mark(is_allowed: bool) -> &'static str {
 fn cells(action: &Action<'_>, has_agent: bool) -> Vec<&'static str> {
     let people = people();
     let cell = |(place, who): (usize, &Principal)| {
-        // Nobody is the agent of a session without one.
+        // A session without an agent has no assigned agent to ask about.
         if place == 2 && !has_agent { "" } else { mark(authorize(who, action).is_ok()) }
     };
     people.iter().enumerate().map(cell).collect()

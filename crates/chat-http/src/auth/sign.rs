@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct TokenClaims {
     /// Whom it names.
     pub sub: String,
-    /// The name of their role, in the words of whoever reads the token; a token without one is that of a user.
+    /// The name of their role, as the token's reader names it; a token without one is that of a user.
     pub role: Option<String>,
     /// What they are called.
     pub name: Option<String>,

@@ -14,7 +14,7 @@ use super::{ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope};
 /// When it makes sense to ask again for a socket: one that nobody answers on any more is closed within a minute.
 const RETRY_SOCKET_SECONDS: u64 = 60;
 
-/// When it makes sense to send a file again that there was no room for: somebody has to make room first.
+/// When to send a file again that there was no room for: an operator has to make room first.
 const RETRY_FULL_SECONDS: u64 = 300;
 
 /// A request that was not carried out.

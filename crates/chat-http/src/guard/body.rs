@@ -62,7 +62,7 @@ impl RequestBody {
 
     /// Reads and drops what of the body has come by now. `true` when that was all of it.
     ///
-    /// A small body comes in one packet with its head, but the HTTP server gives out the head first: so the rest of what
+    /// A small body comes in one packet with its head, but the HTTP server delivers the head first: so the rest of what
     /// it has is waited for once.
     pub(super) async fn has_come_whole(self) -> bool {
         let mut looked = false;

@@ -28,7 +28,7 @@
 //! | `serve` | the HTTP server's task, cut short when the state says so, and the end of the connection |
 //!
 //! A request costs it two readings of the clock and, when it has a body, two allocations. The connection has one timer,
-//! which is set again only when it rings; in return the HTTP server's own timers, one of which was made anew for each
+//! which is set again only when it rings; in return the HTTP server's own timers, one of which was made again for each
 //! request, are off.
 
 mod application;
