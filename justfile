@@ -16,11 +16,15 @@ test *args:
 lint:
     cargo xtask lint
 
+# Check licences, sources and vulnerabilities of the dependencies: the rules of deny.toml.
+deny:
+    cargo xtask deny
+
 # Format the code.
 fmt:
     cargo fmt --all
 
-# Write the documents in docs/reference anew from the code, or check them: `just docs --check`.
+# Write the documents in docs/reference from the code, or check them: `just docs --check`.
 docs *args:
     cargo xtask docs {{ args }}
 

@@ -3,21 +3,19 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use crate::model::{Attempt, IdempotencyKey, SessionState, TransitionError};
+pub use crate::invalid::{FieldError, FieldPath, Input, Invalid, Violation};
+use crate::model::{AccessEnd, Attempt, IdempotencyKey, SessionState, TransitionError, UploadQuota, UploadUsage};
 
 /// The result of a use case or a port.
 pub type Result<T, E = ChatError> = std::result::Result<T, E>;
 
-/// Input that has been parsed, or the reasons why it could not be.
-///
-/// A use case takes its input in this form because the reasons are told only to someone who may know that the
-/// session exists: a wrong id is answered first, then a missing right, then bad input.
-pub type Input<T> = std::result::Result<T, Invalid>;
-
 /// Why a request was not carried out. Nothing has changed, except after `Unavailable` and `Internal`, where a write
-/// may or may not have happened: whoever must know repeats the request with the same idempotency key.
+/// may or may not have happened: a client that must know repeats the request with the same idempotency key.
 #[derive(Debug, thiserror::Error)]
 pub enum ChatError {
+    /// The caller's token was issued before an admin signed them out.
+    #[error("you were signed out; get a new token")]
+    SignedOut,
     /// The caller may not do this.
     #[error(transparent)]
     Forbidden(#[from] Refusal),
@@ -78,6 +76,9 @@ pub enum Refusal {
     /// They are an agent whom an admin has deactivated.
     #[error("this agent has been deactivated")]
     AgentDeactivated,
+    /// An admin has blocked them.
+    #[error("you have been blocked")]
+    Blocked,
 }
 
 /// What was not found.
@@ -89,6 +90,8 @@ pub enum Resource {
     Agent,
     /// An attachment.
     Attachment,
+    /// A thumbnail of an attachment that there is.
+    Thumbnail,
 }
 
 impl std::fmt::Display for Resource {
@@ -97,6 +100,7 @@ impl std::fmt::Display for Resource {
             Self::Session => "chat session",
             Self::Agent => "agent",
             Self::Attachment => "attachment",
+            Self::Thumbnail => "thumbnail",
         })
     }
 }
@@ -116,6 +120,9 @@ pub enum Conflict {
     /// The idempotency key was used for a different request.
     #[error("the idempotency key was already used for a different request")]
     IdempotencyKeyReused(IdempotencyKey),
+    /// The file belongs to a message, which keeps it.
+    #[error("the file has been sent and can no longer be taken back")]
+    AlreadySent,
 }
 
 /// Why missed events cannot be replayed. The caller pages through the messages instead and watches from there.
@@ -138,12 +145,38 @@ pub enum ReplayUnavailable {
 /// What the caller has too much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitReached {
-    /// Open sockets, on all nodes together.
+    /// Open sockets on this node.
     #[error("you have {limit} sockets open, and no more are allowed; close one first")]
-    Connections {
+    Sockets {
         /// How many are allowed.
         limit: usize,
     },
+    /// Open sessions of a customer.
+    #[error("you have {limit} sessions open, and no more are allowed; close one first")]
+    OpenSessions {
+        /// How many are allowed.
+        limit: u32,
+    },
+    /// Files that a person has uploaded and not sent.
+    #[error(
+        "you may have at most {} uploaded files that are not sent, of {} bytes together; send some or remove them first",
+        quota.files,
+        quota.bytes
+    )]
+    UnsentUploads {
+        /// What is allowed.
+        quota: UploadQuota,
+    },
+}
+
+impl LimitReached {
+    /// Whether a file of so many bytes fits beside what a person has uploaded and not sent.
+    ///
+    /// # Errors
+    /// `UnsentUploads`.
+    pub fn check_uploads(quota: UploadQuota, usage: UploadUsage, bytes: u64) -> std::result::Result<(), Self> {
+        if quota.admits(usage, bytes) { Ok(()) } else { Err(Self::UnsentUploads { quota }) }
+    }
 }
 
 impl From<TransitionError> for ChatError {
@@ -155,47 +188,11 @@ impl From<TransitionError> for ChatError {
     }
 }
 
-/// A rule that a value breaks, in words that follow the name of its field: "must have at most 200 characters".
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation(String);
-
-impl Violation {
-    /// A rule in words.
-    pub fn new(rule: impl Into<String>) -> Self {
-        Self(rule.into())
-    }
-
-    /// The rule with the field that breaks it.
-    pub fn of(self, field: impl Into<String>) -> Invalid {
-        Invalid { fields: vec![FieldError { field: field.into(), rule: self.0 }] }
-    }
-}
-
-/// A field and the rule it breaks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldError {
-    /// The field, in the spelling of the API; `body` for a request body as a whole.
-    pub field: String,
-    /// The rule in words.
-    pub rule: String,
-}
-
-/// Input that breaks at least one rule.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", self.summary())]
-pub struct Invalid {
-    /// The broken rules; never empty.
-    pub fields: Vec<FieldError>,
-}
-
-impl Invalid {
-    /// One field that breaks one rule.
-    pub fn new(field: impl Into<String>, rule: impl Into<String>) -> Self {
-        Violation::new(rule).of(field)
-    }
-
-    fn summary(&self) -> String {
-        let rules: Vec<String> = self.fields.iter().map(|error| format!("{} {}", error.field, error.rule)).collect();
-        rules.join("; ")
+impl From<AccessEnd> for ChatError {
+    fn from(end: AccessEnd) -> Self {
+        match end {
+            AccessEnd::SignedOut => Self::SignedOut,
+            AccessEnd::Blocked => Refusal::Blocked.into(),
+        }
     }
 }

@@ -8,7 +8,7 @@
 //! | send, mark read, type, close | own | assigned to them | all |
 //! | assign | no | an unassigned session to themself | any |
 //! | transfer | no | a session assigned to them | all |
-//! | statistics, agents | no | no | yes |
+//! | statistics, agents, people | no | no | yes |
 
 use crate::error::Refusal;
 use crate::model::{AgentId, ChatSession, Principal, Role, SessionAction, UserId, Visibility};
@@ -30,8 +30,8 @@ pub enum Action<'a> {
     Close(&'a ChatSession),
     /// Assign sessions at all, whatever the session and the agent.
     AssignAnything,
-    /// Give a session to this agent. Whether somebody has it already is a matter of its state, not of rights: two
-    /// agents who race for a session are told that it is taken, not that they are not allowed.
+    /// Give a session to this agent. Whether an agent has it already is a matter of its state, not of rights: two
+    /// agents who race for a session learn that it is taken, not that they are not allowed.
     Assign(&'a AgentId),
     /// Hand a session over, or back to the queue.
     Transfer(&'a ChatSession),
@@ -39,6 +39,8 @@ pub enum Action<'a> {
     SeeStatistics,
     /// List and change the agents.
     ManageAgents,
+    /// Sign people out, block and unblock them.
+    ManagePeople,
 }
 
 impl<'a> Action<'a> {
@@ -63,6 +65,7 @@ impl<'a> Action<'a> {
             Self::Transfer(_) => "transfer this session",
             Self::SeeStatistics => "see the statistics",
             Self::ManageAgents => "manage agents",
+            Self::ManagePeople => "end or restore the access of people",
         }
     }
 }
@@ -92,7 +95,8 @@ fn user_may(me: &UserId, action: &Action<'_>) -> bool {
         | Action::Assign(_)
         | Action::Transfer(_)
         | Action::SeeStatistics
-        | Action::ManageAgents => false,
+        | Action::ManageAgents
+        | Action::ManagePeople => false,
     }
 }
 
@@ -107,7 +111,7 @@ fn agent_may(me: &UserId, action: &Action<'_>) -> bool {
         | Action::Transfer(session) => mine(session),
         Action::AssignAnything => true,
         Action::Assign(agent) => **agent == *me,
-        Action::OpenSession(_) | Action::SeeStatistics | Action::ManageAgents => false,
+        Action::OpenSession(_) | Action::SeeStatistics | Action::ManageAgents | Action::ManagePeople => false,
     }
 }
 

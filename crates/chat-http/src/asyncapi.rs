@@ -1,18 +1,21 @@
 //! The socket's own description (`AsyncAPI` 3.0), made from the catalogue of frames and the schemas of the wire types.
 
+use std::sync::LazyLock;
+
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
+use url::{Position, Url};
 use utoipa::OpenApi;
 
+use crate::base_url::BaseUrl;
 use crate::dto::{
     ClientHeartbeatBody, HeartbeatDto, HelloDto, MessageDto, NewTokenBody, ReceiptDto, SessionDto, SocketErrorDto,
     TokenExpiryDto, TypingDto, TypingStateBody, UpToBody,
 };
 use crate::error::ApiError;
-use crate::handlers::App;
-use crate::request::{BaseUrl, NoInput};
-use crate::socket::catalogue::{FRAMES, FrameKind, Sender};
-use crate::socket::{CloseCode, Mode};
+use crate::request::NoInput;
+use crate::socket_protocol::{CloseCode, FRAMES, FrameKind, FrameSender, SocketMode};
+use crate::state::App;
 
 /// What stands in the frames; the same schemas as in the description of the API where both have them.
 #[derive(OpenApi)]
@@ -32,15 +35,18 @@ use crate::socket::{CloseCode, Mode};
 )))]
 struct FrameData;
 
-const MODES: [Mode; 2] = [Mode::Base, Mode::Extended];
+const MODES: [SocketMode; 2] = [SocketMode::Base, SocketMode::Extended];
 
 /// What stands in the document that belongs to no server in particular.
 const ANY_SERVER: &str = "http://127.0.0.1:8080";
 
 /// The description of the socket as indented JSON, for clients that reach the service at `base_url`.
 pub fn asyncapi_json(base_url: Option<&str>) -> String {
+    let mut document = WITHOUT_SERVERS.clone();
+    // Its name is the last in the order of the alphabet, as its place is.
+    add(&mut document, "servers", sorted(json!({ "server": server(base_url.unwrap_or(ANY_SERVER)) })));
     // Serialising a document of strings and numbers cannot fail.
-    serde_json::to_string_pretty(&sorted(description(base_url.unwrap_or(ANY_SERVER)))).unwrap_or_default()
+    serde_json::to_string_pretty(&document).unwrap_or_default()
 }
 
 pub(crate) async fn document(app: App, request: HttpRequest, input: NoInput) -> Result<HttpResponse, ApiError> {
@@ -52,9 +58,14 @@ pub(crate) async fn document(app: App, request: HttpRequest, input: NoInput) -> 
 
 /// Where the socket is: the service's address with the scheme of WebSocket.
 fn server(base_url: &str) -> Value {
-    let (scheme, rest) = base_url.split_once("://").unwrap_or(("http", base_url));
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let protocol = if scheme.eq_ignore_ascii_case("https") { "wss" } else { "ws" };
+    let url = Url::parse(base_url).ok();
+    let (protocol, host, path) = match &url {
+        Some(url) => {
+            let protocol = if url.scheme() == "https" { "wss" } else { "ws" };
+            (protocol, &url[Position::BeforeHost..Position::AfterPort], url.path().trim_end_matches('/'))
+        }
+        None => ("ws", base_url, ""),
+    };
     let mut server = json!({
         "host": host,
         "protocol": protocol,
@@ -65,12 +76,15 @@ fn server(base_url: &str) -> Value {
         ],
     });
     if !path.is_empty() {
-        add(&mut server, "pathname", json!(format!("/{path}")));
+        add(&mut server, "pathname", json!(path));
     }
     server
 }
 
-fn description(base_url: &str) -> Value {
+/// The whole document but for its servers. Made once: anyone may ask for it, as often as they like.
+static WITHOUT_SERVERS: LazyLock<Value> = LazyLock::new(|| sorted(description()));
+
+fn description() -> Value {
     let channels: Map<String, Value> =
         MODES.into_iter().map(|mode| (mode.as_str().to_owned(), channel(mode))).collect();
     let messages: Map<String, Value> = MODES
@@ -82,12 +96,11 @@ fn description(base_url: &str) -> Value {
         "info": {
             "title": "Support chat: the socket",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Watching a support-chat session live. How to connect, to resume and to close is told in \
+            "description": "Watching a support-chat session live. How to connect, to resume and to close is described in \
                 docs/reference/websocket.md.",
             "license": { "name": "MIT OR Apache-2.0", "url": "https://spdx.org/licenses/MIT.html" },
         },
         "defaultContentType": "application/json",
-        "servers": { "server": server(base_url) },
         "channels": channels,
         "operations": operations(),
         "components": {
@@ -112,17 +125,17 @@ fn description(base_url: &str) -> Value {
     })
 }
 
-fn frames_of(mode: Mode) -> impl Iterator<Item = &'static FrameKind> {
+fn frames_of(mode: SocketMode) -> impl Iterator<Item = &'static FrameKind> {
     FRAMES.iter().filter(move |frame| frame.modes.contains(&mode))
 }
 
 /// What a frame is called in the document: two directions and modes have frames of the same type.
-fn message_name(mode: Mode, frame: &FrameKind) -> String {
+fn message_name(mode: SocketMode, frame: &FrameKind) -> String {
     format!("{}_{}_{}", mode.as_str(), frame.sender.as_str(), frame.name)
 }
 
 /// The same as the name of a type, such as `ExtendedServerAuthExpiring`.
-fn type_name(mode: Mode, frame: &FrameKind) -> String {
+fn type_name(mode: SocketMode, frame: &FrameKind) -> String {
     let mut name = String::new();
     for word in message_name(mode, frame).split('_') {
         let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
@@ -132,10 +145,12 @@ fn type_name(mode: Mode, frame: &FrameKind) -> String {
     name
 }
 
-fn channel(mode: Mode) -> Value {
+fn channel(mode: SocketMode) -> Value {
     let description = match mode {
-        Mode::Base => "Without a subprotocol: three types of frames, and what the client says is ignored.",
-        Mode::Extended => "With the subprotocol chat.v1: positions, receipts, acknowledgements, renewal of tokens.",
+        SocketMode::Base => "Without a subprotocol: three types of frames, and what the client says is ignored.",
+        SocketMode::Extended => {
+            "With the subprotocol chat.v1: positions, receipts, acknowledgements, renewal of tokens."
+        }
     };
     let messages: Map<String, Value> = frames_of(mode)
         .map(|frame| message_name(mode, frame))
@@ -176,15 +191,15 @@ fn query() -> Value {
 }
 
 fn operations() -> Value {
-    let of = |action: &str, mode: Mode, sender: Sender| {
+    let of = |action: &str, mode: SocketMode, sender: FrameSender| {
         let messages: Vec<Value> = frames_of(mode)
             .filter(|frame| frame.sender == sender)
             .map(|frame| json!({ "$ref": format!("#/channels/{}/messages/{}", mode.as_str(), message_name(mode, frame)) }))
             .collect();
         let summary = match (sender, mode) {
-            (Sender::Server, Mode::Base) => "What the server sends in base mode.",
-            (Sender::Server, Mode::Extended) => "What the server sends in extended mode.",
-            (Sender::Client, _) => "What the client sends in extended mode.",
+            (FrameSender::Server, SocketMode::Base) => "What the server sends in base mode.",
+            (FrameSender::Server, SocketMode::Extended) => "What the server sends in extended mode.",
+            (FrameSender::Client, _) => "What the client sends in extended mode.",
         };
         json!({
             "action": action,
@@ -194,13 +209,13 @@ fn operations() -> Value {
         })
     };
     json!({
-        "send_base": of("send", Mode::Base, Sender::Server),
-        "send_extended": of("send", Mode::Extended, Sender::Server),
-        "receive_extended": of("receive", Mode::Extended, Sender::Client),
+        "send_base": of("send", SocketMode::Base, FrameSender::Server),
+        "send_extended": of("send", SocketMode::Extended, FrameSender::Server),
+        "receive_extended": of("receive", SocketMode::Extended, FrameSender::Client),
     })
 }
 
-fn message(mode: Mode, frame: &FrameKind) -> Value {
+fn message(mode: SocketMode, frame: &FrameKind) -> Value {
     let mut properties = json!({
         "type": { "type": "string", "const": frame.name, "description": "The type of the frame." },
         "data": { "$ref": format!("#/components/schemas/{}", frame.data) },
@@ -209,7 +224,7 @@ fn message(mode: Mode, frame: &FrameKind) -> Value {
     if !frame.may_lack_data() {
         required.push("data");
     }
-    if mode == Mode::Extended && frame.durable {
+    if mode == SocketMode::Extended && frame.durable {
         required.push("seq");
         add(
             &mut properties,
@@ -219,7 +234,7 @@ fn message(mode: Mode, frame: &FrameKind) -> Value {
             }),
         );
     }
-    if mode == Mode::Extended && frame.may_have_key() {
+    if mode == SocketMode::Extended && frame.may_have_key() {
         add(
             &mut properties,
             "idempotencyKey",
@@ -228,7 +243,7 @@ fn message(mode: Mode, frame: &FrameKind) -> Value {
             }),
         );
     }
-    if frame.sender == Sender::Client {
+    if frame.sender == FrameSender::Client {
         add(
             &mut properties,
             "ref",
@@ -238,7 +253,7 @@ fn message(mode: Mode, frame: &FrameKind) -> Value {
         );
     }
     let mut example: Value = serde_json::from_str(frame.example).unwrap_or_default();
-    if let (Mode::Base, Some(example)) = (mode, example.as_object_mut()) {
+    if let (SocketMode::Base, Some(example)) = (mode, example.as_object_mut()) {
         example.retain(|name, _| name == "type" || name == "data");
     }
     json!({

@@ -28,13 +28,41 @@ pixels, are left out.
 const TEXT: &str = "
 ## Text
 
-A file whose bytes are all text is `text/plain`. It is `text/csv`, `text/tab-separated-values` or `text/markdown` when its
-sender claims that, JSON when it also begins like JSON, `text/csv` also under the names that Windows has for it
-(`application/vnd.ms-excel`), and `text/vcard` or `text/calendar` when it begins so. HTML, SVG, XML and scripts are named as
-what they are.
+A file whose bytes are all text is `text/plain`, with these exceptions:
+
+- `text/csv`, `text/tab-separated-values` and `text/markdown`, if the sender claims them. `text/csv` also for its other
+  names, such as `application/vnd.ms-excel` of Windows, if the first line has a comma, a semicolon or a tab.
+- A type of JSON, if the sender claims it and the file begins like JSON. A file that begins with `{` and is sent as
+  `application/json` is `application/json`; sent as `text/plain` it is `text/plain`. A file `name;price` that is sent as
+  `application/json` is `text/plain`.
+- `text/vcard` and `text/calendar`, if the file begins so. HTML, SVG, XML and shell scripts too, whatever the sender
+  claims. JavaScript, if the sender claims it.
 
 Text is UTF-8. Text in another character set carries it, in the message and in `Content-Type`: `text/plain;
 charset=utf-16` with a byte order mark, `charset=iso-8859-1` or `charset=windows-1252` where most characters are ASCII.
+
+## Ways to send a file
+
+| way | request |
+|---|---|
+| with its message | `POST /api/chat/sessions/{sessionId}/messages` as a form with `content` and `attachments[0]`, `attachments[1]` … |
+| first alone | `POST /api/chat/sessions/{sessionId}/attachments`, as a form with the one field `file`, or as the body itself with `Content-Type` and `Content-Disposition`; it returns the attachment as messages have it |
+| … then in a message | `POST /api/chat/sessions/{sessionId}/messages` with JSON: `content` and `attachmentIds`, in the order of the message |
+
+The message is the same in both ways, for its readers and on sockets. A file that was uploaded alone
+
+- is there for its uploader alone until it is sent: to others, its id is unknown (404);
+- is sent once, in the session it was uploaded to, by its uploader. `attachmentIds` with any other id is
+  `400 VALIDATION_FAILED`, with the same rule whatever the reason, also for the loser of two messages with the file at
+  the same time. A repetition with the same `Idempotency-Key` and the same ids gets the first response;
+- can be removed by its uploader with `DELETE /api/chat/attachments/{attachmentId}`; once it was sent, that is
+  `409 ALREADY_SENT`;
+- can be sent for 24 hours, and is then removed; so are files that cannot be sent any more, since the session was closed
+  or handed to another agent;
+- counts until then in the quota of its uploader (`CHAT_MAX_UNSENT_SIZE`, and 500 files): `400 UPLOAD_QUOTA`.
+
+A client that sends `Expect: 100-continue` is asked for the file only after the checks that do not need it: token,
+session, right, length, state of the session, quota, limits.
 
 ## Names
 
@@ -47,10 +75,37 @@ charset=utf-16` with a byte order mark, `charset=iso-8859-1` or `charset=windows
   is not UTF-8 is read as Latin-1.
 - A field for files without name and bytes, which browsers send where no file was chosen, is no file.
 
+## Thumbnails
+
+`GET /api/chat/attachments/{attachmentId}/thumbnail?size=160` is a small picture of a JPEG, PNG, GIF (its first frame) or
+WebP: the longer side has at most 160 or, by default, 640 pixels, and never more than the picture. It is turned as the
+EXIF data of the picture say, and has no metadata; its colours are those of sRGB. It is a JPEG, or a lossless WebP where something
+is transparent. Rights, caching and the limit of downloads are those of the file.
+
+A message names it as `thumbnailUrl` if the type fits, the file has at most 32 MiB, and the header states no more than 50
+megapixels. The first request makes it, in both sizes, and it is kept beside the file. `404 NO_THUMBNAIL` if the picture
+is damaged, or decoding it takes more than 128 MiB of memory (about 44 megapixels of RGB, 16 with transparency, 13 of a
+progressive JPEG) or 2 seconds of a processor; that is kept too, so that it is tried once. A node decodes two pictures at a
+time: a request that waits 5 seconds in vain is `503 UNAVAILABLE` with `Retry-After`. Show the name of the file, or its
+`url`, where there is no thumbnail.
+
+## Links for pages
+
+An `<img>`, a `<video>` and a link cannot send a header. `POST /api/chat/download-ticket` returns a ticket that a page
+adds to the address of any attachment, or its thumbnail, as `?ticket=`: `<img src=\"…/api/chat/attachments/<id>?ticket=<ticket>\">`. It
+authorises `GET` and `HEAD` in the name of the person who asked for it, on every node, as often as wanted, for 15 minutes
+or until their token ends. The right to the file is checked each time; signing the person out, blocking them and
+deactivating an agent end their tickets. A request with a ticket and an `Authorization` header, or with two tickets, is
+401. A page gets a new ticket when a file is 401, or a little before `expiresAt`.
+
+With a ticket anyone sees the files that its holder may see, so a page does not put it into links that people share. The
+service writes it to no log; the access log of a proxy has it unless the proxy leaves the query out.
+
 ## No room
 
 A file over the limits of [configuration](configuration.md), and one that is larger than the file system takes, is
 `400 VALIDATION_FAILED`. When the disk is full, files are `503 STORAGE_FULL` with `Retry-After: 300`, and text is taken.
+While S3 is out of reach, files are `503 UNAVAILABLE` with `Retry-After`, and text is taken.
 ";
 
 /// The reference document of files, in Markdown. `recognised` are the types that the attachment store tells, in groups.

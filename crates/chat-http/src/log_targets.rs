@@ -8,7 +8,7 @@
 use tracing::{Level, Metadata};
 
 /// The modules whose warnings and errors are about what came over the network.
-const MODULES: [&str; 4] = [
+const MODULES: [&str; 5] = [
     // A request that cannot be parsed, a connection that breaks, a body in chunks that goes on after its end; and the
     // body of a response that fails, which `download_attachment` has logged by then.
     "actix_http::h1::dispatcher",
@@ -18,6 +18,9 @@ const MODULES: [&str; 4] = [
     "actix_http::ws",
     // A form whose boundary is not where it should be.
     "actix_multipart",
+    // A connection that could not be accepted, at the limit of open files: connections and sockets are kept below it, but
+    // other processes, and files that are opened for a moment, count too. `actix_server::server` logs a worker that dies.
+    "actix_server::accept",
 ];
 
 /// Whether a log event says what a client did in the words of a fault of this process. The set-up of the log leaves such

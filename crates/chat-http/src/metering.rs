@@ -1,8 +1,8 @@
 //! What is counted and timed at this edge. Which metrics there are and what they mean is described where they are
 //! served; here are the handles.
 //!
-//! Handles are taken from the process's recorder once, when the server starts, and kept with their route: finding a
-//! metric by its labels anew for each request would cost more than all the rest of counting. Without a recorder they
+//! Handles are taken from the process's recorder once, when the server starts, and kept with their route: looking a
+//! metric up by its labels for each request would cost more than all the rest of counting. Without a recorder they
 //! do nothing.
 
 use std::borrow::Borrow;
@@ -13,12 +13,12 @@ use actix_web::http::{Method, StatusCode};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use crate::error::ErrorCode;
-use crate::socket::{CloseCode, Mode};
+use crate::socket_protocol::{CloseCode, SocketMode};
 
 /// The classes of status codes (RFC 9110, 15), in the order of their first digits.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// What stands for the route and the method of requests that no operation answers.
+/// What stands for the route and the method of requests without an operation.
 const OTHER: &str = "other";
 
 /// What is counted about sockets.
@@ -35,8 +35,8 @@ impl SocketMetrics {
         let closed =
             |code: &CloseCode| (*code, counter!("chat_sockets_closed_total", "code" => code.number().to_string()));
         Self {
-            open_base: gauge!("chat_sockets_open", "mode" => Mode::Base.as_str()),
-            open_extended: gauge!("chat_sockets_open", "mode" => Mode::Extended.as_str()),
+            open_base: gauge!("chat_sockets_open", "mode" => SocketMode::Base.as_str()),
+            open_extended: gauge!("chat_sockets_open", "mode" => SocketMode::Extended.as_str()),
             closed: CloseCode::ALL.iter().map(closed).collect(),
             frames: counter!("chat_socket_frames_written_total"),
             bytes: counter!("chat_socket_bytes_written_total"),
@@ -44,10 +44,10 @@ impl SocketMetrics {
     }
 
     /// How many sockets of a mode are open.
-    pub(crate) fn open(&self, mode: Mode) -> Gauge {
+    pub(crate) fn open(&self, mode: SocketMode) -> Gauge {
         match mode {
-            Mode::Base => self.open_base.clone(),
-            Mode::Extended => self.open_extended.clone(),
+            SocketMode::Base => self.open_base.clone(),
+            SocketMode::Extended => self.open_extended.clone(),
         }
     }
 
@@ -68,7 +68,7 @@ impl SocketMetrics {
 /// The codes of requests that the service is not able to carry out at present.
 const UNAVAILABLE: [ErrorCode; 2] = [ErrorCode::Unavailable, ErrorCode::StorageFull];
 
-/// A request was refused since the service is not able to carry it out at present. Rare enough to look its handle up.
+/// Counts a request that was refused because the service cannot carry it out at present. Rare enough to look its handle up.
 pub(crate) fn unavailable(code: ErrorCode) {
     unavailable_of(code).increment(1);
 }
@@ -77,12 +77,17 @@ fn unavailable_of(code: ErrorCode) -> Counter {
     counter!("chat_http_unavailable_total", "code" => code.as_str())
 }
 
+/// How many requests have a header of proxies and come from none that is trusted.
+pub(crate) fn untrusted_forwarding() -> Counter {
+    counter!("chat_http_untrusted_forwarding_total")
+}
+
 /// What is counted about requests whatever they ask for. Each worker has one behind an `Rc`: the handles are shared by
 /// all workers, and each clone of one would be felt by the others.
 pub(crate) struct RequestMetrics {
-    /// How many requests are being answered.
+    /// How many requests are being served.
     pub(crate) in_flight: Gauge,
-    /// Those that no operation answers.
+    /// Those without an operation.
     other: OperationMetrics,
 }
 
@@ -91,10 +96,12 @@ impl RequestMetrics {
         for code in UNAVAILABLE {
             unavailable_of(code).increment(0);
         }
+        // Shown whether or not there is an access log.
+        counter!("chat_access_log_dropped_total").increment(0);
         Rc::new(Self { in_flight: gauge!("chat_http_requests_in_flight"), other: OperationMetrics::new(OTHER, OTHER) })
     }
 
-    /// Counts an answer with what its route has, if it has any for the method.
+    /// Counts a response under its route, if that has the method.
     pub(crate) fn answered(&self, route: Option<&RouteMetrics>, method: &Method, status: StatusCode, took: Duration) {
         route.and_then(|route| route.of(method)).unwrap_or(&self.other).answered(status, took);
     }
@@ -150,11 +157,14 @@ pub(crate) enum ConnectionEnd {
     HeadTooSlow,
     /// The peer took no byte for too long.
     PeerStalled,
+    /// Its address had too many connections.
+    TooManyOfAddress,
 }
 
 impl ConnectionEnd {
     /// Every reason.
-    pub(crate) const ALL: [Self; 4] = [Self::Malformed, Self::BodyUnread, Self::HeadTooSlow, Self::PeerStalled];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Malformed, Self::BodyUnread, Self::HeadTooSlow, Self::PeerStalled, Self::TooManyOfAddress];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -162,6 +172,7 @@ impl ConnectionEnd {
             Self::BodyUnread => "body_unread",
             Self::HeadTooSlow => "head_too_slow",
             Self::PeerStalled => "peer_stalled",
+            Self::TooManyOfAddress => "too_many_of_address",
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What the probes say, asked at most once a second however many ask: anyone may call `/readyz`, and a probe does real
-//! work.
+//! The results of the probes, run at most once a second however often `/readyz` is called: any client may call it, and a
+//! probe does real work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,8 @@ const FRESH_FOR: Duration = Duration::from_secs(1);
 
 /// Whether a part of this node can do its work.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct Check {
+#[schema(as = Check)]
+pub(crate) struct ReadinessCheck {
     /// Which part, such as `database` or `fan-out`.
     #[schema(example = "database")]
     pub(crate) name: &'static str,
@@ -30,13 +31,13 @@ pub(crate) struct Check {
     pub(crate) degraded: Option<&'static str>,
 }
 
-/// The last answers of the probes.
+/// The last results of the probes.
 #[derive(Default)]
-pub(crate) struct Readiness(Mutex<Option<(Instant, Vec<Check>)>>);
+pub(crate) struct Readiness(Mutex<Option<(Instant, Vec<ReadinessCheck>)>>);
 
 impl Readiness {
-    /// What the probes say now, or said within the last second. One caller asks them, the others wait for its answer.
-    pub(crate) async fn checks(&self, probes: &[Arc<dyn HealthProbe>]) -> Vec<Check> {
+    /// The results of the probes, at most a second old. One caller runs them, the others wait for it.
+    pub(crate) async fn checks(&self, probes: &[Arc<dyn HealthProbe>]) -> Vec<ReadinessCheck> {
         let mut last = self.0.lock().await;
         if let Some((at, checks)) = &*last
             && at.elapsed() < FRESH_FOR
@@ -49,7 +50,7 @@ impl Readiness {
     }
 }
 
-async fn ask(probe: &dyn HealthProbe) -> Check {
+async fn ask(probe: &dyn HealthProbe) -> ReadinessCheck {
     let outcome = match timeout(PROBE_TIMEOUT, probe.check()).await {
         Ok(outcome) => outcome,
         Err(_elapsed) => Err(format!("no answer within {PROBE_TIMEOUT:?}")),
@@ -58,5 +59,5 @@ async fn ask(probe: &dyn HealthProbe) -> Check {
         tracing::warn!(check = probe.name(), cause, "not ready: {}", probe.name());
     }
     let ok = outcome.is_ok();
-    Check { name: probe.name(), ok, degraded: if ok { probe.degraded() } else { None } }
+    ReadinessCheck { name: probe.name(), ok, degraded: if ok { probe.degraded() } else { None } }
 }

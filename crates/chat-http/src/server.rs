@@ -19,17 +19,27 @@ use actix_web::web::Data;
 use tokio::sync::watch;
 use tracing_actix_web::TracingLogger;
 
-use crate::Api;
-use crate::guard::{WorkerApp, WorkerConnections, attach_state, for_expecting_requests, for_requests, serve};
+use crate::api::Api;
+use crate::guard::{
+    AddressCounts, WRITE_BUFFER_BYTES, WorkerApp, WorkerConnections, attach_state, for_expecting_requests,
+    for_requests, serve,
+};
 use crate::metering::{ConnectionMetrics, RequestMetrics};
-use crate::middleware::{RequestSpan, cors, finish, measure, refuse_forwarded};
+use crate::middleware::{RequestSpan, cors, finish, log_access, measure, refuse_forwarded, trace_request};
+use crate::origins::AllowedOrigin;
 use crate::routes;
 use crate::socket::TakeOver;
-use crate::state::State;
+use crate::state::AppState;
 
 /// How long what was sent may stay unacknowledged before the kernel gives the connection up (`TCP_USER_TIMEOUT`): a
-/// peer without a window, or without power, otherwise keeps its socket and what waits in it for ever.
+/// peer without a window, or without power, otherwise keeps its socket and what waits in it without end.
 const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(20);
+/// How many bytes may wait in the kernel before they are sent (`TCP_NOTSENT_LOWAT`). The guard and the sockets take it
+/// for progress when the kernel takes bytes. Without this it takes megabytes at once, then none until a third of them has
+/// been sent: a client that read 40 KB every second was cut off after 21 seconds. It bounds what a connection holds in
+/// the kernel too, and not what is on its way, so that lines with a long delay lose nothing.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 128 * 1024;
 /// How many connections may wait to be accepted. When a node is lost, its sockets come to the others all at once, and
 /// the 128 that the standard library asks for are full within moments: the kernel then drops a client's first packet, and
 /// the client tries again only a second later, then two, then four.
@@ -56,11 +66,16 @@ impl Server {
         tune(&listener)?;
         let draining = Arc::new(AtomicBool::new(false));
         let (drop_sockets, sockets_are_dropped) = watch::channel(false);
-        let origins: Arc<[String]> = api.settings.origins.clone().into();
-        let refuses_forwarded = api.settings.refuse_forwarded;
+        let origins: Arc<[AllowedOrigin]> = api.settings.origins.clone().into();
+        let optional = OptionalParts {
+            refuses_forwarded: api.settings.refuse_forwarded,
+            logs_access: api.access_log.is_some(),
+            traces: api.traces.is_some(),
+        };
         let limits = api.settings.transport;
-        let state = Data::new(State::new(api, Arc::clone(&draining)));
-        let app = move || application(state.clone(), &origins, refuses_forwarded);
+        let addresses = AddressCounts::new(api.settings.connections_per_address, api.settings.proxies.clone());
+        let state = Data::new(AppState::new(api, Arc::clone(&draining)));
+        let app = move || application(state.clone(), &origins, optional);
         let (workers, most) = divide(limits.connections, workers);
         ConnectionMetrics::set_limits(most * workers, limits.sockets);
         let builder = actix_web::dev::Server::build()
@@ -76,7 +91,7 @@ impl Server {
             .listen("chat", listener, move || {
                 let stopping = stopping.clone();
                 let app = WorkerApp::new(&app());
-                let connections = WorkerConnections::new(limits, most);
+                let connections = WorkerConnections::new(limits, most, Arc::clone(&addresses));
                 let builder = HttpService::build()
                     .graceful_shutdown_signal(move || {
                         let stopping = stopping.clone();
@@ -86,6 +101,7 @@ impl Server {
                     .keep_alive(KeepAlive::Os)
                     .client_request_timeout(Duration::ZERO)
                     .client_disconnect_timeout(Duration::ZERO)
+                    .h1_write_buffer_size(WRITE_BUFFER_BYTES)
                     .local_addr(addr)
                     .on_connect_ext(attach_state);
                 let http = HttpServiceBuilder::expect(builder, for_expecting_requests(app.clone()))
@@ -103,31 +119,39 @@ impl Server {
         self.addr
     }
 
-    /// Answers `/readyz` with 503 from now on, so that a load balancer sends new clients elsewhere.
+    /// Makes `/readyz` return 503 from now on, so that a load balancer sends new clients elsewhere.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
     /// Stops accepting, lets open requests and sockets finish for at most `limit`, then drops what is left.
     ///
-    /// It does not tell the sockets to close: they do so when the feed says that this node stops.
+    /// It does not close the sockets: their subscriptions end when the node stops.
     pub async fn stop(self, limit: Duration) {
         self.drain();
         if tokio::time::timeout(limit, self.handle.stop(true)).await.is_err() {
             tracing::warn!("connections still open after {limit:?}, dropping them");
             self.drop_sockets.send_replace(true);
-            // Not awaited: actix answers a second stop only after the first one, which has just been given up.
+            // Not awaited: actix completes a second stop only after the first one, which has just been given up.
             drop(self.handle.stop(false));
         }
         self.finished.abort();
     }
 }
 
-/// What a worker answers requests with.
-fn application(
-    state: Data<State>,
-    origins: &Arc<[String]>,
+/// The parts of the application that only some configurations have.
+#[derive(Clone, Copy)]
+struct OptionalParts {
     refuses_forwarded: bool,
+    logs_access: bool,
+    traces: bool,
+}
+
+/// The application of a worker.
+fn application(
+    state: Data<AppState>,
+    origins: &Arc<[AllowedOrigin]>,
+    optional: OptionalParts,
 ) -> impl ServiceFactory<
     Request,
     Config = (),
@@ -141,10 +165,12 @@ fn application(
         .app_data(state)
         .app_data(RequestMetrics::new())
         .configure(routes::register)
-        .wrap(Condition::new(refuses_forwarded, from_fn(refuse_forwarded)))
+        .wrap(Condition::new(optional.refuses_forwarded, from_fn(refuse_forwarded)))
         .wrap(Condition::new(!origins.is_empty(), cors(origins)))
         .wrap(from_fn(finish))
         .wrap(TracingLogger::<RequestSpan>::new())
+        .wrap(Condition::new(optional.logs_access, from_fn(log_access)))
+        .wrap(Condition::new(optional.traces, from_fn(trace_request)))
         .wrap(from_fn(measure));
     // Nothing here asks actix for the server's own name or address.
     map_config(app.into_factory(), |()| AppConfig::default())
@@ -167,7 +193,10 @@ fn tune(listener: &TcpListener) -> io::Result<()> {
     // Frames are small and written when they are complete: nothing is gained by waiting for more.
     sockopt::set_tcp_nodelay(listener, true)?;
     #[cfg(target_os = "linux")]
-    sockopt::set_tcp_user_timeout(listener, u32::try_from(UNACKNOWLEDGED_LIMIT.as_millis()).unwrap_or(u32::MAX))?;
+    {
+        sockopt::set_tcp_user_timeout(listener, u32::try_from(UNACKNOWLEDGED_LIMIT.as_millis()).unwrap_or(u32::MAX))?;
+        socket2::SockRef::from(listener).set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    }
     Ok(())
 }
 
@@ -200,14 +229,16 @@ mod listener_tests {
     use super::*;
 
     #[test]
-    fn an_accepted_connection_has_what_was_set_on_its_listener() {
+    fn an_accepted_connection_has_the_options_of_its_listener() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         tune(&listener).unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
         assert!(sockopt::tcp_nodelay(&accepted).unwrap());
         assert_eq!(sockopt::tcp_user_timeout(&accepted).unwrap(), 20_000);
+        assert_eq!(socket2::SockRef::from(&accepted).tcp_notsent_lowat().unwrap(), UNSENT_BYTES);
     }
+
     #[test]
     fn many_connections_wait_to_be_accepted() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,48 +1,70 @@
 //! What all handlers share.
 
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use actix_web::http::header::{HeaderValue, RETRY_AFTER};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use actix_web::web::{Bytes, Data};
 
-use crate::Api;
+use crate::api::Api;
+use crate::body_slots::BodySlots;
 use crate::error::{ApiError, ErrorCode};
-use crate::metering::SocketMetrics;
+use crate::forwarding::UntrustedForwarding;
+use crate::metering::{self, SocketMetrics};
 use crate::page_cache::PageCache;
+use crate::rate_limits::RateLimits;
 use crate::readiness::Readiness;
-use crate::uploads::Uploads;
+use crate::socket_permits::{SocketPermit, SocketPermits};
 
-/// When it makes sense to try again for a place: with a load balancer in front, another node may have one at once.
+/// When a client should try again: with a load balancer in front, another node may have one at once.
 const RETRY_SOCKET_SECONDS: u64 = 5;
 
+/// What every handler gets.
+pub(crate) type App = Data<AppState>;
+
 /// The API and whether this node is about to stop.
-pub(crate) struct State {
+pub(crate) struct AppState {
     api: Api,
     draining: Arc<AtomicBool>,
     pub(crate) readiness: Readiness,
+    pub(crate) untrusted_forwarding: UntrustedForwarding,
     pub(crate) sockets: SocketMetrics,
     pub(crate) pages: PageCache,
-    socket_places: Arc<Semaphore>,
-    pub(crate) uploads: Arc<Uploads>,
+    socket_permits: SocketPermits,
+    pub(crate) rates: RateLimits,
+    pub(crate) uploads: Arc<BodySlots>,
+    pub(crate) json_bodies: Arc<BodySlots>,
+    /// The description of the API, which is the same for every client.
+    pub(crate) openapi: OnceLock<Bytes>,
 }
 
-/// A socket's place among those that the node holds.
-pub(crate) type SocketPlace = OwnedSemaphorePermit;
-
-impl State {
+impl AppState {
     pub(crate) fn new(api: Api, draining: Arc<AtomicBool>) -> Self {
         let pages = PageCache::new(api.settings.page_cache_bytes);
-        let socket_places = Arc::new(Semaphore::new(api.settings.transport.sockets.min(Semaphore::MAX_PERMITS)));
-        let uploads = Uploads::new(api.settings.uploads);
+        let socket_permits = SocketPermits::new(api.settings.transport.sockets);
+        let (uploads, json_bodies) = (BodySlots::for_uploads(api.settings.uploads), BodySlots::for_json());
         let (readiness, sockets) = (Readiness::default(), SocketMetrics::new());
-        Self { api, draining, readiness, sockets, pages, socket_places, uploads }
+        let rates = RateLimits::new(api.settings.rates);
+        let untrusted_forwarding = UntrustedForwarding::new(metering::untrusted_forwarding());
+        Self {
+            api,
+            draining,
+            readiness,
+            untrusted_forwarding,
+            sockets,
+            pages,
+            socket_permits,
+            rates,
+            uploads,
+            json_bodies,
+            openapi: OnceLock::new(),
+        }
     }
 
-    /// Takes a place for one more socket: 503 when the node holds as many as its limit of open files allows.
-    pub(crate) fn socket_place(&self) -> Result<SocketPlace, ApiError> {
-        Arc::clone(&self.socket_places).try_acquire_owned().map_err(|_full| {
+    /// Permits one more socket: 503 when the node holds as many as its limit of open files allows.
+    pub(crate) fn socket_permit(&self) -> Result<SocketPermit, ApiError> {
+        self.socket_permits.take().ok_or_else(|| {
             ApiError::new(ErrorCode::Unavailable, "this node holds as many sockets as it can; connect again later")
                 .with_header(RETRY_AFTER, HeaderValue::from(RETRY_SOCKET_SECONDS))
         })
@@ -53,7 +75,7 @@ impl State {
     }
 }
 
-impl Deref for State {
+impl Deref for AppState {
     type Target = Api;
 
     fn deref(&self) -> &Api {

@@ -1,8 +1,8 @@
-//! The least that actix-ws can do for many sockets: hold them, answer pings, and bring a text to all. The benchmarks measure
-//! the service beside it. The allocator is the service's.
+//! The least that actix-ws can do for many sockets: hold them, answer pings, and bring a text to all. The benchmarks
+//! measure the service beside it. The allocator is the service's.
 //!
-//! `cargo run --release -p chat-loadgen --example bare_actix_ws -- 127.0.0.1:8081 2`: address and workers. `GET /ws` opens a
-//! socket, and the body of `POST /publish` goes to all of them.
+//! `cargo run --release -p chat-loadgen --example bare_actix_ws -- 127.0.0.1:8081 2`: address and workers. `GET /ws`
+//! opens a socket, and the body of `POST /publish` goes to all of them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -5,7 +5,7 @@ use std::io;
 /// A command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// What was asked for makes no sense, or the service refused the preparation; the text says what to do.
+    /// The options contradict each other, or the service refused the preparation; the text says what to do.
     #[error("{0}")]
     Setup(String),
     /// The operating system refused something.

@@ -1,41 +1,62 @@
 //! One publisher, many sockets: how many frames a second the service brings out.
 //!
-//! The loop is closed over the sockets, not over the answers to the publisher: a message is sent when all sockets together
-//! have received all but `window` of those before it. So the service is kept busy, whatever it can do, and no queue of its
-//! grows beyond the window.
+//! The loop is closed over the sockets, not over the responses to the publisher: a message is sent when all sockets
+//! together have received all but `window` of those before it. So the service is kept busy, whatever it can do, and no
+//! queue of its grows beyond the window.
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use serde::Serialize;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
 use crate::error::LoadError;
 use crate::fleet::{Fleet, FleetPlan};
-use crate::http::{Blanks, Client, Failure, Target, Template};
-use crate::measure::{CpuMeter, Latency};
-use crate::monotonic;
+use crate::http::{Blanks, HttpClient, RequestTemplate, Target, is_success};
+use crate::measure::{CpuMeter, LatencySummary, as_f64, rounded};
+use crate::units;
 
 /// How long a publisher waits for sockets to receive before it looks again.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long the sockets may take to receive the last message.
 const SETTLE: Duration = Duration::from_secs(30);
-/// What a message takes at least: its stamp.
+/// What a message has at least: its stamp.
 const LEAST_CHARS: usize = 18;
+
+/// How much is published.
+#[derive(Clone, Debug, Args)]
+pub struct FanoutOptions {
+    /// Bytes of a frame at a socket, its head excluded.
+    #[arg(long, value_name = "NUMBER", default_value = "300", value_parser = units::length)]
+    pub frame_bytes: usize,
+    /// Messages on their way: one is sent when the sockets have received all but so many of those before it.
+    #[arg(long, value_name = "NUMBER", default_value = "32", value_parser = units::requests)]
+    pub window: u64,
+    /// Load before the measured part.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = units::duration_or_zero)]
+    pub warmup: Duration,
+    /// How long the measured part takes.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
+    pub duration: Duration,
+    /// The service's process on this machine, to report its processor time per frame.
+    #[arg(long, value_name = "PID")]
+    pub server_pid: Option<u32>,
+}
 
 /// What is published.
 #[derive(Clone, Debug)]
-pub enum Publish {
-    /// Messages to a session, of which a socket gets frames of about `frame_bytes`.
+pub enum Publication {
+    /// Messages to a session, as long as the frames ask for it.
     Messages {
         /// Which.
         session: String,
         /// In whose name.
         token: String,
         /// What no other run has in its idempotency keys.
-        name: String,
+        run_name: String,
     },
     /// Texts to any address, which brings them to the sockets as they are.
     Texts {
@@ -44,65 +65,35 @@ pub enum Publish {
     },
 }
 
-/// A run.
-#[derive(Clone, Debug)]
-pub struct FanoutPlan {
-    /// The sockets: of one place, [`crate::fleet::Reading::Frames`].
-    pub fleet: FleetPlan,
-    /// Where messages are published.
-    pub target: Target,
-    /// What is published.
-    pub publish: Publish,
-    /// Bytes of a frame at a socket without its head. A message is as long as that needs, 18 characters at least.
-    pub frame_bytes: usize,
-    /// Messages on their way to all sockets.
-    pub window: u64,
-    /// Not measured, at the start.
-    pub warmup: Duration,
-    /// What is measured.
-    pub duration: Duration,
-    /// The service's process, when it is on this machine and its processor time is wanted.
-    pub server: Option<u32>,
-}
-
-/// What came of it. Serialises to the documented JSON object.
+/// What came of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "docs/loadgen.md explains every field, and a test compares the names")]
 pub struct FanoutReport {
-    /// `fanout`.
     pub command: &'static str,
-    /// Sockets at the same time.
     pub sockets: usize,
-    /// Messages on their way to all sockets.
     pub window: u64,
-    /// The measured time.
     pub seconds: f64,
-    /// Bytes of a frame without its head.
     pub frame_bytes: usize,
-    /// Messages received in it, each socket on its own.
     pub frames: u64,
-    /// `frames` by `seconds`.
     pub frames_per_second: f64,
-    /// Messages published in it.
     pub published: u64,
-    /// Of the whole run.
     pub refused: u64,
-    /// Messages that sockets did not get within 30 s of the end, each socket on its own.
     pub missing: u64,
-    /// From sending to receiving.
-    pub delivery_us: Option<Latency>,
-    /// Processor time of the service per frame, publishing included; `null` when its process was not named.
+    pub delivery_us: Option<LatencySummary>,
     pub server_cpu_us_per_frame: Option<f64>,
-    /// Processor time of this process per frame.
     pub generator_cpu_us_per_frame: Option<f64>,
-    /// Frames of a second of the service's processor time.
     pub frames_per_server_cpu_second: Option<f64>,
 }
 
 /// What publishers share.
-struct Shared {
-    plan: FanoutPlan,
+struct FanoutState {
     fleet: Fleet,
+    sockets: u64,
+    window: u64,
+    target: Target,
+    timeout: Duration,
+    publication: Publication,
     /// Messages that were begun, less those that were refused.
     published: Cell<u64>,
     refused: Cell<u64>,
@@ -110,139 +101,137 @@ struct Shared {
     stopped: Cell<bool>,
 }
 
-/// Runs it. `each_second` hears how it goes. Must run inside a `LocalSet`.
+/// Publishes to a fleet of one path, [`crate::fleet::Reading::Frames`], through its first node. `each_second` gets a
+/// line about it. Must run inside a `LocalSet`.
 ///
 /// # Errors
 /// Not all sockets open, or not a single message gets through.
 pub async fn fanout(
-    plan: FanoutPlan,
-    mut each_second: impl FnMut(Duration, &Fleet),
+    plan: FleetPlan,
+    publication: Publication,
+    options: &FanoutOptions,
+    mut each_second: impl FnMut(Duration, String),
 ) -> Result<FanoutReport, LoadError> {
-    let limit = plan.fleet.timeout.max(Duration::from_mins(1));
-    let (sockets, window, server) = (plan.fleet.sockets as u64, plan.window, plan.server);
-    let (warmup, duration) = (plan.warmup, plan.duration);
-    let fleet = Fleet::launch(plan.fleet.clone())?;
+    let limit = plan.timeout.max(Duration::from_mins(1));
+    let target = plan.nodes.first().cloned().ok_or_else(|| LoadError::setup("there is no node"))?;
+    let (timeout_of_one, sockets, window) = (plan.timeout, plan.sockets as u64, options.window);
+    let fleet = Fleet::launch(plan)?;
     fleet.until_open(limit).await?;
-    let shared = Rc::new(Shared {
-        plan,
+    let state = Rc::new(FanoutState {
         fleet,
+        sockets,
+        window,
+        target,
+        timeout: timeout_of_one,
+        publication,
         published: Cell::new(0),
         refused: Cell::new(0),
         serial: Cell::new(0),
         stopped: Cell::new(false),
     });
-    let fleet = &shared.fleet;
-    let template = fitting(&shared, limit).await?;
+    let fleet = &state.fleet;
+    let template = fitting_template(&state, options.frame_bytes, limit).await?;
     fleet.begin_measuring();
-    shared.published.set(0);
+    state.published.set(0);
     let publishers: Vec<_> =
-        (0..window.min(64)).map(|_| spawn_local(publish(Rc::clone(&shared), template.clone()))).collect();
-    sleep(warmup).await;
-    let (before, published_before) = (fleet.messages(), shared.published.get());
-    let (own, meter, started) = (CpuMeter::own(), server.map(CpuMeter::of), Instant::now());
-    while let Some(left) = duration.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) {
+        (0..window.min(64)).map(|_| spawn_local(publish(Rc::clone(&state), template.clone()))).collect();
+    sleep(options.warmup).await;
+    let (before, published_before) = (fleet.messages(), state.published.get());
+    let (own, server, started) = (CpuMeter::own(), options.server_pid.map(CpuMeter::of), Instant::now());
+    let mut last = before;
+    while let Some(left) = options.duration.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) {
         sleep(left.min(Duration::from_secs(1))).await;
-        each_second(started.elapsed(), fleet);
+        let messages = fleet.messages();
+        each_second(started.elapsed(), format!("{:>7} open {:>10} messages", fleet.open(), messages - last));
+        last = messages;
     }
-    let (elapsed, own_cpu, server_cpu) = (started.elapsed(), own.elapsed(), meter.and_then(|meter| meter.elapsed()));
-    let (frames, published) = (fleet.messages() - before, shared.published.get() - published_before);
-    shared.stopped.set(true);
+    let (elapsed, own_cpu, server_cpu) = (started.elapsed(), own.elapsed(), server.and_then(|meter| meter.elapsed()));
+    let (frames, published) = (fleet.messages() - before, state.published.get() - published_before);
+    state.stopped.set(true);
     for publisher in publishers {
         let _ended = publisher.await;
     }
-    let settled = async {
-        while fleet.messages() < shared.published.get() * sockets {
-            let _looked = timeout(LOOK_EVERY, fleet.until_received()).await;
-        }
-    };
-    let _missing = timeout(SETTLE, settled).await;
+    let _missing = timeout(SETTLE, until_received(&state, || state.published.get() * sockets)).await;
     if frames == 0 {
         return Err(LoadError::setup("no socket received a message that was published"));
     }
-    let seen = fleet.seen();
+    let summary = fleet.summary();
     let per_frame = |cpu: Duration| rounded(cpu.as_secs_f64() * 1e6 / as_f64(frames));
     Ok(FanoutReport {
         command: "fanout",
-        sockets: shared.plan.fleet.sockets,
+        sockets: usize::try_from(sockets).unwrap_or(usize::MAX),
         window,
         seconds: rounded(elapsed.as_secs_f64()),
-        frame_bytes: seen.frame_bytes.unwrap_or_default(),
+        frame_bytes: summary.frame_bytes.unwrap_or_default(),
         frames,
         frames_per_second: rounded(as_f64(frames) / elapsed.as_secs_f64()),
         published,
-        refused: shared.refused.get(),
-        missing: (shared.published.get() * sockets).saturating_sub(fleet.messages()),
-        delivery_us: seen.delivery,
+        refused: state.refused.get(),
+        missing: (state.published.get() * sockets).saturating_sub(fleet.messages()),
+        delivery_us: summary.delivery,
         server_cpu_us_per_frame: server_cpu.map(per_frame),
         generator_cpu_us_per_frame: own_cpu.map(per_frame),
         frames_per_server_cpu_second: server_cpu.map(|cpu| rounded(as_f64(frames) / cpu.as_secs_f64())),
     })
 }
 
+async fn until_received(state: &FanoutState, wanted: impl Fn() -> u64) {
+    while state.fleet.messages() < wanted() {
+        let _looked = timeout(LOOK_EVERY, state.fleet.until_received()).await;
+    }
+}
+
 /// A message whose frame has the wanted length. Found by sending one.
-async fn fitting(shared: &Shared, limit: Duration) -> Result<Template, LoadError> {
-    let (plan, fleet) = (&shared.plan, &shared.fleet);
-    let template = |chars: usize| match &plan.publish {
-        Publish::Messages { token, name, .. } => {
-            Template::message(&plan.target, token, chars, Some(&format!("{name}-{chars}-")))
+async fn fitting_template(
+    state: &FanoutState,
+    frame_bytes: usize,
+    limit: Duration,
+) -> Result<RequestTemplate, LoadError> {
+    let template = |chars: usize| match &state.publication {
+        Publication::Messages { token, run_name, .. } => {
+            RequestTemplate::message(&state.target, token, chars, Some(&format!("{run_name}-{chars}-")))
         }
-        Publish::Texts { path } => Template::text(&plan.target, path, plan.frame_bytes),
+        Publication::Texts { path } => RequestTemplate::text(&state.target, path, frame_bytes),
     };
-    let shortest = template(LEAST_CHARS);
-    let mut client = Client::new(plan.target.clone(), plan.fleet.timeout);
-    send(shared, &shortest, &mut client)
+    let mut client = HttpClient::new(state.target.clone(), state.timeout);
+    send(state, &template(LEAST_CHARS), &mut client)
         .await
         .map_err(|why| LoadError::setup(format!("nothing can be published: {why}")))?;
-    let arrived = async {
-        while fleet.messages() < plan.fleet.sockets as u64 {
-            fleet.until_received().await;
-        }
-    };
-    timeout(limit, arrived).await.map_err(|_| LoadError::setup("not all sockets received the first message"))?;
-    let least = fleet.seen().frame_bytes.unwrap_or_default();
-    Ok(template(LEAST_CHARS + plan.frame_bytes.saturating_sub(least)))
+    let arrived = timeout(limit, until_received(state, || state.sockets)).await;
+    arrived.map_err(|_| LoadError::setup("not all sockets received the first message"))?;
+    let least = state.fleet.summary().frame_bytes.unwrap_or_default();
+    Ok(template(LEAST_CHARS + frame_bytes.saturating_sub(least)))
 }
 
 /// Publishes as long as the sockets keep up.
-async fn publish(shared: Rc<Shared>, template: Template) {
-    let mut client = Client::new(shared.plan.target.clone(), shared.plan.fleet.timeout);
-    let sockets = shared.plan.fleet.sockets as u64;
-    while !shared.stopped.get() {
-        let on_their_way = (shared.published.get() * sockets).saturating_sub(shared.fleet.messages());
-        if on_their_way >= shared.plan.window * sockets {
-            let _looked = timeout(LOOK_EVERY, shared.fleet.until_received()).await;
+async fn publish(state: Rc<FanoutState>, template: RequestTemplate) {
+    let mut client = HttpClient::new(state.target.clone(), state.timeout);
+    while !state.stopped.get() {
+        let on_their_way = (state.published.get() * state.sockets).saturating_sub(state.fleet.messages());
+        if on_their_way >= state.window * state.sockets {
+            let _looked = timeout(LOOK_EVERY, state.fleet.until_received()).await;
             continue;
         }
-        shared.published.set(shared.published.get() + 1);
-        if send(&shared, &template, &mut client).await.is_err() {
-            shared.published.set(shared.published.get() - 1);
-            shared.refused.set(shared.refused.get() + 1);
+        state.published.set(state.published.get() + 1);
+        if send(&state, &template, &mut client).await.is_err() {
+            state.published.set(state.published.get() - 1);
+            state.refused.set(state.refused.get() + 1);
             sleep(LOOK_EVERY).await;
         }
     }
 }
 
 /// One message; the error is why it was not taken.
-async fn send(shared: &Shared, template: &Template, client: &mut Client) -> Result<(), String> {
-    let serial = shared.serial.replace(shared.serial.get() + 1);
-    let session = match &shared.plan.publish {
-        Publish::Messages { session, .. } => session,
-        Publish::Texts { .. } => "",
+async fn send(state: &FanoutState, template: &RequestTemplate, client: &mut HttpClient) -> Result<(), String> {
+    let serial = state.serial.replace(state.serial.get() + 1);
+    let session = match &state.publication {
+        Publication::Messages { session, .. } => session,
+        Publication::Texts { .. } => "",
     };
-    let mut request = Vec::new();
-    template.render(&Blanks { session, serial, stamp_us: monotonic::now_us(), ..Blanks::default() }, &mut request);
-    match client.send(&request, None).await {
-        Ok((head, _)) if (200..300).contains(&head.status) => Ok(()),
-        Ok((head, _)) => Err(format!("status {}", head.status)),
-        Err(failure) => Err(Failure::name(failure).to_owned()),
+    let request = template.render(&Blanks { session, serial, ..Blanks::default() }).map_err(|why| why.to_string())?;
+    match client.send(request).await {
+        Ok(response) if is_success(response.status().as_u16()) => Ok(()),
+        Ok(response) => Err(format!("status {}", response.status().as_u16())),
+        Err(failure) => Err(failure.name().to_owned()),
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-fn as_f64(number: u64) -> f64 {
-    number as f64
-}
-
-fn rounded(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
 }

@@ -1,162 +1,211 @@
-//! Holding sockets that have nothing to do: how fast they open, what one costs the service, and how fast all of them resume
-//! when they are dropped at once.
+//! Holding sockets: how fast they open and resume, what one costs the service, how many messages they receive, how long
+//! after sending, and whether in one order. Or sockets that never read: what the service holds for them, and how soon
+//! it closes them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use serde::Serialize;
 use tokio::time::sleep;
 
+use crate::api_client::ApiClient;
 use crate::error::LoadError;
-use crate::fleet::{Fleet, FleetPlan};
-use crate::measure::{CpuMeter, Latency, resident_kib};
-use crate::socket::{Mode, SocketEnd};
+use crate::fleet::{Fleet, FleetPlan, Reading};
+use crate::measure::{CpuMeter, LatencySummary, MemoryMeter, as_f64, close_reasons, resident_kib, rounded};
+use crate::socket::{SocketMode, path};
+use crate::units;
 
 /// How long a service may take to notice that all sockets are gone, before they come again.
-const QUIET: Duration = Duration::from_millis(500);
+const DROPPED_FOR: Duration = Duration::from_millis(500);
+/// The longest message there may be: so many characters of four bytes each.
+const LONGEST_MESSAGE: (&str, usize) = ("🙂", 10_000);
 
-/// What to hold.
-#[derive(Clone, Debug)]
-pub struct HoldPlan {
-    /// The sockets.
-    pub fleet: FleetPlan,
-    /// How long they are held once all are open.
-    pub hold: Duration,
-    /// Whether they are dropped then, and resumed.
+/// How sockets are held.
+#[derive(Clone, Debug, Args)]
+pub struct HoldOptions {
+    /// How long, once all are open or `--patience` is over.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
+    pub duration: Duration,
+    /// Drops all of them at once in the end, and resumes them. Needs extended mode.
+    #[arg(long)]
     pub resume: bool,
     /// How long opening all of them may take.
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = units::duration)]
     pub patience: Duration,
-    /// The service's process, when it is on this machine and its memory and processor time are wanted.
-    pub server: Option<u32>,
+    /// The service's process on this machine, to report its memory and processor time.
+    #[arg(long, value_name = "PID")]
+    pub server_pid: Option<u32>,
 }
 
-/// What it took. Serialises to the documented JSON object.
+/// What the sockets received and cost.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "docs/loadgen.md explains every field, and a test compares the names")]
 pub struct HoldReport {
-    /// `hold`.
     pub command: &'static str,
-    /// Sockets at the same time.
     pub sockets: usize,
-    /// Sessions they were spread over.
     pub sessions: usize,
-    /// From the first handshake until all were open.
-    pub connect_seconds: f64,
-    /// `sockets` by `connectSeconds`.
-    pub connects_per_second: f64,
-    /// Of handshakes, the hello included.
-    pub handshake_us: Option<Latency>,
-    /// How long they were held.
+    pub connect_seconds: Option<f64>,
+    pub connects_per_second: Option<f64>,
+    pub handshake_us: Option<LatencySummary>,
     pub hold_seconds: f64,
-    /// Why sockets ended that were to be held, and handshakes failed.
-    pub ends: BTreeMap<String, u64>,
-    /// From the first handshake after the drop until the last hello; `null` when they were not dropped.
+    pub opened: u64,
+    pub open: usize,
+    pub all_broken_after_seconds: Option<f64>,
+    pub close_reasons: BTreeMap<String, u64>,
+    pub messages: u64,
+    pub other_events: u64,
+    pub repeated: u64,
+    pub messages_per_second: f64,
+    pub delivery_us: Option<LatencySummary>,
+    pub replayed_us: Option<LatencySummary>,
     pub resume_seconds: Option<f64>,
-    /// Sockets that missed nothing by it.
     pub resumed: u64,
-    /// Sockets that did, by the service's reason.
     pub not_resumed: BTreeMap<String, u64>,
-    /// Events that resumed sockets got, and those out of order or missing.
-    pub events: u64,
-    /// Positions that were left out.
+    pub resumption_us: Option<LatencySummary>,
     pub order_faults: u64,
-    /// Resident memory of the service before the first handshake; `null` when its process was not named.
+    pub first_faults: Vec<String>,
     pub server_kib_before: Option<u64>,
-    /// The same at the end of the hold.
     pub server_kib_held: Option<u64>,
-    /// The difference by `sockets`.
+    pub server_kib_peak: Option<u64>,
     pub server_kib_per_socket: Option<f64>,
-    /// Processor time of the service until all were open, by `sockets`.
     pub server_cpu_us_per_connect: Option<f64>,
-    /// Processor time of the service while they were held, as a part of one core.
     pub server_cpu_while_held: Option<f64>,
-    /// What one costs this process, in the same way.
     pub generator_kib_per_socket: Option<f64>,
 }
 
-/// Holds the sockets. `each_second` hears how it goes. Must run inside a `LocalSet`.
+/// Opens the sockets, holds them, and resumes them if that is wanted. `each_second` gets a line about them. Must run
+/// inside a `LocalSet`.
 ///
 /// # Errors
-/// The process may not have so many sockets, or not all open in time.
-pub async fn hold(plan: HoldPlan, mut each_second: impl FnMut(Duration, &Fleet)) -> Result<HoldReport, LoadError> {
-    let (sockets, sessions, mode) = (plan.fleet.sockets, plan.fleet.places.len(), plan.fleet.mode);
-    if plan.resume && mode == Mode::Base {
-        return Err(LoadError::setup("sockets of base mode cannot be resumed: use --mode extended"));
+/// The process may not have so many sockets, or those that were dropped are not all open again in time. What goes wrong
+/// with a socket otherwise is counted.
+pub async fn hold(
+    plan: FleetPlan,
+    options: &HoldOptions,
+    mut each_second: impl FnMut(Duration, String),
+) -> Result<HoldReport, LoadError> {
+    let (sockets, sessions, stalls) = (plan.sockets, plan.paths.len(), plan.reading == Reading::Nothing);
+    if options.resume && (plan.mode == SocketMode::Base || stalls) {
+        return Err(LoadError::setup(
+            "only sockets that read can be resumed, and not in base mode: use --mode extended",
+        ));
     }
-    let resident = || plan.server.and_then(resident_kib);
     let own = std::process::id();
-    let (before, own_before) = (resident(), resident_kib(own));
-    let (cpu, started) = (plan.server.map(CpuMeter::of), Instant::now());
-    let mut fleet = Fleet::launch(plan.fleet)?;
-    let connected = watched(&fleet, started, plan.patience, &mut each_second).await?;
-    let connect_cpu = cpu.and_then(|cpu| cpu.elapsed());
-    let (cpu, held_from) = (plan.server.map(CpuMeter::of), Instant::now());
-    while let Some(left) = plan.hold.checked_sub(held_from.elapsed()).filter(|left| !left.is_zero()) {
-        sleep(left.min(Duration::from_secs(1))).await;
-        each_second(started.elapsed(), &fleet);
+    let (mut memory, own_before) = (MemoryMeter::of(options.server_pid), resident_kib(own));
+    let cpu_meter = || options.server_pid.map(CpuMeter::of);
+    let (cpu, started) = (cpu_meter(), Instant::now());
+    let mut fleet = Fleet::launch(plan)?;
+    let mut last_messages = 0;
+    let mut line = |fleet: &Fleet| {
+        let new = fleet.messages().saturating_sub(last_messages);
+        last_messages = fleet.messages();
+        each_second(started.elapsed(), format!("{:>7} open {new:>10} messages", fleet.open()));
+    };
+    let connected = until_open(&fleet, options.patience, &mut line).await.is_ok().then(|| started.elapsed());
+    let connect_cpu = cpu.and_then(|cpu| cpu.elapsed()).filter(|_| connected.is_some());
+
+    let (cpu, held_from) = (cpu_meter(), Instant::now());
+    let (mut all_broken_after, mut line_at) = (None, Duration::from_secs(1));
+    while let Some(left) = options.duration.checked_sub(held_from.elapsed()).filter(|left| !left.is_zero()) {
+        sleep(left.min(MemoryMeter::EVERY)).await;
+        memory.sample();
+        if held_from.elapsed() >= line_at {
+            line_at += Duration::from_secs(1);
+            line(&fleet);
+        }
+        if stalls && fleet.open() == 0 {
+            all_broken_after = Some(rounded(held_from.elapsed().as_secs_f64()));
+            break;
+        }
     }
-    let held = held_from.elapsed();
-    let held_cpu = cpu.and_then(|cpu| cpu.elapsed());
-    let (during, own_during) = (resident(), resident_kib(own));
+    let (held, held_cpu) = (held_from.elapsed(), cpu.and_then(|cpu| cpu.elapsed()));
+    let (server_held, own_held, open) = (memory.sample(), resident_kib(own), fleet.open());
+
     let mut resume_seconds = None;
-    if plan.resume {
-        fleet.sink();
-        fleet.until(plan.patience, |open| open == 0).await?;
-        sleep(QUIET).await;
-        let dropped = Instant::now();
-        fleet.relaunch();
-        watched(&fleet, dropped, plan.patience, &mut each_second).await?;
-        resume_seconds = Some(rounded(dropped.elapsed().as_secs_f64(), 1_000.0));
+    if options.resume {
+        resume_seconds = Some(thousandths(resume(&mut fleet, options.patience, &mut line).await?));
     }
-    let seen = fleet.seen();
-    let per_socket = |amount: f64| rounded(amount / as_f64(sockets as u64), 100.0);
+    let summary = fleet.summary();
+    let per_socket = |amount: f64| rounded(amount / as_f64(sockets as u64));
     let grown = |from: Option<u64>, to: Option<u64>| Some(per_socket(as_f64(to?) - as_f64(from?)));
     Ok(HoldReport {
         command: "hold",
         sockets,
         sessions,
-        connect_seconds: rounded(connected.as_secs_f64(), 1_000.0),
-        connects_per_second: rounded(as_f64(sockets as u64) / connected.as_secs_f64(), 1.0),
-        handshake_us: seen.handshake.clone(),
-        hold_seconds: rounded(held.as_secs_f64(), 100.0),
-        ends: seen.ends.iter().map(|(end, count): (&SocketEnd, &u64)| (end.name(), *count)).collect(),
+        connect_seconds: connected.map(thousandths),
+        connects_per_second: connected.map(|time| (as_f64(sockets as u64) / time.as_secs_f64()).round()),
+        handshake_us: summary.handshake,
+        hold_seconds: rounded(held.as_secs_f64()),
+        opened: summary.opened,
+        open,
+        all_broken_after_seconds: all_broken_after,
+        close_reasons: close_reasons(&summary.closed),
+        messages: summary.messages,
+        other_events: summary.other_events,
+        repeated: summary.repeated,
+        messages_per_second: rounded(as_f64(summary.messages) / started.elapsed().as_secs_f64()),
+        delivery_us: summary.delivery,
+        replayed_us: summary.replayed,
         resume_seconds,
-        resumed: seen.resumed,
-        not_resumed: seen.not_resumed,
-        events: seen.messages + seen.other_events,
-        order_faults: seen.order_faults,
-        server_kib_before: before,
-        server_kib_held: during,
-        server_kib_per_socket: grown(before, during),
+        resumed: summary.resumed,
+        not_resumed: summary.not_resumed,
+        resumption_us: summary.resumption,
+        order_faults: summary.order_faults,
+        first_faults: summary.first_faults,
+        server_kib_before: memory.before,
+        server_kib_held: server_held,
+        server_kib_peak: memory.peak,
+        server_kib_per_socket: grown(memory.before, server_held),
         server_cpu_us_per_connect: connect_cpu.map(|cpu| per_socket(cpu.as_secs_f64() * 1e6)),
-        server_cpu_while_held: held_cpu.map(|cpu| rounded(cpu.as_secs_f64() / held.as_secs_f64(), 10_000.0)),
-        generator_kib_per_socket: grown(own_before, own_during),
+        server_cpu_while_held: held_cpu.map(|cpu| rounded(cpu.as_secs_f64() / held.as_secs_f64() * 100.0) / 100.0),
+        generator_kib_per_socket: grown(own_before, own_held),
     })
 }
 
-/// Waits until all are open, and tells how it goes meanwhile.
-async fn watched(
-    fleet: &Fleet,
-    started: Instant,
-    patience: Duration,
-    each_second: &mut impl FnMut(Duration, &Fleet),
-) -> Result<Duration, LoadError> {
+/// Waits until all are open, with a line each second.
+async fn until_open(fleet: &Fleet, patience: Duration, line: &mut impl FnMut(&Fleet)) -> Result<(), LoadError> {
     let opening = fleet.until_open(patience);
     tokio::pin!(opening);
     loop {
         tokio::select! {
             biased;
-            opened = &mut opening => return opened.map(|_| started.elapsed()),
-            () = sleep(Duration::from_secs(1)) => each_second(started.elapsed(), fleet),
+            opened = &mut opening => return opened,
+            () = sleep(Duration::from_secs(1)) => line(fleet),
         }
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-fn as_f64(number: u64) -> f64 {
-    number as f64
+/// Drops all sockets at once, and returns how long all of them took to resume.
+async fn resume(fleet: &mut Fleet, patience: Duration, line: &mut impl FnMut(&Fleet)) -> Result<Duration, LoadError> {
+    fleet.drop_all();
+    fleet.until(patience, |open| open == 0).await?;
+    sleep(DROPPED_FOR).await;
+    let dropped = Instant::now();
+    fleet.open_all();
+    until_open(fleet, patience, line).await?;
+    Ok(dropped.elapsed())
 }
 
-fn rounded(value: f64, parts: f64) -> f64 {
-    (value * parts).round() / parts
+/// Opens sessions with so many of the longest messages each, 40 KB, and returns the paths of sockets that ask for all
+/// of them.
+///
+/// # Errors
+/// The service refuses.
+pub async fn long_sessions(client: &mut ApiClient, sessions: usize, messages: usize) -> Result<Vec<String>, LoadError> {
+    let message = LONGEST_MESSAGE.0.repeat(LONGEST_MESSAGE.1);
+    let mut paths = Vec::with_capacity(sessions);
+    for _ in 0..sessions {
+        let session = client.open_session().await?;
+        for _ in 0..messages {
+            client.send_message(&session, &message).await?;
+        }
+        paths.push(path(&session, "since=0"));
+    }
+    Ok(paths)
+}
+
+fn thousandths(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1_000.0).round() / 1_000.0
 }

@@ -1,27 +1,25 @@
-//! Bearer tokens: one that was given, or ones that are signed here for the people a run needs.
+//! Bearer tokens: one that was given, or ones that are signed here for the people that a run needs.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde::Serialize;
-
 use crate::error::LoadError;
+use crate::token_signer::TokenSigner;
 
 /// How long a signed token is valid: longer than any run.
 const LIFETIME: Duration = Duration::from_hours(24);
 
-/// Who sends a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Role {
+/// The role in a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenRole {
     /// A customer, who opens sessions.
     User,
     /// A support agent.
     Agent,
-    /// Who may see everything.
+    /// An administrator, who may read every session.
     Admin,
 }
 
-impl Role {
+impl TokenRole {
     fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -32,12 +30,12 @@ impl Role {
 }
 
 /// Where tokens come from.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Tokens {
-    /// Everyone uses this one.
+    /// All use this one.
     Given(String),
-    /// Each person's is signed with HS256 and this secret.
-    Signed(Vec<u8>),
+    /// Each person's is signed with this key.
+    Signed(TokenSigner),
 }
 
 impl std::fmt::Debug for Tokens {
@@ -50,26 +48,17 @@ impl std::fmt::Debug for Tokens {
     }
 }
 
-#[derive(Serialize)]
-struct Claims<'a> {
-    sub: &'a str,
-    role: &'a str,
-    exp: u64,
-}
-
 impl Tokens {
-    /// A token that says `sub` and `role`, valid for a day; or the given one, whoever it names.
+    /// A token with this `sub` and `role`, valid for a day; or the given one, whatever it has.
     ///
     /// # Errors
     /// The token cannot be signed.
-    pub fn of(&self, sub: &str, role: Role) -> Result<String, LoadError> {
+    pub fn of(&self, sub: &str, role: TokenRole) -> Result<String, LoadError> {
         match self {
             Self::Given(token) => Ok(token.clone()),
-            Self::Signed(secret) => {
+            Self::Signed(signer) => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                let claims = Claims { sub, role: role.as_str(), exp: (now + LIFETIME).as_secs() };
-                jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(secret))
-                    .map_err(|error| LoadError::setup(format!("cannot sign a token: {error}")))
+                signer.sign(sub, role.as_str(), (now + LIFETIME).as_secs())
             }
         }
     }

@@ -39,16 +39,16 @@ impl AgentDirectory for PgAgentDirectory {
     }
 
     async fn put(&self, id: AgentId, update: AgentUpdate, at: Timestamp) -> Result<(Agent, bool)> {
-        self.database.read(move |connection| put(connection, &id, &update, at)).await
+        self.database.autocommit(move |connection| put(connection, &id, &update, at)).await
     }
 
     async fn register(&self, id: AgentId, name: Option<DisplayName>, at: Timestamp) -> Result<Agent> {
-        self.database.read(move |connection| register(connection, &id, name.as_ref(), at)).await
+        self.database.autocommit(move |connection| register(connection, &id, name.as_ref(), at)).await
     }
 
     async fn deactivate(&self, id: &AgentId) -> Result<Option<Agent>> {
         let id = id.clone();
-        self.database.read(move |connection| deactivate(connection, &id)).await
+        self.database.autocommit(move |connection| deactivate(connection, &id)).await
     }
 }
 
@@ -117,7 +117,7 @@ fn register(
     if inserted == 1 {
         return Ok(agent);
     }
-    // Someone else was faster, and nobody ever removes an agent.
+    // Another request was faster, and agents are never removed.
     find(connection, id)?.ok_or_else(|| Failure::corrupt("chat_agents.id", "vanished"))
 }
 

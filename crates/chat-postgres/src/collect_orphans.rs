@@ -8,20 +8,18 @@
 //! A condemnation does not wait in the queue of that lock: every message with files that came after it would wait behind
 //! it, for as long as one node is frozen with a message on its way. It looks a few times whether the lock is free.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::thread;
 use std::time::Duration;
 
-use chat_domain::ChatError;
-use chat_domain::model::{AttachmentId, ChatMessage, Generation, Generations, OrphanMark, Timestamp};
+use chat_domain::model::{AttachmentId, Generation, Generations, OrphanMark, Timestamp};
 use chat_domain::ports::Marking;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool};
 use uuid::Uuid;
 
-use crate::error::Failure;
 use crate::schema::chat_orphans::dsl;
-use crate::schema::{chat_attachments, chat_collector, chat_orphans};
+use crate::schema::{chat_attachments, chat_collector, chat_orphans, chat_uploads};
 
 /// Keeps condemnations away until the transaction ends. The class is "chat" in ASCII, in which writers have the numbers
 /// from 1 on.
@@ -44,16 +42,17 @@ pub(crate) fn unknown(connection: &mut PgConnection, ids: &[AttachmentId]) -> Qu
     Ok(ids.iter().copied().filter(|id| !known.contains(&id.as_uuid())).collect())
 }
 
-/// Those that a message refers to.
+/// Those that a message refers to, and those that wait to be sent. Uploads are read first: one that is sent between the two
+/// statements is in the second.
 fn known(connection: &mut PgConnection, ids: &[AttachmentId]) -> QueryResult<HashSet<Uuid>> {
-    let known: Vec<Uuid> = chat_attachments::table
-        .select(chat_attachments::id)
-        .filter(chat_attachments::id.eq_any(uuids(ids)))
-        .load(connection)?;
-    Ok(known.into_iter().collect())
+    let unsent = chat_uploads::table.select(chat_uploads::id).filter(chat_uploads::id.eq_any(uuids(ids)));
+    let unsent: Vec<Uuid> = unsent.load(connection)?;
+    let sent = chat_attachments::table.select(chat_attachments::id).filter(chat_attachments::id.eq_any(uuids(ids)));
+    let sent: Vec<Uuid> = sent.load(connection)?;
+    Ok(unsent.into_iter().chain(sent).collect())
 }
 
-/// The attachments that messages refer to, after that one.
+/// The files that messages refer to or that wait to be sent, after that one. Uploads are read first, as in [`known`].
 pub(crate) fn referenced(
     connection: &mut PgConnection,
     after: Option<AttachmentId>,
@@ -61,26 +60,12 @@ pub(crate) fn referenced(
 ) -> QueryResult<Vec<AttachmentId>> {
     // No id of ours has only zeros.
     let after = after.map_or_else(Uuid::nil, |after| after.as_uuid());
-    let page = chat_attachments::table.select(chat_attachments::id).filter(chat_attachments::id.gt(after));
-    let ids: Vec<Uuid> = page.order(chat_attachments::id).limit(bounded(limit)).load(connection)?;
-    Ok(ids.into_iter().map(AttachmentId::new).collect())
-}
-
-/// Takes the marks of a message's files away, in a transaction that holds [`HOLD_FILES`].
-///
-/// # Errors
-/// `Unavailable` when one of them is condemned.
-pub(crate) fn take_back(connection: &mut PgConnection, message: &ChatMessage) -> Result<(), Failure> {
-    let ids: Vec<Uuid> = message.attachments.iter().map(|attachment| attachment.id.as_uuid()).collect();
-    let orphans: Vec<(Uuid, Option<i64>)> =
-        chat_orphans::table.select((dsl::id, dsl::condemned_at)).filter(dsl::id.eq_any(&ids)).load(connection)?;
-    if orphans.iter().any(|(_, condemned_at)| condemned_at.is_some()) {
-        return Err(ChatError::unavailable("attachments: a file of the message has been collected").into());
-    }
-    if !orphans.is_empty() {
-        diesel::delete(chat_orphans::table.filter(dsl::id.eq_any(&ids))).execute(connection)?;
-    }
-    Ok(())
+    let unsent = chat_uploads::table.select(chat_uploads::id).filter(chat_uploads::id.gt(after));
+    let unsent: Vec<Uuid> = unsent.order(chat_uploads::id).limit(bounded(limit)).load(connection)?;
+    let sent = chat_attachments::table.select(chat_attachments::id).filter(chat_attachments::id.gt(after));
+    let sent: Vec<Uuid> = sent.order(chat_attachments::id).limit(bounded(limit)).load(connection)?;
+    let ids: BTreeSet<AttachmentId> = unsent.into_iter().chain(sent).map(AttachmentId::new).collect();
+    Ok(ids.into_iter().take(limit).collect())
 }
 
 pub(crate) fn marked(connection: &mut PgConnection, ids: &[AttachmentId]) -> QueryResult<Vec<OrphanMark>> {

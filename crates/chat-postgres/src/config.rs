@@ -4,7 +4,7 @@ use std::fmt;
 use std::thread;
 use std::time::Duration;
 
-use crate::url::DatabaseUrl;
+use crate::url::PgUrl;
 
 /// Where the database is and how much is done at once.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct PgConfig {
     /// How many writes are committed together at most.
     pub max_batch: usize,
     /// How many sessions a writer remembers as it left them.
-    pub remembered_sessions: usize,
+    pub session_cache: usize,
     /// How long to wait for a connection to be made. Whole seconds, at least two: libpq counts so.
     pub connect_timeout: Duration,
     /// How long a statement waits for a lock before the server ends it.
@@ -42,22 +42,45 @@ pub struct PgConfig {
 }
 
 impl PgConfig {
-    /// The defaults for a database: two readers per core and at most 16, 256 reads in line, a writer for every four
-    /// cores and at least one, 4,096 waiting writes, 512 in a commit, 16,384 remembered sessions. Connecting may take
-    /// three seconds, a lock two, a statement four. A read or a
-    /// write waits just under that, so that a request with a look at the agent before it ends within five seconds.
-    ///
-    /// Few connections, since more than two to four per core make everything slower.
+    /// Connections that read, for each core. Few, since more than two to four per core make everything
+    /// slower, on the database's side too.
+    pub const READERS_PER_CORE: usize = 2;
+    /// Connections that read at most.
+    pub const MAX_READERS: usize = 16;
+    /// There is a writer for every so many cores, and at least one.
+    pub const CORES_PER_WRITER: usize = 4;
+    /// The default of [`Self::read_queue`].
+    pub const READ_QUEUE: usize = chat_sql::READ_QUEUE;
+    /// The default of [`Self::queue`].
+    pub const WRITE_QUEUE: usize = chat_sql::WRITE_QUEUE;
+    /// The default of [`Self::max_batch`].
+    pub const WRITE_BATCH: usize = chat_sql::WRITE_BATCH;
+    /// The default of [`Self::session_cache`].
+    pub const SESSION_CACHE: usize = 16_384;
+
+    /// The default of [`Self::readers`] on so many cores.
+    pub fn default_readers(cores: usize) -> u32 {
+        let readers = cores.saturating_mul(Self::READERS_PER_CORE).min(Self::MAX_READERS);
+        u32::try_from(readers).unwrap_or(u32::MAX)
+    }
+
+    /// The default of [`Self::writers`] on so many cores.
+    pub fn default_writers(cores: usize) -> usize {
+        (cores / Self::CORES_PER_WRITER).max(1)
+    }
+
+    /// The defaults for a database on this machine. A read or a write waits just under the time that a statement may
+    /// take, so that a request with a look at the agent before it ends within five seconds.
     pub fn new(url: impl Into<String>) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Self {
             url: url.into(),
-            readers: u32::try_from(cores.saturating_mul(2)).unwrap_or(u32::MAX).min(16),
-            read_queue: 256,
-            writers: (cores / 4).max(1),
-            queue: 4096,
-            max_batch: 512,
-            remembered_sessions: 16_384,
+            readers: Self::default_readers(cores),
+            read_queue: Self::READ_QUEUE,
+            writers: Self::default_writers(cores),
+            queue: Self::WRITE_QUEUE,
+            max_batch: Self::WRITE_BATCH,
+            session_cache: Self::SESSION_CACHE,
             connect_timeout: Duration::from_secs(3),
             lock_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(4),
@@ -72,13 +95,13 @@ impl PgConfig {
 impl fmt::Debug for PgConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PgConfig")
-            .field("url", &DatabaseUrl::display(&self.url))
+            .field("url", &PgUrl::display(&self.url))
             .field("readers", &self.readers)
             .field("read_queue", &self.read_queue)
             .field("writers", &self.writers)
             .field("queue", &self.queue)
             .field("max_batch", &self.max_batch)
-            .field("remembered_sessions", &self.remembered_sessions)
+            .field("session_cache", &self.session_cache)
             .field("connect_timeout", &self.connect_timeout)
             .field("lock_timeout", &self.lock_timeout)
             .field("statement_timeout", &self.statement_timeout)

@@ -1,4 +1,4 @@
-//! How connections to the database are made, and what each of them is told before it is used.
+//! How connections to the database are made, and the settings that each of them gets before it is used.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use diesel::r2d2::{ConnectionManager, CustomizeConnection, ManageConnection};
 use diesel::sql_types::Text;
 
 use crate::config::PgConfig;
-use crate::url::DatabaseUrl;
+use crate::url::PgUrl;
 
 /// How long a session may sit in a transaction before the server ends it. A node that is frozen in the middle of a
 /// transaction holds locks that all other nodes wait for.
@@ -30,18 +30,28 @@ pub(crate) struct Target {
 
 impl Target {
     /// For connections that read and write rows.
-    pub(crate) fn rows(database: &DatabaseUrl, config: &PgConfig) -> Self {
-        let (url, settings) = (with_defaults(database, config.connect_timeout), settings(config));
+    pub(crate) fn rows(database: &PgUrl, config: &PgConfig) -> Self {
+        let (url, settings) = (with_defaults(database, config.connect_timeout, READ_WRITE), settings(config));
         let read_write = asks_for_read_write(database);
         Self { url, settings, lock_timeout: config.lock_timeout, read_write }
     }
 
     /// For a connection that changes the schema: its statements take as long as they take, and `patience` to get a lock.
-    pub(crate) fn migrator(url: &DatabaseUrl, patience: Duration) -> Self {
+    pub(crate) fn migrator(url: &PgUrl, patience: Duration) -> Self {
         let settings =
             format!("SET lock_timeout = {}; SET statement_timeout = 0; SET timezone = 'UTC';", patience.as_millis());
         let read_write = asks_for_read_write(url);
-        Self { url: with_defaults(url, Duration::from_secs(3)), settings, lock_timeout: patience, read_write }
+        Self {
+            url: with_defaults(url, Duration::from_secs(3), READ_WRITE),
+            settings,
+            lock_timeout: patience,
+            read_write,
+        }
+    }
+
+    /// For a connection that only looks, also at a server that takes no writes.
+    pub(crate) fn onlooker(url: &PgUrl, patience: Duration) -> Self {
+        Self { url: with_defaults(url, Duration::from_secs(3), "any"), ..Self::migrator(url, patience) }
     }
 
     /// How long its connections wait for a lock.
@@ -123,8 +133,8 @@ impl ManageConnection for ReaderManager {
 
 /// The URL with what libpq needs to notice a server that is gone: the network alone would take up to two hours. What the
 /// URL says itself goes first.
-fn with_defaults(url: &DatabaseUrl, connect_timeout: Duration) -> String {
-    // libpq takes whole seconds, 0 as "for ever", and less than 2 as 2.
+fn with_defaults(url: &PgUrl, connect_timeout: Duration, session_attrs: &str) -> String {
+    // libpq takes whole seconds, 0 as "without limit", and less than 2 as 2.
     let connect_timeout = connect_timeout.as_millis().div_ceil(1000).max(2);
     url.with_defaults(&[
         ("connect_timeout", connect_timeout.to_string()),
@@ -133,13 +143,13 @@ fn with_defaults(url: &DatabaseUrl, connect_timeout: Duration) -> String {
         ("keepalives_interval", "2".to_owned()),
         ("keepalives_count", "3".to_owned()),
         ("tcp_user_timeout", "10000".to_owned()),
-        ("target_session_attrs", READ_WRITE.to_owned()),
+        ("target_session_attrs", session_attrs.to_owned()),
         ("fallback_application_name", "chat-server".to_owned()),
     ])
 }
 
 /// Whether connections lead to servers that take writes.
-fn asks_for_read_write(url: &DatabaseUrl) -> bool {
+fn asks_for_read_write(url: &PgUrl) -> bool {
     url.parameter("target_session_attrs").is_none_or(|asked| matches!(asked, READ_WRITE | "primary"))
 }
 
@@ -174,7 +184,7 @@ fn settings(config: &PgConfig) -> String {
 #[cfg(test)]
 mod tests {
     use diesel::sql_types::Text;
-    use test_postgres::TestDatabase;
+    use test_servers::postgres::TestDatabase;
 
     use super::*;
 
@@ -194,7 +204,7 @@ mod tests {
 
     fn target(url: &str) -> Target {
         let config = PgConfig { lock_timeout: Duration::from_millis(1500), ..PgConfig::new(url) };
-        Target::rows(&DatabaseUrl::parse(url).unwrap(), &config)
+        Target::rows(&PgUrl::parse(url).unwrap(), &config)
     }
 
     #[test]
@@ -245,7 +255,7 @@ mod tests {
     #[ignore = "needs Postgres: cargo xtask test"]
     fn a_migration_takes_as_long_as_it_takes() {
         let database = TestDatabase::empty();
-        let target = Target::migrator(&DatabaseUrl::parse(database.url()).unwrap(), Duration::from_secs(7));
+        let target = Target::migrator(&PgUrl::parse(database.url()).unwrap(), Duration::from_secs(7));
         let mut connection = target.connect().unwrap();
         assert_eq!(value(&mut connection, "lock_timeout"), "7s");
         assert_eq!(value(&mut connection, "statement_timeout"), "0");

@@ -5,30 +5,34 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chat_domain::model::{ChatSession, SessionId};
+use chat_domain::write::{SessionWrite, WriteReply};
 use chat_domain::{ChatError, Result};
-use chat_sql::{ConnectionLifetime, Lookups, ReadLimits, Reads, StartError, WriteQueue};
+use chat_sql::{ConnectionLifetime, Lookups, ReadLimits, Reads, SessionWriter, StartError, WriteQueue};
 use diesel::prelude::*;
 use tokio::runtime::Handle;
 
 use crate::config::PgConfig;
 use crate::connection::{ReaderManager, Target};
 use crate::error::{Failure, OpenError};
-use crate::ticket_batch::TicketBatch;
-use crate::unit_of_work::{Need, UnitOfWork};
-use crate::url::DatabaseUrl;
-use crate::{get_session, health, migrate, suitability, tls};
+use crate::session_store::PgSessionStore;
+use crate::ticket_writer::TicketWriter;
+use crate::url::PgUrl;
+use crate::{get_session, instance, migrate, suitability, tls};
 
 /// The name of the store in metrics.
 pub(crate) const STORE: &str = "postgres";
+
+/// The queue of one writer of sessions.
+pub(crate) type SessionQueue = WriteQueue<SessionWriter<PgSessionStore>>;
 
 /// An open database.
 pub(crate) struct Database {
     pub(crate) reads: Reads<ReaderManager>,
     pub(crate) sessions: Lookups<SessionId, ChatSession>,
     /// At least one. A session belongs to one of them, so that its changes are published in their order.
-    pub(crate) writers: Vec<WriteQueue<UnitOfWork>>,
+    pub(crate) writers: Vec<SessionQueue>,
     /// Of tickets, which belong to no session.
-    pub(crate) tickets: WriteQueue<TicketBatch>,
+    pub(crate) tickets: WriteQueue<TicketWriter>,
     /// Where the store was opened.
     pub(crate) runtime: Handle,
     /// How long a read may take that has several parts. Each of them is limited by itself too.
@@ -38,6 +42,16 @@ pub(crate) struct Database {
 impl Database {
     /// Runs statements that read, each of which sees the database at a moment of its own; see [`Reads::run`].
     pub(crate) async fn read<R, F>(&self, work: F) -> Result<R>
+    where
+        R: Send + 'static,
+        F: FnMut(&mut PgConnection) -> Result<R, Failure> + Send + 'static,
+    {
+        self.reads.run(work).await
+    }
+
+    /// Runs one statement that writes, which is a transaction by itself, on a connection that readers use. It must not
+    /// matter if it runs twice: it does when its connection is lost.
+    pub(crate) async fn autocommit<R, F>(&self, work: F) -> Result<R>
     where
         R: Send + 'static,
         F: FnMut(&mut PgConnection) -> Result<R, Failure> + Send + 'static,
@@ -62,18 +76,18 @@ impl Database {
         }
     }
 
-    /// Runs a member of a batch of the session's writer; see [`WriteQueue::run`].
-    pub(crate) async fn write<R, F>(&self, session: SessionId, need: Need, mut work: F) -> Result<R>
-    where
-        R: Send + 'static,
-        F: FnMut(&mut UnitOfWork) -> Result<R, Failure> + Send + 'static,
-    {
-        let writer = self.writer_of(session).ok_or_else(|| ChatError::internal("the store has no writer"))?;
-        writer.run(need, move |unit| work(unit).map_err(|failure| unit.failed(failure))).await
+    /// Submits a write to the writer of its session.
+    pub(crate) async fn write(&self, write: SessionWrite) -> Result<WriteReply> {
+        let session_id = match &write {
+            SessionWrite::OpenSession(open) => Some(open.session.id),
+            _ => write.session_id(),
+        };
+        let writer = session_id.and_then(|id| self.writer_of(id));
+        writer.ok_or_else(|| ChatError::internal("the store has no writer"))?.write(write).await
     }
 
     /// The lower half of an id is random, in every version of UUID that we make.
-    fn writer_of(&self, session: SessionId) -> Option<&WriteQueue<UnitOfWork>> {
+    fn writer_of(&self, session: SessionId) -> Option<&SessionQueue> {
         let (_, random) = session.as_uuid().as_u64_pair();
         let count = u64::try_from(self.writers.len()).ok().filter(|count| *count > 0)?;
         usize::try_from(random % count).ok().and_then(|index| self.writers.get(index))
@@ -104,9 +118,9 @@ pub(crate) struct Checked {
 
 /// Checks all that an operator may have got wrong. Blocks.
 pub(crate) fn check(config: &PgConfig) -> Result<Checked, OpenError> {
-    let url = DatabaseUrl::parse(&config.url).map_err(|problem| OpenError::Url { problem })?;
+    let url = PgUrl::parse(&config.url).map_err(|problem| OpenError::Url { problem })?;
     let database = || url.shown().to_owned();
-    tls::check(&url)?;
+    url.check_tls()?;
     let target = Target::rows(&url, config);
     suitability::check(&url, &target)?;
     let pending = migrate::pending(&url)?;
@@ -116,7 +130,7 @@ pub(crate) fn check(config: &PgConfig) -> Result<Checked, OpenError> {
     let connected = target.connect();
     let mut connection =
         connected.map_err(|error| OpenError::Connect { database: database(), reason: error.to_string() })?;
-    let identity = health::identity(&mut connection).map_err(|error| match error {
+    let identity = instance::identity(&mut connection).map_err(|error| match error {
         diesel::NotFound => OpenError::NoIdentity { database: database() },
         error => OpenError::Identity { database: database(), reason: error.to_string() },
     })?;

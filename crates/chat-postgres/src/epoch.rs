@@ -1,4 +1,4 @@
-//! The epoch: which history the positions of this database belong to. Asked for and begun anew by a running server or,
+//! The epoch: which history the positions of this database belong to. Read and rotated by a running node or,
 //! with the functions of this module, without one.
 
 use std::time::Duration;
@@ -11,9 +11,9 @@ use diesel::sql_types::Text;
 
 use crate::connection::Target;
 use crate::error::{Failure, OpenError};
+use crate::migrate;
 use crate::schema::{chat_epoch, chat_fanout_key};
-use crate::url::DatabaseUrl;
-use crate::{migrate, tls};
+use crate::url::PgUrl;
 
 /// How long to wait for a lock.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -55,7 +55,7 @@ pub(crate) fn begin(connection: &mut PgConnection) -> Result<Epoch, Failure> {
         // First: of two that begin one at a time, the second waits here, and then sees the key of the first.
         let rotate = "UPDATE chat_epoch SET epoch = replace(gen_random_uuid()::TEXT, '-', '') RETURNING epoch";
         let begun = diesel::sql_query(rotate).get_result(connection)?;
-        // The row is made anew, so that it is there afterwards also where it was missing.
+        // The row is inserted again, so that it is there afterwards also where it was missing.
         diesel::delete(chat_fanout_key::table).execute(connection)?;
         diesel::sql_query(
             "INSERT INTO chat_fanout_key (key) VALUES (sha256(convert_to(
@@ -77,9 +77,9 @@ pub(crate) fn with_connection<T>(
     work: fn(&mut PgConnection) -> Result<T, Failure>,
     failed: fn(String, Failure) -> OpenError,
 ) -> Result<T, OpenError> {
-    let url = DatabaseUrl::parse(url).map_err(|problem| OpenError::Url { problem })?;
+    let url = PgUrl::parse(url).map_err(|problem| OpenError::Url { problem })?;
     let database = || url.shown().to_owned();
-    tls::check(&url)?;
+    url.check_tls()?;
     let pending = migrate::pending(&url)?;
     if !pending.is_empty() {
         return Err(OpenError::PendingMigrations { database: database(), pending });

@@ -4,15 +4,12 @@ use std::io;
 use std::time::Duration;
 
 use chat_domain::ChatError;
-use chat_domain::error::{Conflict, Refusal};
 use chat_sql::{Corrupt, ReadFailure};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 /// Why work on the database ended early.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The domain refused it.
-    Refused(ChatError),
     /// The database could not do it.
     Database(DieselError),
     /// A row holds something that was never written by this program.
@@ -45,28 +42,9 @@ impl From<Corrupt> for Failure {
     }
 }
 
-impl From<ChatError> for Failure {
-    fn from(error: ChatError) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal.into())
-    }
-}
-
-impl From<Conflict> for Failure {
-    fn from(conflict: Conflict) -> Self {
-        Self::Refused(conflict.into())
-    }
-}
-
 impl From<Failure> for ChatError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Refused(error) => error,
             Failure::Database(error) => translate(error),
             Failure::Corrupt(corrupt) => corrupt.into(),
             Failure::NotConnected(reason) => Self::unavailable(format!("database: cannot connect to write: {reason}")),
@@ -123,22 +101,20 @@ pub enum OpenError {
         problem: &'static str,
     },
     /// The URL or the environment asks for something unknown about TLS.
-    #[error(
-        "{said} is unknown (--database-url, CHAT_DATABASE_URL); sslmode is one of disable, allow, prefer, require, verify-ca, verify-full"
-    )]
+    #[error("{said} is unknown; sslmode is one of disable, allow, prefer, require, verify-ca, verify-full")]
     TlsMode {
         /// The setting and its value.
         said: String,
     },
     /// TLS is asked for, and this program has none.
     #[error(
-        "{said} (--database-url, CHAT_DATABASE_URL) asks for TLS, and this program was built without it; build it with `--no-default-features --features system-libpq`, or say sslmode=disable where the network is trusted or a proxy on this machine adds the TLS"
+        "{said} asks for TLS, and this program was built without it; build it with `--no-default-features --features system-libpq`, or set sslmode=disable if the network is trusted or a proxy on this machine adds the TLS"
     )]
     TlsNotBuilt {
         /// The setting and its value.
         said: String,
     },
-    /// There is no way to the server, or it lets nobody in.
+    /// There is no way to the server, or it accepts no connection.
     #[error("cannot connect to the database {database} (--database-url, CHAT_DATABASE_URL): {reason}")]
     Connect {
         /// The database, without a password.
@@ -183,7 +159,7 @@ pub enum OpenError {
         /// What the server says.
         reason: String,
     },
-    /// The database does not say which one it is: somebody has removed the row.
+    /// The database does not say which one it is: the row was removed.
     #[error("the table chat_identity of the database {database} is empty; restore the database from a backup")]
     NoIdentity {
         /// The database, without a password.

@@ -22,7 +22,7 @@ use crate::database::Database;
 use crate::epoch;
 use crate::error::{Failure, OpenError};
 use crate::schema::chat_fanout_key;
-use crate::url::DatabaseUrl;
+use crate::url::PgUrl;
 
 /// The credentials of a migrated database. Blocks.
 ///
@@ -33,7 +33,7 @@ pub fn read(url: &str) -> Result<FanoutCredentials, OpenError> {
         let reason = ChatError::from(failure).to_string();
         OpenError::FanoutKey { database, reason }
     })?;
-    let shown = || DatabaseUrl::parse(url).map_or_else(|_| String::new(), |url| url.shown().to_owned());
+    let shown = || PgUrl::parse(url).map_or_else(|_| String::new(), |url| url.shown().to_owned());
     found.ok_or_else(|| OpenError::Standby { database: shown() })
 }
 
@@ -79,7 +79,7 @@ struct MayAsk {
 }
 
 #[derive(QueryableByName)]
-struct Place {
+struct DatabasePlace {
     #[diesel(sql_type = Nullable<BigInt>)]
     system: Option<i64>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -99,7 +99,7 @@ fn place(connection: &mut PgConnection) -> Result<String, Failure> {
     let system = if may.system { "(SELECT system_identifier FROM pg_control_system())" } else { "NULL::BIGINT" };
     // A file of the write-ahead log is named after its timeline, in eight hexadecimal digits.
     let timeline = if may.timeline { "left(pg_walfile_name(pg_current_wal_lsn()), 8)" } else { "NULL::TEXT" };
-    let place: Place = diesel::sql_query(format!(
+    let place: DatabasePlace = diesel::sql_query(format!(
         "SELECT {system} AS system, {timeline} AS timeline,
                 (SELECT oid::BIGINT FROM pg_database WHERE datname = current_database()) AS database,
                 'chat_fanout_key'::regclass::oid::BIGINT AS relation"

@@ -22,8 +22,8 @@ pub(crate) fn find_many(connection: &mut PgConnection, ids: &[Uuid]) -> Result<V
     rows.into_iter().map(ChatSession::try_from).collect()
 }
 
-/// The sessions that there are of some ids, locked until the transaction ends, except those that somebody else has locked:
-/// nobody waits here, so nobody can wait for each other.
+/// The sessions that there are of some ids, locked until the transaction ends, except those that another transaction has
+/// locked: without waiting there is no deadlock.
 pub(crate) fn lock_many(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<ChatSession>, Failure> {
     let rows: Vec<SessionRow> = chat_sessions::table
         .select(SessionRow::as_select())
@@ -34,9 +34,9 @@ pub(crate) fn lock_many(connection: &mut PgConnection, ids: &[Uuid]) -> Result<V
     rows.into_iter().map(ChatSession::try_from).collect()
 }
 
-/// The same, but waits for those that somebody else has locked. Everybody who waits locks in the order of the ids, so that
-/// two who want the same sessions cannot wait for each other.
-pub(crate) fn lock_many_in_turn(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<ChatSession>, Failure> {
+/// The same, but waits for those that another transaction has locked. All who wait lock in the order of the ids, so that two
+/// batches with the same sessions do not deadlock.
+pub(crate) fn lock_many_waiting(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<ChatSession>, Failure> {
     let rows: Vec<SessionRow> = chat_sessions::table
         .select(SessionRow::as_select())
         .filter(chat_sessions::id.eq_any(ids))

@@ -9,9 +9,9 @@ use diesel::prelude::*;
 
 use crate::database::Database;
 use crate::error::Failure;
-use crate::schema::chat_identity;
+use crate::instance;
 use crate::schema::chat_write_probes::dsl;
-use crate::unit_of_work::{Need, UnitOfWork};
+use crate::writing_connection::WritingConnection;
 
 /// Tries the database.
 pub struct PgHealthProbe {
@@ -28,14 +28,14 @@ impl HealthProbe for PgHealthProbe {
     /// Reads a row through the same connections as every read, lets each writer begin and end a transaction, and every
     /// few seconds commit a row: a full disk, or a server that has become read-only, lets transactions begin.
     async fn check(&self) -> Result<(), String> {
-        let read = self.database.read(|connection| Ok(identity(connection)?)).await;
+        let read = self.database.read(|connection| Ok(instance::identity(connection)?)).await;
         read.map_err(|error| error.to_string())?;
         for writer in &self.database.writers {
-            writer.run(Need::Nothing, |_| Ok(())).await.map_err(|error| error.to_string())?;
+            writer.run(|_| Ok(())).await.map_err(|error| error.to_string())?;
         }
         let written = self.writes.run(async {
             for writer in &self.database.writers {
-                writer.run(Need::Nothing, |unit| Ok(write(unit)?)).await?;
+                writer.run(write).await?;
             }
             Ok(())
         });
@@ -44,15 +44,10 @@ impl HealthProbe for PgHealthProbe {
 }
 
 /// Counts on, in the writer's own row.
-fn write(unit: &mut UnitOfWork) -> Result<(), Failure> {
-    let writer = unit.slot();
+fn write(connection: &mut WritingConnection) -> Result<(), Failure> {
+    let writer = connection.slot();
     let row = diesel::insert_into(dsl::chat_write_probes).values((dsl::writer.eq(writer), dsl::writes.eq(1)));
     let counted = row.on_conflict(dsl::writer).do_update().set(dsl::writes.eq(dsl::writes + 1));
-    counted.execute(unit.connection()?)?;
+    counted.execute(connection.get()?)?;
     Ok(())
-}
-
-/// Which database this is: 32 hexadecimal digits.
-pub(crate) fn identity(connection: &mut PgConnection) -> QueryResult<String> {
-    chat_identity::table.select(chat_identity::id).first(connection)
 }

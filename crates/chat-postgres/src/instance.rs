@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 
 use crate::error::Failure;
+use crate::schema::chat_identity;
 
 #[derive(QueryableByName)]
 struct Right {
@@ -33,4 +34,9 @@ pub(crate) fn of_database(connection: &mut PgConnection) -> Result<DatabaseInsta
     );
     let name: Name = diesel::sql_query(name).get_result(connection)?;
     Ok(valid("pg_database.oid", DatabaseInstance::parse(&name.name))?)
+}
+
+/// Which database this is: 32 hexadecimal digits.
+pub(crate) fn identity(connection: &mut PgConnection) -> QueryResult<String> {
+    chat_identity::table.select(chat_identity::id).first(connection)
 }

@@ -1,20 +1,15 @@
-//! `MessageRepository`: where messages are kept. Each method's work is in the file of its use case.
+//! `MessageRepository`: where messages are kept. What a write does is in `session_store`.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{
-    AttachmentId, MessageDraft, MessageId, MessageQuery, PageRead, Principal, Receipt, Seq, SessionId, SessionSnapshot,
-    Timestamp,
-};
-use chat_domain::ports::{Appended, AttachmentRecord, MessageRepository};
+use chat_domain::model::{AttachmentId, MessageQuery, PageRead, SessionId, SessionSnapshot};
+use chat_domain::ports::{AttachmentRecord, MessageRepository};
+use chat_domain::write::{SessionWrite, WriteReply};
 
 use crate::database::Database;
-use crate::unit_of_work::Need;
-use crate::{
-    collect_orphans, download_attachment, get_messages, mark_delivered, mark_read, mark_read_up_to, send_message,
-};
+use crate::{collect_orphans, download_attachment, get_messages};
 
 /// Keeps messages.
 pub struct PgMessageRepository {
@@ -23,9 +18,8 @@ pub struct PgMessageRepository {
 
 #[async_trait]
 impl MessageRepository for PgMessageRepository {
-    async fn append(&self, draft: MessageDraft) -> Result<Appended> {
-        let (session, need) = (draft.session_id, Need::of(&draft));
-        self.database.write(session, need, move |unit| send_message::append(unit, &draft)).await
+    async fn write(&self, write: SessionWrite) -> Result<WriteReply> {
+        self.database.write(write).await
     }
 
     async fn page(&self, session: SessionId, query: MessageQuery) -> Result<Option<SessionSnapshot>> {
@@ -41,42 +35,6 @@ impl MessageRepository for PgMessageRepository {
             self.database.read(read).await
         };
         self.database.together(reads).await
-    }
-
-    async fn mark_read(
-        &self,
-        session: SessionId,
-        reader: Principal,
-        messages: Vec<MessageId>,
-        at: Timestamp,
-    ) -> Result<Option<Receipt>> {
-        let need = Need::Session { id: session, by: reader.clone() };
-        let work = move |unit: &mut _| mark_read::mark_read(unit, session, &reader, &messages, at);
-        self.database.write(session, need, work).await
-    }
-
-    async fn mark_read_up_to(
-        &self,
-        session: SessionId,
-        reader: Principal,
-        up_to: Seq,
-        at: Timestamp,
-    ) -> Result<Option<Receipt>> {
-        let need = Need::Session { id: session, by: reader.clone() };
-        let work = move |unit: &mut _| mark_read_up_to::mark_read_up_to(unit, session, &reader, up_to, at);
-        self.database.write(session, need, work).await
-    }
-
-    async fn mark_delivered(
-        &self,
-        session: SessionId,
-        receiver: Principal,
-        up_to: Seq,
-        at: Timestamp,
-    ) -> Result<Option<Receipt>> {
-        let need = Need::Session { id: session, by: receiver.clone() };
-        let work = move |unit: &mut _| mark_delivered::mark_delivered(unit, session, &receiver, up_to, at);
-        self.database.write(session, need, work).await
     }
 
     async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {

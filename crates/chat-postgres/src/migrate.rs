@@ -2,7 +2,7 @@
 //!
 //! diesel takes no lock around them, so each function that writes holds an advisory lock of the database from its first
 //! look at the bookkeeping to its last change: of processes that start at once, one applies the migrations and the
-//! others find them applied. Each migration is a transaction of its own, with its row in the bookkeeping; whoever is
+//! others find them applied. Each migration is a transaction of its own, with its row in the bookkeeping; a process that is
 //! killed half-way leaves whole migrations behind, and no lock, since it is one of the session.
 //!
 //! A migration whose `metadata.toml` says `run_in_transaction = false` is one statement that must not be in a
@@ -21,8 +21,8 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use crate::connection::Target;
 pub use crate::error::MigrateError;
 use crate::error::OpenError;
-use crate::url::DatabaseUrl;
-use crate::{suitability, tls};
+use crate::suitability;
+use crate::url::PgUrl;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
@@ -74,7 +74,7 @@ pub fn status(url: &str) -> Result<Vec<MigrationStatus>, MigrateError> {
 ///
 /// # Errors
 /// The database has one that this program does not know, or cannot be asked.
-pub(crate) fn pending(url: &DatabaseUrl) -> Result<Vec<String>, MigrateError> {
+pub(crate) fn pending(url: &PgUrl) -> Result<Vec<String>, MigrateError> {
     let mut migrator = Migrator::connect_to(url, PATIENCE)?;
     migrator.refuse_newer(&MIGRATIONS)?;
     let all = migrator.status(&MIGRATIONS)?;
@@ -99,13 +99,13 @@ fn known(source: &impl MigrationSource<Pg>) -> Result<Migrations, AnyError> {
 }
 
 #[derive(QueryableByName)]
-struct Answer {
+struct MigrationAnswer {
     #[diesel(sql_type = Bool)]
     answer: bool,
 }
 
 #[derive(QueryableByName)]
-struct Line {
+struct MigrationLine {
     #[diesel(sql_type = Text)]
     line: String,
 }
@@ -119,19 +119,19 @@ struct Migrator {
 
 impl Migrator {
     fn connect(url: &str) -> Result<Self, MigrateError> {
-        Self::connect_to(&DatabaseUrl::parse(url).map_err(|problem| OpenError::Url { problem })?, PATIENCE)
+        Self::connect_to(&PgUrl::parse(url).map_err(|problem| OpenError::Url { problem })?, PATIENCE)
     }
 
     /// For changes: first it is made sure that they can succeed.
     fn connect_to_change(url: &str) -> Result<Self, MigrateError> {
-        let url = DatabaseUrl::parse(url).map_err(|problem| OpenError::Url { problem })?;
-        tls::check(&url)?;
+        let url = PgUrl::parse(url).map_err(|problem| OpenError::Url { problem })?;
+        url.check_tls()?;
         suitability::check(&url, &Target::migrator(&url, PATIENCE))?;
         Self::connect_to(&url, PATIENCE)
     }
 
-    fn connect_to(url: &DatabaseUrl, patience: Duration) -> Result<Self, MigrateError> {
-        tls::check(url)?;
+    fn connect_to(url: &PgUrl, patience: Duration) -> Result<Self, MigrateError> {
+        url.check_tls()?;
         let database = url.shown().to_owned();
         match Target::migrator(url, patience).connect() {
             Ok(connection) => Ok(Self { connection, database, patience }),
@@ -144,7 +144,7 @@ impl Migrator {
         self.lock()?;
         let outcome = work(&mut self);
         // The end of the session gives up the lock too; this does so when a pooler keeps the session.
-        let _unlocked: QueryResult<Answer> = diesel::sql_query("SELECT pg_advisory_unlock($1) AS answer")
+        let _unlocked: QueryResult<MigrationAnswer> = diesel::sql_query("SELECT pg_advisory_unlock($1) AS answer")
             .bind::<BigInt, _>(LOCK)
             .get_result(&mut self.connection);
         outcome
@@ -155,13 +155,13 @@ impl Migrator {
     fn lock(&mut self) -> Result<(), MigrateError> {
         let start = Instant::now();
         loop {
-            let taken: QueryResult<Answer> = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS answer")
+            let taken: QueryResult<MigrationAnswer> = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS answer")
                 .bind::<BigInt, _>(LOCK)
                 .get_result(&mut self.connection);
             match taken {
-                Ok(Answer { answer: true }) => return Ok(()),
-                Ok(Answer { answer: false }) if start.elapsed() < self.patience => thread::sleep(PAUSE),
-                Ok(Answer { answer: false }) => {
+                Ok(MigrationAnswer { answer: true }) => return Ok(()),
+                Ok(MigrationAnswer { answer: false }) if start.elapsed() < self.patience => thread::sleep(PAUSE),
+                Ok(MigrationAnswer { answer: false }) => {
                     return Err(MigrateError::Busy { database: self.database.clone(), waited: self.patience });
                 }
                 Err(error) => return Err(self.bookkeeping(&error)),
@@ -230,7 +230,7 @@ impl Migrator {
             return go(&mut self.connection, migration);
         }
         self.drop_invalid_indexes()?;
-        // A concurrent build waits for every older transaction and keeps nobody waiting meanwhile.
+        // A concurrent build waits for every older transaction and blocks no other transaction meanwhile.
         self.connection.batch_execute("SET lock_timeout = 0")?;
         let outcome = go(&mut self.connection, migration);
         let patience = format!("SET lock_timeout = {}", self.patience.as_millis());
@@ -240,7 +240,7 @@ impl Migrator {
     /// Removes what a concurrent build leaves behind when it is killed: an index that every write keeps up to date and
     /// no query uses, and whose name is taken.
     fn drop_invalid_indexes(&mut self) -> QueryResult<()> {
-        let drops: Vec<Line> = diesel::sql_query(
+        let drops: Vec<MigrationLine> = diesel::sql_query(
             "SELECT format('DROP INDEX CONCURRENTLY %s', indexrelid::regclass) AS line
              FROM pg_index
              JOIN pg_class ON pg_class.oid = indrelid
@@ -263,13 +263,15 @@ impl Migrator {
     /// The versions of the migrations that are applied. diesel's own question would make its table first, which is a
     /// change.
     fn versions(&mut self) -> QueryResult<Vec<String>> {
-        let table: Answer = diesel::sql_query("SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS answer")
-            .get_result(&mut self.connection)?;
+        let table: MigrationAnswer =
+            diesel::sql_query("SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS answer")
+                .get_result(&mut self.connection)?;
         if !table.answer {
             return Ok(Vec::new());
         }
-        let versions: Vec<Line> = diesel::sql_query("SELECT version::TEXT AS line FROM __diesel_schema_migrations")
-            .load(&mut self.connection)?;
+        let versions: Vec<MigrationLine> =
+            diesel::sql_query("SELECT version::TEXT AS line FROM __diesel_schema_migrations")
+                .load(&mut self.connection)?;
         Ok(versions.into_iter().map(|row| row.line).collect())
     }
 

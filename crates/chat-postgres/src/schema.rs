@@ -16,13 +16,13 @@ diesel::table! {
         waiting_since -> Nullable<BigInt>,
         unread_by_user -> BigInt,
         unread_by_support -> BigInt,
-        delivered_to_user -> BigInt,
-        delivered_to_support -> BigInt,
+        user_delivered_seq -> BigInt,
+        support_delivered_seq -> BigInt,
         created_by -> Text,
         idempotency_key -> Nullable<Text>,
         fingerprint -> Nullable<Binary>,
-        read_to_user -> BigInt,
-        read_to_support -> BigInt,
+        user_read_seq -> BigInt,
+        support_read_seq -> BigInt,
         last_event_at -> BigInt,
     }
 }
@@ -72,6 +72,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    chat_uploads (id) {
+        id -> Uuid,
+        session_id -> Uuid,
+        uploader_id -> Text,
+        uploaded_at -> BigInt,
+        name -> Text,
+        media_type -> Text,
+        size -> BigInt,
+        sha256 -> Binary,
+        width -> Nullable<BigInt>,
+        height -> Nullable<BigInt>,
+        duration -> Nullable<Double>,
+    }
+}
+
+diesel::table! {
     chat_agents (id) {
         id -> Text,
         display_name -> Nullable<Text>,
@@ -98,18 +114,6 @@ diesel::table! {
         status -> Text,
         writer -> Integer,
         count -> BigInt,
-    }
-}
-
-diesel::table! {
-    chat_session_buckets (scope, holder, level, bucket, writer) {
-        scope -> Text,
-        holder -> Text,
-        level -> Integer,
-        bucket -> BigInt,
-        writer -> Integer,
-        active -> BigInt,
-        closed -> BigInt,
     }
 }
 
@@ -157,6 +161,23 @@ diesel::table! {
         session_id -> Uuid,
         token_expires_at -> BigInt,
         expires_at -> BigInt,
+        token_issued_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    chat_revocations (person_id) {
+        person_id -> Text,
+        signed_out_at -> Nullable<BigInt>,
+        is_blocked -> Bool,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    chat_revocation_version (only_row) {
+        only_row -> Bool,
+        version -> BigInt,
     }
 }
 

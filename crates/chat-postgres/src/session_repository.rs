@@ -1,17 +1,15 @@
-//! `SessionRepository`: where sessions are kept. Each method's work is in the file of its use case.
+//! `SessionRepository`: where sessions are kept. What a write does is in `session_store`.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{
-    ChatSession, Idempotency, NewSession, Principal, SessionChange, SessionId, SessionPage, SessionQuery,
-};
-use chat_domain::ports::{Opened, SessionRepository};
+use chat_domain::model::{ChatSession, SessionId, SessionPage, SessionQuery};
+use chat_domain::ports::SessionRepository;
+use chat_domain::write::{SessionWrite, WriteReply};
 
 use crate::database::Database;
-use crate::unit_of_work::Need;
-use crate::{change_session, create_session, list_sessions};
+use crate::list_sessions;
 
 /// Keeps sessions.
 pub struct PgSessionRepository {
@@ -20,12 +18,8 @@ pub struct PgSessionRepository {
 
 #[async_trait]
 impl SessionRepository for PgSessionRepository {
-    async fn open(&self, session: NewSession, creator: Principal, idempotency: Option<Idempotency>) -> Result<Opened> {
-        let id = session.id;
-        let key = idempotency.as_ref().map(|idempotency| idempotency.key.clone());
-        let need = Need::Open { creator: creator.id.clone(), key };
-        let work = move |unit: &mut _| create_session::create(unit, &session, &creator, idempotency.as_ref());
-        self.database.write(id, need, work).await
+    async fn write(&self, write: SessionWrite) -> Result<WriteReply> {
+        self.database.write(write).await
     }
 
     async fn find(&self, id: SessionId) -> Result<Option<ChatSession>> {
@@ -35,11 +29,5 @@ impl SessionRepository for PgSessionRepository {
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage> {
         let query = query.clone();
         self.database.read(move |connection| list_sessions::list(connection, &query)).await
-    }
-
-    async fn change(&self, id: SessionId, change: SessionChange) -> Result<ChatSession> {
-        let need = Need::Session { id, by: change.by.clone() };
-        let work = move |unit: &mut _| change_session::change(unit, id, &change);
-        self.database.write(id, need, work).await
     }
 }

@@ -7,18 +7,19 @@ use std::thread::JoinHandle;
 use chat_domain::ChatError;
 use chat_domain::model::{Epoch, LiveEvent};
 use chat_domain::ports::Notifier;
-use chat_sql::{Limits, WriteProbe, WriteQueue};
+use chat_sql::{SessionWriter, WriteProbe, WriteQueue, WriterLimits};
 use metrics::gauge;
 use tokio::runtime::Handle;
 use tracing::{error, info};
 
-use crate::database::{self, Checked, Database, STORE};
-use crate::ticket_batch::TicketBatch;
-use crate::unit_of_work::{Need, UnitOfWork};
+use crate::database::{self, Checked, Database, STORE, SessionQueue};
+use crate::session_store::PgSessionStore;
+use crate::ticket_writer::TicketWriter;
 use crate::writing_connection::WritingConnection;
 use crate::{
     OpenError, PgAgentDirectory, PgConfig, PgEventLog, PgFanoutCredentials, PgHealthProbe, PgMessageRepository,
-    PgOrphanRegistry, PgSessionRepository, PgStatsReader, PgTicketStore, epoch, migrate,
+    PgOrphanRegistry, PgRevocationStore, PgSessionRepository, PgSigningKeyStore, PgStatsReader, PgTicketStore,
+    PgUploadRegistry, epoch, migrate,
 };
 
 /// The store for many nodes.
@@ -33,10 +34,16 @@ pub struct PgStore {
     pub stats: Arc<PgStatsReader>,
     /// Keeps the agents.
     pub agents: Arc<PgAgentDirectory>,
+    /// Keeps whose access was ended.
+    pub revocations: Arc<PgRevocationStore>,
     /// Keeps tickets.
     pub tickets: Arc<PgTicketStore>,
+    /// Reads the key that tickets for downloads are signed with.
+    pub signing_keys: Arc<PgSigningKeyStore>,
     /// Remembers orphans.
     pub orphans: Arc<PgOrphanRegistry>,
+    /// Remembers the files that wait to be sent.
+    pub uploads: Arc<PgUploadRegistry>,
     /// Reads what nodes know each other by.
     pub fanout: Arc<PgFanoutCredentials>,
     /// Tries the database.
@@ -92,7 +99,10 @@ impl PgStore {
             events: Arc::new(PgEventLog { database: db() }),
             stats: Arc::new(PgStatsReader { database: db() }),
             agents: Arc::new(PgAgentDirectory { database: db() }),
+            revocations: Arc::new(PgRevocationStore { database: db() }),
+            uploads: Arc::new(PgUploadRegistry { database: db() }),
             tickets: Arc::new(PgTicketStore { database: db() }),
+            signing_keys: Arc::new(PgSigningKeyStore { database: db() }),
             orphans: Arc::new(PgOrphanRegistry { database: db(), target: checked.target }),
             fanout: Arc::new(PgFanoutCredentials { database: db() }),
             health: Arc::new(PgHealthProbe { database: db(), writes: WriteProbe::default() }),
@@ -113,8 +123,7 @@ impl PgStore {
     /// What the database fails with.
     pub async fn rotate_epoch(&self) -> Result<Epoch, ChatError> {
         let writer = self.database.writers.first().ok_or_else(|| ChatError::internal("the store has no writer"))?;
-        let begin = |unit: &mut UnitOfWork| epoch::begin(unit.connection()?);
-        writer.run(Need::Nothing, move |unit| begin(unit).map_err(|failure| unit.failed(failure))).await
+        writer.run(|connection| epoch::begin(connection.get()?)).await
     }
 
     /// Finishes every write that waits and stops the writers. Later writes are refused as `Unavailable`; reads go on.
@@ -138,18 +147,20 @@ impl PgStore {
 }
 
 /// Starts the writer of tickets, which connects when the first one is issued or used.
-fn start_tickets(checked: &Checked, config: &PgConfig) -> std::io::Result<(WriteQueue<TicketBatch>, JoinHandle<()>)> {
-    let limits = Limits { store: STORE, queue: config.queue, batch: config.max_batch, timeout: config.write_timeout };
+fn start_tickets(checked: &Checked, config: &PgConfig) -> std::io::Result<(WriteQueue<TicketWriter>, JoinHandle<()>)> {
+    let limits =
+        WriterLimits { store: STORE, queue: config.queue, batch: config.max_batch, timeout: config.write_timeout };
     let connection = WritingConnection::without_counters(checked.target.clone());
-    WriteQueue::start(TicketBatch::new(connection), limits, |event: Infallible| match event {})
+    WriteQueue::start(TicketWriter::new(connection), limits, |event: Infallible| match event {})
 }
 
-type Writers = (Vec<WriteQueue<UnitOfWork>>, Vec<JoinHandle<()>>);
+type Writers = (Vec<SessionQueue>, Vec<JoinHandle<()>>);
 
 fn start_writers(checked: &Checked, config: &PgConfig, notifier: &Arc<dyn Notifier>) -> Result<Writers, OpenError> {
     let count = config.writers.max(1);
-    let limits = Limits { store: STORE, queue: config.queue, batch: config.max_batch, timeout: config.write_timeout };
-    let remembered = config.remembered_sessions / count;
+    let limits =
+        WriterLimits { store: STORE, queue: config.queue, batch: config.max_batch, timeout: config.write_timeout };
+    let session_cache = config.session_cache / count;
     let (mut queues, mut threads) = (Vec::with_capacity(count), Vec::with_capacity(count));
     for _ in 0..count {
         let connection = WritingConnection::open(checked.target.clone()).map_err(|failure| {
@@ -158,7 +169,7 @@ fn start_writers(checked: &Checked, config: &PgConfig, notifier: &Arc<dyn Notifi
         })?;
         let notifier = Arc::clone(notifier);
         let publish = move |event| notifier.publish(LiveEvent::Durable(event));
-        let started = WriteQueue::start(UnitOfWork::new(connection, remembered), limits, publish);
+        let started = WriteQueue::start(SessionWriter(PgSessionStore::new(connection, session_cache)), limits, publish);
         let (queue, thread) =
             started.map_err(|source| OpenError::Thread { database: checked.shown.clone(), source })?;
         queues.push(queue);

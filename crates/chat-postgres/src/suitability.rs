@@ -6,9 +6,9 @@ use diesel::sql_types::Text;
 
 use crate::connection::Target;
 use crate::error::OpenError;
-use crate::url::DatabaseUrl;
+use crate::url::PgUrl;
 
-/// How often two connections are compared. One round finds a pooler that nobody else uses; more find one whose server
+/// How often two connections are compared. One round finds a pooler without other clients; more find one whose server
 /// connections others take and give back meanwhile.
 const ROUNDS: usize = 3;
 
@@ -17,11 +17,11 @@ const ENCODING: &str = "UTF8";
 const SERVER_ENCODING: &str = "SELECT current_setting('server_encoding') AS answer";
 
 /// Checks the encoding of the database, and that a connection is one session of the server as long as it lives. Changes
-/// nothing, not even a setting, since a pooler may give it to somebody else.
+/// nothing, not even a setting, since a pooler may give it to another client.
 ///
 /// # Errors
 /// `Encoding` or `Pooled`; `Connect` when the server cannot be reached or asked.
-pub(crate) fn check(url: &DatabaseUrl, target: &Target) -> Result<(), OpenError> {
+pub(crate) fn check(url: &PgUrl, target: &Target) -> Result<(), OpenError> {
     let database = || url.shown().to_owned();
     let failed = |reason: String| OpenError::Connect { database: database(), reason };
     let connect = || target.connect_bare().map_err(|error| failed(error.to_string()));
@@ -47,7 +47,7 @@ pub(crate) fn check(url: &DatabaseUrl, target: &Target) -> Result<(), OpenError>
 
 /// Whether statements of one connection reach several sessions of the server, or those of two connections the same one:
 /// both are what a pooler does that gives sessions away between transactions. It may give a connection the same session
-/// again and again, as long as nobody else wants it; so the other connection does, and keeps it in a transaction.
+/// again and again, as long as no other client wants it; so the other connection does, and keeps it in a transaction.
 fn is_pooled(connection: &mut PgConnection, other: &mut PgConnection) -> QueryResult<bool> {
     let first = session(connection)?;
     for _ in 0..ROUNDS {
@@ -80,12 +80,12 @@ fn which(connection: &mut PgConnection) -> QueryResult<String> {
 }
 
 #[derive(QueryableByName)]
-struct Answer {
+struct SuitabilityRow {
     #[diesel(sql_type = Text)]
     answer: String,
 }
 
 fn ask(connection: &mut PgConnection, question: &str) -> QueryResult<String> {
-    let answer: Answer = diesel::sql_query(question).get_result(connection)?;
+    let answer: SuitabilityRow = diesel::sql_query(question).get_result(connection)?;
     Ok(answer.answer)
 }

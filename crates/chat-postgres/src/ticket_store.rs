@@ -1,7 +1,7 @@
 //! `TicketStore`: tickets that wait to be used, on any node.
 //!
 //! Both are pending writes of a group commit of their own. They touch no session, so they need none of the sessions'
-//! writers, whose batches would have to give up what they remember; and since the table is not logged, their commits do
+//! writers, whose batches would need locks with them; and since the table is not logged, their commits do
 //! not wait for the disk, as those of messages do.
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use chat_domain::model::{Ticket, TicketDigest, Timestamp};
 use chat_domain::ports::TicketStore;
 
 use crate::database::Database;
-use crate::ticket_batch::TicketLocks;
+use crate::ticket_writer::TicketWrite;
 
 /// Keeps tickets.
 pub struct PgTicketStore {
@@ -22,16 +22,11 @@ pub struct PgTicketStore {
 #[async_trait]
 impl TicketStore for PgTicketStore {
     async fn put(&self, digest: TicketDigest, ticket: Ticket, now: Timestamp) -> Result<()> {
-        let locks = TicketLocks::Put(ticket.holder.id.clone());
-        let put = self.database.tickets.run(locks, move |batch| {
-            batch.put(digest, &ticket, now);
-            Ok(())
-        });
-        put.await
+        self.database.tickets.submit(TicketWrite::Put(digest, ticket, now)).await.map(drop)
     }
 
     async fn take(&self, digest: TicketDigest, now: Timestamp) -> Result<Option<Ticket>> {
-        let taken = self.database.tickets.run(TicketLocks::Take(digest), move |batch| Ok(batch.take(digest))).await?;
+        let taken = self.database.tickets.submit(TicketWrite::Take(digest)).await?;
         Ok(taken.filter(|ticket| now < ticket.expires_at))
     }
 }

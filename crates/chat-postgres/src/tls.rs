@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use tracing::warn;
 
 use crate::error::OpenError;
-use crate::url::DatabaseUrl;
+use crate::url::PgUrl;
 
 /// Whether libpq of this build knows TLS.
 const BUILT: bool = !cfg!(feature = "bundled-libpq");
@@ -22,23 +22,28 @@ const DEMANDS: [&str; 3] = ["require", "verify-ca", "verify-full"];
 enum Privacy {
     /// As it was asked for.
     AsAsked,
-    /// It goes over a network in plain text, and nobody has said that this is meant.
+    /// It goes over a network in plain text, and no setting allows that.
     Plain,
 }
 
-/// Refuses what asks for TLS where there is none.
-pub(crate) fn check(url: &DatabaseUrl) -> Result<(), OpenError> {
-    assess(url, environment, BUILT).map(|_privacy| ())
+impl PgUrl {
+    /// Checks that this build can connect as privately as the address and the environment of the process ask.
+    ///
+    /// # Errors
+    /// TLS is asked for and was not built in, or `sslmode` is unknown.
+    pub fn check_tls(&self) -> Result<(), OpenError> {
+        assess(self, environment, BUILT).map(|_privacy| ())
+    }
 }
 
-/// Warns, once, when the connection goes over a network without TLS and nobody has said that this is meant.
-pub(crate) fn warn_if_plain(url: &DatabaseUrl) {
+/// Warns, once, when the connection goes over a network without TLS and no setting allows that.
+pub(crate) fn warn_if_plain(url: &PgUrl) {
     if assess(url, environment, BUILT).is_ok_and(|privacy| privacy == Privacy::Plain) {
         warn!(
             db.url = url.shown(),
-            "the connection to the database is not encrypted: this program was built without TLS. Say sslmode=disable \
-             in --database-url (CHAT_DATABASE_URL) if the network is trusted, else build with `--no-default-features \
-             --features system-libpq` and say sslmode=verify-full"
+            "the connection to the database is not encrypted: this program was built without TLS. Set sslmode=disable \
+             in --database-url (CHAT_DATABASE_URL) if the network is trusted; otherwise build with \
+             `--no-default-features --features system-libpq` and set sslmode=verify-full"
         );
     }
 }
@@ -47,7 +52,7 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn assess(url: &DatabaseUrl, environment: impl Fn(&str) -> Option<String>, built: bool) -> Result<Privacy, OpenError> {
+fn assess(url: &PgUrl, environment: impl Fn(&str) -> Option<String>, built: bool) -> Result<Privacy, OpenError> {
     let setting = |name: &'static str, variable: &'static str| {
         let given = url.parameter(name).map(|value| (value.to_owned(), format!("{name}={value}")));
         given.or_else(|| environment(variable).map(|value| (value.clone(), format!("{variable}={value}"))))
@@ -73,7 +78,7 @@ fn assess(url: &DatabaseUrl, environment: impl Fn(&str) -> Option<String>, built
 }
 
 /// Whether every host is this machine.
-fn is_local(url: &DatabaseUrl, environment: impl Fn(&str) -> Option<String>) -> bool {
+fn is_local(url: &PgUrl, environment: impl Fn(&str) -> Option<String>) -> bool {
     let addresses = url.parameter("hostaddr").map(str::to_owned).or_else(|| environment("PGHOSTADDR"));
     if let Some(addresses) = addresses {
         return addresses.split(',').all(is_local_host);
@@ -100,7 +105,7 @@ mod tests {
     fn outcome(raw: &str, variables: &[(&str, &str)], built: bool) -> String {
         let environment =
             |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
-        match assess(&DatabaseUrl::parse(raw).unwrap(), environment, built) {
+        match assess(&PgUrl::parse(raw).unwrap(), environment, built) {
             Ok(Privacy::AsAsked) => "as asked".to_owned(),
             Ok(Privacy::Plain) => "plain".to_owned(),
             Err(OpenError::TlsNotBuilt { said }) => format!("refused: {said}"),
@@ -150,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn with_tls_libpq_does_what_it_is_told() {
+    fn with_tls_libpq_follows_the_settings() {
         for raw in ["postgres://db", "postgres://db?sslmode=prefer", "postgres://db?sslmode=verify-full"] {
             assert_eq!(outcome(raw, &[], true), "as asked", "{raw}");
         }

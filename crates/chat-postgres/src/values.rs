@@ -3,7 +3,8 @@
 
 use std::io::Write as _;
 
-use chat_domain::model::{Party, Priority, StatusFilter};
+use chat_domain::model::{Party, Priority, SessionStatus};
+use chat_sql::status_from_db;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
@@ -45,19 +46,15 @@ db_name! {
 }
 db_name! {
     /// The stage of a session's life, as it is written.
-    DbStatus(StatusFilter), status
-}
-
-fn status(name: &str) -> Option<StatusFilter> {
-    [StatusFilter::Active, StatusFilter::Closed].into_iter().find(|status| status.as_str() == name)
+    DbStatus(SessionStatus), status_from_db
 }
 
 /// The stage of a session's life, as it is read; `None` for one that only a newer version knows.
 #[derive(Clone, Copy, Debug, FromSqlRow)]
-pub(crate) struct StoredStatus(pub(crate) Option<StatusFilter>);
+pub(crate) struct StoredStatus(pub(crate) Option<SessionStatus>);
 
 impl FromSql<Text, Pg> for StoredStatus {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        Ok(Self(status(std::str::from_utf8(value.as_bytes())?)))
+        Ok(Self(status_from_db(std::str::from_utf8(value.as_bytes())?)))
     }
 }

@@ -61,7 +61,7 @@ impl WritingConnection {
         Self { target, counts: false, open: None, was_lost: false, failed: None, made: 0, reconnects }
     }
 
-    /// The connection, made anew if it was lost.
+    /// The connection, made again if it was lost.
     pub(crate) fn get(&mut self) -> Result<&mut PgConnection, Failure> {
         let open = match self.open.take() {
             Some(open) => open,
@@ -137,7 +137,7 @@ impl WritingConnection {
 }
 
 #[derive(QueryableByName)]
-struct Slot {
+struct CounterSlot {
     #[diesel(sql_type = Integer)]
     slot: i32,
 }
@@ -150,7 +150,7 @@ fn set_lock_timeout(connection: &mut PgConnection, lock_timeout: Duration) -> Re
 /// Takes the number of a writer's rows in the counter tables.
 fn take_slot(connection: &mut PgConnection) -> Result<i32, Failure> {
     // Tried in order until one is free: the function is called row by row, and no further than the limit needs.
-    let slot: Option<Slot> = diesel::sql_query(
+    let slot: Option<CounterSlot> = diesel::sql_query(
         "SELECT slot FROM generate_series(1, $2) AS slot WHERE pg_try_advisory_lock($1, slot) LIMIT 1",
     )
     .bind::<Integer, _>(SLOTS)

@@ -1,4 +1,4 @@
-//! Streams of a session: the cursor, driven by the watcher's mailbox and the event log.
+//! Streams of a session: the cursor, driven by the mailbox of the subscription and the event log.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,177 +9,184 @@ use async_trait::async_trait;
 use chat_domain::error::{ChatError, Resource, Result};
 use chat_domain::model::{Epoch, Seq};
 use chat_domain::ports::{
-    End, EventLog, EventStream, Follow, Following, Heard, Opening, Otherwise, Replay, SessionFeed, Start,
+    EventLog, EventStream, Replay, ReplayFallback, SessionFeed, StartPosition, StreamCloseReason, StreamItem,
+    SubscribeOutcome, SubscribeRequest, Subscription,
 };
 
-use crate::cursor::{Cursor, Step, replay};
-use crate::hub::{Hub, Subscription};
-use crate::page::Page;
-use crate::queue::Queued;
-use crate::shared_reads::{Reading, SharedReads, retold};
+use crate::cursor::{CursorStep, StreamCursor, replay};
+use crate::hub::{Hub, Registration};
+use crate::page::SharedPage;
+use crate::queue::QueueItem;
+use crate::shared_reads::{SharedRead, SharedReads, shared_error};
 use crate::timer::{Sleep, Timer};
 
 /// How often the patience doubles at most: from 50 ms to 3.2 s.
 const MAX_DOUBLINGS: u32 = 6;
 
-/// Lets people watch sessions, live through a hub and from the past through an event log.
+/// Subscribes to sessions: live events through a hub, past ones from an event log.
 pub struct HubFeed {
     hub: Arc<Hub>,
     log: Arc<dyn EventLog>,
     epoch: Epoch,
-    past: Arc<Past>,
+    catch_up: Arc<CatchUp>,
 }
 
 /// What all streams of a feed share.
-struct Past {
+struct CatchUp {
     reads: Arc<SharedReads>,
     timer: Arc<dyn Timer>,
 }
 
 impl HubFeed {
-    /// A feed on this hub and this log, whose positions are those of `epoch`. Every change in the log must be published
-    /// to the hub after its commit; whatever is lost on the way is found by the repair.
+    /// A feed on this hub and this log, whose sequence numbers are those of `epoch`. Every event in the log must be
+    /// published to the hub after its commit; events that are lost on the way are found by the repair.
     pub fn with_timer(hub: Arc<Hub>, log: Arc<dyn EventLog>, epoch: Epoch, timer: Arc<dyn Timer>) -> Arc<Self> {
         let reads = SharedReads::new(Arc::clone(&log), hub.settings().page_bytes);
-        let past = Arc::new(Past { reads, timer });
-        Arc::new(Self { hub, log, epoch, past })
+        let catch_up = Arc::new(CatchUp { reads, timer });
+        Arc::new(Self { hub, log, epoch, catch_up })
     }
 
-    /// Step 1 of connecting: from now on, new events are kept for the watcher.
-    pub(crate) fn register(&self, follow: &Follow) -> Subscription {
-        self.hub.register(follow.session, follow.viewer.clone(), follow.connection)
+    /// Step 1 of subscribing: from now on, new events are kept for the subscription.
+    pub(crate) fn register(&self, request: &SubscribeRequest) -> Registration {
+        self.hub.register(request.session, request.viewer.clone(), request.socket)
     }
 
-    /// Step 2: the position up to which the log has what the queue may not have.
-    pub(crate) async fn head(&self, follow: &Follow) -> Result<Seq> {
-        self.log.head(follow.session).await?.ok_or(ChatError::NotFound(Resource::Session))
+    /// Step 2: the event up to which the log has what the queue may not have.
+    pub(crate) async fn head(&self, request: &SubscribeRequest) -> Result<Seq> {
+        self.log.head(request.session).await?.ok_or(ChatError::NotFound(Resource::Session))
     }
 
-    /// The remaining steps are the stream's.
-    pub(crate) fn begin(&self, subscription: Subscription, follow: &Follow, head: Seq) -> Result<Following> {
+    /// The stream performs the remaining steps.
+    pub(crate) fn open(
+        &self,
+        subscription: Registration,
+        request: &SubscribeRequest,
+        head: Seq,
+    ) -> Result<Subscription> {
         let settings = self.hub.settings();
-        let replay = replay(&follow.start, head, &self.epoch, settings.replay_limit);
-        let after = match (replay, follow.otherwise, &follow.start) {
-            (Replay::Unavailable(why), Otherwise::Refuse, _) => return Err(why.into()),
-            (Replay::Complete { .. }, _, Start::After { seq, .. }) => *seq,
+        let replay = replay(&request.start, head, &self.epoch, settings.replay_limit);
+        let after = match (replay, request.fallback, &request.start) {
+            (Replay::Unavailable(why), ReplayFallback::Refuse, _) => return Err(why.into()),
+            (Replay::Complete { .. }, _, StartPosition::After { seq, .. }) => *seq,
             (Replay::Complete { .. } | Replay::Fresh | Replay::Unavailable(_), _, _) => head,
         };
-        self.hub.begins_at(follow.session, head);
+        self.hub.set_start(request.session, head);
         let stream = HubStream {
             subscription,
-            past: Arc::clone(&self.past),
-            cursor: Cursor::start(after, head, settings),
+            catch_up: Arc::clone(&self.catch_up),
+            cursor: StreamCursor::start(after, head, settings),
             reading: None,
-            patience: None,
+            gap_wait: None,
         };
-        let opening = Opening { epoch: self.epoch.clone(), head, replay };
-        Ok(Following { opening, stream: Box::new(stream) })
+        let outcome = SubscribeOutcome { epoch: self.epoch.clone(), head, replay };
+        Ok(Subscription { outcome, stream: Box::new(stream) })
     }
 }
 
 #[async_trait]
 impl SessionFeed for HubFeed {
-    async fn follow(&self, follow: Follow) -> Result<Following> {
+    async fn subscribe(&self, request: SubscribeRequest) -> Result<Subscription> {
         // The order is the guarantee: what is committed after the head was read is published after the registration.
-        let subscription = self.register(&follow);
-        let head = self.head(&follow).await?;
-        self.begin(subscription, &follow, head)
+        let subscription = self.register(&request);
+        let head = self.head(&request).await?;
+        self.open(subscription, &request, head)
     }
 }
 
-/// One watcher's stream.
+/// The stream of one subscription.
 ///
-/// Everything that a poll has begun is kept here, so nothing is lost or started anew when the task that polls changes
-/// its mind: a reading of the log goes on, and patience ends when it would have ended. What is needed only while the
-/// watcher is behind is boxed, as there are many streams and most of them wait.
+/// Everything that a poll has started is kept here, so nothing is lost or restarted when the caller stops polling and
+/// polls again: a read of the log goes on, and a wait ends when it would have ended. What is needed only during a
+/// catch-up is boxed, as there are many streams and most of them wait.
 pub(crate) struct HubStream {
-    subscription: Subscription,
-    past: Arc<Past>,
-    cursor: Cursor,
-    reading: Option<Reading>,
-    patience: Option<Box<Patience>>,
+    subscription: Registration,
+    catch_up: Arc<CatchUp>,
+    cursor: StreamCursor,
+    reading: Option<SharedRead>,
+    gap_wait: Option<Box<GapWait>>,
 }
 
-/// Which position is waited for, and until when.
-struct Patience {
+/// A wait for a missing event.
+struct GapWait {
     missing: Seq,
-    over: Sleep,
+    ends: Sleep,
 }
 
 impl EventStream for HubStream {
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Heard>> {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<StreamItem>> {
         loop {
-            if let Some(end) = self.subscription.mailbox().ended() {
+            if let Some(reason) = self.subscription.mailbox().close_reason() {
                 self.reading = None;
-                self.patience = None;
-                return Poll::Ready(Ok(Heard::Ended(end)));
+                self.gap_wait = None;
+                return Poll::Ready(Ok(StreamItem::Closed(reason)));
             }
             let queued = match self.cursor.step() {
-                Step::Give(event) => return Poll::Ready(Ok(Heard::Event(event))),
-                Step::Read { after, limit } => {
-                    if self.subscription.mailbox().poll_end(context).is_ready() {
+                CursorStep::Deliver(event) => return Poll::Ready(Ok(StreamItem::Event(event))),
+                CursorStep::Read { after, limit } => {
+                    if self.subscription.mailbox().poll_closed(context).is_ready() {
                         continue;
                     }
                     let page = ready!(self.poll_page(context, after, limit))?;
-                    self.cursor.loaded(page).map_err(ChatError::internal)?;
+                    self.cursor.page_loaded(page).map_err(ChatError::internal)?;
                     continue;
                 }
-                Step::Wait => {
-                    self.patience = None;
+                CursorStep::Wait => {
+                    self.gap_wait = None;
                     ready!(self.subscription.mailbox().poll_take(context))
                 }
-                Step::WaitFor { missing, fruitless } => match self.subscription.mailbox().poll_take(context) {
+                CursorStep::WaitFor { missing, empty_reads } => match self.subscription.mailbox().poll_take(context) {
                     Poll::Ready(queued) => queued,
                     Poll::Pending => {
-                        ready!(self.poll_patience(context, missing, fruitless));
-                        self.patience = None;
-                        self.cursor.patience_over();
+                        ready!(self.poll_gap_wait(context, missing, empty_reads));
+                        self.gap_wait = None;
+                        self.cursor.stop_waiting();
                         continue;
                     }
                 },
             };
             match queued {
-                Ok(Queued::Event(event)) => {
-                    if let Some(event) = self.cursor.offer(event) {
-                        return Poll::Ready(Ok(Heard::Event(event)));
+                Ok(QueueItem::Event(event)) => {
+                    if let Some(event) = self.cursor.accept(event) {
+                        return Poll::Ready(Ok(StreamItem::Event(event)));
                     }
                 }
-                Ok(Queued::Lost { up_to }) => self.cursor.lost(up_to),
-                Err(end) => return Poll::Ready(Ok(Heard::Ended(end))),
+                Ok(QueueItem::Gap { up_to }) => self.cursor.mark_gap(up_to),
+                Err(reason) => return Poll::Ready(Ok(StreamItem::Closed(reason))),
             }
         }
     }
 
-    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<End> {
-        self.subscription.mailbox().poll_end(context)
+    fn poll_closed(&mut self, context: &mut Context<'_>) -> Poll<StreamCloseReason> {
+        self.subscription.mailbox().poll_closed(context)
     }
 }
 
 impl HubStream {
-    /// Begins, joins or goes on with a reading of the log.
-    fn poll_page(&mut self, context: &mut Context<'_>, after: Seq, limit: u32) -> Poll<Result<Page>> {
-        let (past, session) = (&self.past, self.subscription.session());
-        let reading = self.reading.get_or_insert_with(|| past.reads.read(session, after, limit));
-        let answer = ready!(Pin::new(reading).poll(context));
+    /// Starts, joins or continues a read of the log.
+    fn poll_page(&mut self, context: &mut Context<'_>, after: Seq, limit: u32) -> Poll<Result<SharedPage>> {
+        let (catch_up, session) = (&self.catch_up, self.subscription.session());
+        let reading = self.reading.get_or_insert_with(|| catch_up.reads.read(session, after, limit));
+        let page = ready!(Pin::new(reading).poll(context));
         self.reading = None;
-        Poll::Ready(answer.map_err(|error| retold(&error)))
+        Poll::Ready(page.map_err(|error| shared_error(&error)))
     }
 
-    /// Waits for the missing position, counted from when it was first missed. The time doubles with each reading in
-    /// vain, so that a position that never comes does not keep the log busy.
-    fn poll_patience(&mut self, context: &mut Context<'_>, missing: Seq, fruitless: u32) -> Poll<()> {
-        let (past, settings) = (&self.past, self.subscription.hub().settings());
-        let begin = || {
-            let time = settings.patience.saturating_mul(1 << fruitless.min(MAX_DOUBLINGS));
-            Box::new(Patience { missing, over: past.timer.sleep(time) })
+    /// Waits for the missing event, counted from when it was first missed. The time doubles with each read without
+    /// result, so that an event that never comes does not keep the log busy.
+    fn poll_gap_wait(&mut self, context: &mut Context<'_>, missing: Seq, empty_reads: u32) -> Poll<()> {
+        let (catch_up, settings) = (&self.catch_up, self.subscription.hub().settings());
+        let start = || {
+            let time = settings.patience.saturating_mul(1 << empty_reads.min(MAX_DOUBLINGS));
+            Box::new(GapWait { missing, ends: catch_up.timer.sleep(time) })
         };
-        if self.patience.as_ref().is_some_and(|patience| patience.missing != missing) {
-            self.patience = None;
+        if self.gap_wait.as_ref().is_some_and(|wait| wait.missing != missing) {
+            self.gap_wait = None;
         }
-        self.patience.get_or_insert_with(begin).over.as_mut().poll(context)
+        self.gap_wait.get_or_insert_with(start).ends.as_mut().poll(context)
     }
 }
 
-/// The most bytes that a stream takes which has nothing to give out: a server holds tens of thousands of them.
-const _: () =
-    assert!(size_of::<HubStream>() + size_of::<crate::mailbox::Mailbox>() + size_of::<crate::shard::Watcher>() <= 600);
+/// The most bytes of an idle stream: a node holds tens of thousands of them.
+const _: () = assert!(
+    size_of::<HubStream>() + size_of::<crate::mailbox::Mailbox>() + size_of::<crate::shard::Subscriber>() <= 600
+);

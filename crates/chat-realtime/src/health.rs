@@ -7,13 +7,13 @@ use chat_domain::ports::HealthProbe;
 
 use crate::Hub;
 
-/// Ready until the hub is shut down: within one process there is nothing else to fail.
+/// Ready until the hub is shut down: within one process nothing else can fail.
 pub struct HubHealthProbe {
     hub: Arc<Hub>,
 }
 
 impl HubHealthProbe {
-    /// Looks at this hub.
+    /// A probe of this hub.
     pub fn new(hub: Arc<Hub>) -> Arc<Self> {
         Arc::new(Self { hub })
     }

@@ -1,174 +1,170 @@
-//! The hub: every session's watchers, spread over locks so that sessions do not wait for each other.
+//! The hub: the subscriptions of all sessions, spread over locks so that sessions do not wait for each other.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
-use chat_domain::model::{ConnectionId, LiveEvent, Seq, SessionId, UserId};
-use chat_domain::ports::{Clock, EventSink, Missed, Notifier};
-
+use chat_domain::model::{LiveEvent, Seq, SessionId, SocketId, UserId};
+use chat_domain::ports::{Clock, Notifier, SocketCloser};
 use metrics::counter;
 
 use crate::mailbox::Mailbox;
-use crate::reports::ReportBox;
+use crate::peers::{PeerEvent, PeerNotifier, PeerSink, SuspectedGap};
+use crate::reports::GapReportBox;
 use crate::settings::HubSettings;
-use crate::shard::{Afterwards, Shard, Wakers};
+use crate::shard::{Effects, HubShard, Wakers};
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
-use crate::typing::Origin;
+use crate::typing::TypingOrigin;
 
-/// Spreads events to the watchers of this process.
+/// Delivers events to the subscriptions of this node.
 ///
-/// Publishing takes one lock of many for as long as it takes to put a pointer into the queue of each watcher of the
-/// session; it waits for no watcher and never fails.
+/// Publishing takes one lock of many for as long as it takes to push a pointer into the queue of each subscription of
+/// the session; it waits for no subscription and never fails.
 pub struct Hub {
-    shards: Box<[Mutex<Shard>]>,
+    shards: Box<[Mutex<HubShard>]>,
     hasher: RandomState,
     settings: HubSettings,
     clock: Arc<dyn Clock>,
-    /// What this hub says of typing goes there too.
-    others: OnceLock<Arc<dyn Notifier>>,
-    reports: ReportBox,
+    /// Where typing events are published to the other nodes.
+    peers: OnceLock<Arc<dyn PeerNotifier>>,
+    reports: GapReportBox,
     shut_down: AtomicBool,
 }
 
 impl Hub {
-    /// A hub without watchers. The clock says when typing falls silent.
+    /// A hub without subscriptions. The clock is that of typing.
     pub fn new(settings: HubSettings, clock: Arc<dyn Clock>) -> Arc<Self> {
         announce_metrics();
-        let shards = (0..settings.shards.max(1)).map(|_| Mutex::new(Shard::new(&settings))).collect();
+        let shards = (0..settings.shards.max(1)).map(|_| Mutex::new(HubShard::new(&settings))).collect();
         Arc::new(Self {
             shards,
             hasher: RandomState::new(),
             settings,
             clock,
-            others: OnceLock::new(),
-            reports: ReportBox::default(),
+            peers: OnceLock::new(),
+            reports: GapReportBox::default(),
             shut_down: AtomicBool::new(false),
         })
     }
 
-    /// Names the way to the other nodes, once: the first call counts. Of what is published to the hub only typing goes
-    /// there, as often as the watchers here are told of it; and what the hub says by itself: that a typist's last stream
-    /// on this node has gone, or that they type all the same when another node says so (`TypingEvent::by_node`). `others`
-    /// must not publish to this hub.
-    pub fn forward_to(&self, others: Arc<dyn Notifier>) {
-        self.others.get_or_init(|| others);
+    /// Sets the notifier of the other nodes, once: later calls have no effect. The hub publishes only typing there: as
+    /// often as it delivers typing here; a stop when a typist's last subscription on this node ends; and a start that
+    /// contradicts another node's stop (`PeerTyping::by_node`). `peers` must not publish to this hub.
+    pub fn set_peer_notifier(&self, peers: Arc<dyn PeerNotifier>) {
+        self.peers.get_or_init(|| peers);
     }
 
-    /// Stops serving: from now on every stream says `End::Stopping`, also those that begin later.
+    /// Shuts down: closes every stream with `StreamCloseReason::NodeStopping`, also those that are opened later.
     pub fn shutdown(&self) {
         self.shut_down.store(true, Ordering::SeqCst);
         let now = self.clock.now();
         for shard in &self.shards {
-            let afterwards = lock(shard).close(now);
-            self.finish(afterwards);
+            let effects = lock(shard).close(now);
+            self.apply(effects);
         }
         self.reports.close();
     }
 
-    /// Whether the hub has stopped serving.
+    /// Whether the hub is shut down.
     pub fn is_shut_down(&self) -> bool {
         self.shut_down.load(Ordering::SeqCst)
     }
 
     /// How many streams are open.
     pub fn subscriptions(&self) -> usize {
-        self.sum(Shard::subscriptions)
+        self.sum(HubShard::subscriptions)
     }
 
-    /// How many sessions someone watches.
+    /// How many sessions have subscriptions.
     pub fn sessions(&self) -> usize {
-        self.sum(Shard::sessions)
+        self.sum(HubShard::sessions)
     }
 
     /// How many people are shown as typing.
     pub fn typists(&self) -> usize {
-        self.sum(Shard::typists)
+        self.sum(HubShard::typists)
     }
 
-    /// Ends the typing of those who fell silent, and says of typing what has waited long enough. If `run_typing_expiry`
-    /// is not used, this is to be called a few times a second.
+    /// Ends typing that has timed out, and delivers typing that has waited long enough. If `run_typing_expiry` is not
+    /// used, this is to be called a few times a second.
     pub fn tick(&self) {
         let now = self.clock.now();
         for shard in &self.shards {
-            let afterwards = lock(shard).tick(now);
-            self.finish(afterwards);
+            let effects = lock(shard).tick(now);
+            self.apply(effects);
         }
     }
 
-    /// Does what a shard has left to do. To be called without its lock.
-    fn finish(&self, afterwards: Afterwards) {
-        wake(afterwards.wakers);
-        if let Some(others) = self.others.get() {
-            afterwards.for_others.into_iter().for_each(|word| others.publish(LiveEvent::Typing(word)));
+    /// Wakes streams and publishes typing to the other nodes. To be called without the lock of the shard.
+    fn apply(&self, effects: Effects) {
+        wake(effects.wakers);
+        if let Some(peers) = self.peers.get() {
+            effects.for_peers.into_iter().for_each(|event| peers.publish(event));
         }
     }
 
-    fn take(&self, event: LiveEvent, origin: Origin) {
+    fn accept(&self, event: PeerEvent, origin: TypingOrigin) {
         let now = self.clock.now();
         let mut shard = lock(self.shard(event.session_id()));
-        let afterwards = match event {
-            LiveEvent::Durable(event) => shard.publish(event, now),
-            LiveEvent::Typing(word) => shard.hear(&word, origin, self.others.get().is_some(), now),
+        let effects = match event {
+            PeerEvent::Durable(event) => shard.publish(event, now),
+            PeerEvent::Typing(event) => shard.typing(&event, origin, self.peers.get().is_some(), now),
         };
         drop(shard);
-        self.finish(afterwards);
+        self.apply(effects);
     }
 
     pub(crate) fn settings(&self) -> &HubSettings {
         &self.settings
     }
 
-    pub(crate) fn reports(&self) -> &ReportBox {
+    pub(crate) fn reports(&self) -> &GapReportBox {
         &self.reports
     }
 
-    /// Enters a watcher. From now on the events of the session are kept for them.
-    pub(crate) fn register(
-        self: &Arc<Self>,
-        session: SessionId,
-        viewer: UserId,
-        connection: ConnectionId,
-    ) -> Subscription {
+    /// Registers a subscription. From now on the events of the session are kept for it.
+    pub(crate) fn register(self: &Arc<Self>, session: SessionId, viewer: UserId, socket: SocketId) -> Registration {
         let mailbox = Arc::new(Mailbox::new(self.settings.queue_limits()));
-        let id = lock(self.shard(session)).join(session, viewer, connection, Arc::clone(&mailbox));
-        Subscription { hub: Arc::clone(self), session, id, mailbox }
+        let id = lock(self.shard(session)).subscribe(session, viewer, socket, Arc::clone(&mailbox));
+        Registration { hub: Arc::clone(self), session, id, mailbox }
     }
 
-    /// Notes that a registered watcher of the session begins at `head`.
-    pub(crate) fn begins_at(&self, session: SessionId, head: Seq) {
-        let suspicious = lock(self.shard(session)).begins_at(session, head);
-        if suspicious {
+    /// Records that a registered subscription of the session starts at `head`.
+    pub(crate) fn set_start(&self, session: SessionId, head: Seq) {
+        let is_suspect = lock(self.shard(session)).set_start(session, head);
+        if is_suspect {
             self.reports.add(|reports| reports.suspect(session, head));
         }
     }
 
-    /// The sessions that someone watches here and that may have missed something.
-    pub(crate) fn watched(&self, concerned: &[Missed]) -> Vec<SessionId> {
+    /// The sessions in these gaps that have subscriptions here.
+    pub(crate) fn subscribed_sessions(&self, gaps: &[SuspectedGap]) -> Vec<SessionId> {
         let mut sessions = Vec::new();
         for shard in &self.shards {
             let shard = lock(shard);
-            sessions.extend(shard.watched().filter(|session| concerned.iter().any(|missed| missed.concerns(*session))));
+            sessions
+                .extend(shard.subscribed_sessions().filter(|session| gaps.iter().any(|gap| gap.includes(*session))));
         }
         sessions
     }
 
-    /// Whether the session's watchers have not been told of everything up to `head`.
-    pub(crate) fn is_behind(&self, session: SessionId, head: Seq) -> bool {
-        lock(self.shard(session)).is_behind(session, head)
+    /// Whether the session's subscriptions do not know of everything up to `head`.
+    pub(crate) fn has_gap(&self, session: SessionId, head: Seq) -> bool {
+        lock(self.shard(session)).has_gap(session, head)
     }
 
-    /// Sends the session's watchers to the log, unless they know of everything up to `head`. Answers whether it did.
-    pub(crate) fn tell(&self, session: SessionId, head: Seq) -> bool {
-        let told = lock(self.shard(session)).tell(session, head);
-        told.map(wake).is_some()
+    /// Sends the session's subscriptions to the log, unless they know of everything up to `head`. Returns whether it
+    /// did.
+    pub(crate) fn mark_gap(&self, session: SessionId, head: Seq) -> bool {
+        let wakers = lock(self.shard(session)).mark_gap(session, head);
+        wakers.map(wake).is_some()
     }
 
-    fn sum(&self, count: impl Fn(&Shard) -> usize) -> usize {
+    fn sum(&self, count: impl Fn(&HubShard) -> usize) -> usize {
         self.shards.iter().map(|shard| count(&lock(shard))).sum()
     }
 
     #[expect(clippy::indexing_slicing, reason = "the remainder of a division by the length, which is at least 1")]
-    fn shard(&self, session: SessionId) -> &Mutex<Shard> {
+    fn shard(&self, session: SessionId) -> &Mutex<HubShard> {
         let hash = self.hasher.hash_one(session);
         let shards = self.shards.len() as u64;
         &self.shards[usize::try_from(hash % shards).unwrap_or(0)]
@@ -177,39 +173,41 @@ impl Hub {
 
 impl Notifier for Hub {
     fn publish(&self, event: LiveEvent) {
-        self.take(event, Origin::Here);
+        self.accept(event.into(), TypingOrigin::ThisNode);
     }
 }
 
-impl EventSink for Hub {
-    fn deliver(&self, event: LiveEvent) {
-        self.take(event, Origin::Elsewhere);
+impl PeerSink for Hub {
+    fn deliver(&self, event: PeerEvent) {
+        self.accept(event, TypingOrigin::OtherNode);
     }
 
-    fn missed(&self, missed: Missed) {
-        self.reports.add(|reports| reports.missed(missed));
+    fn mark_suspect(&self, gap: SuspectedGap) {
+        self.reports.add(|reports| reports.add_gap(gap));
     }
 
-    fn heard(&self, whether: bool) {
-        self.reports.add(|reports| reports.heard = Some(whether));
+    fn set_peers_reachable(&self, reachable: bool) {
+        self.reports.add(|reports| reports.peers_reachable = Some(reachable));
     }
+}
 
-    fn replaced(&self, session: SessionId, connection: ConnectionId) {
+impl SocketCloser for Hub {
+    fn close_replaced(&self, session: SessionId, socket: SocketId) {
         let now = self.clock.now();
-        let waker = lock(self.shard(session)).replace(session, connection, now);
+        let waker = lock(self.shard(session)).close_replaced(session, socket, now);
         wake(waker.into_iter().collect());
     }
 }
 
-/// A watcher's place in the hub; dropping it gives the place back.
-pub(crate) struct Subscription {
+/// A subscription's place in the hub, freed when it is dropped.
+pub(crate) struct Registration {
     hub: Arc<Hub>,
     session: SessionId,
     id: u64,
     mailbox: Arc<Mailbox>,
 }
 
-impl Subscription {
+impl Registration {
     pub(crate) fn mailbox(&self) -> &Mailbox {
         &self.mailbox
     }
@@ -223,10 +221,10 @@ impl Subscription {
     }
 }
 
-/// Everything that is counted in this crate is known from the start, before it happens for the first time.
+/// Registers all counters of this crate, so that they are exported before they are first incremented.
 fn announce_metrics() {
     for name in [
-        "chat_watcher_overflows_total",
+        "chat_subscription_overflows_total",
         "chat_catch_up_events_total",
         "chat_repair_sessions_compared_total",
         "chat_repair_sessions_repaired_total",
@@ -236,11 +234,11 @@ fn announce_metrics() {
     }
 }
 
-impl Drop for Subscription {
+impl Drop for Registration {
     fn drop(&mut self) {
         let now = self.hub.clock.now();
-        let afterwards = lock(self.hub.shard(self.session)).leave(self.session, self.id, now);
-        self.hub.finish(afterwards);
+        let effects = lock(self.hub.shard(self.session)).unsubscribe(self.session, self.id, now);
+        self.hub.apply(effects);
     }
 }
 

@@ -1,8 +1,8 @@
-//! The pure parts, for this crate's own tests. Not part of the interface: they change without notice.
+//! The pure parts, for this crate's own tests. Not part of the interface: they may change in any version.
 
-pub use crate::cursor::{BrokenLog, Cursor, Step, replay};
-pub use crate::page::{Page, page_of};
-pub use crate::queue::{Limits, Pushed, Queue, Queued};
-pub use crate::repair::{Notice, Repair, Task};
-pub use crate::reports::Reports;
-pub use crate::typing::{Origin, TypingNotice, TypingTable};
+pub use crate::cursor::{BrokenLog, CursorStep, StreamCursor, replay};
+pub use crate::page::{SharedPage, bytes_of, page_of};
+pub use crate::queue::{EventQueue, PushOutcome, QueueItem, QueueLimits};
+pub use crate::repair::{Repair, RepairNotice, RepairTask};
+pub use crate::reports::GapReports;
+pub use crate::typing::{TypingNotice, TypingOrigin, TypingTable};

@@ -1,76 +1,75 @@
-//! A watcher's queue as seen by two sides: the hub puts events in, the watcher's stream takes them out.
+//! The queue of a subscription between its two sides: the hub pushes events, the stream takes them.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use chat_domain::model::{Published, Seq};
-use chat_domain::ports::End;
+use chat_domain::model::Seq;
+use chat_domain::ports::{SharedEvent, StreamCloseReason};
 use metrics::counter;
 
-use crate::queue::{Limits, Pushed, Queue, Queued};
+use crate::queue::{EventQueue, PushOutcome, QueueItem, QueueLimits};
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
-/// A queue behind a lock, with the waker of the one stream that waits for it.
+/// A queue behind a lock, with the waker of its stream.
 pub(crate) struct Mailbox {
     inner: Mutex<Inner>,
-    /// Whether there is an end inside: looked at before each event, without the lock.
-    ended: AtomicBool,
+    /// Whether there is a close reason: read before each event, without the lock.
+    closed: AtomicBool,
 }
 
 struct Inner {
-    queue: Queue,
+    queue: EventQueue,
     waker: Option<Waker>,
-    /// Whether the stream waits for the end only, because it reads the log.
-    only_for_the_end: bool,
-    end: Option<End>,
+    /// Whether the stream waits for its close only, because it reads the log.
+    only_when_closed: bool,
+    close_reason: Option<StreamCloseReason>,
 }
 
 impl Mailbox {
-    pub(crate) fn new(limits: Limits) -> Self {
-        let queue = Queue::new(limits);
-        let inner = Inner { queue, waker: None, only_for_the_end: false, end: None };
-        Self { inner: Mutex::new(inner), ended: AtomicBool::new(false) }
+    pub(crate) fn new(limits: QueueLimits) -> Self {
+        let queue = EventQueue::new(limits);
+        let inner = Inner { queue, waker: None, only_when_closed: false, close_reason: None };
+        Self { inner: Mutex::new(inner), closed: AtomicBool::new(false) }
     }
 
-    /// Puts an event in. Answers with the waker that the caller wakes once it holds no lock.
-    pub(crate) fn push(&self, event: &Arc<Published>) -> Option<Waker> {
+    /// Pushes an event. Returns the waker that the caller wakes once it holds no lock.
+    pub(crate) fn push(&self, event: &Arc<SharedEvent>) -> Option<Waker> {
         let mut inner = lock(&self.inner);
-        if inner.end.is_some() {
+        if inner.close_reason.is_some() {
             return None;
         }
         match inner.queue.push(event) {
-            Pushed::Dropped => return None,
-            Pushed::Overflowed => counter!("chat_watcher_overflows_total").increment(1),
-            Pushed::Kept | Pushed::StillLost => {}
+            PushOutcome::Dropped => return None,
+            PushOutcome::Overflowed => counter!("chat_subscription_overflows_total").increment(1),
+            PushOutcome::Kept | PushOutcome::GapExtended => {}
         }
         inner.take_waker()
     }
 
-    /// Marks everything up to a position as lost. Answers with the waker as `push` does.
-    pub(crate) fn lose(&self, up_to: Seq) -> Option<Waker> {
+    /// Marks everything up to an event as a gap. Returns the waker as `push` does.
+    pub(crate) fn mark_gap(&self, up_to: Seq) -> Option<Waker> {
         let mut inner = lock(&self.inner);
-        if inner.end.is_some() {
+        if inner.close_reason.is_some() {
             return None;
         }
-        inner.queue.lose(up_to);
+        inner.queue.mark_gap(up_to);
         inner.take_waker()
     }
 
-    /// Ends the stream, unless it has ended already. Answers with the waker that the caller wakes once it holds no
-    /// lock.
-    pub(crate) fn end(&self, end: End) -> Option<Waker> {
+    /// Closes the stream, unless it is closed already. Returns the waker that the caller wakes once it holds no lock.
+    pub(crate) fn close(&self, reason: StreamCloseReason) -> Option<Waker> {
         let mut inner = lock(&self.inner);
-        inner.end.get_or_insert(end);
-        self.ended.store(true, Ordering::SeqCst);
-        inner.queue = Queue::new(Limits { events: 0, bytes: 0 });
+        inner.close_reason.get_or_insert(reason);
+        self.closed.store(true, Ordering::SeqCst);
+        inner.queue = EventQueue::new(QueueLimits { events: 0, bytes: 0 });
         inner.waker.take()
     }
 
-    /// Takes the first thing out, or says how the stream ended.
-    pub(crate) fn poll_take(&self, context: &Context<'_>) -> Poll<Result<Queued, End>> {
+    /// Takes the first item, or returns the close reason.
+    pub(crate) fn poll_take(&self, context: &Context<'_>) -> Poll<Result<QueueItem, StreamCloseReason>> {
         let mut inner = lock(&self.inner);
-        if let Some(end) = inner.end {
-            return Poll::Ready(Err(end));
+        if let Some(reason) = inner.close_reason {
+            return Poll::Ready(Err(reason));
         }
         if let Some(queued) = inner.queue.pop() {
             return Poll::Ready(Ok(queued));
@@ -79,28 +78,28 @@ impl Mailbox {
         Poll::Pending
     }
 
-    /// Ready once the stream has ended. Arriving events do not wake the task.
-    pub(crate) fn poll_end(&self, context: &Context<'_>) -> Poll<End> {
+    /// Ready once the stream is closed. Events do not wake the task.
+    pub(crate) fn poll_closed(&self, context: &Context<'_>) -> Poll<StreamCloseReason> {
         let mut inner = lock(&self.inner);
-        if let Some(end) = inner.end {
-            return Poll::Ready(end);
+        if let Some(reason) = inner.close_reason {
+            return Poll::Ready(reason);
         }
         inner.wake_later(context, true);
         Poll::Pending
     }
 
-    pub(crate) fn ended(&self) -> Option<End> {
-        if self.ended.load(Ordering::SeqCst) { lock(&self.inner).end } else { None }
+    pub(crate) fn close_reason(&self) -> Option<StreamCloseReason> {
+        if self.closed.load(Ordering::SeqCst) { lock(&self.inner).close_reason } else { None }
     }
 }
 
 impl Inner {
     fn take_waker(&mut self) -> Option<Waker> {
-        if self.only_for_the_end { None } else { self.waker.take() }
+        if self.only_when_closed { None } else { self.waker.take() }
     }
 
-    fn wake_later(&mut self, context: &Context<'_>, only_for_the_end: bool) {
-        self.only_for_the_end = only_for_the_end;
+    fn wake_later(&mut self, context: &Context<'_>, only_when_closed: bool) {
+        self.only_when_closed = only_when_closed;
         match &mut self.waker {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),

@@ -1,4 +1,4 @@
-//! The core on the runtime tokio: the parts that the server wires and runs.
+//! The core on the runtime tokio: the parts that a node wires and runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,25 +11,26 @@ use crate::hub::Hub;
 use crate::repair_driver::run_repair_with;
 use crate::tokio_timer::TokioTimer;
 
-/// How often typing is looked at; what the rules say about it happens that much later at most.
+/// How often typing is checked; its rules apply that much later at most.
 const TICK: Duration = Duration::from_millis(250);
 
 impl HubFeed {
-    /// A feed on this hub and this log, whose positions are those of `epoch`. Every change in the log must be published
-    /// to the hub after its commit; whatever is lost on the way is found by [`run_repair`]. Its streams are polled on a
-    /// tokio runtime.
+    /// A feed on this hub and this log, whose sequence numbers are those of `epoch`. Every event in the log must be
+    /// published to the hub after its commit; events that are lost on the way are found by [`run_repair`]. Its streams
+    /// are polled on a tokio runtime.
     pub fn new(hub: Arc<Hub>, log: Arc<dyn EventLog>, epoch: Epoch) -> Arc<Self> {
         Self::with_timer(hub, log, epoch, Arc::new(TokioTimer::new()))
     }
 }
 
-/// Compares the sessions that are watched through the hub with the log, until the hub is shut down. The server runs it
+/// Compares the sessions that have subscriptions in the hub with the log, until the hub is shut down. A node runs it
 /// once, on its main runtime.
 pub async fn run_repair(hub: Arc<Hub>, log: Arc<dyn EventLog>) {
     run_repair_with(hub, log, Arc::new(TokioTimer::new())).await;
 }
 
-/// Ends typing that has fallen silent, and says of typing what had to wait, until the hub is shut down. The server runs it once, on its main runtime.
+/// Ends typing that has timed out, and delivers typing that had to wait, until the hub is shut down. A node runs it
+/// once, on its main runtime.
 pub async fn run_typing_expiry(hub: Arc<Hub>) {
     while !hub.is_shut_down() {
         tokio::time::sleep(TICK).await;

@@ -1,19 +1,30 @@
-//! A piece of a session's log, shared by all who catch up over it.
+//! A page of a session's log, shared by all streams that catch up over it.
 
 use std::sync::Arc;
 
-use chat_domain::model::{LiveEvent, Published, Seq, SessionEvent};
+use chat_domain::model::{LiveEvent, Seq, SessionEvent};
+use chat_domain::ports::{LogLimit, SharedEvent};
 
-/// Durable events as the log gave them.
-pub type Page = Arc<[Arc<Published>]>;
+use crate::peers::TYPING_BYTES;
 
-/// Makes a page of what was read.
-pub fn page_of(events: Vec<SessionEvent>) -> Page {
-    events.into_iter().map(|event| Published::new(LiveEvent::Durable(event))).collect()
+/// Durable events in the order of the log.
+pub type SharedPage = Arc<[Arc<SharedEvent>]>;
+
+/// Makes a page of log events.
+pub fn page_of(events: Vec<SessionEvent>) -> SharedPage {
+    events.into_iter().map(|event| SharedEvent::new(LiveEvent::Durable(event))).collect()
 }
 
-/// The position of a durable event; typing has none.
-pub(crate) fn position(event: &Published) -> Option<Seq> {
+/// About how many bytes it takes to keep or to write an event.
+pub fn bytes_of(event: &SharedEvent) -> usize {
+    match event.event() {
+        LiveEvent::Durable(event) => LogLimit::bytes_of(event),
+        LiveEvent::Typing(_) => TYPING_BYTES,
+    }
+}
+
+/// The sequence number of a durable event; typing has none.
+pub(crate) fn position(event: &SharedEvent) -> Option<Seq> {
     match event.event() {
         LiveEvent::Durable(event) => Some(event.seq),
         LiveEvent::Typing(_) => None,

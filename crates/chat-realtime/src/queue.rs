@@ -1,108 +1,111 @@
-//! What waits for one watcher: a bounded queue that remembers what it had to drop. Pure.
+//! The events that wait for one subscription: a bounded queue that marks what it had to drop as a gap. Pure.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use chat_domain::model::{LiveEvent, Published, Seq};
+use chat_domain::model::{LiveEvent, Seq};
+use chat_domain::ports::SharedEvent;
 
-/// An empty queue keeps room for so many events; more is given back.
-const ROOM_OF_AN_EMPTY_QUEUE: usize = 8;
+use crate::page::bytes_of;
 
-/// What a watcher finds in its queue.
+/// The largest capacity that an empty queue keeps.
+const EMPTY_QUEUE_CAPACITY: usize = 8;
+
+/// An item of a queue.
 #[derive(Debug)]
-pub enum Queued {
+pub enum QueueItem {
     /// An event.
-    Event(Arc<Published>),
+    Event(Arc<SharedEvent>),
     /// Durable events are not in the queue, the newest of them at this position; the log has them all.
-    Lost {
+    Gap {
         /// The position of the newest one.
         up_to: Seq,
     },
 }
 
-/// What became of an event.
+/// The outcome of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pushed {
-    /// It waits.
+pub enum PushOutcome {
+    /// The event waits.
     Kept,
-    /// It was typing, and there was no room for it.
+    /// The event was typing, and there was no room for it.
     Dropped,
-    /// It found the queue full, which is empty now and marks the loss.
+    /// The queue was full; it is empty now and marks the gap.
     Overflowed,
-    /// The queue had overflowed before, and only the mark moved.
-    StillLost,
+    /// The queue had overflowed before, and the gap was extended.
+    GapExtended,
 }
 
 /// How much a queue keeps. From half of either on, typing is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct QueueLimits {
     /// The most events. 0 stands for 1.
     pub events: u32,
-    /// The most bytes, as `LiveEvent::weight` estimates them.
+    /// The most bytes, as `bytes_of` estimates them.
     pub bytes: u32,
 }
 
 /// Events in the order they came.
 ///
-/// A durable event that finds the queue full empties it and marks the loss. Until the watcher takes the mark, further
-/// events only move it, so a watcher that has stopped costs nothing but the mark. Typing is dropped from half full on.
+/// A durable event that finds the queue full empties it and marks the gap. Until the gap is taken, further events only
+/// extend it, so a subscription that has stopped costs nothing but the mark. Typing is dropped from half full on.
 #[derive(Debug)]
-pub struct Queue {
-    events: VecDeque<Arc<Published>>,
+pub struct EventQueue {
+    events: VecDeque<Arc<SharedEvent>>,
     bytes: usize,
-    lost_up_to: Option<Seq>,
-    limits: Limits,
+    gap_up_to: Option<Seq>,
+    limits: QueueLimits,
 }
 
-impl Queue {
+impl EventQueue {
     /// An empty queue.
-    pub fn new(limits: Limits) -> Self {
-        Self { events: VecDeque::new(), bytes: 0, lost_up_to: None, limits }
+    pub fn new(limits: QueueLimits) -> Self {
+        Self { events: VecDeque::new(), bytes: 0, gap_up_to: None, limits }
     }
 
     /// Puts an event at the end.
-    pub fn push(&mut self, event: &Arc<Published>) -> Pushed {
-        let weight = event.event().weight();
+    pub fn push(&mut self, event: &Arc<SharedEvent>) -> PushOutcome {
+        let weight = bytes_of(event);
         match event.event() {
-            LiveEvent::Typing(_) if self.lost_up_to.is_some() || self.is_half_full() => Pushed::Dropped,
-            LiveEvent::Durable(durable) if self.lost_up_to.is_some() => {
-                self.lose(durable.seq);
-                Pushed::StillLost
+            LiveEvent::Typing(_) if self.gap_up_to.is_some() || self.is_half_full() => PushOutcome::Dropped,
+            LiveEvent::Durable(durable) if self.gap_up_to.is_some() => {
+                self.mark_gap(durable.seq);
+                PushOutcome::GapExtended
             }
             LiveEvent::Durable(durable) if !self.has_room_for(weight) => {
-                self.lose(durable.seq);
-                Pushed::Overflowed
+                self.mark_gap(durable.seq);
+                PushOutcome::Overflowed
             }
             LiveEvent::Typing(_) | LiveEvent::Durable(_) => {
                 self.bytes += weight;
                 self.events.push_back(Arc::clone(event));
-                Pushed::Kept
+                PushOutcome::Kept
             }
         }
     }
 
-    /// Drops what waits and marks it, and everything up to `newest`, as lost.
-    pub fn lose(&mut self, newest: Seq) {
+    /// Drops the events that wait and marks them, and everything up to `newest`, as a gap.
+    pub fn mark_gap(&mut self, newest: Seq) {
         // Events may come out of order, so the newest dropped one need not be the last.
         let dropped = std::mem::take(&mut self.events).into_iter().filter_map(|event| match event.event() {
             LiveEvent::Durable(durable) => Some(durable.seq),
             LiveEvent::Typing(_) => None,
         });
-        self.lost_up_to = dropped.chain(self.lost_up_to).chain([newest]).max();
+        self.gap_up_to = dropped.chain(self.gap_up_to).chain([newest]).max();
         self.bytes = 0;
     }
 
-    /// The first thing in the queue. A loss comes before the events that came after it.
-    pub fn pop(&mut self) -> Option<Queued> {
-        if let Some(up_to) = self.lost_up_to.take() {
-            return Some(Queued::Lost { up_to });
+    /// Takes the first item. A gap comes before the events after it.
+    pub fn pop(&mut self) -> Option<QueueItem> {
+        if let Some(up_to) = self.gap_up_to.take() {
+            return Some(QueueItem::Gap { up_to });
         }
         let event = self.events.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(event.event().weight());
-        if self.events.is_empty() && self.events.capacity() > ROOM_OF_AN_EMPTY_QUEUE {
+        self.bytes = self.bytes.saturating_sub(bytes_of(&event));
+        if self.events.is_empty() && self.events.capacity() > EMPTY_QUEUE_CAPACITY {
             self.events = VecDeque::new();
         }
-        Some(Queued::Event(event))
+        Some(QueueItem::Event(event))
     }
 
     /// How many events wait.

@@ -1,4 +1,4 @@
-//! Does what the repair says, on the hub and the log.
+//! Performs the tasks of the repair on the hub and the log.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -11,56 +11,59 @@ use chat_domain::ports::EventLog;
 use metrics::counter;
 
 use crate::hub::Hub;
-use crate::repair::{Notice, Repair, Task};
+use crate::repair::{Repair, RepairNotice, RepairTask};
 use crate::timer::Timer;
 
-/// How many sessions' watchers are told before other tasks of the thread get a turn.
-const TOLD_AT_A_TIME: u32 = 64;
+/// How many sessions are marked before other tasks of the thread get a turn.
+const MARKS_PER_TURN: u32 = 64;
 
-/// Compares the sessions that are watched through the hub with the log and sends watchers to the log who missed
-/// something, until the hub is shut down.
+/// Compares the sessions that have subscriptions in the hub with the log, and sends subscriptions that missed events to
+/// the log, until the hub is shut down.
 pub async fn run_repair_with(hub: Arc<Hub>, log: Arc<dyn EventLog>, timer: Arc<dyn Timer>) {
     let rules = hub.settings().repair;
     let mut repair = Repair::new(rules, timer.now());
-    let mut told: u32 = 0;
+    let mut marked: u32 = 0;
     while !hub.is_shut_down() {
         take_reports(&hub, &mut repair, timer.now());
         let task = repair.next(timer.now());
         // Before the task, which may be a long wait.
         repair.notices().into_iter().for_each(log_notice);
         match task {
-            Task::List(concerned) => repair.listed(hub.watched(&concerned)),
-            Task::Tell(session, head) => {
-                if hub.tell(session, head) {
+            RepairTask::List(concerned) => repair.listed(hub.subscribed_sessions(&concerned)),
+            RepairTask::MarkGap(session, head) => {
+                if hub.mark_gap(session, head) {
                     counter!("chat_repair_sessions_repaired_total").increment(1);
-                    repair.told();
+                    repair.repaired();
                 }
-                told = told.wrapping_add(1);
-                if told.is_multiple_of(TOLD_AT_A_TIME) {
+                marked = marked.wrapping_add(1);
+                if marked.is_multiple_of(MARKS_PER_TURN) {
                     let_others_run().await;
                 }
             }
-            Task::Compare(sessions) => {
-                let answer = in_time(timer.as_ref(), rules.answer, log.heads(sessions.clone()));
-                let Some(answer) = unless_closed(&hub, answer).await else { return };
-                match answer.unwrap_or_else(|| Err(ChatError::unavailable("the event log does not answer in time"))) {
+            RepairTask::Compare(sessions) => {
+                let query = in_time(timer.as_ref(), rules.query_timeout, log.heads(sessions.clone()));
+                let Some(outcome) = unless_closed(&hub, query).await else { return };
+                match outcome.unwrap_or_else(|| Err(ChatError::unavailable("the event log does not respond in time"))) {
                     Ok(heads) => {
                         counter!("chat_repair_sessions_compared_total").increment(sessions.len() as u64);
-                        let behind = heads.into_iter().filter(|(session, head)| hub.is_behind(*session, *head));
-                        repair.compared(behind, timer.now());
+                        let ahead = heads.into_iter().filter(|(session, head)| hub.has_gap(*session, *head));
+                        repair.compared(ahead, timer.now());
                     }
                     Err(error) => {
                         counter!("chat_repair_failures_total").increment(1);
-                        tracing::debug!("cannot ask the log for the heads of {} sessions: {error}", sessions.len());
+                        tracing::debug!(
+                            "cannot query the event log for the heads of {} sessions: {error}",
+                            sessions.len()
+                        );
                         repair.failed(sessions, timer.now());
                     }
                 }
             }
-            Task::WaitUntil(time) => {
+            RepairTask::WaitUntil(time) => {
                 let mut sleep = timer.sleep(time.saturating_sub(timer.now()));
                 let reports = poll_fn(|context| match hub.reports().poll_take(context) {
                     Poll::Ready(reports) => Poll::Ready(reports),
-                    Poll::Pending => sleep.as_mut().poll(context).map(|()| Some(crate::reports::Reports::default())),
+                    Poll::Pending => sleep.as_mut().poll(context).map(|()| Some(crate::reports::GapReports::default())),
                 });
                 let Some(reports) = reports.await else { return };
                 repair.report(reports, timer.now());
@@ -77,7 +80,7 @@ fn take_reports(hub: &Hub, repair: &mut Repair, now: Duration) {
     }
 }
 
-/// What the future says, or `None` when the hub is shut down before.
+/// The future's output, or `None` when the hub is shut down before.
 async fn unless_closed<F: Future>(hub: &Hub, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| match hub.reports().poll_closed(context) {
@@ -87,7 +90,7 @@ async fn unless_closed<F: Future>(hub: &Hub, future: F) -> Option<F::Output> {
     .await
 }
 
-/// What the future says, or `None` when it has not said it within the limit.
+/// The future's output, or `None` after the limit.
 async fn in_time<F: Future>(timer: &dyn Timer, limit: Duration, future: F) -> Option<F::Output> {
     let mut over = timer.sleep(limit);
     let mut future = pin!(future);
@@ -112,20 +115,22 @@ async fn let_others_run() {
     .await;
 }
 
-fn log_notice(notice: Notice) {
+fn log_notice(notice: RepairNotice) {
     match notice {
-        Notice::Unheard => {
+        RepairNotice::PeersUnreachable => {
             tracing::debug!(
-                "other nodes cannot be heard: all sessions that are watched here are compared with the database"
+                "the other nodes are unreachable: all sessions with subscriptions are compared with the database"
             );
         }
-        Notice::HeardAgain { repaired } => {
+        RepairNotice::PeersReachable { repaired } => {
             tracing::debug!(
                 repaired,
-                "other nodes are heard again; {repaired} repairs of sessions were needed meanwhile"
+                "the other nodes are reachable again; {repaired} sessions had to be repaired meanwhile"
             );
         }
-        Notice::LogFails => tracing::warn!("sessions cannot be compared with the database, which fails; trying again"),
-        Notice::LogAnswers => tracing::info!("sessions are compared with the database again"),
+        RepairNotice::LogUnavailable => {
+            tracing::warn!("cannot compare sessions with the database, whose queries fail; trying again");
+        }
+        RepairNotice::LogAvailable => tracing::info!("sessions are compared with the database again"),
     }
 }

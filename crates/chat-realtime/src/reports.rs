@@ -1,50 +1,50 @@
-//! What the hub has to say to the repair: where something may have been lost. Bounded, also when nobody listens.
+//! Suspected gaps on their way from the hub to the repair. Bounded, also while no repair runs.
 
 use std::collections::HashMap;
 use std::task::{Context, Poll, Waker};
 
 use chat_domain::model::{Seq, SessionId};
-use chat_domain::ports::Missed;
 
+use crate::peers::SuspectedGap;
 use crate::sync::{Mutex, lock};
 
-/// The most places that are remembered one by one.
-const MAX_MISSED: usize = 64;
-/// The most sessions that are.
+/// The most gaps that are kept one by one.
+const MAX_GAPS: usize = 64;
+/// The most sessions that are kept one by one.
 const MAX_SUSPECTS: usize = 1_000;
 
-/// What came up since the last look.
+/// What was reported since the reports were last taken.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Reports {
-    /// Where events may have been lost.
-    pub missed: Vec<Missed>,
-    /// The newest word on whether the other nodes can be heard.
-    pub heard: Option<bool>,
-    /// Sessions whose log was seen at a position that their watchers had not heard of.
+pub struct GapReports {
+    /// Where events may have been missed.
+    pub gaps: Vec<SuspectedGap>,
+    /// The newest report whether the other nodes are reachable.
+    pub peers_reachable: Option<bool>,
+    /// Sessions whose log was seen ahead of their subscriptions, with its head.
     pub suspects: HashMap<SessionId, Seq>,
 }
 
-impl Reports {
+impl GapReports {
     fn is_empty(&self) -> bool {
-        self.missed.is_empty() && self.heard.is_none() && self.suspects.is_empty()
+        self.gaps.is_empty() && self.peers_reachable.is_none() && self.suspects.is_empty()
     }
 
-    pub(crate) fn missed(&mut self, missed: Missed) {
-        if self.missed.contains(&missed) || self.missed.contains(&Missed::Everywhere) {
+    pub(crate) fn add_gap(&mut self, gap: SuspectedGap) {
+        if self.gaps.contains(&gap) || self.gaps.contains(&SuspectedGap::AllSessions) {
             return;
         }
-        if missed == Missed::Everywhere || self.missed.len() >= MAX_MISSED {
-            self.missed = vec![Missed::Everywhere];
+        if gap == SuspectedGap::AllSessions || self.gaps.len() >= MAX_GAPS {
+            self.gaps = vec![SuspectedGap::AllSessions];
         } else {
-            self.missed.push(missed);
+            self.gaps.push(gap);
         }
     }
 
     pub(crate) fn suspect(&mut self, session: SessionId, head: Seq) {
         if self.suspects.len() >= MAX_SUSPECTS && !self.suspects.contains_key(&session) {
-            // Looking at all of them is cheaper than remembering so many.
+            // Comparing all of them is cheaper than keeping so many.
             self.suspects = HashMap::new();
-            self.missed(Missed::Everywhere);
+            self.add_gap(SuspectedGap::AllSessions);
             return;
         }
         let newest = self.suspects.entry(session).or_insert(head);
@@ -52,22 +52,22 @@ impl Reports {
     }
 }
 
-/// Where reports wait for the one that drives the repair.
+/// The reports that wait for the repair.
 #[derive(Default)]
-pub(crate) struct ReportBox {
+pub(crate) struct GapReportBox {
     inner: Mutex<Inner>,
 }
 
 #[derive(Default)]
 struct Inner {
-    reports: Reports,
+    reports: GapReports,
     waker: Option<Waker>,
     closed: bool,
 }
 
-impl ReportBox {
+impl GapReportBox {
     /// Adds to the reports.
-    pub(crate) fn add(&self, report: impl FnOnce(&mut Reports)) {
+    pub(crate) fn add(&self, report: impl FnOnce(&mut GapReports)) {
         let mut inner = lock(&self.inner);
         report(&mut inner.reports);
         let waker = inner.waker.take();
@@ -77,7 +77,7 @@ impl ReportBox {
         }
     }
 
-    /// Ends it.
+    /// Closes it.
     pub(crate) fn close(&self) {
         let mut inner = lock(&self.inner);
         inner.closed = true;
@@ -88,8 +88,8 @@ impl ReportBox {
         }
     }
 
-    /// What came up; `None` once closed.
-    pub(crate) fn poll_take(&self, context: &Context<'_>) -> Poll<Option<Reports>> {
+    /// Takes the reports, once there are any; `None` once closed.
+    pub(crate) fn poll_take(&self, context: &Context<'_>) -> Poll<Option<GapReports>> {
         let mut inner = lock(&self.inner);
         if inner.closed {
             return Poll::Ready(None);

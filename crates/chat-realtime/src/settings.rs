@@ -1,26 +1,26 @@
-//! The numbers of the hub.
+//! The limits and times of the hub.
 
 use std::time::Duration;
 
-use crate::queue::Limits;
+use crate::queue::QueueLimits;
 
 /// How much the hub keeps and how long it waits. The defaults are those of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HubSettings {
-    /// The most events that wait for one watcher; from half of it on, typing is dropped. At least 1.
+    /// The most events that wait for one subscription; from half of it on, typing is dropped. At least 1.
     pub queue_events: u32,
-    /// The most bytes that wait for one watcher, about; from half of it on, typing is dropped.
+    /// The most bytes that wait for one subscription, about; from half of it on, typing is dropped.
     pub queue_bytes: u32,
-    /// The most events that a new watcher may have missed.
+    /// The most events that are replayed.
     pub replay_limit: u64,
     /// The most events read from the log at once. At least 1.
     pub page_events: u32,
     /// The most bytes read from the log at once, about; an event that weighs more comes alone.
     pub page_bytes: usize,
-    /// The most events that one watcher keeps because they came before their turn. Together they weigh at most as much
-    /// as a page.
+    /// The most events that one subscription buffers because they came out of order. Together they weigh at most as
+    /// much as a page.
     pub early_events: usize,
-    /// How long a watcher waits for an event that is missing before it reads the log.
+    /// How long a subscription waits for a missing event before it reads the log.
     pub patience: Duration,
     /// How many locks the sessions are spread over. At least 1.
     pub shards: usize,
@@ -31,8 +31,8 @@ pub struct HubSettings {
 }
 
 impl HubSettings {
-    pub(crate) fn queue_limits(&self) -> Limits {
-        Limits { events: self.queue_events, bytes: self.queue_bytes }
+    pub(crate) fn queue_limits(&self) -> QueueLimits {
+        QueueLimits { events: self.queue_events, bytes: self.queue_bytes }
     }
 }
 
@@ -53,18 +53,18 @@ impl Default for HubSettings {
     }
 }
 
-/// When the sessions that are watched on this node are compared with the log.
+/// When the sessions that have subscriptions on this node are compared with the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RepairRules {
-    /// How long after a loss the sessions concerned are compared, and how long one that was found behind may take to
-    /// catch up by what is under way, before its watchers are told.
+    /// How long after a suspected gap the sessions concerned are compared, and how long the events that a session is
+    /// found to lack may be under way before its subscriptions are sent to the log.
     pub patience: Duration,
     /// How often all sessions are compared.
     pub sweep: Duration,
-    /// How often all sessions are compared while other nodes cannot be heard.
-    pub sweep_unheard: Duration,
-    /// How long the log may take to answer; later is the same as failing.
-    pub answer: Duration,
+    /// How often all sessions are compared while the other nodes are unreachable.
+    pub sweep_unreachable: Duration,
+    /// How long a query of the log may take; a longer one counts as failed.
+    pub query_timeout: Duration,
     /// How long to wait after the log failed; doubled with each failure in a row.
     pub first_pause: Duration,
     /// The longest wait after the log failed.
@@ -76,40 +76,40 @@ impl Default for RepairRules {
         Self {
             patience: Duration::from_millis(50),
             sweep: Duration::from_secs(15),
-            sweep_unheard: Duration::from_secs(1),
-            answer: Duration::from_secs(5),
+            sweep_unreachable: Duration::from_secs(1),
+            query_timeout: Duration::from_secs(5),
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(5),
         }
     }
 }
 
-/// When typing is shown and when it ends.
+/// When typing is delivered and when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TypingRules {
-    /// After so long without a word, typing ends by itself.
-    pub silence: Duration,
-    /// Others are told of a person's typing in a session at most once in this time; a word that comes sooner waits.
-    pub repeat: Duration,
-    /// How long a node waits for another to object, when it hears that a typist's last stream somewhere has gone.
-    pub objection: Duration,
-    /// The most people shown as typing in one session; further ones are not shown.
+    /// How long after the last start typing ends.
+    pub timeout: Duration,
+    /// A person's typing in a session is delivered at most once in this time; an event that comes sooner waits.
+    pub min_interval: Duration,
+    /// How long the stop of a node waits for another node to contradict it.
+    pub stop_delay: Duration,
+    /// The most typists of one session; further ones are not shown.
     pub max_typists: usize,
 }
 
 impl TypingRules {
-    /// How late a word of another node may come: it has waited there, and the way takes time too.
-    pub(crate) fn late(&self) -> Duration {
-        self.repeat * 2
+    /// How late an event of another node may come: it has waited there, and the transit takes time too.
+    pub(crate) fn max_delay(&self) -> Duration {
+        self.min_interval * 2
     }
 }
 
 impl Default for TypingRules {
     fn default() -> Self {
         Self {
-            silence: Duration::from_secs(10),
-            repeat: Duration::from_secs(2),
-            objection: Duration::from_millis(250),
+            timeout: Duration::from_secs(10),
+            min_interval: Duration::from_secs(2),
+            stop_delay: Duration::from_millis(250),
             max_typists: 32,
         }
     }

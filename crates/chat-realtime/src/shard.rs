@@ -1,4 +1,4 @@
-//! The watchers of some of the sessions, and how an event reaches them. The hub keeps every shard behind its lock.
+//! The subscriptions of some of the sessions, and how an event reaches them. The hub keeps every shard behind a lock.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -6,149 +6,148 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use chat_domain::model::{
-    Change, ConnectionId, LiveEvent, Published, Seq, SessionEvent, SessionId, Timestamp, TypingEvent, UserId,
-};
-use chat_domain::ports::End;
+use chat_domain::model::{Change, LiveEvent, Seq, SessionEvent, SessionId, SocketId, Timestamp, UserId};
+use chat_domain::ports::{SharedEvent, StreamCloseReason};
 
 use crate::mailbox::Mailbox;
+use crate::peers::PeerTyping;
 use crate::settings::HubSettings;
-use crate::typing::{Origin, TypingNotice, TypingTable};
+use crate::typing::{TypingNotice, TypingOrigin, TypingTable};
 
-/// Who is to be woken once the shard's lock has been released: waking is the dear part of spreading an event.
+/// The streams to wake once the shard's lock has been released: waking is the expensive part of a delivery.
 pub(crate) type Wakers = Vec<Waker>;
 
-/// The most connections that are remembered as replaced before they have come.
-const MAX_EARLY_ENDS: usize = 256;
-/// For how long they are.
-const EARLY_END_LIFETIME: Duration = Duration::from_secs(30);
+/// The most sockets that are kept as replaced before their subscription is registered.
+const MAX_REPLACED_EARLY: usize = 256;
+/// For how long they are kept.
+const REPLACED_EARLY_LIFETIME: Duration = Duration::from_secs(30);
 
-pub(crate) struct Shard {
-    /// Sessions that someone watches; no list is empty.
-    sessions: HashMap<SessionId, Watched>,
-    /// Typing in those sessions, and of people at this node whom other nodes are told about.
+pub(crate) struct HubShard {
+    /// Sessions with subscriptions; no list is empty.
+    sessions: HashMap<SessionId, SubscribedSession>,
+    /// Typing in those sessions, and of people at this node which other nodes show.
     typing: TypingTable,
-    /// Connections that were replaced before they began to watch, oldest first: a connection is entered into the
-    /// registry before it registers here.
-    early_ends: VecDeque<(ConnectionId, Timestamp)>,
+    /// Sockets that were replaced before their subscription was registered here, oldest first.
+    replaced_early: VecDeque<(SocketId, Timestamp)>,
     next_id: u64,
     subscriptions: usize,
     closed: bool,
 }
 
-struct Watched {
-    /// Up to here, every watcher has been told of each durable event above the head that they began with: by the
-    /// event in their queue or by a mark that says where to look. An event may have been lost on the way here although
-    /// a later one came; watchers find that out by themselves.
+struct SubscribedSession {
+    /// Up to here, every subscription knows of each durable event above the head that it started with: by the event in
+    /// its queue or by a marked gap. An event may have been lost on the way here although a later one came; streams
+    /// notice that themselves.
     newest: Seq,
-    watchers: Vec<Watcher>,
+    subscribers: Vec<Subscriber>,
 }
 
 #[derive(Clone)]
-pub(crate) struct Watcher {
+pub(crate) struct Subscriber {
     pub(crate) id: u64,
     pub(crate) viewer: UserId,
-    pub(crate) connection: ConnectionId,
+    pub(crate) socket: SocketId,
     pub(crate) mailbox: Arc<Mailbox>,
 }
 
-/// What is left to do once the shard's lock has been released.
+/// What remains to be done once the shard's lock has been released.
 #[derive(Default)]
-pub(crate) struct Afterwards {
+pub(crate) struct Effects {
     pub(crate) wakers: Wakers,
-    /// What this node has to say about typists to the others.
-    pub(crate) for_others: Vec<TypingEvent>,
+    /// Typing events for the other nodes.
+    pub(crate) for_peers: Vec<PeerTyping>,
 }
 
-impl Watched {
-    fn has(&self, viewer: &UserId) -> bool {
-        self.watchers.iter().any(|watcher| watcher.viewer == *viewer)
+impl SubscribedSession {
+    fn has_subscriber(&self, viewer: &UserId) -> bool {
+        self.subscribers.iter().any(|subscriber| subscriber.viewer == *viewer)
     }
 
-    /// Whether anyone would see what this person types.
+    /// Whether a socket of another person would show their typing.
     fn is_audience_of(&self, typist: &UserId) -> bool {
-        self.watchers.iter().any(|watcher| watcher.viewer != *typist)
+        self.subscribers.iter().any(|subscriber| subscriber.viewer != *typist)
     }
 }
 
-impl Shard {
+impl HubShard {
     pub(crate) fn new(settings: &HubSettings) -> Self {
         Self {
             sessions: HashMap::new(),
             typing: TypingTable::new(settings.typing),
-            early_ends: VecDeque::new(),
+            replaced_early: VecDeque::new(),
             next_id: 0,
             subscriptions: 0,
             closed: false,
         }
     }
 
-    /// Enters a watcher and answers with the id by which `leave` knows them. After `close` the mailbox has ended.
-    pub(crate) fn join(
+    /// Adds a subscription and returns its id for `unsubscribe`. After `close` the mailbox is closed at once.
+    pub(crate) fn subscribe(
         &mut self,
         session: SessionId,
         viewer: UserId,
-        connection: ConnectionId,
+        socket: SocketId,
         mailbox: Arc<Mailbox>,
     ) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
-        // Nobody waits on a mailbox that is only being made, so there are no wakers.
+        // No stream waits for a new mailbox, so there are no wakers.
         if self.closed {
-            mailbox.end(End::Stopping);
+            mailbox.close(StreamCloseReason::NodeStopping);
             return id;
         }
-        if self.early_ends.iter().any(|(replaced, _)| *replaced == connection) {
-            mailbox.end(End::Replaced);
+        if self.replaced_early.iter().any(|(replaced, _)| *replaced == socket) {
+            mailbox.close(StreamCloseReason::Replaced);
         }
-        let watcher = Watcher { id, viewer, connection, mailbox };
-        // Most sessions have one or two watchers, and there are many sessions.
-        let empty = || Watched { newest: Seq::ZERO, watchers: Vec::with_capacity(1) };
-        self.sessions.entry(session).or_insert_with(empty).watchers.push(watcher);
+        let subscriber = Subscriber { id, viewer, socket, mailbox };
+        // Most sessions have one or two subscriptions, and there are many sessions.
+        let empty = || SubscribedSession { newest: Seq::ZERO, subscribers: Vec::with_capacity(1) };
+        self.sessions.entry(session).or_insert_with(empty).subscribers.push(subscriber);
         self.subscriptions += 1;
         id
     }
 
-    /// Notes that a watcher begins at `head`. Answers whether the others may have missed something up to there.
+    /// Records that a subscription starts at `head`. Returns whether the others may have missed an event up to there.
     ///
-    /// The newest position moves only when there are no others: they may have begun below `head` and not have heard of
-    /// what lies between.
-    pub(crate) fn begins_at(&mut self, session: SessionId, head: Seq) -> bool {
-        let Some(watched) = self.sessions.get_mut(&session) else { return false };
-        if watched.watchers.len() == 1 {
-            watched.newest = watched.newest.max(head);
+    /// `newest` moves only when there are no others: they may have started below `head` and not know of the events
+    /// between.
+    pub(crate) fn set_start(&mut self, session: SessionId, head: Seq) -> bool {
+        let Some(subscribed) = self.sessions.get_mut(&session) else { return false };
+        if subscribed.subscribers.len() == 1 {
+            subscribed.newest = subscribed.newest.max(head);
         }
-        watched.newest < head
+        subscribed.newest < head
     }
 
-    /// Removes a watcher; when it was the last of a typist, their typing ends, which the other nodes are told at once.
-    pub(crate) fn leave(&mut self, session: SessionId, id: u64, now: Timestamp) -> Afterwards {
-        let mut afterwards = Afterwards::default();
-        let Entry::Occupied(mut entry) = self.sessions.entry(session) else { return afterwards };
-        let watchers = &mut entry.get_mut().watchers;
-        // Ids only grow and watchers are entered at the end, so the list is sorted.
-        let Ok(index) = watchers.binary_search_by_key(&id, |watcher| watcher.id) else { return afterwards };
-        let viewer = watchers.remove(index).viewer;
-        give_back(watchers);
-        let last_of_viewer = !watchers.iter().any(|watcher| watcher.viewer == viewer);
-        let last_of_session = watchers.is_empty();
+    /// Removes a subscription; if it was the last one of a typist, their typing ends, which is published to the other
+    /// nodes at once.
+    pub(crate) fn unsubscribe(&mut self, session: SessionId, id: u64, now: Timestamp) -> Effects {
+        let mut effects = Effects::default();
+        let Entry::Occupied(mut entry) = self.sessions.entry(session) else { return effects };
+        let subscribers = &mut entry.get_mut().subscribers;
+        // Ids only grow and subscriptions are added at the end, so the list is sorted.
+        let Ok(index) = subscribers.binary_search_by_key(&id, |subscriber| subscriber.id) else { return effects };
+        let viewer = subscribers.remove(index).viewer;
+        shrink(subscribers);
+        let last_of_viewer = !subscribers.iter().any(|subscriber| subscriber.viewer == viewer);
+        let last_of_session = subscribers.is_empty();
         self.subscriptions -= 1;
-        let stopped = if last_of_viewer { self.typing.leave(session, &viewer, now) } else { None };
+        let stopped = if last_of_viewer { self.typing.on_leave(session, &viewer, now) } else { None };
         if last_of_session {
             entry.remove();
             if self.sessions.len() < self.sessions.capacity() / 4 {
                 self.sessions.shrink_to(self.sessions.len() * 2);
             }
         }
-        afterwards.for_others.extend(stopped);
-        afterwards
+        effects.for_peers.extend(stopped);
+        effects
     }
 
-    /// Takes a durable change to the watchers of its session, and the end of its author's typing with a message.
-    pub(crate) fn publish(&mut self, event: SessionEvent, now: Timestamp) -> Afterwards {
-        let mut afterwards = Afterwards::default();
+    /// Delivers a durable event to the subscriptions of its session, and with a message the end of its author's typing.
+    pub(crate) fn publish(&mut self, event: SessionEvent, now: Timestamp) -> Effects {
+        let mut effects = Effects::default();
         let stopped = match &event.change {
-            Change::Message(_) => self.typing.sent(event.session_id, &event.actor, now),
+            Change::Message(_) => self.typing.on_message(event.session_id, &event.actor, now),
             Change::Closed(_) => {
                 self.typing.forget(event.session_id);
                 None
@@ -157,101 +156,110 @@ impl Shard {
                 None
             }
         };
-        let Some(watched) = self.sessions.get_mut(&event.session_id) else { return afterwards };
-        watched.newest = watched.newest.max(event.seq);
-        self.spread(LiveEvent::Durable(event), &mut afterwards.wakers);
+        let Some(subscribed) = self.sessions.get_mut(&event.session_id) else { return effects };
+        subscribed.newest = subscribed.newest.max(event.seq);
+        self.deliver(LiveEvent::Durable(event), &mut effects.wakers);
         if let Some(stopped) = stopped {
-            self.spread(LiveEvent::Typing(stopped), &mut afterwards.wakers);
+            self.deliver(LiveEvent::Typing(stopped.into()), &mut effects.wakers);
         }
-        afterwards
+        effects
     }
 
-    /// Takes a word about typing to those who are to hear of it now. `has_others` is whether there are other nodes.
-    pub(crate) fn hear(&mut self, word: &TypingEvent, origin: Origin, has_others: bool, now: Timestamp) -> Afterwards {
-        let mut afterwards = Afterwards::default();
-        let watched = self.sessions.get(&word.session_id);
-        // Where nobody is to be told, nobody is remembered.
-        let is_of_use = watched.is_some() || (origin == Origin::Here && has_others);
+    /// Takes a typing event and delivers it if it is due. `has_peers` is whether there are other nodes.
+    pub(crate) fn typing(
+        &mut self,
+        event: &PeerTyping,
+        origin: TypingOrigin,
+        has_peers: bool,
+        now: Timestamp,
+    ) -> Effects {
+        let mut effects = Effects::default();
+        let subscribed = self.sessions.get(&event.session_id);
+        // Typing that neither a socket nor another node would show is not kept.
+        let is_of_use = subscribed.is_some() || (origin == TypingOrigin::ThisNode && has_peers);
         if !is_of_use || self.closed {
-            return afterwards;
+            return effects;
         }
-        if word.by_node
-            && !word.is_typing
-            && watched.is_some_and(|watched| watched.has(&word.user_id))
-            && let Some(vouched) = self.typing.vouch(word.session_id, &word.user_id, now)
+        if event.by_node
+            && !event.is_typing
+            && subscribed.is_some_and(|subscribed| subscribed.has_subscriber(&event.user_id))
+            && let Some(contradiction) = self.typing.contradict_stop(event.session_id, &event.user_id, now)
         {
-            afterwards.for_others.push(vouched);
-            return afterwards;
+            effects.for_peers.push(contradiction);
+            return effects;
         }
-        let audience = watched.is_some_and(|watched| watched.is_audience_of(&word.user_id));
-        if let Some(notice) = self.typing.hear(word, origin, audience, now) {
-            self.give_notice(notice, &mut afterwards);
+        let audience = subscribed.is_some_and(|subscribed| subscribed.is_audience_of(&event.user_id));
+        if let Some(notice) = self.typing.on_typing(event, origin, audience, now) {
+            self.apply_notice(notice, &mut effects);
         }
-        afterwards
+        effects
     }
 
-    fn give_notice(&self, notice: TypingNotice, afterwards: &mut Afterwards) {
-        if notice.to_nodes {
-            afterwards.for_others.push(notice.word.clone());
+    fn apply_notice(&self, notice: TypingNotice, effects: &mut Effects) {
+        if notice.to_peers {
+            effects.for_peers.push(notice.event.clone());
         }
-        if notice.to_watchers {
-            self.spread(LiveEvent::Typing(notice.word), &mut afterwards.wakers);
+        if notice.to_sockets {
+            self.deliver(LiveEvent::Typing(notice.event.into()), &mut effects.wakers);
         }
     }
 
-    /// Whether the session's watchers have not been told of everything up to `head`.
-    pub(crate) fn is_behind(&self, session: SessionId, head: Seq) -> bool {
-        self.sessions.get(&session).is_some_and(|watched| watched.newest < head)
+    /// Whether the session's subscriptions do not know of everything up to `head`.
+    pub(crate) fn has_gap(&self, session: SessionId, head: Seq) -> bool {
+        self.sessions.get(&session).is_some_and(|subscribed| subscribed.newest < head)
     }
 
-    /// Tells the session's watchers that the log has events up to `head`, unless they know. `None` when they do.
-    pub(crate) fn tell(&mut self, session: SessionId, head: Seq) -> Option<Wakers> {
-        let watched = self.sessions.get_mut(&session).filter(|watched| watched.newest < head)?;
-        watched.newest = head;
-        Some(watched.watchers.iter().filter_map(|watcher| watcher.mailbox.lose(head)).collect())
+    /// Marks a gap up to `head` for the session's subscriptions. `None` if they know of everything up to there.
+    pub(crate) fn mark_gap(&mut self, session: SessionId, head: Seq) -> Option<Wakers> {
+        let subscribed = self.sessions.get_mut(&session).filter(|subscribed| subscribed.newest < head)?;
+        subscribed.newest = head;
+        Some(subscribed.subscribers.iter().filter_map(|subscriber| subscriber.mailbox.mark_gap(head)).collect())
     }
 
-    /// Ends the stream of a connection, now or when it begins.
-    pub(crate) fn replace(&mut self, session: SessionId, connection: ConnectionId, now: Timestamp) -> Option<Waker> {
-        let watchers = self.sessions.get(&session).map(|watched| watched.watchers.as_slice()).unwrap_or_default();
-        if let Some(watcher) = watchers.iter().find(|watcher| watcher.connection == connection) {
-            return watcher.mailbox.end(End::Replaced);
+    /// Closes the stream of a socket as replaced, now or when it is registered.
+    pub(crate) fn close_replaced(&mut self, session: SessionId, socket: SocketId, now: Timestamp) -> Option<Waker> {
+        let subscribers =
+            self.sessions.get(&session).map(|subscribed| subscribed.subscribers.as_slice()).unwrap_or_default();
+        if let Some(subscriber) = subscribers.iter().find(|subscriber| subscriber.socket == socket) {
+            return subscriber.mailbox.close(StreamCloseReason::Replaced);
         }
-        if self.early_ends.len() >= MAX_EARLY_ENDS {
-            self.early_ends.pop_front();
+        if self.replaced_early.len() >= MAX_REPLACED_EARLY {
+            self.replaced_early.pop_front();
         }
-        self.early_ends.push_back((connection, now));
+        self.replaced_early.push_back((socket, now));
         None
     }
 
-    /// Ends the typing of those who fell silent, and says of typing what has waited long enough.
-    pub(crate) fn tick(&mut self, now: Timestamp) -> Afterwards {
-        while self.early_ends.front().is_some_and(|(_, since)| now.since(*since) > EARLY_END_LIFETIME) {
-            self.early_ends.pop_front();
+    /// Ends typing that has timed out, and delivers typing that has waited long enough.
+    pub(crate) fn tick(&mut self, now: Timestamp) -> Effects {
+        while self.replaced_early.front().is_some_and(|(_, since)| now.since(*since) > REPLACED_EARLY_LIFETIME) {
+            self.replaced_early.pop_front();
         }
-        let mut afterwards = Afterwards::default();
+        let mut effects = Effects::default();
         let sessions = &self.sessions;
         let audience =
-            |session, user: &UserId| sessions.get(&session).is_some_and(|watched| watched.is_audience_of(user));
+            |session, user: &UserId| sessions.get(&session).is_some_and(|subscribed| subscribed.is_audience_of(user));
         for notice in self.typing.tick(audience, now) {
-            self.give_notice(notice, &mut afterwards);
+            self.apply_notice(notice, &mut effects);
         }
-        afterwards
+        effects
     }
 
-    /// Ends every stream, now and in future, as if each of the watchers had left.
-    pub(crate) fn close(&mut self, now: Timestamp) -> Afterwards {
+    /// Closes every stream, now and in future, as if each subscription had been dropped.
+    pub(crate) fn close(&mut self, now: Timestamp) -> Effects {
         self.closed = true;
         self.subscriptions = 0;
         let sessions = std::mem::take(&mut self.sessions);
-        let is_here = |session, user: &UserId| sessions.get(&session).is_some_and(|watched| watched.has(user));
-        let for_others = self.typing.clear(is_here, now);
-        let watchers = sessions.into_values().flat_map(|watched| watched.watchers);
-        let wakers = watchers.filter_map(|watcher| watcher.mailbox.end(End::Stopping)).collect();
-        Afterwards { wakers, for_others }
+        let is_here =
+            |session, user: &UserId| sessions.get(&session).is_some_and(|subscribed| subscribed.has_subscriber(user));
+        let for_peers = self.typing.clear(is_here, now);
+        let subscribers = sessions.into_values().flat_map(|subscribed| subscribed.subscribers);
+        let wakers =
+            subscribers.filter_map(|subscriber| subscriber.mailbox.close(StreamCloseReason::NodeStopping)).collect();
+        Effects { wakers, for_peers }
     }
 
-    pub(crate) fn watched(&self) -> impl Iterator<Item = SessionId> {
+    pub(crate) fn subscribed_sessions(&self) -> impl Iterator<Item = SessionId> {
         self.sessions.keys().copied()
     }
 
@@ -267,20 +275,20 @@ impl Shard {
         self.typing.len()
     }
 
-    fn spread(&self, event: LiveEvent, wakers: &mut Wakers) {
-        let Some(watched) = self.sessions.get(&event.session_id()) else { return };
-        let published = Published::new(event);
+    fn deliver(&self, event: LiveEvent, wakers: &mut Wakers) {
+        let Some(subscribed) = self.sessions.get(&event.session_id()) else { return };
+        let published = SharedEvent::new(event);
         let typist = match published.event() {
-            LiveEvent::Typing(word) => Some(&word.user_id),
+            LiveEvent::Typing(event) => Some(&event.user_id),
             LiveEvent::Durable(_) => None,
         };
-        for watcher in watched.watchers.iter().filter(|watcher| typist != Some(&watcher.viewer)) {
-            wakers.extend(watcher.mailbox.push(&published));
+        for subscriber in subscribed.subscribers.iter().filter(|subscriber| typist != Some(&subscriber.viewer)) {
+            wakers.extend(subscriber.mailbox.push(&published));
         }
     }
 }
 
-fn give_back<T>(list: &mut Vec<T>) {
+fn shrink<T>(list: &mut Vec<T>) {
     if list.capacity() > 8 && list.len() < list.capacity() / 4 {
         list.shrink_to(list.len() * 2);
     }

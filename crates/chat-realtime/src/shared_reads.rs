@@ -1,5 +1,5 @@
-//! Reading the log for many at once: those who lost the same events share one reading and its events, so that a burst
-//! that overflows a thousand queues costs the database a few readings, and each event is encoded once.
+//! Shared reads of the log: streams that lost the same events share one read and its events, so that a burst that
+//! overflows a thousand queues costs the database a few reads, and each event is encoded once.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -12,31 +12,31 @@ use chat_domain::ports::{EventLog, LogLimit, LogPage};
 use futures_util::future::{FutureExt, Shared, WeakShared};
 use metrics::counter;
 
-use crate::page::{Page, page_of};
+use crate::page::{SharedPage, bytes_of, page_of};
 use crate::sync::{Mutex, lock};
 
-/// The most bytes of pages, about, that are kept for those who come a little later.
+/// The most bytes of pages, about, that are kept for streams that need them a little later.
 const RECENT_BYTES: usize = 1024 * 1024;
 
-/// Full pages of at least so many events, or of so many bytes, are kept: few enough to look through.
+/// Full pages of at least this many events, or bytes, are kept: few enough for a linear search.
 const LONG_PAGE: usize = 16;
 const HEAVY_PAGE: usize = 64 * 1024;
 
-/// Which piece of the log.
+/// The page of a log.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Piece {
+struct PageKey {
     session: SessionId,
     after: Seq,
     limit: u32,
 }
 
-type Answer = Result<Page, Arc<ChatError>>;
-type Flight = Pin<Box<dyn Future<Output = Answer> + Send>>;
+type ReadResult = Result<SharedPage, Arc<ChatError>>;
+type ReadFuture = Pin<Box<dyn Future<Output = ReadResult> + Send>>;
 
-/// A reading under way. Whoever polls it drives it, for all.
-pub(crate) type Reading = Shared<Flight>;
+/// A read in progress. Any stream that polls it drives it, for all.
+pub(crate) type SharedRead = Shared<ReadFuture>;
 
-/// The log, read once for all who want the same piece of it.
+/// The log, read once for all streams that need the same page.
 pub(crate) struct SharedReads {
     log: Arc<dyn EventLog>,
     page_bytes: usize,
@@ -45,65 +45,65 @@ pub(crate) struct SharedReads {
 
 #[derive(Default)]
 struct Inner {
-    /// Readings under way, each with its number.
-    flights: HashMap<Piece, (u64, WeakShared<Flight>)>,
-    next_flight: u64,
-    /// Full pages, the newest last. A full page never changes: what has a position keeps it.
-    recent: VecDeque<(Piece, Page)>,
+    /// Reads in progress, each with its number.
+    in_flight: HashMap<PageKey, (u64, WeakShared<ReadFuture>)>,
+    next_number: u64,
+    /// Full pages, the newest last. A full page never changes.
+    recent: VecDeque<(PageKey, SharedPage)>,
     recent_bytes: usize,
 }
 
 impl SharedReads {
-    /// Reads this log, in pages of at most so many bytes.
+    /// Reads this log, in pages of at most this many bytes.
     pub(crate) fn new(log: Arc<dyn EventLog>, page_bytes: usize) -> Arc<Self> {
         Arc::new(Self { log, page_bytes, inner: Mutex::default() })
     }
 
-    /// Joins the reading of this piece, or begins it.
-    pub(crate) fn read(self: &Arc<Self>, session: SessionId, after: Seq, limit: u32) -> Reading {
-        let piece = Piece { session, after, limit };
+    /// Joins the read of this page, or starts it.
+    pub(crate) fn read(self: &Arc<Self>, session: SessionId, after: Seq, limit: u32) -> SharedRead {
+        let key = PageKey { session, after, limit };
         let mut inner = lock(&self.inner);
-        if let Some((_, page)) = inner.recent.iter().find(|(recent, _)| *recent == piece) {
+        if let Some((_, page)) = inner.recent.iter().find(|(recent, _)| *recent == key) {
             let page = Arc::clone(page);
             return ready(page);
         }
-        if let Some(reading) = inner.flights.get(&piece).and_then(|(_, flight)| flight.upgrade()) {
+        if let Some(reading) = inner.in_flight.get(&key).and_then(|(_, future)| future.upgrade()) {
             return reading;
         }
-        let number = inner.next_flight;
-        inner.next_flight += 1;
-        let landing = Landing { reads: Arc::clone(self), piece, number };
-        let flight: Flight = Box::pin(async move { landing.reads.fetch(piece).await.map_err(Arc::new) });
-        let reading = flight.shared();
+        let number = inner.next_number;
+        inner.next_number += 1;
+        let guard = ReadGuard { reads: Arc::clone(self), key, number };
+        let future: ReadFuture = Box::pin(async move { guard.reads.fetch(key).await.map_err(Arc::new) });
+        let reading = future.shared();
         if let Some(weak) = reading.downgrade() {
-            inner.flights.insert(piece, (number, weak));
+            inner.in_flight.insert(key, (number, weak));
         }
         reading
     }
 
-    async fn fetch(&self, piece: Piece) -> Result<Page> {
-        let limit = LogLimit { events: piece.limit, bytes: self.page_bytes };
-        let LogPage { events, is_full } = self.log.read(piece.session, piece.after, limit).await?;
+    async fn fetch(&self, key: PageKey) -> Result<SharedPage> {
+        let limit = LogLimit { events: key.limit, bytes: self.page_bytes };
+        let LogPage { events, is_full } = self.log.read(key.session, key.after, limit).await?;
         counter!("chat_catch_up_events_total").increment(events.len() as u64);
         let page = page_of(events);
-        // A page that is not full may have more to say a moment later, and a short one is read as fast as it is found.
+        // A page that is not full may be longer a moment later, and a short one is read as fast as it is found.
         if is_full && (page.len() >= LONG_PAGE || weight(&page) >= HEAVY_PAGE) {
-            lock(&self.inner).keep(piece, Arc::clone(&page));
+            lock(&self.inner).keep(key, Arc::clone(&page));
         }
         Ok(page)
     }
 
-    /// How many readings are under way.
+    /// How many reads are in progress.
     #[cfg(test)]
-    pub(crate) fn flights(&self) -> usize {
-        lock(&self.inner).flights.len()
+    pub(crate) fn in_flight(&self) -> usize {
+        lock(&self.inner).in_flight.len()
     }
 }
 
 impl Inner {
-    fn keep(&mut self, piece: Piece, page: Page) {
+    fn keep(&mut self, key: PageKey, page: SharedPage) {
         self.recent_bytes += weight(&page);
-        self.recent.push_back((piece, page));
+        self.recent.push_back((key, page));
         while self.recent_bytes > RECENT_BYTES
             && let Some((_, page)) = self.recent.pop_front()
         {
@@ -112,36 +112,36 @@ impl Inner {
     }
 }
 
-/// Forgets a reading when it has ended, or when all who waited for it have gone.
-struct Landing {
+/// Removes a read when it has ended, or when no stream waits for it any more.
+struct ReadGuard {
     reads: Arc<SharedReads>,
-    piece: Piece,
+    key: PageKey,
     number: u64,
 }
 
-impl Drop for Landing {
+impl Drop for ReadGuard {
     fn drop(&mut self) {
         let mut inner = lock(&self.reads.inner);
-        if inner.flights.get(&self.piece).is_some_and(|(number, _)| *number == self.number) {
-            inner.flights.remove(&self.piece);
+        if inner.in_flight.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+            inner.in_flight.remove(&self.key);
         }
-        if inner.flights.is_empty() {
-            inner.flights = HashMap::new();
+        if inner.in_flight.is_empty() {
+            inner.in_flight = HashMap::new();
         }
     }
 }
 
-fn ready(page: Page) -> Reading {
-    let flight: Flight = Box::pin(std::future::ready(Ok(page)));
-    flight.shared()
+fn ready(page: SharedPage) -> SharedRead {
+    let future: ReadFuture = Box::pin(std::future::ready(Ok(page)));
+    future.shared()
 }
 
-fn weight(page: &Page) -> usize {
-    page.iter().map(|event| event.event().weight()).sum()
+fn weight(page: &SharedPage) -> usize {
+    page.iter().map(|event| bytes_of(event)).sum()
 }
 
-/// The failure of a shared reading as each of those who waited is told of it.
-pub(crate) fn retold(error: &Arc<ChatError>) -> ChatError {
+/// The error of a shared read, as each stream that waited returns it.
+pub(crate) fn shared_error(error: &Arc<ChatError>) -> ChatError {
     match &**error {
         ChatError::Unavailable { reason, retry_after } => {
             ChatError::Unavailable { reason: reason.clone(), retry_after: *retry_after }

@@ -4,10 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-/// Something that is waited for.
+/// A future that is ready after a time.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Lets time pass.
+/// A monotonic clock with sleeps.
 pub trait Timer: Send + Sync {
     /// The time since a fixed moment. It never goes back, whatever happens to the clock on the wall.
     fn now(&self) -> Duration;

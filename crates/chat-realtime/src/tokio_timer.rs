@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::timer::{Sleep, Timer};
 
-/// Waits on the runtime of whoever waits.
+/// Waits on the runtime of the task that polls.
 pub(crate) struct TokioTimer {
     started: Instant,
 }

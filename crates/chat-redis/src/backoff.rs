@@ -5,8 +5,8 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Pauses that double from 100 ms to 2 s. Each is cut by up to a half at random, so that nodes that lost Redis at the same
-/// moment do not come back at the same moment.
+/// Pauses that double from 100 ms to 2 s. Each is cut by up to a half at random, so that nodes that lost Redis at the
+/// same moment do not come back at the same moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     next: Duration,
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_takes_up_to_half_of_a_pause() {
+    fn jitter_takes_up_to_half_of_a_pause() {
         assert_eq!(Backoff::new().pause(u32::MAX).as_millis(), 50);
     }
 }

@@ -1,4 +1,4 @@
-//! What nodes say to each other, one JSON object a message, and how it is read by nodes of other versions.
+//! The messages between nodes, one JSON object each, and how nodes of other versions read them.
 //!
 //! ```json
 //! {"v":1,"node":"…","counter":7,"database":"…","epoch":"…","at":1735689600000,"session":"…","seq":12,"kind":"message","payload":{…}}
@@ -6,22 +6,23 @@
 //! {"v":1,"node":"…","counter":32,"database":"…","epoch":"…","at":…,"kind":"goodbye","counters":[0,7,…]}
 //! ```
 //!
-//! `counter` counts what the node says on the channel, from 1; `at` is when it says it, by its clock. Fields that a reader
-//! does not know are ignored, and a durable event of a kind that it does not know only takes its position. An event without
-//! a position is in no log: one of a kind that a reader does not know, such as a later version's counterpart of typing, is
-//! passed over. What else cannot be read, since its form or version is a newer one, is told as unreadable: when it is on a
-//! channel of events, its sessions are compared with the log. The 32 bytes behind the object are its signature.
+//! `counter` counts the node's messages on the channel, from 1; `at` is when it was sent, by the node's clock. Fields
+//! that a reader does not know are ignored, and a durable event of an unknown kind only takes its number in the
+//! session. An event without `seq` is in no log: one of an unknown kind, such as a later version's counterpart of
+//! typing, is skipped. Any other message that cannot be read, since its form or version is a newer one, is unreadable:
+//! on a channel of events, its sessions are suspected. The 32 bytes behind the object are its signature.
 
 use std::borrow::Cow;
 
-use chat_domain::model::{LiveEvent, Seq, SessionId, Timestamp};
+use chat_domain::model::{Seq, SessionId, Timestamp};
+use chat_realtime::PeerEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::payload::{self, Durable, Payload, Typing, as_text};
 
-/// The version that is written. A reader tries to read later ones too, which may only add.
+/// The version that is written. A reader tries to read later ones too, which may only add fields.
 const VERSION: u16 = 1;
 
 const HEARTBEAT: &str = "heartbeat";
@@ -30,38 +31,38 @@ const GOODBYE: &str = "goodbye";
 /// A message of a node.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Envelope<'a> {
-    /// Who says it.
+    /// Its sender.
     pub(crate) node: Uuid,
-    /// Its number among what the node says on the channel.
+    /// Its number among the node's messages on the channel.
     pub(crate) counter: u64,
-    /// The database that the node is of.
+    /// The node's database.
     pub(crate) database: Cow<'a, str>,
     /// The epoch of the database.
     pub(crate) epoch: Cow<'a, str>,
-    /// When it was said.
+    /// When it was sent.
     pub(crate) at: Timestamp,
-    pub(crate) said: Said,
+    pub(crate) body: EnvelopeBody,
 }
 
-/// What a node said.
+/// The content of a message.
 #[derive(Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "most are events, and none lives longer than it takes to act on it")]
-pub(crate) enum Said {
-    /// Something happened.
-    Event(LiveEvent),
-    /// It lives, and has published so much.
+pub(crate) enum EnvelopeBody {
+    /// An event.
+    Event(PeerEvent),
+    /// The node is alive and has published this many events, by shard.
     Heartbeat(Vec<u64>),
-    /// It ends, and has published so much.
+    /// The node shuts down and has published this many events, by shard.
     Goodbye(Vec<u64>),
-    /// Something of a kind that this version does not know, and without a position: no log has it.
+    /// An event of an unknown kind without `seq`: no log has it.
     Ephemeral,
-    /// Something that this version cannot read.
+    /// A message that this version cannot read.
     Unreadable,
 }
 
-/// What every message of this node begins with.
+/// The fields that all messages of this node share.
 #[derive(Clone, Copy)]
-pub(crate) struct Sender<'a> {
+pub(crate) struct EnvelopeHead<'a> {
     pub(crate) node: Uuid,
     pub(crate) database: &'a str,
     pub(crate) epoch: &'a str,
@@ -118,18 +119,18 @@ struct EnvelopeIn<'a> {
     counters: Option<Vec<u64>>,
 }
 
-/// What every message of this node's events begins with, to know them without reading them.
+/// The first bytes of this node's events, by which they are recognised without parsing.
 pub(crate) fn own_prefix(node: Uuid) -> Vec<u8> {
     format!("{{\"v\":{VERSION},\"node\":\"{node}\",\"counter\":").into_bytes()
 }
 
 /// An event as a message.
-pub(crate) fn event(sender: Sender<'_>, counter: u64, event: &LiveEvent) -> Vec<u8> {
+pub(crate) fn event(head: EnvelopeHead<'_>, counter: u64, event: &PeerEvent) -> Vec<u8> {
     let seq = match event {
-        LiveEvent::Durable(event) => Some(event.seq.get()),
-        LiveEvent::Typing(_) => None,
+        PeerEvent::Durable(event) => Some(event.seq.get()),
+        PeerEvent::Typing(_) => None,
     };
-    let Sender { node, database, epoch, at } = sender;
+    let EnvelopeHead { node, database, epoch, at } = head;
     to_json(&EventOut {
         v: VERSION,
         node,
@@ -144,50 +145,50 @@ pub(crate) fn event(sender: Sender<'_>, counter: u64, event: &LiveEvent) -> Vec<
     })
 }
 
-/// A sign of life, with what was published.
-pub(crate) fn heartbeat(sender: Sender<'_>, counter: u64, counters: &[u64]) -> Vec<u8> {
-    of_node(sender, counter, HEARTBEAT, counters)
+/// A heartbeat, with the counts of what was published.
+pub(crate) fn heartbeat(head: EnvelopeHead<'_>, counter: u64, counters: &[u64]) -> Vec<u8> {
+    of_node(head, counter, HEARTBEAT, counters)
 }
 
-/// The last word, with what was published.
-pub(crate) fn goodbye(sender: Sender<'_>, counter: u64, counters: &[u64]) -> Vec<u8> {
-    of_node(sender, counter, GOODBYE, counters)
+/// A goodbye, with the counts of what was published.
+pub(crate) fn goodbye(head: EnvelopeHead<'_>, counter: u64, counters: &[u64]) -> Vec<u8> {
+    of_node(head, counter, GOODBYE, counters)
 }
 
-fn of_node(sender: Sender<'_>, counter: u64, kind: &'static str, counters: &[u64]) -> Vec<u8> {
-    let Sender { node, database, epoch, at } = sender;
+fn of_node(head: EnvelopeHead<'_>, counter: u64, kind: &'static str, counters: &[u64]) -> Vec<u8> {
+    let EnvelopeHead { node, database, epoch, at } = head;
     to_json(&CountersOut { v: VERSION, node, counter, database, epoch, at: at.unix_ms(), kind, counters })
 }
 
-/// Numbers, texts and names of fields always make JSON; an empty message would be one that nobody can read.
+/// Numbers and texts always make JSON; an empty message would be malformed.
 fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
-/// Reads a message. `None` when it is none of a node's.
+/// Reads a message. `None` when it has not the form of a message.
 pub(crate) fn read(bytes: &[u8]) -> Option<Envelope<'_>> {
     let mut envelope: EnvelopeIn<'_> = serde_json::from_slice(bytes).ok()?;
     let node = Uuid::try_parse(&envelope.node).ok()?;
-    let said = match (&*envelope.kind, envelope.counters.take()) {
-        (HEARTBEAT, Some(counters)) => Said::Heartbeat(counters),
-        (GOODBYE, Some(counters)) => Said::Goodbye(counters),
+    let body = match (&*envelope.kind, envelope.counters.take()) {
+        (HEARTBEAT, Some(counters)) => EnvelopeBody::Heartbeat(counters),
+        (GOODBYE, Some(counters)) => EnvelopeBody::Goodbye(counters),
         _ => match read_event(&envelope) {
-            Some(event) => Said::Event(event),
-            None if is_ephemeral(&envelope) => Said::Ephemeral,
-            None => Said::Unreadable,
+            Some(event) => EnvelopeBody::Event(event),
+            None if is_ephemeral(&envelope) => EnvelopeBody::Ephemeral,
+            None => EnvelopeBody::Unreadable,
         },
     };
     let EnvelopeIn { counter, database, epoch, at, .. } = envelope;
-    Some(Envelope { node, counter, database, epoch, at: Timestamp::from_unix_ms(at), said })
+    Some(Envelope { node, counter, database, epoch, at: Timestamp::from_unix_ms(at), body })
 }
 
-/// Whether this is of an unknown kind and has no position. Every durable event has one, in later versions too.
+/// Whether this is of an unknown kind and has no `seq`. Every durable event has one, in later versions too.
 fn is_ephemeral(envelope: &EnvelopeIn<'_>) -> bool {
     let is_of_node = envelope.kind == HEARTBEAT || envelope.kind == GOODBYE;
     envelope.seq.is_none() && !is_of_node && !payload::is_known_kind(&envelope.kind)
 }
 
-fn read_event(envelope: &EnvelopeIn<'_>) -> Option<LiveEvent> {
+fn read_event(envelope: &EnvelopeIn<'_>) -> Option<PeerEvent> {
     let session = SessionId::parse(envelope.session.as_ref()?)?;
     let payload = envelope.payload?.get();
     if envelope.kind == payload::TYPING {

@@ -1,187 +1,170 @@
-//! A node's part in what nodes share: what is made of it, and how it starts and ends.
+//! The fan-out of a node: how it starts and ends.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::model::FanoutCredentials;
-use chat_domain::ports::{Clock, EventSink, Missed, Notifier};
-use tokio::runtime::Handle;
+use chat_domain::ports::{Clock, Notifier};
+use chat_realtime::{PeerNotifier, PeerSink, SuspectedGap};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::config::{ConfigError, RedisConfig};
+use crate::clock_skew::ClockSkew;
+use crate::config::RedisConfig;
 use crate::dial::Dialer;
-use crate::dirty::Suspects;
 use crate::envelope::own_prefix;
-use crate::freshness::Freshness;
+use crate::error::RedisConfigError;
+use crate::failure_detector::FailureDetector;
 use crate::inbox::Inbox;
-use crate::line::Line;
-use crate::link::Link;
-use crate::metering::Metering;
-use crate::names::{Names, SHARDS};
+use crate::metering::RedisMetrics;
+use crate::names::{ChannelNames, SHARDS};
 use crate::outbox::{Outbox, RedisNotifier};
+use crate::overflowed_shards::ShardChecks;
+use crate::pubsub_connection::PubSubConnection;
 use crate::reader::Reader;
+use crate::replay_guard::ReplayGuard;
 use crate::signature::Signer;
-use crate::skew::Skew;
-use crate::status::Status;
-use crate::tasks::Tasks;
+use crate::status::PeerStatus;
 
-/// How long the last words may take at the end.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long publishing the last events may take at shutdown.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A task of the fan-out, with its name.
+pub type FanoutTask = (&'static str, Pin<Box<dyn Future<Output = ()> + Send>>);
 
 /// Connects this node to the others through Redis.
 ///
-/// Redis may be out of reach at any time, also at the start: the sink is told, and this keeps trying. Nothing that is
-/// made here fails because of it, so a node that cannot reach Redis stays ready.
+/// Redis may be unreachable at any time, also at the start: `PeerSink::set_peers_reachable` is called, and this keeps
+/// reconnecting. Nothing here fails because of it, so a node that cannot reach Redis stays ready.
 pub struct RedisFanout {
-    names: Names,
-    sink: Arc<dyn EventSink>,
+    names: ChannelNames,
+    sink: Arc<dyn PeerSink>,
     signer: watch::Sender<Arc<Signer>>,
     outbox: Outbox,
-    status: Arc<Status>,
-    /// Ends what has something left to say.
+    status: Arc<PeerStatus>,
+    /// Ends the connection, after the last events.
     closing: watch::Sender<bool>,
-    tasks: Tasks,
 }
 
 impl RedisFanout {
-    /// Starts to connect, and returns at once. Until the other nodes are heard, the sink knows that they are not. Nodes
-    /// with other credentials are not heard.
+    /// The fan-out and its tasks, which connect, publish and receive for as long as they run. The sink is set to unreachable
+    /// peers until they are reachable. Messages of nodes with other credentials are rejected.
     ///
-    /// The tasks run on the runtime that this is called on, which should be one that outlives single requests.
+    /// The caller MUST run the tasks, on a runtime that outlives single requests, and MUST notice when one ends before
+    /// [`close`](Self::close): without it this node receives or publishes nothing.
     ///
     /// # Errors
-    /// The configuration cannot be used, or there is no runtime. Never because Redis is out of reach.
-    pub fn connect(
+    /// The configuration cannot be used. Never because Redis is unreachable.
+    pub fn new(
         config: RedisConfig,
         credentials: FanoutCredentials,
         clock: Arc<dyn Clock>,
-        sink: Arc<dyn EventSink>,
-    ) -> Result<Self, ConfigError> {
+        sink: Arc<dyn PeerSink>,
+    ) -> Result<(Self, Vec<FanoutTask>), RedisConfigError> {
         let dialer = Dialer::new(&config.url, config.authorities)?;
-        let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
         let RedisConfig { node, prefix, queue, .. } = config;
-        let names = Names::new(prefix.as_str());
+        let names = ChannelNames::new(prefix.as_str());
         let (signer, current) = watch::channel(Arc::new(Signer::new(names.clone(), credentials)));
-        let metering = Metering::new();
-        let status = Arc::new(Status::new(metering.clone()));
+        let metering = RedisMetrics::new();
+        let status = Arc::new(PeerStatus::new(metering.clone()));
         let (closing, closing_watch) = watch::channel(false);
-        let (outbox, outgoing, lost) = Outbox::new(queue, metering.clone());
-        let (inbox, incoming, dirty) = Inbox::new(queue, names.clone(), own_prefix(node), metering.clone());
+        let (outbox, outgoing, dropped) = Outbox::new(queue, metering.clone());
+        let (inbox, incoming, overflowed) = Inbox::new(queue, names.clone(), own_prefix(node), metering.clone());
         let (control, controlled) = mpsc::unbounded_channel();
-        let (deaf, deaf_watch) = watch::channel(0);
+        let (disconnected, disconnected_watch) = watch::channel(0);
 
         // Nodes begin at different servers, so that each of those has its share.
         let (_, first) = node.as_u64_pair();
-        sink.heard(false);
+        sink.set_peers_reachable(false);
         let reader = Reader {
-            me: node,
-            link: Link::new(node),
-            freshness: Freshness::default(),
-            skew: Skew::default(),
+            node,
+            detector: FailureDetector::new(node),
+            replay_guard: ReplayGuard::default(),
+            clock_skew: ClockSkew::default(),
             signer: current.clone(),
             clock: Arc::clone(&clock),
             sink: Arc::clone(&sink),
             inbox: incoming,
-            suspects: Suspects::new(dirty),
+            shard_checks: ShardChecks::new(overflowed),
             control: controlled,
-            deaf,
+            disconnected,
             status: Arc::clone(&status),
             metering: metering.clone(),
             generation: 0,
         };
-        let line = Line {
-            me: node,
+        let connection = PubSubConnection {
+            node,
             first,
             dialer,
             names: names.clone(),
             outbox: outgoing,
-            lost,
+            dropped,
             counters: [0; SHARDS as usize],
-            beats: 0,
+            node_messages: 0,
             signer: current,
             clock,
             inbox,
             control,
-            deaf: deaf_watch,
+            disconnected: disconnected_watch,
             closing: closing_watch,
             status: Arc::clone(&status),
             metering,
         };
-        let tasks = Tasks::default();
-        tasks.spawn(&runtime, "redis reader", reader.run());
-        tasks.spawn(&runtime, "redis line", line.run());
-        Ok(Self { names, sink, signer, outbox, status, closing, tasks })
+        let tasks: Vec<FanoutTask> =
+            vec![("redis reader", Box::pin(reader.run())), ("redis connection", Box::pin(connection.run()))];
+        Ok((Self { names, sink, signer, outbox, status, closing }, tasks))
     }
 
-    /// A notifier that spreads events on this node through `local`, and then to the other nodes. It never waits: what
-    /// finds no room on the way to Redis is found by the other nodes as a gap.
+    /// A notifier that publishes events on this node through `local`, and then to the other nodes. It never waits:
+    /// events that find no room in the queue to Redis become a suspected gap of the other nodes.
     pub fn notifier(&self, local: Arc<dyn Notifier>) -> Arc<dyn Notifier> {
         Arc::new(RedisNotifier::new(local, self.outbox.clone()))
     }
 
-    /// Goes on with these credentials if they are others, and says whether they are: the database may have moved to another
-    /// server. What the other nodes said meanwhile is looked for. A node has one epoch for as long as it lives.
-    pub fn renew(&self, credentials: FanoutCredentials) -> bool {
+    /// A notifier for the typing events of a hub, which go to the other nodes alone.
+    pub fn peer_notifier(&self) -> Arc<dyn PeerNotifier> {
+        Arc::new(self.outbox.clone())
+    }
+
+    /// Uses these credentials from now on if they are others, and returns whether they are: the database may have moved
+    /// to another server. All sessions are suspected then. A node has one epoch for as long as it runs.
+    pub fn set_credentials(&self, credentials: FanoutCredentials) -> bool {
         let is_newer = {
             let signer = self.signer.borrow();
             signer.credentials != credentials && signer.credentials.epoch == credentials.epoch
         };
         if is_newer {
             self.signer.send_replace(Arc::new(Signer::new(self.names.clone(), credentials)));
-            self.sink.missed(Missed::Everywhere);
+            self.sink.mark_suspect(SuspectedGap::AllSessions);
         }
         is_newer
     }
 
-    /// Whether the other nodes are heard at the moment. No reason to take a node out of service: what it does not hear, it
-    /// reads from the database.
+    /// Whether the other nodes are reachable at the moment. If not, a node stays in service: it reads their events from
+    /// the database.
     pub fn is_connected(&self) -> bool {
-        self.status.is_heard()
+        self.status.is_reachable()
     }
 
-    /// Why Redis cannot be used, in words for an operator, from the first attempt that failed until the other nodes are
-    /// heard. Names servers, and no passwords.
-    pub fn trouble(&self) -> Option<String> {
-        self.status.trouble()
+    /// Why Redis cannot be used, for an operator, from the first attempt that failed until the other nodes are
+    /// reachable. Names servers, and no passwords.
+    pub fn outage_reason(&self) -> Option<String> {
+        self.status.outage_reason()
     }
 
-    /// Waits until the other nodes are heard, at most so long, and says whether they are.
+    /// Waits until the other nodes are reachable, at most this long, and returns whether they are.
     pub async fn wait_until_connected(&self, at_most: Duration) -> bool {
-        let mut heard = self.status.watch();
-        timeout(at_most, heard.wait_for(|heard| *heard)).await.is_ok_and(|heard| heard.is_ok())
+        let mut reachable = self.status.watch();
+        timeout(at_most, reachable.wait_for(|reachable| *reachable)).await.is_ok_and(|outcome| outcome.is_ok())
     }
 
-    /// Waits until one of the tasks behind this has panicked, and names it: without it this node hears nothing, or is not
-    /// heard. For one caller at a time.
-    pub async fn panicked(&self) -> &'static str {
-        self.tasks.panicked().await
-    }
-
-    /// Publishes what still waits, and tells the other nodes that nothing more will come. Returns after 2 s at the latest,
-    /// also when Redis does not answer. Nothing is shared after it.
+    /// Publishes the events that still wait, and a goodbye. Returns after 2 s at the latest, also when Redis does not
+    /// respond. Nothing is published after it; the tasks can be aborted then.
     pub async fn close(&self) {
         self.closing.send_replace(true);
-        let tasks = self.tasks.take();
-        let ends: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
-        let all = async {
-            for task in tasks {
-                let _ended = task.await;
-            }
-        };
-        let _in_time_or_not = timeout(FAREWELL, all).await;
-        for task in ends {
-            task.abort();
-        }
-        self.status.deaf();
-    }
-}
-
-impl Drop for RedisFanout {
-    fn drop(&mut self) {
-        for task in self.tasks.take() {
-            task.abort();
-        }
+        // The connection holds the only receiver until it has ended.
+        let _in_time_or_not = timeout(CLOSE_TIMEOUT, self.closing.closed()).await;
+        self.status.set_unreachable();
     }
 }

@@ -1,39 +1,39 @@
-//! The figures of the way to the other nodes, as metrics.
+//! The metrics of the fan-out.
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
-/// Handles of all metrics of the fan-out. Named once, here.
+/// Handles of all metrics of the fan-out, which are named only here.
 #[derive(Clone)]
-pub(crate) struct Metering {
-    /// 1 while the other nodes are heard, else 0.
-    pub(crate) connected: Gauge,
+pub(crate) struct RedisMetrics {
+    /// 1 while the other nodes are reachable, else 0.
+    pub(crate) reachable: Gauge,
     /// Connections for events that were lost.
     pub(crate) reconnects: Counter,
-    /// Events handed to Redis.
+    /// Events published to Redis.
     pub(crate) published: Counter,
-    /// Events that were not, and that the other nodes find by their counters.
+    /// Events that were dropped, and that the other nodes find as a gap by the counters.
     pub(crate) dropped: Counter,
     /// Events of other nodes.
     pub(crate) received: Counter,
     /// Messages of other nodes that this version cannot read.
     pub(crate) unreadable: Counter,
-    /// Times that events may have been missed.
+    /// Suspected gaps.
     pub(crate) gaps: Counter,
-    /// Messages that found the reader's queue full.
+    /// Messages that were dropped because the inbox was full.
     pub(crate) overflows: Counter,
     /// Events that wait for Redis.
     pub(crate) waiting: Gauge,
     /// Events in one pipeline.
     pub(crate) batch: Histogram,
-    /// Messages that are not believed, by the reason, in the order of [`Rejection::ALL`]. Looking one up in the registry
-    /// for each of them would cost more than refusing it.
+    /// Rejected messages by reason, in the order of [`Rejection::ALL`]. A look-up in the registry for each of them
+    /// would cost more than the rejection.
     rejected: [Counter; Rejection::ALL.len()],
 }
 
-impl Metering {
+impl RedisMetrics {
     pub(crate) fn new() -> Self {
         Self {
-            connected: gauge!("chat_redis_connected"),
+            reachable: gauge!("chat_redis_peers_reachable"),
             reconnects: counter!("chat_redis_reconnects_total"),
             published: counter!("chat_redis_published_total"),
             dropped: counter!("chat_redis_dropped_total"),
@@ -48,29 +48,29 @@ impl Metering {
         }
     }
 
-    /// Counts a message that is not believed.
+    /// Counts a rejected message.
     pub(crate) fn rejected(&self, rejection: Rejection) {
         let handles = Rejection::ALL.iter().zip(&self.rejected);
         handles.filter(|(known, _)| **known == rejection).for_each(|(_, counter)| counter.increment(1));
     }
 }
 
-/// Why a message in Redis is not believed.
+/// Why a message in Redis is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rejection {
-    /// It is larger than anything that a node says.
+    /// It is larger than any message of a node.
     TooLarge,
-    /// It is none of a node's.
+    /// It has not the form of a message.
     Malformed,
-    /// It was not signed under our key, or for another channel.
+    /// It was not signed under this database's key, or for another channel.
     Signature,
-    /// It is of another database, such as a copy of ours.
+    /// It is of another database, such as a copy.
     Database,
     /// It is of another epoch of the database.
     Epoch,
-    /// It was said too long ago, or will be: or the clocks of two nodes differ.
+    /// It was sent too long ago or in the future, or the clocks of two nodes differ.
     Stale,
-    /// It was heard before, or a later one.
+    /// It, or a later one, was received before.
     Replayed,
 }
 

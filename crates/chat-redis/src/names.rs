@@ -1,27 +1,26 @@
 //! The names of channels in Redis. There are no keys.
 
-/// Into how many parts the sessions are cut, each with a channel of its own. All nodes of all versions have the same
-/// number; it is as small as subscribing to all of them at once asks for, and as large as makes a loss in one of them
-/// cheap to repair.
+/// How many shards the sessions are divided into, each with a channel of its own. All nodes of all versions have the
+/// same number. It is small enough to subscribe to all of them at once, and large enough to make a repair of one cheap.
 pub(crate) const SHARDS: u16 = 64;
 
 /// Makes names that begin with the deployment's prefix.
 #[derive(Clone, Debug)]
-pub(crate) struct Names {
+pub(crate) struct ChannelNames {
     prefix: String,
 }
 
-impl Names {
+impl ChannelNames {
     pub(crate) fn new(prefix: &str) -> Self {
         Self { prefix: prefix.to_owned() }
     }
 
-    /// The channel of the events of a part of the sessions.
+    /// The channel of the events of a shard.
     fn shard(&self, index: u16) -> String {
         format!("{}:{index}", self.prefix)
     }
 
-    /// The channel on which nodes speak of themselves.
+    /// The channel of heartbeats and goodbyes.
     ///
     /// One channel is enough: what a node publishes on one connection reaches a subscriber's one connection in that
     /// order, whatever the channels. So a heartbeat comes after all events that its counters count.
@@ -37,12 +36,12 @@ impl Names {
         }
     }
 
-    /// Every channel that a node listens to.
+    /// Every channel that a node subscribes to.
     pub(crate) fn channels(&self) -> Vec<String> {
         (0..SHARDS).map(|index| self.shard(index)).chain([self.nodes()]).collect()
     }
 
-    /// What a channel's name says it is for. `None` for a channel that is none of ours.
+    /// The channel of this name. `None` for a foreign name.
     pub(crate) fn channel(&self, name: &[u8]) -> Option<Channel> {
         let name = std::str::from_utf8(name).ok()?.strip_prefix(self.prefix.as_str())?.strip_prefix(':')?;
         if name == "nodes" {
@@ -52,12 +51,12 @@ impl Names {
     }
 }
 
-/// What a channel is for.
+/// A channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
-    /// Events of the sessions of this part.
+    /// Events of the sessions of this shard.
     Shard(u16),
-    /// What nodes say of themselves.
+    /// Heartbeats and goodbyes of nodes.
     Nodes,
 }
 
@@ -66,8 +65,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_channels_name_says_what_it_is_for() {
-        let names = Names::new("chat");
+    fn channel_names_are_parsed_back() {
+        let names = ChannelNames::new("chat");
         for index in 0..SHARDS {
             assert_eq!(names.channel(names.shard(index).as_bytes()), Some(Channel::Shard(index)));
         }

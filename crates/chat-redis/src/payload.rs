@@ -1,18 +1,19 @@
-//! Events as JSON between nodes of one deployment. The ids and positions that an envelope has are not repeated here, and
-//! neither is anything said about channels.
+//! Events as JSON between nodes of one deployment. The ids and sequence numbers that an envelope has are not repeated
+//! here.
 //!
-//! What is written is read back as it was. A reader ignores fields that it does not know, and takes values that only a
-//! newer version knows as the database's reader does; of a durable event of a kind that it does not know, it takes who,
-//! when and the position. Anything else that it cannot read makes the event unreadable and not half read.
+//! Reading returns what was written. A reader ignores unknown fields, and maps values that only a newer version knows
+//! as the database's reader does; of a durable event of an unknown kind, it takes the actor, the time and `seq`.
+//! Anything else that it cannot read makes the whole event unreadable.
 
 use std::borrow::Cow;
 use std::fmt::Display;
 
 use chat_domain::model::{
     AgentId, Attachment, AttachmentId, Change, ChatMessage, ChatSession, Content, Delivery, FileName, IdempotencyKey,
-    LiveEvent, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Receipt, ReceiptStatus, Seq,
-    SessionEvent, SessionId, SessionState, StoredObject, Subject, Tags, Timestamp, TypingEvent, UserId,
+    MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Receipt, ReceiptStatus, Seq, SessionEvent,
+    SessionId, SessionState, StoredObject, Subject, Tags, Timestamp, UserId,
 };
+use chat_realtime::{PeerEvent, PeerTyping};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// Written as its text.
@@ -20,7 +21,7 @@ pub(crate) fn as_text<T: Display, S: Serializer>(value: &T, serializer: S) -> Re
     serializer.collect_str(value)
 }
 
-/// The kind of the one event without a position.
+/// The kind of the one event without `seq`.
 pub(crate) const TYPING: &str = "typing";
 
 /// Whether this version has events of this kind.
@@ -29,10 +30,10 @@ pub(crate) fn is_known_kind(kind: &str) -> bool {
 }
 
 /// The name of an event's kind, in its envelope.
-pub(crate) fn kind(event: &LiveEvent) -> &'static str {
+pub(crate) fn kind(event: &PeerEvent) -> &'static str {
     match event {
-        LiveEvent::Typing(_) => TYPING,
-        LiveEvent::Durable(event) => match event.change {
+        PeerEvent::Typing(_) => TYPING,
+        PeerEvent::Durable(event) => match event.change {
             Change::Opened(_) => "opened",
             Change::Assigned(_) => "assigned",
             Change::Transferred(_) => "transferred",
@@ -44,7 +45,7 @@ pub(crate) fn kind(event: &LiveEvent) -> &'static str {
     }
 }
 
-/// What an envelope carries, by kind.
+/// The payload of an envelope, by kind.
 #[derive(Serialize)]
 #[serde(untagged)]
 #[expect(
@@ -104,10 +105,10 @@ struct SessionDto<'a> {
     waiting_since: Option<i64>,
     unread_by_user: u64,
     unread_by_support: u64,
-    delivered_to_user: u64,
-    delivered_to_support: u64,
-    read_to_user: u64,
-    read_to_support: u64,
+    user_delivered_seq: u64,
+    support_delivered_seq: u64,
+    user_read_seq: u64,
+    support_read_seq: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -155,16 +156,16 @@ struct ReceiptDto<'a> {
     messages: Vec<Cow<'a, str>>,
 }
 
-impl<'a> From<&'a LiveEvent> for Payload<'a> {
-    fn from(event: &'a LiveEvent) -> Self {
+impl<'a> From<&'a PeerEvent> for Payload<'a> {
+    fn from(event: &'a PeerEvent) -> Self {
         match event {
-            LiveEvent::Typing(typing) => Self::Typing(Typing {
+            PeerEvent::Typing(typing) => Self::Typing(Typing {
                 at: typing.at.unix_ms(),
                 user: typing.user_id.as_str().into(),
                 started: typing.is_typing,
                 by_node: typing.by_node,
             }),
-            LiveEvent::Durable(event) => Self::Durable(event.into()),
+            PeerEvent::Durable(event) => Self::Durable(event.into()),
         }
     }
 }
@@ -204,10 +205,10 @@ impl<'a> From<&'a ChatSession> for SessionDto<'a> {
             waiting_since: progress.waiting_since.map(Timestamp::unix_ms),
             unread_by_user: progress.unread_by_user,
             unread_by_support: progress.unread_by_support,
-            delivered_to_user: progress.delivered_to_user.get(),
-            delivered_to_support: progress.delivered_to_support.get(),
-            read_to_user: progress.read_to_user.get(),
-            read_to_support: progress.read_to_support.get(),
+            user_delivered_seq: progress.user_delivered_seq.get(),
+            support_delivered_seq: progress.support_delivered_seq.get(),
+            user_read_seq: progress.user_read_seq.get(),
+            support_read_seq: progress.support_read_seq.get(),
         }
     }
 }
@@ -254,7 +255,7 @@ impl<'a> From<&'a Receipt> for ReceiptDto<'a> {
     }
 }
 
-/// Reads what need not be there. `None` when it is there and cannot be read.
+/// Reads an optional field. `None` when it is present and cannot be read.
 #[expect(clippy::option_option, reason = "absent and unreadable are two things")]
 fn optional<T>(text: Option<&str>, read: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
     text.map_or(Some(None), |text| read(text).map(Some))
@@ -266,16 +267,16 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Typing<'_> {
-    pub(crate) fn read(&self, session_id: SessionId) -> Option<LiveEvent> {
+    pub(crate) fn read(&self, session_id: SessionId) -> Option<PeerEvent> {
         let user_id = UserId::parse(&self.user).ok()?;
         let at = Timestamp::from_unix_ms(self.at);
         let Self { started: is_typing, by_node, .. } = *self;
-        Some(LiveEvent::Typing(TypingEvent { session_id, user_id, is_typing, at, by_node }))
+        Some(PeerEvent::Typing(PeerTyping { session_id, user_id, is_typing, at, by_node }))
     }
 }
 
 impl Durable<'_> {
-    pub(crate) fn read(self, kind: &str, session_id: SessionId, seq: Seq) -> Option<LiveEvent> {
+    pub(crate) fn read(self, kind: &str, session_id: SessionId, seq: Seq) -> Option<PeerEvent> {
         let at = Timestamp::from_unix_ms(self.at);
         let session = || self.session.as_ref().and_then(|session| session.read(session_id, at));
         let change = match kind {
@@ -289,7 +290,7 @@ impl Durable<'_> {
         };
         let key = optional(self.key.as_deref(), |key| IdempotencyKey::parse(key).ok())?;
         let actor = UserId::parse(&self.actor).ok()?;
-        Some(LiveEvent::Durable(SessionEvent { session_id, seq, at, actor, key, change }))
+        Some(PeerEvent::Durable(SessionEvent { session_id, seq, at, actor, key, change }))
     }
 }
 
@@ -317,10 +318,10 @@ impl SessionDto<'_> {
                 waiting_since: self.waiting_since.map(Timestamp::from_unix_ms),
                 unread_by_user: self.unread_by_user,
                 unread_by_support: self.unread_by_support,
-                delivered_to_user: Seq::new(self.delivered_to_user),
-                delivered_to_support: Seq::new(self.delivered_to_support),
-                read_to_user: Seq::new(self.read_to_user),
-                read_to_support: Seq::new(self.read_to_support),
+                user_delivered_seq: Seq::new(self.user_delivered_seq),
+                support_delivered_seq: Seq::new(self.support_delivered_seq),
+                user_read_seq: Seq::new(self.user_read_seq),
+                support_read_seq: Seq::new(self.support_read_seq),
             },
         })
     }

@@ -1,36 +1,36 @@
-//! A queue with room for so many things and so many bytes. Putting something in never waits.
+//! A queue that is bounded in items and in bytes. Pushing never waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
-/// A queue of at most `length` things that weigh at most `bytes` together.
-pub(crate) fn bounded<T>(length: usize, bytes: usize) -> (Sender<T>, Receiver<T>) {
+/// A queue of at most `length` items of at most `bytes` together.
+pub(crate) fn bounded<T>(length: usize, bytes: usize) -> (QueueSender<T>, QueueReceiver<T>) {
     let (sender, receiver) = mpsc::channel(length.max(1));
     let weight = Arc::new(AtomicUsize::new(0));
-    (Sender { inner: sender, weight: Arc::clone(&weight), bytes }, Receiver { inner: receiver, weight })
+    (QueueSender { inner: sender, weight: Arc::clone(&weight), bytes }, QueueReceiver { inner: receiver, weight })
 }
 
-/// The end that things are put into.
+/// The end that items are pushed into.
 #[derive(Debug)]
-pub(crate) struct Sender<T> {
+pub(crate) struct QueueSender<T> {
     inner: mpsc::Sender<(T, usize)>,
     weight: Arc<AtomicUsize>,
     bytes: usize,
 }
 
-impl<T> Clone for Sender<T> {
+impl<T> Clone for QueueSender<T> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), weight: Arc::clone(&self.weight), bytes: self.bytes }
     }
 }
 
-impl<T> Sender<T> {
-    /// Puts something in, unless there is no room for it or nobody takes anything out any more.
-    pub(crate) fn offer(&self, thing: T, weight: usize) -> bool {
+impl<T> QueueSender<T> {
+    /// Pushes an item and returns whether it was taken: not without room for it, or after the receiver was dropped.
+    pub(crate) fn try_push(&self, item: T, weight: usize) -> bool {
         let before = self.weight.fetch_add(weight, Ordering::Relaxed);
-        if before.saturating_add(weight) <= self.bytes && self.inner.try_send((thing, weight)).is_ok() {
+        if before.saturating_add(weight) <= self.bytes && self.inner.try_send((item, weight)).is_ok() {
             return true;
         }
         self.weight.fetch_sub(weight, Ordering::Relaxed);
@@ -38,26 +38,26 @@ impl<T> Sender<T> {
     }
 }
 
-/// The end that things are taken from.
+/// The end that items are received from.
 #[derive(Debug)]
-pub(crate) struct Receiver<T> {
+pub(crate) struct QueueReceiver<T> {
     inner: mpsc::Receiver<(T, usize)>,
     weight: Arc<AtomicUsize>,
 }
 
-impl<T> Receiver<T> {
-    /// Waits for the next thing. `None` when no sender is left. Loses nothing when it is cancelled.
-    pub(crate) async fn take(&mut self) -> Option<T> {
-        let (thing, weight) = self.inner.recv().await?;
+impl<T> QueueReceiver<T> {
+    /// Waits for the next item. `None` when no sender is left. Loses nothing when it is cancelled.
+    pub(crate) async fn recv(&mut self) -> Option<T> {
+        let (item, weight) = self.inner.recv().await?;
         self.weight.fetch_sub(weight, Ordering::Relaxed);
-        Some(thing)
+        Some(item)
     }
 
-    /// The next thing, if one is there.
-    pub(crate) fn take_now(&mut self) -> Option<T> {
-        let (thing, weight) = self.inner.try_recv().ok()?;
+    /// The next item, if there is one.
+    pub(crate) fn try_recv(&mut self) -> Option<T> {
+        let (item, weight) = self.inner.try_recv().ok()?;
         self.weight.fetch_sub(weight, Ordering::Relaxed);
-        Some(thing)
+        Some(item)
     }
 }
 
@@ -68,21 +68,21 @@ mod tests {
     #[test]
     fn a_queue_is_full_by_number_or_by_weight() {
         let (sender, mut receiver) = bounded(2, 10);
-        assert!(sender.offer('a', 4));
-        assert!(!sender.offer('x', 7));
-        assert!(sender.offer('b', 6));
-        assert!(!sender.offer('x', 0));
-        assert_eq!(receiver.take_now(), Some('a'));
-        assert!(!sender.offer('x', 5));
-        assert!(sender.offer('c', 4));
-        assert_eq!([receiver.take_now(), receiver.take_now(), receiver.take_now()], [Some('b'), Some('c'), None]);
-        assert!(sender.offer('d', 10));
+        assert!(sender.try_push('a', 4));
+        assert!(!sender.try_push('x', 7));
+        assert!(sender.try_push('b', 6));
+        assert!(!sender.try_push('x', 0));
+        assert_eq!(receiver.try_recv(), Some('a'));
+        assert!(!sender.try_push('x', 5));
+        assert!(sender.try_push('c', 4));
+        assert_eq!([receiver.try_recv(), receiver.try_recv(), receiver.try_recv()], [Some('b'), Some('c'), None]);
+        assert!(sender.try_push('d', 10));
     }
 
     #[test]
-    fn nothing_is_put_where_nobody_takes_it_out() {
+    fn a_queue_without_a_receiver_takes_nothing() {
         let (sender, receiver) = bounded(2, 10);
         drop(receiver);
-        assert!(!sender.offer('a', 1));
+        assert!(!sender.try_push('a', 1));
     }
 }

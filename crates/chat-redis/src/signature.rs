@@ -1,8 +1,8 @@
-//! What makes a message believed: a keyed hash over it (HMAC-SHA-256, RFC 2104), the channel that it is on included.
+//! The signature of a message: a keyed hash (HMAC-SHA-256, RFC 2104) over the channel and the message.
 //!
-//! The key is in the database, so only nodes of that database can make one, and what was made for one channel is none on
-//! another. Copies of a database have its key; the message names the database that it is of, by where that is. The hash is
-//! the last 32 bytes of a message, and is not cut: it costs less than the ids in front of it.
+//! The key is in the database, so only nodes of that database can sign, and a signature for one channel is invalid on
+//! another. Copies of a database have its key; the message names its database by where that is. The hash is the last 32
+//! bytes of a message and is not truncated: it takes less space than the ids in front of it.
 
 use std::sync::Arc;
 
@@ -11,24 +11,24 @@ use aws_lc_rs::hmac;
 use chat_domain::model::FanoutCredentials;
 use tokio::sync::watch;
 
-use crate::names::{Channel, Names};
+use crate::names::{Channel, ChannelNames};
 
 /// How long a hash is, in bytes.
 const LENGTH: usize = 32;
 
-/// Signs what this node says, and checks what it hears.
+/// Signs the messages of this node, and verifies those that it receives.
 pub(crate) struct Signer {
-    names: Names,
+    names: ChannelNames,
     /// Every message names the database and the epoch.
     pub(crate) credentials: FanoutCredentials,
     key: hmac::Key,
 }
 
-/// The signer that is in use. Another one comes when the database has moved.
+/// The signer that is in use. It is replaced when the database has moved.
 pub(crate) type CurrentSigner = watch::Receiver<Arc<Signer>>;
 
 impl Signer {
-    pub(crate) fn new(names: Names, credentials: FanoutCredentials) -> Self {
+    pub(crate) fn new(names: ChannelNames, credentials: FanoutCredentials) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, credentials.key.expose());
         Self { names, credentials, key }
     }
@@ -75,11 +75,11 @@ mod tests {
             epoch: Epoch::parse("e").unwrap(),
             key: FanoutKey::from_bytes([key; LENGTH]),
         };
-        Signer::new(Names::new("chat"), credentials)
+        Signer::new(ChannelNames::new("chat"), credentials)
     }
 
     #[test]
-    fn a_message_is_believed_on_its_channel_under_its_key_and_unchanged() {
+    fn a_signature_holds_for_one_channel_key_and_message() {
         let (signer, other) = (signer(1), signer(2));
         let signed = signer.sign(Channel::Shard(7), b"{}".to_vec());
         assert_eq!(signer.verify(Channel::Shard(7), &signed), Some(b"{}".as_slice()));
@@ -96,7 +96,7 @@ mod tests {
 
     /// RFC 4231, 4.3: what makes the hash is what the standard means.
     #[test]
-    fn the_hash_is_that_of_the_standard_over_the_channel_and_the_message() {
+    fn the_signature_is_the_standard_hmac_of_channel_and_message() {
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"Jefe");
         let standard = hmac::sign(&key, b"what do ya want for nothing?");
         assert!(standard.as_ref().starts_with(&[0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e]));

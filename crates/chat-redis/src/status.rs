@@ -1,5 +1,5 @@
-//! Whether the other nodes are heard, for whoever asks and for the log: a line when they no longer are, again from time to
-//! time, and one when they are again.
+//! Whether the other nodes are reachable, for callers and for the log: a line when they become unreachable, again from
+//! time to time, and one when they are reachable again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,112 +9,117 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::metering::Metering;
+use crate::metering::RedisMetrics;
 
-/// How often the log says that the others are still not heard.
+/// How often the log repeats that the others are unreachable.
 const REMINDER: Duration = Duration::from_mins(1);
 
-/// How often at most it says that the reason is another one, as when several servers fail in turn.
+/// How often at most it reports another reason, as when several servers fail in turn.
 const NEW_REASON: Duration = Duration::from_secs(10);
 
 /// Shared by everything that talks to Redis.
-pub(crate) struct Status {
-    heard: watch::Sender<bool>,
-    /// The connection on which the others were heard last; 0 when they never were.
+pub(crate) struct PeerStatus {
+    reachable: watch::Sender<bool>,
+    /// The generation of the connection on which the others were reachable last; 0 when they never were.
     generation: AtomicU64,
-    trouble: Mutex<Option<Trouble>>,
-    metering: Metering,
+    outage: Mutex<Option<RedisOutage>>,
+    metering: RedisMetrics,
 }
 
-/// That Redis cannot be used, as the log says.
-struct Trouble {
+/// An outage of Redis, as the log reports it.
+struct RedisOutage {
     since: Instant,
-    said_at: Instant,
-    /// The newest one.
+    logged_at: Instant,
+    /// The newest reason.
     reason: String,
-    /// The one that the log knows.
-    said: String,
+    /// The reason that was logged last.
+    logged_reason: String,
 }
 
-impl Status {
-    pub(crate) fn new(metering: Metering) -> Self {
-        metering.connected.set(0.0);
-        let (heard, _) = watch::channel(false);
-        Self { heard, generation: AtomicU64::new(0), trouble: Mutex::new(None), metering }
+impl PeerStatus {
+    pub(crate) fn new(metering: RedisMetrics) -> Self {
+        metering.reachable.set(0.0);
+        let (reachable, _) = watch::channel(false);
+        Self { reachable, generation: AtomicU64::new(0), outage: Mutex::new(None), metering }
     }
 
-    /// The others are heard on this connection.
-    pub(crate) fn heard(&self, generation: u64) {
+    /// The others are reachable on the connection of this generation.
+    pub(crate) fn set_reachable(&self, generation: u64) {
         let is_first = self.generation.swap(generation, Ordering::Relaxed) == 0;
-        self.metering.connected.set(1.0);
-        self.heard.send_replace(true);
+        self.metering.reachable.set(1.0);
+        self.reachable.send_replace(true);
         if self.lock().take().is_some() {
-            info!("Redis is back: other servers are heard again");
+            info!("Redis is back: the other nodes are reachable again");
         } else if is_first {
-            info!("Redis is connected: other servers are heard");
+            info!("Redis is connected: the other nodes are reachable");
         }
     }
 
-    /// The others are no longer heard.
-    pub(crate) fn deaf(&self) {
-        self.metering.connected.set(0.0);
-        self.heard.send_replace(false);
+    /// The others are unreachable.
+    pub(crate) fn set_unreachable(&self) {
+        self.metering.reachable.set(0.0);
+        self.reachable.send_replace(false);
     }
 
-    /// Redis cannot be used, for this reason. Said at once, and then every minute until the others are heard.
+    /// Redis cannot be used, for this reason. Logged at once, and then every minute until the others are reachable.
     pub(crate) fn report(&self, reason: &str) {
         let now = Instant::now();
-        let mut trouble = self.lock();
-        let Some(known) = trouble.as_mut() else {
+        let mut outage = self.lock();
+        let Some(known) = outage.as_mut() else {
             warn!(
                 reason,
-                "Redis cannot be used: what happens on other servers is read from the database until it is back; it is \
-                 named by --redis-url (CHAT_REDIS_URL)"
+                "Redis cannot be used: events of other nodes are read from the database until it is back; check the \
+                 server that --redis-url (CHAT_REDIS_URL) names"
             );
-            *trouble = Some(Trouble { since: now, said_at: now, reason: reason.to_owned(), said: reason.to_owned() });
+            *outage = Some(RedisOutage {
+                since: now,
+                logged_at: now,
+                reason: reason.to_owned(),
+                logged_reason: reason.to_owned(),
+            });
             return;
         };
         reason.clone_into(&mut known.reason);
-        let silence = if known.said == reason { REMINDER } else { NEW_REASON };
-        if now.duration_since(known.said_at) < silence {
+        let pause = if known.logged_reason == reason { REMINDER } else { NEW_REASON };
+        if now.duration_since(known.logged_at) < pause {
             return;
         }
-        known.said_at = now;
-        reason.clone_into(&mut known.said);
+        known.logged_at = now;
+        reason.clone_into(&mut known.logged_reason);
         let seconds = now.duration_since(known.since).as_secs();
         if self.generation.load(Ordering::Relaxed) == 0 {
             warn!(
                 reason,
                 seconds,
-                "Redis could not be used since the start: other servers cannot know of this one, and find what it \
-                 writes only when they compare everything with the database"
+                "Redis could not be used since the start: other nodes do not know of this one, and find its events \
+                 only when they compare all sessions with the database"
             );
         } else {
             warn!(reason, seconds, "Redis still cannot be used");
         }
     }
 
-    /// Why Redis cannot be used at the moment.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        self.lock().as_ref().map(|trouble| trouble.reason.clone())
+    /// Why Redis cannot be used at the moment, if it cannot.
+    pub(crate) fn outage_reason(&self) -> Option<String> {
+        self.lock().as_ref().map(|outage| outage.reason.clone())
     }
 
-    pub(crate) fn is_heard(&self) -> bool {
-        *self.heard.borrow()
+    pub(crate) fn is_reachable(&self) -> bool {
+        *self.reachable.borrow()
     }
 
-    /// Whether the others were heard on this connection.
-    pub(crate) fn was_heard(&self, generation: u64) -> bool {
+    /// Whether the others were reachable on the connection of this generation.
+    pub(crate) fn was_reachable_on(&self, generation: u64) -> bool {
         self.generation.load(Ordering::Relaxed) == generation
     }
 
-    /// Follows whether they are.
+    /// A receiver of whether they are.
     pub(crate) fn watch(&self) -> watch::Receiver<bool> {
-        self.heard.subscribe()
+        self.reachable.subscribe()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Trouble>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<RedisOutage>> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,32 +128,32 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_newest_reason_is_known_until_others_are_heard_and_repeated_every_minute() {
-        let status = Status::new(Metering::new());
-        let said_at = || status.lock().as_ref().map(|trouble| trouble.said_at);
-        assert_eq!(status.trouble(), None);
+    async fn the_newest_reason_is_kept_until_reachable_and_logged_every_minute() {
+        let status = PeerStatus::new(RedisMetrics::new());
+        let logged_at = || status.lock().as_ref().map(|outage| outage.logged_at);
+        assert_eq!(status.outage_reason(), None);
         status.report("one");
-        let first = said_at();
+        let first = logged_at();
         tokio::time::advance(REMINDER / 2).await;
         status.report("one");
-        assert_eq!((status.trouble().as_deref(), said_at()), (Some("one"), first));
+        assert_eq!((status.outage_reason().as_deref(), logged_at()), (Some("one"), first));
         tokio::time::advance(REMINDER / 2).await;
         status.report("one");
-        assert_ne!(said_at(), first);
-        status.heard(1);
-        assert_eq!(status.trouble(), None);
+        assert_ne!(logged_at(), first);
+        status.set_reachable(1);
+        assert_eq!(status.outage_reason(), None);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn another_reason_is_said_soon_but_not_in_a_loop() {
-        let status = Status::new(Metering::new());
-        let said = || status.lock().as_ref().map(|trouble| trouble.said.clone());
+    async fn another_reason_is_logged_soon_but_not_repeatedly() {
+        let status = PeerStatus::new(RedisMetrics::new());
+        let logged_reason = || status.lock().as_ref().map(|outage| outage.logged_reason.clone());
         status.report("one");
         status.report("another");
-        assert_eq!((status.trouble().as_deref(), said().as_deref()), (Some("another"), Some("one")));
+        assert_eq!((status.outage_reason().as_deref(), logged_reason().as_deref()), (Some("another"), Some("one")));
         tokio::time::advance(NEW_REASON).await;
         status.report("another");
         status.report("one");
-        assert_eq!(said().as_deref(), Some("another"));
+        assert_eq!(logged_reason().as_deref(), Some("another"));
     }
 }

@@ -1,41 +1,41 @@
-//! Where Redis is, as an operator writes it: read before anything is connected, shown without what it keeps secret.
+//! The addresses of Redis as an operator writes them: parsed before anything is connected, shown without passwords.
 
 use std::fmt;
 use std::sync::Arc;
 
 use redis::{ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
-use crate::config::ConfigError;
-use crate::error::problem;
+use crate::error::RedisConfigError;
+use crate::error::url_problem;
 
 const PLAIN: &str = "redis";
 const ENCRYPTED: &str = "rediss";
 const PORT: &str = "6379";
 
-/// The most addresses that are tried. More than that are no seeds, but a list of everything.
+/// The most addresses. A cluster needs a few seeds only.
 const MAX_SERVERS: usize = 32;
 
-/// The addresses of the servers of one Redis: of a single primary, of a primary and those that may take its place, or of
-/// some members of a cluster.
+/// The addresses of the servers of one Redis: of a single primary, of a primary and those that may take its place, or
+/// of some members of a cluster.
 ///
 /// `redis://[user[:password]@]host[:port][,host[:port]…][/database]`, or `rediss://` for TLS. Several of these, each
-/// with what is its own, are separated by commas too. `Display` and `Debug` show no password.
+/// with what is its own, are separated by commas too. `Display` and `Debug` show `***` for a password.
 #[derive(Clone)]
 pub struct RedisUrl {
-    servers: Arc<[Server]>,
+    servers: Arc<[RedisServer]>,
     shown: String,
 }
 
-/// One address, with what is said there first.
+/// One address, with its login.
 #[derive(Clone)]
-pub(crate) struct Server {
+pub(crate) struct RedisServer {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) encrypted: bool,
     pub(crate) login: RedisConnectionInfo,
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for RedisServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // As in a URL (RFC 3986, 3.2.2).
         if self.host.contains(':') {
@@ -50,10 +50,10 @@ impl RedisUrl {
     /// Reads the addresses.
     ///
     /// # Errors
-    /// [`ConfigError::Url`], which says what is wrong and shows a valid value. It never repeats the text, which may hold
-    /// a password.
-    pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        Self::of(text).map_err(|problem| ConfigError::Url { problem })
+    /// [`RedisConfigError::Url`], which names the problem and shows a valid value. It never repeats the text, which may
+    /// hold a password.
+    pub fn parse(text: &str) -> Result<Self, RedisConfigError> {
+        Self::of(text).map_err(|problem| RedisConfigError::Url { problem })
     }
 
     /// Whether any of the connections is encrypted.
@@ -61,7 +61,7 @@ impl RedisUrl {
         self.servers.iter().any(|server| server.encrypted)
     }
 
-    pub(crate) fn servers(&self) -> &Arc<[Server]> {
+    pub(crate) fn servers(&self) -> &Arc<[RedisServer]> {
         &self.servers
     }
 
@@ -94,7 +94,7 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
-/// The URLs. A comma ends one only where another begins; the others stand between its hosts.
+/// Splits the URLs. A comma separates two URLs only if another URL begins behind it; the others separate hosts.
 fn split(text: &str) -> Vec<String> {
     let mut urls: Vec<String> = Vec::new();
     for part in text.split(',') {
@@ -109,8 +109,8 @@ fn split(text: &str) -> Vec<String> {
     urls
 }
 
-/// Adds the servers of one URL, and answers how it is shown.
-fn read(url: &str, servers: &mut Vec<Server>) -> Result<String, String> {
+/// Adds the servers of one URL, and returns the URL without its password.
+fn read(url: &str, servers: &mut Vec<RedisServer>) -> Result<String, String> {
     let (scheme, rest) = url.split_once("://").ok_or("must be a URL")?;
     if scheme != PLAIN && scheme != ENCRYPTED {
         return Err("must begin with redis://, or with rediss:// for TLS".to_owned());
@@ -134,13 +134,13 @@ fn read(url: &str, servers: &mut Vec<Server>) -> Result<String, String> {
     for host in hosts.split(',') {
         servers.push(server(scheme, credentials, host, database)?);
     }
-    let user = credentials.split_once(':').map_or(credentials, |(user, _password)| user);
-    let at = if user.is_empty() { "" } else { "@" };
+    let (user, mask) = credentials.split_once(':').map_or((credentials, ""), |(user, _password)| (user, ":***"));
+    let at = if credentials.is_empty() { "" } else { "@" };
     let slash = if database.is_empty() { "" } else { "/" };
-    Ok(format!("{scheme}://{user}{at}{hosts}{slash}{database}"))
+    Ok(format!("{scheme}://{user}{mask}{at}{hosts}{slash}{database}"))
 }
 
-fn server(scheme: &str, credentials: &str, host: &str, database: &str) -> Result<Server, String> {
+fn server(scheme: &str, credentials: &str, host: &str, database: &str) -> Result<RedisServer, String> {
     let (name, port) = match host.rsplit_once(']') {
         Some((address, port)) => (address, port.strip_prefix(':')),
         None => host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
@@ -152,14 +152,14 @@ fn server(scheme: &str, credentials: &str, host: &str, database: &str) -> Result
         return Err("must have a port from 1 to 65535, or none for 6379".to_owned());
     }
     let port = if port.is_some() { String::new() } else { format!(":{PORT}") };
-    // The driver decodes. It knows nothing of TLS, which is not its part here.
+    // The driver decodes the credentials. TLS is not its concern here.
     let one = format!("{PLAIN}://{credentials}@{host}{port}/{database}");
-    let info = one.into_connection_info().map_err(|error| problem(&error))?;
+    let info = one.into_connection_info().map_err(|error| url_problem(&error))?;
     let ConnectionAddr::Tcp(host, port) = info.addr() else { return Err("names no host".to_owned()) };
-    // RESP3 (https://github.com/redis/redis-specifications/blob/master/protocol/RESP3.md) has answers and subscriptions
+    // RESP3 (https://github.com/redis/redis-specifications/blob/master/protocol/RESP3.md) has replies and subscriptions
     // on one connection.
     let login = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    Ok(Server { host: host.clone(), port: *port, encrypted: scheme == ENCRYPTED, login })
+    Ok(RedisServer { host: host.clone(), port: *port, encrypted: scheme == ENCRYPTED, login })
 }
 
 #[cfg(test)]
@@ -170,10 +170,10 @@ mod tests {
     fn a_url_is_shown_without_its_secrets() {
         let cases = [
             ("redis://localhost", "redis://localhost"),
-            ("redis://:canary@cache:6380/2", "redis://cache:6380/2"),
-            ("redis://chat:canary@[::1]:6379", "redis://chat@[::1]:6379"),
-            ("rediss://chat:canary@one,two:6380/0", "rediss://chat@one,two:6380/0"),
-            ("redis://:canary@one,rediss://me:canary@two", "redis://one,rediss://me@two"),
+            ("redis://:canary@cache:6380/2", "redis://:***@cache:6380/2"),
+            ("redis://chat:canary@[::1]:6379", "redis://chat:***@[::1]:6379"),
+            ("rediss://chat:canary@one,two:6380/0", "rediss://chat:***@one,two:6380/0"),
+            ("redis://:canary@one,rediss://me:canary@two", "redis://:***@one,rediss://me:***@two"),
         ];
         for (text, shown) in cases {
             let url = RedisUrl::parse(text).unwrap();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_have_in_common_what_stands_around_them() {
+    fn hosts_of_one_url_share_its_credentials_and_database() {
         let url = RedisUrl::parse("redis://me:p%2Cw@one,two:7000/3,rediss://[::1]:7001/3").unwrap();
         let servers: Vec<_> = url.servers().iter().map(|it| (it.to_string(), it.encrypted, it.login.db())).collect();
         let wanted = [("one:6379", false), ("two:7000", false), ("[::1]:7001", true)];
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_cannot_be_used_is_refused_without_repeating_it() {
+    fn an_invalid_url_is_refused_without_repeating_it() {
         let cases = [
             ("", "must be a URL"),
             ("canary", "must be a URL"),

@@ -74,7 +74,7 @@ impl Admin {
         &self.metrics
     }
 
-    /// Ends it, whoever is connected.
+    /// Ends it, with all its connections.
     pub(crate) async fn stop(self) {
         let _it_ends_with_the_process = timeout(STOP_LIMIT, self.handle.stop(false)).await;
         self.finished.abort();
@@ -89,14 +89,14 @@ fn bind(wanted: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
 
 fn routes(config: &mut ServiceConfig) {
     config
-        .service(read_only("/metrics").route(web::get().to(metrics)))
-        .service(read_only("/healthz").route(web::get().to(healthz)))
+        .service(read_only("/metrics").route(web::get().to(metrics)).route(web::head().to(metrics)))
+        .service(read_only("/healthz").route(web::get().to(healthz)).route(web::head().to(healthz)))
         .default_service(web::to(HttpResponse::NotFound));
 }
 
 fn read_only(path: &str) -> Resource {
-    web::resource(path)
-        .default_service(web::to(|| async { HttpResponse::MethodNotAllowed().insert_header((ALLOW, "GET")).finish() }))
+    let refuse = || async { HttpResponse::MethodNotAllowed().insert_header((ALLOW, "GET, HEAD")).finish() };
+    web::resource(path).default_service(web::to(refuse))
 }
 
 async fn metrics(metrics: Data<Metrics>) -> HttpResponse {

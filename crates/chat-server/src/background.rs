@@ -1,5 +1,5 @@
-//! Tasks that run for as long as the server does, watched over: a server that has lost one would go on half dead, and
-//! nobody would know.
+//! Tasks that run for as long as the server does, supervised: a server that has lost one would go on half dead, and
+//! unnoticed.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use tokio::task::{Id, JoinSet};
 
 /// Why the server cannot go on.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Failure {
+pub(crate) enum FatalFailure {
     /// A fault of the program. What it was has been printed.
     #[error("the task \"{0}\" panicked")]
     Panicked(&'static str),
@@ -22,12 +22,12 @@ pub(crate) enum Failure {
 /// Tasks of which none ends before the server does. They are aborted when this is dropped.
 #[derive(Default)]
 pub(crate) struct Background {
-    tasks: JoinSet<Option<Failure>>,
+    tasks: JoinSet<Option<FatalFailure>>,
     names: HashMap<Id, &'static str>,
 }
 
 impl Background {
-    /// Starts a task that does its work for ever.
+    /// Starts a task that never completes.
     pub(crate) fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.enter(name, async {
             task.await;
@@ -36,22 +36,22 @@ impl Background {
     }
 
     /// Starts a task that waits for a reason to end the server.
-    pub(crate) fn watch(&mut self, name: &'static str, reason: impl Future<Output = Failure> + Send + 'static) {
+    pub(crate) fn watch(&mut self, name: &'static str, reason: impl Future<Output = FatalFailure> + Send + 'static) {
         self.enter(name, async { Some(reason.await) });
     }
 
     /// Waits until a task is no more, or has found a reason to end the server.
-    pub(crate) async fn failure(&mut self) -> Failure {
+    pub(crate) async fn failure(&mut self) -> FatalFailure {
         let Some(ended) = self.tasks.join_next_with_id().await else { return std::future::pending().await };
         match ended {
             Ok((_, Some(failure))) => failure,
-            Ok((id, None)) => Failure::Ended(self.name(id)),
-            Err(error) if error.is_panic() => Failure::Panicked(self.name(error.id())),
-            Err(error) => Failure::Ended(self.name(error.id())),
+            Ok((id, None)) => FatalFailure::Ended(self.name(id)),
+            Err(error) if error.is_panic() => FatalFailure::Panicked(self.name(error.id())),
+            Err(error) => FatalFailure::Ended(self.name(error.id())),
         }
     }
 
-    fn enter(&mut self, name: &'static str, task: impl Future<Output = Option<Failure>> + Send + 'static) {
+    fn enter(&mut self, name: &'static str, task: impl Future<Output = Option<FatalFailure>> + Send + 'static) {
         let id = self.tasks.spawn(task).id();
         self.names.insert(id, name);
     }
@@ -72,10 +72,10 @@ mod tests {
         let mut tasks = Background::default();
         tasks.spawn("endless", pending());
         tasks.spawn("faulty", async { panic!("the test says so") });
-        assert_eq!(tasks.failure().await, Failure::Panicked("faulty"));
+        assert_eq!(tasks.failure().await, FatalFailure::Panicked("faulty"));
         tasks.spawn("short", async {});
-        assert_eq!(tasks.failure().await, Failure::Ended("short"));
-        tasks.watch("watchful", async { Failure::Found("something is wrong".to_owned()) });
+        assert_eq!(tasks.failure().await, FatalFailure::Ended("short"));
+        tasks.watch("watchful", async { FatalFailure::Found("something is wrong".to_owned()) });
         assert_eq!(tasks.failure().await.to_string(), "something is wrong");
     }
 }

@@ -36,16 +36,39 @@ pub(crate) struct Bound<'a> {
 /// # Errors
 /// Another server holds the directory, it belongs to another database, or it cannot be read or written.
 pub(crate) fn bind(root: &Path, database: Bound<'_>) -> anyhow::Result<Held> {
-    let what = format!("the attachments {}", root.display());
-    let held = exclusive::hold(&root.join(LOCK), &what, "--attachments-url (CHAT_ATTACHMENTS_URL)", database.sharing)?;
-    let path = root.join(MARK);
-    let shown = path.display();
-    if !path.try_exists().with_context(|| format!("cannot look for {shown}"))? {
-        mark(root, database.identity).with_context(|| format!("cannot write {shown}"))?;
+    let held = hold(root, database.sharing)?;
+    join(root, database)?;
+    Ok(held)
+}
+
+/// Marks the attachments' directory `root` as the database's where it has no mark, beside the processes that hold it.
+///
+/// # Errors
+/// It belongs to another database, or it cannot be read or written.
+pub(crate) fn join(root: &Path, database: Bound<'_>) -> anyhow::Result<()> {
+    if !is_marked(root)? {
+        mark(root, database.identity).with_context(|| format!("cannot write {}", root.join(MARK).display()))?;
     }
     // Read in any case: of two servers that share the directory and start at once, one has made the mark.
-    verify(root, database)?;
-    Ok(held)
+    verify(root, database)
+}
+
+/// Holds the attachments' directory `root` for this process, whichever database it belongs to.
+///
+/// # Errors
+/// Another server holds the directory, or it cannot be written.
+pub(crate) fn hold(root: &Path, sharing: Sharing) -> anyhow::Result<Held> {
+    let what = format!("the attachments {}", root.display());
+    exclusive::hold(&root.join(LOCK), &what, "--attachments-url (CHAT_ATTACHMENTS_URL)", sharing)
+}
+
+/// Whether a database was ever used with the attachments' directory `root`.
+///
+/// # Errors
+/// It cannot be looked at.
+pub(crate) fn is_marked(root: &Path) -> anyhow::Result<bool> {
+    let path = root.join(MARK);
+    path.try_exists().with_context(|| format!("cannot look for {}", path.display()))
 }
 
 /// Checks that the attachments' directory `root` belongs to the database, and changes nothing.

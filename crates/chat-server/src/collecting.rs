@@ -16,11 +16,11 @@ const DONE_BEFORE_REMOVAL: u64 = 2;
 
 /// The rounds that this server has done since its start.
 #[derive(Default)]
-struct Progress {
+struct CollectingProgress {
     done: u64,
 }
 
-impl Progress {
+impl CollectingProgress {
     fn count(&mut self, round: &Result<Round>) {
         if matches!(round, Ok(Round::Done(_))) {
             self.done = self.done.saturating_add(1);
@@ -41,7 +41,7 @@ pub(crate) fn run(collector: OrphanCollector, every: Duration) -> impl Future<Ou
         counter!(name).increment(0);
     }
     async move {
-        let mut progress = Progress::default();
+        let mut progress = CollectingProgress::default();
         let mut round = collector.claim().await;
         let mut rounds = rounds(every);
         loop {
@@ -127,7 +127,7 @@ mod tests {
 
     /// What the rounds after the start may remove, when the claim and they end so.
     fn removals(ends: Vec<Result<Round>>) -> Vec<Removal> {
-        let mut progress = Progress::default();
+        let mut progress = CollectingProgress::default();
         let after = |round: Result<Round>| {
             progress.count(&round);
             progress.removal()
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_is_told_which_command_helps() {
+    fn reports_name_the_command_that_helps() {
         assert!(remedy(&NotOwner::Contested).contains("chat-server attachments adopt"));
         assert!(too_many(101, 500).contains("chat-server attachments collect --force"));
     }

@@ -24,22 +24,18 @@ const FEWEST: u64 = 8;
 
 /// How many connections the limit of open files leaves room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Room {
+pub(crate) struct DescriptorRoom {
     /// HTTP connections at the same time.
     pub(crate) http: usize,
     /// Sockets at the same time.
     pub(crate) sockets: usize,
 }
 
-impl Room {
+impl DescriptorRoom {
     /// Raises the limit as far as the system allows, and shares it out.
     pub(crate) fn make(config: &Config) -> Self {
         let limit = raise();
-        let database = u64::from(config.database_readers) + u64::try_from(config.database_writers).unwrap_or(u64::MAX);
-        let admin = if config.admin_listen == AdminListen::Off { 0 } else { ADMIN };
-        let taken =
-            OTHERS.saturating_add(admin).saturating_add(database.saturating_mul(FILES_OF_A_DATABASE_CONNECTION));
-        let room = Self::within(limit, taken);
+        let room = Self::within(limit, taken(config));
         tracing::info!(
             limit,
             http_connections = room.http,
@@ -48,13 +44,24 @@ impl Room {
             room.http,
             room.sockets
         );
-        if limit < taken + FEWEST * (FILES_OF_AN_HTTP_CONNECTION + 1) {
+        if Self::is_too_low(config, limit) {
             tracing::warn!(
                 limit,
                 "the limit of open files is too low to work with; raise it, such as with ulimit -n 4096"
             );
         }
         room
+    }
+
+    /// The limit to which [`make`](Self::make) would raise it, and what that leaves room for.
+    pub(crate) fn foresee(config: &Config) -> (u64, Self) {
+        let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+        (limit, Self::within(limit, taken(config)))
+    }
+
+    /// Whether a limit leaves no room for the fewest connections.
+    pub(crate) fn is_too_low(config: &Config, limit: u64) -> bool {
+        limit < taken(config).saturating_add(FEWEST * (FILES_OF_AN_HTTP_CONNECTION + 1))
     }
 
     /// Half of what is left is for sockets, or more when HTTP has enough.
@@ -65,6 +72,13 @@ impl Room {
         let number = |count| usize::try_from(count).unwrap_or(usize::MAX);
         Self { http: number(http), sockets: number(sockets) }
     }
+}
+
+/// How many files are open besides those of connections.
+fn taken(config: &Config) -> u64 {
+    let database = u64::from(config.database_readers) + u64::try_from(config.database_writers).unwrap_or(u64::MAX);
+    let admin = if config.admin_listen == AdminListen::Off { 0 } else { ADMIN };
+    OTHERS.saturating_add(admin).saturating_add(database.saturating_mul(FILES_OF_A_DATABASE_CONNECTION))
 }
 
 /// Raises the limit of open files to the hard limit, and returns what it is then.
@@ -90,20 +104,20 @@ mod tests {
     #[test]
     fn http_connections_with_their_files_and_sockets_fit_into_what_is_left() {
         for (limit, taken) in [(1_024, 150), (4_096, 200), (65_536, 200), (1_048_576, 200)] {
-            let Room { http, sockets } = Room::within(limit, taken);
+            let DescriptorRoom { http, sockets } = DescriptorRoom::within(limit, taken);
             assert!(2 * http as u64 + sockets as u64 <= limit - taken, "{limit}: {http} and {sockets}");
             assert!(sockets >= http, "{limit}: {http} and {sockets}");
         }
-        assert_eq!(Room::within(1_024, 224), Room { http: 200, sockets: 400 });
+        assert_eq!(DescriptorRoom::within(1_024, 224), DescriptorRoom { http: 200, sockets: 400 });
     }
 
     #[test]
     fn a_limit_that_is_far_too_low_leaves_a_few_of_each_kind() {
-        assert_eq!(Room::within(64, 200), Room { http: 8, sockets: 8 });
+        assert_eq!(DescriptorRoom::within(64, 200), DescriptorRoom { http: 8, sockets: 8 });
     }
 
     #[test]
     fn no_limit_is_much_room() {
-        assert_eq!(Room::within(u64::MAX, 200).http, 50_000);
+        assert_eq!(DescriptorRoom::within(u64::MAX, 200).http, 50_000);
     }
 }

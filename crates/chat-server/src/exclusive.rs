@@ -15,7 +15,7 @@ pub(crate) struct Held {
 /// Who else may hold the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sharing {
-    /// Nobody.
+    /// No other process.
     Alone,
     /// All who share it too.
     Shared,
@@ -36,7 +36,11 @@ pub(crate) fn hold(path: &Path, what: &str, option: &str, sharing: Sharing) -> a
         .write(true)
         .mode(0o600)
         .open(path)
-        .with_context(|| format!("cannot open {shown}; check that its directory exists and can be written to"))?;
+        .with_context(|| {
+            format!(
+                "cannot open {shown}; make its directory and let this user write to it, or choose another with {option}"
+            )
+        })?;
     let locked = match sharing {
         Sharing::Alone => file.try_lock(),
         Sharing::Shared => file.try_lock_shared(),

@@ -3,8 +3,10 @@
 //! This crate decides nothing about chats. It reads the configuration (`config`), puts adapters under the domain's
 //! use cases (`wire`), and offers commands (`cli`).
 
+mod adapters;
 mod admin;
 mod background;
+mod backup;
 mod binding;
 mod cli;
 mod collecting;
@@ -12,8 +14,11 @@ mod config;
 mod data_dir;
 mod descriptors;
 mod development;
+mod development_secret;
+mod doctor;
 mod exclusive;
 mod maintenance;
+mod private_file;
 mod shutdown;
 mod system;
 mod telemetry;

@@ -1,4 +1,4 @@
-//! Leaving in order: nobody waits for an answer that never comes, and nothing acknowledged is lost.
+//! An orderly shutdown: no client waits for a response that never comes, and no acknowledged write is lost.
 
 use std::process;
 use std::thread;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// After this long the process ends whatever still hangs; orchestrators commonly kill after 10 s or more.
-const LIMIT: Duration = Duration::from_secs(9);
+const LIMIT: Duration = Duration::from_millis(9_700);
 /// How long requests that are being answered may take.
 pub(crate) const REQUESTS_LIMIT: Duration = Duration::from_secs(6);
 /// How long dropping those that took longer may take.
@@ -16,7 +16,13 @@ pub(crate) const REQUESTS_GRACE: Duration = Duration::from_millis(500);
 pub(crate) const STORE_LIMIT: Duration = Duration::from_secs(2);
 
 /// How long telling the other servers may take.
-pub(crate) const FAREWELL_LIMIT: Duration = Duration::from_millis(400);
+pub(crate) const SHUTDOWN_NOTICE_LIMIT: Duration = Duration::from_millis(400);
+
+/// How long exporting the last spans may take.
+pub(crate) const TRACES_LIMIT: Duration = Duration::from_millis(300);
+
+/// How long the reader of the access log may take for what waits.
+pub(crate) const ACCESS_LOG_LIMIT: Duration = Duration::from_millis(200);
 
 /// The conventional exit code of a process ended by SIGINT (128 + 2).
 const INTERRUPTED: i32 = 130;
@@ -45,11 +51,11 @@ impl Signals {
         })
     }
 
-    /// Sees to it that the process ends within the limit from now on, and at once on another signal.
-    pub(crate) fn limit_shutdown(mut self) {
+    /// Sees to it that the process ends within the limit, which begins after `delay`, and at once on another signal.
+    pub(crate) fn limit_shutdown(mut self, delay: Duration) {
         // A thread and no task: it must work when the runtime does not.
-        thread::spawn(|| {
-            thread::sleep(LIMIT);
+        thread::spawn(move || {
+            thread::sleep(delay + LIMIT);
             tracing::error!("shutdown took longer than {} s: leaving now", LIMIT.as_secs());
             process::exit(1);
         });

@@ -1,14 +1,51 @@
-//! Makes and checks bearer tokens with the configured key.
+//! Verifies bearer tokens with the configured keys, and makes them where the key is a secret of this server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use chat_domain::model::{Role, Timestamp, UserId};
-use chat_http::{TokenClaims, TokenError, TokenRules, TokenVerifier, sign_hs256};
+use chat_domain::ports::Clock;
+use chat_identity::{RemoteKeySet, TokenClaims, TokenError, TokenKeys, TokenRules, TokenVerifier, sign_hs256};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{Config, TokenKey, units};
-use crate::development;
+use crate::config::{Config, TokenKey, TokenSource, units};
+use crate::development_secret;
+
+/// What verifies the tokens of requests.
+pub(crate) struct TokenCheck {
+    pub(crate) verifier: TokenVerifier,
+    /// The keys of an identity provider, which have to be kept current.
+    pub(crate) key_set: Option<Arc<RemoteKeySet>>,
+}
+
+impl TokenCheck {
+    /// Takes the keys and the rules from the configuration. Published keys are fetched; in development mode the key comes
+    /// from the data directory.
+    ///
+    /// # Errors
+    /// A configuration without a usable key, or keys that cannot be fetched.
+    pub(crate) async fn open(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let rules = config.identity.rules.clone();
+        let fixed = |keys: TokenKeys, rules| Self { verifier: TokenVerifier::new(keys, rules), key_set: None };
+        match config.token_key()? {
+            TokenKey::Configured(TokenSource::Secrets { current, previous }) => {
+                let previous = previous.as_ref().map(|secret| secret.expose_secret().as_bytes());
+                Ok(fixed(TokenKeys::secrets(current.expose_secret().as_bytes(), previous), rules))
+            }
+            TokenKey::Configured(TokenSource::PublicKeys(keys)) => Ok(fixed(keys, rules)),
+            TokenKey::Configured(TokenSource::KeySet(settings)) => {
+                let keys = RemoteKeySet::open(settings, clock).await.context("there are no keys for tokens")?;
+                let verifier = TokenVerifier::with_key_set(Arc::clone(&keys), rules);
+                Ok(Self { verifier, key_set: Some(keys) })
+            }
+            TokenKey::Development => {
+                let secret = development_secret::read_or_make(&config.data_dir)?;
+                Ok(fixed(TokenKeys::secrets(secret.expose_secret().as_bytes(), None), rules))
+            }
+        }
+    }
+}
 
 /// Makes tokens that this server accepts.
 pub(crate) struct TokenMaker {
@@ -17,28 +54,20 @@ pub(crate) struct TokenMaker {
 }
 
 impl TokenMaker {
-    /// Takes the key and the rules from the configuration; in development mode the key from the data directory.
+    /// Takes the secret and the rules from the configuration; in development mode the secret from the data directory.
     ///
     /// # Errors
-    /// A configuration without a usable key.
+    /// The configuration has no usable secret: with public keys, the issuer alone can make tokens.
     pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
         let secret = match config.token_key()? {
-            TokenKey::Secret(secret) => secret,
-            TokenKey::Development => development::secret(&config.data_dir)?,
+            TokenKey::Configured(TokenSource::Secrets { current, .. }) => current,
+            TokenKey::Configured(TokenSource::PublicKeys(_) | TokenSource::KeySet(_)) => bail!(
+                "this server verifies tokens with public keys, so only their issuer can make one; a server makes tokens \
+                 with --jwt-secret (CHAT_JWT_SECRET), or in development mode"
+            ),
+            TokenKey::Development => development_secret::read_or_make(&config.data_dir)?,
         };
-        let rules = TokenRules {
-            issuer: config.jwt_issuer.clone(),
-            audience: config.jwt_audience.clone(),
-            role_claim: config.jwt_role_claim.clone(),
-            role_names: config.jwt_role_map.clone(),
-            max_lifetime: config.jwt_max_lifetime,
-        };
-        Ok(Self { secret, rules })
-    }
-
-    /// What checks the tokens of requests.
-    pub(crate) fn verifier(&self) -> TokenVerifier {
-        TokenVerifier::hs256(self.secret.expose_secret().as_bytes(), self.rules.clone())
+        Ok(Self { secret, rules: config.identity.rules.clone() })
     }
 
     /// A token for `sub`, valid from `now` on for `lifetime`.
@@ -64,7 +93,8 @@ impl TokenMaker {
         };
         let token = sign_hs256(self.secret.expose_secret().as_bytes(), &claims).context("cannot sign the token")?;
         // Whole seconds: up to a second less than asked for, never more.
-        let accepted = self.verifier().verify(&token, now).map_err(|error| match error {
+        let verifier = TokenVerifier::hs256(self.secret.expose_secret().as_bytes(), self.rules.clone());
+        let accepted = verifier.verify(&token, now).map_err(|error| match error {
             TokenError::EndsTooLate { max_lifetime } => anyhow!(
                 "this server takes no token for longer than {}; ask for less, or set --jwt-max-lifetime \
                  (CHAT_JWT_MAX_LIFETIME)",

@@ -1,28 +1,37 @@
 //! The composition root: the only module, with its children, that names the adapters under the domain's ports. Each choice
 //! is a `match` on the configuration without a default arm, and is logged at start.
 
+mod attachments;
+mod backup;
 mod database;
 mod fanout;
+mod inspection;
 
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::model::{Epoch, LiveEvent};
-use chat_domain::ports::{AgentDirectory, AttachmentStore, Clock, EventLog, HealthProbe, Notifier, StoreOwnership};
+use chat_domain::ports::{AgentDirectory, Clock, EventLog, HealthProbe, Notifier, SigningKeyStore, StatsReader};
 use chat_domain::service::{ChatService, OrphanCollector, Ports};
-use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, LocalConnections, run_repair, run_typing_expiry};
-use chat_redis::RedisFanout;
-/// What the configuration of Redis is read with: the adapter alone decides what it can use.
-pub(crate) use chat_redis::{Prefix as RedisPrefix, PrivateAuthorities, RedisUrl};
-use chat_storage::LocalAttachmentStore;
+use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, LocalSockets, run_repair, run_typing_expiry};
+use chat_redis::{FanoutTask, RedisFanout};
+use chat_thumbnails::ImageThumbnailMaker;
+use tokio::runtime::Handle;
 
+use self::attachments::Attachments;
+pub(crate) use self::attachments::{Access, MigratingFiles};
+pub(crate) use self::backup::{
+    Embedded, StoredFile, adopt, copy_database, files_of, files_to_read, hold_files, new_files, renew_database,
+    verify_database,
+};
 use self::database::Repositories;
 pub(crate) use self::database::{Migrations, Store, epoch, hold_database, rotate_epoch};
 use self::fanout::Fanout;
-use crate::background::Failure;
-use crate::binding::{self, Bound};
-use crate::config::{AttachmentsUrl, Config};
+pub(crate) use self::inspection::{
+    DatabaseFacts, PgFacts, Recount, RecountScope, SqliteFacts, StoreTrial, database_facts, recount, redis_facts,
+    try_store,
+};
+use crate::config::Config;
 use crate::exclusive::Held;
 use crate::system::{SystemClock, UuidV7Generator};
 
@@ -34,6 +43,8 @@ pub(crate) struct System {
     pub(crate) clock: Arc<dyn Clock>,
     /// The directory of agents.
     pub(crate) agents: Arc<dyn AgentDirectory>,
+    /// Reads the key that tickets for downloads are signed with.
+    pub(crate) signing_keys: Arc<dyn SigningKeyStore>,
     /// Collects stored files that no message refers to.
     pub(crate) collector: OrphanCollector,
     /// What readiness depends on.
@@ -43,6 +54,7 @@ pub(crate) struct System {
     events: Arc<dyn EventLog>,
     epoch: Epoch,
     redis: Option<Arc<RedisFanout>>,
+    fanout_tasks: Vec<FanoutTask>,
     /// Held until the store is closed.
     attachments: Option<Held>,
 }
@@ -56,14 +68,27 @@ impl System {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Hub::new(HubSettings::default(), Arc::clone(&clock));
         Store::bring_up_to_date(config).await?;
-        let Fanout { notifier, redis } = Fanout::join(config, &hub, &clock).await?;
-        let connections = LocalConnections::new(Arc::clone(&hub) as _);
+        let Fanout { notifier, redis, tasks: fanout_tasks } = Fanout::join(config, &hub, &clock).await?;
+        let sockets = LocalSockets::new(Arc::clone(&hub) as _);
         let store = Store::open_as_it_is(config, notifier).await?;
-        let files = open_attachments(config, &store, Access::Alone)?;
+        let files = Attachments::open(config, &store, Access::Alone).await?;
         let collector = collector(config, &store, &files);
-        let Attachments { store: attachments, probe: attachments_probe, held, .. } = files;
-        let Repositories { sessions, messages, events, stats, agents, tickets, health: database_probe, .. } =
-            store.repositories();
+        let Attachments { store: attachments, thumbnails, probe: attachments_probe, held, .. } = files;
+        let thumbnail_maker =
+            ImageThumbnailMaker::new(Handle::current(), Arc::clone(&attachments), Arc::clone(&thumbnails));
+        let Repositories {
+            sessions,
+            messages,
+            events,
+            stats,
+            agents,
+            revocations,
+            tickets,
+            signing_keys,
+            uploads,
+            health,
+            ..
+        } = store.repositories();
         let epoch = events.epoch().await?;
         let ports = Ports {
             sessions,
@@ -71,18 +96,39 @@ impl System {
             events: Arc::clone(&events),
             stats,
             agents: Arc::clone(&agents),
+            revocations,
+            uploads,
             attachments,
+            thumbnails,
+            thumbnail_maker: Arc::new(thumbnail_maker),
             // Use cases publish typing only, which the hub spreads to other servers as often as to its own watchers.
             notifier: Arc::clone(&hub) as _,
             feed: HubFeed::new(Arc::clone(&hub), Arc::clone(&events), epoch.clone()),
-            connections,
+            sockets,
             tickets,
             clock: Arc::clone(&clock),
             ids: Arc::new(UuidV7Generator),
         };
-        let probes = vec![database_probe, HubHealthProbe::new(Arc::clone(&hub)) as _, attachments_probe];
+        let probes = vec![health, HubHealthProbe::new(Arc::clone(&hub)) as _, attachments_probe];
         let service = ChatService::new(ports, config.rules());
-        Ok(Self { service, clock, agents, collector, probes, store, hub, events, epoch, redis, attachments: held })
+        // Before the first request: one of a person who was signed out or blocked is refused.
+        service.refresh_revocations().await?;
+        let attachments = held;
+        Ok(Self {
+            service,
+            clock,
+            agents,
+            signing_keys,
+            collector,
+            probes,
+            store,
+            hub,
+            events,
+            epoch,
+            redis,
+            fanout_tasks,
+            attachments,
+        })
     }
 
     /// Lets every socket end; from now on none begins.
@@ -105,15 +151,9 @@ impl System {
         History { at_start: self.epoch.clone(), events: Arc::clone(&self.events) }
     }
 
-    /// Waits until what connects this server to the others is broken. Not when Redis is out of reach.
-    pub(crate) fn fanout_failure(&self) -> impl Future<Output = Failure> + Send + use<> {
-        let redis = self.redis.clone();
-        async move {
-            match redis {
-                Some(redis) => Failure::Panicked(redis.panicked().await),
-                None => pending().await,
-            }
-        }
+    /// The tasks that connect this node to the others, to be run until [`ShutdownNotice::send`] has returned.
+    pub(crate) fn take_fanout_tasks(&mut self) -> Vec<FanoutTask> {
+        std::mem::take(&mut self.fanout_tasks)
     }
 
     /// Follows the database to where it moves, for as long as it is polled: a server that takes over has another name, which
@@ -122,27 +162,33 @@ impl System {
         fanout::follow(self.redis.clone(), &self.store, every)
     }
 
-    /// What is counted when somebody asks for it and not when it happens.
+    /// What an operator of the desk asks.
+    pub(crate) fn desk(&self) -> Desk {
+        let (stats, clock) = (self.store.repositories().stats, Arc::clone(&self.clock));
+        Desk { service: self.service.clone(), stats, clock }
+    }
+
+    /// What is counted when it is asked for and not when it happens.
     pub(crate) fn watched(&self) -> Watched {
         Watched { hub: Arc::clone(&self.hub) }
     }
 
     /// Writes what is still waiting and closes the stores.
-    pub(crate) async fn close(self) -> Farewell {
+    pub(crate) async fn close(self) -> ShutdownNotice {
         let Self { service, collector, store, events, redis, attachments, .. } = self;
         drop((service, collector, events));
         store.close().await;
         drop(attachments);
-        Farewell(redis)
+        ShutdownNotice(redis)
     }
 }
 
 /// What the other servers have still to be told.
-pub(crate) struct Farewell(Option<Arc<RedisFanout>>);
+pub(crate) struct ShutdownNotice(Option<Arc<RedisFanout>>);
 
-impl Farewell {
+impl ShutdownNotice {
     /// Tells them what was written last, and that nothing more will come. What they are not told, they read.
-    pub(crate) async fn say(self) {
+    pub(crate) async fn send(self) {
         if let Some(redis) = self.0 {
             redis.close().await;
         }
@@ -166,6 +212,30 @@ impl History {
     }
 }
 
+/// The queue of the desk, and who is there.
+pub(crate) struct Desk {
+    service: ChatService,
+    stats: Arc<dyn StatsReader>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Desk {
+    /// How many agents have a socket on this node.
+    pub(crate) fn agents_online(&self) -> usize {
+        self.service.agents_online()
+    }
+
+    /// How many open sessions have no agent, and how long ago the oldest of them was opened.
+    ///
+    /// # Errors
+    /// What the database fails with.
+    pub(crate) async fn waiting(&self) -> chat_domain::Result<(u64, Duration)> {
+        let waiting = self.stats.waiting().await?;
+        let longest = waiting.oldest.map(|oldest| self.clock.now().since(oldest)).unwrap_or_default();
+        Ok((waiting.count, longest))
+    }
+}
+
 /// What is watched on this server.
 pub(crate) struct Watched {
     hub: Arc<Hub>,
@@ -183,52 +253,15 @@ impl Watched {
     }
 }
 
-/// The attachment store, what tells its state, and the hold on it.
-struct Attachments {
-    store: Arc<dyn AttachmentStore>,
-    ownership: Arc<dyn StoreOwnership>,
-    probe: Arc<dyn HealthProbe>,
-    held: Option<Held>,
-}
-
-/// Who else may use the stored files meanwhile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// Nobody, or all servers of a database that takes several.
-    Alone,
-    /// Anyone: nothing is changed.
-    Look,
-}
-
-/// Opens the attachment store of this database, and of no other.
-fn open_attachments(config: &Config, database: &Store, access: Access) -> anyhow::Result<Attachments> {
-    match &config.attachments_url {
-        AttachmentsUrl::File(path) => {
-            let store = Arc::new(LocalAttachmentStore::open(path)?);
-            let name = config.database_url.to_string();
-            let bound = Bound { identity: database.identity(), name: &name, sharing: database.sharing() };
-            let held = match access {
-                Access::Alone => Some(binding::bind(path, bound)?),
-                Access::Look => {
-                    binding::verify(path, bound)?;
-                    None
-                }
-            };
-            tracing::info!("attachments are kept in the directory {}", path.display());
-            let ownership = Arc::<LocalAttachmentStore>::clone(&store);
-            Ok(Attachments { store: Arc::clone(&store) as _, ownership, probe: store, held })
-        }
-    }
-}
-
 /// What collects the stored files that the database does not know.
 fn collector(config: &Config, database: &Store, files: &Attachments) -> OrphanCollector {
-    let Repositories { messages, orphans, .. } = database.repositories();
+    let Repositories { messages, orphans, uploads, .. } = database.repositories();
     OrphanCollector {
         attachments: Arc::clone(&files.store),
         ownership: Arc::clone(&files.ownership),
         messages,
         registry: orphans,
+        uploads,
         clock: Arc::new(SystemClock),
         ids: Arc::new(UuidV7Generator),
         waits: config.orphan_waits(),
@@ -249,8 +282,8 @@ impl StoredFiles {
     /// # Errors
     /// One of the two is missing or belongs elsewhere; with `Access::Alone`, a server uses them.
     pub(crate) async fn open(config: &Config, access: Access) -> anyhow::Result<Self> {
-        let store = Store::open_as_it_is(config, nobody_listens()).await?;
-        let files = open_attachments(config, &store, access)?;
+        let store = Store::open_as_it_is(config, Arc::new(NullNotifier)).await?;
+        let files = Attachments::open(config, &store, access).await?;
         Ok(Self { collector: collector(config, &store, &files), store, _attachments: files.held })
     }
 
@@ -261,11 +294,9 @@ impl StoredFiles {
     }
 }
 
-/// For what no socket of this process has to hear of.
-pub(crate) fn nobody_listens() -> Arc<dyn Notifier> {
-    struct Silence;
-    impl Notifier for Silence {
-        fn publish(&self, _: LiveEvent) {}
-    }
-    Arc::new(Silence)
+/// Discards events, for commands that have no sockets.
+pub(crate) struct NullNotifier;
+
+impl Notifier for NullNotifier {
+    fn publish(&self, _: LiveEvent) {}
 }

@@ -2,7 +2,7 @@
 
 use chat_domain::ChatError;
 
-/// A value that cannot be read back. It shows a fault of the program or of somebody's hand, never of a caller.
+/// A value that cannot be read back. It shows a fault of the program or a change by hand, never a fault of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corrupt {
     /// The table and the column, such as `chat_messages.seq`.

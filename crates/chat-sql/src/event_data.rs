@@ -43,13 +43,13 @@ struct SessionData {
     waiting_since: Option<i64>,
     unread_by_user: u64,
     unread_by_support: u64,
-    delivered_to_user: u64,
-    delivered_to_support: u64,
+    user_delivered_seq: u64,
+    support_delivered_seq: u64,
     /// Events that were written before there was this mark do not have it, and did not tell it.
     #[serde(default)]
-    read_to_user: u64,
+    user_read_seq: u64,
     #[serde(default)]
-    read_to_support: u64,
+    support_read_seq: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,10 +86,10 @@ fn session_data(session: &ChatSession) -> serde_json::Result<String> {
         waiting_since: progress.waiting_since.map(Timestamp::unix_ms),
         unread_by_user: progress.unread_by_user,
         unread_by_support: progress.unread_by_support,
-        delivered_to_user: progress.delivered_to_user.get(),
-        delivered_to_support: progress.delivered_to_support.get(),
-        read_to_user: progress.read_to_user.get(),
-        read_to_support: progress.read_to_support.get(),
+        user_delivered_seq: progress.user_delivered_seq.get(),
+        support_delivered_seq: progress.support_delivered_seq.get(),
+        user_read_seq: progress.user_read_seq.get(),
+        support_read_seq: progress.support_read_seq.get(),
     })
 }
 
@@ -136,10 +136,10 @@ fn session_then(session: &ChatSession, seq: Seq, at: Timestamp, json: &str) -> R
         waiting_since: data.waiting_since.map(Timestamp::from_unix_ms),
         unread_by_user: data.unread_by_user,
         unread_by_support: data.unread_by_support,
-        delivered_to_user: Seq::new(data.delivered_to_user),
-        delivered_to_support: Seq::new(data.delivered_to_support),
-        read_to_user: Seq::new(data.read_to_user),
-        read_to_support: Seq::new(data.read_to_support),
+        user_delivered_seq: Seq::new(data.user_delivered_seq),
+        support_delivered_seq: Seq::new(data.support_delivered_seq),
+        user_read_seq: Seq::new(data.user_read_seq),
+        support_read_seq: Seq::new(data.support_read_seq),
     };
     Ok(ChatSession { state, progress, ..session.clone() })
 }
@@ -190,7 +190,7 @@ mod tests {
         let (kind, data) = encode_event(&written).unwrap().unwrap();
         let row = EventRecord { seq: to_i64(written.seq), at: at(4).unix_ms(), ..record(kind, &data) };
         assert_eq!(decode_event(&row, &session).unwrap(), written);
-        assert_ne!(session.read_to(Party::Support), Seq::ZERO, "the test has every mark");
+        assert_ne!(session.read_watermark(Party::Support), Seq::ZERO, "the test has every mark");
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
             assert_eq!((event.seq, event.at, event.actor), (Seq::new(9), at(1), alice().id));
             assert_eq!(event.change, Change::Unknown);
         }
-        let data = r#"{"messageCount":2,"unreadByUser":1,"unreadBySupport":0,"deliveredToUser":3,"deliveredToSupport":4,"mood":"new"}"#;
+        let data = r#"{"messageCount":2,"unreadByUser":1,"unreadBySupport":0,"userDeliveredSeq":3,"supportDeliveredSeq":4,"mood":"new"}"#;
         let event = decode_event(&record("assigned", data), &session).unwrap();
         assert!(matches!(event.change, Change::Assigned(_)), "{event:?}");
     }
@@ -225,9 +225,9 @@ mod tests {
 
     #[test]
     fn an_event_of_an_earlier_version_shows_the_marks_that_it_knew() {
-        let data = r#"{"agent":"bob","messageCount":2,"waitingSince":5,"unreadByUser":1,"unreadBySupport":0,"deliveredToUser":3,"deliveredToSupport":4}"#;
+        let data = r#"{"agent":"bob","messageCount":2,"waitingSince":5,"unreadByUser":1,"unreadBySupport":0,"userDeliveredSeq":3,"supportDeliveredSeq":4}"#;
         // The session has moved on since, and its marks with it.
-        let now = ChatSession::open(new_session(1)).skip_read(Party::User, Seq::new(40));
+        let now = ChatSession::open(new_session(1)).advance_read_watermark(Party::User, Seq::new(40));
         let event = decode_event(&record("assigned", data), &now).unwrap();
         let Change::Assigned(then) = event.change else { panic!("an assignment, not {:?}", event.change) };
         let progress = Progress {
@@ -237,10 +237,10 @@ mod tests {
             waiting_since: Some(Timestamp::from_unix_ms(5)),
             unread_by_user: 1,
             unread_by_support: 0,
-            delivered_to_user: Seq::new(3),
-            delivered_to_support: Seq::new(4),
-            read_to_user: Seq::ZERO,
-            read_to_support: Seq::ZERO,
+            user_delivered_seq: Seq::new(3),
+            support_delivered_seq: Seq::new(4),
+            user_read_seq: Seq::ZERO,
+            support_read_seq: Seq::ZERO,
         };
         assert_eq!(then.progress, progress);
     }

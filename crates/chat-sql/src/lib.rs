@@ -1,39 +1,47 @@
-//! What the stores on SQL databases share, so that it is written and tested once: the queue that commits writes
-//! together, the bookkeeping of such a batch, the threads that read, batched look-ups, how often readiness writes, and how
-//! values look in columns.
+//! What the stores on SQL databases share, so that it is written and tested once: the writer that commits writes
+//! together, the threads that read, batched look-ups, how often readiness writes, and how values look in columns.
 //!
-//! Nothing here knows a database or a driver. An adapter brings its statements as a [`Transaction`] and as work for
+//! Nothing here knows a database or a driver. An adapter brings its statements as a [`SessionStore`] and as work for
 //! [`Reads`].
 
-mod batch;
 mod corrupt;
-mod decisions;
+mod defaults;
 mod event_data;
-mod group_commit;
 mod log_page;
 mod lookups;
-mod page_start;
+mod merge_events;
+mod pending_write;
 mod read_threads;
 mod reads;
+mod records;
+mod recount;
 mod session_counts;
+mod session_writer;
+mod statistics;
 mod tickets;
-mod up_to;
 mod values;
 mod write_probe;
+mod write_queue;
+mod write_store;
+mod writer;
 
-pub use batch::{Batch, Held, Saved, Unsaved};
 pub use corrupt::Corrupt;
-pub use decisions::{KnownMessage, merge_events, same_request, unread_messages};
+pub use defaults::{READ_QUEUE, WRITE_BATCH, WRITE_QUEUE};
 pub use event_data::{EventRecord, decode_event, encode_event};
-pub use group_commit::{Committed, Footing, Limits, Transaction, Trouble, WriteQueue};
 pub use log_page::{LogSpan, WeighedChange};
 pub use lookups::{Load, Lookups};
-pub use page_start::{Buckets, PageStart, WALK_AT_MOST};
+pub use merge_events::merge_events;
 pub use reads::{ConnectionLifetime, ReadFailure, ReadLimits, Reads, StartError};
-pub use session_counts::{Bucket, ByStatus, LEVELS, Scope, SessionCounts};
+pub use records::{AgentRecord, AttachmentRecord, MessageRecord, RevocationRecord, SessionRecord, known_message};
+pub use recount::{Recount, RecountBounds, RecountFigures, RecountScope};
+pub use session_counts::{Scope, SessionCounts};
+pub use session_writer::{SessionStore, SessionWriter, StoreWrite};
+pub use statistics::{StatisticsRow, statistics_of};
 pub use tickets::{SWEPT_PER_TICKET, name_to_db, swept_before, ticket_from_db, tickets_kept};
-pub use up_to::{UpTo, UpToOutcome};
 pub use values::{
-    from_db, last_event_from_db, moment_from_db, seq_from_db, state_from_db, tags_from_json, tags_to_json, to_db, valid,
+    fingerprint_from_db, from_db, last_event_from_db, moment_from_db, seq_from_db, state_from_db, status_from_db,
+    tags_from_json, tags_to_json, to_db, valid,
 };
 pub use write_probe::WriteProbe;
+pub use write_queue::{WriteQueue, WriterLimits};
+pub use write_store::{Committed, LockMode, TransactionError, WriteOutcome, WriteStore};

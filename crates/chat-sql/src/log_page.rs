@@ -13,20 +13,20 @@ const LONG_DATA: usize = 1024;
 pub struct WeighedChange {
     /// The position.
     pub seq: i64,
-    /// At most what `SessionEvent::weight` will be.
+    /// At most what `LogLimit::bytes_of` will be.
     weight: usize,
 }
 
 impl WeighedChange {
     /// A row of `chat_messages`, by the length of its text in bytes and the number of its files.
     pub fn message(seq: i64, content_bytes: i32, files: i32) -> Self {
-        Self { seq, weight: SessionEvent::message_weight(length(content_bytes), length(files)) }
+        Self { seq, weight: LogLimit::bytes_of_message(length(content_bytes), length(files)) }
     }
 
     /// A row of `chat_session_events`, by the length of its data in bytes.
     pub fn event(seq: i64, data_bytes: i32) -> Self {
         let data = length(data_bytes);
-        let least = SessionEvent::message_weight(0, 0);
+        let least = LogLimit::bytes_of_message(0, 0);
         Self { seq, weight: if data < LONG_DATA { least } else { data.max(least) } }
     }
 }

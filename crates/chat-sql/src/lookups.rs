@@ -15,8 +15,8 @@ use chat_domain::{ChatError, Result};
 use r2d2::ManageConnection;
 use tokio::sync::oneshot;
 
-use crate::group_commit::{copy, panic_text};
 use crate::reads::{ReadFailure, Reads};
+use crate::writer::{copy, panic_text};
 
 /// How many keys one statement names.
 const BATCH: usize = 256;
@@ -95,7 +95,7 @@ where
     while let Ok(first) = wanted.recv() {
         let mut batch = vec![first];
         batch.extend(wanted.try_iter().take(BATCH - 1));
-        // Nobody reads the answer for a caller who has gone.
+        // A caller who has gone needs no reply.
         batch.retain(|wanted| !wanted.reply.is_closed());
         let mut keys: Vec<K> = Vec::with_capacity(batch.len());
         let mut seen = HashSet::with_capacity(batch.len());

@@ -57,7 +57,7 @@ struct Shared<M: ManageConnection> {
     lifetime: Option<ConnectionLifetime>,
     /// One thread per reading connection, so that no thread ever waits for a connection that works.
     threads: ReadThreads,
-    /// How many reads may wait for the threads; more wait here, and not for ever.
+    /// How many reads may wait for the threads; more wait here, for a bounded time.
     permits: Arc<Semaphore>,
     timeout: Duration,
     outage: Outage,
@@ -214,7 +214,7 @@ impl<M: ManageConnection> Shared<M> {
 
 impl<M: ManageConnection> Shared<M> {
     /// Whether the connection is young enough, and still leads to where a new one would.
-    fn may_be_used(&self, slot: &mut Slot<M::Connection>) -> bool {
+    fn may_be_used(&self, slot: &mut PooledReader<M::Connection>) -> bool {
         let Some(lifetime) = self.lifetime else { return true };
         let now = Instant::now();
         if slot.ends_at.is_some_and(|end| now >= end) {
@@ -299,7 +299,7 @@ impl<E: std::error::Error> HandleError<E> for Outage {
     }
 }
 
-struct Slot<C> {
+struct PooledReader<C> {
     connection: C,
     lost: bool,
     ends_at: Option<Instant>,
@@ -318,7 +318,7 @@ impl ConnectionLifetime {
     }
 }
 
-impl<C> Deref for Slot<C> {
+impl<C> Deref for PooledReader<C> {
     type Target = C;
 
     fn deref(&self) -> &C {
@@ -326,21 +326,21 @@ impl<C> Deref for Slot<C> {
     }
 }
 
-impl<C> DerefMut for Slot<C> {
+impl<C> DerefMut for PooledReader<C> {
     fn deref_mut(&mut self) -> &mut C {
         &mut self.connection
     }
 }
 
 impl<M: ManageConnection> ManageConnection for Discarding<M> {
-    type Connection = Slot<M::Connection>;
+    type Connection = PooledReader<M::Connection>;
     type Error = M::Error;
 
     fn connect(&self) -> Result<Self::Connection, M::Error> {
         let connection = self.manager.connect()?;
         self.outage.is_over();
         let ends_at = self.lifetime.and_then(|lifetime| lifetime.end());
-        Ok(Slot { connection, lost: false, ends_at, checked_at: Instant::now() })
+        Ok(PooledReader { connection, lost: false, ends_at, checked_at: Instant::now() })
     }
 
     fn is_valid(&self, slot: &mut Self::Connection) -> Result<(), M::Error> {
@@ -360,8 +360,8 @@ impl<C, E> fmt::Debug for Prepare<C, E> {
     }
 }
 
-impl<C: Send + 'static, E: 'static> CustomizeConnection<Slot<C>, E> for Prepare<C, E> {
-    fn on_acquire(&self, slot: &mut Slot<C>) -> Result<(), E> {
+impl<C: Send + 'static, E: 'static> CustomizeConnection<PooledReader<C>, E> for Prepare<C, E> {
+    fn on_acquire(&self, slot: &mut PooledReader<C>) -> Result<(), E> {
         self.0.on_acquire(&mut slot.connection)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chat_domain::model::{MAX_TICKETS_OF_A_PERSON, Principal, Role, SessionId, Ticket, Timestamp, UserId};
 
-use crate::{Corrupt, valid};
+use crate::{Corrupt, moment_from_db, valid};
 
 /// How many unused tickets of a person remain when `new` ones of theirs come.
 pub fn tickets_kept(new: usize) -> i64 {
@@ -37,12 +37,12 @@ pub fn name_to_db(name: Option<&str>) -> Option<String> {
 pub fn ticket_from_db(
     (user_id, role, name): (&str, &str, Option<String>),
     session_id: SessionId,
-    token_expires_at: i64,
+    (token_issued_at, token_expires_at): (Option<i64>, i64),
     expires_at: i64,
 ) -> Result<Option<Ticket>, Corrupt> {
     let id = valid("chat_tickets.user_id", UserId::parse(user_id))?;
     Ok(Role::parse(role).map(|role| Ticket {
-        holder: Principal { id, role, name },
+        holder: Principal { id, role, name, token_issued_at: moment_from_db(token_issued_at) },
         session_id,
         token_expires_at: Timestamp::from_unix_ms(token_expires_at),
         expires_at: Timestamp::from_unix_ms(expires_at),

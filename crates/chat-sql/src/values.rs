@@ -1,13 +1,18 @@
 //! How the domain's small values look in columns that every SQL database has.
 
 use chat_domain::error::Violation;
-use chat_domain::model::{AgentId, Seq, SessionState, StatusFilter, Tags, Timestamp};
+use chat_domain::model::{AgentId, Fingerprint, Seq, SessionState, SessionStatus, Tags, Timestamp};
 
 use crate::Corrupt;
 
 /// A count or position as a signed column holds it. Nothing that is counted one by one reaches 2^63.
 pub fn to_db(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a batch is far smaller than 2^53")]
+pub(crate) fn as_f64(count: usize) -> f64 {
+    count as f64
 }
 
 /// A count or position from a column.
@@ -24,6 +29,15 @@ pub fn from_db(column: &'static str, number: i64) -> Result<u64, Corrupt> {
 /// It is negative.
 pub fn seq_from_db(column: &'static str, number: i64) -> Result<Seq, Corrupt> {
     from_db(column, number).map(Seq::new)
+}
+
+/// A request's fingerprint from a column beside its key.
+///
+/// # Errors
+/// It has not 32 bytes.
+pub fn fingerprint_from_db(column: &'static str, bytes: Option<Vec<u8>>) -> Result<Fingerprint, Corrupt> {
+    let bytes = <[u8; 32]>::try_from(bytes.unwrap_or_default());
+    bytes.map(Fingerprint::from_bytes).map_err(|_| Corrupt { column, problem: "has not 32 bytes" })
 }
 
 /// A moment that may be missing, from its milliseconds since 1970.
@@ -59,14 +73,14 @@ pub fn last_event_from_db(
 /// # Errors
 /// The status and the end contradict each other.
 pub fn state_from_db(
-    status: Option<StatusFilter>,
+    status: Option<SessionStatus>,
     agent: Option<AgentId>,
     ended_at: Option<i64>,
     last_change: Timestamp,
 ) -> Result<SessionState, Corrupt> {
     match (status, moment_from_db(ended_at)) {
-        (Some(StatusFilter::Active), None) => Ok(SessionState::Active { agent }),
-        (Some(StatusFilter::Closed), Some(at)) => Ok(SessionState::Closed { agent, at }),
+        (Some(SessionStatus::Active), None) => Ok(SessionState::Active { agent }),
+        (Some(SessionStatus::Closed), Some(at)) => Ok(SessionState::Closed { agent, at }),
         (None, ended_at) => Ok(SessionState::Closed { agent, at: ended_at.unwrap_or(last_change) }),
         _ => Err(Corrupt { column: "chat_sessions.ended_at", problem: "contradicts the status" }),
     }
@@ -92,6 +106,11 @@ pub fn tags_from_json(column: &'static str, json: &str) -> Result<Tags, Corrupt>
     valid(column, Tags::parse(tags))
 }
 
+/// The stage of a session's life from its name; `None` for one that only a newer version knows.
+pub fn status_from_db(name: &str) -> Option<SessionStatus> {
+    [SessionStatus::Active, SessionStatus::Closed].into_iter().find(|status| status.as_str() == name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,12 +121,12 @@ mod tests {
         let closed = |ms| Ok(SessionState::Closed { agent: None, at: at(ms) });
         assert_eq!(state_from_db(None, None, None, at(7)), closed(7));
         assert_eq!(state_from_db(None, None, Some(5), at(7)), closed(5));
-        assert_eq!(state_from_db(Some(StatusFilter::Closed), None, Some(5), at(7)), closed(5));
+        assert_eq!(state_from_db(Some(SessionStatus::Closed), None, Some(5), at(7)), closed(5));
         assert_eq!(
-            state_from_db(Some(StatusFilter::Active), None, None, at(7)),
+            state_from_db(Some(SessionStatus::Active), None, None, at(7)),
             Ok(SessionState::Active { agent: None })
         );
-        assert!(state_from_db(Some(StatusFilter::Active), None, Some(5), at(7)).is_err());
-        assert!(state_from_db(Some(StatusFilter::Closed), None, None, at(7)).is_err());
+        assert!(state_from_db(Some(SessionStatus::Active), None, Some(5), at(7)).is_err());
+        assert!(state_from_db(Some(SessionStatus::Closed), None, None, at(7)).is_err());
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release -p chat-sqlite --example group_commit [seconds [callers]]`
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "an example that reports to whoever runs it")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "an example that prints its result")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use chat_domain::ports::{MessageRepository as _, Notifier, SessionRepository as 
 use chat_sqlite::{SqliteConfig, SqliteStore, migrate};
 use chat_testkit::fixtures;
 
-struct Nobody;
+struct NoNotifier;
 
-impl Notifier for Nobody {
+impl Notifier for NoNotifier {
     fn publish(&self, _event: LiveEvent) {}
 }
 
@@ -29,7 +29,7 @@ async fn main() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("chat.db");
     migrate::up(&path).unwrap();
-    let store = SqliteStore::open(SqliteConfig::new(&path), Arc::new(Nobody)).await.unwrap();
+    let store = SqliteStore::open(SqliteConfig::new(&path), Arc::new(NoNotifier)).await.unwrap();
     for caller in 0..callers {
         store.sessions.open(fixtures::new_session(caller), fixtures::alice(), None).await.unwrap();
     }

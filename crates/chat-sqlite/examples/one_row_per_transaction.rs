@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release -p chat-sqlite --example one_row_per_transaction [seconds]`
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "an example that reports to whoever runs it")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "an example that prints its result")]
 #![expect(missing_docs, reason = "diesel makes items of a table")]
 
 use std::time::{Duration, Instant};

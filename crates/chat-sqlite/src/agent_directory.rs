@@ -12,7 +12,6 @@ use crate::database::Database;
 use crate::error::Failure;
 use crate::rows::{AgentRow, NewAgent};
 use crate::schema::chat_agents;
-use crate::unit_of_work::UnitOfWork;
 
 /// How many agents one statement names: far below SQLite's limit of parameters.
 const CHUNK: usize = 250;
@@ -39,21 +38,23 @@ impl AgentDirectory for SqliteAgentDirectory {
 
     async fn put(&self, id: AgentId, update: AgentUpdate, at: Timestamp) -> Result<(Agent, bool)> {
         self.database
-            .write(move |unit| match find(&mut unit.connection, &id)? {
-                Some(known) => Ok((store(unit, known.updated(update.clone()))?, false)),
-                None => Ok((store(unit, Agent::new(id.clone(), update.clone(), at))?, true)),
+            .writer
+            .run(move |connection| match find(connection, &id)? {
+                Some(known) => Ok((store(connection, known.updated(update.clone()))?, false)),
+                None => Ok((store(connection, Agent::new(id.clone(), update.clone(), at))?, true)),
             })
             .await
     }
 
     async fn register(&self, id: AgentId, name: Option<DisplayName>, at: Timestamp) -> Result<Agent> {
         self.database
-            .write(move |unit| {
-                if let Some(known) = find(&mut unit.connection, &id)? {
+            .writer
+            .run(move |connection| {
+                if let Some(known) = find(connection, &id)? {
                     return Ok(known);
                 }
                 let update = AgentUpdate { display_name: name.clone(), active: None };
-                store(unit, Agent::new(id.clone(), update, at))
+                store(connection, Agent::new(id.clone(), update, at))
             })
             .await
     }
@@ -61,10 +62,11 @@ impl AgentDirectory for SqliteAgentDirectory {
     async fn deactivate(&self, id: &AgentId) -> Result<Option<Agent>> {
         let id = id.clone();
         self.database
-            .write(move |unit| match find(&mut unit.connection, &id)? {
+            .writer
+            .run(move |connection| match find(connection, &id)? {
                 Some(known) => {
                     let update = AgentUpdate { display_name: None, active: Some(false) };
-                    store(unit, known.updated(update)).map(Some)
+                    store(connection, known.updated(update)).map(Some)
                 }
                 None => Ok(None),
             })
@@ -101,14 +103,13 @@ fn list(connection: &mut SqliteConnection) -> Result<Vec<Agent>, Failure> {
     rows.into_iter().map(Agent::try_from).collect()
 }
 
-fn store(unit: &mut UnitOfWork, agent: Agent) -> Result<Agent, Failure> {
-    unit.agent_changes(&agent.id);
+fn store(connection: &mut SqliteConnection, agent: Agent) -> Result<Agent, Failure> {
     let row = NewAgent::from(&agent);
     diesel::insert_into(chat_agents::table)
         .values(&row)
         .on_conflict(chat_agents::id)
         .do_update()
         .set(&row)
-        .execute(&mut unit.connection)?;
+        .execute(connection)?;
     Ok(agent)
 }

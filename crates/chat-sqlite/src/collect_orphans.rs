@@ -2,16 +2,14 @@
 //!
 //! All of this runs in the writer's transactions, which come one after the other: what one has seen is so until it ends.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use chat_domain::ChatError;
-use chat_domain::model::{AttachmentId, ChatMessage, Generation, Generations, OrphanMark, Timestamp};
+use chat_domain::model::{AttachmentId, Generation, Generations, OrphanMark, Timestamp};
 use chat_domain::ports::Marking;
 use diesel::prelude::*;
 
-use crate::error::Failure;
 use crate::schema::chat_orphans::dsl;
-use crate::schema::{chat_attachments, chat_collector, chat_orphans};
+use crate::schema::{chat_attachments, chat_collector, chat_orphans, chat_uploads};
 use crate::values::DbId;
 
 /// How many attachments one statement names.
@@ -22,20 +20,20 @@ pub(crate) fn unknown(connection: &mut SqliteConnection, ids: &[AttachmentId]) -
     Ok(ids.iter().copied().filter(|id| !known.contains(id)).collect())
 }
 
-/// Those that a message refers to.
+/// Those that a message refers to, and those that wait to be sent.
 fn known(connection: &mut SqliteConnection, ids: &[AttachmentId]) -> QueryResult<HashSet<AttachmentId>> {
     let mut known: HashSet<AttachmentId> = HashSet::new();
     for chunk in ids.chunks(CHUNK) {
-        let found: Vec<DbId> = chat_attachments::table
-            .select(chat_attachments::id)
-            .filter(chat_attachments::id.eq_any(chunk.iter().copied().map(DbId::from)))
-            .load(connection)?;
-        known.extend(found.into_iter().map(AttachmentId::from));
+        let ids = || chunk.iter().copied().map(DbId::from);
+        let unsent = chat_uploads::table.select(chat_uploads::id).filter(chat_uploads::id.eq_any(ids()));
+        known.extend(unsent.load::<DbId>(connection)?.into_iter().map(AttachmentId::from));
+        let sent = chat_attachments::table.select(chat_attachments::id).filter(chat_attachments::id.eq_any(ids()));
+        known.extend(sent.load::<DbId>(connection)?.into_iter().map(AttachmentId::from));
     }
     Ok(known)
 }
 
-/// The attachments that messages refer to, after that one.
+/// The files that messages refer to or that wait to be sent, after that one.
 pub(crate) fn referenced(
     connection: &mut SqliteConnection,
     after: Option<AttachmentId>,
@@ -43,30 +41,12 @@ pub(crate) fn referenced(
 ) -> QueryResult<Vec<AttachmentId>> {
     // No id of ours has only zeros.
     let after = DbId(after.map_or_else(uuid::Uuid::nil, |after| after.as_uuid()));
-    let page = chat_attachments::table.select(chat_attachments::id).filter(chat_attachments::id.gt(after));
-    let ids: Vec<DbId> = page.order(chat_attachments::id).limit(bounded(limit)).load(connection)?;
-    Ok(ids.into_iter().map(AttachmentId::from).collect())
-}
-
-/// Takes the marks of a message's files away.
-///
-/// # Errors
-/// `Unavailable` when one of them is condemned.
-pub(crate) fn take_back(connection: &mut SqliteConnection, message: &ChatMessage) -> Result<(), Failure> {
-    for attachment in &message.attachments {
-        let row = || chat_orphans::table.find(DbId::from(attachment.id));
-        let condemned: Option<Option<i64>> = row().select(dsl::condemned_at).first(connection).optional()?;
-        match condemned {
-            None => {}
-            Some(None) => {
-                diesel::delete(row()).execute(connection)?;
-            }
-            Some(Some(_)) => {
-                return Err(ChatError::unavailable("attachments: a file of the message has been collected").into());
-            }
-        }
-    }
-    Ok(())
+    let unsent = chat_uploads::table.select(chat_uploads::id).filter(chat_uploads::id.gt(after));
+    let unsent: Vec<DbId> = unsent.order(chat_uploads::id).limit(bounded(limit)).load(connection)?;
+    let sent = chat_attachments::table.select(chat_attachments::id).filter(chat_attachments::id.gt(after));
+    let sent: Vec<DbId> = sent.order(chat_attachments::id).limit(bounded(limit)).load(connection)?;
+    let ids: BTreeSet<AttachmentId> = unsent.into_iter().chain(sent).map(AttachmentId::from).collect();
+    Ok(ids.into_iter().take(limit).collect())
 }
 
 pub(crate) fn marked(connection: &mut SqliteConnection, ids: &[AttachmentId]) -> QueryResult<Vec<OrphanMark>> {

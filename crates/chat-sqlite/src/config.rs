@@ -21,22 +21,33 @@ pub struct SqliteConfig {
     pub busy_timeout: Duration,
     /// How long a read may take, waiting included, before it is refused as `Unavailable`.
     pub read_timeout: Duration,
-    /// How long a caller waits for a write before it is told `Unavailable`; the write may still take place.
+    /// How long a caller waits for a write before it fails as `Unavailable`; the write may still take place.
     pub write_timeout: Duration,
 }
 
 impl SqliteConfig {
-    /// The defaults for a database file: a reader per core and at least two, 256 reads in line, 4,096
-    /// waiting writes, 512 in a commit, and
-    /// five seconds of patience.
+    /// The fewest connections that read; beyond that there is one for each core.
+    pub const MIN_READERS: u32 = 2;
+    /// The default of [`Self::read_queue`].
+    pub const READ_QUEUE: usize = chat_sql::READ_QUEUE;
+    /// The default of [`Self::queue`].
+    pub const WRITE_QUEUE: usize = chat_sql::WRITE_QUEUE;
+    /// The default of [`Self::max_batch`].
+    pub const WRITE_BATCH: usize = chat_sql::WRITE_BATCH;
+
+    /// The default of [`Self::readers`] on so many cores.
+    pub fn default_readers(cores: usize) -> u32 {
+        u32::try_from(cores).unwrap_or(u32::MAX).max(Self::MIN_READERS)
+    }
+
+    /// The defaults for a database file on this machine.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        let cores = thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX));
         Self {
             path: path.into(),
-            readers: cores.max(2),
-            read_queue: 256,
-            queue: 4096,
-            max_batch: 512,
+            readers: Self::default_readers(thread::available_parallelism().map_or(1, usize::from)),
+            read_queue: Self::READ_QUEUE,
+            queue: Self::WRITE_QUEUE,
+            max_batch: Self::WRITE_BATCH,
             busy_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(15),

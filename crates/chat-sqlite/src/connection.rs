@@ -95,6 +95,11 @@ pub(crate) fn prepare_writer(connection: &mut SqliteConnection) -> QueryResult<(
     )
 }
 
+/// Lets a connection change nothing from now on.
+pub(crate) fn query_only(connection: &mut SqliteConnection) -> QueryResult<()> {
+    connection.batch_execute("PRAGMA query_only = ON")
+}
+
 /// Moves the write-ahead log into the database file and empties it.
 pub(crate) fn checkpoint(connection: &mut SqliteConnection) -> QueryResult<()> {
     connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")

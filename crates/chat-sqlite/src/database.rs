@@ -1,20 +1,20 @@
 //! The way from the repositories to SQLite: reads through a pool, writes through the writer thread.
 
-use chat_domain::{ChatError, Result};
-use chat_sql::{Reads, WriteQueue};
+use chat_domain::Result;
+use chat_sql::{Reads, SessionWriter, WriteQueue};
 use diesel::prelude::*;
 use diesel::r2d2::ConnectionManager;
 use tokio::runtime::Handle;
 
 use crate::error::Failure;
-use crate::unit_of_work::UnitOfWork;
+use crate::session_store::SqliteSessionStore;
 
 /// An open database.
 pub(crate) struct Database {
     pub(crate) reads: Reads<ConnectionManager<SqliteConnection>>,
     /// Where the store was opened.
     pub(crate) runtime: Handle,
-    pub(crate) writer: WriteQueue<UnitOfWork>,
+    pub(crate) writer: WriteQueue<SessionWriter<SqliteSessionStore>>,
 }
 
 impl Database {
@@ -35,15 +35,6 @@ impl Database {
     {
         self.read(move |connection| connection.transaction(&mut work)).await
     }
-
-    /// Runs a member of a batch; see [`WriteQueue::run`].
-    pub(crate) async fn write<R, F>(&self, mut work: F) -> Result<R>
-    where
-        R: Send + 'static,
-        F: FnMut(&mut UnitOfWork) -> Result<R, Failure> + Send + 'static,
-    {
-        self.writer.run((), move |unit| work(unit).map_err(ChatError::from)).await
-    }
 }
 
 #[cfg(test)]
@@ -53,6 +44,7 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
+    use chat_domain::ChatError;
     use chat_testkit::RecordingNotifier;
 
     use super::*;
@@ -84,7 +76,7 @@ mod tests {
         assert_unavailable(&store.database.read(leave_a_note).await);
         release.send(()).unwrap();
         store.database.read(|_| Ok(())).await.unwrap();
-        assert!(!done.load(Ordering::SeqCst), "nobody waited for it any more");
+        assert!(!done.load(Ordering::SeqCst), "no caller waited for it");
         store.close().await;
     }
 

@@ -1,4 +1,4 @@
-//! The epoch: which history the positions of this database belong to. Asked for and begun anew by a running server or,
+//! The epoch: which history the positions of this database belong to. Read and rotated by a running node or,
 //! with the functions of this module, without one.
 
 use std::path::Path;

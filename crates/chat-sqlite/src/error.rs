@@ -4,15 +4,12 @@ use std::io;
 use std::path::PathBuf;
 
 use chat_domain::ChatError;
-use chat_domain::error::{Conflict, Refusal};
 use chat_sql::{Corrupt, ReadFailure};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 /// Why work on the database ended early.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The domain refused it.
-    Refused(ChatError),
     /// The database could not do it.
     Database(DieselError),
     /// A row holds something that was never written by this crate.
@@ -44,28 +41,9 @@ impl From<DieselError> for Failure {
     }
 }
 
-impl From<ChatError> for Failure {
-    fn from(error: ChatError) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal.into())
-    }
-}
-
-impl From<Conflict> for Failure {
-    fn from(conflict: Conflict) -> Self {
-        Self::Refused(conflict.into())
-    }
-}
-
 impl From<Failure> for ChatError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Refused(error) => error,
             Failure::Database(error) => translate(error),
             Failure::Corrupt(corrupt) => corrupt.into(),
         }
@@ -144,7 +122,7 @@ pub enum OpenError {
         /// What SQLite says.
         reason: String,
     },
-    /// The database does not say which one it is: somebody has removed the row.
+    /// The database does not say which one it is: the row was removed.
     #[error("the table chat_identity of the database {path} is empty; restore the database from a backup")]
     NoIdentity {
         /// The database.
@@ -165,6 +143,29 @@ pub enum OpenError {
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,
+    },
+}
+
+/// Why a copy of a database was not made, or is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The database cannot be read, or the copy not written.
+    #[error("cannot copy the database {path} to {target}: {reason}")]
+    Copy {
+        /// The database.
+        path: PathBuf,
+        /// The copy.
+        target: PathBuf,
+        /// What SQLite or the operating system says.
+        reason: String,
+    },
+    /// The file is not what a database was copied to.
+    #[error("{path} is damaged, or no database of chat-server: {reason}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
     },
 }
 

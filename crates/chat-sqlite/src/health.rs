@@ -27,8 +27,8 @@ impl HealthProbe for SqliteHealthProbe {
     /// row: a full disk lets transactions begin.
     async fn check(&self) -> Result<(), String> {
         self.database.read(counters::statistics).await.map_err(|error| error.to_string())?;
-        self.database.write(|_| Ok(())).await.map_err(|error| error.to_string())?;
-        let written = self.writes.run(self.database.write(|unit| Ok(write(&mut unit.connection)?)));
+        self.database.writer.run(|_| Ok(())).await.map_err(|error| error.to_string())?;
+        let written = self.writes.run(self.database.writer.run(|connection| Ok(write(connection)?)));
         written.await.map_err(|error| format!("cannot write: {error}"))
     }
 }

@@ -1,17 +1,17 @@
-//! The embedded store: the domain's repositories on SQLite, for one server process.
+//! The embedded store: the domain's repositories on SQLite, for one node.
 //!
-//! Reads go through a small pool of connections. Writes go through one thread that owns the only connection that
-//! writes and commits whatever waits together (`group_commit`); each use case's statements are in the file of its name.
+//! Reads go through a small pool of connections. Writes go through one thread that owns the only connection that writes
+//! and commits all that wait together: `load` reads what decides about a batch, the domain decides, `persist` writes what
+//! changes.
 //! [`SqliteStore::open`] expects a database that [`migrate::up`] has brought up to date.
 
 mod agent_directory;
 mod attachments;
-mod change_session;
+pub mod backup;
 mod collect_orphans;
 mod config;
 mod connection;
 mod counters;
-mod create_session;
 mod database;
 mod download_attachment;
 pub mod epoch;
@@ -20,32 +20,39 @@ mod event_log;
 mod get_messages;
 mod get_session;
 mod health;
+pub mod inspection;
 mod instance;
 mod list_sessions;
-mod mark_delivered;
-mod mark_read;
-mod mark_read_up_to;
+mod load;
 mod message_repository;
 pub mod migrate;
 mod orphan_registry;
+mod page_keys;
+mod persist;
+mod revocation_store;
 mod rows;
 mod schema;
-mod send_message;
 mod session_repository;
+mod session_store;
+mod signing_key_store;
 mod stats_reader;
 mod store;
 mod ticket_store;
-mod unit_of_work;
+mod upload_registry;
+mod uploads;
 mod values;
 
 pub use agent_directory::SqliteAgentDirectory;
 pub use config::SqliteConfig;
-pub use error::{MigrateError, OpenError};
+pub use error::{BackupError, MigrateError, OpenError};
 pub use event_log::SqliteEventLog;
 pub use health::SqliteHealthProbe;
 pub use message_repository::SqliteMessageRepository;
 pub use orphan_registry::SqliteOrphanRegistry;
+pub use revocation_store::SqliteRevocationStore;
 pub use session_repository::SqliteSessionRepository;
+pub use signing_key_store::SqliteSigningKeyStore;
 pub use stats_reader::SqliteStatsReader;
 pub use store::SqliteStore;
 pub use ticket_store::SqliteTicketStore;
+pub use upload_registry::SqliteUploadRegistry;

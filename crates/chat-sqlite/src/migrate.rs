@@ -210,10 +210,10 @@ impl From<Box<dyn std::error::Error + Send + Sync>> for Stop {
 /// Makes the file, when it is missing, so that only its owner can read what people wrote. SQLite gives the files beside
 /// it the same mode.
 ///
-/// It is made under another name, closed, and linked to its place. Whoever closes a file gives up all locks that the
+/// It is made under another name, closed, and linked to its place. A process that closes a file gives up all locks that the
 /// process has on it, those of SQLite's connections too (<https://sqlite.org/howtocorrupt.html>, 2.2), so the file in its
 /// place must never be opened past SQLite.
-fn create_private(path: &Path) -> io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     static DRAFTS: AtomicU64 = AtomicU64::new(0);
     if path.try_exists()? {
         return Ok(());
@@ -234,7 +234,7 @@ fn create_private(path: &Path) -> io::Result<()> {
 }
 
 /// Switches the file to a write-ahead log. While another process does the same, SQLite refuses at once instead of
-/// waiting, since two that wait for each other's lock would wait for ever.
+/// waiting, since two that wait for each other would deadlock.
 fn switch_to_write_ahead_log(connection: &mut SqliteConnection) -> QueryResult<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -11,7 +11,6 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::database::Database;
 use crate::error::Failure;
-use crate::unit_of_work::UnitOfWork;
 use crate::{collect_orphans, instance};
 
 /// Remembers orphans.
@@ -29,12 +28,12 @@ struct SqliteRound {
 }
 
 impl SqliteRound {
-    async fn write<R, F>(&self, mut work: F) -> Result<R>
+    async fn write<R, F>(&self, work: F) -> Result<R>
     where
         R: Send + 'static,
         F: FnMut(&mut diesel::SqliteConnection) -> Result<R, Failure> + Send + 'static,
     {
-        self.database.write(move |unit: &mut UnitOfWork| work(&mut unit.connection)).await
+        self.database.writer.run(work).await
     }
 }
 

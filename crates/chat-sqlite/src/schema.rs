@@ -16,13 +16,13 @@ diesel::table! {
         waiting_since -> Nullable<BigInt>,
         unread_by_user -> BigInt,
         unread_by_support -> BigInt,
-        delivered_to_user -> BigInt,
-        delivered_to_support -> BigInt,
+        user_delivered_seq -> BigInt,
+        support_delivered_seq -> BigInt,
         created_by -> Text,
         idempotency_key -> Nullable<Text>,
         fingerprint -> Nullable<Binary>,
-        read_to_user -> BigInt,
-        read_to_support -> BigInt,
+        user_read_seq -> BigInt,
+        support_read_seq -> BigInt,
         last_event_at -> BigInt,
     }
 }
@@ -72,6 +72,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    chat_uploads (id) {
+        id -> Binary,
+        session_id -> Binary,
+        uploader_id -> Text,
+        uploaded_at -> BigInt,
+        name -> Text,
+        media_type -> Text,
+        size -> BigInt,
+        sha256 -> Binary,
+        width -> Nullable<BigInt>,
+        height -> Nullable<BigInt>,
+        duration -> Nullable<Double>,
+    }
+}
+
+diesel::table! {
     chat_agents (id) {
         id -> Text,
         display_name -> Nullable<Text>,
@@ -97,17 +113,6 @@ diesel::table! {
         holder -> Text,
         status -> Text,
         count -> BigInt,
-    }
-}
-
-diesel::table! {
-    chat_session_buckets (scope, holder, level, bucket) {
-        scope -> Text,
-        holder -> Text,
-        level -> Integer,
-        bucket -> BigInt,
-        active -> BigInt,
-        closed -> BigInt,
     }
 }
 
@@ -155,5 +160,21 @@ diesel::table! {
         session_id -> Binary,
         token_expires_at -> BigInt,
         expires_at -> BigInt,
+        token_issued_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    chat_secret_key (key) {
+        key -> Binary,
+    }
+}
+
+diesel::table! {
+    chat_revocations (person_id) {
+        person_id -> Text,
+        signed_out_at -> Nullable<BigInt>,
+        is_blocked -> Bool,
+        version -> BigInt,
     }
 }

@@ -1,16 +1,15 @@
-//! `SessionRepository`: where sessions are kept. Each method's work is in the file of its use case.
+//! `SessionRepository`: where sessions are kept. What a write does is in `session_store`.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{
-    ChatSession, Idempotency, NewSession, Principal, SessionChange, SessionId, SessionPage, SessionQuery,
-};
-use chat_domain::ports::{Opened, SessionRepository};
+use chat_domain::model::{ChatSession, SessionId, SessionPage, SessionQuery};
+use chat_domain::ports::SessionRepository;
+use chat_domain::write::{SessionWrite, WriteReply};
 
 use crate::database::Database;
-use crate::{change_session, create_session, get_session, list_sessions};
+use crate::{get_session, list_sessions};
 
 /// Keeps sessions.
 pub struct SqliteSessionRepository {
@@ -19,8 +18,8 @@ pub struct SqliteSessionRepository {
 
 #[async_trait]
 impl SessionRepository for SqliteSessionRepository {
-    async fn open(&self, session: NewSession, creator: Principal, idempotency: Option<Idempotency>) -> Result<Opened> {
-        self.database.write(move |unit| create_session::create(unit, &session, &creator, idempotency.as_ref())).await
+    async fn write(&self, write: SessionWrite) -> Result<WriteReply> {
+        self.database.writer.write(write).await
     }
 
     async fn find(&self, id: SessionId) -> Result<Option<ChatSession>> {
@@ -30,9 +29,5 @@ impl SessionRepository for SqliteSessionRepository {
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage> {
         let query = query.clone();
         self.database.read_snapshot(move |connection| list_sessions::list(connection, &query)).await
-    }
-
-    async fn change(&self, id: SessionId, change: SessionChange) -> Result<ChatSession> {
-        self.database.write(move |unit| change_session::change(unit, id, &change)).await
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::Statistics;
+use chat_domain::model::{Statistics, WaitingSessions};
 use chat_domain::ports::StatsReader;
 
 use crate::counters;
@@ -19,5 +19,9 @@ pub struct SqliteStatsReader {
 impl StatsReader for SqliteStatsReader {
     async fn read(&self) -> Result<Statistics> {
         self.database.read(counters::statistics).await
+    }
+
+    async fn waiting(&self) -> Result<WaitingSessions> {
+        self.database.read(counters::waiting).await
     }
 }

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use chat_domain::model::{Epoch, LiveEvent};
 use chat_domain::ports::Notifier;
-use chat_sql::{Limits, ReadLimits, Reads, StartError, WriteProbe, WriteQueue};
+use chat_sql::{ReadLimits, Reads, SessionWriter, StartError, WriteProbe, WriteQueue, WriterLimits};
 use diesel::prelude::*;
 use metrics::gauge;
 use tokio::runtime::Handle;
@@ -15,10 +15,11 @@ use tracing::{error, info};
 use crate::connection::{self, Access, PrepareReader};
 use crate::database::Database;
 use crate::schema::chat_identity;
-use crate::unit_of_work::UnitOfWork;
+use crate::session_store::SqliteSessionStore;
 use crate::{
     OpenError, SqliteAgentDirectory, SqliteConfig, SqliteEventLog, SqliteHealthProbe, SqliteMessageRepository,
-    SqliteOrphanRegistry, SqliteSessionRepository, SqliteStatsReader, SqliteTicketStore, epoch, migrate,
+    SqliteOrphanRegistry, SqliteRevocationStore, SqliteSessionRepository, SqliteSigningKeyStore, SqliteStatsReader,
+    SqliteTicketStore, SqliteUploadRegistry, epoch, migrate,
 };
 
 /// The name of the store in metrics.
@@ -36,10 +37,16 @@ pub struct SqliteStore {
     pub stats: Arc<SqliteStatsReader>,
     /// Keeps the agents.
     pub agents: Arc<SqliteAgentDirectory>,
+    /// Keeps whose access was ended.
+    pub revocations: Arc<SqliteRevocationStore>,
     /// Keeps tickets.
     pub tickets: Arc<SqliteTicketStore>,
+    /// Reads the key that tickets for downloads are signed with.
+    pub signing_keys: Arc<SqliteSigningKeyStore>,
     /// Remembers orphans.
     pub orphans: Arc<SqliteOrphanRegistry>,
+    /// Remembers the files that wait to be sent.
+    pub uploads: Arc<SqliteUploadRegistry>,
     /// Tries the database.
     pub health: Arc<SqliteHealthProbe>,
     pub(crate) database: Arc<Database>,
@@ -84,9 +91,10 @@ impl SqliteStore {
             StartError::Thread(source) => thread_failed(source),
         })?;
         let limits =
-            Limits { store: STORE, queue: config.queue, batch: config.max_batch, timeout: config.write_timeout };
+            WriterLimits { store: STORE, queue: config.queue, batch: config.max_batch, timeout: config.write_timeout };
         let publish = move |event| notifier.publish(LiveEvent::Durable(event));
-        let (writer, thread) = WriteQueue::start(UnitOfWork::new(writer), limits, publish).map_err(thread_failed)?;
+        let (writer, thread) = WriteQueue::start(SessionWriter(SqliteSessionStore::new(writer)), limits, publish)
+            .map_err(thread_failed)?;
         gauge!("chat_writers", "store" => STORE).set(1.0);
         let database = Arc::new(Database { reads, runtime, writer });
         info!(
@@ -108,7 +116,10 @@ impl SqliteStore {
             events: Arc::new(SqliteEventLog { database: db() }),
             stats: Arc::new(SqliteStatsReader { database: db() }),
             agents: Arc::new(SqliteAgentDirectory { database: db() }),
+            revocations: Arc::new(SqliteRevocationStore { database: db() }),
+            uploads: Arc::new(SqliteUploadRegistry { database: db() }),
             tickets: Arc::new(SqliteTicketStore { database: db() }),
+            signing_keys: Arc::new(SqliteSigningKeyStore { database: db(), path: path.to_owned() }),
             orphans: Arc::new(orphans),
             health: Arc::new(SqliteHealthProbe { database: db(), writes: WriteProbe::default() }),
             writer: Arc::new(Mutex::new(Some(writer))),
@@ -127,7 +138,7 @@ impl SqliteStore {
     /// # Errors
     /// What the database fails with.
     pub async fn rotate_epoch(&self) -> chat_domain::Result<Epoch> {
-        self.database.write(|unit| epoch::begin(&mut unit.connection)).await
+        self.database.writer.run(epoch::begin).await
     }
 
     /// Finishes every write that waits, empties the write-ahead log and stops the writer. Later writes are refused as

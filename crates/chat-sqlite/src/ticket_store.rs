@@ -25,11 +25,11 @@ pub struct SqliteTicketStore {
 #[async_trait]
 impl TicketStore for SqliteTicketStore {
     async fn put(&self, digest: TicketDigest, ticket: Ticket, now: Timestamp) -> Result<()> {
-        self.database.write(move |unit| put(&mut unit.connection, digest, &ticket, now)).await
+        self.database.writer.run(move |connection| put(connection, digest, &ticket, now)).await
     }
 
     async fn take(&self, digest: TicketDigest, now: Timestamp) -> Result<Option<Ticket>> {
-        let taken = self.database.write(move |unit| take(&mut unit.connection, digest)).await?;
+        let taken = self.database.writer.run(move |connection| take(connection, digest)).await?;
         Ok(taken.filter(|ticket| now < ticket.expires_at))
     }
 }

@@ -1,6 +1,7 @@
 //! How the domain's small values look in a column.
 
-use chat_domain::model::{AttachmentId, MessageId, Party, Priority, SessionId, StatusFilter};
+use chat_domain::model::{AttachmentId, MessageId, Party, Priority, SessionId, SessionStatus};
+use chat_sql::status_from_db;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::serialize::{self, IsNull, Output, ToSql};
@@ -78,19 +79,15 @@ db_name! {
 }
 db_name! {
     /// The stage of a session's life, as it is written.
-    DbStatus(StatusFilter), status
-}
-
-fn status(name: &str) -> Option<StatusFilter> {
-    [StatusFilter::Active, StatusFilter::Closed].into_iter().find(|status| status.as_str() == name)
+    DbStatus(SessionStatus), status_from_db
 }
 
 /// The stage of a session's life, as it is read; `None` for one that only a newer version knows.
 #[derive(Clone, Copy, Debug, FromSqlRow)]
-pub(crate) struct StoredStatus(pub(crate) Option<StatusFilter>);
+pub(crate) struct StoredStatus(pub(crate) Option<SessionStatus>);
 
 impl FromSql<Text, Sqlite> for StoredStatus {
     fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        Ok(Self(status(value.read_text())))
+        Ok(Self(status_from_db(value.read_text())))
     }
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinError;
 
 use crate::intake::FIELD;
 
-/// Why a store could not be opened. Meant for whoever starts the process: it names the path and what to do.
+/// Why a store could not be opened. Meant for the operator: it names the path and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// `open` was called outside a tokio runtime.
@@ -24,6 +24,14 @@ pub enum StorageError {
         remedy: &'static str,
         /// What the operating system said.
         source: io::Error,
+    },
+    /// The settings of S3 are wrong.
+    #[error("cannot use {location} for attachments: {problem}; check the variables that begin with AWS_")]
+    S3 {
+        /// The bucket.
+        location: String,
+        /// What is wrong.
+        problem: String,
     },
 }
 

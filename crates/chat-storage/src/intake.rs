@@ -1,6 +1,6 @@
 //! What every store does with the bytes of an upload, wherever they then lie: count, limit, hash, and look at them.
 
-use chat_domain::error::Invalid;
+use chat_domain::error::{FieldPath, Invalid};
 use chat_domain::model::MediaType;
 use sha2::{Digest, Sha256};
 
@@ -8,9 +8,9 @@ use crate::sniff::sniff;
 use crate::text::TextCheck;
 
 /// The field that a broken rule is reported for.
-pub(crate) const FIELD: &str = "attachments";
+pub(crate) const FIELD: FieldPath = FieldPath::ATTACHMENTS;
 
-/// How many bytes at the beginning the type is told from. A page may begin with a long comment.
+/// How many bytes at the beginning decide about the type. A page may begin with a long comment.
 const HEAD_BYTES: usize = 8 * 1024;
 
 /// Follows the bytes of one upload.
@@ -54,17 +54,19 @@ impl Intake {
         self.head.extend_from_slice(bytes.get(..wanted).unwrap_or_default());
     }
 
+    /// The type that the bytes so far show; the rest may show another one.
+    pub(crate) fn likely_type(&self, claimed: Option<&MediaType>) -> MediaType {
+        sniff(&self.head, self.text.charset(), claimed)
+    }
+
     /// # Errors
     /// When there were no bytes at all.
     pub(crate) fn finish(self, claimed: Option<&MediaType>) -> Result<Facts, Invalid> {
         if self.size == 0 {
             return Err(Invalid::new(FIELD, "must not be empty"));
         }
-        Ok(Facts {
-            size: self.size,
-            sha256: self.hash.finalize().into(),
-            media_type: sniff(&self.head, self.text.charset(), claimed),
-        })
+        let media_type = self.likely_type(claimed);
+        Ok(Facts { size: self.size, sha256: self.hash.finalize().into(), media_type })
     }
 }
 

@@ -32,7 +32,7 @@ const CSV: [&str; 6] = [
 /// Types that may be claimed for a text that begins like JSON.
 const JSON: [&str; 4] = ["application/geo+json", "application/json", "application/ld+json", "application/x-ndjson"];
 
-/// Names under which JavaScript is claimed (RFC 9239, and older use). Believing this claim makes nobody trust the bytes
+/// Names under which JavaScript is claimed (RFC 9239, and older use). If this claim is believed, the bytes are not trusted
 /// more than they deserve.
 const JAVASCRIPT: [&str; 5] = [
     "application/ecmascript",

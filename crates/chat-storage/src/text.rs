@@ -168,7 +168,7 @@ impl Utf16Check {
     }
 }
 
-/// Bytes of which each may be a character: that they are text in Latin-1 is told from how many are ASCII.
+/// Bytes of which each may be a character: that they are text in Latin-1 follows from how many are ASCII.
 #[derive(Debug, Default)]
 struct SingleByteCheck {
     has_binary: bool,
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_told_from_its_bytes() {
+    fn bytes_decide_whether_a_file_is_text() {
         assert_eq!(charset(b"plain", &[]), Some(Charset::Utf8));
         assert_eq!(charset("Grüße".as_bytes(), &[]), Some(Charset::Utf8));
         assert_eq!(charset(b"Gr\xfc\xdfe aus K\xf6ln", &[]), Some(Charset::Latin1));

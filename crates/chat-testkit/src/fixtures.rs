@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use chat_domain::model::{
-    AgentId, Attachment, AttachmentId, Content, FileName, Fingerprint, Idempotency, IdempotencyKey, MediaMetadata,
-    MediaType, MessageDraft, MessageId, NewSession, PageLimit, PageNumber, Principal, Priority, Role, SessionAction,
-    SessionChange, SessionId, StoredObject, Subject, Tags, Timestamp, UserId,
+    AgentId, Attachment, AttachmentId, Content, DraftAttachments, FileName, Fingerprint, Idempotency, IdempotencyKey,
+    MediaMetadata, MediaType, MessageDraft, MessageId, NewSession, PageLimit, PageNumber, Principal, Priority, Role,
+    SessionAction, SessionChange, SessionId, StoredObject, Subject, Tags, Timestamp, UserId,
 };
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
@@ -16,7 +16,7 @@ pub const START: i64 = 1_769_850_300_000;
 
 /// What an id names, so that equal numbers of different kinds give different ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FixtureKind {
     /// Made by [`SequentialIds`](crate::SequentialIds).
     Generated,
     /// A session.
@@ -28,7 +28,7 @@ pub enum Kind {
 }
 
 /// The UUIDv7 of number `n`; ids of one kind sort as their numbers do.
-pub fn uuid(kind: Kind, n: u64) -> Uuid {
+pub fn uuid(kind: FixtureKind, n: u64) -> Uuid {
     let mut random = [0; 10];
     let (kind_part, number_part) = random.split_at_mut(2);
     kind_part.fill(kind as u8);
@@ -38,17 +38,17 @@ pub fn uuid(kind: Kind, n: u64) -> Uuid {
 
 /// The session id of number `n`.
 pub fn session_id(n: u64) -> SessionId {
-    SessionId::new(uuid(Kind::Session, n))
+    SessionId::new(uuid(FixtureKind::Session, n))
 }
 
 /// The message id of number `n`.
 pub fn message_id(n: u64) -> MessageId {
-    MessageId::new(uuid(Kind::Message, n))
+    MessageId::new(uuid(FixtureKind::Message, n))
 }
 
 /// The attachment id of number `n`.
 pub fn attachment_id(n: u64) -> AttachmentId {
-    AttachmentId::new(uuid(Kind::Attachment, n))
+    AttachmentId::new(uuid(FixtureKind::Attachment, n))
 }
 
 /// The moment at which the tests' time starts.
@@ -120,7 +120,7 @@ pub fn draft(session_id: SessionId, author: &Principal, n: u64) -> MessageDraft 
         session_id,
         author: author.clone(),
         content: content(&format!("message {n}")),
-        attachments: Vec::new(),
+        attachments: DraftAttachments::NONE,
         sent_at: at(n),
         idempotency: None,
     }

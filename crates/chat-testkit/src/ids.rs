@@ -31,6 +31,6 @@ impl Default for SequentialIds {
 
 impl IdGenerator for SequentialIds {
     fn next_id(&self) -> Uuid {
-        fixtures::uuid(fixtures::Kind::Generated, self.0.fetch_add(1, Ordering::Relaxed))
+        fixtures::uuid(fixtures::FixtureKind::Generated, self.0.fetch_add(1, Ordering::Relaxed))
     }
 }

@@ -1,4 +1,4 @@
-//! A notifier that holds a store's writer until it is told to go on, so that writes queue up behind it.
+//! A notifier that holds a store's writer until a test releases it, so that writes queue up behind it.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -9,6 +9,65 @@ pub fn png(width: u32, height: u32) -> Vec<u8> {
     file
 }
 
+/// A whole PNG of 8 bits for each channel in which all of them are 0, of this type of colours (0 grey, 2 RGB, 6 RGB with
+/// transparency). So many bytes more than it has are packed behind them. It is small, as what unpacks to much can be.
+pub fn zeros_png(width: u32, height: u32, colours: u8, more: usize) -> Vec<u8> {
+    let channels = match colours {
+        0 => 1,
+        2 => 3,
+        _ => 4,
+    };
+    let row = usize::try_from(width).unwrap() * channels + 1;
+    let packed = zeros(row * usize::try_from(height).unwrap() + more);
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, colours, 0, 0, 0]].concat();
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    for (name, content) in [(b"IHDR", &header), (b"IDAT", &packed), (b"IEND", &Vec::new())] {
+        let named = [&name[..], content].concat();
+        file.extend(u32::try_from(content.len()).unwrap().to_be_bytes());
+        file.extend(&named);
+        file.extend(crc32(&named).to_be_bytes());
+    }
+    file
+}
+
+/// So many zeros, packed with zlib (RFC 1950 and 1951): one of them, and copies of it. Without the right checksum, which
+/// decoders of PNG leave alone.
+fn zeros(count: usize) -> Vec<u8> {
+    let (mut packed, mut waiting, mut bits) = (vec![0x78, 0x9c], 0_u64, 0_u32);
+    let mut push = |value: u64, length: u32| {
+        waiting |= value << bits;
+        bits += length;
+        while bits >= 8 {
+            packed.push(u8::try_from(waiting & 0xff).unwrap());
+            waiting >>= 8;
+            bits -= 8;
+        }
+    };
+    // The last block, with the fixed codes; their bits come in reverse order.
+    push(0b011, 3);
+    push(0b0000_1100, 8);
+    let copied = count - 1;
+    for _ in 0..copied / 258 {
+        push(0b1010_0011, 8);
+        push(0, 5);
+    }
+    for _ in 0..copied % 258 {
+        push(0b0000_1100, 8);
+    }
+    push(0, 7);
+    push(0, 8);
+    packed.extend([0; 4]);
+    packed
+}
+
+/// The checksum of a chunk of a PNG (ISO 3309).
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, byte: &u8| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    };
+    !bytes.iter().fold(!0, step)
+}
+
 /// A GIF of one empty frame.
 pub fn gif(width: u16, height: u16) -> Vec<u8> {
     let mut file = b"GIF89a".to_vec();
@@ -176,7 +235,7 @@ pub fn turned_jpeg(width: u16, height: u16, orientation: u16, little_endian: boo
     tiff.extend(long(1));
     tiff.extend([short(orientation), short(0)].concat());
     tiff.extend(long(0));
-    tiff.extend(b"Somebody\0");
+    tiff.extend(b"Unnamed!\0");
     exif_jpeg(width, height, &tiff)
 }
 

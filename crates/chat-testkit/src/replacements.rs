@@ -1,41 +1,38 @@
-//! A sink that remembers which connections were replaced.
+//! A sink that records which sockets were replaced.
 
 use std::collections::BTreeSet;
 
-use chat_domain::model::{ConnectionId, LiveEvent, SessionId};
-use chat_domain::ports::{EventSink, Missed};
+use chat_domain::model::{SessionId, SocketId};
+use chat_domain::ports::SocketCloser;
 use tokio::sync::watch;
 
-/// Remembers which connections of a node were replaced, and in which sessions. Being told twice is being told once, as
-/// for every sink.
+/// Records which sockets of a node were replaced, and in which sessions. A second call for a socket changes nothing, as for
+/// every sink.
 #[derive(Debug, Default)]
-pub struct Replacements(watch::Sender<BTreeSet<(SessionId, ConnectionId)>>);
+pub struct Replacements(watch::Sender<BTreeSet<(SessionId, SocketId)>>);
 
 impl Replacements {
-    /// A sink that was told of nothing.
+    /// A sink without calls.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What it was told so far.
-    pub fn all(&self) -> BTreeSet<(SessionId, ConnectionId)> {
+    /// The sockets so far.
+    pub fn all(&self) -> BTreeSet<(SessionId, SocketId)> {
         self.0.borrow().clone()
     }
 
-    /// Waits until it is told that this one was replaced.
-    pub async fn told(&self, session: SessionId, connection: ConnectionId) {
+    /// Waits until this socket is replaced.
+    pub async fn replaced(&self, session: SessionId, socket: SocketId) {
         let mut all = self.0.subscribe();
-        all.wait_for(|all| all.contains(&(session, connection))).await.expect("the sender is ours");
+        all.wait_for(|all| all.contains(&(session, socket))).await.expect("the sender is ours");
     }
 }
 
-impl EventSink for Replacements {
-    fn deliver(&self, _: LiveEvent) {}
-    fn missed(&self, _: Missed) {}
-    fn heard(&self, _: bool) {}
-    fn replaced(&self, session: SessionId, connection: ConnectionId) {
+impl SocketCloser for Replacements {
+    fn close_replaced(&self, session: SessionId, socket: SocketId) {
         self.0.send_modify(|all| {
-            all.insert((session, connection));
+            all.insert((session, socket));
         });
     }
 }

@@ -10,19 +10,23 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use actix_codec::Framed;
+use actix_http::ws::{self, OpCode, Parser};
 use actix_http::{HttpService, Request, Response, h1};
 use actix_rt::net::TcpStream;
 use actix_server::Server;
 use actix_service::fn_service;
-use chat_websocket::{Broken, Frame, Handshake, Incoming, Limits, PeerClose, WebSocket, accept, part, refuse};
+use bytes::{Bytes, BytesMut};
+use chat_websocket::{
+    Frame, FrameLimits, Incoming, PeerClose, ReceiveError, WebSocket, accept, lingering_close, refuse,
+};
 use tokio::io::AsyncReadExt as _;
 
 /// Larger than what a chat allows: the suite sends messages of 64 KiB in one frame, and in frames of one byte.
-const LIMITS: Limits = Limits { frame_bytes: 1 << 20, message_bytes: 16 << 20, fragments: 1 << 20 };
-/// How long the parting words may take.
-const PARTING: Duration = Duration::from_secs(2);
+const LIMITS: FrameLimits = FrameLimits { frame_bytes: 1 << 20, message_bytes: 16 << 20, fragments: 1 << 20 };
+/// How long a closing handshake may take.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// How much of what a client sends after its response is read and dropped.
-const PARTING_BYTES: u64 = 64 * 1024;
+const CLOSE_BYTES: u64 = 64 * 1024;
 /// How much may wait for a client before its messages wait too.
 const QUEUED_BYTES: usize = 1 << 20;
 
@@ -53,17 +57,16 @@ fn main() -> io::Result<()> {
 
 /// What the HTTP server calls for a request that wants a WebSocket. A client that is gone by then is no error of ours.
 async fn take_over((request, framed): (Request, Framed<TcpStream, h1::Codec>)) -> Result<(), Infallible> {
-    match Handshake::verify(request.head()) {
-        Ok(handshake) => {
-            if let Ok((stream, already_read)) = accept(framed, handshake.answer(None), PARTING).await {
+    match ws::handshake(request.head()) {
+        Ok(mut response) => {
+            if let Ok((stream, already_read)) = accept(framed, response.finish(), CLOSE_LIMIT).await {
                 // A task of its own, so that what the HTTP server has for the connection is freed.
                 actix_rt::spawn(echo(WebSocket::new(stream, &already_read, LIMITS)));
             }
         }
         Err(error) => {
-            let answer = Response::build(error.status()).body(error.to_string());
-            if let Ok(mut stream) = refuse(framed, answer, PARTING).await {
-                let _gone = part(&mut stream, PARTING_BYTES, PARTING).await;
+            if let Ok(mut stream) = refuse(framed, Response::from(error), CLOSE_LIMIT).await {
+                let _gone = lingering_close(&mut stream, CLOSE_BYTES, CLOSE_LIMIT).await;
             }
         }
     }
@@ -75,11 +78,11 @@ async fn echo(mut socket: WebSocket<TcpStream>) {
     if let Some(close) = end {
         socket.queue(close, Instant::now());
         // A client that is gone by now has missed nothing.
-        let _gone = socket.finish(PARTING).await;
+        let _gone = socket.finish(CLOSE_LIMIT).await;
     }
 }
 
-/// Receives what there is, then writes all answers at once. Ready with the last frame, or with nothing when the client is
+/// Receives what there is, then writes all responses at once. Ready with the last frame, or with nothing when the client is
 /// gone.
 fn poll_echo(socket: &mut WebSocket<TcpStream>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
     loop {
@@ -91,26 +94,43 @@ fn poll_echo(socket: &mut WebSocket<TcpStream>, cx: &mut Context<'_>) -> Poll<Op
             match socket.poll_recv(cx) {
                 Poll::Pending => break true,
                 Poll::Ready(Ok(Incoming::Text(text))) => socket.queue(Frame::text(&text), now),
-                Poll::Ready(Ok(Incoming::Binary(bytes))) => socket.queue(Frame::binary(&bytes), now),
+                Poll::Ready(Ok(Incoming::Binary(bytes))) => socket.queue(binary(&bytes), now),
                 Poll::Ready(Ok(Incoming::Ping(bytes))) => socket.queue(Frame::pong(&bytes), now),
                 Poll::Ready(Ok(Incoming::Pong(_) | Incoming::Fragment)) => {}
-                Poll::Ready(Ok(Incoming::Close(close))) => return Poll::Ready(Some(answer(close.as_ref()))),
-                Poll::Ready(Err(broken)) => return Poll::Ready(farewell(&broken)),
+                Poll::Ready(Ok(Incoming::Close(close))) => return Poll::Ready(Some(close_response(close.as_ref()))),
+                Poll::Ready(Err(error)) => return Poll::Ready(close_after(&error)),
             }
         };
         match socket.poll_flush(cx, Instant::now()) {
             Poll::Ready(Err(_)) => return Poll::Ready(None),
-            // There is room again: nobody else would wake this task to receive.
+            // There is room again, and no other event would wake this task to receive.
             Poll::Ready(Ok(())) if !received_all => {}
             Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
         }
     }
 }
 
-fn answer(close: Option<&PeerClose>) -> Frame {
-    close.map_or_else(Frame::close_without_code, |close| Frame::close(close.code, &close.reason))
+/// A binary message. The service itself sends none.
+fn binary(payload: &[u8]) -> Frame {
+    encoded(OpCode::Binary, payload)
 }
 
-fn farewell(broken: &Broken) -> Option<Frame> {
-    broken.close_code().map(|code| Frame::close(code, ""))
+fn encoded(opcode: OpCode, payload: &[u8]) -> Frame {
+    let mut bytes = BytesMut::new();
+    Parser::write_message(&mut bytes, payload, opcode, true, false);
+    Frame::from_encoded(Bytes::from(bytes))
+}
+
+fn close_response(close: Option<&PeerClose>) -> Frame {
+    close.map_or_else(|| encoded(OpCode::Close, b""), |close| Frame::close(close.code, &close.reason))
+}
+
+fn close_after(error: &ReceiveError) -> Option<Frame> {
+    let code = match error {
+        ReceiveError::Protocol(_) => 1002,
+        ReceiveError::InvalidUtf8 => 1007,
+        ReceiveError::TooLarge => 1009,
+        ReceiveError::Io(_) => return None,
+    };
+    Some(Frame::close(code, ""))
 }

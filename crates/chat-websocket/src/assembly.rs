@@ -5,23 +5,23 @@ use std::str;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::frame_head::{FrameHead, Opcode, unmask};
-use crate::{Broken, Limits, PeerClose};
+use crate::frame_header::{FrameHeader, Opcode, unmask};
+use crate::{FrameLimits, PeerClose, ReceiveError};
 
-/// What one frame of the client brought. Every frame gives exactly one of these, so that frames can be counted.
+/// What one frame of the client brought. Every frame makes exactly one of these, so that frames can be counted.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Incoming {
     /// A complete text message.
     Text(ByteString),
     /// A complete binary message.
     Binary(Bytes),
-    /// A part of a message whose end is still to come. There is nothing to do with it but to count it.
+    /// A part of a message whose end is still to come. It only counts as a frame.
     Fragment,
-    /// To be answered with a pong that carries the same bytes, at most 125.
+    /// A ping; the pong to it must carry the same bytes, at most 125.
     Ping(Bytes),
-    /// The answer to a ping, with its bytes, or one that nobody asked for.
+    /// A pong, with the bytes of the ping that it answers, or unsolicited.
     Pong(Bytes),
-    /// The client closes; nothing comes after it. To be answered with a close frame, unless one has been sent.
+    /// The client closes; nothing comes after it. The response is a close frame, unless one has been sent.
     Close(Option<PeerClose>),
 }
 
@@ -29,12 +29,12 @@ pub enum Incoming {
 #[derive(Debug, Default)]
 pub(crate) struct Assembly {
     /// On the heap, because nearly no client sends fragments.
-    begun: Option<Box<Begun>>,
+    partial: Option<Box<PartialMessage>>,
 }
 
 #[derive(Debug)]
-struct Begun {
-    kind: Kind,
+struct PartialMessage {
+    kind: MessageKind,
     fragments: u32,
     bytes: Vec<u8>,
     /// How many of the bytes are known to be UTF-8; what follows is a character whose end is missing.
@@ -42,34 +42,29 @@ struct Begun {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum MessageKind {
     Text,
     Binary,
 }
 
 impl Assembly {
-    /// Bytes of memory held.
-    pub(crate) fn held_bytes(&self) -> usize {
-        self.begun.as_ref().map_or(0, |begun| size_of::<Begun>() + begun.bytes.capacity())
-    }
-
     /// Whether a frame with this header may come now. Asked before its payload has arrived.
     ///
     /// # Errors
     /// It is out of order, or makes its message too large.
-    pub(crate) fn admit(&self, head: &FrameHead, limits: &Limits) -> Result<(), Broken> {
-        let before = match (&self.begun, head.opcode) {
+    pub(crate) fn admit(&self, head: &FrameHeader, limits: &FrameLimits) -> Result<(), ReceiveError> {
+        let before = match (&self.partial, head.opcode) {
             (_, Opcode::Close | Opcode::Ping | Opcode::Pong) => return Ok(()),
-            (None, Opcode::Continuation) => return Err(Broken::Protocol("a continuation of nothing")),
+            (None, Opcode::Continuation) => return Err(ReceiveError::Protocol("a continuation without a message")),
             (Some(_), Opcode::Text | Opcode::Binary) => {
-                return Err(Broken::Protocol("a new message before the end of another"));
+                return Err(ReceiveError::Protocol("a new message before the end of another"));
             }
             (None, Opcode::Text | Opcode::Binary) => (0, 0),
-            (Some(begun), Opcode::Continuation) => (begun.bytes.len(), begun.fragments),
+            (Some(partial), Opcode::Continuation) => (partial.bytes.len(), partial.fragments),
         };
         let (bytes, fragments) = before;
         if bytes.saturating_add(head.payload) > limits.message_bytes || fragments >= limits.fragments {
-            return Err(Broken::TooLarge);
+            return Err(ReceiveError::TooLarge);
         }
         Ok(())
     }
@@ -78,72 +73,82 @@ impl Assembly {
     ///
     /// # Errors
     /// Text that is not UTF-8, or a close that is not allowed.
-    pub(crate) fn take(&mut self, head: &FrameHead, masked: &[u8]) -> Result<Incoming, Broken> {
+    pub(crate) fn take(&mut self, head: &FrameHeader, masked: &[u8]) -> Result<Incoming, ReceiveError> {
         match head.opcode {
             Opcode::Ping => Ok(Incoming::Ping(unmasked(head, masked).into())),
             Opcode::Pong => Ok(Incoming::Pong(unmasked(head, masked).into())),
             Opcode::Close => PeerClose::parse(&unmasked(head, masked).into()).map(Incoming::Close),
-            Opcode::Text => self.begin(Kind::Text, head, masked),
-            Opcode::Binary => self.begin(Kind::Binary, head, masked),
-            Opcode::Continuation => self.go_on(head, masked),
+            Opcode::Text => self.begin(MessageKind::Text, head, masked),
+            Opcode::Binary => self.begin(MessageKind::Binary, head, masked),
+            Opcode::Continuation => self.continue_with(head, masked),
         }
     }
 
-    fn begin(&mut self, kind: Kind, head: &FrameHead, masked: &[u8]) -> Result<Incoming, Broken> {
+    fn begin(&mut self, kind: MessageKind, head: &FrameHeader, masked: &[u8]) -> Result<Incoming, ReceiveError> {
         let bytes = unmasked(head, masked);
         if head.fin {
             return complete(kind, bytes);
         }
-        let mut begun = Box::new(Begun { kind, fragments: 1, bytes, valid: 0 });
-        begun.check()?;
-        self.begun = Some(begun);
+        let mut partial = Box::new(PartialMessage { kind, fragments: 1, bytes, valid: 0 });
+        partial.check()?;
+        self.partial = Some(partial);
         Ok(Incoming::Fragment)
     }
 
-    fn go_on(&mut self, head: &FrameHead, masked: &[u8]) -> Result<Incoming, Broken> {
-        let Some(begun) = &mut self.begun else { return Err(Broken::Protocol("a continuation of nothing")) };
-        begun.fragments += 1;
-        append_unmasked(&mut begun.bytes, head, masked);
-        begun.check()?;
-        match self.begun.take_if(|_| head.fin) {
-            Some(begun) => complete(begun.kind, begun.bytes),
+    fn continue_with(&mut self, head: &FrameHeader, masked: &[u8]) -> Result<Incoming, ReceiveError> {
+        let Some(partial) = &mut self.partial else {
+            return Err(ReceiveError::Protocol("a continuation without a message"));
+        };
+        partial.fragments += 1;
+        append_unmasked(&mut partial.bytes, head, masked);
+        partial.check()?;
+        match self.partial.take_if(|_| head.fin) {
+            Some(partial) => complete(partial.kind, partial.bytes),
             None => Ok(Incoming::Fragment),
         }
     }
 }
 
-impl Begun {
+#[cfg(test)]
+impl Assembly {
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| size_of::<PartialMessage>() + partial.bytes.capacity())
+    }
+}
+
+impl PartialMessage {
     /// Refuses text at the fragment in which it goes wrong. A character may be cut by the end of a fragment.
-    fn check(&mut self) -> Result<(), Broken> {
-        if let Kind::Text = self.kind {
+    fn check(&mut self) -> Result<(), ReceiveError> {
+        if let MessageKind::Text = self.kind {
             let rest = self.bytes.get(self.valid..).unwrap_or_default();
             match str::from_utf8(rest) {
                 Ok(_) => self.valid += rest.len(),
                 Err(error) if error.error_len().is_none() => self.valid += error.valid_up_to(),
-                Err(_) => return Err(Broken::InvalidUtf8),
+                Err(_) => return Err(ReceiveError::InvalidUtf8),
             }
         }
         Ok(())
     }
 }
 
-fn complete(kind: Kind, bytes: Vec<u8>) -> Result<Incoming, Broken> {
+fn complete(kind: MessageKind, bytes: Vec<u8>) -> Result<Incoming, ReceiveError> {
     match kind {
-        Kind::Text => match ByteString::try_from(bytes) {
+        MessageKind::Text => match ByteString::try_from(bytes) {
             Ok(text) => Ok(Incoming::Text(text)),
-            Err(_) => Err(Broken::InvalidUtf8),
+            Err(_) => Err(ReceiveError::InvalidUtf8),
         },
-        Kind::Binary => Ok(Incoming::Binary(bytes.into())),
+        MessageKind::Binary => Ok(Incoming::Binary(bytes.into())),
     }
 }
 
-fn unmasked(head: &FrameHead, masked: &[u8]) -> Vec<u8> {
+fn unmasked(head: &FrameHeader, masked: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(masked.len());
     append_unmasked(&mut bytes, head, masked);
     bytes
 }
 
-fn append_unmasked(bytes: &mut Vec<u8>, head: &FrameHead, masked: &[u8]) {
+fn append_unmasked(bytes: &mut Vec<u8>, head: &FrameHeader, masked: &[u8]) {
     let start = bytes.len();
     bytes.extend_from_slice(masked);
     if let Some(new) = bytes.get_mut(start..) {

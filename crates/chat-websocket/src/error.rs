@@ -1,4 +1,4 @@
-//! Why a connection cannot go on.
+//! Why nothing more can be received.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use thiserror::Error;
 
 /// Why nothing more can be received on a connection.
 #[derive(Debug, Error)]
-pub enum Broken {
+pub enum ReceiveError {
     /// The client broke a rule of the protocol, which is named (RFC 6455 §7.4.1, code 1002).
     #[error("protocol error: {0}")]
     Protocol(&'static str),
@@ -19,17 +19,4 @@ pub enum Broken {
     /// The peer is gone without a close frame: end of the stream, a reset, an error of the network.
     #[error("the connection is lost: {0}")]
     Io(#[from] io::Error),
-}
-
-impl Broken {
-    /// The code that a close frame to the client has; `None` when there is nobody left to send it to.
-    #[must_use]
-    pub fn close_code(&self) -> Option<u16> {
-        match self {
-            Self::Protocol(_) => Some(1002),
-            Self::InvalidUtf8 => Some(1007),
-            Self::TooLarge => Some(1009),
-            Self::Io(_) => None,
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use actix_http::ws::{OpCode, Parser};
 use bytes::{Bytes, BytesMut};
 
-use crate::frame_head::CONTROL_BYTES;
+use crate::frame_header::CONTROL_BYTES;
 
 /// An encoded frame: header and payload, unmasked as a server's frames are (RFC 6455 §5.1), never a fragment.
 ///
@@ -18,19 +18,13 @@ impl Frame {
         Self::encode(OpCode::Text, payload.as_bytes())
     }
 
-    /// A binary message.
-    #[must_use]
-    pub fn binary(payload: &[u8]) -> Self {
-        Self::encode(OpCode::Binary, payload)
-    }
-
     /// A ping. Of its payload no more than 125 bytes are sent.
     #[must_use]
     pub fn ping(payload: &[u8]) -> Self {
         Self::control(OpCode::Ping, payload)
     }
 
-    /// The answer to a ping, with the ping's payload. Of that no more than 125 bytes are sent.
+    /// The pong that answers a ping, with the ping's payload. Of that no more than 125 bytes are sent.
     #[must_use]
     pub fn pong(payload: &[u8]) -> Self {
         Self::control(OpCode::Pong, payload)
@@ -45,13 +39,7 @@ impl Frame {
         Self::control(OpCode::Close, &payload)
     }
 
-    /// A close frame without a code: the answer to one that has none.
-    #[must_use]
-    pub fn close_without_code() -> Self {
-        Self::control(OpCode::Close, &[])
-    }
-
-    /// A frame that was encoded before, from its [`into_bytes`](Self::into_bytes), which somebody kept to share it.
+    /// A frame that was encoded before: the bytes of [`into_bytes`](Self::into_bytes), kept to share them.
     #[must_use]
     pub fn from_encoded(bytes: Bytes) -> Self {
         Self(bytes)

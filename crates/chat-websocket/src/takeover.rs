@@ -1,4 +1,4 @@
-//! The answer to the handshake, and the stream out of the HTTP server's hands.
+//! The response to the handshake, and the stream out of the HTTP server's hands.
 //!
 //! `HttpService::build().upgrade(…)` calls a service with each request that asks for a WebSocket, and gives it the
 //! connection: the stream, the codec with the server's settings, and what came behind the request. That service decides,
@@ -19,8 +19,7 @@ use futures_util::SinkExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-/// Writes the head of an answer 101 (see [`Handshake::answer`](crate::Handshake::answer)) and takes the stream over.
-/// Beside it comes what the client sent without waiting for the answer, for [`WebSocket::new`](crate::WebSocket::new).
+/// Writes the head of a response 101 and takes the stream over; a body is dropped. Beside the stream it returns what the client sent without waiting for the response, for [`WebSocket::new`](crate::WebSocket::new).
 ///
 /// All of it takes at most `limit`.
 ///
@@ -28,32 +27,32 @@ use tokio::time::timeout;
 /// The client is gone, or made no room for a few hundred bytes in time.
 pub async fn accept<S, B>(
     mut framed: Framed<S, Codec>,
-    answer: Response<B>,
+    response: Response<B>,
     limit: Duration,
 ) -> io::Result<(S, BytesMut)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut head = answer.drop_body();
+    let mut head = response.drop_body();
     head.head_mut().set_connection_type(ConnectionType::Upgrade);
     timeout(limit, framed.send(Message::Item((head, BodySize::None)))).await??;
     let parts = framed.into_parts();
     Ok((parts.io, parts.read_buf))
 }
 
-/// Writes any other answer, and gives the stream back to be closed ([`part`](crate::part)): the HTTP server cannot take
-/// it back.
+/// Writes any other response, and returns the stream to be closed with [`lingering_close`](crate::lingering_close): the
+/// HTTP server cannot take it back.
 ///
 /// The head and each part of the body take at most `limit`.
 ///
 /// # Errors
 /// The client is gone or too slow, or the body failed.
-pub async fn refuse<S, B>(mut framed: Framed<S, Codec>, answer: Response<B>, limit: Duration) -> io::Result<S>
+pub async fn refuse<S, B>(mut framed: Framed<S, Codec>, response: Response<B>, limit: Duration) -> io::Result<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     B: MessageBody,
 {
-    let (mut head, body) = answer.into_parts();
+    let (mut head, body) = response.into_parts();
     head.head_mut().set_connection_type(ConnectionType::Close);
     timeout(limit, framed.send(Message::Item((head, body.size())))).await??;
     let mut body = pin!(body);

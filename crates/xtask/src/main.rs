@@ -5,7 +5,11 @@
 #![expect(clippy::print_stdout, reason = "a developer's tool reports on standard output")]
 
 mod commands;
+mod debian;
+mod dockerfile;
+mod libpq;
 mod node;
+mod packages;
 mod postgres;
 mod python;
 mod redis;

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, bail};
-use test_postgres::{Error, PrivatePostgres, find_pooler, find_programs};
+use test_servers::Error;
+use test_servers::postgres::{PrivatePostgres, find_pooler, find_programs};
 
 /// These tests ask whether the code is right, and not what survives a crash of the machine: tests of that start servers
 /// of their own, which are durable. Without autovacuum, plans depend on nothing but what a test does.
-const SETTINGS: &[(&str, &str)] =
+pub(crate) const SETTINGS: &[(&str, &str)] =
     &[("autovacuum", "off"), ("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off")];
 
 /// Makes sure that the programs are there; installs them where they are missing.

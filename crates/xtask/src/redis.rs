@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use test_redis::{Error, find_programs};
+use test_servers::Error;
+use test_servers::redis::find_programs;
 
 use crate::postgres::install_unstarted;
 

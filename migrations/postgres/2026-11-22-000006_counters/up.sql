@@ -14,10 +14,10 @@ CREATE TABLE chat_stats (
     response_time_ms BIGINT  NOT NULL
 ) WITH (fillfactor = 10);
 
--- How many sessions there are of a status: of all ('all'), of a user ('user'), of an agent ('agent'), and of those that
--- nobody has ('unassigned'). holder is the user or the agent, else empty. Each writer has rows of its own here too, and
--- only their sum means something: when one writer opens a session and another closes it, the row of the second one is
--- negative. So there is no CHECK (count >= 0).
+-- How many sessions there are of a status: of all ('all'), of a user ('user'), of an agent ('agent'), and of those
+-- without an agent ('unassigned'). holder is the user or the agent, else empty. Each writer has rows of its own here
+-- too, and only their sum means something: when one writer opens a session and another closes it, the row of the second
+-- one is negative. So there is no CHECK (count >= 0).
 CREATE TABLE chat_session_counts (
     scope  TEXT COLLATE "C" NOT NULL CHECK (scope IN ('all', 'user', 'agent', 'unassigned')),
     holder TEXT COLLATE "C" NOT NULL,

@@ -1,5 +1,5 @@
--- Tickets that open one socket each (`POST …/ws-ticket`): by the SHA-256 of their text, so that nobody who reads this
--- table can use what is found there. A row is inserted when a ticket is issued, deleted when it is used, and lives for a
+-- Tickets that open one socket each (`POST …/ws-ticket`): by the SHA-256 of their text, so that what is found in this
+-- table opens no socket. A row is inserted when a ticket is issued, deleted when it is used, and lives for a
 -- minute at most. The index by expiry is for the sweep that every insertion brings along; the one by person holds the
 -- limit of unused tickets.
 --

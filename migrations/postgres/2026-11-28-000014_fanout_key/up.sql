@@ -1,6 +1,6 @@
 -- The secret key, in one random row, under which nodes of this database authenticate what they tell each other through
--- Redis. It is with the data, so all nodes have the same without being configured, and whoever may read it may read every
--- message anyway. `chat-server epoch rotate` replaces it.
+-- Redis. It is with the data, so all nodes have the same without being configured, and a role that may read it may read
+-- every message anyway. `chat-server epoch rotate` replaces it.
 --
 -- Beside running nodes: safe. Those of a version before sign nothing, so old and new nodes do not hear each other through
 -- Redis, and read each other's events from the database, up to 15 seconds late.

@@ -12,8 +12,8 @@ CREATE TABLE chat_stats (
     response_time_ms BIGINT  NOT NULL
 );
 
--- How many sessions there are of a status: of all ('all'), of a user ('user'), of an agent ('agent'), and of those that
--- nobody has ('unassigned'). holder is the user or the agent, else empty.
+-- How many sessions there are of a status: of all ('all'), of a user ('user'), of an agent ('agent'), and of those
+-- without an agent ('unassigned'). holder is the user or the agent, else empty.
 CREATE TABLE chat_session_counts (
     scope  TEXT   NOT NULL CHECK (scope IN ('all', 'user', 'agent', 'unassigned')),
     holder TEXT   NOT NULL,

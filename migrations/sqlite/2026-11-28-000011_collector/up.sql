@@ -14,8 +14,8 @@ CREATE INDEX chat_orphans_by_mark ON chat_orphans (marked_at, id) WHERE condemne
 CREATE INDEX chat_orphans_by_condemnation ON chat_orphans (condemned_at, id) WHERE condemned_at IS NOT NULL;
 
 -- Which round of collecting this database was in last: one row, missing before the first round. The same generation
--- stands beside the stored files, so that a copy of the database, or of the files, is told from the original as soon as
--- one of the two goes on. next is the generation of a round that has begun; after a crash the files may have either.
+-- stands beside the stored files, so that a copy of the database, or of the files, is recognised as such as soon as one
+-- of the two goes on. next is the generation of a round that has begun; after a crash the files may have either.
 CREATE TABLE chat_collector (
     only_row   BOOLEAN NOT NULL PRIMARY KEY CHECK (only_row),
     generation BLOB    CHECK (length(generation) = 16),

@@ -2,7 +2,7 @@
 
 use super::session_details::reject_nul;
 use super::{AgentId, Timestamp};
-use crate::error::Violation;
+use crate::invalid::Violation;
 
 /// What an agent is called: 1 to 100 characters without white space around them.
 #[derive(Clone, Debug, PartialEq, Eq)]

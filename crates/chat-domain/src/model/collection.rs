@@ -6,7 +6,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::{AttachmentId, Timestamp};
-use crate::error::Violation;
+use crate::invalid::Violation;
 
 /// Names a round of collecting. Two databases never begin the same one, not even a database and its copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::Violation;
+use crate::invalid::Violation;
 
 /// Names the history of a database. Positions of two epochs cannot be compared: after a backup has been restored, the
 /// operator begins a new epoch, because positions that clients saw may be given to other changes now.

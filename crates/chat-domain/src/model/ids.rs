@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::error::Violation;
+use crate::invalid::Violation;
 
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -45,14 +45,6 @@ uuid_id! {
     /// Names a chat session.
     SessionId
 }
-impl SessionId {
-    /// To which of `of` equal parts of all sessions this one belongs, from 0. Every node and every version answers the
-    /// same: it is the remainder of the id's last 8 bytes, as a number, most significant byte first.
-    pub fn shard(self, of: u16) -> u16 {
-        let (_, low) = self.0.as_u64_pair();
-        u16::try_from(low % u64::from(of.max(1))).unwrap_or(0)
-    }
-}
 
 uuid_id! {
     /// Names a message; unique within its session.
@@ -65,7 +57,7 @@ uuid_id! {
 
 uuid_id! {
     /// Names an open socket.
-    ConnectionId
+    SocketId
 }
 
 macro_rules! person_id {

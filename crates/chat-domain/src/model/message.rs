@@ -1,11 +1,8 @@
 //! Messages and how far they have come.
 
-use std::time::Duration;
-
 use super::session_details::reject_nul;
-use super::{Attachment, ChatSession, Idempotency, MessageId, Party, Principal, Seq, SessionId, Timestamp, UserId};
-use crate::error::{Result, Violation};
-use crate::policy::{self, Action};
+use super::{Attachment, AttachmentId, Idempotency, MessageId, Party, Principal, Seq, SessionId, Timestamp, UserId};
+use crate::invalid::Violation;
 
 /// The text of a message: up to 10,000 characters, kept byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +154,55 @@ impl ChatMessage {
     }
 }
 
+/// The files of a message that waits to be appended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DraftAttachments {
+    /// Files that the request has brought, in order; none for a message of text alone.
+    Staged(Vec<Attachment>),
+    /// Files that the author has uploaded to the session before.
+    Uploaded {
+        /// Which, in order. None is named twice.
+        ids: Vec<AttachmentId>,
+        /// The most bytes that they may have together.
+        max_bytes: u64,
+    },
+}
+
+impl DraftAttachments {
+    /// No files.
+    pub const NONE: Self = Self::Staged(Vec::new());
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Staged(files) => files.is_empty(),
+            Self::Uploaded { ids, .. } => ids.is_empty(),
+        }
+    }
+
+    /// The files that the request has brought.
+    pub fn staged(&self) -> &[Attachment] {
+        match self {
+            Self::Staged(files) => files,
+            Self::Uploaded { .. } => &[],
+        }
+    }
+
+    /// The files that were uploaded before.
+    pub fn uploaded(&self) -> &[AttachmentId] {
+        match self {
+            Self::Staged(_) => &[],
+            Self::Uploaded { ids, .. } => ids,
+        }
+    }
+}
+
+impl From<Vec<Attachment>> for DraftAttachments {
+    fn from(files: Vec<Attachment>) -> Self {
+        Self::Staged(files)
+    }
+}
+
 /// A message that waits to be appended to its session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MessageDraft {
@@ -169,56 +215,9 @@ pub struct MessageDraft {
     /// The text.
     pub content: Content,
     /// The files, whose bytes are already durable.
-    pub attachments: Vec<Attachment>,
+    pub attachments: DraftAttachments,
     /// When it was sent.
     pub sent_at: Timestamp,
     /// What makes a repetition of the request recognisable.
     pub idempotency: Option<Idempotency>,
-}
-
-/// A draft that its session has taken.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Accepted {
-    /// The session with the message counted.
-    pub session: ChatSession,
-    /// The message with its position.
-    pub message: ChatMessage,
-    /// How long the customer had waited for it, when it answers them.
-    pub response_time: Option<Duration>,
-}
-
-impl MessageDraft {
-    /// Checks the author's right.
-    ///
-    /// A store calls this first inside the transaction that holds the session, then looks for a message with the same
-    /// idempotency key, then calls `decide`: so right and state are those of the moment of the change, and a
-    /// repetition gets its answer even when the session has been closed since.
-    ///
-    /// # Errors
-    /// `Forbidden` when the author has lost the right meanwhile.
-    pub fn authorize(&self, session: &ChatSession) -> Result<()> {
-        Ok(policy::authorize(&self.author, &Action::SendMessage(session))?)
-    }
-
-    /// Checks the session's state and gives the message its position, and a time that is not before that of the change
-    /// before it.
-    ///
-    /// # Errors
-    /// `Conflict` when the session is closed.
-    pub fn decide(&self, session: ChatSession) -> Result<Accepted> {
-        let sender = session.party_of(&self.author.id);
-        let (session, response_time) = session.record_message(sender, self.sent_at)?;
-        let message = ChatMessage {
-            id: self.id,
-            session_id: self.session_id,
-            seq: session.progress.last_seq,
-            author: self.author.id.clone(),
-            sender,
-            content: self.content.clone(),
-            sent_at: session.progress.last_event_at,
-            delivery: Delivery::Sent,
-            attachments: self.attachments.clone(),
-        };
-        Ok(Accepted { session, message, response_time })
-    }
 }

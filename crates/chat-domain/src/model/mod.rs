@@ -5,7 +5,6 @@
 mod agent;
 mod attachment;
 mod collection;
-mod connection;
 mod epoch;
 mod event;
 mod fanout_credentials;
@@ -15,32 +14,43 @@ mod message;
 mod paging;
 mod principal;
 mod receipt;
+mod revocation;
 mod session;
 mod session_change;
 mod session_details;
+mod signing_key;
+mod socket;
 mod statistics;
+mod thumbnail;
 mod ticket;
 mod timestamp;
+mod upload;
 
 pub use agent::{Agent, AgentUpdate, DisplayName};
 pub use attachment::{Attachment, ByteRange, FileName, MediaMetadata, MediaType, StoredObject};
 pub use collection::{DatabaseInstance, Generation, Generations, NotOwner, OrphanMark, StoreOwner};
-pub use connection::{Connection, ConnectionLimits};
 pub use epoch::Epoch;
-pub use event::{Change, Form, LiveEvent, Published, SessionEvent, TypingEvent};
+pub use event::{Change, LiveEvent, SessionEvent, TypingEvent};
 pub use fanout_credentials::{FanoutCredentials, FanoutKey};
 pub use idempotency::{Fingerprint, FingerprintBuilder, Idempotency, IdempotencyKey};
-pub use ids::{AgentId, AttachmentId, ConnectionId, MessageId, SessionId, UserId};
-pub use message::{Accepted, ChatMessage, Content, Delivery, DeliveryStatus, MessageDraft};
+pub use ids::{AgentId, AttachmentId, MessageId, SessionId, SocketId, UserId};
+pub use message::{ChatMessage, Content, Delivery, DeliveryStatus, DraftAttachments, MessageDraft};
 pub use paging::{
-    MessageCursor, MessagePage, MessageQuery, PageLimit, PageNumber, PageRead, SessionPage, SessionQuery,
-    SessionSnapshot, StatusFilter, Visibility,
+    MessageCursor, MessagePage, MessageQuery, PageLimit, PageNumber, PageRead, SessionKey, SessionPage,
+    SessionPosition, SessionQuery, SessionSnapshot, SessionStatus, Visibility,
 };
 pub use principal::{Principal, Role};
 pub use receipt::{MAX_RECEIPT_MESSAGES, Receipt, ReceiptStatus};
+pub use revocation::{AccessChange, AccessEnd, Revocation, RevocationVersion};
 pub use session::{Attempt, ChatSession, NewSession, Party, Progress, Seq, SessionState, TransitionError};
 pub use session_change::{SessionAction, SessionChange};
 pub use session_details::{Priority, Subject, Tags};
-pub use statistics::{Statistics, StatisticsDelta};
+pub use signing_key::SigningKey;
+pub use socket::{OpenSocket, SocketLimits};
+pub use statistics::{Statistics, StatisticsDelta, WaitingSessions};
+pub use thumbnail::{
+    MAX_THUMBNAIL_PIXELS, MAX_THUMBNAIL_SOURCE_BYTES, Thumbnail, ThumbnailFormat, ThumbnailOutcome, ThumbnailSize,
+};
 pub use ticket::{MAX_TICKETS_OF_A_PERSON, TICKET_LIFETIME, Ticket, TicketDigest};
 pub use timestamp::Timestamp;
+pub use upload::{UnsentUpload, UploadQuota, UploadUsage};

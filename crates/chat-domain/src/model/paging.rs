@@ -1,6 +1,6 @@
 //! Parts of lists: what is asked for and what comes back.
 
-use super::{AgentId, ChatMessage, ChatSession, MessageId, Seq, UserId};
+use super::{AgentId, ChatMessage, ChatSession, MessageId, Seq, SessionId, Timestamp, UserId};
 
 /// How many items a page has: 1 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,9 +9,9 @@ pub struct PageLimit(u32);
 impl PageLimit {
     /// The most items a page has.
     pub const MAX: u32 = 100;
-    /// What a list of sessions gives unless told.
+    /// The default for a list of sessions.
     pub const SESSIONS: Self = Self(20);
-    /// What a list of messages gives unless told.
+    /// The default for a list of messages.
     pub const MESSAGES: Self = Self(50);
 
     /// Takes a wish of at least 1 and grants at most 100; `None` for 0.
@@ -55,7 +55,7 @@ impl PageNumber {
 pub enum Visibility {
     /// Those that belong to this person.
     OwnedBy(UserId),
-    /// Those assigned to this agent, and the active ones that nobody has.
+    /// Those assigned to this agent, and the active ones without an agent.
     AssignedToOrWaiting(AgentId),
     /// All.
     Everything,
@@ -75,16 +75,16 @@ impl Visibility {
     }
 }
 
-/// Which stage of life a list is limited to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StatusFilter {
+/// Whether a session takes messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SessionStatus {
     /// Sessions that take messages.
     Active,
     /// Sessions that ended.
     Closed,
 }
 
-impl StatusFilter {
+impl SessionStatus {
     /// The contract's name for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -99,17 +99,74 @@ impl StatusFilter {
     }
 }
 
+/// The place of a session in a list. It never changes, so that a list can be continued after it, also when the session
+/// is no longer in the list. Lists are in descending order of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SessionKey {
+    /// When the session started.
+    pub started_at: Timestamp,
+    /// Its id, which decides between sessions that started at the same time.
+    pub id: SessionId,
+}
+
+impl SessionKey {
+    /// The key of `session`.
+    pub fn of(session: &ChatSession) -> Self {
+        Self { started_at: session.started_at, id: session.id }
+    }
+}
+
+/// Where a page of sessions starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionPosition {
+    /// After the pages before the one of this number.
+    Page(PageNumber),
+    /// Right after the session of this key, or where it would be.
+    After(SessionKey),
+}
+
+impl SessionPosition {
+    /// The key that all sessions of the page come after, if there is one.
+    pub fn after(self) -> Option<SessionKey> {
+        match self {
+            Self::Page(_) => None,
+            Self::After(key) => Some(key),
+        }
+    }
+
+    /// How many sessions that come after that key stand before the page; `u64::MAX` when that is more than can be
+    /// counted.
+    pub fn offset(self, limit: PageLimit) -> u64 {
+        match self {
+            Self::Page(page) => page.offset(limit),
+            Self::After(_) => 0,
+        }
+    }
+}
+
 /// A part of the list of sessions, newest `started_at` first, ties by descending id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionQuery {
     /// Which sessions the asker may see.
     pub visible: Visibility,
     /// Which stage, if not both.
-    pub status: Option<StatusFilter>,
-    /// Which page.
-    pub page: PageNumber,
-    /// Of how many.
+    pub status: Option<SessionStatus>,
+    /// Where the page starts.
+    pub position: SessionPosition,
+    /// How many sessions it has at most.
     pub limit: PageLimit,
+}
+
+impl SessionQuery {
+    /// The page of these sessions, which are those of the list from the start of the page on, at least one more than
+    /// fit on it if there are so many.
+    pub fn page(&self, mut sessions: Vec<ChatSession>, total: u64) -> SessionPage {
+        let fitting = self.limit.get() as usize;
+        let has_more = sessions.len() > fitting;
+        sessions.truncate(fitting);
+        let next = sessions.last().filter(|_| has_more).map(SessionKey::of);
+        SessionPage { sessions, total, position: self.position, limit: self.limit, next }
+    }
 }
 
 /// A page of sessions.
@@ -119,10 +176,12 @@ pub struct SessionPage {
     pub sessions: Vec<ChatSession>,
     /// How many there are on all pages.
     pub total: u64,
-    /// The page's number.
-    pub page: PageNumber,
+    /// Where the page starts.
+    pub position: SessionPosition,
     /// How many sessions a full page has.
     pub limit: PageLimit,
+    /// The key after which the list goes on; `None` on its last page.
+    pub next: Option<SessionKey>,
 }
 
 impl SessionPage {

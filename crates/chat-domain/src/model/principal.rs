@@ -1,6 +1,6 @@
 //! Who is asking.
 
-use super::{AgentId, UserId};
+use super::{AgentId, Timestamp, UserId};
 
 /// What a person may do in general; see `policy` for what that means for one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,12 +41,14 @@ pub struct Principal {
     pub role: Role,
     /// What they are called, if the token says.
     pub name: Option<String>,
+    /// When the token was issued, if it says.
+    pub token_issued_at: Option<Timestamp>,
 }
 
 impl Principal {
-    /// A caller without a display name.
+    /// A caller whose token says nothing more.
     pub fn new(id: UserId, role: Role) -> Self {
-        Self { id, role, name: None }
+        Self { id, role, name: None, token_issued_at: None }
     }
 
     /// The agent that the caller acts as, if they do.

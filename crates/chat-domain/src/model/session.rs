@@ -108,20 +108,20 @@ pub struct Progress {
     pub last_event_at: Timestamp,
     /// How many messages it has.
     pub message_count: u64,
-    /// When the first customer message was sent that nobody has answered yet.
+    /// When the first customer message was sent that has no answer yet.
     pub waiting_since: Option<Timestamp>,
     /// Support's messages that the user has not read.
     pub unread_by_user: u64,
     /// The user's messages that support has not read.
     pub unread_by_support: u64,
     /// Up to here, support's messages have reached the user.
-    pub delivered_to_user: Seq,
+    pub user_delivered_seq: Seq,
     /// Up to here, the user's messages have reached support.
-    pub delivered_to_support: Seq,
+    pub support_delivered_seq: Seq,
     /// Up to here, the user has read all of support's messages. There may be read ones above.
-    pub read_to_user: Seq,
+    pub user_read_seq: Seq,
     /// Up to here, support has read all of the user's messages. There may be read ones above.
-    pub read_to_support: Seq,
+    pub support_read_seq: Seq,
 }
 
 /// A support conversation between one customer and the support desk.
@@ -325,10 +325,10 @@ impl ChatSession {
     }
 
     /// Up to where `reader` has read everything of the other side.
-    pub fn read_to(&self, reader: Party) -> Seq {
+    pub fn read_watermark(&self, reader: Party) -> Seq {
         match reader {
-            Party::User => self.progress.read_to_user,
-            Party::Support => self.progress.read_to_support,
+            Party::User => self.progress.user_read_seq,
+            Party::Support => self.progress.support_read_seq,
         }
     }
 
@@ -340,9 +340,9 @@ impl ChatSession {
             Party::Support => &mut self.progress.unread_by_support,
         };
         *unread = unread.saturating_sub(read);
-        // Whoever has read everything has read up to the end, whichever messages they named.
+        // A reader without unread messages has read up to the end, whichever messages they named.
         let all = if *unread == 0 { self.progress.last_seq } else { Seq::ZERO };
-        self = self.skip_read(reader, all);
+        self = self.advance_read_watermark(reader, all);
         self.advance(now);
         self
     }
@@ -351,45 +351,46 @@ impl ChatSession {
     /// the next position.
     #[must_use]
     pub fn record_read_up_to(self, reader: Party, read: u64, up_to: Seq, now: Timestamp) -> Self {
-        self.skip_read(reader, up_to).record_read(reader, read, now)
+        self.advance_read_watermark(reader, up_to).record_read(reader, read, now)
     }
 
     /// Notes that nothing of the other side up to `up_to` is unread by `reader`. That is no change: it only says where
     /// to look for unread messages from now on.
     #[must_use]
-    pub fn skip_read(self, reader: Party, up_to: Seq) -> Self {
+    pub fn advance_read_watermark(self, reader: Party, up_to: Seq) -> Self {
         // What was read has arrived.
-        let mut session = self.skip_delivered(reader, up_to);
+        let mut session = self.advance_delivery_watermark(reader, up_to);
         let mark = match reader {
-            Party::User => &mut session.progress.read_to_user,
-            Party::Support => &mut session.progress.read_to_support,
+            Party::User => &mut session.progress.user_read_seq,
+            Party::Support => &mut session.progress.support_read_seq,
         };
         *mark = up_to.max(*mark);
         session
     }
 
     /// Up to where the other side's messages have reached `reader`.
-    pub fn delivered_to(&self, reader: Party) -> Seq {
+    pub fn delivery_watermark(&self, reader: Party) -> Seq {
         match reader {
-            Party::User => self.progress.delivered_to_user,
-            Party::Support => self.progress.delivered_to_support,
+            Party::User => self.progress.user_delivered_seq,
+            Party::Support => self.progress.support_delivered_seq,
         }
     }
 
     /// Notes that everything up to `up_to` has reached `reader`; the receipt takes the next position.
     #[must_use]
     pub fn record_delivery(self, reader: Party, up_to: Seq, now: Timestamp) -> Self {
-        let mut session = self.skip_delivered(reader, up_to);
+        let mut session = self.advance_delivery_watermark(reader, up_to);
         session.advance(now);
         session
     }
 
-    /// Notes that nothing of the other side up to `up_to` is still on its way to `reader`; no change, as in `skip_read`.
+    /// Notes that nothing of the other side up to `up_to` is still on its way to `reader`. As in
+    /// `advance_read_watermark`, that is no change.
     #[must_use]
-    pub fn skip_delivered(mut self, reader: Party, up_to: Seq) -> Self {
+    pub fn advance_delivery_watermark(mut self, reader: Party, up_to: Seq) -> Self {
         let mark = match reader {
-            Party::User => &mut self.progress.delivered_to_user,
-            Party::Support => &mut self.progress.delivered_to_support,
+            Party::User => &mut self.progress.user_delivered_seq,
+            Party::Support => &mut self.progress.support_delivered_seq,
         };
         *mark = up_to.max(*mark);
         self

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::Violation;
+use crate::invalid::Violation;
 
 /// How urgent a session is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

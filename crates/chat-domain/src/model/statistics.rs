@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Timestamp;
+
 /// Counters over all sessions. Every one is kept up to date by the change that moves it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
@@ -26,6 +28,15 @@ impl Statistics {
         }
         self.response_time_ms as f64 / self.responses as f64 / 60_000.0
     }
+}
+
+/// The sessions that no agent has taken yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WaitingSessions {
+    /// How many are open and have no agent.
+    pub count: u64,
+    /// When the oldest of them was opened.
+    pub oldest: Option<Timestamp>,
 }
 
 /// What one or more changes add to the statistics.

@@ -1,4 +1,4 @@
-//! A ticket: opens one socket of one session in somebody's name, for those who cannot send a header.
+//! A ticket: opens one socket of one session in a person's name, for clients that cannot send a header.
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ pub trait ByteSource: Send {
     /// The next piece; `None` at the end.
     ///
     /// # Errors
-    /// Whatever broke the source; it is passed through unchanged by whoever reads it.
+    /// Why the source broke off; the reader passes it on unchanged.
     async fn next_chunk(&mut self) -> Result<Option<Bytes>>;
 }
 

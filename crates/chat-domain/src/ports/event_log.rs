@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::model::{Epoch, MessageId, Seq, SessionEvent, SessionId};
+use crate::model::{Change, Epoch, MessageId, Seq, SessionEvent, SessionId};
 
 /// The most sessions that are asked for in one call of [`EventLog::heads`].
 pub const MAX_HEADS: usize = 1_000;
@@ -13,12 +13,46 @@ pub const MAX_HEADS: usize = 1_000;
 pub struct LogLimit {
     /// The most events.
     pub events: u32,
-    /// The most bytes together, as `SessionEvent::weight` estimates them. One event is returned whatever its weight, so
-    /// that a reader always gets on.
+    /// The most bytes together, as [`bytes_of`](Self::bytes_of) estimates them. One event is returned whatever its size, so
+    /// that a reader always progresses.
     pub bytes: usize,
 }
 
+/// The bytes of every event: ids, times, names.
+const EVENT_BYTES: usize = 256;
+/// What a file adds.
+const FILE_BYTES: usize = 512;
+/// What a message adds that a receipt names.
+const ID_BYTES: usize = 40;
+/// What the state and the counters of a session add.
+const SESSION_BYTES: usize = 512;
+
 impl LogLimit {
+    /// About how many bytes it takes to keep an event in memory, or to write it to a socket.
+    pub fn bytes_of(event: &SessionEvent) -> usize {
+        match &event.change {
+            Change::Message(message) => {
+                Self::bytes_of_message(message.content.as_str().len(), message.attachments.len())
+            }
+            Change::Receipt(receipt) => EVENT_BYTES + receipt.messages.len() * ID_BYTES,
+            Change::Opened(session)
+            | Change::Assigned(session)
+            | Change::Transferred(session)
+            | Change::Closed(session) => {
+                let subject = session.subject.as_ref().map_or(0, |subject| subject.as_str().len());
+                let tags: usize = session.tags.as_slice().iter().map(String::len).sum();
+                EVENT_BYTES + SESSION_BYTES + subject + tags
+            }
+            Change::Unknown => EVENT_BYTES,
+        }
+    }
+
+    /// As [`bytes_of`](Self::bytes_of), of a message with this many bytes of text and this many files, for a store that has
+    /// not read it yet.
+    pub fn bytes_of_message(content_bytes: usize, files: usize) -> usize {
+        EVENT_BYTES + content_bytes + files * FILE_BYTES
+    }
+
     /// So many events of any size, for readers that keep none of them.
     pub fn events(events: u32) -> Self {
         Self { events, bytes: usize::MAX }
@@ -40,7 +74,7 @@ impl LogPage {
         let mut bytes: usize = 0;
         let fitting = events.iter().take(limit.events as usize).take_while(|event| {
             let is_first = bytes == 0;
-            bytes = bytes.saturating_add(event.weight());
+            bytes = bytes.saturating_add(LogLimit::bytes_of(event));
             is_first || bytes <= limit.bytes
         });
         let fitting = fitting.count();
@@ -65,12 +99,12 @@ pub trait EventLog: Send + Sync {
     /// is any. Their positions MUST be `after + 1`, `+ 2` … without gap. `is_full` MUST be set if and only if the limit
     /// ended the page. An unknown session has no changes.
     ///
-    /// What lies beyond the limit MUST NOT be loaded into memory first: a page of the largest messages weighs many times
-    /// what the limit allows.
+    /// What lies beyond the limit MUST NOT be loaded into memory first: a page of the largest messages weighs many
+    /// times what the limit allows.
     ///
     /// An event is what was published: a message as it was sent, a session with its counters as they were then, the key
-    /// with it. One of a kind that this version does not know MUST be `Change::Unknown`, and values that it does not know
-    /// inside a known one MUST NOT make it unreadable.
+    /// with it. One of a kind that this version does not know MUST be `Change::Unknown`, and values that it does not
+    /// know inside a known one MUST NOT make it unreadable.
     async fn read(&self, session: SessionId, after: Seq, limit: LogLimit) -> Result<LogPage>;
 
     /// The position of a message; `None` when it is not a message of this session.

@@ -4,18 +4,10 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::model::{
-    Attachment, AttachmentId, ChatMessage, ChatSession, MessageDraft, MessageId, MessageQuery, Principal, Receipt, Seq,
-    SessionId, SessionSnapshot, Timestamp,
+    Attachment, AttachmentId, ChatSession, MessageDraft, MessageId, MessageQuery, Principal, Receipt, Seq, SessionId,
+    SessionSnapshot, Timestamp,
 };
-
-/// A message that was appended, now or by an earlier request with the same idempotency key.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Appended {
-    /// The message as it was right after it was appended.
-    pub message: ChatMessage,
-    /// Whether an earlier request appended it.
-    pub replayed: bool,
-}
+use crate::write::{Appended, MarkRead, MarkUpTo, SessionWrite, WriteReply};
 
 /// An attachment with the session that decides who may see it.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,28 +20,40 @@ pub struct AttachmentRecord {
 
 /// Keeps messages, their attachments' descriptions and their receipts.
 ///
-/// Where a writing method asks `policy::authorize`, it MUST first refuse an agent whom the directory has deactivated, with
-/// `Forbidden(AgentDeactivated)`: as the directory is when the change is decided, not when the caller was admitted.
-///
-/// The time of a change is what its caller gives, but MUST NOT be before that of the session's change before it: see
-/// `ChatSession::time_of_change`.
-///
-/// The writing methods MUST hand every committed change to the `Notifier` once, in `seq` order per session, after the
-/// commit and before they return. When their future is dropped, a change that has not begun need not be made; one that
-/// has begun is neither undone nor loses its event.
+/// A store implements [`write`](Self::write); the methods with a body are the writes by name, and their documentation
+/// says what `WriteBatch::decide` and the store guarantee together.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait MessageRepository: Send + Sync {
-    /// Appends a message to its session as `MessageDraft::decide` says, under the session's lock, with its
-    /// attachments and the statistics. Concurrent appends MUST get the positions `last_seq + 1`, `+ 2` … without gap.
+    /// Decides a write with `WriteBatch::decide`, under the lock of its session, and persists its effects in one
+    /// transaction.
+    ///
+    /// Right and state MUST be those of the moment of the change. An agent whom the directory has deactivated MUST be
+    /// refused as the directory is when the change is decided, not when the caller was admitted. The time of a change
+    /// MUST NOT be before that of the session's change before it: see `ChatSession::time_of_change`.
+    ///
+    /// Every committed change MUST be handed to the `Notifier` once, in `seq` order per session, after the commit and
+    /// before this returns. When the future is dropped, a change that has not begun need not be made; one that has
+    /// begun is neither undone nor loses its event.
+    async fn write(&self, write: SessionWrite) -> Result<WriteReply>;
+
+    /// Appends a message to its session, under the session's lock, with its attachments and the statistics.
+    /// Concurrent appends MUST get the positions `last_seq + 1`, `+ 2` … without gap.
     ///
     /// A key is remembered per session and author. A repetition with the same fingerprint MUST answer the first
     /// message as it was sent, with `replayed`, also when both run at the same time and when the session has been
     /// closed since; with another fingerprint it MUST fail with `Conflict(IdempotencyKeyReused)`.
     ///
+    /// An upload that the message is sent with MUST leave the `UploadRegistry` in the same transaction: of two messages
+    /// with the same upload at the same time one MUST succeed, and not both.
+    ///
     /// MUST fail, changing nothing, in this order: `NotFound(Session)`; what `policy::authorize` refuses; the reused
-    /// key; what the state does not allow; `Unavailable` when a file is condemned (`OrphanRegistry`).
-    async fn append(&self, draft: MessageDraft) -> Result<Appended>;
+    /// key; `Invalid` naming `attachmentIds[n]` for the first id that is no upload of the author in this session, and
+    /// `attachmentIds` when the uploads have too many bytes; what the state does not allow; `Unavailable` when a file is
+    /// condemned (`OrphanRegistry`).
+    async fn append(&self, draft: MessageDraft) -> Result<Appended> {
+        self.write(SessionWrite::AppendMessage(draft)).await?.appended()
+    }
 
     /// A session and a page of its messages. `None` when there is no such session.
     ///
@@ -70,7 +74,9 @@ pub trait MessageRepository: Send + Sync {
         reader: Principal,
         messages: Vec<MessageId>,
         at: Timestamp,
-    ) -> Result<Option<Receipt>>;
+    ) -> Result<Option<Receipt>> {
+        self.write(SessionWrite::MarkRead(MarkRead { session_id: session, reader, messages, at })).await?.receipt()
+    }
 
     /// Marks everything of the other side up to `up_to` as read by `reader`'s side, but at most `MAX_RECEIPT_MESSAGES`
     /// messages, the oldest first: when the receipt names so many, the caller asks again. A position beyond the end says
@@ -84,7 +90,9 @@ pub trait MessageRepository: Send + Sync {
         reader: Principal,
         up_to: Seq,
         at: Timestamp,
-    ) -> Result<Option<Receipt>>;
+    ) -> Result<Option<Receipt>> {
+        self.write(SessionWrite::MarkReadUpTo(MarkUpTo { session_id: session, reader, up_to, at })).await?.receipt()
+    }
 
     /// Notes that everything up to `up_to` reached `receiver`, but at most `MAX_RECEIPT_MESSAGES` messages, the oldest
     /// first: when the receipt names so many, the caller asks again. MUST be a no-op (`None`) for someone who is neither the
@@ -98,12 +106,15 @@ pub trait MessageRepository: Send + Sync {
         receiver: Principal,
         up_to: Seq,
         at: Timestamp,
-    ) -> Result<Option<Receipt>>;
+    ) -> Result<Option<Receipt>> {
+        let write = MarkUpTo { session_id: session, reader: receiver, up_to, at };
+        self.write(SessionWrite::MarkDelivered(write)).await?.receipt()
+    }
 
     /// The attachment of that id with its session, if there is one.
     async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>>;
 
-    /// Those of `ids` that no message refers to, as far as is known where this is read: a message that was committed a
-    /// moment ago may be missing there. What is not returned has a message.
+    /// Those of `ids` that no message refers to and that are no registered uploads (`UploadRegistry`), as far as is known where this is read: a message that was committed a
+    /// moment ago may be missing there. What is not returned has a message or is registered.
     async fn unknown_attachments(&self, ids: Vec<AttachmentId>) -> Result<Vec<AttachmentId>>;
 }

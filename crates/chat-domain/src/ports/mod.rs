@@ -6,43 +6,58 @@
 mod agent_directory;
 mod attachment_store;
 mod clock;
-mod connection_registry;
 mod event_log;
-mod event_sink;
 mod health;
 mod id_generator;
+mod message_form;
 mod message_repository;
 mod notifier;
 mod orphan_registry;
+mod revocation_store;
 mod session_feed;
 mod session_repository;
+mod signing_key_store;
+mod socket_registry;
 mod stats_reader;
 mod store_ownership;
+mod thumbnail_maker;
+mod thumbnail_store;
 mod ticket_store;
+mod upload_registry;
 
 pub use agent_directory::AgentDirectory;
 pub use attachment_store::{AttachmentStore, ByteSource, Upload};
 pub use clock::Clock;
-pub use connection_registry::ConnectionRegistry;
 pub use event_log::{EventLog, LogLimit, LogPage, MAX_HEADS};
-pub use event_sink::{EventSink, Missed};
 pub use health::HealthProbe;
 pub use id_generator::IdGenerator;
-pub use message_repository::{Appended, AttachmentRecord, MessageRepository};
+pub use message_form::{IncomingFile, MessageField, MessageForm};
+pub use message_repository::{AttachmentRecord, MessageRepository};
 pub use notifier::Notifier;
 pub use orphan_registry::{Marking, OrphanRegistry, OrphanRound};
-pub use session_feed::{End, EventStream, Follow, Following, Heard, Opening, Otherwise, Replay, SessionFeed, Start};
-pub use session_repository::{Opened, SessionRepository};
+pub use revocation_store::RevocationStore;
+pub use session_feed::{
+    EventStream, Replay, ReplayFallback, SessionFeed, SharedEvent, StartPosition, StreamCloseReason, StreamItem,
+    SubscribeOutcome, SubscribeRequest, Subscription,
+};
+pub use session_repository::SessionRepository;
+pub use signing_key_store::SigningKeyStore;
+pub use socket_registry::{SocketCloser, SocketRegistry};
 pub use stats_reader::StatsReader;
 pub use store_ownership::StoreOwnership;
+pub use thumbnail_maker::ThumbnailMaker;
+pub use thumbnail_store::ThumbnailStore;
 pub use ticket_store::TicketStore;
+pub use upload_registry::UploadRegistry;
 
 #[cfg(feature = "mock")]
 pub use {
     agent_directory::MockAgentDirectory, attachment_store::MockAttachmentStore, attachment_store::MockByteSource,
-    clock::MockClock, connection_registry::MockConnectionRegistry, event_log::MockEventLog, event_sink::MockEventSink,
-    health::MockHealthProbe, id_generator::MockIdGenerator, message_repository::MockMessageRepository,
-    notifier::MockNotifier, orphan_registry::MockOrphanRegistry, orphan_registry::MockOrphanRound,
+    clock::MockClock, event_log::MockEventLog, health::MockHealthProbe, id_generator::MockIdGenerator,
+    message_form::MockMessageForm, message_repository::MockMessageRepository, notifier::MockNotifier,
+    orphan_registry::MockOrphanRegistry, orphan_registry::MockOrphanRound, revocation_store::MockRevocationStore,
     session_feed::MockEventStream, session_feed::MockSessionFeed, session_repository::MockSessionRepository,
-    stats_reader::MockStatsReader, store_ownership::MockStoreOwnership, ticket_store::MockTicketStore,
+    signing_key_store::MockSigningKeyStore, socket_registry::MockSocketCloser, socket_registry::MockSocketRegistry,
+    stats_reader::MockStatsReader, store_ownership::MockStoreOwnership, thumbnail_maker::MockThumbnailMaker,
+    thumbnail_store::MockThumbnailStore, ticket_store::MockTicketStore, upload_registry::MockUploadRegistry,
 };

@@ -1,13 +1,13 @@
-//! How those who watch a session hear of what happens.
+//! How events reach the sockets of a session.
 
 use crate::model::LiveEvent;
 
-/// Spreads events to everyone who watches their session, on this node and others.
+/// Publishes events to all sockets of their session, on this node and others.
 ///
-/// It may lose events: whoever watches finds a gap by its `seq` and reads the log. So it MUST return at once and
-/// cannot fail.
+/// It may lose events: a stream finds a gap by `seq` and reads the log. So publishing MUST return at once and cannot
+/// fail.
 #[cfg_attr(feature = "mock", mockall::automock)]
 pub trait Notifier: Send + Sync {
-    /// Spreads an event. Durable events of one session come in `seq` order.
+    /// Publishes an event. Durable events of one session come in `seq` order.
     fn publish(&self, event: LiveEvent);
 }

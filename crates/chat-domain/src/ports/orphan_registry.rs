@@ -1,4 +1,5 @@
-//! What a database remembers of stored files that no message refers to.
+//! What a database remembers of stored files that no message refers to. A file that waits to be sent (`UploadRegistry`)
+//! counts here as one that a message refers to.
 
 use async_trait::async_trait;
 

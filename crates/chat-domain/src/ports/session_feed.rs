@@ -1,128 +1,165 @@
-//! Watching a session live.
+//! Live event streams of sessions.
 
-use std::sync::Arc;
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 
 use crate::error::{ReplayUnavailable, Result};
-use crate::model::{ConnectionId, Epoch, Published, Seq, SessionId, UserId};
+use crate::model::{Epoch, LiveEvent, Seq, SessionId, SocketId, UserId};
 
-/// Where a watcher starts.
+/// Where a subscription starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// With whatever happens next.
+pub enum StartPosition {
+    /// With the next event.
     Now,
-    /// With the change right after this position.
+    /// With the event right after this sequence number.
     After {
-        /// The newest change that the watcher knows.
+        /// The newest event that the subscriber knows.
         seq: Seq,
-        /// The history that the position belongs to, if the watcher says so.
+        /// The epoch that the number belongs to, if the subscriber names one.
         epoch: Option<Epoch>,
     },
 }
 
-/// What becomes of a watcher whose start cannot be replayed.
+/// What happens to a subscription whose missed events cannot be replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Otherwise {
-    /// They are refused.
+pub enum ReplayFallback {
+    /// It is refused.
     Refuse,
-    /// They start with whatever happens next, and are told so.
+    /// It starts with the next event, and its outcome says so.
     StartNow,
 }
 
-/// Who wants to watch what.
+/// The parameters of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Follow {
+pub struct SubscribeRequest {
     /// The session.
     pub session: SessionId,
-    /// The watcher's connection, by which the registry of connections ends the stream.
-    pub connection: ConnectionId,
-    /// The watcher, who does not hear of their own typing.
+    /// The subscriber's socket, by which the socket registry closes the stream.
+    pub socket: SocketId,
+    /// The subscriber, to whom their own typing is not shown.
     pub viewer: UserId,
     /// Where to start.
-    pub start: Start,
-    /// What to do when that is impossible.
-    pub otherwise: Otherwise,
+    pub start: StartPosition,
+    /// What to do when the missed events cannot be replayed.
+    pub fallback: ReplayFallback,
 }
 
-/// How a watch begins.
+/// The state of the session when a subscription began.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opening {
-    /// The history that positions belong to.
+pub struct SubscribeOutcome {
+    /// The epoch that sequence numbers belong to.
     pub epoch: Epoch,
-    /// The position of the newest change when the watch began.
+    /// The sequence number of the newest event.
     pub head: Seq,
-    /// What was missed.
+    /// What is replayed.
     pub replay: Replay,
 }
 
-/// What a watcher gets of what they missed.
+/// Which of the missed events a subscription begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replay {
-    /// All of it: the stream begins with it.
+    /// All of them.
     Complete {
-        /// How many changes that are.
+        /// How many there are.
         missed: u64,
     },
-    /// They did not say what they know.
+    /// None: the subscriber named no position.
     Fresh,
-    /// Nothing: the stream begins after the head.
+    /// None, for this reason: the stream begins after the head.
     Unavailable(ReplayUnavailable),
 }
 
-/// A stream with how it begins.
-pub struct Following {
-    /// What the watcher is told first.
-    pub opening: Opening,
-    /// Everything after it.
+/// A new subscription.
+pub struct Subscription {
+    /// How it began.
+    pub outcome: SubscribeOutcome,
+    /// The events from there on.
     pub stream: Box<dyn EventStream>,
 }
 
-/// Lets people watch sessions.
+/// Subscribes to sessions.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait SessionFeed: Send + Sync {
-    /// Starts to watch. From the moment this returns, no change is missed: the stream gives every durable change after
+    /// Opens a subscription. Once this has returned, no event is missed: the stream returns every durable event after
     /// the start once, in `seq` order, without gap.
     ///
     /// # Errors
-    /// With `Otherwise::Refuse`, `ReplayUnavailable` when the start lies in the session's future, too far in its past,
-    /// or in another epoch; `NotFound(Session)`; what the event log fails with.
-    async fn follow(&self, follow: Follow) -> Result<Following>;
+    /// With `ReplayFallback::Refuse`, `ReplayUnavailable` when the start lies in the session's future, too far in its
+    /// past, or in another epoch; `NotFound(Session)`; what the event log fails with.
+    async fn subscribe(&self, request: SubscribeRequest) -> Result<Subscription>;
 }
 
-/// What a watcher hears.
+/// An event that all streams of its session share, with one value that was derived from it, such as its encodings.
+#[derive(Debug)]
+pub struct SharedEvent {
+    event: LiveEvent,
+    derived: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl SharedEvent {
+    /// Wraps an event for sharing.
+    pub fn new(event: LiveEvent) -> Arc<Self> {
+        Arc::new(Self { event, derived: OnceLock::new() })
+    }
+
+    /// The event.
+    pub fn event(&self) -> &LiveEvent {
+        &self.event
+    }
+
+    /// The value that the first call made, shared by all later calls. `None` if the first call made one of another type.
+    pub fn derived<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        self.derived.get_or_init(|| Box::new(make())).downcast_ref()
+    }
+}
+
+/// What a stream returns.
 #[derive(Clone, Debug)]
-pub enum Heard {
-    /// Something happened.
-    Event(Arc<Published>),
-    /// Nothing more will come.
-    Ended(End),
+pub enum StreamItem {
+    /// An event of the session.
+    Event(Arc<SharedEvent>),
+    /// The stream is closed; no event follows.
+    Closed(StreamCloseReason),
 }
 
-/// Why a stream ends.
+/// Why a stream is closed. A [`SessionFeed`] knows the first two reasons; a
+/// [`SessionSubscription`](crate::service::SessionSubscription), which checks access too, has all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// This node stops serving.
-    Stopping,
-    /// A newer connection of the same person took the place of this one.
+pub enum StreamCloseReason {
+    /// This node shuts down; the subscriber should reconnect, to any node.
+    NodeStopping,
+    /// A newer socket of the same person replaced this one.
     Replaced,
+    /// The subscriber may not see the session any more.
+    AccessLost,
+    /// The subscriber is an agent who was deactivated. Events that were returned but not shown yet must not be shown.
+    AgentDeactivated,
+    /// The subscriber was signed out: their token is not valid any more. Events that were returned but not shown yet
+    /// must not be shown.
+    SignedOut,
+    /// The subscriber was blocked. Events that were returned but not shown yet must not be shown.
+    Blocked,
+    /// The session does not exist any more.
+    SessionGone,
 }
 
-/// What a watcher hears, one after the other.
+/// The events of one subscription, in order.
 #[cfg_attr(feature = "mock", mockall::automock)]
 pub trait EventStream: Send {
-    /// The next thing to hear; after the end, the end again. When nothing is there, the task of `context` is woken as
-    /// soon as there may be something; only the task that asked last is.
+    /// The next item; once the stream is closed, the close reason each time. If there is no item, the task of `context`
+    /// is woken as soon as there may be one; only the task of the latest call is.
     ///
     /// # Errors
     /// What the event log fails with; the next call tries again at once, so the caller waits a moment before it.
     #[expect(clippy::elidable_lifetime_names, reason = "the mock needs a name")]
-    fn poll_next<'a>(&mut self, context: &mut Context<'a>) -> Poll<Result<Heard>>;
+    fn poll_next<'a>(&mut self, context: &mut Context<'a>) -> Poll<Result<StreamItem>>;
 
-    /// Ready once the stream has ended, for a watcher who cannot take events at the moment: these wake nobody, and stay
-    /// until [`poll_next`](Self::poll_next) is called again.
+    /// Ready once the stream is closed, for a subscriber that cannot take events at the moment. Events do not wake the
+    /// task of `context`; they are kept until [`poll_next`](Self::poll_next) is called again.
     #[expect(clippy::elidable_lifetime_names, reason = "the mock needs a name")]
-    fn poll_end<'a>(&mut self, context: &mut Context<'a>) -> Poll<End>;
+    fn poll_closed<'a>(&mut self, context: &mut Context<'a>) -> Poll<StreamCloseReason>;
 }

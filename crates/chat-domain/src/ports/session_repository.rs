@@ -6,43 +6,62 @@ use crate::error::Result;
 use crate::model::{
     ChatSession, Idempotency, NewSession, Principal, SessionChange, SessionId, SessionPage, SessionQuery,
 };
-
-/// A session that was opened, now or by an earlier request with the same idempotency key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened {
-    /// The session as it was right after it was opened.
-    pub session: ChatSession,
-    /// Whether an earlier request opened it.
-    pub replayed: bool,
-}
+use crate::write::{OpenSession, Opened, SessionWrite, WriteReply};
 
 /// Keeps sessions.
 ///
-/// The writing methods MUST hand every committed change to the `Notifier` once, in `seq` order per session, after the
-/// commit and before they return. When their future is dropped, a change that has not begun need not be made; one that
-/// has begun is neither undone nor loses its event.
+/// A store implements [`write`](Self::write), [`find`](Self::find) and [`list`](Self::list); the methods with a body are
+/// the writes by name.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait SessionRepository: Send + Sync {
+    /// Decides and persists a write; see `MessageRepository::write`.
+    async fn write(&self, write: SessionWrite) -> Result<WriteReply>;
+
     /// Stores a new session as `ChatSession::open` makes it, with its event at `seq` 1, whose actor is the creator, and
     /// the statistics.
     ///
     /// A key is remembered per `creator`. A repetition with the same fingerprint MUST answer the first session as it
     /// was opened, with `replayed`, also when both run at the same time; with another fingerprint it MUST fail with
     /// `Conflict(IdempotencyKeyReused)`.
-    async fn open(&self, session: NewSession, creator: Principal, idempotency: Option<Idempotency>) -> Result<Opened>;
+    async fn open(&self, session: NewSession, creator: Principal, idempotency: Option<Idempotency>) -> Result<Opened> {
+        let limit = None;
+        self.write(SessionWrite::OpenSession(OpenSession { session, creator, idempotency, limit })).await?.opened()
+    }
+
+    /// Stores a new session as [`open`](Self::open) does, unless its owner has `limit` sessions open already. Of
+    /// concurrent openings, on all nodes, exactly as many MUST succeed as there is room for. A repetition of a key MUST
+    /// be answered as `open` says, also at the limit.
+    ///
+    /// # Errors
+    /// `LimitReached`, changing nothing, besides those of `open`.
+    async fn open_within(
+        &self,
+        limit: u32,
+        session: NewSession,
+        creator: Principal,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Opened> {
+        let limit = Some(limit);
+        self.write(SessionWrite::OpenSession(OpenSession { session, creator, idempotency, limit })).await?.opened()
+    }
 
     /// The session of that id, if there is one.
     async fn find(&self, id: SessionId) -> Result<Option<ChatSession>>;
 
-    /// A page of the sessions that the query admits, newest `started_at` first, ties by descending id, with their
-    /// total number. A page beyond the end MUST be empty and cost no more than another.
+    /// A page of the sessions that the query admits, newest `started_at` first, ties by descending id, with their total
+    /// number. `next` MUST be set if and only if sessions come after the page; total, page and `next` MUST be of one
+    /// moment. A page after a key MUST cost the same wherever the key is in the list. A page whose number is beyond the
+    /// last MUST be empty and cost no more than the first.
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage>;
 
-    /// Changes a session as `SessionChange::decide` says, under the session's lock, with its event and the statistics.
+    /// Assigns, transfers or closes a session, under the session's lock, with its event and the statistics.
     ///
-    /// MUST fail, changing nothing, in this order: `NotFound(Session)`; `Forbidden(AgentDeactivated)` when the asker is an
-    /// agent whom the directory has deactivated by now; what `policy::authorize` refuses; `NotFound(Agent)` when the receiving agent is not in the directory or deactivated; what the state does not
-    /// allow. Of concurrent assignments of one session exactly one MUST succeed.
-    async fn change(&self, id: SessionId, change: SessionChange) -> Result<ChatSession>;
+    /// MUST fail, changing nothing, in this order: `NotFound(Session)`; `Forbidden(AgentDeactivated)` when the asker is
+    /// an agent whom the directory has deactivated by now; what `policy::authorize` refuses; `NotFound(Agent)` when the
+    /// receiving agent is not in the directory or deactivated; what the state does not allow. Of concurrent assignments
+    /// of one session exactly one MUST succeed.
+    async fn change(&self, id: SessionId, change: SessionChange) -> Result<ChatSession> {
+        self.write(SessionWrite::ChangeSession(id, change)).await?.changed()
+    }
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::model::Statistics;
+use crate::model::{Statistics, WaitingSessions};
 
 /// Reads the statistics, which the repositories keep.
 #[cfg_attr(feature = "mock", mockall::automock)]
@@ -11,4 +11,7 @@ use crate::model::Statistics;
 pub trait StatsReader: Send + Sync {
     /// The figures, equal to what a recount of all sessions and messages gives, at a cost that does not grow with them.
     async fn read(&self) -> Result<Statistics>;
+
+    /// The sessions that are open and have no agent, at a cost that does not grow with them.
+    async fn waiting(&self) -> Result<WaitingSessions>;
 }

@@ -11,12 +11,13 @@ impl ChatService {
         let agent = match agent {
             Ok(agent) => agent,
             Err(invalid) => {
-                // Only someone who may assign at all is told what is wrong with the input.
+                // Only a caller who may assign at all learns what is wrong with the input.
                 self.session(id).await?;
                 policy::authorize(who, &Action::AssignAnything)?;
                 return Err(invalid.into());
             }
         };
+        self.require_access(who)?;
         let action = SessionAction::Assign(agent);
         self.ports.sessions.change(id, SessionChange { by: who.clone(), at: self.ports.clock.now(), action }).await
     }

@@ -14,6 +14,7 @@ impl ChatService {
             policy::authorize(who, &Action::Close(&self.session(id).await?))?;
             return Err(invalid.into());
         }
+        self.require_access(who)?;
         let change = SessionChange { by: who.clone(), at: self.ports.clock.now(), action: SessionAction::Close };
         self.ports.sessions.change(id, change).await
     }

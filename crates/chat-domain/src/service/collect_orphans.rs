@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::AttachmentCheck;
 use crate::error::{ChatError, Result};
-use crate::model::{AttachmentId, Generation, Generations, NotOwner, StoreOwner, Timestamp};
+use crate::model::{AttachmentId, Generation, Generations, NotOwner, StoreOwner, Timestamp, UnsentUpload};
 use crate::ports::{
-    AttachmentStore, Clock, IdGenerator, MessageRepository, OrphanRegistry, OrphanRound, StoreOwnership,
+    AttachmentStore, Clock, IdGenerator, MessageRepository, OrphanRegistry, OrphanRound, StoreOwnership, UploadRegistry,
 };
 
 /// How many files are looked at together.
@@ -78,6 +78,8 @@ pub struct OrphanCollector {
     pub messages: Arc<dyn MessageRepository>,
     /// What is known of orphans.
     pub registry: Arc<dyn OrphanRegistry>,
+    /// The files that wait to be sent.
+    pub uploads: Arc<dyn UploadRegistry>,
     /// How old files and marks are.
     pub clock: Arc<dyn Clock>,
     /// Names rounds.
@@ -96,6 +98,7 @@ impl OrphanCollector {
 
     /// A round: marks, and removes what it may.
     pub async fn collect(&self, removal: Removal) -> Result<Round> {
+        self.expire_uploads().await?;
         let Some(mut round) = self.registry.begin_round().await? else { return Ok(Round::Busy) };
         if let Err(reason) = self.begin_generation(round.as_mut()).await? {
             return Ok(Round::NotOwner(reason));
@@ -171,6 +174,15 @@ impl OrphanCollector {
             clock: Arc::clone(&self.clock),
             mark_after: self.waits.mark_after,
         }
+    }
+
+    /// Forgets uploads that were not sent in time. Their files are orphans from then on, like those of uploads that broke
+    /// off: that no message of *this* database refers to them does not mean that there is none, since it may be a copy.
+    /// Nor does it depend on that, so it is done whichever database may collect.
+    async fn expire_uploads(&self) -> Result<()> {
+        let before = self.clock.now().minus(UnsentUpload::LIFETIME);
+        while self.uploads.remove_expired(before, BATCH).await? == BATCH {}
+        Ok(())
     }
 
     async fn mark(

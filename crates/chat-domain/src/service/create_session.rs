@@ -3,10 +3,10 @@
 use super::ChatService;
 use crate::error::{Input, Result};
 use crate::model::{
-    Fingerprint, Idempotency, IdempotencyKey, NewSession, Principal, Priority, SessionId, Subject, Tags, UserId,
+    Fingerprint, Idempotency, IdempotencyKey, NewSession, Principal, Priority, Role, SessionId, Subject, Tags, UserId,
 };
 use crate::policy::{self, Action};
-use crate::ports::Opened;
+use crate::write::Opened;
 
 /// What the caller says of the session to be opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct CreateSession {
     pub owner: Option<UserId>,
     /// What it is about.
     pub subject: Option<Subject>,
-    /// How urgent it is.
+    /// How urgent it is. A customer may choose it unless the operator has decided otherwise.
     pub priority: Priority,
     /// Its labels.
     pub tags: Tags,
@@ -37,7 +37,13 @@ impl CreateSession {
 
 impl ChatService {
     /// Opens a session. The owner is part of the input but decides about the right, so it comes apart from the rest:
-    /// naming somebody else is a missing right first and bad input second.
+    /// naming another person is a missing right first and bad input second.
+    ///
+    /// The number of sessions that a customer has open is limited. An admin opens as many as they want, for themself
+    /// and for customers; those count when the customer opens another one.
+    ///
+    /// # Errors
+    /// In this order: `Forbidden`, `Invalid`, `Conflict(IdempotencyKeyReused)`, `LimitReached`.
     pub async fn create_session(
         &self,
         who: &Principal,
@@ -51,14 +57,22 @@ impl ChatService {
             Some(key) => Some(Idempotency { key: key?, fingerprint: input.fingerprint() }),
             None => None,
         };
+        self.require_access(who)?;
+        let is_customer = who.role == Role::User;
+        let chooses_priority = !is_customer || self.rules.accepts_customer_priority;
         let session = NewSession {
             id: SessionId::new(self.ports.ids.next_id()),
             owner: input.owner.unwrap_or_else(|| who.id.clone()),
             subject: input.subject,
-            priority: input.priority,
+            // What was asked for stays the meaning of the key, so that a repetition is one whatever the operator
+            // changes.
+            priority: if chooses_priority { input.priority } else { Priority::default() },
             tags: input.tags,
             started_at: self.ports.clock.now(),
         };
-        self.ports.sessions.open(session, who.clone(), idempotency).await
+        match self.rules.max_open_sessions.filter(|_| is_customer) {
+            Some(limit) => self.ports.sessions.open_within(limit, session, who.clone(), idempotency).await,
+            None => self.ports.sessions.open(session, who.clone(), idempotency).await,
+        }
     }
 }

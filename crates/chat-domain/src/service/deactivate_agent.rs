@@ -23,7 +23,7 @@ impl ChatService {
             None => None,
         };
         let agent = known.ok_or(ChatError::NotFound(Resource::Agent))?;
-        self.agent_sockets.end_all_of(&agent.id);
+        self.close_sockets_of_agent(&agent.id);
         Ok(agent)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::ChatService;
 use crate::error::{Input, Result};
-use crate::model::{PageLimit, PageNumber, Principal, SessionPage, SessionQuery, StatusFilter};
+use crate::model::{PageLimit, Principal, SessionPage, SessionPosition, SessionQuery, SessionStatus};
 use crate::policy;
 
 impl ChatService {
@@ -10,10 +10,10 @@ impl ChatService {
     pub async fn list_sessions(
         &self,
         who: &Principal,
-        input: Input<(Option<StatusFilter>, PageNumber, PageLimit)>,
+        input: Input<(Option<SessionStatus>, SessionPosition, PageLimit)>,
     ) -> Result<SessionPage> {
         let visible = policy::visible_sessions(who);
-        let (status, page, limit) = input?;
-        self.ports.sessions.list(&SessionQuery { visible, status, page, limit }).await
+        let (status, position, limit) = input?;
+        self.ports.sessions.list(&SessionQuery { visible, status, position, limit }).await
     }
 }

@@ -10,6 +10,7 @@ impl ChatService {
     pub async fn mark_read(&self, who: &Principal, id: SessionId, messages: Input<Vec<MessageId>>) -> Result<()> {
         match messages {
             Ok(messages) if !messages.is_empty() => {
+                self.require_access(who)?;
                 let at = self.ports.clock.now();
                 self.ports.messages.mark_read(id, who.clone(), messages, at).await?;
                 Ok(())

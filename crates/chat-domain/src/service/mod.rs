@@ -2,47 +2,63 @@
 //! the store under the session's lock when the use case is one change of a session.
 
 mod admit;
-mod agent_sockets;
 mod assign_agent;
+mod block_person;
 mod check_attachments;
+mod close_deactivated;
 mod close_session;
 mod collect_orphans;
 mod create_session;
 mod deactivate_agent;
 mod download_attachment;
-mod end_deactivated;
 mod get_messages;
 mod get_session;
 mod get_stats;
+mod get_thumbnail;
 mod issue_ticket;
 mod list_agents;
 mod list_sessions;
 mod mark_delivered;
 mod mark_read;
 mod mark_read_up_to;
+mod migrate_attachments;
+mod person_sockets;
 mod put_agent;
 mod redeem_ticket;
+mod refresh_revocations;
+mod remove_upload;
+mod require_access;
+mod revocations;
 mod send_message;
 mod send_typing;
+mod sign_out_person;
+mod store_file;
+mod subscribe_session;
+mod sweep_revocations;
 mod transfer_session;
-mod watch_session;
+mod unblock_person;
+mod upload_attachment;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use check_attachments::{AttachmentCheck, Checked, Finding};
 pub use collect_orphans::{Collected, OrphanCollector, OrphanWaits, Removal, Round};
 pub use create_session::CreateSession;
 pub use download_attachment::Download;
-pub use send_message::Composition;
-pub use watch_session::{Right, SessionWatch, WatchFrom, WatchItem, WatchRequest};
+pub use migrate_attachments::{AttachmentMigration, FileMigration, MigrationBatch};
+pub use send_message::{MessageContent, SendMessage};
+pub use subscribe_session::{AccessState, SessionSubscription, SubscribeFrom, SubscribeOptions};
 
-use agent_sockets::AgentSockets;
+use person_sockets::PersonSockets;
+use revocations::Revocations;
 
 use crate::error::{ChatError, Resource, Result};
-use crate::model::{ChatSession, ConnectionLimits, SessionId};
+use crate::model::{ChatSession, SessionId, SocketLimits, UploadQuota};
 use crate::ports::{
-    AgentDirectory, AttachmentStore, Clock, ConnectionRegistry, EventLog, IdGenerator, MessageRepository, Notifier,
-    SessionFeed, SessionRepository, StatsReader, TicketStore,
+    AgentDirectory, AttachmentStore, Clock, EventLog, IdGenerator, MessageRepository, Notifier, RevocationStore,
+    SessionFeed, SessionRepository, SocketRegistry, StatsReader, ThumbnailMaker, ThumbnailStore, TicketStore,
+    UploadRegistry,
 };
 
 /// Everything the use cases need from the outside.
@@ -54,10 +70,14 @@ pub struct Ports {
     pub events: Arc<dyn EventLog>,
     pub stats: Arc<dyn StatsReader>,
     pub agents: Arc<dyn AgentDirectory>,
+    pub revocations: Arc<dyn RevocationStore>,
+    pub uploads: Arc<dyn UploadRegistry>,
     pub attachments: Arc<dyn AttachmentStore>,
+    pub thumbnails: Arc<dyn ThumbnailStore>,
+    pub thumbnail_maker: Arc<dyn ThumbnailMaker>,
     pub notifier: Arc<dyn Notifier>,
     pub feed: Arc<dyn SessionFeed>,
-    pub connections: Arc<dyn ConnectionRegistry>,
+    pub sockets: Arc<dyn SocketRegistry>,
     pub tickets: Arc<dyn TicketStore>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGenerator>,
@@ -74,19 +94,47 @@ pub struct Rules {
     pub max_file_bytes: u64,
     /// The most bytes all files of a message have together.
     pub max_message_bytes: u64,
+    /// What a person may have uploaded and not sent.
+    pub upload_quota: UploadQuota,
     /// How many sockets a person may have open.
-    pub connections: ConnectionLimits,
+    pub sockets: SocketLimits,
+    /// How many sessions a customer may have open; `None` for any number.
+    pub max_open_sessions: Option<u32>,
+    /// Whether a customer chooses the priority of the sessions that they open. If not, it is the default.
+    pub accepts_customer_priority: bool,
+    /// How long a token lives at most: so long a sign-out is remembered.
+    pub max_token_lifetime: Duration,
+}
+
+impl Rules {
+    /// The most files a message has, unless an operator sets another number.
+    pub const MAX_FILES: usize = 10;
+    /// The most bytes a file has, unless an operator sets another number.
+    pub const MAX_FILE_BYTES: u64 = 25 * 1024 * 1024;
+    /// The most bytes all files of a message have together, unless an operator sets another number.
+    pub const MAX_MESSAGE_BYTES: u64 = 50 * 1024 * 1024;
+    /// The most files that a person may have uploaded and not sent.
+    pub const MAX_UNSENT_FILES: u64 = 500;
+    /// The most bytes that a person may have uploaded and not sent, unless an operator sets another number.
+    pub const MAX_UNSENT_BYTES: u64 = 200 * 1024 * 1024;
+    /// How many sessions a customer may have open, unless an operator sets another number.
+    pub const MAX_OPEN_SESSIONS: u32 = 20;
+    /// How long a token lives at most, unless an operator sets another time.
+    pub const MAX_TOKEN_LIFETIME: Duration = Duration::from_hours(365 * 24);
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        const MIB: u64 = 1024 * 1024;
         Self {
             agent_autoregister: true,
-            max_files: 10,
-            max_file_bytes: 25 * MIB,
-            max_message_bytes: 50 * MIB,
-            connections: ConnectionLimits::default(),
+            max_files: Self::MAX_FILES,
+            max_file_bytes: Self::MAX_FILE_BYTES,
+            max_message_bytes: Self::MAX_MESSAGE_BYTES,
+            upload_quota: UploadQuota { files: Self::MAX_UNSENT_FILES, bytes: Self::MAX_UNSENT_BYTES },
+            sockets: SocketLimits::default(),
+            max_open_sessions: Some(Self::MAX_OPEN_SESSIONS),
+            accepts_customer_priority: true,
+            max_token_lifetime: Self::MAX_TOKEN_LIFETIME,
         }
     }
 }
@@ -95,14 +143,21 @@ impl Default for Rules {
 #[derive(Clone)]
 pub struct ChatService {
     ports: Arc<Ports>,
-    rules: Rules,
-    agent_sockets: Arc<AgentSockets>,
+    /// Shared, since each socket has a service of its own.
+    rules: Arc<Rules>,
+    person_sockets: Arc<PersonSockets>,
+    revocations: Arc<Revocations>,
 }
 
 impl ChatService {
     /// Puts the use cases on top of the given adapters.
     pub fn new(ports: Ports, rules: Rules) -> Self {
-        Self { ports: Arc::new(ports), rules, agent_sockets: Arc::default() }
+        Self {
+            ports: Arc::new(ports),
+            rules: Arc::new(rules),
+            person_sockets: Arc::default(),
+            revocations: Arc::default(),
+        }
     }
 
     /// What the operator decided.

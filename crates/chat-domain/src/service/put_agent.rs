@@ -15,9 +15,10 @@ impl ChatService {
         update: Input<AgentUpdate>,
     ) -> Result<(Agent, bool)> {
         policy::authorize(who, &Action::ManageAgents)?;
+        self.require_access(who)?;
         let (agent, is_new) = self.ports.agents.put(id?, update?, self.ports.clock.now()).await?;
         if !agent.active {
-            self.agent_sockets.end_all_of(&agent.id);
+            self.close_sockets_of_agent(&agent.id);
         }
         Ok((agent, is_new))
     }

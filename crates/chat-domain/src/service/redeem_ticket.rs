@@ -1,4 +1,4 @@
-//! Take back a ticket that somebody shows.
+//! Redeem a ticket.
 
 use super::ChatService;
 use crate::error::Result;
@@ -8,7 +8,7 @@ impl ChatService {
     /// What the ticket stands for, if it opens this session. It is used up by being shown, also for another session.
     /// Whether its holder may still see the session is the next question, not this one.
     ///
-    /// `Unavailable` when nobody can tell at the moment; the ticket may then be shown again.
+    /// `Unavailable` when the store cannot be asked; the ticket may then be used again.
     pub async fn redeem_ticket(&self, id: SessionId, digest: TicketDigest) -> Result<Option<Ticket>> {
         let ticket = self.ports.tickets.take(digest, self.ports.clock.now()).await?;
         Ok(ticket.filter(|ticket| ticket.session_id == id))

@@ -1,148 +1,109 @@
-//! Send a message, with files or without.
+//! Send a message: text alone, text with files that were uploaded before, or a form that brings its files.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::HashSet;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-
+use super::store_file::SharedLimit;
 use super::{ChatService, Rules};
-use crate::error::{ChatError, FieldError, Input, Invalid, Result};
+use crate::error::{FieldPath, Input, Invalid, Result};
 use crate::model::{
-    Attachment, AttachmentId, Content, FileName, Fingerprint, Idempotency, IdempotencyKey, MediaType, MessageDraft,
+    Attachment, AttachmentId, Content, DraftAttachments, Fingerprint, Idempotency, IdempotencyKey, MessageDraft,
     MessageId, Principal, SessionId,
 };
 use crate::policy::{self, Action};
-use crate::ports::{Appended, ByteSource, Upload};
+use crate::ports::{IncomingFile, MessageField, MessageForm};
+use crate::write::Appended;
 
-/// A message that is being put together: first its files, then `send`, or `discard` when something goes wrong.
-///
-/// When neither is called, because the caller went away, the files stay behind until `collect_orphans` finds them.
-pub struct Composition {
-    service: ChatService,
-    author: Principal,
-    session_id: SessionId,
-    files: Vec<StagedFile>,
+/// What the caller says of the message.
+pub enum SendMessage {
+    /// All of it has been read.
+    Content(Input<MessageContent>),
+    /// Its fields are still arriving, with the files among them.
+    Form(Box<dyn MessageForm>),
 }
 
-/// Breaks a file off when all files of the message together have too many bytes.
-struct SharedLimit {
-    source: Box<dyn ByteSource>,
-    left: u64,
-    rules: Rules,
-    exceeded: Arc<AtomicBool>,
+/// A message that has been read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageContent {
+    /// The text; blank only beside files.
+    pub text: String,
+    /// Files that the caller has uploaded to the session, in order.
+    pub uploads: Vec<AttachmentId>,
 }
 
-#[async_trait]
-impl ByteSource for SharedLimit {
-    async fn next_chunk(&mut self) -> Result<Option<Bytes>> {
-        let chunk = self.source.next_chunk().await?;
-        let length = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
-        self.left = self.left.checked_sub(length).ok_or_else(|| {
-            self.exceeded.store(true, Ordering::Relaxed);
-            let limit = self.rules.max_message_bytes;
-            Invalid::new("attachments", format!("must have at most {limit} bytes together"))
-        })?;
-        Ok(chunk)
+impl SendMessage {
+    /// A message without files.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Content(Ok(MessageContent { text: text.into(), uploads: Vec::new() }))
     }
 }
 
+/// A file of a form that has been stored.
 struct StagedFile {
     position: u32,
     attachment: Attachment,
 }
 
 impl ChatService {
-    /// Sends a message without files.
+    /// Sends a message.
+    ///
+    /// The files of a form are stored as they arrive. When the message certainly fails, or an earlier request already sent
+    /// it, they are removed. When the caller goes away meanwhile, they stay behind until `collect_orphans` finds them.
+    ///
+    /// # Errors
+    /// In the order of `MessageRepository::append`, with `Invalid` for what breaks a rule by itself in the place of
+    /// `Invalid` there.
     pub async fn send_message(
         &self,
         who: &Principal,
         id: SessionId,
-        text: Input<String>,
+        message: SendMessage,
         key: Option<Input<IdempotencyKey>>,
     ) -> Result<Appended> {
-        match text {
-            Ok(text) => {
-                let composition = Composition::new(self, who, id);
-                match composition.draft(text, key) {
+        match message {
+            SendMessage::Form(form) => self.send_form(who, id, form, key).await,
+            SendMessage::Content(content) => {
+                self.require_access(who)?;
+                match content.and_then(|content| self.draft_of(who, id, content, key)) {
                     // The common way: the right is checked once, by the store, under the session's lock.
                     Ok(draft) => self.ports.messages.append(draft).await,
-                    Err(invalid) => self.refuse_message(who, id, invalid).await,
+                    // What is wrong is shown only to a person who may send messages in the session.
+                    Err(invalid) => {
+                        self.authorize_message(who, id).await?;
+                        Err(invalid.into())
+                    }
                 }
             }
-            Err(invalid) => self.refuse_message(who, id, invalid).await,
         }
     }
 
-    /// Starts a message with files, once it is sure that `who` may send messages in the session.
-    pub async fn compose_message(&self, who: &Principal, id: SessionId) -> Result<Composition> {
-        policy::authorize(who, &Action::SendMessage(&self.session(id).await?))?;
-        Ok(Composition::new(self, who, id))
+    /// Whether `who` may send messages in the session, as far as is known before their files are read.
+    pub async fn authorize_message(&self, who: &Principal, id: SessionId) -> Result<()> {
+        Ok(policy::authorize(who, &Action::SendMessage(&self.session(id).await?))?)
     }
 
-    /// Tells what is wrong with the input, but only someone who may send messages in the session.
-    async fn refuse_message(&self, who: &Principal, id: SessionId, invalid: Invalid) -> Result<Appended> {
-        policy::authorize(who, &Action::SendMessage(&self.session(id).await?))?;
-        Err(invalid.into())
-    }
-}
-
-/// The store knows the file as one of the `attachments`; the caller knows it by its place among them.
-fn of_file(invalid: Invalid, position: u32) -> Invalid {
-    let place = |error: FieldError| match error.field.as_str() {
-        "attachments" => FieldError { field: format!("attachments[{position}]"), ..error },
-        _ => error,
-    };
-    Invalid { fields: invalid.fields.into_iter().map(place).collect() }
-}
-
-impl Composition {
-    fn new(service: &ChatService, author: &Principal, session_id: SessionId) -> Self {
-        Self { service: service.clone(), author: author.clone(), session_id, files: Vec::new() }
-    }
-
-    /// Stores a file of the message. Files are ordered by `position`, whatever the order of the calls.
-    ///
-    /// # Errors
-    /// `Invalid` when the file is empty, repeats a position or breaks a limit; what the store or the source fails with.
-    pub async fn attach(
-        &mut self,
-        position: u32,
-        claimed_name: &str,
-        claimed_type: Option<MediaType>,
-        source: Box<dyn ByteSource>,
-    ) -> Result<()> {
-        let rules = &self.service.rules;
-        if self.files.len() >= rules.max_files {
-            return Err(Invalid::new("attachments", format!("must be at most {} files", rules.max_files)).into());
-        }
-        if self.files.iter().any(|file| file.position == position) {
-            return Err(Invalid::new(format!("attachments[{position}]"), "must not be given twice").into());
-        }
-        let used: u64 = self.files.iter().map(|file| file.attachment.object.size).sum();
-        let id = AttachmentId::new(self.service.ports.ids.next_id());
-        let upload = Upload { id, claimed_type, max_bytes: rules.max_file_bytes };
-        let exceeded = Arc::new(AtomicBool::new(false));
-        let left = rules.max_message_bytes.saturating_sub(used);
-        let shared = SharedLimit { source, left, rules: *rules, exceeded: Arc::clone(&exceeded) };
-        let stored = self.service.ports.attachments.put(upload, Box::new(shared)).await;
-        let object = stored.map_err(|error| match error {
-            // What the store objects to is this file; the limit for all of them is about all of them.
-            ChatError::Invalid(invalid) if !exceeded.load(Ordering::Relaxed) => of_file(invalid, position).into(),
-            other => other,
-        })?;
-        let attachment = Attachment { id, name: FileName::sanitize(claimed_name), object };
-        self.files.push(StagedFile { position, attachment });
-        Ok(())
-    }
-
-    /// Sends the message with the files attached so far. When that certainly fails, or an earlier request already sent
-    /// it, the files are removed.
-    pub async fn send(mut self, text: String, key: Option<Input<IdempotencyKey>>) -> Result<Appended> {
-        self.files.sort_by_key(|file| file.position);
-        let sent = match self.draft(text, key) {
-            Ok(draft) => self.service.ports.messages.append(draft).await,
-            Err(invalid) => Err(invalid.into()),
+    async fn send_form(
+        &self,
+        who: &Principal,
+        id: SessionId,
+        mut form: Box<dyn MessageForm>,
+        key: Option<Input<IdempotencyKey>>,
+    ) -> Result<Appended> {
+        self.authorize_message(who, id).await?;
+        let mut staged: Vec<StagedFile> = Vec::new();
+        let text = match self.receive(form.as_mut(), &mut staged).await {
+            Ok(text) => text,
+            Err(error) => {
+                self.discard(staged).await;
+                return Err(error);
+            }
+        };
+        staged.sort_by_key(|file| file.position);
+        let files: Vec<Attachment> = staged.iter().map(|file| file.attachment.clone()).collect();
+        // The form may have taken an hour.
+        let sent = match self.require_access(who).map(|()| self.draft(who, id, text, files.into(), key)) {
+            Ok(Ok(draft)) => self.ports.messages.append(draft).await,
+            Ok(Err(invalid)) => Err(invalid.into()),
+            Err(refused) => Err(refused),
         };
         let unused = match &sent {
             Ok(appended) => appended.replayed,
@@ -150,41 +111,107 @@ impl Composition {
             Err(error) => error.is_certain(),
         };
         if unused {
-            self.discard().await;
+            self.discard(staged).await;
         }
         sent
     }
 
-    /// Removes the files attached so far. What cannot be removed now is left to `collect_orphans`.
-    pub async fn discard(self) {
-        for file in self.files {
-            let _left_to_collect_orphans = self.service.ports.attachments.delete(file.attachment.id).await;
+    /// Reads the form to its end: stores its files in `staged`, and returns its text.
+    async fn receive(&self, form: &mut dyn MessageForm, staged: &mut Vec<StagedFile>) -> Result<String> {
+        let mut text = None;
+        while let Some(field) = form.next_field().await? {
+            match field {
+                MessageField::Content(_) if text.is_some() => {
+                    return Err(Invalid::new("content", "must be given once").into());
+                }
+                MessageField::Content(content) => text = Some(content),
+                MessageField::File { position, file } => {
+                    let attachment = self.stage(position, file, staged).await?;
+                    staged.push(StagedFile { position, attachment });
+                }
+            }
+        }
+        Ok(text.unwrap_or_default())
+    }
+
+    async fn stage(&self, position: u32, file: IncomingFile, staged: &[StagedFile]) -> Result<Attachment> {
+        let Rules { max_files, max_message_bytes: limit, .. } = *self.rules;
+        if staged.len() >= max_files {
+            return Err(too_many(FieldPath::ATTACHMENTS, max_files).into());
+        }
+        if staged.iter().any(|file| file.position == position) {
+            return Err(Invalid::new(file.field, "must not be given twice").into());
+        }
+        let used: u64 = staged.iter().map(|file| file.attachment.object.size).sum();
+        self.store_file(file, SharedLimit { left: limit.saturating_sub(used), limit }).await
+    }
+
+    async fn discard(&self, staged: Vec<StagedFile>) {
+        for file in staged {
+            self.discard_file(file.attachment.id).await;
         }
     }
 
-    fn draft(&self, text: String, key: Option<Input<IdempotencyKey>>) -> Result<MessageDraft, Invalid> {
-        let content = Content::parse(text, !self.files.is_empty()).map_err(|rule| rule.of("content"))?;
+    fn draft_of(
+        &self,
+        who: &Principal,
+        id: SessionId,
+        content: MessageContent,
+        key: Option<Input<IdempotencyKey>>,
+    ) -> Input<MessageDraft> {
+        let MessageContent { text, uploads: ids } = content;
+        if ids.is_empty() {
+            return self.draft(who, id, text, DraftAttachments::NONE, key);
+        }
+        if ids.len() > self.rules.max_files {
+            return Err(too_many(FieldPath::ATTACHMENT_IDS, self.rules.max_files));
+        }
+        let mut named = HashSet::new();
+        if let Some((index, _)) = (0..).zip(&ids).find(|(_, id)| !named.insert(**id)) {
+            return Err(Invalid::new(FieldPath::ATTACHMENT_IDS.at(index), "must not be given twice"));
+        }
+        let max_bytes = self.rules.max_message_bytes;
+        self.draft(who, id, text, DraftAttachments::Uploaded { ids, max_bytes }, key)
+    }
+
+    fn draft(
+        &self,
+        who: &Principal,
+        session_id: SessionId,
+        text: String,
+        attachments: DraftAttachments,
+        key: Option<Input<IdempotencyKey>>,
+    ) -> Input<MessageDraft> {
+        let content = Content::parse(text, !attachments.is_empty()).map_err(|rule| rule.of("content"))?;
         let idempotency = match key {
-            Some(key) => Some(Idempotency { key: key?, fingerprint: self.fingerprint(&content) }),
+            Some(key) => Some(Idempotency { key: key?, fingerprint: fingerprint(&content, &attachments) }),
             None => None,
         };
         Ok(MessageDraft {
-            id: MessageId::new(self.service.ports.ids.next_id()),
-            session_id: self.session_id,
-            author: self.author.clone(),
+            id: MessageId::new(self.ports.ids.next_id()),
+            session_id,
+            author: who.clone(),
             content,
-            attachments: self.files.iter().map(|file| file.attachment.clone()).collect(),
-            sent_at: self.service.ports.clock.now(),
+            attachments,
+            sent_at: self.ports.clock.now(),
             idempotency,
         })
     }
+}
 
-    /// The content and the files' names and hashes in order.
-    fn fingerprint(&self, content: &Content) -> Fingerprint {
-        let mut parts = Fingerprint::builder().part("send_message").part(content.as_str());
-        for file in &self.files {
-            parts = parts.part(file.attachment.name.as_str()).part(file.attachment.object.sha256);
-        }
-        parts.finish()
+fn too_many(field: FieldPath, limit: usize) -> Invalid {
+    Invalid::new(field, format!("must be at most {limit} files"))
+}
+
+/// The content, and the names and hashes of the files in order, or the ids of those that were uploaded before: a
+/// repetition finds them gone. A hash is longer than an id, so the two kinds of files differ in every meaning.
+fn fingerprint(content: &Content, attachments: &DraftAttachments) -> Fingerprint {
+    let mut parts = Fingerprint::builder().part("send_message").part(content.as_str());
+    for file in attachments.staged() {
+        parts = parts.part(file.name.as_str()).part(file.object.sha256);
     }
+    for id in attachments.uploaded() {
+        parts = parts.part("upload").part(id.as_uuid().as_bytes());
+    }
+    parts.finish()
 }

@@ -7,7 +7,7 @@ use crate::policy::{self, Action};
 
 impl ChatService {
     /// Tells the others who watch the session that `who` started or stopped typing. On a closed session it is accepted
-    /// and reaches nobody.
+    /// and reaches no socket.
     pub async fn send_typing(&self, who: &Principal, id: SessionId, is_typing: Input<bool>) -> Result<()> {
         let session = self.session(id).await?;
         policy::authorize(who, &Action::ShowTyping(&session))?;
@@ -18,7 +18,6 @@ impl ChatService {
                 user_id: who.id.clone(),
                 is_typing,
                 at: self.ports.clock.now(),
-                by_node: false,
             }));
         }
         Ok(())

@@ -20,6 +20,7 @@ impl ChatService {
                 return Err(invalid.into());
             }
         };
+        self.require_access(who)?;
         let action = SessionAction::Transfer(to);
         self.ports.sessions.change(id, SessionChange { by: who.clone(), at: self.ports.clock.now(), action }).await
     }

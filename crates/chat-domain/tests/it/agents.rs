@@ -9,7 +9,7 @@ use crate::support::Outcome::{self, Done, Forbidden, Invalid};
 use crate::support::{App, bad};
 
 #[tokio::test]
-async fn managing_agents_is_refused_to_everyone_but_admins_before_bad_input_is_told() {
+async fn only_admins_manage_agents_and_others_are_refused_before_bad_input() {
     let app = App::new();
     for (who, expected) in [(alice(), Forbidden), (bob(), Forbidden), (root(), Done)] {
         let service = &app.service;

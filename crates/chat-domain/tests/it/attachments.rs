@@ -4,7 +4,9 @@ use chat_domain::ChatError;
 use chat_domain::error::Resource;
 use chat_domain::model::{AttachmentId, ByteRange, MediaType};
 use chat_domain::ports::AttachmentStore;
+use chat_domain::service::SendMessage;
 use chat_testkit::fixtures::{alice, attachment_id, bob, carol, mallory, root};
+use chat_testkit::form;
 use chat_testkit::source::{from_bytes, read_to_end};
 
 use crate::support::App;
@@ -12,13 +14,13 @@ use crate::support::App;
 /// A file of Alice in a session that Bob holds.
 async fn sent_file(app: &App) -> AttachmentId {
     let id = app.held_by_bob(1).await;
-    let mut message = app.service.compose_message(&alice(), id).await.unwrap();
-    message.attach(0, "a.txt", MediaType::parse("text/plain"), from_bytes("0123456789")).await.unwrap();
-    message.send(String::new(), None).await.unwrap().message.attachments[0].id
+    let file = form::named_file(0, "a.txt", MediaType::parse("text/plain"), from_bytes("0123456789"));
+    let sent = app.service.send_message(&alice(), id, SendMessage::Form(form::form([file])), None).await.unwrap();
+    sent.message.attachments[0].id
 }
 
 #[tokio::test]
-async fn whoever_may_see_the_session_gets_the_bytes() {
+async fn a_caller_who_may_see_the_session_gets_the_bytes() {
     let app = App::new();
     let file = sent_file(&app).await;
     for who in [alice(), bob(), root()] {
@@ -35,7 +37,7 @@ async fn whoever_may_see_the_session_gets_the_bytes() {
 }
 
 #[tokio::test]
-async fn an_unknown_attachment_is_told_first() {
+async fn an_unknown_attachment_is_refused_first() {
     let app = App::new();
     for who in [mallory(), root()] {
         let answer = app.service.download_attachment(&who, attachment_id(9)).await;

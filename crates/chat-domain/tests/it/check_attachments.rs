@@ -6,7 +6,7 @@ use chat_domain::ChatError;
 use chat_domain::model::Timestamp;
 use chat_domain::ports::{AttachmentStore as _, OrphanRegistry as _, Upload};
 use chat_domain::service::{AttachmentCheck, Checked, Finding};
-use chat_testkit::fixtures::{alice, attachment_id};
+use chat_testkit::fixtures::attachment_id;
 use chat_testkit::source::from_bytes;
 
 use crate::support::App;
@@ -44,9 +44,7 @@ async fn missing_marked_and_unknown_files_are_told_apart() {
     let session = app.held_by_bob(1).await;
     let mut sent = Vec::new();
     for n in 0..3 {
-        let mut message = app.service.compose_message(&alice(), session).await.unwrap();
-        message.attach(0, "a.txt", None, from_bytes("kept")).await.unwrap();
-        sent.push(message.send(format!("{n}"), None).await.unwrap().message.attachments[0].id);
+        sent.push(app.send_files(session, &format!("{n}"), &[(0, "kept")]).await.message.attachments[0].id);
     }
     assert_eq!(run(&check(&app)).await, (Checked { referenced: 3, ..Checked::default() }, Vec::new()));
     orphan(&app, 50).await;
@@ -70,9 +68,7 @@ async fn a_check_goes_through_any_number_of_files() {
     let app = App::new();
     let session = app.held_by_bob(1).await;
     for n in 0..1_200 {
-        let mut message = app.service.compose_message(&alice(), session).await.unwrap();
-        message.attach(0, "a.txt", None, from_bytes("kept")).await.unwrap();
-        let sent = message.send(format!("{n}"), None).await.unwrap().message.attachments[0].id;
+        let sent = app.send_files(session, &format!("{n}"), &[(0, "kept")]).await.message.attachments[0].id;
         if n % 3 == 0 {
             app.attachments.delete(sent).await.unwrap();
         }

@@ -1,14 +1,15 @@
-//! In every use case an unknown session is told first, then a missing right, then bad input, then what the state does
-//! not allow: nobody learns anything about a session that they may not see.
+//! Every use case refuses in the same order: an unknown session, a missing right, bad input, and what the state does not
+//! allow. A caller learns nothing about a session that they may not see.
 
 use chat_domain::error::Resource;
 use chat_domain::model::{
     IdempotencyKey, MessageCursor, MessageQuery, PageLimit, Principal, Role, Seq, SessionId, TicketDigest,
 };
-use chat_domain::ports::Otherwise;
-use chat_domain::service::{WatchFrom, WatchRequest};
+use chat_domain::ports::ReplayFallback;
+use chat_domain::service::{SendMessage, SubscribeFrom, SubscribeOptions};
 use chat_domain::{ChatError, Result};
 use chat_testkit::fixtures::{agent_id, alice, at, bob, carol, mallory, message_id, person, root, session_id};
+use chat_testkit::form;
 
 use crate::support::Outcome::{self, Conflict, Done, Forbidden, Invalid, NotFound};
 use crate::support::{App, bad};
@@ -21,6 +22,8 @@ enum UseCase {
     SendText,
     SendWithKey,
     SendFiles,
+    Upload,
+    PrepareUpload,
     MarkRead,
     MarkReadUpTo,
     ShowTyping,
@@ -32,16 +35,18 @@ enum UseCase {
 }
 
 use UseCase::{
-    Assign, Close, GetMessages, GetSession, IssueTicket, MarkRead, MarkReadUpTo, SendFiles, SendText, SendWithKey,
-    ShowTyping, Transfer, Watch,
+    Assign, Close, GetMessages, GetSession, IssueTicket, MarkRead, MarkReadUpTo, PrepareUpload, SendFiles, SendText,
+    SendWithKey, ShowTyping, Transfer, Upload, Watch,
 };
 
-const ALL: [UseCase; 13] = [
+const ALL: [UseCase; 15] = [
     GetSession,
     GetMessages,
     SendText,
     SendWithKey,
     SendFiles,
+    Upload,
+    PrepareUpload,
     MarkRead,
     MarkReadUpTo,
     ShowTyping,
@@ -55,7 +60,7 @@ const ALL: [UseCase; 13] = [
 /// Runs a use case with good input or, where it takes any, with input that breaks a rule.
 async fn attempt(app: &App, what: UseCase, who: &Principal, id: SessionId, good: bool) -> Outcome {
     let service = &app.service;
-    let text = || if good { Ok("hello".to_owned()) } else { bad() };
+    let text = || if good { SendMessage::text("hello") } else { SendMessage::Content(bad()) };
     match what {
         GetSession => Outcome::of(service.get_session(who, id).await),
         GetMessages => {
@@ -65,15 +70,18 @@ async fn attempt(app: &App, what: UseCase, who: &Principal, id: SessionId, good:
         SendText => Outcome::of(service.send_message(who, id, text(), None).await),
         SendWithKey => {
             let key = if good { Ok(IdempotencyKey::parse("k").unwrap()) } else { bad() };
-            Outcome::of(service.send_message(who, id, Ok("hello".to_owned()), Some(key)).await)
+            Outcome::of(service.send_message(who, id, SendMessage::text("hello"), Some(key)).await)
         }
-        SendFiles => match service.compose_message(who, id).await {
-            Ok(composition) => {
-                let text = if good { "hello" } else { " " };
-                Outcome::of(composition.send(text.to_owned(), None).await)
-            }
-            refused => Outcome::of(refused.map(drop)),
-        },
+        SendFiles => {
+            let text = if good { "hello" } else { " " };
+            let message = SendMessage::Form(form::form([form::content(text)]));
+            Outcome::of(service.send_message(who, id, message, None).await)
+        }
+        Upload => {
+            let file = if good { Ok(form::upload_of("hello")) } else { bad() };
+            Outcome::of(service.upload_attachment(who, id, file).await)
+        }
+        PrepareUpload => Outcome::of(service.prepare_upload(who, id, if good { Ok(1) } else { bad() }).await),
         MarkRead => {
             let messages = if good { Ok(Vec::new()) } else { bad() };
             Outcome::of(service.mark_read(who, id, messages).await)
@@ -84,8 +92,10 @@ async fn attempt(app: &App, what: UseCase, who: &Principal, id: SessionId, good:
         Transfer => Outcome::of(service.transfer_session(who, id, if good { Ok(None) } else { bad() }).await),
         MarkReadUpTo => Outcome::of(service.mark_read_up_to(who, id, Seq::new(1)).await),
         Watch => {
-            let from = if good { Ok(WatchFrom::Now) } else { bad() };
-            Outcome::of(service.watch_session(who, id, WatchRequest { from, otherwise: Otherwise::Refuse }).await)
+            let from = if good { Ok(SubscribeFrom::Now) } else { bad() };
+            Outcome::of(
+                service.subscribe_session(who, id, SubscribeOptions { from, fallback: ReplayFallback::Refuse }).await,
+            )
         }
         IssueTicket => Outcome::of(service.issue_ticket(who, id, at(3_600), TicketDigest::of("a ticket")).await),
     }
@@ -97,7 +107,7 @@ fn takes_input(what: UseCase) -> bool {
 }
 
 #[tokio::test]
-async fn an_unknown_session_is_told_before_everything_else() {
+async fn an_unknown_session_comes_before_every_other_refusal() {
     let app = App::new();
     for what in ALL {
         for who in [mallory(), bob(), root()] {
@@ -109,7 +119,7 @@ async fn an_unknown_session_is_told_before_everything_else() {
 }
 
 #[tokio::test]
-async fn a_missing_right_is_told_before_bad_input_and_before_the_state() {
+async fn a_missing_right_comes_before_bad_input_and_the_state() {
     let app = App::new();
     for (n, closed) in [(1, false), (2, true)] {
         let id = app.held_by_bob(n).await;
@@ -134,7 +144,7 @@ async fn a_missing_right_is_told_before_bad_input_and_before_the_state() {
 }
 
 #[tokio::test]
-async fn bad_input_is_told_before_the_state() {
+async fn bad_input_comes_before_the_state() {
     let app = App::new();
     let id = app.held_by_bob(1).await;
     for closed in [false, true] {
@@ -156,23 +166,23 @@ async fn a_closed_session_is_read_but_not_changed() {
     for what in ALL {
         let expected = match what {
             GetSession | GetMessages | MarkRead | MarkReadUpTo | ShowTyping | Watch | IssueTicket => Done,
-            SendText | SendWithKey | SendFiles | Close | Assign | Transfer => Conflict,
+            SendText | SendWithKey | SendFiles | Upload | PrepareUpload | Close | Assign | Transfer => Conflict,
         };
         assert_eq!(attempt(&app, what, &root(), id, true).await, expected, "{what:?}");
     }
 }
 
 #[tokio::test]
-async fn an_unknown_agent_is_told_after_the_right_and_before_the_state() {
+async fn an_unknown_agent_comes_after_the_right_and_before_the_state() {
     let app = App::new();
     let id = app.held_by_bob(1).await;
     app.service.close_session(&bob(), id, Ok(())).await.unwrap();
-    let nobody = agent_id(&person("nobody", Role::Agent));
+    let unknown = agent_id(&person("dave", Role::Agent));
     let is_unknown_agent = |answer: Result<_>| matches!(answer, Err(ChatError::NotFound(Resource::Agent)));
-    assert!(is_unknown_agent(app.service.assign_agent(&root(), id, Ok(nobody.clone())).await));
-    assert!(is_unknown_agent(app.service.transfer_session(&root(), id, Ok(Some(nobody.clone()))).await));
-    assert_eq!(Outcome::of(app.service.assign_agent(&alice(), id, Ok(nobody.clone())).await), Forbidden);
-    assert_eq!(Outcome::of(app.service.transfer_session(&carol(), id, Ok(Some(nobody))).await), Forbidden);
+    assert!(is_unknown_agent(app.service.assign_agent(&root(), id, Ok(unknown.clone())).await));
+    assert!(is_unknown_agent(app.service.transfer_session(&root(), id, Ok(Some(unknown.clone()))).await));
+    assert_eq!(Outcome::of(app.service.assign_agent(&alice(), id, Ok(unknown.clone())).await), Forbidden);
+    assert_eq!(Outcome::of(app.service.transfer_session(&carol(), id, Ok(Some(unknown))).await), Forbidden);
 }
 
 #[tokio::test]
@@ -183,7 +193,7 @@ async fn an_agent_who_lost_the_session_is_refused_everywhere() {
     for what in ALL.into_iter().filter(|what| *what != Assign) {
         assert_eq!(attempt(&app, what, &bob(), id, true).await, Forbidden, "{what:?}");
     }
-    assert_eq!(attempt(&app, Assign, &bob(), id, true).await, Conflict, "a claim is told that it is taken");
+    assert_eq!(attempt(&app, Assign, &bob(), id, true).await, Conflict, "a claim of a session that is taken");
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Bytes that no message refers to are marked once they are old enough, and removed days later.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,9 +10,10 @@ use chat_domain::model::{
     AttachmentId, DatabaseInstance, Generation, Generations, NotOwner, OrphanMark, StoreOwner, Timestamp,
 };
 use chat_domain::ports::{AttachmentStore, Marking, OrphanRegistry, OrphanRound, StoreOwnership as _, Upload};
-use chat_domain::service::{Collected, OrphanCollector, OrphanWaits, Removal, Round};
+use chat_domain::service::{Collected, OrphanCollector, OrphanWaits, Removal, Round, SendMessage};
 use chat_domain::{ChatError, Result};
 use chat_testkit::fixtures::{alice, attachment_id};
+use chat_testkit::form;
 use chat_testkit::source::{from_bytes, read_to_end};
 use uuid::Uuid;
 
@@ -19,12 +22,13 @@ use crate::support::App;
 const DAY: Duration = Duration::from_hours(24);
 const WAITS: OrphanWaits = OrphanWaits { mark_after: DAY, remove_after: DAY.saturating_mul(7) };
 
-fn collector(app: &App) -> OrphanCollector {
+pub(crate) fn collector(app: &App) -> OrphanCollector {
     OrphanCollector {
         attachments: app.attachments.clone(),
         ownership: app.attachments.clone(),
         messages: app.store.clone(),
         registry: app.store.clone(),
+        uploads: app.store.clone(),
         clock: app.clock.clone(),
         ids: app.ports.ids.clone(),
         waits: WAITS,
@@ -54,12 +58,14 @@ async fn refusal(collector: &OrphanCollector) -> NotOwner {
 async fn an_old_file_without_a_message_is_marked_and_days_later_removed() {
     let app = App::new();
     let id = app.held_by_bob(1).await;
-    let mut message = app.service.compose_message(&alice(), id).await.unwrap();
-    message.attach(0, "a.txt", None, from_bytes("kept")).await.unwrap();
-    let kept = message.send(String::new(), None).await.unwrap().message.attachments[0].id;
+    let kept = app.send_files(id, "", &[(0, "kept")]).await.message.attachments[0].id;
     orphan(&app, 1).await;
-    let mut abandoned = app.service.compose_message(&alice(), id).await.unwrap();
-    abandoned.attach(0, "b.txt", None, from_bytes("never sent")).await.unwrap();
+    // The sender of a form goes away before its end.
+    let steps = [form::file(0, "never sent"), form::meanwhile(std::future::pending())];
+    let (alice, form) = (alice(), SendMessage::Form(form::form(steps)));
+    let mut abandoned = Box::pin(app.service.send_message(&alice, id, form, None));
+    let has_ended = poll_fn(|context| Poll::Ready(abandoned.as_mut().poll(context).is_ready())).await;
+    assert!(!has_ended);
     drop(abandoned);
     app.clock.advance(DAY);
     orphan(&app, 2).await;
@@ -89,9 +95,7 @@ async fn a_round_that_would_remove_more_than_a_twentieth_and_a_hundred_refuses_u
         let app = App::new();
         let id = app.held_by_bob(1).await;
         for n in 0..referenced {
-            let mut message = app.service.compose_message(&alice(), id).await.unwrap();
-            message.attach(0, "a.txt", None, from_bytes("kept")).await.unwrap();
-            message.send(format!("{n}"), None).await.unwrap();
+            app.send_files(id, &format!("{n}"), &[(0, "kept")]).await;
         }
         for n in 0..orphans {
             orphan(&app, 10_000 + n).await;
@@ -131,16 +135,17 @@ async fn an_upload_that_outlasts_the_collector_is_refused_and_can_be_repeated() 
     let id = app.held_by_bob(1).await;
     let collector = collector(&app);
     let compose = async |waits: Option<Duration>| {
-        let mut message = app.service.compose_message(&alice(), id).await.unwrap();
-        message.attach(0, "first.txt", None, from_bytes("first")).await.unwrap();
-        if let Some(patience) = waits {
-            app.clock.advance(DAY);
-            assert_eq!(collect(&collector, Removal::OfFew).await.marked, 1);
-            app.clock.advance(patience);
-            collect(&collector, Removal::OfFew).await;
-        }
-        message.attach(1, "second.txt", None, from_bytes("second")).await.unwrap();
-        message.send("both".to_owned(), None).await
+        let (clock, collector) = (app.clock.clone(), collector.clone());
+        let wait = form::meanwhile(async move {
+            if let Some(patience) = waits {
+                clock.advance(DAY);
+                assert_eq!(collect(&collector, Removal::OfFew).await.marked, 1);
+                clock.advance(patience);
+                collect(&collector, Removal::OfFew).await;
+            }
+        });
+        let steps = [form::file(0, "first"), wait, form::file(1, "second"), form::content("both")];
+        app.service.send_message(&alice(), id, SendMessage::Form(form::form(steps)), None).await
     };
     // Marked, and taken back.
     let sent = compose(Some(DAY)).await.unwrap().message;

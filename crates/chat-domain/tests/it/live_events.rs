@@ -1,97 +1,70 @@
-//! What watchers hear: how heavy it is, how it is encoded once, and which part of all sessions it belongs to.
+//! Events: their size in a page of the log, and the value that their streams share.
 
 use std::cell::Cell;
 
-use bytes::Bytes;
 use chat_domain::model::{
-    Change, ChatSession, Content, Epoch, Form, LiveEvent, MessageDraft, MessageId, Published, Receipt, ReceiptStatus,
-    Seq, SessionEvent, SessionId, TicketDigest, TypingEvent,
+    Change, ChatSession, Content, Epoch, LiveEvent, MessageDraft, MessageId, Receipt, ReceiptStatus, Seq, SessionEvent,
+    TicketDigest, TypingEvent,
 };
-use chat_domain::ports::Missed;
+use chat_domain::ports::{LogLimit, SharedEvent};
+use chat_domain::write::{Facts, SessionWrite, WriteBatch};
 use chat_testkit::fixtures::{alice, at, attachment, draft, message_id, new_session, session_id};
-use proptest::prelude::*;
-use uuid::Uuid;
 
-fn durable(change: Change) -> LiveEvent {
+fn durable(change: Change) -> SessionEvent {
     let (session_id, actor) = (session_id(1), alice().id);
-    LiveEvent::Durable(SessionEvent { session_id, seq: Seq::new(2), at: at(1), actor, key: None, change })
+    SessionEvent { session_id, seq: Seq::new(2), at: at(1), actor, key: None, change }
 }
 
-fn message(text: &str, files: u64) -> LiveEvent {
-    let attachments = (0..files).map(|n| attachment(n, b"bytes")).collect();
+fn message(text: &str, files: u64) -> SessionEvent {
+    let attachments: Vec<_> = (0..files).map(|n| attachment(n, b"bytes")).collect();
     let content = Content::parse(text.to_owned(), true).unwrap();
-    let draft = MessageDraft { content, attachments, ..draft(session_id(1), &alice(), 1) };
-    durable(Change::Message(draft.decide(ChatSession::open(new_session(1))).unwrap().message))
+    let draft = MessageDraft { content, attachments: attachments.into(), ..draft(session_id(1), &alice(), 1) };
+    let mut facts = Facts::default();
+    facts.add_session(ChatSession::open(new_session(1)));
+    let decided = WriteBatch::new(facts).decide(&SessionWrite::AppendMessage(draft));
+    durable(Change::Message(decided.unwrap().appended().unwrap().message))
 }
 
-fn receipt(messages: Vec<MessageId>) -> LiveEvent {
+fn receipt(messages: Vec<MessageId>) -> SessionEvent {
     let receipt = Receipt { reader: alice().id, status: ReceiptStatus::Read, up_to: Seq::new(9), messages };
     durable(Change::Receipt(receipt))
 }
 
 fn typing() -> LiveEvent {
-    LiveEvent::Typing(TypingEvent {
-        session_id: session_id(1),
-        user_id: alice().id,
-        is_typing: true,
-        at: at(1),
-        by_node: false,
-    })
+    LiveEvent::Typing(TypingEvent { session_id: session_id(1), user_id: alice().id, is_typing: true, at: at(1) })
 }
 
 #[test]
-fn an_event_weighs_more_the_more_it_tells() {
-    let light = typing().weight();
-    assert!((1..1_024).contains(&light), "{light}");
-    let text = |length| message(&"x".repeat(length), 0).weight();
+fn the_bytes_of_an_event_grow_with_its_content() {
+    let bytes = |event: SessionEvent| LogLimit::bytes_of(&event);
+    let least = bytes(durable(Change::Unknown));
+    assert!((1..1_024).contains(&least), "{least}");
+    let text = |length| bytes(message(&"x".repeat(length), 0));
     assert_eq!(text(10_000) - text(1), 9_999);
     // Bytes and not characters are what is kept and written.
-    assert_eq!(message("ää", 0).weight() - message("aa", 0).weight(), 2);
-    let files = |files| message("x", files).weight();
+    assert_eq!(bytes(message("ää", 0)) - bytes(message("aa", 0)), 2);
+    let files = |files| bytes(message("x", files));
     assert!(files(1) > files(0) + 100 && files(3) - files(2) == files(1) - files(0));
-    let names = |count: u64| receipt((0..count).map(message_id).collect()).weight();
-    // A name is written as 36 characters between quotes, with a comma.
+    let names = |count: u64| bytes(receipt((0..count).map(message_id).collect()));
+    // An id is written as 36 characters between quotes, with a comma.
     assert!(names(1_000) >= names(0) + 39_000);
-    assert!(durable(Change::Opened(ChatSession::open(new_session(1)))).weight() > light);
+    assert!(bytes(durable(Change::Opened(ChatSession::open(new_session(1))))) > least);
 }
 
 #[test]
-fn each_form_of_an_event_is_encoded_once() {
-    let published = Published::new(typing());
-    let encoded = Cell::new(0);
-    let encode = |text: &'static str| {
-        published.encoded(if text == "plain" { Form::Plain } else { Form::Positioned }, |event| {
-            assert_eq!(event, published.event());
-            encoded.set(encoded.get() + 1);
-            Bytes::from_static(text.as_bytes())
+fn the_derived_value_of_an_event_is_made_once() {
+    let (shared, made) = (SharedEvent::new(typing()), Cell::new(0));
+    let derive = || {
+        shared.derived(|| {
+            made.set(made.get() + 1);
+            "derived".to_owned()
         })
     };
+    assert_eq!(shared.event(), &typing());
     for _ in 0..3 {
-        assert_eq!(encode("plain"), "plain");
-        assert_eq!(encode("positioned"), "positioned");
+        assert_eq!(derive().map(String::as_str), Some("derived"));
     }
-    assert_eq!(encoded.get(), 2);
-}
-
-#[test]
-fn the_part_of_a_session_is_the_remainder_of_its_last_eight_bytes() {
-    let id = |number: u128| SessionId::new(Uuid::from_u128(number));
-    // What every version and every node must agree on.
-    assert_eq!(id(0x0192_0000_0000_7000_8000_0000_0000_0041).shard(64), 1);
-    assert_eq!(id(0x0192_0000_0000_7000_8000_0000_0000_003f).shard(64), 63);
-    assert_eq!(id(0xffff_ffff_ffff_ffff_0000_0000_0000_0100).shard(100), 56);
-    assert_eq!(id(u128::MAX).shard(u16::MAX), 0, "2^64 - 1 is a multiple of 2^16 - 1");
-    assert_eq!((id(77).shard(1), id(77).shard(0)), (0, 0));
-}
-
-proptest! {
-    #[test]
-    fn a_part_is_below_their_number_and_is_concerned_alone(number: u128, of in 1..=u16::MAX, index: u16) {
-        let session = SessionId::new(Uuid::from_u128(number));
-        prop_assert!(session.shard(of) < of);
-        prop_assert_eq!(Missed::Shard { index, of }.concerns(session), session.shard(of) == index);
-        prop_assert!(Missed::Everywhere.concerns(session));
-    }
+    assert_eq!((made.get(), shared.derived(|| 7_u8)), (1, None), "a value of another type is not kept");
 }
 
 #[test]

@@ -6,13 +6,14 @@ use chat_domain::model::{
     Seq, TypingEvent,
 };
 use chat_domain::ports::MessageRepository;
+use chat_domain::service::SendMessage;
 use chat_testkit::fixtures::{alice, bob, carol, draft, message_id, root};
 
 use crate::support::Outcome::{self, Conflict};
 use crate::support::{App, blamed, is_reused_key};
 
-fn text(text: &str) -> Input<String> {
-    Ok(text.to_owned())
+fn text(text: &str) -> SendMessage {
+    SendMessage::text(text)
 }
 
 fn key(text: &str) -> Option<Input<IdempotencyKey>> {
@@ -122,7 +123,7 @@ async fn everything_up_to_a_position_is_read_however_much_that_is() {
 }
 
 #[tokio::test]
-async fn typing_is_told_and_leaves_no_trace() {
+async fn typing_is_published_and_leaves_no_trace() {
     let app = App::new();
     let id = app.held_by_bob(1).await;
     let before = app.service.get_session(&alice(), id).await.unwrap();
@@ -139,7 +140,7 @@ async fn typing_is_told_and_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn typing_in_a_closed_session_reaches_nobody() {
+async fn typing_in_a_closed_session_is_not_published() {
     let app = App::new();
     let id = app.held_by_bob(1).await;
     app.service.close_session(&bob(), id, Ok(())).await.unwrap();

@@ -18,11 +18,17 @@ decide. A *waiting* session is active and has no agent; an *assigned* one is act
 
 An agent whom an admin has deactivated may do nothing: 403 `AGENT_DEACTIVATED`, whatever the table says. Their open
 sockets are closed with 4403 within two seconds, on every node.
+
+A person whom an admin has blocked may do nothing either: 403 `BLOCKED`, and 4403. A person whom an admin has signed out
+needs a token that was issued later: 401 `UNAUTHENTICATED`, and 4401.
 ";
 
 const CONCLUSION: &str = "
-- Who may see a session may also download its attachments, open sockets to it and ask for tickets for that. A list of
-  sessions has exactly those that the caller may see.
+- A file that was uploaded and not sent is there for its uploader alone, and to an admin it does not exist either. To
+  download and to send it, the uploader must still be allowed to see the session or to send messages in it; to remove
+  it, not.
+- Who may see a session may also download its attachments and their thumbnails, open sockets to it and ask for tickets
+  for that. A list of sessions has exactly those that the caller may see.
 - The right is that of the moment: of a request when the change is decided, of a socket with every assignment, transfer
   and close. An agent who watches a waiting session loses it to the one who claims it.
 - A newer token on a socket counts from its `auth` frame on if it has the lower role.
@@ -53,7 +59,7 @@ fn states() -> [(&'static str, ChatSession, bool); 4] {
 fn in_words(action: &Action<'_>) -> &'static str {
     match action {
         Action::See(_) => "see it, its messages and attachments; watch it live",
-        Action::SendMessage(_) => "send messages",
+        Action::SendMessage(_) => "send messages, upload files",
         Action::MarkRead(_) => "mark messages as read",
         Action::ShowTyping(_) => "show that one is typing",
         Action::Close(_) => "close it",
@@ -63,6 +69,7 @@ fn in_words(action: &Action<'_>) -> &'static str {
         Action::Assign(_) => "assign a waiting session",
         Action::SeeStatistics => "read the statistics",
         Action::ManageAgents => "list, enter, change and deactivate agents",
+        Action::ManagePeople => "sign people out, block and unblock them",
     }
 }
 
@@ -133,6 +140,7 @@ fn page() -> String {
         (Action::Assign(&other_agent), "another agent"),
         (Action::SeeStatistics, ""),
         (Action::ManageAgents, ""),
+        (Action::ManagePeople, "anyone; an admin cannot block themself"),
     ];
     for (action, whom) in besides {
         let cells = Role::ALL.map(|role| mark(authorize(&me(role), &action).is_ok()));

@@ -4,7 +4,7 @@ use chat_domain::model::{AgentId, ChatSession, Principal, Role, UserId};
 use chat_domain::policy::{Action, authorize, visible_sessions};
 use chat_testkit::fixtures::{agent_id, carol, mallory, new_session_of, person, start};
 
-use Agent::{Me, Nobody, Other};
+use Agent::{Me, Other, Unassigned};
 use Owner::{Mine, Theirs};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ enum Owner {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Agent {
-    Nobody,
+    Unassigned,
     Me,
     Other,
 }
@@ -28,47 +28,47 @@ const CLOSED: bool = false;
 type Rows = [(Owner, bool, Agent, &'static str); 12];
 
 const USER: Rows = [
-    (Mine, ACTIVE, Nobody, "see send read type close -"),
+    (Mine, ACTIVE, Unassigned, "see send read type close -"),
     (Mine, ACTIVE, Me, "see send read type close -"),
     (Mine, ACTIVE, Other, "see send read type close -"),
-    (Mine, CLOSED, Nobody, "see send read type close -"),
+    (Mine, CLOSED, Unassigned, "see send read type close -"),
     (Mine, CLOSED, Me, "see send read type close -"),
     (Mine, CLOSED, Other, "see send read type close -"),
-    (Theirs, ACTIVE, Nobody, "- - - - - -"),
+    (Theirs, ACTIVE, Unassigned, "- - - - - -"),
     (Theirs, ACTIVE, Me, "- - - - - -"),
     (Theirs, ACTIVE, Other, "- - - - - -"),
-    (Theirs, CLOSED, Nobody, "- - - - - -"),
+    (Theirs, CLOSED, Unassigned, "- - - - - -"),
     (Theirs, CLOSED, Me, "- - - - - -"),
     (Theirs, CLOSED, Other, "- - - - - -"),
 ];
 
 /// That an agent opened a session themself, as a customer, gives them no right to it as an agent.
 const AGENT: Rows = [
-    (Mine, ACTIVE, Nobody, "see - - - - -"),
+    (Mine, ACTIVE, Unassigned, "see - - - - -"),
     (Mine, ACTIVE, Me, "see send read type close transfer"),
     (Mine, ACTIVE, Other, "- - - - - -"),
-    (Mine, CLOSED, Nobody, "- - - - - -"),
+    (Mine, CLOSED, Unassigned, "- - - - - -"),
     (Mine, CLOSED, Me, "see send read type close transfer"),
     (Mine, CLOSED, Other, "- - - - - -"),
-    (Theirs, ACTIVE, Nobody, "see - - - - -"),
+    (Theirs, ACTIVE, Unassigned, "see - - - - -"),
     (Theirs, ACTIVE, Me, "see send read type close transfer"),
     (Theirs, ACTIVE, Other, "- - - - - -"),
-    (Theirs, CLOSED, Nobody, "- - - - - -"),
+    (Theirs, CLOSED, Unassigned, "- - - - - -"),
     (Theirs, CLOSED, Me, "see send read type close transfer"),
     (Theirs, CLOSED, Other, "- - - - - -"),
 ];
 
 const ADMIN: Rows = [
-    (Mine, ACTIVE, Nobody, "see send read type close transfer"),
+    (Mine, ACTIVE, Unassigned, "see send read type close transfer"),
     (Mine, ACTIVE, Me, "see send read type close transfer"),
     (Mine, ACTIVE, Other, "see send read type close transfer"),
-    (Mine, CLOSED, Nobody, "see send read type close transfer"),
+    (Mine, CLOSED, Unassigned, "see send read type close transfer"),
     (Mine, CLOSED, Me, "see send read type close transfer"),
     (Mine, CLOSED, Other, "see send read type close transfer"),
-    (Theirs, ACTIVE, Nobody, "see send read type close transfer"),
+    (Theirs, ACTIVE, Unassigned, "see send read type close transfer"),
     (Theirs, ACTIVE, Me, "see send read type close transfer"),
     (Theirs, ACTIVE, Other, "see send read type close transfer"),
-    (Theirs, CLOSED, Nobody, "see send read type close transfer"),
+    (Theirs, CLOSED, Unassigned, "see send read type close transfer"),
     (Theirs, CLOSED, Me, "see send read type close transfer"),
     (Theirs, CLOSED, Other, "see send read type close transfer"),
 ];
@@ -83,7 +83,7 @@ fn session(owner: Owner, active: bool, agent: Agent) -> ChatSession {
     let owner = if owner == Mine { me(Role::User) } else { mallory() };
     let open = ChatSession::open(new_session_of(&owner, 1));
     let assigned = match agent {
-        Nobody => open,
+        Unassigned => open,
         Me => open.assign(agent_id(&me(Role::Agent)), start()).unwrap(),
         Other => open.assign(agent_id(&carol()), start()).unwrap(),
     };
@@ -116,7 +116,7 @@ fn the_table_has_every_combination_once() {
         let mut expected = Vec::new();
         for owner in [Mine, Theirs] {
             for active in [ACTIVE, CLOSED] {
-                expected.extend([Nobody, Me, Other].map(|agent| (owner, active, agent)));
+                expected.extend([Unassigned, Me, Other].map(|agent| (owner, active, agent)));
             }
         }
         let found: Vec<_> = rows.iter().map(|(owner, active, agent, _)| (*owner, *active, *agent)).collect();
@@ -149,6 +149,7 @@ fn what_is_allowed_beside_sessions_is_what_the_table_says() {
         (Action::Assign(&other_agent), [false, false, true]),
         (Action::SeeStatistics, [false, false, true]),
         (Action::ManageAgents, [false, false, true]),
+        (Action::ManagePeople, [false, false, true]),
     ];
     for (action, allowed) in actions {
         let found = Role::ALL.map(|role| authorize(&me(role), &action).is_ok());
@@ -158,7 +159,7 @@ fn what_is_allowed_beside_sessions_is_what_the_table_says() {
 
 #[test]
 fn a_refusal_names_what_was_refused() {
-    let session = session(Theirs, ACTIVE, Nobody);
+    let session = session(Theirs, ACTIVE, Unassigned);
     let refusal = authorize(&me(Role::User), &Action::SendMessage(&session)).unwrap_err();
     assert_eq!(refusal.to_string(), "you are not allowed to send messages in this session");
 }

@@ -3,20 +3,20 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_domain::error::{Conflict, Input, Invalid};
-use chat_domain::model::{AgentId, Epoch, LiveEvent, Principal, Published, Seq, SessionId};
+use chat_domain::model::{AgentId, Epoch, IdempotencyKey, LiveEvent, Principal, Seq, SessionId};
 use chat_domain::ports::{
-    End, EventStream, Follow, Following, Heard, Opening, Otherwise, Replay, SessionFeed, SessionRepository,
+    EventStream, Replay, ReplayFallback, SessionFeed, SessionRepository, SharedEvent, StreamCloseReason, StreamItem,
+    SubscribeOutcome, SubscribeRequest, Subscription,
 };
-use chat_domain::service::{ChatService, Ports, Rules, WatchFrom, WatchRequest};
+use chat_domain::service::{ChatService, Ports, Rules, SendMessage, SubscribeFrom, SubscribeOptions};
+use chat_domain::write::Appended;
 use chat_domain::{ChatError, Result};
 use chat_testkit::fixtures::{assign, bob, change, new_session_of, root};
 use chat_testkit::{
-    FewTickets, FixedClock, MemoryAttachmentStore, MemoryConnections, MemoryStore, RecordingNotifier, Replacements,
-    SequentialIds, fixtures,
+    FixedClock, MemoryAttachmentStore, MemoryChat, MemorySockets, MemoryStore, RecordingNotifier, fixtures, form,
 };
 
 /// Everything a use case stands on.
@@ -28,7 +28,7 @@ pub(crate) struct App {
     pub(crate) notifier: Arc<RecordingNotifier>,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) feed: Arc<PlayedFeed>,
-    pub(crate) door: Arc<MemoryConnections>,
+    pub(crate) door: Arc<MemorySockets>,
 }
 
 impl App {
@@ -37,26 +37,9 @@ impl App {
     }
 
     pub(crate) fn with_rules(rules: Rules) -> Self {
-        let clock = Arc::new(FixedClock::ticking(Duration::from_secs(1)));
-        let notifier = Arc::new(RecordingNotifier::new());
-        let store = MemoryStore::new(notifier.clone());
-        let attachments = MemoryAttachmentStore::new(clock.clone());
+        let MemoryChat { ports, store, attachments, sockets: door, notifier, clock, .. } = MemoryChat::new();
         let feed = Arc::new(PlayedFeed::default());
-        let door = Arc::new(MemoryConnections::new(Arc::new(Replacements::new())));
-        let ports = Ports {
-            sessions: store.clone(),
-            messages: store.clone(),
-            events: store.clone(),
-            stats: store.clone(),
-            agents: store.clone(),
-            attachments: attachments.clone(),
-            notifier: notifier.clone(),
-            feed: feed.clone(),
-            connections: door.clone(),
-            tickets: Arc::new(FewTickets::new()),
-            clock: clock.clone(),
-            ids: Arc::new(SequentialIds::new()),
-        };
+        let ports = Ports { feed: feed.clone(), ..ports };
         let service = ChatService::new(ports.clone(), rules);
         Self { service, ports, store, attachments, notifier, clock, feed, door }
     }
@@ -81,6 +64,24 @@ impl App {
         id
     }
 
+    /// A message of Alice with one file for each pair of position and bytes.
+    pub(crate) async fn send_files(&self, id: SessionId, text: &str, files: &[(u32, &str)]) -> Appended {
+        self.try_to_send_files(id, text, files, None).await.unwrap()
+    }
+
+    /// The same, with a key, and perhaps refused.
+    pub(crate) async fn try_to_send_files(
+        &self,
+        id: SessionId,
+        text: &str,
+        files: &[(u32, &str)],
+        key: Option<Input<IdempotencyKey>>,
+    ) -> Result<Appended> {
+        let files = files.iter().map(|(position, bytes)| form::file(*position, bytes));
+        let form = form::form(std::iter::once(form::content(text)).chain(files));
+        self.service.send_message(&fixtures::alice(), id, SendMessage::Form(form), key).await
+    }
+
     /// Hands a session over, for agents who have been admitted.
     pub(crate) async fn transfer(&self, id: SessionId, to: Option<&Principal>) {
         if let Some(to) = to {
@@ -92,8 +93,8 @@ impl App {
 }
 
 /// A request to watch from there, or not at all.
-pub(crate) fn from(start: WatchFrom) -> WatchRequest {
-    WatchRequest { from: Ok(start), otherwise: Otherwise::Refuse }
+pub(crate) fn from(start: SubscribeFrom) -> SubscribeOptions {
+    SubscribeOptions { from: Ok(start), fallback: ReplayFallback::Refuse }
 }
 
 /// Input that broke a rule.
@@ -105,6 +106,7 @@ pub(crate) fn bad<T>() -> Input<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Done,
+    SignedOut,
     NotFound,
     Forbidden,
     Invalid,
@@ -117,6 +119,7 @@ impl Outcome {
     pub(crate) fn of<T>(answer: Result<T>) -> Self {
         match answer {
             Ok(_) => Self::Done,
+            Err(ChatError::SignedOut) => Self::SignedOut,
             Err(ChatError::NotFound(_)) => Self::NotFound,
             Err(ChatError::Forbidden(_)) => Self::Forbidden,
             Err(ChatError::Invalid(_)) => Self::Invalid,
@@ -135,7 +138,7 @@ impl Outcome {
 /// The fields that an answer blames.
 pub(crate) fn blamed<T>(answer: Result<T>) -> Vec<String> {
     match answer {
-        Err(ChatError::Invalid(invalid)) => invalid.fields.into_iter().map(|error| error.field).collect(),
+        Err(ChatError::Invalid(invalid)) => invalid.fields.into_iter().map(|error| error.field.to_string()).collect(),
         Err(error) => panic!("invalid input, not {error}"),
         Ok(_) => panic!("invalid input, not an answer"),
     }
@@ -145,14 +148,14 @@ pub(crate) fn is_reused_key<T>(answer: &Result<T>) -> bool {
     matches!(answer, Err(ChatError::Conflict(Conflict::IdempotencyKeyReused(_))))
 }
 
-/// A feed that gives out the events a test has put in, to whoever follows next, and then ends.
+/// A feed that delivers the events a test has put in to the next subscription, and then ends.
 #[derive(Default)]
 pub(crate) struct PlayedFeed {
     events: Mutex<VecDeque<LiveEvent>>,
-    follows: Mutex<Vec<Follow>>,
+    requests: Mutex<Vec<SubscribeRequest>>,
     /// Why the streams end that are made from now on; because the node stops, unless it is said.
-    end: Mutex<Option<End>>,
-    /// Runs when somebody follows, after their right was checked.
+    end: Mutex<Option<StreamCloseReason>>,
+    /// Runs when a subscription is made, after the right was checked.
     meanwhile: Mutex<Option<(Arc<MemoryStore>, SessionId, chat_domain::model::SessionChange)>>,
 }
 
@@ -162,16 +165,16 @@ impl PlayedFeed {
     }
 
     /// Makes later streams end for this reason.
-    pub(crate) fn end_with(&self, end: End) {
+    pub(crate) fn end_with(&self, end: StreamCloseReason) {
         *self.end.lock().unwrap() = Some(end);
     }
 
     /// Who has followed what so far.
-    pub(crate) fn follows(&self) -> Vec<Follow> {
-        self.follows.lock().unwrap().clone()
+    pub(crate) fn requests(&self) -> Vec<SubscribeRequest> {
+        self.requests.lock().unwrap().clone()
     }
 
-    /// Makes a change happen between the moment somebody follows and the moment they see anything.
+    /// Makes a change happen between a subscription and its first event.
     pub(crate) fn change_meanwhile(
         &self,
         store: &Arc<MemoryStore>,
@@ -184,35 +187,39 @@ impl PlayedFeed {
 
 #[async_trait]
 impl SessionFeed for PlayedFeed {
-    async fn follow(&self, follow: Follow) -> Result<Following> {
-        self.follows.lock().unwrap().push(follow);
+    async fn subscribe(&self, request: SubscribeRequest) -> Result<Subscription> {
+        self.requests.lock().unwrap().push(request);
         let meanwhile = self.meanwhile.lock().unwrap().take();
         if let Some((store, id, change)) = meanwhile {
             store.change(id, change).await?;
         }
         let events = std::mem::take(&mut *self.events.lock().unwrap());
-        let end = self.end.lock().unwrap().unwrap_or(End::Stopping);
-        Ok(Following { opening: opening(), stream: Box::new(Played { events, end }) })
+        let end = self.end.lock().unwrap().unwrap_or(StreamCloseReason::NodeStopping);
+        Ok(Subscription { outcome: outcome(), stream: Box::new(Played { events, end }) })
     }
 }
 
 /// How every watch of the played feed begins.
-pub(crate) fn opening() -> Opening {
-    Opening { epoch: Epoch::parse("played").unwrap(), head: Seq::new(7), replay: Replay::Complete { missed: 3 } }
+pub(crate) fn outcome() -> SubscribeOutcome {
+    SubscribeOutcome {
+        epoch: Epoch::parse("played").unwrap(),
+        head: Seq::new(7),
+        replay: Replay::Complete { missed: 3 },
+    }
 }
 
 struct Played {
     events: VecDeque<LiveEvent>,
-    end: End,
+    end: StreamCloseReason,
 }
 
 impl EventStream for Played {
-    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Result<Heard>> {
-        let next = self.events.pop_front().map(Published::new);
-        Poll::Ready(Ok(next.map_or(Heard::Ended(self.end), Heard::Event)))
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Result<StreamItem>> {
+        let next = self.events.pop_front().map(SharedEvent::new);
+        Poll::Ready(Ok(next.map_or(StreamItem::Closed(self.end), StreamItem::Event)))
     }
 
-    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<End> {
+    fn poll_closed(&mut self, _: &mut Context<'_>) -> Poll<StreamCloseReason> {
         if self.events.is_empty() { Poll::Ready(self.end) } else { Poll::Pending }
     }
 }

@@ -1,4 +1,4 @@
-//! Tickets: whoever may see a session gets one, and it opens that session once, for a short time.
+//! Tickets: a person who may see a session gets one, and it opens that session once, for a short time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +75,7 @@ async fn who_may_not_see_the_session_gets_no_ticket() {
 }
 
 #[tokio::test]
-async fn a_store_that_can_keep_no_more_tickets_is_told_as_that() {
+async fn a_store_that_can_keep_no_more_tickets_is_reported_as_such() {
     let app = App::new();
     let id = app.held_by_bob(1).await;
     let mut tickets = MockTicketStore::new();

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chat_domain::model::{
     AgentId, AttachmentId, ByteRange, Content, DisplayName, FileName, Fingerprint, IdempotencyKey, MediaType,
-    MessageId, PageLimit, PageNumber, Priority, Role, SessionId, SessionPage, Subject, Tags, Timestamp, UserId,
+    MessageId, PageLimit, PageNumber, Priority, Role, SessionId, SessionPage, SessionPosition, Subject, Tags,
+    Timestamp, UserId,
 };
 use proptest::prelude::*;
 use time::OffsetDateTime;
@@ -310,7 +311,8 @@ fn pages_count_from_1_and_their_offset_never_overflows() {
     let offset = |number| PageNumber::new(number).unwrap().offset(PageLimit::SESSIONS);
     assert_eq!((offset(1), offset(2), offset(u64::MAX)), (0, 20, u64::MAX));
     let pages = |total| {
-        SessionPage { sessions: Vec::new(), total, page: PageNumber::FIRST, limit: PageLimit::SESSIONS }.total_pages()
+        let position = SessionPosition::Page(PageNumber::FIRST);
+        SessionPage { sessions: Vec::new(), total, position, limit: PageLimit::SESSIONS, next: None }.total_pages()
     };
     assert_eq!([0, 1, 20, 21].map(pages), [0, 1, 1, 2]);
 }

@@ -5,21 +5,24 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chat_domain::ChatError;
-use chat_domain::model::{Principal, Role};
-use futures_util::future::{FutureExt, LocalBoxFuture, ready};
+use chat_domain::model::{Principal, Role, UserId};
+use chat_identity::{TokenError, VerifiedToken};
+use futures_util::future::{FutureExt, LocalBoxFuture};
 use tokio::time::timeout;
 
-use super::VerifiedToken;
+use crate::access_log::AccessPerson;
 use crate::error::ApiError;
-use crate::state::State;
+use crate::rate_limits::RouteRates;
+use crate::state::AppState;
 
 /// How long the look at an agent may take: the request has to end in time with what comes after it too.
 pub(super) const ADMISSION: Duration = Duration::from_secs(1);
 
-/// Someone who may use the API. A handler that takes a `Caller` answers 401 to everyone else, and 403 to an agent who
-/// has been deactivated, before it does anything.
+/// A person who may use the API. A handler that takes a `Caller` refuses everyone else with 401, with 429 a person who
+/// calls this route too often, and with 403 a person who was blocked and an agent who was deactivated, before it does
+/// anything.
 pub(crate) struct Caller {
     pub(crate) token: VerifiedToken,
 }
@@ -28,6 +31,28 @@ impl Caller {
     pub(crate) fn principal(&self) -> &Principal {
         &self.token.principal
     }
+
+    /// What the token of the request says.
+    pub(super) async fn token_of(request: &HttpRequest, api: &AppState) -> Result<VerifiedToken, ApiError> {
+        verify(token_of_header(request.headers())?, api).await
+    }
+
+    /// The person whom the token names, within their limits.
+    pub(super) async fn admitted(
+        request: &HttpRequest,
+        api: &AppState,
+        token: VerifiedToken,
+    ) -> Result<Self, ApiError> {
+        note_person(request, api, &token.principal);
+        // Before anything is asked of a store, or read of the body.
+        if let Some(rate) = request.app_data::<RouteRates>().and_then(|rates| rates.of(request.method())) {
+            api.rates.check(rate, &token.principal.id)?;
+        }
+        if token.principal.role == Role::Agent {
+            admit(api, &token.principal).await?;
+        }
+        Ok(Self { token })
+    }
 }
 
 impl FromRequest for Caller {
@@ -35,28 +60,37 @@ impl FromRequest for Caller {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let authenticated = state_of(request).and_then(|api| {
-            let token = verify(token_of_header(request.headers())?, &api)?;
-            Ok((api, token))
-        });
-        match authenticated {
-            Ok((api, token)) if token.principal.role == Role::Agent => {
-                async move { admit(&api, &token.principal).await.map(|()| Self { token }) }.boxed_local()
-            }
-            Ok((_, token)) => ready(Ok(Self { token })).boxed_local(),
-            Err(error) => ready(Err(error)).boxed_local(),
+        let request = request.clone();
+        async move {
+            let api = state_of(&request)?;
+            let token = Self::token_of(&request, &api).await?;
+            Self::admitted(&request, &api, token).await
         }
+        .boxed_local()
     }
 }
 
 /// What the application was registered with.
-pub(super) fn state_of(request: &HttpRequest) -> Result<Data<State>, ApiError> {
-    let registered = request.app_data::<Data<State>>().cloned();
+pub(super) fn state_of(request: &HttpRequest) -> Result<Data<AppState>, ApiError> {
+    let registered = request.app_data::<Data<AppState>>().cloned();
     registered.ok_or_else(|| ApiError::internal("the API was not registered with this application"))
 }
 
-/// Turns away an agent who has been deactivated; only agents are looked at.
-pub(super) async fn admit(api: &State, who: &Principal) -> Result<(), ApiError> {
+/// The person whose token the request has.
+pub(crate) async fn person(request: &HttpRequest) -> Result<UserId, ApiError> {
+    let api = state_of(request)?;
+    Ok(verify(token_of_header(request.headers())?, &api).await?.principal.id)
+}
+
+/// Keeps the person for the line of the access log, if there is one.
+pub(super) fn note_person(request: &HttpRequest, api: &AppState, who: &Principal) {
+    if api.access_log.is_some() {
+        request.extensions_mut().insert(AccessPerson(who.id.clone()));
+    }
+}
+
+/// Turns away a person whose access was ended, and an agent who has been deactivated.
+pub(super) async fn admit(api: &AppState, who: &Principal) -> Result<(), ApiError> {
     match timeout(ADMISSION, api.service.admit(who)).await {
         Ok(admitted) => Ok(admitted?),
         Err(_elapsed) => Err(ChatError::unavailable("the agent directory takes too long").into()),
@@ -73,8 +107,13 @@ pub(super) fn token_of_header(headers: &HeaderMap) -> Result<&str, ApiError> {
     token.ok_or_else(|| ApiError::unauthenticated("the Authorization header must read: Bearer <token>"))
 }
 
-pub(super) fn verify(token: &str, api: &State) -> Result<VerifiedToken, ApiError> {
-    api.tokens.verify(token, api.clock.now()).map_err(|error| ApiError::unauthenticated(error.to_string()))
+/// What a token says whose holder has not been signed out since, nor blocked. One whose key is unknown waits for the keys of
+/// now.
+pub(super) async fn verify(token: &str, api: &AppState) -> Result<VerifiedToken, ApiError> {
+    let refused = |error: TokenError| ApiError::unauthenticated(error.to_string()).with_cause(error.reason());
+    let verified = api.tokens.verify_or_fetch(token, || api.clock.now()).await.map_err(refused)?;
+    api.service.require_access(&verified.principal)?;
+    Ok(verified)
 }
 
 /// The token of `Bearer <token>`; the scheme's letter case does not matter (RFC 9110, 11.1).

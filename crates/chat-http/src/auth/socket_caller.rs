@@ -4,22 +4,24 @@
 use std::borrow::Cow;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, SEC_WEBSOCKET_PROTOCOL};
 use actix_web::web::Path;
 use actix_web::{FromRequest, HttpRequest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chat_domain::ChatError;
 use chat_domain::model::{Principal, SessionId, TicketDigest};
-use chat_websocket::offered_subprotocols;
+use chat_identity::VerifiedToken;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use tokio::time::timeout;
 
-use super::caller::{ADMISSION, admit, state_of, token_of_header, verify};
-use super::{Ticket, VerifiedToken};
+use super::caller::{ADMISSION, admit, note_person, state_of, token_of_header, verify};
+use super::ticket::{TicketText, tickets};
 use crate::error::ApiError;
-use crate::socket::{TOKEN_PREFIX, require_allowed_origin, require_handshake};
-use crate::state::State;
+use crate::forwarding::ClientView;
+use crate::handshake::{require_allowed_origin, require_handshake};
+use crate::socket_protocol::TOKEN_PREFIX;
+use crate::state::AppState;
 
 /// Someone who may use the API and wants to open a socket, by exactly one of
 ///
@@ -27,8 +29,8 @@ use crate::state::State;
 /// - the subprotocol `base64url.bearer.chat.` with the token in base64url without padding behind it,
 /// - `?ticket=` with a ticket for this session.
 ///
-/// None, several and what does not fit are answered with 401, a deactivated agent with 403. Cookies and everything else
-/// in the query are not looked at.
+/// None, several and what does not fit are answered with 401, a deactivated agent and a blocked person with 403.
+/// Cookies and everything else in the query are not looked at.
 ///
 /// A ticket is used up by being looked at, so it is looked at last: a request that is no handshake (426, 400) or comes
 /// from a page that may not open sockets (403) leaves it as it is. What is refused later, such as a wrong `since`, does not.
@@ -50,11 +52,14 @@ impl FromRequest for SocketCaller {
         let request = request.clone();
         async move {
             let api = state_of(&request)?;
+            // First of all: an address that only tries is limited too.
+            api.rates.check_socket(ClientView::of(&request, &api.settings.proxies).address)?;
             let token = match Credential::of(&request)? {
-                Credential::Header => verify(token_of_header(request.headers())?, &api)?,
-                Credential::Subprotocol(encoded) => verify(&decoded(encoded)?, &api)?,
+                Credential::Header => verify(token_of_header(request.headers())?, &api).await?,
+                Credential::Subprotocol(encoded) => verify(&decoded(encoded)?, &api).await?,
                 Credential::Ticket(text) => redeem(&text, &request, &api).await?,
             };
+            note_person(&request, &api, &token.principal);
             admit(&api, &token.principal).await?;
             Ok(Self { token })
         }
@@ -77,7 +82,7 @@ impl<'a> Credential<'a> {
         let mut all = (0..in_headers)
             .map(|_| Self::Header)
             .chain(
-                offered_subprotocols(request.head())
+                offered_subprotocols(request.headers())
                     .filter_map(|name| name.strip_prefix(TOKEN_PREFIX))
                     .map(Self::Subprotocol),
             )
@@ -98,8 +103,10 @@ fn header_count(headers: &HeaderMap) -> usize {
     headers.get_all(AUTHORIZATION).count()
 }
 
-fn tickets(query: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "ticket").map(|(_, ticket)| ticket)
+/// The subprotocols that the client offers, from all headers `Sec-WebSocket-Protocol`.
+fn offered_subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
 }
 
 fn decoded(encoded: &str) -> Result<String, ApiError> {
@@ -109,10 +116,10 @@ fn decoded(encoded: &str) -> Result<String, ApiError> {
         .ok_or_else(|| ApiError::unauthenticated("the subprotocol must hold the token in base64url without padding"))
 }
 
-async fn redeem(text: &str, request: &HttpRequest, api: &State) -> Result<VerifiedToken, ApiError> {
-    // One answer for every reason: which tickets exist is nobody's business.
+async fn redeem(text: &str, request: &HttpRequest, api: &AppState) -> Result<VerifiedToken, ApiError> {
+    // One error for every reason, so that a caller cannot find out which tickets exist.
     let refused = || ApiError::unauthenticated("the ticket is not valid for this session, or not any more");
-    if !Ticket::looks_like_one(text) {
+    if !TicketText::looks_like_one(text) {
         return Err(refused());
     }
     let path = Path::<String>::extract(request).await.map_err(|_| refused())?;

@@ -10,15 +10,17 @@ use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EntityTag, HeaderValue, IfNoneMatch, LOCATION,
 };
 use actix_web::web::{self, Bytes, Path, ServiceConfig};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, Resource};
+use futures_util::future::ready;
 use utoipa_swagger_ui::Config;
 
 use crate::error::{ApiError, ErrorCode};
-use crate::handlers::App;
 use crate::origins::origin_of;
+use crate::request::NoInput;
+use crate::state::App;
 
 /// A file of the page.
-struct Part {
+struct DocsFile {
     name: &'static str,
     media_type: &'static str,
     bytes: Bytes,
@@ -26,7 +28,7 @@ struct Part {
 }
 
 /// Ours, and of Swagger UI those that ours ask for.
-static PARTS: LazyLock<Vec<Part>> = LazyLock::new(|| {
+static PARTS: LazyLock<Vec<DocsFile>> = LazyLock::new(|| {
     let own = [
         ("", "text/html; charset=utf-8", include_str!("index.html")),
         ("page.css", "text/css; charset=utf-8", include_str!("page.css")),
@@ -48,22 +50,28 @@ static PARTS: LazyLock<Vec<Part>> = LazyLock::new(|| {
         .collect()
 });
 
-fn part(name: &'static str, media_type: &'static str, bytes: Bytes) -> Part {
+fn part(name: &'static str, media_type: &'static str, bytes: Bytes) -> DocsFile {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     let tag = EntityTag::new_strong(format!("{:016x}", hasher.finish()));
-    Part { name, media_type, bytes, tag }
+    DocsFile { name, media_type, bytes, tag }
 }
 
 pub(crate) fn register(config: &mut ServiceConfig) {
     // HEAD too: the server leaves the body out.
-    config.route("/docs", web::get().to(beside)).route("/docs", web::head().to(beside));
-    config.route("/docs/{part:.*}", web::get().to(serve)).route("/docs/{part:.*}", web::head().to(serve));
+    let refuse = || ready(Err::<HttpResponse, _>(ApiError::method_not_allowed("GET, HEAD")));
+    let beside = [web::get().to(beside), web::head().to(beside)];
+    let serve = [web::get().to(serve), web::head().to(serve)];
+    for (path, routes) in [("/docs", beside), ("/docs/{part:.*}", serve)] {
+        let resource = routes.into_iter().fold(web::resource(path), Resource::route);
+        config.service(resource.default_service(web::to(refuse)));
+    }
 }
 
 /// The page's own address ends with a slash, which the addresses of its parts are relative to.
-async fn beside() -> HttpResponse {
-    HttpResponse::PermanentRedirect().insert_header((LOCATION, "docs/")).finish()
+async fn beside(input: NoInput) -> Result<HttpResponse, ApiError> {
+    input.0?;
+    Ok(HttpResponse::PermanentRedirect().insert_header((LOCATION, "docs/")).finish())
 }
 
 async fn serve(app: App, path: Path<String>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
@@ -71,6 +79,7 @@ async fn serve(app: App, path: Path<String>, request: HttpRequest) -> Result<Htt
     let Some(part) = PARTS.iter().find(|part| part.name == wanted) else {
         return Err(ApiError::new(ErrorCode::RouteNotFound, "there is nothing at this address"));
     };
+    NoInput::of(&request)?;
     let known = match request.get_header::<IfNoneMatch>() {
         Some(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&part.tag)),
         Some(IfNoneMatch::Any) => true,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::wire::display;
-use crate::request::Problems;
+use crate::problems::Problems;
 
 /// Someone sessions can be assigned to.
 #[derive(Debug, Serialize, ToSchema)]
@@ -16,7 +16,7 @@ pub(crate) struct AgentDto<'a> {
     /// The `sub` of the agent's token.
     #[schema(example = "bob")]
     id: &'a str,
-    /// What they are called; `null` when nobody said.
+    /// The display name; `null` when none was given.
     #[schema(required, example = "Bob")]
     display_name: Option<&'a str>,
     /// Whether they may work.

@@ -5,10 +5,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::wire::display;
-use crate::request::BaseUrl;
+use crate::base_url::BaseUrl;
 
 /// A file of a message.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = ChatAttachment)]
 pub(crate) struct AttachmentDto<'a> {
     /// Opaque.
@@ -18,6 +19,14 @@ pub(crate) struct AttachmentDto<'a> {
     /// Where to download it, with the same token as everything else.
     #[schema(example = "http://127.0.0.1:8080/api/chat/attachments/019370d2-0b5a-7d13-9f0c-4b6c1f2e3d55")]
     url: String,
+    /// Where a small picture of it is, with the same token; `?size=160` for a smaller one. It is there for the pictures that
+    /// a thumbnail can be made of as far as their headers say; if one is damaged, there is none (404 `NO_THUMBNAIL`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        nullable = false,
+        example = "http://127.0.0.1:8080/api/chat/attachments/019370d2-0b5a-7d13-9f0c-4b6c1f2e3d55/thumbnail"
+    )]
+    thumbnail_url: Option<String>,
     /// The media type that the bytes themselves show.
     #[serde(rename = "type")]
     #[schema(example = "image/png")]
@@ -53,11 +62,18 @@ pub(crate) struct AttachmentMetadataDto {
 }
 
 impl<'a> AttachmentDto<'a> {
+    /// Where to download it.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) fn new(attachment: &'a Attachment, base: &BaseUrl) -> Self {
         let metadata = attachment.object.metadata;
+        let thumbnail = || base.join(format_args!("/api/chat/attachments/{}/thumbnail", attachment.id));
         Self {
             id: attachment.id,
             url: base.join(format_args!("/api/chat/attachments/{}", attachment.id)),
+            thumbnail_url: attachment.object.may_have_thumbnail().then(thumbnail),
             media_type: attachment.object.media_type.as_str(),
             name: attachment.name.as_str(),
             size: attachment.object.size,

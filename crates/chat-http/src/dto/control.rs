@@ -1,7 +1,7 @@
 //! The frames of extended mode that are about the socket itself, in both directions: the data inside them.
 
 use chat_domain::error::ReplayUnavailable;
-use chat_domain::model::{ConnectionId, Seq, SessionId, Timestamp};
+use chat_domain::model::{Seq, SessionId, SocketId, Timestamp};
 use chat_domain::ports::Replay;
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -17,7 +17,7 @@ pub(crate) struct HelloDto<'a> {
     /// Names this socket in the server's log.
     #[serde(serialize_with = "display")]
     #[schema(value_type = String, example = "019370d3-5a10-7e21-9c0d-3f2b1a0e9d88")]
-    pub(crate) connection_id: ConnectionId,
+    pub(crate) connection_id: SocketId,
     /// The session that is watched.
     #[serde(serialize_with = "display")]
     #[schema(value_type = String, example = "019370d0-6e1b-7c40-8a52-1f0e5d1f7a11")]

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::wire::display;
 use super::{MessageDto, SessionDto};
-use crate::request::BaseUrl;
+use crate::base_url::BaseUrl;
 
 /// A frame with an event. In base mode it is `type` and `data` and nothing else.
 #[derive(Debug, Serialize)]

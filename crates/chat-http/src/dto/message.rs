@@ -1,8 +1,12 @@
 //! Messages on the wire.
 
 use actix_web::web::Bytes;
-use chat_domain::error::{Input, Invalid};
-use chat_domain::model::{ChatMessage, DeliveryStatus, MAX_RECEIPT_MESSAGES, MessageId, Party, Timestamp};
+use chat_domain::error::{FieldPath, Input, Invalid};
+use chat_domain::model::{
+    AttachmentId, ChatMessage, DeliveryStatus, MAX_RECEIPT_MESSAGES, MessageId, Party, Timestamp,
+};
+use chat_domain::service::MessageContent;
+use chat_domain::write::UNSENT_UPLOAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -10,7 +14,7 @@ use utoipa::ToSchema;
 use super::AttachmentDto;
 use super::page_body::PageBody;
 use super::wire::display;
-use crate::request::BaseUrl;
+use crate::base_url::BaseUrl;
 
 /// Which side wrote a message.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -32,7 +36,7 @@ impl From<Party> for SenderDto {
     }
 }
 
-/// How far a message has come. `sending` and `failed` belong to clients; the server never answers them.
+/// How far a message has come. `sending` and `failed` belong to clients; the server never returns them.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = MessageStatus)]
@@ -165,13 +169,14 @@ impl MessagesJson {
     }
 }
 
-/// A message without files.
+/// A message, and the files that were uploaded for it before.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = SendChatMessage)]
 pub(crate) struct SendMessageBody {
-    /// Up to 10,000 characters, not blank.
+    /// Up to 10,000 characters. It may be blank, or left out, only beside files.
     #[schema(
-        required,
+        required = false,
         nullable = false,
         min_length = 1,
         max_length = 10_000,
@@ -179,6 +184,9 @@ pub(crate) struct SendMessageBody {
         example = "Where is my parcel?"
     )]
     content: Option<String>,
+    /// Files that the caller has uploaded to this session and not sent yet, in this order. By default at most 10, of 50 MiB together.
+    #[schema(value_type = Vec<String>, required = false, nullable = false, max_items = 10)]
+    attachment_ids: Option<Value>,
     /// What the message has no field for. It is ignored, except where a client hopes to send a file so.
     #[serde(flatten)]
     #[schema(ignore)]
@@ -186,18 +194,34 @@ pub(crate) struct SendMessageBody {
 }
 
 impl SendMessageBody {
-    pub(crate) fn parse(self) -> Input<String> {
+    pub(crate) fn parse(self) -> Input<MessageContent> {
         // A client that encodes an upload as JSON would lose the file, and learn of it from the one who waits for it.
         if let Some(field) = self.unknown.into_iter().map(|(name, _)| name).find(|name| name.starts_with("attachment"))
         {
             return Err(Invalid::new(
                 // A name may be as long as the body.
                 field.chars().take(64).collect::<String>(),
-                "needs a body of the type multipart/form-data, which is how files are sent",
+                "is no field of a message: files are sent in a body of the type multipart/form-data, or uploaded before and named in \
+                 attachmentIds",
             ));
         }
-        self.content.ok_or_else(|| Invalid::new("content", "is required"))
+        let uploads = self.attachment_ids.map_or_else(|| Ok(Vec::new()), upload_ids)?;
+        let text = match self.content {
+            None if uploads.is_empty() => return Err(Invalid::new("content", "is required")),
+            text => text.unwrap_or_default(),
+        };
+        Ok(MessageContent { text, uploads })
     }
+}
+
+/// Read by hand: behind a flattened field the parser no longer knows where in the body it is.
+fn upload_ids(value: Value) -> Input<Vec<AttachmentId>> {
+    let Value::Array(ids) = value else { return Err(Invalid::new(FieldPath::ATTACHMENT_IDS, "must be a list")) };
+    let parse = |(index, id): (u64, &Value)| {
+        let id = id.as_str().and_then(AttachmentId::parse);
+        id.ok_or_else(|| Invalid::new(FieldPath::ATTACHMENT_IDS.at(index), UNSENT_UPLOAD))
+    };
+    (0..).zip(&ids).map(parse).collect()
 }
 
 /// Which messages were read.
@@ -212,16 +236,16 @@ pub(crate) struct ReadBody {
 
 impl ReadBody {
     pub(crate) fn parse(self) -> Input<Vec<MessageId>> {
-        let ids = self.message_ids.ok_or_else(|| Invalid::new("messageIds", "is required"))?;
+        let ids = self.message_ids.ok_or_else(|| Invalid::new(FieldPath::MESSAGE_IDS, "is required"))?;
         if ids.len() > MAX_RECEIPT_MESSAGES {
-            return Err(Invalid::new("messageIds", "must have at most 1000 entries"));
+            return Err(Invalid::new(FieldPath::MESSAGE_IDS, "must have at most 1000 entries"));
         }
         // Repetitions are kept, so that a wrong id is named by its place in what the caller sent.
-        let parse = |(index, id): (usize, &String)| {
+        let parse = |(index, id): (u64, &String)| {
             let rule = "must be the id of a message of this session";
-            MessageId::parse(id).ok_or_else(|| Invalid::new(format!("messageIds[{index}]"), rule))
+            MessageId::parse(id).ok_or_else(|| Invalid::new(FieldPath::MESSAGE_IDS.at(index), rule))
         };
-        ids.iter().enumerate().map(parse).collect()
+        (0..).zip(&ids).map(parse).collect()
     }
 }
 

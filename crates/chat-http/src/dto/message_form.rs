@@ -14,6 +14,16 @@ const FIELD_NAMES: &str = r"^(content|attachments(\[[0-9]{0,4}\])?)$";
 
 pub(crate) struct MultipartMessageBody;
 
+/// The form that a single file is uploaded as.
+#[derive(ToSchema)]
+#[schema(as = UploadChatAttachment)]
+#[expect(dead_code, reason = "describes a body that is read as a stream")]
+pub(crate) struct UploadBody {
+    /// The file, not empty. By default at most 25 MiB.
+    #[schema(value_type = String, format = Binary, min_length = 1)]
+    file: Vec<u8>,
+}
+
 impl ToSchema for MultipartMessageBody {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed("SendChatMessageWithFiles")
@@ -28,8 +38,8 @@ impl PartialSchema for MultipartMessageBody {
         let mut form = ObjectBuilder::new()
             .description(Some(
                 "A message with files: `attachments[0]`, `attachments[1]` and so on, of which any may be left out; they \
-                 are ordered by their number, up to 9999. Fields of the names `attachments` and `attachments[]` are taken too, and are \
-                 numbered as they come. By default at most 10 files of 25 MiB each and 50 MiB together.",
+                 are ordered by their number, up to 9999. Files in fields of the names `attachments` and \
+                 `attachments[]` come after them, in the order of the form. By default at most 10 files of 25 MiB each and 50 MiB together.",
             ))
             .property("content", content);
         for index in 0..DESCRIBED_FILES {

@@ -2,14 +2,16 @@
 
 use chat_domain::error::{Input, Invalid};
 use chat_domain::model::{
-    AgentId, ChatSession, Priority, SessionId, SessionPage, StatusFilter, Subject, Tags, Timestamp, UserId,
+    AgentId, ChatSession, Priority, SessionId, SessionPage, SessionPosition, SessionStatus, Subject, Tags, Timestamp,
+    UserId,
 };
 use chat_domain::service::CreateSession;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::wire::{display, display_or_null, null_is_a_value};
-use crate::request::Problems;
+use crate::problems::Problems;
+use crate::session_cursor;
 
 /// Whether a session takes messages.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -22,11 +24,11 @@ pub(crate) enum SessionStatusDto {
     Closed,
 }
 
-impl From<StatusFilter> for SessionStatusDto {
-    fn from(status: StatusFilter) -> Self {
+impl From<SessionStatus> for SessionStatusDto {
+    fn from(status: SessionStatus) -> Self {
         match status {
-            StatusFilter::Active => Self::Active,
-            StatusFilter::Closed => Self::Closed,
+            SessionStatus::Active => Self::Active,
+            SessionStatus::Closed => Self::Closed,
         }
     }
 }
@@ -118,12 +120,15 @@ pub(crate) struct SessionListDto<'a> {
     /// How many sessions the caller may see under this filter.
     #[schema(example = 1)]
     total_count: u64,
-    /// The number of this page.
-    #[schema(minimum = 1, example = 1)]
-    page: u64,
+    /// The number of this page; `null` when it was asked for with a `cursor`.
+    #[schema(required, minimum = 1, example = 1)]
+    page: Option<u64>,
     /// 0 when there are no sessions.
     #[schema(example = 1)]
     total_pages: u64,
+    /// The `cursor` of the page after this one; `null` on the last page. Opaque.
+    #[schema(required, max_length = 34, example = json!(null))]
+    next_cursor: Option<String>,
 }
 
 impl<'a> From<&'a SessionPage> for SessionListDto<'a> {
@@ -131,8 +136,12 @@ impl<'a> From<&'a SessionPage> for SessionListDto<'a> {
         Self {
             sessions: page.sessions.iter().map(SessionDto::from).collect(),
             total_count: page.total,
-            page: page.page.get(),
+            page: match page.position {
+                SessionPosition::Page(number) => Some(number.get()),
+                SessionPosition::After(_) => None,
+            },
             total_pages: page.total_pages(),
+            next_cursor: page.next.map(session_cursor::encode),
         }
     }
 }
@@ -144,7 +153,7 @@ impl<'a> From<&'a SessionPage> for SessionListDto<'a> {
 struct TagDto(String);
 
 /// What to open a session with. All fields may be left out.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = CreateChatSession, example = json!({ "subject": "My order is late", "priority": "medium", "tags": ["orders"] }))]
 pub(crate) struct CreateSessionBody {
@@ -168,14 +177,12 @@ pub(crate) struct CreateSessionBody {
 }
 
 impl CreateSessionBody {
-    /// Whose session it will be, when that is said and can be somebody.
-    pub(crate) fn owner(&self) -> Option<UserId> {
-        self.user_id.as_deref().and_then(|id| UserId::parse(id).ok())
-    }
+    /// The field that names the owner.
+    pub(crate) const OWNER: &str = "userId";
 
     pub(crate) fn parse(self) -> Input<CreateSession> {
         let mut problems = Problems::default();
-        let owner = self.user_id.and_then(|id| problems.check("userId", UserId::parse(&id)));
+        let owner = self.user_id.and_then(|id| problems.check(Self::OWNER, UserId::parse(&id)));
         let subject = self.subject.and_then(|text| problems.check("subject", Subject::parse(&text)).flatten());
         let priority = self.priority.and_then(|name| problems.check("priority", Priority::parse(&name)));
         let tags = self.tags.and_then(|tags| problems.check("tags", Tags::parse(tags)));

@@ -11,8 +11,12 @@ use chat_domain::error::{Conflict, FieldError, Invalid, LimitReached, Refusal, R
 
 use super::{ErrorBody, ErrorCode, ErrorDetail, ErrorEnvelope};
 
-/// When it makes sense to ask again for a socket: one that nobody answers on any more is closed within a minute.
+/// When a client should try again to open a socket: one whose peer is gone is closed within a minute.
 const RETRY_SOCKET_SECONDS: u64 = 60;
+
+/// When a customer should try again to open a session. Nothing frees a place but a session that is closed, by them or
+/// the desk; every 429 says a time, so that clients need no exception.
+const RETRY_OPEN_SESSION_SECONDS: u64 = 60;
 
 /// When to send a file again that there was no room for: an operator has to make room first.
 const RETRY_FULL_SECONDS: u64 = 300;
@@ -47,6 +51,15 @@ impl ApiError {
             .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
+    /// `allowed` are the methods that the address takes.
+    pub(crate) fn method_not_allowed(allowed: &str) -> Self {
+        let error = Self::new(ErrorCode::MethodNotAllowed, format!("this address takes {allowed}"));
+        match HeaderValue::from_str(allowed) {
+            Ok(allowed) => error.with_header(header::ALLOW, allowed),
+            Err(_) => error,
+        }
+    }
+
     pub(crate) fn internal(cause: impl Into<String>) -> Self {
         let mut error = Self::new(ErrorCode::Internal, "something went wrong on our side");
         error.cause = Some(cause.into());
@@ -71,6 +84,13 @@ impl ApiError {
     #[must_use]
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
+        self
+    }
+
+    /// With what only the log keeps.
+    #[must_use]
+    pub(crate) fn with_cause(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
         self
     }
 
@@ -109,8 +129,11 @@ impl ApiError {
         if self.close_connection {
             response.force_close();
         }
-        let details =
-            self.details.iter().map(|error| ErrorDetail { field: &error.field, message: &error.rule }).collect();
+        let details = self
+            .details
+            .iter()
+            .map(|error| ErrorDetail { field: error.field.to_string(), message: &error.rule })
+            .collect();
         response.json(ErrorEnvelope {
             success: false,
             message: &self.message,
@@ -144,10 +167,12 @@ impl ResponseError for ApiError {
 impl From<ChatError> for ApiError {
     fn from(error: ChatError) -> Self {
         match error {
+            refused @ ChatError::SignedOut => Self::unauthenticated(refused.to_string()),
             ChatError::Forbidden(refusal) => {
                 let code = match refusal {
                     Refusal::NotAllowed(_) => ErrorCode::Forbidden,
                     Refusal::AgentDeactivated => ErrorCode::AgentDeactivated,
+                    Refusal::Blocked => ErrorCode::Blocked,
                 };
                 Self::new(code, refusal.to_string())
             }
@@ -156,6 +181,7 @@ impl From<ChatError> for ApiError {
                     Resource::Session => ErrorCode::SessionNotFound,
                     Resource::Agent => ErrorCode::AgentNotFound,
                     Resource::Attachment => ErrorCode::AttachmentNotFound,
+                    Resource::Thumbnail => ErrorCode::NoThumbnail,
                 };
                 Self::new(code, format!("{resource} not found"))
             }
@@ -166,13 +192,17 @@ impl From<ChatError> for ApiError {
                     Conflict::AlreadyAssigned => ErrorCode::AlreadyAssigned,
                     Conflict::AlreadyYours => ErrorCode::AlreadyYours,
                     Conflict::IdempotencyKeyReused(_) => ErrorCode::IdempotencyKeyReused,
+                    Conflict::AlreadySent => ErrorCode::AlreadySent,
                 };
                 Self::new(code, conflict.to_string())
             }
             ChatError::ReplayUnavailable(reason) => Self::new(ErrorCode::ReplayUnavailable, reason.to_string()),
             ChatError::LimitReached(limit) => match limit {
-                LimitReached::Connections { .. } => Self::new(ErrorCode::TooManySockets, limit.to_string())
+                LimitReached::Sockets { .. } => Self::new(ErrorCode::TooManySockets, limit.to_string())
                     .with_header(header::RETRY_AFTER, HeaderValue::from(RETRY_SOCKET_SECONDS)),
+                LimitReached::OpenSessions { .. } => Self::new(ErrorCode::TooManyOpenSessions, limit.to_string())
+                    .with_header(header::RETRY_AFTER, HeaderValue::from(RETRY_OPEN_SESSION_SECONDS)),
+                LimitReached::UnsentUploads { .. } => Self::new(ErrorCode::UploadQuota, limit.to_string()),
             },
             ChatError::Unavailable { reason, retry_after } => Self::unavailable(reason, retry_after),
             ChatError::StorageFull => Self::storage_full(),
@@ -184,7 +214,11 @@ impl From<ChatError> for ApiError {
 impl From<Invalid> for ApiError {
     fn from(invalid: Invalid) -> Self {
         let message = invalid.to_string();
-        Self { details: invalid.fields, ..Self::new(ErrorCode::ValidationFailed, message) }
+        // Names of fields and rules, and nothing of what the fields contain.
+        let broken: Vec<String> =
+            invalid.fields.iter().map(|error| format!("{}: {}", error.field, error.rule)).collect();
+        let error = Self::new(ErrorCode::ValidationFailed, message).with_cause(broken.join("; "));
+        Self { details: invalid.fields, ..error }
     }
 }
 
@@ -207,7 +241,7 @@ mod tests {
     use super::ApiError;
 
     #[test]
-    fn what_a_client_can_repeat_at_will_is_no_fault() {
+    fn errors_that_a_client_can_repeat_at_will_are_no_faults() {
         let overload = ApiError::from(ChatError::unavailable("database: too many writes are waiting"));
         assert!(!overload.is_fault());
         assert!(overload.cause().is_some(), "the cause is for the debug line");

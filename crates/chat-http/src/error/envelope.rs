@@ -41,7 +41,7 @@ pub(crate) struct ErrorBody<'a> {
 pub(crate) struct ErrorDetail<'a> {
     /// The field, `body` for the body as a whole.
     #[schema(example = "content")]
-    pub(crate) field: &'a str,
+    pub(crate) field: String,
     /// The rule.
     #[schema(example = "must have at most 10000 characters")]
     pub(crate) message: &'a str,

@@ -6,12 +6,12 @@ use super::ErrorEnvelope;
 
 /// What any operation that needs a token may answer.
 #[derive(IntoResponses)]
-#[expect(dead_code, reason = "describes answers that are made in `api_error`")]
+#[expect(dead_code, reason = "describes responses that are made in `api_error`")]
 pub(crate) enum CommonFailures {
     /// There is no valid token
     #[response(status = 401)]
     Unauthenticated(ErrorEnvelope<'static>),
-    /// The caller may not do this, or is an agent who has been deactivated
+    /// The caller may not do this, was blocked, or is an agent who has been deactivated
     #[response(status = 403)]
     Forbidden(ErrorEnvelope<'static>),
     /// Something failed on our side; the log knows it by the request id
@@ -24,7 +24,7 @@ pub(crate) enum CommonFailures {
 
 /// What any operation on one session may answer.
 #[derive(IntoResponses)]
-#[expect(dead_code, reason = "describes answers that are made in `api_error`")]
+#[expect(dead_code, reason = "describes responses that are made in `api_error`")]
 pub(crate) enum SessionFailures {
     /// There is no valid token
     #[response(status = 401)]

@@ -37,12 +37,18 @@ macro_rules! error_codes {
 error_codes! {
     /// The request breaks a rule; `details` names the fields and the rules.
     ValidationFailed = "VALIDATION_FAILED", BAD_REQUEST;
-    /// There is no valid bearer token, or ticket for a socket. Get a new one, then repeat the request.
+    /// The files that the caller has uploaded and not sent are as many, or as large together, as one person may have. Send
+    /// some, remove some, or let them expire.
+    UploadQuota = "UPLOAD_QUOTA", BAD_REQUEST;
+    /// There is no valid bearer token, or ticket for a socket, or an admin has signed the caller out since it was
+    /// issued. Get a new one, then repeat the request.
     Unauthenticated = "UNAUTHENTICATED", UNAUTHORIZED;
     /// The caller is known but may not do this.
     Forbidden = "FORBIDDEN", FORBIDDEN;
     /// The caller is an agent whom an admin has deactivated.
     AgentDeactivated = "AGENT_DEACTIVATED", FORBIDDEN;
+    /// An admin has blocked the caller.
+    Blocked = "BLOCKED", FORBIDDEN;
     /// The page that opens the socket comes from an origin that is not on the list.
     OriginNotAllowed = "ORIGIN_NOT_ALLOWED", FORBIDDEN;
     /// The server is in development mode, which serves its own machine alone, and the request came through a proxy.
@@ -53,6 +59,9 @@ error_codes! {
     AgentNotFound = "AGENT_NOT_FOUND", NOT_FOUND;
     /// There is no attachment of this id.
     AttachmentNotFound = "ATTACHMENT_NOT_FOUND", NOT_FOUND;
+    /// There is no thumbnail of this attachment, and will be none: it is no picture, or one that is damaged or too large
+    /// to be decoded. Show its name, or download it.
+    NoThumbnail = "NO_THUMBNAIL", NOT_FOUND;
     /// There is nothing at this address.
     RouteNotFound = "ROUTE_NOT_FOUND", NOT_FOUND;
     /// The address exists, but not for this method; `Allow` lists those it takes.
@@ -66,15 +75,27 @@ error_codes! {
     AlreadyYours = "ALREADY_YOURS", CONFLICT;
     /// The idempotency key was used before, for a different request.
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", CONFLICT;
+    /// The file has been sent in a message, which keeps it: it cannot be taken back.
+    AlreadySent = "ALREADY_SENT", CONFLICT;
     /// The missed events cannot be replayed. Read the messages, then connect without `since` and `after`.
     ReplayUnavailable = "REPLAY_UNAVAILABLE", GONE;
-    /// The address is a WebSocket; connect with a WebSocket client.
+    /// The address is a WebSocket; connect with a WebSocket client. A proxy may have dropped the headers `Upgrade` and
+    /// `Connection` of one.
     UpgradeRequired = "UPGRADE_REQUIRED", UPGRADE_REQUIRED;
-    /// The caller has 50 sockets open on this node, and no more are allowed. Close one, or wait `Retry-After`
+    /// The caller has as many sockets open on this node as one person may have. Close one, or wait `Retry-After`
     /// seconds.
     TooManySockets = "TOO_MANY_SOCKETS", TOO_MANY_REQUESTS;
+    /// The customer has as many sessions open as one may have. Close one: until then, repeating the request does not
+    /// help.
+    TooManyOpenSessions = "TOO_MANY_OPEN_SESSIONS", TOO_MANY_REQUESTS;
     /// The caller has as many uploads running as one person may have. Let one end, or wait `Retry-After` seconds.
     TooManyUploads = "TOO_MANY_UPLOADS", TOO_MANY_REQUESTS;
+    /// The caller has as many requests whose bodies have not come whole as one person may have. Let one end, or wait
+    /// `Retry-After` seconds.
+    TooManyRequests = "TOO_MANY_REQUESTS", TOO_MANY_REQUESTS;
+    /// The caller has done this more often than one person may on this node, or the address has opened more sockets than
+    /// one may. Repeat it after `Retry-After` seconds; in a frame of a socket, the message names them.
+    RateLimited = "RATE_LIMITED", TOO_MANY_REQUESTS;
     /// Something failed on our side. The log has the cause under the request id.
     Internal = "INTERNAL", INTERNAL_SERVER_ERROR;
     /// A part of the system is busy or out of reach. Repeat the request after `Retry-After` seconds, with the same

@@ -1,4 +1,4 @@
-//! The application as the HTTP server calls it: with bodies that are kept an eye on.
+//! The application as the HTTP server calls it: with bodies that report their progress to the guard.
 
 use std::future::{Future, pending};
 use std::rc::Rc;
@@ -114,9 +114,6 @@ where
     let state = request.conn_data::<Rc<ConnectionState>>().cloned().unwrap_or_default();
     let begun = state.begin_request();
     let body = RequestBody::of(&mut request, &state);
-    if body.is_none() {
-        state.request_ends_with_head();
-    }
     let answer = begun.then(|| app.call(request));
     async move {
         // What follows a response that ends the connection is no request (RFC 9112, 9.6).
@@ -140,7 +137,7 @@ where
     }
 }
 
-/// Tells the client when the connection cannot take another request.
+/// Adds `Connection: close` when the connection cannot take another request.
 fn ended<B>(mut response: Response<B>, is_whole: bool) -> Response<B> {
     if !is_whole {
         response.head_mut().set_connection_type(ConnectionType::Close);

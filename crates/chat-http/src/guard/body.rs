@@ -1,5 +1,5 @@
-//! Bodies that say how far they are: that of a request whether it was read to its end, that of a response when it has
-//! been given out.
+//! Bodies that report their progress: that of a request when it is read to its end, that of a response when the HTTP
+//! server has taken all of it.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -7,32 +7,30 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use actix_http::error::PayloadError;
-use actix_http::header::TRANSFER_ENCODING;
-use actix_http::{HttpMessage as _, Payload, Request, RequestHead, Version};
+use actix_http::{Payload, Request, RequestHead, Version};
 use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::connection_state::{ConnectionState, Tail};
+use super::connection_state::ConnectionState;
+use super::pieces::InPieces;
 
 /// The body of a request. The application has one handle of it and the guard another, so that what the application did
 /// not read is held back instead of being read and dropped by the HTTP server at the speed of the network.
 #[derive(Clone)]
-pub(super) struct RequestBody(Rc<RefCell<Reading>>);
+pub(super) struct RequestBody(Rc<RefCell<RequestBodyState>>);
 
-struct Reading {
+struct RequestBodyState {
     payload: Payload,
     state: Rc<ConnectionState>,
     /// The client waits to be asked for the body (RFC 9110, 10.1.1).
     awaits_continue: bool,
-    in_chunks: bool,
-    tail: Tail,
-    progress: Progress,
+    progress: BodyProgress,
 }
 
 /// How far the reading of a body is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Progress {
+enum BodyProgress {
     Open,
     /// Its end was seen.
     Ended,
@@ -48,13 +46,11 @@ impl RequestBody {
             return None;
         }
         let head = request.head();
-        let body = Self(Rc::new(RefCell::new(Reading {
+        let body = Self(Rc::new(RefCell::new(RequestBodyState {
             payload,
             state: Rc::clone(state),
             awaits_continue: RequestHead::expect(head) && head.version >= Version::HTTP_11,
-            in_chunks: request.headers().contains_key(TRANSFER_ENCODING),
-            tail: Tail::default(),
-            progress: Progress::Open,
+            progress: BodyProgress::Open,
         })));
         *request.payload() = Payload::Stream { payload: Box::pin(body.clone()) };
         Some(body)
@@ -69,7 +65,7 @@ impl RequestBody {
         std::future::poll_fn(|cx| {
             let mut reading = self.0.borrow_mut();
             // A body that was not asked for does not come.
-            while reading.progress == Progress::Open && !reading.awaits_continue {
+            while reading.progress == BodyProgress::Open && !reading.awaits_continue {
                 if reading.poll_next(cx).is_pending() {
                     if looked {
                         return Poll::Ready(false);
@@ -79,22 +75,22 @@ impl RequestBody {
                     return Poll::Pending;
                 }
             }
-            Poll::Ready(reading.progress == Progress::Ended)
+            Poll::Ready(reading.progress == BodyProgress::Ended)
         })
         .await
     }
 }
 
-impl Reading {
+impl RequestBodyState {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
-        let next = Pin::new(&mut self.payload).poll_next(cx);
+        let mut next = Pin::new(&mut self.payload).poll_next(cx);
+        if next.is_pending() && self.state.body_is_broken() {
+            next = Poll::Ready(Some(Err(PayloadError::EncodingCorrupted)));
+        }
         match &next {
-            Poll::Ready(Some(Ok(bytes))) => self.tail = self.tail.followed_by(bytes),
-            Poll::Ready(Some(Err(_))) => self.progress = Progress::Failed,
-            Poll::Ready(None) => {
-                self.progress = Progress::Ended;
-                self.state.request_ends_with(if self.in_chunks { Tail::BLANK_LINE } else { self.tail });
-            }
+            Poll::Ready(Some(Err(_))) => self.progress = BodyProgress::Failed,
+            Poll::Ready(None) => self.progress = BodyProgress::Ended,
+            Poll::Ready(Some(Ok(bytes))) => self.state.body_read(bytes.len()),
             Poll::Pending => {}
         }
         next
@@ -116,13 +112,13 @@ impl Stream for RequestBody {
 
 /// The body of a response. When it is dropped, the HTTP server has taken all of it.
 pub(crate) struct ResponseBody<B> {
-    body: B,
+    body: InPieces<B>,
     state: Rc<ConnectionState>,
 }
 
 impl<B> ResponseBody<B> {
     pub(super) fn new(body: B, state: Rc<ConnectionState>) -> Self {
-        Self { body, state }
+        Self { body: InPieces::new(body), state }
     }
 }
 

@@ -2,19 +2,27 @@
 //! connection, all on one thread.
 
 use std::cell::Cell;
+use std::task::Waker;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::TransportLimits;
+use super::address_counts::AddressSlot;
+use crate::transport_limits::TransportLimits;
 
 /// The interim response that asks for the body (RFC 9110, 15.2.1).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+/// How many bytes of a body the HTTP server has at most beside what it reads at once. It would read up to 128 KiB while
+/// the application waits for the disk.
+const MOST_UNREAD: usize = 16 * 1024;
+
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum ConnectionPhase {
+    /// No byte has come yet.
+    Silent,
     /// The head of a request is awaited, or a part of it has come.
     Head,
     /// A request is with the application, or its response is being made. Its body has limits of its own.
@@ -25,9 +33,7 @@ enum Phase {
     Idle,
     /// A response is written whose request was not read to its end: nothing more can come of the connection.
     Over,
-    /// The connection is about to be taken out of the HTTP server.
-    TakenOver,
-    /// It was taken out.
+    /// The connection was taken out of the HTTP server.
     Gone,
 }
 
@@ -41,58 +47,110 @@ pub(super) enum Overdue {
 
 /// The state of a connection.
 pub(crate) struct ConnectionState {
-    phase: Cell<Phase>,
+    phase: Cell<ConnectionPhase>,
     since: Cell<Instant>,
     /// Since when the peer has taken no byte of what waits for it.
     stalled_since: Cell<Option<Instant>>,
     /// The response that is being made ends the connection.
     closing: Cell<bool>,
-    /// The last bytes that were read.
-    read: Cell<Tail>,
-    /// The last bytes of the newest request that came whole.
-    request: Cell<Tail>,
+    /// The HTTP server has all bytes of the request whose response is not written yet.
+    has_request: Cell<bool>,
+    /// What came is no body, or too much beside it.
+    broken: Cell<bool>,
+    /// How many bytes of the body the HTTP server has and the application has not.
+    unread: Cell<usize>,
+    /// The task that waits for the application to read some.
+    reader: Cell<Option<Waker>>,
     /// What is still to be written of an interim response.
     interim: Cell<&'static [u8]>,
     /// The stream, after the HTTP server has let it go.
-    left_behind: Cell<Option<TcpStream>>,
+    returned_stream: Cell<Option<TcpStream>>,
+    /// Counts the connection among those of its address.
+    address_slot: Cell<Option<AddressSlot>>,
 }
 
 impl Default for ConnectionState {
     /// The state of a connection that begins now.
     fn default() -> Self {
         Self {
-            phase: Cell::new(Phase::Head),
+            phase: Cell::new(ConnectionPhase::Silent),
             since: Cell::new(Instant::now()),
             stalled_since: Cell::new(None),
             closing: Cell::new(false),
-            read: Cell::new(Tail::default()),
-            request: Cell::new(Tail::default()),
+            has_request: Cell::new(false),
+            broken: Cell::new(false),
+            unread: Cell::new(0),
+            reader: Cell::new(None),
             interim: Cell::new(&[]),
-            left_behind: Cell::new(None),
+            returned_stream: Cell::new(None),
+            address_slot: Cell::new(None),
         }
     }
 }
 
 impl ConnectionState {
-    fn enter(&self, phase: Phase) {
+    fn enter(&self, phase: ConnectionPhase) {
         self.phase.set(phase);
         self.since.set(Instant::now());
     }
 
-    /// These bytes were read from the peer.
-    pub(super) fn received(&self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        self.read.set(self.read.get().followed_by(bytes));
-        if self.phase.get() == Phase::Idle {
-            self.enter(Phase::Head);
+    /// Bytes of a request came.
+    pub(super) fn received(&self) {
+        match self.phase.get() {
+            // The time for the first head runs from the start of the connection.
+            ConnectionPhase::Silent => self.phase.set(ConnectionPhase::Head),
+            ConnectionPhase::Idle => self.enter(ConnectionPhase::Head),
+            _ => {}
         }
     }
 
     /// Whether nothing more is read: the HTTP server would read the rest of a body only to drop it, however long it is.
     pub(super) fn reads_no_more(&self) -> bool {
-        self.closing.get()
+        self.closing.get() || self.broken.get()
+    }
+
+    /// The HTTP server has the whole request. What follows is kept from it until the response is written.
+    pub(super) fn request_ended(&self) {
+        self.has_request.set(true);
+    }
+
+    /// Whether what follows is kept from the HTTP server.
+    pub(super) fn holds_back(&self) -> bool {
+        self.has_request.get()
+    }
+
+    /// The HTTP server has so many more bytes of the body.
+    pub(super) fn body_came(&self, bytes: usize) {
+        self.unread.set(self.unread.get().saturating_add(bytes));
+    }
+
+    /// The application has read so many bytes of the body.
+    pub(super) fn body_read(&self, bytes: usize) {
+        self.unread.set(self.unread.get().saturating_sub(bytes));
+        if self.unread.get() < MOST_UNREAD
+            && let Some(reader) = self.reader.take()
+        {
+            reader.wake();
+        }
+    }
+
+    /// Whether the HTTP server gets no more of the body until the application has read some; then `task` is woken.
+    pub(super) fn waits_for_application(&self, task: &Waker) -> bool {
+        let waits = self.unread.get() >= MOST_UNREAD;
+        if waits {
+            self.reader.set(Some(task.clone()));
+        }
+        waits
+    }
+
+    /// What came is no body, or too much beside it.
+    pub(super) fn body_broke(&self) {
+        self.broken.set(true);
+    }
+
+    /// Whether the rest of the body will not come.
+    pub(super) fn body_is_broken(&self) -> bool {
+        self.broken.get()
     }
 
     /// The peer took some of what was written, or everything is written.
@@ -107,18 +165,21 @@ impl ConnectionState {
         }
     }
 
-    /// Everything that the HTTP server had to write is written.
-    pub(super) fn flushed(&self) {
-        if self.phase.get() != Phase::Flushing {
-            return;
+    /// Everything that the HTTP server had to write is written. `has_more` is whether bytes of the next request have come.
+    /// Returns whether the HTTP server may have them now.
+    pub(super) fn flushed(&self, has_more: bool) -> bool {
+        if self.phase.get() != ConnectionPhase::Flushing {
+            return false;
         }
-        if self.closing.get() {
-            self.phase.set(Phase::Over);
-        } else if self.read.get().ends_with(self.request.get()) {
-            self.enter(Phase::Idle);
+        // Where the guard and the HTTP server disagree about where a request ends, no other one is looked at.
+        if self.closing.get() || !self.has_request.replace(false) {
+            self.closing.set(true);
+            self.phase.set(ConnectionPhase::Over);
+            false
         } else {
-            // The next head has begun, in the same packet or while the response was made.
-            self.enter(Phase::Head);
+            self.unread.set(0);
+            self.enter(if has_more { ConnectionPhase::Head } else { ConnectionPhase::Idle });
+            true
         }
     }
 
@@ -126,19 +187,9 @@ impl ConnectionState {
     pub(super) fn begin_request(&self) -> bool {
         let begins = !self.closing.get();
         if begins {
-            self.phase.set(Phase::Request);
+            self.phase.set(ConnectionPhase::Request);
         }
         begins
-    }
-
-    /// The request has come to its end, whose last bytes are these.
-    pub(super) fn request_ends_with(&self, tail: Tail) {
-        self.request.set(tail);
-    }
-
-    /// The request has no body.
-    pub(super) fn request_ends_with_head(&self) {
-        self.request.set(Tail::BLANK_LINE);
     }
 
     /// The response that is made now will be the last one: the request is not read to its end.
@@ -148,8 +199,8 @@ impl ConnectionState {
 
     /// The HTTP server has all of the response.
     pub(super) fn response_ended(&self) {
-        if self.phase.get() == Phase::Request {
-            self.phase.set(Phase::Flushing);
+        if self.phase.get() == ConnectionPhase::Request {
+            self.phase.set(ConnectionPhase::Flushing);
         }
     }
 
@@ -181,34 +232,39 @@ impl ConnectionState {
         self.interim.set(self.interim.get().get(count..).unwrap_or_default());
     }
 
-    /// The connection leaves the HTTP server's hands, and this guard's.
-    pub(super) fn take_over(&self) {
-        self.phase.set(Phase::TakenOver);
-    }
-
-    /// The connection has left them.
+    /// The connection has left the HTTP server and the guard, and became a socket.
     pub(super) fn leave(&self) {
-        self.phase.set(Phase::Gone);
+        self.phase.set(ConnectionPhase::Gone);
     }
 
-    /// Whether it has. What is left of its task holds the sockets of the worker.
+    /// Whether it has left them. What is left of its task is the anchor of the worker's sockets.
     pub(super) fn is_gone(&self) -> bool {
-        self.phase.get() == Phase::Gone
+        self.phase.get() == ConnectionPhase::Gone
     }
 
-    /// The stream comes back from the HTTP server.
-    pub(super) fn leave_behind(&self, stream: TcpStream) {
-        self.left_behind.set(Some(stream));
+    /// Takes the stream back from the HTTP server.
+    pub(super) fn return_stream(&self, stream: TcpStream) {
+        self.returned_stream.set(Some(stream));
     }
 
-    /// The stream that came back.
-    pub(super) fn take_left_behind(&self) -> Option<TcpStream> {
-        self.left_behind.take()
+    /// The stream that the HTTP server has returned.
+    pub(super) fn take_returned_stream(&self) -> Option<TcpStream> {
+        self.returned_stream.take()
+    }
+
+    /// Keeps what counts the connection for as long as it lives.
+    pub(super) fn keep_address_slot(&self, slot: AddressSlot) {
+        self.address_slot.set(Some(slot));
+    }
+
+    /// What counts the connection, for what it becomes.
+    pub(super) fn take_address_slot(&self) -> Option<AddressSlot> {
+        self.address_slot.take()
     }
 
     /// Whether the connection only waits to be closed.
     pub(super) fn is_over(&self) -> bool {
-        self.phase.get() == Phase::Over
+        self.phase.get() == ConnectionPhase::Over
     }
 
     /// Whether a response was begun that ends the connection.
@@ -216,52 +272,29 @@ impl ConnectionState {
         self.closing.get()
     }
 
-    /// Whether the times of the connection are this guard's affair.
+    /// Whether the guard limits the times of the connection.
     pub(super) fn is_guarded(&self) -> bool {
-        !matches!(self.phase.get(), Phase::TakenOver | Phase::Gone)
+        self.phase.get() != ConnectionPhase::Gone
     }
 
     /// When it will be too late for what the connection waits for, if it waits for the peer.
     pub(super) fn deadline(&self, limits: &TransportLimits, is_crowded: bool) -> Option<(Instant, Overdue)> {
         if let Some(since) = self.stalled_since.get() {
-            return Some((since + limits.stalled, Overdue::Stalled));
+            let limit = if is_crowded { limits.stalled.min(limits.crowded_stalled) } else { limits.stalled };
+            return Some((since + limit, Overdue::Stalled));
         }
-        let within = |limit: Duration, overdue| {
-            let limit = if is_crowded { limit.min(limits.crowded) } else { limit };
+        let within = |limit: Duration, crowded: Duration, overdue| {
+            let limit = if is_crowded { limit.min(crowded) } else { limit };
             Some((self.since.get() + limit, overdue))
         };
         match self.phase.get() {
-            Phase::Head => within(limits.head, Overdue::Head),
-            Phase::Idle => within(limits.idle, Overdue::Idle),
-            Phase::Request | Phase::Flushing | Phase::Over | Phase::TakenOver | Phase::Gone => None,
+            ConnectionPhase::Silent => within(limits.head, limits.crowded_silent, Overdue::Head),
+            ConnectionPhase::Head => within(limits.head, limits.crowded, Overdue::Head),
+            ConnectionPhase::Idle => within(limits.idle, limits.crowded, Overdue::Idle),
+            ConnectionPhase::Request | ConnectionPhase::Flushing | ConnectionPhase::Over | ConnectionPhase::Gone => {
+                None
+            }
         }
-    }
-}
-
-/// The last bytes of something, at most four: enough to see whether two things end alike.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tail {
-    bytes: [u8; 4],
-    known: usize,
-}
-
-impl Tail {
-    /// The end of a head, and of a body in chunks (RFC 9112, 2.1 and 7.1).
-    pub(super) const BLANK_LINE: Self = Self { bytes: *b"\r\n\r\n", known: 4 };
-
-    /// The tail after these bytes.
-    #[must_use]
-    pub(super) fn followed_by(mut self, bytes: &[u8]) -> Self {
-        for byte in bytes.iter().skip(bytes.len().saturating_sub(self.bytes.len())) {
-            let [_, second, third, fourth] = self.bytes;
-            self.bytes = [second, third, fourth, *byte];
-            self.known = (self.known + 1).min(self.bytes.len());
-        }
-        self
-    }
-
-    fn ends_with(self, end: Self) -> bool {
-        self.bytes.iter().rev().zip(end.bytes.iter().rev()).take(end.known).all(|(mine, other)| mine == other)
     }
 }
 
@@ -275,50 +308,63 @@ mod tests {
         state.deadline(&LIMITS(), false).map(|(_, overdue)| overdue)
     }
 
-    /// A connection that has answered its first request, all of which came in these bytes.
-    fn after_a_request(bytes: &[u8]) -> ConnectionState {
+    /// A connection that has answered its first request, and whether bytes of the next one have come by then.
+    fn after_a_request(has_more: bool) -> ConnectionState {
         let state = ConnectionState::default();
-        state.received(bytes);
+        state.received();
+        state.request_ended();
         assert!(state.begin_request());
-        state.request_ends_with(Tail::BLANK_LINE);
         state.response_ended();
-        state.flushed();
+        assert!(state.holds_back());
+        assert!(state.flushed(has_more));
+        assert!(!state.holds_back());
         state
-    }
-
-    #[test]
-    fn a_tail_is_the_last_four_bytes_at_most() {
-        let tail = Tail::default().followed_by(b"ab").followed_by(b"").followed_by(b"cde");
-        assert_eq!(tail, Tail { bytes: *b"bcde", known: 4 });
-        assert!(tail.ends_with(Tail::default().followed_by(b"de")));
-        assert!(tail.ends_with(Tail::default()));
-        assert!(!tail.ends_with(Tail::default().followed_by(b"ce")));
     }
 
     #[test]
     fn every_head_has_a_deadline_and_a_request_in_the_application_has_none() {
         let state = ConnectionState::default();
         assert_eq!(waits_for(&state), Some(Overdue::Head));
-        state.received(b"GET / HTTP/1.1\r\n\r\n");
+        state.received();
+        state.request_ended();
         assert!(state.begin_request());
         assert_eq!(waits_for(&state), None);
-        state.request_ends_with(Tail::BLANK_LINE);
         state.response_ended();
         assert_eq!(waits_for(&state), None);
-        state.flushed();
+        state.flushed(false);
         assert_eq!(waits_for(&state), Some(Overdue::Idle));
-        state.received(b"G");
+        state.received();
         assert_eq!(waits_for(&state), Some(Overdue::Head));
     }
 
     #[test]
     fn a_head_that_came_with_the_request_before_it_has_a_deadline() {
-        assert_eq!(waits_for(&after_a_request(b"GET / HTTP/1.1\r\n\r\n")), Some(Overdue::Idle));
-        assert_eq!(waits_for(&after_a_request(b"GET / HTTP/1.1\r\n\r\nGET / HT")), Some(Overdue::Head));
+        assert_eq!(waits_for(&after_a_request(false)), Some(Overdue::Idle));
+        assert_eq!(waits_for(&after_a_request(true)), Some(Overdue::Head));
     }
 
     #[test]
-    fn a_peer_that_takes_nothing_has_a_deadline_in_every_phase() {
+    fn a_body_is_read_as_far_as_the_application_does() {
+        let state = ConnectionState::default();
+        state.body_came(MOST_UNREAD + 5);
+        assert!(state.waits_for_application(Waker::noop()));
+        state.body_read(5);
+        assert!(state.waits_for_application(Waker::noop()));
+        state.body_read(1);
+        assert!(!state.waits_for_application(Waker::noop()));
+    }
+
+    #[test]
+    fn a_response_before_the_end_of_its_request_ends_the_connection() {
+        let state = ConnectionState::default();
+        assert!(state.begin_request());
+        state.response_ended();
+        assert!(!state.flushed(false));
+        assert!(state.is_over() && state.reads_no_more());
+    }
+
+    #[test]
+    fn a_peer_that_reads_nothing_has_a_deadline_in_every_phase() {
         let state = ConnectionState::default();
         assert!(state.begin_request());
         state.blocked();
@@ -331,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_response_that_ends_the_connection_nothing_is_read_and_no_request_begins() {
+    fn after_a_closing_response_no_further_request_is_read() {
         let state = ConnectionState::default();
         assert!(state.begin_request());
         state.close_after_response();
@@ -339,12 +385,12 @@ mod tests {
         state.response_ended();
         assert!(!state.begin_request());
         assert!(!state.is_over());
-        state.flushed();
+        assert!(!state.flushed(true));
         assert!(state.is_over());
     }
 
     #[test]
-    fn an_interim_response_is_left_out_when_the_response_is_there_unless_it_has_begun() {
+    fn an_interim_response_not_begun_is_left_out_before_the_response() {
         let state = ConnectionState::default();
         state.ask_for_body();
         state.withdraw_interim();
@@ -358,11 +404,22 @@ mod tests {
     }
 
     #[test]
-    fn heads_and_idle_connections_of_a_crowded_node_have_less_time() {
-        let idle = after_a_request(b"GET / HTTP/1.1\r\n\r\n");
-        for (state, limit) in [(idle, LIMITS().idle), (ConnectionState::default(), LIMITS().head)] {
-            let at = |is_crowded| state.deadline(&LIMITS(), is_crowded).unwrap().0;
-            assert_eq!(at(true) + limit, at(false) + LIMITS().crowded);
+    fn connections_of_a_crowded_worker_have_less_time() {
+        let limits = LIMITS();
+        let silent = ConnectionState::default();
+        let head = ConnectionState::default();
+        head.received();
+        let idle = after_a_request(false);
+        let stalled = ConnectionState::default();
+        stalled.blocked();
+        for (state, limit, crowded) in [
+            (silent, limits.head, limits.crowded_silent),
+            (head, limits.head, limits.crowded),
+            (idle, limits.idle, limits.crowded),
+            (stalled, limits.stalled, limits.crowded_stalled),
+        ] {
+            let at = |is_crowded| state.deadline(&limits, is_crowded).unwrap().0;
+            assert_eq!(at(true) + limit, at(false) + crowded);
         }
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! | connection | may take | then |
 //! |---|---|---|
-//! | a connection that sends the head of a request, the first or a later one | 15 s; 5 s on a crowded worker | 408, drained, closed |
+//! | a connection that sends the head of a request, the first or a later one | 15 s; 2 s on a crowded worker, 1 s before its first byte | 408, drained, closed |
 //! | a connection whose request is with the application | what the reading of its body allows, in `request` | |
-//! | a connection that takes no byte of what waits for it | 20 s | reset |
+//! | a connection that takes no byte of what waits for it | 20 s; 3 s on a crowded worker | reset |
 //! | a connection that is drained: the response is written, the request was not read to its end | 5 s and 64 KiB; 1 s and 64 KiB on a crowded worker | closed |
-//! | a connection that waits between two requests | 75 s; 5 s on a crowded worker | closed |
+//! | a connection that waits between two requests | 75 s; 2 s on a crowded worker | closed |
 //!
-//! A worker is crowded when three quarters of its connections are taken.
+//! A worker is crowded when three quarters of its connections are taken. A connection from an address that has as many
+//! open as one may have is closed before anything is read.
 //!
 //! The HTTP server under the application (actix-http 3.20) has a timer for the first head and one for idle connections,
 //! and no other. An unread body in chunks counts there as one that is going to end: with 62 KB of traffic,
@@ -20,21 +21,25 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | `limits` | the numbers |
+//! | `address_counts` | how many connections each address has |
 //! | `connection_state` | the state machine, without I/O |
+//! | `framing` | where each request ends, without I/O |
 //! | `stream` | the TCP connection, which updates the state with what is read and written |
 //! | `application` | the application, which updates it when a request begins and whether it was read to its end |
 //! | `body` | bodies that know whether they have ended |
+//! | `pieces` | bodies of responses that are copied a piece at a time |
 //! | `serve` | the HTTP server's task, cut short when the state says so, and the end of the connection |
 //!
 //! A request costs it two readings of the clock and, when it has a body, two allocations. The connection has one timer,
 //! which is set again only when it rings; in return the HTTP server's own timers, one of which was made again for each
 //! request, are off.
 
+mod address_counts;
 mod application;
 mod body;
 mod connection_state;
-mod limits;
+mod framing;
+mod pieces;
 mod serve;
 mod stream;
 
@@ -42,8 +47,9 @@ use std::rc::Rc;
 
 use actix_http::Extensions;
 
+pub(crate) use address_counts::{AddressCounts, AddressSlot};
 pub(crate) use application::{WorkerApp, for_expecting_requests, for_requests};
-pub use limits::TransportLimits;
+pub(crate) use pieces::{InPieces, WRITE_BUFFER_BYTES};
 pub(crate) use serve::{WorkerConnections, serve};
 pub(crate) use stream::GuardedStream;
 

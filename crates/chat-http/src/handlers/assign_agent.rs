@@ -4,11 +4,13 @@ use actix_web::HttpResponse;
 use actix_web::web::Path;
 use chat_domain::model::AgentId;
 
-use super::{Answer, App};
+use super::HandlerResult;
 use crate::auth::Caller;
 use crate::dto::{AssignBody, SessionDto};
 use crate::error::{ErrorEnvelope, SessionFailures};
 use crate::request::{JsonBody, session_id};
+use crate::state::App;
+use crate::traces::use_case;
 
 /// Assign an agent to a chat session
 ///
@@ -22,10 +24,16 @@ use crate::request::{JsonBody, session_id};
         (status = 409, description = "Already assigned or closed", body = ErrorEnvelope<'static>),
         SessionFailures),
     security(("bearer" = [])))]
-pub(crate) async fn assign_agent(caller: Caller, app: App, path: Path<String>, body: JsonBody<AssignBody>) -> Answer {
+pub(crate) async fn assign_agent(
+    caller: Caller,
+    app: App,
+    path: Path<String>,
+    body: JsonBody<AssignBody>,
+) -> HandlerResult {
     let agent = body.0.and_then(AssignBody::parse);
-    let session = app.service.assign_agent(caller.principal(), session_id(&path)?, agent).await?;
-    let (id, agent) = (session.id, session.agent().map_or("nobody", AgentId::as_str));
+    let session =
+        use_case("assign_agent", app.service.assign_agent(caller.principal(), session_id(&path)?, agent)).await?;
+    let (id, agent) = (session.id, session.agent().map(AgentId::as_str));
     tracing::info!(session.id = %id, agent.id = agent, actor.id = %caller.principal().id, "assigned session {id}");
     Ok(HttpResponse::Ok().json(SessionDto::from(&session)))
 }

@@ -3,11 +3,13 @@
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 
-use super::{Answer, App};
+use super::HandlerResult;
 use crate::auth::Caller;
 use crate::dto::SessionDto;
 use crate::error::{ErrorEnvelope, SessionFailures};
 use crate::request::{NoInput, session_id};
+use crate::state::App;
+use crate::traces::use_case;
 
 /// Close a chat session
 #[utoipa::path(put, path = "/api/chat/sessions/{sessionId}/close", tag = "sessions",
@@ -17,8 +19,9 @@ use crate::request::{NoInput, session_id};
         (status = 409, description = "Already closed", body = ErrorEnvelope<'static>),
         SessionFailures),
     security(("bearer" = [])))]
-pub(crate) async fn close_session(caller: Caller, app: App, path: Path<String>, input: NoInput) -> Answer {
-    let session = app.service.close_session(caller.principal(), session_id(&path)?, input.0).await?;
+pub(crate) async fn close_session(caller: Caller, app: App, path: Path<String>, input: NoInput) -> HandlerResult {
+    let session =
+        use_case("close_session", app.service.close_session(caller.principal(), session_id(&path)?, input.0)).await?;
     tracing::info!(session.id = %session.id, actor.id = %caller.principal().id, "closed session {}", session.id);
     Ok(HttpResponse::Ok().json(SessionDto::from(&session)))
 }

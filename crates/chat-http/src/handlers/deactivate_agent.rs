@@ -3,11 +3,13 @@
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 
-use super::{Answer, App};
+use super::HandlerResult;
 use crate::auth::Caller;
 use crate::dto::AgentDto;
 use crate::error::{CommonFailures, ErrorEnvelope};
 use crate::request::{NoInput, agent_id};
+use crate::state::App;
+use crate::traces::use_case;
 
 /// Deactivate an agent
 ///
@@ -20,8 +22,10 @@ use crate::request::{NoInput, agent_id};
         (status = 404, description = "No such agent", body = ErrorEnvelope<'static>),
         CommonFailures),
     security(("bearer" = [])))]
-pub(crate) async fn deactivate_agent(caller: Caller, app: App, path: Path<String>, input: NoInput) -> Answer {
-    let agent = app.service.deactivate_agent(caller.principal(), agent_id(&path).ok(), input.0).await?;
+pub(crate) async fn deactivate_agent(caller: Caller, app: App, path: Path<String>, input: NoInput) -> HandlerResult {
+    let agent =
+        use_case("deactivate_agent", app.service.deactivate_agent(caller.principal(), agent_id(&path).ok(), input.0))
+            .await?;
     tracing::info!(agent.id = %agent.id, "deactivated agent {}", agent.id);
     Ok(HttpResponse::Ok().json(AgentDto::from(&agent)))
 }

@@ -3,9 +3,12 @@
 use actix_web::http::header::{ACCEPT, LOCATION, VARY};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{Answer, App};
+use super::HandlerResult;
+use crate::base_url::BaseUrl;
 use crate::dto::ServiceDto;
-use crate::request::{BaseUrl, NoInput};
+use crate::forwarding::ClientView;
+use crate::request::NoInput;
+use crate::state::App;
 
 /// What this service is
 ///
@@ -15,12 +18,16 @@ use crate::request::{BaseUrl, NoInput};
         (status = 200, description = "The service", body = ServiceDto),
         (status = 302, description = "The documentation, for clients that accept HTML",
             headers(("Location" = String, description = "The documentation.")))))]
-pub(crate) async fn describe_service(app: App, request: HttpRequest, input: NoInput) -> Answer {
+pub(crate) async fn describe_service(app: App, request: HttpRequest, input: NoInput) -> HandlerResult {
     input.0?;
     if accepts_html(&request) {
         // A browser resolves a relative address against the one that it opened, which may lack the slash at the end of a
-        // prefix that a proxy takes off: so the public address, where it is known.
-        let docs = app.settings.public_url.as_ref().map_or_else(|| "docs/".to_owned(), |url| format!("{url}/docs/"));
+        // prefix that a proxy takes off: so the public address, or the prefix, where it is known.
+        let docs = match (&app.settings.public_url, ClientView::of(&request, &app.settings.proxies).prefix) {
+            (Some(url), _) => format!("{url}/docs/"),
+            (None, "") => "docs/".to_owned(),
+            (None, prefix) => format!("{prefix}/docs/"),
+        };
         return Ok(HttpResponse::Found().insert_header((LOCATION, docs)).insert_header((VARY, "Accept")).finish());
     }
     let base = BaseUrl::of(&request, &app.settings);

@@ -18,10 +18,12 @@ use futures_util::Stream;
 use futures_util::stream::try_unfold;
 use utoipa::ToSchema;
 
-use super::{Answer, App};
-use crate::auth::Caller;
+use super::HandlerResult;
+use crate::auth::DownloadCaller;
 use crate::error::{CommonFailures, ErrorEnvelope};
 use crate::request::{NoInput, RangeRequest, attachment_id, requested_range};
+use crate::state::App;
+use crate::traces::use_case;
 
 /// What a browser may show by itself: formats that hold no script and are drawn, not interpreted.
 pub(crate) const SHOWN_INLINE: [&str; 15] = [
@@ -58,11 +60,11 @@ pub(crate) struct FileContent(Vec<u8>);
         ("If-Range" = Option<String>, Header, description = "The `ETag` that `Range` is about; for another one the whole file is sent"),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the caller has")),
     responses(
-        (status = 200, description = "The file, with the media type of its `type`", content_type = "*/*", body = FileContent,
+        (status = 200, description = "The file, with the media type of its `type`", content((FileContent = "application/octet-stream"), (FileContent = "*/*")),
             headers(
                 ("ETag" = String, description = "Names the bytes, which never change."),
                 ("Content-Disposition" = String, description = "`inline` or `attachment`, and the file's name."))),
-        (status = 206, description = "A part of it", content_type = "*/*", body = FileContent,
+        (status = 206, description = "A part of it", content((FileContent = "application/octet-stream"), (FileContent = "*/*")),
             headers(
                 ("ETag" = String, description = "Names the bytes of the whole file."),
                 ("Content-Disposition" = String, description = "`inline` or `attachment`, and the file's name."),
@@ -72,14 +74,22 @@ pub(crate) struct FileContent(Vec<u8>);
         (status = 404, description = "No such attachment", body = ErrorEnvelope<'static>),
         (status = 416, description = "The file has no such part",
             headers(("Content-Range" = String, description = "How large the file is, such as `bytes */48213`."))),
+        (status = 429, description = "The caller has downloaded too much lately", body = ErrorEnvelope<'static>),
         CommonFailures),
-    security(("bearer" = [])))]
-pub(crate) async fn download_attachment(caller: Caller, app: App, path: Path<String>, request: HttpRequest) -> Answer {
-    let download = app.service.download_attachment(caller.principal(), attachment_id(&path)?).await?;
-    NoInput::of(&request)?;
+    security(("bearer" = []), ("downloadTicket" = [])))]
+pub(crate) async fn download_attachment(
+    caller: DownloadCaller,
+    app: App,
+    path: Path<String>,
+    request: HttpRequest,
+) -> HandlerResult {
+    let download =
+        use_case("download_attachment", app.service.download_attachment(caller.principal(), attachment_id(&path)?))
+            .await?;
+    NoInput::beside_ticket(&request)?;
     let file = &download.attachment;
     let size = file.object.size;
-    let etag = etag(file);
+    let etag = strong_tag(&file.object.sha256);
     if not_changed(&request, &etag) {
         return Ok(describe(StatusCode::NOT_MODIFIED, file, &etag).finish());
     }
@@ -102,9 +112,9 @@ pub(crate) async fn download_attachment(caller: Caller, app: App, path: Path<Str
 }
 
 /// The bytes never change, so their hash is a strong tag.
-fn etag(file: &Attachment) -> String {
+pub(super) fn strong_tag(sha256: &[u8; 32]) -> String {
     let mut tag = String::from("\"");
-    for byte in file.object.sha256 {
+    for byte in sha256 {
         // Writing to a String cannot fail.
         let _infallible = write!(tag, "{byte:02x}");
     }
@@ -113,7 +123,7 @@ fn etag(file: &Attachment) -> String {
 }
 
 /// `If-None-Match` compares weakly (RFC 9110, 13.1.2).
-fn not_changed(request: &HttpRequest, etag: &str) -> bool {
+pub(super) fn not_changed(request: &HttpRequest, etag: &str) -> bool {
     request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
     })

@@ -6,11 +6,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use chat_domain::error::Input;
 use chat_domain::model::{MessageCursor, MessageId, MessageQuery, PageLimit};
 
-use super::{Answer, App};
+use super::HandlerResult;
 use crate::auth::Caller;
+use crate::base_url::BaseUrl;
 use crate::dto::MessagePageDto;
 use crate::error::{ErrorEnvelope, SessionFailures};
-use crate::request::{BaseUrl, Query, session_id};
+use crate::request::{Query, session_id};
+use crate::state::App;
+use crate::traces::use_case;
 
 /// Get the messages of a chat session
 ///
@@ -29,11 +32,11 @@ use crate::request::{BaseUrl, Query, session_id};
         (status = 400, description = "A query parameter breaks a rule", body = ErrorEnvelope<'static>),
         SessionFailures),
     security(("bearer" = [])))]
-pub(crate) async fn get_messages(caller: Caller, app: App, path: Path<String>, request: HttpRequest) -> Answer {
+pub(crate) async fn get_messages(caller: Caller, app: App, path: Path<String>, request: HttpRequest) -> HandlerResult {
     let id = session_id(&path)?;
     let query = message_query(Query::of(&request));
     let (query, lookup) = app.pages.look_up(id, query, BaseUrl::of(&request, &app.settings));
-    let (session, page) = app.service.get_messages(caller.principal(), id, query).await?;
+    let (session, page) = use_case("get_messages", app.service.get_messages(caller.principal(), id, query)).await?;
     Ok(HttpResponse::Ok()
         .insert_header(("X-Chat-Seq", session.progress.last_seq.get()))
         .content_type(ContentType::json())

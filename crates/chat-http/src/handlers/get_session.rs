@@ -3,11 +3,13 @@
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 
-use super::{Answer, App};
+use super::HandlerResult;
 use crate::auth::Caller;
 use crate::dto::SessionDto;
 use crate::error::SessionFailures;
 use crate::request::{NoInput, session_id};
+use crate::state::App;
+use crate::traces::use_case;
 
 /// Get a chat session
 #[utoipa::path(get, path = "/api/chat/sessions/{sessionId}", tag = "sessions",
@@ -16,8 +18,8 @@ use crate::request::{NoInput, session_id};
         (status = 200, description = "The session", body = SessionDto<'static>),
         SessionFailures),
     security(("bearer" = [])))]
-pub(crate) async fn get_session(caller: Caller, app: App, path: Path<String>, input: NoInput) -> Answer {
-    let session = app.service.get_session(caller.principal(), session_id(&path)?).await?;
+pub(crate) async fn get_session(caller: Caller, app: App, path: Path<String>, input: NoInput) -> HandlerResult {
+    let session = use_case("get_session", app.service.get_session(caller.principal(), session_id(&path)?)).await?;
     input.0?;
     Ok(HttpResponse::Ok().json(SessionDto::from(&session)))
 }

@@ -4,9 +4,10 @@ use actix_web::HttpResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Answer, App};
-use crate::readiness::Check;
+use super::HandlerResult;
+use crate::readiness::ReadinessCheck;
 use crate::request::NoInput;
+use crate::state::App;
 
 /// Whether this node can serve.
 #[derive(Serialize, ToSchema)]
@@ -15,14 +16,18 @@ pub(crate) struct ReadinessDto<'a> {
     /// Whether all checks passed and the node is not shutting down.
     #[schema(example = true)]
     ready: bool,
+    /// Why a node is not ready although the checks passed: `draining` while it shuts down.
+    #[schema(nullable = false, example = "draining")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     /// The parts that were tried.
-    checks: &'a [Check],
+    checks: &'a [ReadinessCheck],
 }
 
 /// Whether the process runs
 #[utoipa::path(get, path = "/healthz", tag = "operation",
     responses((status = 200, description = "It does", content_type = "text/plain", body = String)))]
-pub(crate) async fn healthz(input: NoInput) -> Answer {
+pub(crate) async fn healthz(input: NoInput) -> HandlerResult {
     input.0?;
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n"))
 }
@@ -35,10 +40,11 @@ pub(crate) async fn healthz(input: NoInput) -> Answer {
     responses(
         (status = 200, description = "It can", body = ReadinessDto<'static>),
         (status = 503, description = "It cannot", body = ReadinessDto<'static>)))]
-pub(crate) async fn readyz(app: App, input: NoInput) -> Answer {
+pub(crate) async fn readyz(app: App, input: NoInput) -> HandlerResult {
     input.0?;
     let checks = app.readiness.checks(&app.probes).await;
-    let ready = !app.draining() && checks.iter().all(|check| check.ok);
+    let reason = app.draining().then_some("draining");
+    let ready = reason.is_none() && checks.iter().all(|check| check.ok);
     let mut response = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    Ok(response.json(ReadinessDto { ready, checks: &checks }))
+    Ok(response.json(ReadinessDto { ready, reason, checks: &checks }))
 }

@@ -3,11 +3,13 @@
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 
-use super::{Answer, App};
-use crate::auth::{Caller, Ticket};
+use super::HandlerResult;
+use crate::auth::{Caller, TicketText};
 use crate::dto::TicketDto;
 use crate::error::SessionFailures;
 use crate::request::{NoInput, session_id};
+use crate::state::App;
+use crate::traces::use_case;
 
 /// Get a ticket for a socket
 ///
@@ -18,14 +20,18 @@ use crate::request::{NoInput, session_id};
     params(("sessionId" = String, Path, description = "The session")),
     responses((status = 201, description = "The ticket", body = TicketDto<'static>), SessionFailures),
     security(("bearer" = [])))]
-pub(crate) async fn issue_ticket(caller: Caller, app: App, path: Path<String>, input: NoInput) -> Answer {
+pub(crate) async fn issue_ticket(caller: Caller, app: App, path: Path<String>, input: NoInput) -> HandlerResult {
     let id = session_id(&path)?;
     if let Err(invalid) = input.0 {
         // The right to a ticket is the right to see the session, and is checked first.
         app.service.get_session(caller.principal(), id).await?;
         return Err(invalid.into());
     }
-    let ticket = Ticket::random()?;
-    let expires_at = app.service.issue_ticket(caller.principal(), id, caller.token.expires_at, ticket.digest()).await?;
+    let ticket = TicketText::random()?;
+    let expires_at = use_case(
+        "issue_ticket",
+        app.service.issue_ticket(caller.principal(), id, caller.token.expires_at, ticket.digest()),
+    )
+    .await?;
     Ok(HttpResponse::Created().json(TicketDto { ticket: ticket.text(), expires_at }))
 }

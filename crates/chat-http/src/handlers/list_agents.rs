@@ -2,11 +2,13 @@
 
 use actix_web::HttpResponse;
 
-use super::{Answer, App};
+use super::HandlerResult;
 use crate::auth::Caller;
 use crate::dto::{AgentDto, AgentListDto};
 use crate::error::CommonFailures;
 use crate::request::NoInput;
+use crate::state::App;
+use crate::traces::use_case;
 
 /// List the agents
 #[utoipa::path(get, path = "/api/chat/agents", tag = "agents",
@@ -14,8 +16,8 @@ use crate::request::NoInput;
         (status = 200, description = "All agents by ascending id", body = AgentListDto<'static>),
         CommonFailures),
     security(("bearer" = [])))]
-pub(crate) async fn list_agents(caller: Caller, app: App, input: NoInput) -> Answer {
-    let agents = app.service.list_agents(caller.principal()).await?;
+pub(crate) async fn list_agents(caller: Caller, app: App, input: NoInput) -> HandlerResult {
+    let agents = use_case("list_agents", app.service.list_agents(caller.principal())).await?;
     input.0?;
     Ok(HttpResponse::Ok().json(AgentListDto { agents: agents.iter().map(AgentDto::from).collect() }))
 }

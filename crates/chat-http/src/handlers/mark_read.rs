@@ -3,11 +3,13 @@
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 
-use super::{Answer, App};
+use super::HandlerResult;
 use crate::auth::Caller;
 use crate::dto::ReadBody;
 use crate::error::{ErrorEnvelope, SessionFailures};
 use crate::request::{JsonBody, session_id};
+use crate::state::App;
+use crate::traces::use_case;
 
 /// Mark messages as read
 ///
@@ -21,8 +23,8 @@ use crate::request::{JsonBody, session_id};
         (status = 400, description = "The body breaks a rule", body = ErrorEnvelope<'static>),
         SessionFailures),
     security(("bearer" = [])))]
-pub(crate) async fn mark_read(caller: Caller, app: App, path: Path<String>, body: JsonBody<ReadBody>) -> Answer {
+pub(crate) async fn mark_read(caller: Caller, app: App, path: Path<String>, body: JsonBody<ReadBody>) -> HandlerResult {
     let messages = body.0.and_then(ReadBody::parse);
-    app.service.mark_read(caller.principal(), session_id(&path)?, messages).await?;
+    use_case("mark_read", app.service.mark_read(caller.principal(), session_id(&path)?, messages)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,6 +1,7 @@
-//! One operation per file: parse the request, call one use case, map the answer.
+//! One operation per file: parse the request, call one use case, map the result.
 
 pub(crate) mod assign_agent;
+pub(crate) mod block_person;
 pub(crate) mod close_session;
 pub(crate) mod create_session;
 pub(crate) mod deactivate_agent;
@@ -9,27 +10,29 @@ pub(crate) mod download_attachment;
 pub(crate) mod get_messages;
 pub(crate) mod get_session;
 pub(crate) mod get_stats;
+pub(crate) mod get_thumbnail;
 pub(crate) mod health;
+pub(crate) mod issue_download_ticket;
 pub(crate) mod issue_ticket;
 pub(crate) mod list_agents;
 pub(crate) mod list_sessions;
 pub(crate) mod mark_read;
 pub(crate) mod put_agent;
+pub(crate) mod remove_upload;
 pub(crate) mod send_message;
 pub(crate) mod send_typing;
+pub(crate) mod sign_out_person;
+pub(crate) mod subscribe_session;
 pub(crate) mod transfer_session;
-pub(crate) mod watch_session;
+pub(crate) mod unblock_person;
+pub(crate) mod upload_attachment;
 
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 
 use crate::error::ApiError;
-use crate::state::State;
 
-/// What every handler is given.
-pub(crate) type App = Data<State>;
-/// What every handler answers.
-pub(crate) type Answer = Result<HttpResponse, ApiError>;
+/// What every handler returns.
+pub(crate) type HandlerResult = Result<HttpResponse, ApiError>;
 
-/// Says of an answer that an earlier request with the same idempotency key got it first.
+/// Marks a response that an earlier request with the same idempotency key got first.
 const REPLAYED: (&str, &str) = ("Idempotency-Replayed", "true");

@@ -3,11 +3,13 @@
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 
-use super::{Answer, App};
+use super::HandlerResult;
 use crate::auth::Caller;
 use crate::dto::{AgentDto, PutAgentBody};
 use crate::error::{CommonFailures, ErrorEnvelope};
 use crate::request::{JsonBody, agent_id};
+use crate::state::App;
+use crate::traces::use_case;
 
 /// Enter an agent into the directory or change them
 #[utoipa::path(put, path = "/api/chat/agents/{agentId}", tag = "agents",
@@ -20,10 +22,15 @@ use crate::request::{JsonBody, agent_id};
         (status = 400, description = "The id or the body breaks a rule", body = ErrorEnvelope<'static>),
         CommonFailures),
     security(("bearer" = [])))]
-pub(crate) async fn put_agent(caller: Caller, app: App, path: Path<String>, body: JsonBody<PutAgentBody>) -> Answer {
+pub(crate) async fn put_agent(
+    caller: Caller,
+    app: App,
+    path: Path<String>,
+    body: JsonBody<PutAgentBody>,
+) -> HandlerResult {
     let id = agent_id(&path);
     let update = body.0.and_then(PutAgentBody::parse);
-    let (agent, is_new) = app.service.put_agent(caller.principal(), id, update).await?;
+    let (agent, is_new) = use_case("put_agent", app.service.put_agent(caller.principal(), id, update)).await?;
     tracing::info!(agent.id = %agent.id, agent.active = agent.active, "changed agent {}", agent.id);
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(AgentDto::from(&agent)))

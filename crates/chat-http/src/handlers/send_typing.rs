@@ -3,11 +3,13 @@
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 
-use super::{Answer, App};
+use super::HandlerResult;
 use crate::auth::Caller;
 use crate::dto::TypingBody;
 use crate::error::{ErrorEnvelope, SessionFailures};
 use crate::request::{JsonBody, session_id};
+use crate::state::App;
+use crate::traces::use_case;
 
 /// Send a typing event
 ///
@@ -19,10 +21,16 @@ use crate::request::{JsonBody, session_id};
     responses(
         (status = 204, description = "Done"),
         (status = 400, description = "The body breaks a rule", body = ErrorEnvelope<'static>),
+        (status = 429, description = "The caller has sent too many typing events lately", body = ErrorEnvelope<'static>),
         SessionFailures),
     security(("bearer" = [])))]
-pub(crate) async fn send_typing(caller: Caller, app: App, path: Path<String>, body: JsonBody<TypingBody>) -> Answer {
+pub(crate) async fn send_typing(
+    caller: Caller,
+    app: App,
+    path: Path<String>,
+    body: JsonBody<TypingBody>,
+) -> HandlerResult {
     let is_typing = body.0.and_then(TypingBody::parse);
-    app.service.send_typing(caller.principal(), session_id(&path)?, is_typing).await?;
+    use_case("send_typing", app.service.send_typing(caller.principal(), session_id(&path)?, is_typing)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -4,11 +4,13 @@ use actix_web::HttpResponse;
 use actix_web::web::Path;
 use chat_domain::model::AgentId;
 
-use super::{Answer, App};
+use super::HandlerResult;
 use crate::auth::Caller;
 use crate::dto::{SessionDto, TransferBody};
 use crate::error::{ErrorEnvelope, SessionFailures};
 use crate::request::{JsonBody, session_id};
+use crate::state::App;
+use crate::traces::use_case;
 
 /// Hand a chat session over
 ///
@@ -27,10 +29,11 @@ pub(crate) async fn transfer_session(
     app: App,
     path: Path<String>,
     body: JsonBody<TransferBody>,
-) -> Answer {
+) -> HandlerResult {
     let to = body.0.and_then(TransferBody::parse);
-    let session = app.service.transfer_session(caller.principal(), session_id(&path)?, to).await?;
-    let (id, agent) = (session.id, session.agent().map_or("nobody", AgentId::as_str));
+    let session =
+        use_case("transfer_session", app.service.transfer_session(caller.principal(), session_id(&path)?, to)).await?;
+    let (id, agent) = (session.id, session.agent().map(AgentId::as_str));
     tracing::info!(session.id = %id, agent.id = agent, actor.id = %caller.principal().id, "transferred session {id}");
     Ok(HttpResponse::Ok().json(SessionDto::from(&session)))
 }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use actix_cors::Cors;
 use actix_web::http::Method;
 
-use crate::origins;
+use crate::origins::{self, AllowedOrigin};
 
 const MAX_AGE_SECONDS: usize = 600;
 /// The headers of responses that a page may read besides those that it always may.
-const EXPOSED: [&str; 8] = [
+const EXPOSED: [&str; 10] = [
     "Location",
     "ETag",
     "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
     "X-Chat-Seq",
     "X-Request-Id",
     "Idempotency-Replayed",
@@ -24,7 +26,7 @@ const EXPOSED: [&str; 8] = [
 ///
 /// Any header may come with a request: pages add those of tracing and of their libraries, and the server looks at none
 /// that it does not know.
-pub(crate) fn cors(listed: &Arc<[String]>) -> Cors {
+pub(crate) fn cors(listed: &Arc<[AllowedOrigin]>) -> Cors {
     let listed = Arc::clone(listed);
     Cors::default()
         .allowed_origin_fn(move |origin, _| origin.to_str().is_ok_and(|origin| origins::is_listed(&listed, origin)))

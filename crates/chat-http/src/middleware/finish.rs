@@ -1,42 +1,52 @@
-//! Finishes every answer: the security headers, the request id, and for failures the contract's error body and one
-//! line in the log.
+//! Finishes every answer: the security headers, the request id, `Connection: close` while the node drains, and for
+//! failures the contract's error body and one line in the log.
 
+use actix_http::ConnectionType;
+use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage};
-use tracing_actix_web::RequestId;
 
+use super::request_id::{REQUEST_ID, RequestName};
 use crate::error::{ApiError, ErrorCode};
+use crate::log_text::redacted;
 use crate::metering;
+use crate::state::App;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const JSON_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 pub(crate) async fn finish(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
+    let id = RequestName::of(&request).to_string();
+    if let Some(app) = request.app_data::<App>() {
+        app.untrusted_forwarding.notice(request.request(), &app.settings.proxies);
+    }
     let response = next.call(request).await?.map_into_boxed_body();
     let mut response = match failure(&response) {
         Some(failure) => with_error_body(response, &failure, &id),
         None => response,
     };
     add_headers(response.headers_mut(), &id);
+    let is_draining = response.request().app_data::<App>().is_some_and(|app| app.draining());
+    if is_draining && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // The next request of this client needs a connection to a node that stays.
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     Ok(response)
 }
 
-/// The failure behind an answer. What actix itself refuses, such as a payload that breaks off, is told by its status.
+/// The failure behind an answer. What actix itself refuses, such as a payload that breaks off, has only a status.
 fn failure(response: &ServiceResponse) -> Option<ApiError> {
     let nothing_here = || ApiError::new(ErrorCode::RouteNotFound, "there is nothing at this address");
     let Some(error) = response.response().error() else {
-        // The page of the documentation answers so for a part that it does not have.
+        // The documentation returns it for a file that it does not have.
         return (response.status() == StatusCode::NOT_FOUND).then(nothing_here);
     };
     Some(error.as_error::<ApiError>().cloned().unwrap_or_else(|| {
@@ -60,9 +70,13 @@ fn with_error_body(response: ServiceResponse, failure: &ApiError, id: &str) -> S
             tracing::error!(error.code = code.as_str(), error.cause = cause, "request failed: {}", code.as_str());
         }
         Some(cause) => {
+            let cause = redacted(cause);
             tracing::debug!(error.code = code.as_str(), error.cause = cause, "request refused: {}", code.as_str());
         }
-        None => tracing::debug!(error.code = code.as_str(), "request refused: {}", code.as_str()),
+        None => {
+            let message = redacted(failure.message());
+            tracing::debug!(error.code = code.as_str(), error.cause = message, "request refused: {}", code.as_str());
+        }
     }
     let mut body = failure.respond(id);
     // Other layers, CORS for one, have put their headers on the answer that is replaced here.

@@ -1,5 +1,7 @@
 //! What holds for all operations: the security of those that need no token, the 400 of every one, the headers of failures.
 
+use chat_domain::model::ThumbnailSize;
+use serde_json::Value;
 use utoipa::Modify;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter};
@@ -12,9 +14,9 @@ use super::error_examples;
 /// The media type of all bodies but files and forms.
 const JSON: &str = "application/json";
 
-pub(super) struct Complete;
+pub(super) struct CompleteDocument;
 
-impl Modify for Complete {
+impl Modify for CompleteDocument {
     fn modify(&self, openapi: &mut OpenApi) {
         for item in openapi.paths.paths.values_mut() {
             for operation in operations(item) {
@@ -36,10 +38,22 @@ fn complete(operation: &mut Operation) {
             without_null(parameter);
         }
     }
+    if operation.operation_id.as_deref() == Some("get_thumbnail") {
+        // The macro knows no list of numbers.
+        for parameter in operation.parameters.iter_mut().flatten() {
+            if let RefOr::T(parameter) = parameter
+                && parameter.name == "size"
+            {
+                let sizes = ThumbnailSize::ALL.map(|size| Value::from(size.pixels()));
+                let schema = ObjectBuilder::new().schema_type(SchemaType::Type(Type::Integer)).enum_values(Some(sizes));
+                parameter.schema = Some(schema.into());
+            }
+        }
+    }
     let responses = &mut operation.responses.responses;
     responses.entry("400".to_owned()).or_insert_with(|| RefOr::T(bad_request()));
     let id = operation.operation_id.clone().unwrap_or_default();
-    if id == "create_session"
+    if matches!(id.as_str(), "create_session" | "block_person")
         && let Some(RefOr::T(body)) = &mut operation.request_body
     {
         // The macro takes a body that may be missing for one that may be `null`.
@@ -73,6 +87,8 @@ fn bad_request() -> Response {
         .build()
 }
 
+const RETRY_AFTER: &str = "The seconds after which to repeat the request.";
+
 fn complete_response(operation: &str, status: u16, response: &mut Response) {
     let mut header = |name: &str, description: &str| {
         let schema = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
@@ -82,7 +98,15 @@ fn complete_response(operation: &str, status: u16, response: &mut Response) {
     header("X-Request-Id", "The id under which the log knows the request.");
     match status {
         401 => header("WWW-Authenticate", "The scheme of the token: `Bearer`."),
-        429 | 503 if operation != "readyz" => header("Retry-After", "The seconds after which to repeat the request."),
+        429 => {
+            header("Retry-After", RETRY_AFTER);
+            header("RateLimit-Policy", "With `RATE_LIMITED`: the limit, as in `\"messages\";q=300;w=60`.");
+            header(
+                "RateLimit",
+                "With `RATE_LIMITED`: what is left and when there is more, as in `\"messages\";r=0;t=2`.",
+            );
+        }
+        503 if operation != "readyz" => header("Retry-After", RETRY_AFTER),
         _ => {}
     }
     if let Some(RefOr::T(content)) = response.content.get_mut(JSON)

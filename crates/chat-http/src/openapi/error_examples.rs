@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::error::ErrorCode;
+use crate::handshake::UPGRADE_REQUIRED;
+use crate::request::THUMBNAIL_SIZES;
 
 /// The error body of an operation with this status; none for a status that no error has.
 pub(super) fn example(operation: &str, status: u16) -> Option<Value> {
@@ -30,27 +32,38 @@ fn body(code: ErrorCode, message: &str, details: &[Value]) -> Value {
 fn error(operation: &str, status: u16) -> Option<(ErrorCode, &'static str)> {
     Some(match (status, operation) {
         (400, _) => (ErrorCode::ValidationFailed, ""),
-        (401, "watch_session") => (
+        (401, "subscribe_session") => (
             ErrorCode::Unauthenticated,
             "send a header Authorization: Bearer <token>, the token as a subprotocol, or a ticket",
         ),
         (401, _) => (ErrorCode::Unauthenticated, "send one header Authorization: Bearer <token>"),
         (403, _) => (ErrorCode::Forbidden, forbidden(operation)),
-        (404, "download_attachment") => (ErrorCode::AttachmentNotFound, "attachment not found"),
+        (404, "download_attachment" | "remove_upload") => (ErrorCode::AttachmentNotFound, "attachment not found"),
+        (404, "get_thumbnail") => (ErrorCode::NoThumbnail, "thumbnail not found"),
         (404, "deactivate_agent") => (ErrorCode::AgentNotFound, "agent not found"),
         (404, _) => (ErrorCode::SessionNotFound, "chat session not found"),
         (409, "create_session") => {
             (ErrorCode::IdempotencyKeyReused, "the idempotency key was already used for a different request")
         }
         (409, "assign_agent") => (ErrorCode::AlreadyAssigned, "the session is already assigned to an agent"),
+        (409, "remove_upload") => (ErrorCode::AlreadySent, "the file has been sent and can no longer be taken back"),
         (409, _) => (ErrorCode::SessionClosed, "the session is closed"),
         (410, _) => (ErrorCode::ReplayUnavailable, "more than 1000 events were missed; read the messages instead"),
-        (426, _) => (ErrorCode::UpgradeRequired, "connect with a WebSocket client"),
-        (429, "watch_session") => {
+        (426, _) => (ErrorCode::UpgradeRequired, UPGRADE_REQUIRED),
+        (429, "create_session") => {
+            (ErrorCode::TooManyOpenSessions, "you have 20 sessions open, and no more are allowed; close one first")
+        }
+        (429, "subscribe_session") => {
             (ErrorCode::TooManySockets, "you have 50 sockets open, and no more are allowed; close one first")
         }
-        (429, "send_message") => {
+        (429, "send_message" | "upload_attachment") => {
             (ErrorCode::TooManyUploads, "you have 8 uploads running, and no more are allowed; let one end first")
+        }
+        (429, "send_typing") => {
+            (ErrorCode::RateLimited, "this node takes 120/min of typing events of one person; repeat this after 1 s")
+        }
+        (429, _) => {
+            (ErrorCode::RateLimited, "this node takes 600/min of downloads of one person; repeat this after 1 s")
         }
         (500, _) => (ErrorCode::Internal, "something went wrong on our side"),
         (503, _) => (ErrorCode::Unavailable, "the service is busy; try again later"),
@@ -64,11 +77,14 @@ fn forbidden(operation: &str) -> &'static str {
         "close_session" => "you are not allowed to close this session",
         "assign_agent" => "you are not allowed to assign this session",
         "transfer_session" => "you are not allowed to transfer this session",
-        "send_message" => "you are not allowed to send messages in this session",
+        "send_message" | "upload_attachment" => "you are not allowed to send messages in this session",
         "mark_read" => "you are not allowed to mark messages of this session as read",
         "send_typing" => "you are not allowed to send typing events in this session",
         "get_stats" => "you are not allowed to see the statistics",
         "list_agents" | "put_agent" | "deactivate_agent" => "you are not allowed to manage agents",
+        "sign_out_person" | "block_person" | "unblock_person" => {
+            "you are not allowed to end or restore the access of people"
+        }
         "list_sessions" => "this agent has been deactivated",
         _ => "you are not allowed to see this session",
     }
@@ -81,12 +97,16 @@ fn broken_rule(operation: &str) -> (&'static str, &'static str) {
         "assign_agent" => ("agentId", "is required"),
         "transfer_session" => ("agentId", "is required; null hands the session back to the queue"),
         "send_message" => ("content", "must not be blank unless there is an attachment"),
+        "upload_attachment" => ("file", "must have at most 26214400 bytes"),
         "mark_read" => ("messageIds[0]", "must be the id of a message of this session"),
         "send_typing" => ("isTyping", "is required"),
         "put_agent" => ("displayName", "must have 1 to 100 characters"),
+        "sign_out_person" | "unblock_person" => ("personId", "must have 1 to 128 characters"),
+        "block_person" => ("reason", "must have at most 500 characters"),
         "list_sessions" => ("page", "must be a whole number from 1 to 9223372036854775807"),
         "get_messages" => ("before", "must be the id of a message of this session"),
-        "watch_session" => ("since", "must be a whole number from 0"),
+        "get_thumbnail" => ("size", THUMBNAIL_SIZES),
+        "subscribe_session" => ("since", "must be a whole number from 0"),
         _ => ("verbose", "is no query parameter of this operation, which takes none"),
     }
 }

@@ -13,10 +13,11 @@ use utoipa::OpenApi;
 use utoipa::openapi::Server;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use self::complete::Complete;
+use self::complete::CompleteDocument;
 use crate::error::ApiError;
-use crate::handlers::{self, App};
+use crate::handlers;
 use crate::request::NoInput;
+use crate::state::App;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -39,25 +40,33 @@ use crate::request::NoInput;
         handlers::send_message::send_message,
         handlers::mark_read::mark_read,
         handlers::send_typing::send_typing,
+        handlers::upload_attachment::upload_attachment,
         handlers::download_attachment::download_attachment,
+        handlers::get_thumbnail::get_thumbnail,
+        handlers::issue_download_ticket::issue_download_ticket,
+        handlers::remove_upload::remove_upload,
         handlers::get_stats::get_stats,
         handlers::list_agents::list_agents,
         handlers::put_agent::put_agent,
         handlers::deactivate_agent::deactivate_agent,
+        handlers::sign_out_person::sign_out_person,
+        handlers::block_person::block_person,
+        handlers::unblock_person::unblock_person,
         handlers::issue_ticket::issue_ticket,
-        handlers::watch_session::watch_session,
+        handlers::subscribe_session::subscribe_session,
         handlers::describe_service::describe_service,
         handlers::health::healthz,
         handlers::health::readyz,
     ),
-    modifiers(&Credentials, &Complete),
+    modifiers(&Credentials, &CompleteDocument),
     tags(
         (name = "sessions", description = "Support conversations"),
         (name = "messages", description = "What is said in them"),
-        (name = "attachments", description = "Files of messages"),
+        (name = "attachments", description = "Files of messages, and files that wait to be sent"),
         (name = "live", description = "Watching a session"),
         (name = "statistics", description = "The support desk in figures"),
         (name = "agents", description = "The people to whom sessions can be assigned"),
+        (name = "people", description = "Ending the access of people before their tokens end"),
         (name = "operation", description = "For those who run the service"),
     ),
 )]
@@ -79,6 +88,9 @@ impl utoipa::Modify for Credentials {
             "Of `POST /api/chat/sessions/{sessionId}/ws-ticket`, for browsers: opens one socket in place of a token.";
         let ticket = ApiKey::Query(ApiKeyValue::with_description("ticket", ticket));
         components.add_security_scheme("ticket", SecurityScheme::ApiKey(ticket));
+        let ticket = "Of `POST /api/chat/download-ticket`, for pages: authorises downloads in place of a token.";
+        let ticket = ApiKey::Query(ApiKeyValue::with_description("ticket", ticket));
+        components.add_security_scheme("downloadTicket", SecurityScheme::ApiKey(ticket));
     }
 }
 
@@ -95,6 +107,6 @@ pub fn openapi_json(public_url: Option<&str>) -> String {
 
 pub(crate) async fn document(app: App, input: NoInput) -> Result<HttpResponse, ApiError> {
     input.0?;
-    let body = openapi_json(app.settings.public_url.as_deref());
-    Ok(HttpResponse::Ok().content_type("application/json").body(body))
+    let body = app.openapi.get_or_init(|| openapi_json(app.settings.public_url.as_deref()).into());
+    Ok(HttpResponse::Ok().content_type("application/json").body(body.clone()))
 }

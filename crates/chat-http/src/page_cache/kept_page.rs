@@ -2,9 +2,8 @@
 
 use chat_domain::model::{PageLimit, Seq};
 
-use super::items;
+use crate::base_url::BaseUrl;
 use crate::dto::MessagesJson;
-use crate::request::BaseUrl;
 
 /// The newest messages of a session as of a position. It never changes.
 pub(super) struct KeptPage {
@@ -44,9 +43,13 @@ impl KeptPage {
         self.has_older || self.messages.len() > items(limit)
     }
 
-    /// Whether it answers every question that `other` answers, at the same position.
+    /// Whether it serves every query that `other` serves, at the same position.
     pub(super) fn replaces(&self, other: &Self) -> bool {
         let fits = self.base.is_none() || self.base == other.base;
         fits && (!self.has_older || self.messages.len() >= other.messages.len())
     }
+}
+
+pub(super) fn items(limit: PageLimit) -> usize {
+    usize::try_from(limit.get()).unwrap_or(usize::MAX)
 }

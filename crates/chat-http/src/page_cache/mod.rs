@@ -6,7 +6,7 @@
 //! position, so an equal position means an equal page. No node has to tell another that something has changed.
 //!
 //! A receipt that is committed between the store's reading of the row and of the page may show in a page kept under
-//! the position before it. That does no harm: the receipt took the next position, so whoever reads the row after it
+//! the position before it. That does no harm: the receipt took the next position, so a request that reads the row after it
 //! finds another position and gets a new page. Only a request that read the row before the receipt gets that page, and
 //! it could have got the same from the store.
 //!
@@ -21,11 +21,11 @@ use chat_domain::error::Input;
 use chat_domain::model::{ChatSession, MessageCursor, MessagePage, MessageQuery, PageLimit, Seq, SessionId};
 use metrics::{Counter, counter};
 
-use self::kept_page::KeptPage;
-use self::shard::{Shard, Sizes};
+use self::kept_page::{KeptPage, items};
+use self::shard::{PageShard, Sizes};
+use crate::base_url::BaseUrl;
 use crate::dto::{MessagesJson, PageBody};
 use crate::error::ApiError;
-use crate::request::BaseUrl;
 
 /// How many parts the cache has, each with its own lock and an equal share of the bytes.
 const SHARDS: usize = 16;
@@ -35,7 +35,7 @@ const SHARDS: usize = 16;
 /// No lock is held while a page is written or the store is asked.
 pub(crate) struct PageCache {
     /// Empty when nothing is to be kept.
-    shards: Box<[Mutex<Shard>]>,
+    shards: Box<[Mutex<PageShard>]>,
     hits: Counter,
     misses: Counter,
 }
@@ -46,7 +46,7 @@ impl PageCache {
         let sizes = Sizes::register();
         let shards = if bytes == 0 { 0 } else { SHARDS };
         Self {
-            shards: (0..shards).map(|_| Mutex::new(Shard::new(bytes / SHARDS, sizes.clone()))).collect(),
+            shards: (0..shards).map(|_| Mutex::new(PageShard::new(bytes / SHARDS, sizes.clone()))).collect(),
             hits: counter!("chat_page_cache_hits_total"),
             misses: counter!("chat_page_cache_misses_total"),
         }
@@ -71,7 +71,7 @@ impl PageCache {
         (query, Lookup { cache: self, shard, held_at, kept, limit, base })
     }
 
-    fn shard(&self, session: SessionId) -> Option<&Mutex<Shard>> {
+    fn shard(&self, session: SessionId) -> Option<&Mutex<PageShard>> {
         // The last bits of a UUIDv7 are random, so sessions spread evenly.
         let spread = session.as_uuid().as_u128() % SHARDS as u128;
         usize::try_from(spread).ok().and_then(|index| self.shards.get(index))
@@ -79,7 +79,7 @@ impl PageCache {
 }
 
 /// A panic under the lock cannot leave a wrong page: pages never change, and what is kept is compared with the store.
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+fn lock(shard: &Mutex<PageShard>) -> MutexGuard<'_, PageShard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -87,7 +87,7 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 pub(crate) struct Lookup<'a> {
     cache: &'a PageCache,
     /// Where the page belongs; `None` for a page that is not kept.
-    shard: Option<&'a Mutex<Shard>>,
+    shard: Option<&'a Mutex<PageShard>>,
     /// The position of the session's page before the store was asked, whether or not that page will do.
     held_at: Option<Seq>,
     /// That page, if it will do.
@@ -102,7 +102,8 @@ impl Lookup<'_> {
         let limit = items(self.limit);
         let total = session.progress.message_count;
         let Some(page) = page else {
-            let kept = self.kept.ok_or_else(|| ApiError::internal("the store left out a page that nobody has"))?;
+            let kept =
+                self.kept.ok_or_else(|| ApiError::internal("the store left out a page that is not in the cache"))?;
             self.cache.hits.increment(1);
             return Ok(kept.messages.page(limit, total, kept.has_more(self.limit)));
         };
@@ -118,14 +119,10 @@ impl Lookup<'_> {
                 base: has_files.then_some(self.base),
                 messages,
             };
-            lock(shard).offer(session.id, Arc::new(page), self.held_at);
+            lock(shard).keep_newer(session.id, Arc::new(page), self.held_at);
         }
         Ok(body)
     }
-}
-
-fn items(limit: PageLimit) -> usize {
-    usize::try_from(limit.get()).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ impl Sizes {
 }
 
 /// Pages of at most `capacity` bytes together.
-pub(super) struct Shard {
+pub(super) struct PageShard {
     /// Bounded by bytes, not by their number.
     pages: LruCache<SessionId, Arc<KeptPage>>,
     capacity: usize,
@@ -31,7 +31,7 @@ pub(super) struct Shard {
     sizes: Sizes,
 }
 
-impl Shard {
+impl PageShard {
     pub(super) fn new(capacity: usize, sizes: Sizes) -> Self {
         Self { pages: LruCache::unbounded(), capacity, bytes: 0, sizes }
     }
@@ -43,7 +43,7 @@ impl Shard {
 
     /// Keeps a page that was just read, unless a better one is there. `expected` is the position of the page that was
     /// there before the store was asked.
-    pub(super) fn offer(&mut self, session: SessionId, page: Arc<KeptPage>, expected: Option<Seq>) {
+    pub(super) fn keep_newer(&mut self, session: SessionId, page: Arc<KeptPage>, expected: Option<Seq>) {
         let size = page.bytes();
         let fits = size <= self.capacity;
         if let Some(held) = self.pages.peek(&session) {

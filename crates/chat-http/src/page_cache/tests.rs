@@ -1,4 +1,4 @@
-//! The cache between questions and answers that a test makes up.
+//! The cache between queries and results that a test makes up.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +9,7 @@ use chat_testkit::fixtures::{alice, attachment, content, limit, message_id, new_
 use metrics::{Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, with_local_recorder};
 
 use super::*;
+use crate::settings::HttpSettings;
 
 /// Keeps figures by their names.
 #[derive(Default)]
@@ -100,7 +101,7 @@ fn text(body: Result<PageBody, ApiError>) -> String {
     String::from_utf8(body.unwrap().concat()).unwrap()
 }
 
-/// Asks as the handler does and answers whether the page came from the cache, after checking its body.
+/// Reads as the handler does and returns whether the page came from the cache, after checking its body.
 fn read(cache: &PageCache, stored: &Stored, items: u64, base: &BaseUrl) -> bool {
     let (known, lookup) = look_up(cache, stored.session.id, items, base);
     let unchanged = known == Some(stored.session.progress.last_seq);
@@ -155,7 +156,7 @@ fn a_page_is_of_no_use_at_another_position() {
 }
 
 #[test]
-fn only_good_questions_for_the_newest_page_are_answered_from_memory() {
+fn only_valid_queries_for_the_newest_page_use_the_cache() {
     let budget = 1 << 20;
     let stored = Stored::new(1, 3, 5);
     let id = stored.session.id;
@@ -178,10 +179,10 @@ fn only_good_questions_for_the_newest_page_are_answered_from_memory() {
 }
 
 #[test]
-fn a_page_with_files_is_for_those_who_use_the_same_address() {
+fn a_page_with_files_is_cached_for_one_base_address() {
     let hosts = ["a.example", "b.example"].map(|host| {
         let request = actix_web::test::TestRequest::default().insert_header(("host", host)).to_http_request();
-        BaseUrl::of(&request, &crate::HttpSettings::default())
+        BaseUrl::of(&request, &HttpSettings::default())
     });
     let cache = PageCache::new(1 << 20);
     let plain = Stored::new(1, 2, 5);
@@ -227,7 +228,7 @@ fn of_racing_requests_at_one_position_the_one_that_covers_more_wins() {
 }
 
 #[test]
-fn a_page_from_before_the_database_was_set_back_is_given_up() {
+fn a_page_from_before_a_restored_backup_is_dropped() {
     let cache = PageCache::new(1 << 20);
     let lost = Stored::new(1, 3, 5);
     read(&cache, &lost, 50, &base());
@@ -238,7 +239,7 @@ fn a_page_from_before_the_database_was_set_back_is_given_up() {
 }
 
 #[test]
-fn an_answer_without_a_page_that_was_not_found_is_an_error() {
+fn a_response_without_a_page_that_was_not_cached_is_an_error() {
     let (_, lookup) = look_up(&OFF, session_id(1), 50, &base());
     lookup.body(&Stored::new(1, 0, 0).session, None).unwrap_err();
 }

@@ -108,7 +108,7 @@ mod tests {
     use super::decode_words;
 
     #[test]
-    fn words_are_decoded_and_all_else_stays() {
+    fn encoded_words_are_decoded_and_other_text_stays() {
         for (text, expected) in [
             ("plain.txt", "plain.txt"),
             ("=?utf-8?B?R3LDvMOfZQ==?=", "Grüße"),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginnings_of_many_words_cost_no_more_than_their_length() {
+    fn many_begun_encoded_words_cost_linear_time() {
         let text = "=?utf-8?Q?x".repeat(6_000);
         assert_eq!(decode_words(&text), text);
     }

@@ -17,7 +17,7 @@ use super::encoded_words::decode_words;
 pub(crate) struct FormField {
     /// The field that the part is a value of.
     pub(crate) name: String,
-    /// The name of the file, as the sender has it; empty when a form has a place for a file and nobody chose one.
+    /// The name of the file, as the sender has it; empty when a form has a field for a file and none was chosen.
     pub(crate) file_name: Option<String>,
 }
 
@@ -29,8 +29,30 @@ impl FormField {
         if !kind.trim().eq_ignore_ascii_case("form-data") {
             return None;
         }
+        let Names { field, file } = Names::parse(rest)?;
+        Some(Self { name: field?, file_name: file })
+    }
+}
+
+/// The name of the file in the `Content-Disposition` of a body that is one, of whatever kind; `None` when there is none
+/// that can be read.
+pub(super) fn file_name(header: &[u8]) -> Option<String> {
+    let text = to_text(header);
+    let (_, rest) = text.split_once(';')?;
+    Names::parse(rest)?.file
+}
+
+/// The parameters of a `Content-Disposition` that are names.
+struct Names {
+    field: Option<String>,
+    /// Empty when it cannot be read.
+    file: Option<String>,
+}
+
+impl Names {
+    fn parse(parameters: &str) -> Option<Self> {
         let (mut name, mut plain, mut extended) = (None, None, None);
-        let mut rest = skip_separators(rest);
+        let mut rest = skip_separators(parameters);
         while !rest.is_empty() {
             let (key, value, behind) = next_parameter(rest)?;
             rest = skip_separators(behind);
@@ -44,8 +66,9 @@ impl FormField {
             place.get_or_insert(value);
         }
         let has_file = plain.is_some() || extended.is_some();
-        let file_name = extended.as_deref().and_then(decode_extended).or_else(|| plain.as_deref().map(decode_plain));
-        Some(Self { name: name?.into_owned(), file_name: file_name.or_else(|| has_file.then(String::new)) })
+        let file = extended.as_deref().and_then(decode_extended).or_else(|| plain.as_deref().map(decode_plain));
+        let file = file.or_else(|| has_file.then(String::new));
+        Some(Self { field: name.map(Cow::into_owned), file })
     }
 }
 
@@ -126,7 +149,7 @@ fn decode_plain(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::FormField;
+    use super::{FormField, file_name as body_file_name};
 
     fn file_name(parameters: &[u8]) -> Option<String> {
         let field = FormField::parse(&[b"form-data; name=\"f\"; ", parameters].concat()).unwrap();
@@ -183,7 +206,21 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_no_field_is_none() {
+    fn the_name_of_a_body_stands_in_a_disposition_of_any_kind() {
+        for (header, expected) in [
+            ("attachment; filename=\"a b.pdf\"", Some("a b.pdf")),
+            ("inline; filename*=utf-8''Gr%C3%BC%C3%9Fe.pdf; filename=\"x\"", Some("Gr\u{fc}\u{df}e.pdf")),
+            ("form-data; name=\"file\"; filename=scan.pdf", Some("scan.pdf")),
+            ("attachment", None),
+            ("attachment; filename", None),
+            ("", None),
+        ] {
+            assert_eq!(body_file_name(header.as_bytes()).as_deref(), expected, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_content_disposition_is_no_field() {
         for header in [
             "",
             "form-data",

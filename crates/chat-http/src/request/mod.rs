@@ -1,24 +1,27 @@
 //! Reads requests strictly: JSON bodies, query strings, headers, paths, multipart uploads.
 //!
-//! What is wrong is collected here and told by the use case, after it has checked that the caller may hear it.
+//! Broken rules are collected here. The use case reports them, after it has checked the right of the caller.
 
-mod base_url;
+mod arrival;
 mod encoded_words;
 mod form_field;
 mod idempotency;
 mod json_body;
+mod message_form;
 mod multipart;
+mod pace;
 mod path;
-mod problems;
 mod query;
 mod range;
 mod small_pieces;
+mod upload;
 
-pub(crate) use base_url::BaseUrl;
+pub(crate) use arrival::receive;
 pub(crate) use idempotency::idempotency_key;
 pub(crate) use json_body::{JsonBody, OptionalJsonBody, read_json};
-pub(crate) use multipart::{is_multipart, receive_message};
-pub(crate) use path::{agent_id, attachment_id, session_id};
-pub(crate) use problems::Problems;
-pub(crate) use query::{NoInput, Query};
+pub(crate) use message_form::message_form;
+pub(crate) use multipart::is_multipart;
+pub(crate) use path::{agent_id, attachment_id, person_id, session_id};
+pub(crate) use query::{NoInput, Query, THUMBNAIL_SIZES};
 pub(crate) use range::{RangeRequest, requested_range};
+pub(crate) use upload::{announced_length, announced_size, read_upload};

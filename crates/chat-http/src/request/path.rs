@@ -1,7 +1,7 @@
 //! Ids in paths. A malformed id is the id of nothing, hence 404 and not 400.
 
 use chat_domain::error::{ChatError, Input, Invalid, Resource};
-use chat_domain::model::{AgentId, AttachmentId, SessionId};
+use chat_domain::model::{AgentId, AttachmentId, SessionId, UserId};
 
 use crate::error::ApiError;
 
@@ -15,9 +15,17 @@ pub(crate) fn attachment_id(segment: &str) -> Result<AttachmentId, ApiError> {
 
 /// An agent's id, which the caller chooses and therefore can get wrong.
 pub(crate) fn agent_id(segment: &str) -> Input<AgentId> {
-    // What bytes that are no UTF-8 have been decoded to: many ids would become one.
-    if segment.contains(char::REPLACEMENT_CHARACTER) {
-        return Err(Invalid::new("agentId", "must be UTF-8"));
-    }
+    require_utf8(segment, "agentId")?;
     AgentId::parse(segment).map_err(|rule| rule.of("agentId"))
+}
+
+/// A person's id: the `sub` of any token, so that none is unknown, and the caller can get it wrong too.
+pub(crate) fn person_id(segment: &str) -> Input<UserId> {
+    require_utf8(segment, "personId")?;
+    UserId::parse(segment).map_err(|rule| rule.of("personId"))
+}
+
+/// Refuses what bytes that are no UTF-8 have been decoded to: many ids would become one.
+fn require_utf8(segment: &str, field: &'static str) -> Input<()> {
+    if segment.contains(char::REPLACEMENT_CHARACTER) { Err(Invalid::new(field, "must be UTF-8")) } else { Ok(()) }
 }

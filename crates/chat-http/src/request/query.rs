@@ -5,17 +5,21 @@ use std::borrow::Cow;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use chat_domain::error::Input;
-use chat_domain::model::{PageLimit, PageNumber, StatusFilter};
+use chat_domain::model::{PageLimit, PageNumber, SessionPosition, SessionStatus, ThumbnailSize};
 use futures_util::future::{Ready, ready};
 
-use super::Problems;
 use crate::error::ApiError;
+use crate::problems::Problems;
+use crate::session_cursor;
 
 /// How many parameters are looked at: each is compared with all before it, and no operation knows as many as ten.
 const MOST: usize = 64;
 /// How many unknown keys are named at most, and how much of each: a query string may have thousands.
 const NAMED: usize = 10;
 const NAMED_CHARS: usize = 64;
+
+/// The rule for the size of a thumbnail.
+pub(crate) const THUMBNAIL_SIZES: &str = "must be 160 or 640";
 
 /// The keys and values of a query string, and what is wrong with them.
 ///
@@ -50,11 +54,26 @@ impl<'a> Query<'a> {
     }
 
     pub(crate) fn get(&mut self, key: &'static str) -> Option<&str> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         self.given.iter().find(|(given, _)| given == key).map(|(_, value)| value.as_ref())
     }
 
-    pub(crate) fn page(&mut self) -> PageNumber {
+    /// Where a page of sessions starts: at its number, or at the cursor that the page before it had.
+    pub(crate) fn session_position(&mut self) -> SessionPosition {
+        let has_number = self.get("page").is_some();
+        let cursor = self.get("cursor").map(session_cursor::decode);
+        match cursor {
+            Some(_) if has_number => self.problems.add("cursor", "must not be given together with page"),
+            Some(None) => self.problems.add("cursor", "must be the nextCursor of a page of this list"),
+            Some(Some(key)) => return SessionPosition::After(key),
+            None => (),
+        }
+        SessionPosition::Page(self.page_number())
+    }
+
+    fn page_number(&mut self) -> PageNumber {
         let rule = "must be a whole number from 1 to 9223372036854775807";
         self.number("page", rule, PageNumber::FIRST, PageNumber::new)
     }
@@ -63,13 +82,17 @@ impl<'a> Query<'a> {
         self.number("limit", "must be a whole number from 1; more than 100 counts as 100", default, PageLimit::clamped)
     }
 
-    pub(crate) fn status(&mut self) -> Option<StatusFilter> {
+    pub(crate) fn status(&mut self) -> Option<SessionStatus> {
         let status = self.get("status")?;
-        let known = [StatusFilter::Active, StatusFilter::Closed].into_iter().find(|known| known.as_str() == status);
+        let known = [SessionStatus::Active, SessionStatus::Closed].into_iter().find(|known| known.as_str() == status);
         if known.is_none() {
             self.problems.add("status", "must be active or closed");
         }
         known
+    }
+
+    pub(crate) fn thumbnail_size(&mut self) -> ThumbnailSize {
+        self.number("size", THUMBNAIL_SIZES, ThumbnailSize::Large, ThumbnailSize::of_pixels)
     }
 
     /// A number of at most 63 bits, which every database and most clients can hold.
@@ -117,6 +140,13 @@ pub(crate) struct NoInput(pub(crate) Input<()>);
 impl NoInput {
     pub(crate) fn of(request: &HttpRequest) -> Input<()> {
         Query::of(request).finish(())
+    }
+
+    /// The same beside a ticket in the query, which says who asks.
+    pub(crate) fn beside_ticket(request: &HttpRequest) -> Input<()> {
+        let mut query = Query::of(request);
+        query.get("ticket");
+        query.finish(())
     }
 }
 

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-const BURST: u32 = 40;
-/// 120 frames a minute.
-const REFILL: Duration = Duration::from_millis(500);
+use crate::socket_protocol::{FRAME_BURST, FRAMES_PER_MINUTE};
+
+const BURST: u32 = FRAME_BURST;
+/// After so long one frame more may come.
+const REFILL: Duration = Duration::from_millis(60_000 / FRAMES_PER_MINUTE as u64);
 
 /// Counts the frames of one client.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! What a socket has asked the stores for. The answers are waited for beside everything else, so that a store that is
-//! slow holds up neither pings nor events.
+//! The calls of use cases that a socket has started. The socket polls them beside everything else, so a slow store delays
+//! neither pings nor events.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,80 +7,95 @@ use std::time::Duration;
 
 use chat_domain::ChatError;
 use chat_domain::model::Seq;
-use chat_domain::service::Right;
+use chat_domain::service::AccessState;
+use chat_identity::{TokenError, VerifiedToken};
 use tokio::time::timeout;
 
-use super::protocol::Reference;
-use crate::auth::VerifiedToken;
+use crate::socket_protocol::Reference;
 
 /// How long the stores may take; they have shorter limits of their own.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What has been asked for. Of each kind there is one at a time.
+/// What a job does. At most one of each kind runs at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Whether the watcher may still see the session.
+pub(super) enum JobKind {
+    /// Checks whether the viewer may still see the session.
     Recheck,
-    /// The same for a newer token.
+    /// Checks a newer token whose key has to be fetched.
+    TokenCheck,
+    /// Checks whether the person of a newer token may see the session.
     Renewal,
-    /// To note that messages have arrived.
+    /// Records the delivery of messages.
     Delivered,
-    /// To mark messages as read.
+    /// Marks messages as read.
     Read,
-    /// To show that someone is typing.
+    /// Shows that the viewer types.
     Typing,
 }
 
-/// An answer.
-pub(super) enum Done {
-    Recheck(Result<Right, ChatError>),
-    Renewal(Box<(VerifiedToken, Option<Reference>)>, Result<Right, ChatError>),
+/// What a job came to.
+pub(super) enum JobOutcome {
+    Recheck(Result<AccessState, ChatError>),
+    TokenCheck(Box<TokenCheck>),
+    Renewal(Box<(VerifiedToken, Option<Reference>)>, Result<AccessState, ChatError>),
     Delivered(Seq, Result<(), ChatError>),
     Read(Seq, Result<(), ChatError>),
     Typing(Option<Reference>, Result<(), ChatError>),
 }
 
-struct Job {
-    kind: Kind,
-    work: Pin<Box<dyn Future<Output = Done>>>,
+/// A newer token, after its check.
+pub(super) struct TokenCheck {
+    pub(super) verified: Result<VerifiedToken, TokenError>,
+    /// Of the frame that it came in.
+    pub(super) reference: Option<Reference>,
 }
 
-/// What is under way. Without any, it has no memory of its own.
+struct Job {
+    kind: JobKind,
+    work: Pin<Box<dyn Future<Output = JobOutcome>>>,
+}
+
+/// The running jobs. Without any, it has no memory of its own.
 #[derive(Default)]
 pub(super) struct Jobs(Vec<Job>);
 
 impl Jobs {
-    /// Takes the place of a job of the same kind, whose answer nobody waits for any more.
-    pub(super) fn start(&mut self, kind: Kind, work: impl Future<Output = Done> + 'static) {
+    /// Starts a job. A running one of the same kind is dropped.
+    pub(super) fn start(&mut self, kind: JobKind, work: impl Future<Output = JobOutcome> + 'static) {
         self.0.retain(|job| job.kind != kind);
         self.0.push(Job { kind, work: Box::pin(work) });
     }
 
-    /// Gives up a job of that kind, whose answer means nothing any more.
-    pub(super) fn stop(&mut self, kind: Kind) {
+    /// Drops the running job of that kind, if any.
+    pub(super) fn stop(&mut self, kind: JobKind) {
         self.0.retain(|job| job.kind != kind);
     }
 
-    pub(super) fn is_running(&self, kind: Kind) -> bool {
+    pub(super) fn is_running(&self, kind: JobKind) -> bool {
         self.0.iter().any(|job| job.kind == kind)
     }
 
-    /// The next answer. Pending also when nothing is under way.
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Done> {
+    /// Whether something that the client has said is being recorded or shown.
+    pub(super) fn is_recording(&self) -> bool {
+        [JobKind::Delivered, JobKind::Read, JobKind::Typing].into_iter().any(|kind| self.is_running(kind))
+    }
+
+    /// The outcome of the next job that finishes. Pending also while no job runs.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<JobOutcome> {
         let ready = self.0.iter_mut().enumerate().find_map(|(index, job)| match job.work.as_mut().poll(cx) {
-            Poll::Ready(done) => Some((index, done)),
+            Poll::Ready(outcome) => Some((index, outcome)),
             Poll::Pending => None,
         });
-        let Some((index, done)) = ready else { return Poll::Pending };
+        let Some((index, outcome)) = ready else { return Poll::Pending };
         drop(self.0.swap_remove(index));
         if self.0.is_empty() {
             self.0 = Vec::new();
         }
-        Poll::Ready(done)
+        Poll::Ready(outcome)
     }
 }
 
-/// Work with a limit of time.
+/// The work, or a failure when it takes too long.
 pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, ChatError>>) -> Result<T, ChatError> {
     timeout(LIMIT, work).await.unwrap_or_else(|_elapsed| Err(ChatError::unavailable("the stores take too long")))
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many answers are waited for at most: more pings than that are not sent to a peer before it is given up. Who never
-/// answers, and says something else in place of it, does not earn the right to send any number of pongs some day.
+/// How many unanswered pings are counted at most: before that many a silent peer is closed. A peer that answers none, and
+/// sends other frames instead, does not earn the right to send any number of pongs later.
 const MOST_UNANSWERED: u32 = 40;
 
 /// Pings a peer at intervals and notices when it has been silent for too long after a ping.
@@ -55,7 +55,7 @@ impl Liveness {
         self.unanswered = self.unanswered.saturating_add(1).min(MOST_UNANSWERED);
     }
 
-    /// Notes a pong; whether there was a ping that it can be the answer to.
+    /// Notes a pong. Returns whether a ping was open that it can answer.
     pub(super) fn answered(&mut self) -> bool {
         let expected = self.unanswered > 0;
         self.unanswered = self.unanswered.saturating_sub(1);
@@ -75,7 +75,7 @@ mod tests {
     const SILENCE: Duration = Duration::from_secs(35);
 
     #[test]
-    fn a_silent_peer_is_given_up_after_the_limit_however_often_it_is_pinged() {
+    fn a_silent_peer_is_closed_at_the_limit_despite_further_pings() {
         let start = Instant::now();
         let mut liveness = Liveness::new(PING, SILENCE, start);
         assert_eq!(liveness.due(start + PING), Due::Ping);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_answer_to_each_ping() {
+    fn each_ping_allows_one_free_pong() {
         let start = Instant::now();
         let mut liveness = Liveness::new(PING, SILENCE, start);
         assert!(!liveness.answered());
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_not_saved_up() {
+    fn free_pongs_do_not_accumulate() {
         let start = Instant::now();
         let mut liveness = Liveness::new(PING, SILENCE, start);
         for _ in 0..10_000 {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn any_sign_of_life_counts() {
+    fn any_frame_is_a_sign_of_life() {
         let start = Instant::now();
         let mut liveness = Liveness::new(PING, SILENCE, start);
         liveness.pinged(start + PING);

@@ -1,13 +1,13 @@
 //! From a request to a socket: the connection leaves the HTTP server's hands.
 //!
 //! A request that asks for a WebSocket comes here with its connection. It takes the same way through the application as
-//! every other one, with the same middleware; what the handler wants opened is a [`SocketPlan`] on its answer 101. Then
-//! the head of the answer is written, the socket becomes a task of its own, and what the HTTP server had for the
-//! connection is freed ([ADR 0011](../../../../docs/adr/0011-sockets-taken-over.md)). Any other answer is written whole,
+//! every other one, with the same middleware; what the handler wants opened is a [`SocketPlan`] on its response 101.
+//! Then the head of the response is written, the socket becomes a task of its own, and what the HTTP server had for the
+//! connection is freed ([ADR 0011](../../../../docs/adr/0011-sockets-taken-over.md)). Any other response is written whole,
 //! and the connection closed after it: the server cannot take it back.
 //!
 //! The server knows such a request by its header `Upgrade: websocket`, whatever its method, its path and its other
-//! headers are. It has no body here: what follows the head belongs to the new protocol, or to nobody.
+//! headers are. It has no body here: what follows the head belongs to the new protocol.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,33 +18,25 @@ use std::time::Duration;
 use actix_codec::Framed;
 use actix_http::body::MessageBody;
 use actix_http::h1::Codec;
-use actix_http::{HttpMessage, Request, Response, StatusCode};
+use actix_http::{Request, Response, StatusCode};
 use actix_service::{Service, ServiceFactory};
-use actix_web::HttpRequest;
 use actix_web::dev::ServiceResponse;
 use chat_websocket::{accept, refuse};
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::watch;
 
-use super::connection::{Connection, SocketPlan};
+use super::plan::SocketPlan;
+use super::socket_task::SocketTask;
 use super::worker_sockets::WorkerSockets;
-use crate::guard::GuardedStream;
+use crate::guard::{GuardedStream, InPieces};
+use crate::handshake;
 
-/// How long the head of the answer 101 may take: a few hundred bytes on a connection that nothing else waits on.
+/// How long the head of the response 101 may take: a few hundred bytes on a connection that nothing else waits on.
 const HEAD_LIMIT: Duration = Duration::from_secs(5);
-/// How long a part of another answer may take.
+/// How long a part of another response may take; the guard's own limits are shorter.
 const PART_LIMIT: Duration = Duration::from_secs(20);
 
 type Connected = (Request, Framed<GuardedStream, Codec>);
-
-/// Marks a request whose connection can be taken over.
-struct Takeable;
-
-/// Whether the request's connection can become a socket. One that asks for it in a way that the HTTP server does not
-/// recognise (with a body in chunks, or with other protocols in the same header) cannot.
-pub(crate) fn is_takeable(request: &HttpRequest) -> bool {
-    request.extensions().get::<Takeable>().is_some()
-}
 
 /// Makes the service of each worker that takes connections over.
 pub(crate) struct TakeOver<F> {
@@ -53,7 +45,7 @@ pub(crate) struct TakeOver<F> {
 }
 
 impl<F> TakeOver<F> {
-    /// `app` answers the requests; when `drop_sockets` says so, the sockets that are open are dropped.
+    /// `app` serves the requests; when `drop_sockets` becomes true, the open sockets are dropped.
     pub(crate) fn new(app: F, drop_sockets: watch::Receiver<bool>) -> Self {
         Self { app, drop_sockets }
     }
@@ -102,9 +94,8 @@ where
     }
 
     fn call(&self, (request, framed): Connected) -> Self::Future {
-        // From here on the limits below hold, and none of HTTP's.
-        framed.io_ref().take_over();
-        request.extensions_mut().insert(Takeable);
+        framed.io_ref().begin_upgrade();
+        handshake::allow_takeover(&request);
         let answer = self.app.call(request);
         let (sockets, drop_sockets) = (Rc::clone(&self.sockets), self.drop_sockets.clone());
         Box::pin(async move {
@@ -122,28 +113,33 @@ where
                 Some(plan) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                     open(framed, response, plan, &sockets, drop_sockets).await
                 }
-                _ => refuse(framed, response, PART_LIMIT).await.map(GuardedStream::give_back),
+                _ => {
+                    let response = response.map_body(|_, body| InPieces::new(body));
+                    refuse(framed, response, PART_LIMIT).await.map(GuardedStream::give_back)
+                }
             };
             if let Err(error) = outcome {
-                tracing::debug!(error.cause = %error, "client gone before it had its answer");
+                tracing::debug!(error.cause = %error, "connection lost before the response was sent");
             }
             Ok(())
         })
     }
 }
 
-/// Answers 101 and lets the socket loose.
+/// Sends the response 101 and starts the task of the socket.
 async fn open<B: MessageBody>(
     framed: Framed<GuardedStream, Codec>,
     response: Response<B>,
-    plan: SocketPlan,
+    mut plan: SocketPlan,
     sockets: &Rc<WorkerSockets>,
     drop_sockets: watch::Receiver<bool>,
 ) -> io::Result<()> {
     // A client that goes away now takes the plan with it, and so what it watches.
-    let (stream, already_read) = accept(framed, response, HEAD_LIMIT).await?;
-    let stream = stream.into_inner()?;
-    sockets.spawn(|place| Connection::new(plan, stream, &already_read, place));
+    let (stream, mut already_read) = accept(framed, response, HEAD_LIMIT).await?;
+    let (stream, held_back, address_slot) = stream.into_inner()?;
+    plan.permit.keep(address_slot);
+    already_read.extend_from_slice(&held_back);
+    sockets.spawn(|slot| SocketTask::new(plan, stream, &already_read, slot));
     drop(already_read);
     sockets.anchor(drop_sockets).await;
     Ok(())

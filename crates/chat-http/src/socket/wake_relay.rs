@@ -2,7 +2,7 @@
 //!
 //! A task of a single-threaded runtime that is woken from another thread costs a system call each time: the runtime may
 //! sleep in the kernel, and tokio does not ask whether it does (`tokio::runtime::scheduler::current_thread`). One event
-//! may wake a thousand sockets, and who publishes it is the thread that commits messages. So a socket's waker puts it on
+//! may wake a thousand sockets, and the thread that publishes it is the one that commits messages. So a socket's waker puts it on
 //! the list of its worker, and only the first on a list wakes the worker's relay, a task that wakes all the others on
 //! their own thread.
 
@@ -12,10 +12,10 @@ use std::task::{Context, Poll, Wake, Waker};
 
 /// The relay of a worker.
 #[derive(Default)]
-pub(super) struct WakeRelay(Mutex<Waiting>);
+pub(super) struct WakeRelay(Mutex<WakeList>);
 
 #[derive(Default)]
-struct Waiting {
+struct WakeList {
     to_wake: Vec<Arc<RelayedTask>>,
     /// Of the relay's own task. `None` when it has been woken and has not run since.
     relay: Option<Waker>,
@@ -28,7 +28,7 @@ struct RelayedTask {
 }
 
 impl WakeRelay {
-    /// Wakes whoever is to be woken, for ever. To be run on the worker whose sockets they are.
+    /// Wakes the tasks on the list; never returns. Must run on the worker that has the sockets.
     pub(super) async fn run(self: Arc<Self>) {
         let mut woken = Vec::new();
         poll_fn(|cx| {
@@ -59,7 +59,7 @@ impl WakeRelay {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, WakeList> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -106,23 +106,23 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Woken(AtomicUsize);
+    struct WakeCount(AtomicUsize);
 
-    impl Woken {
+    impl WakeCount {
         fn times(&self) -> usize {
             self.0.load(Ordering::SeqCst)
         }
     }
 
-    impl Wake for Woken {
+    impl Wake for WakeCount {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
 
     /// A task, and its waker through the relay.
-    fn task(relay: &Arc<WakeRelay>) -> (Arc<Woken>, Waker) {
-        let woken = Arc::new(Woken::default());
+    fn task(relay: &Arc<WakeRelay>) -> (Arc<WakeCount>, Waker) {
+        let woken = Arc::new(WakeCount::default());
         let task = Waker::from(Arc::clone(&woken));
         let waker = RelayedWaker::new(Arc::clone(relay)).of(&Context::from_waker(&task)).clone();
         (woken, waker)
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_thousand_sockets_cost_one_wake_from_another_thread() {
-        let (relay, own) = (Arc::new(WakeRelay::default()), Arc::new(Woken::default()));
+        let (relay, own) = (Arc::new(WakeRelay::default()), Arc::new(WakeCount::default()));
         let own_waker = Waker::from(Arc::clone(&own));
         let mut cx = Context::from_waker(&own_waker);
         let mut running = pin!(Arc::clone(&relay).run());
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_to_be_woken_before_the_relay_runs_is_woken() {
+    fn a_socket_woken_before_the_relay_runs_is_woken_by_it() {
         let relay = Arc::new(WakeRelay::default());
         let (woken, waker) = task(&relay);
         waker.wake();
@@ -157,10 +157,10 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_moves_to_another_task_is_woken_there() {
+    fn a_socket_that_moved_to_another_task_is_woken_there() {
         let relay = Arc::new(WakeRelay::default());
         let mut relayed = RelayedWaker::new(Arc::clone(&relay));
-        let tasks = [(); 2].map(|()| Arc::new(Woken::default()));
+        let tasks = [(); 2].map(|()| Arc::new(WakeCount::default()));
         for task in &tasks {
             let waker = Waker::from(Arc::clone(task));
             relayed.of(&Context::from_waker(&waker)).wake_by_ref();
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_wake_of_another_thread_is_lost() {
+    async fn no_wake_from_another_thread_is_lost() {
         const TIMES: usize = 10_000;
         let relay = Arc::new(WakeRelay::default());
         let (woken, waker) = task(&relay);

@@ -1,8 +1,7 @@
 //! The open sockets of one worker: their tasks, and what keeps the worker alive for them.
 //!
-//! A worker stops when none of its connections is left, and drops its tasks then. It does not know of the connections
-//! that were taken over, so one of them is kept in its hands as long as there is any: the *anchor*, without the memory
-//! for a connection's buffers, which has been given back by then.
+//! A worker stops when it has no connections any more, and then drops its tasks. It does not know the connections that
+//! were taken over, so one of them stays in its hands as long as a socket is open: the *anchor*, whose buffers are freed.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -24,38 +23,38 @@ pub(super) struct WorkerSockets {
     wake_relay: OnceCell<Arc<WakeRelay>>,
 }
 
-/// A socket's place among those of its worker, left when it is dropped.
-pub(super) struct Place {
+/// Keeps a socket in the list of its worker's sockets until it is dropped.
+pub(super) struct SocketSlot {
     sockets: Rc<WorkerSockets>,
     index: usize,
 }
 
 impl WorkerSockets {
-    /// Runs a socket as a task of its own, on this worker. The task keeps the place it is given for as long as it lives.
-    pub(super) fn spawn<F: Future<Output = ()> + 'static>(self: &Rc<Self>, make: impl FnOnce(Place) -> F) {
+    /// Runs a socket as a task of its own, on this worker. The task keeps its slot for as long as it lives.
+    pub(super) fn spawn<F: Future<Output = ()> + 'static>(self: &Rc<Self>, make: impl FnOnce(SocketSlot) -> F) {
         let index = self.tasks.borrow_mut().insert(None);
-        let task = actix_web::rt::spawn(make(Place { sockets: Rc::clone(self), index }));
+        let task = actix_web::rt::spawn(make(SocketSlot { sockets: Rc::clone(self), index }));
         // The task cannot have ended already: it runs on this thread, after what is running now.
-        if let Some(place) = self.tasks.borrow_mut().get_mut(index) {
-            *place = Some(task.abort_handle());
+        if let Some(slot) = self.tasks.borrow_mut().get_mut(index) {
+            *slot = Some(task.abort_handle());
         }
     }
 
-    /// Keeps the worker alive for its sockets if nobody else does so: does not return while one of them is open. When
-    /// `drop_all` says so they are dropped.
+    /// Keeps the worker alive for its sockets unless another connection does so: does not return while one of them is
+    /// open. When `drop_all` becomes true, they are dropped.
     pub(super) async fn anchor(&self, mut drop_all: watch::Receiver<bool>) {
         if self.anchored.replace(true) {
             return;
         }
-        let told = async {
-            // A server that was let go without being stopped goes on.
-            if drop_all.wait_for(|told| *told).await.is_err() {
+        let must_drop = async {
+            // A `Server` that is dropped without being stopped keeps its sockets.
+            if drop_all.wait_for(|must_drop| *must_drop).await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
         tokio::select! {
             () = self.until_empty() => {}
-            () = told => {
+            () = must_drop => {
                 self.drop_all();
                 self.until_empty().await;
             }
@@ -70,7 +69,7 @@ impl WorkerSockets {
     }
 
     fn drop_all(&self) {
-        // A task that is dropped leaves its place, which needs the list.
+        // A task that is dropped drops its slot, which needs the list.
         let tasks: Vec<AbortHandle> = self.tasks.borrow().iter().filter_map(|(_, task)| task.clone()).collect();
         for task in tasks {
             task.abort();
@@ -78,7 +77,7 @@ impl WorkerSockets {
     }
 }
 
-impl Place {
+impl SocketSlot {
     /// Through which other threads wake the socket. It runs from the worker's first socket on.
     pub(super) fn wake_relay(&self) -> Arc<WakeRelay> {
         let start = || {
@@ -90,7 +89,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for SocketSlot {
     fn drop(&mut self) {
         let mut tasks = self.sockets.tasks.borrow_mut();
         tasks.try_remove(self.index);
@@ -110,26 +109,26 @@ mod tests {
 
     use super::*;
 
-    /// A socket that stays open until it is told.
+    /// A socket that stays open until it is notified.
     fn open(sockets: &Rc<WorkerSockets>) -> Rc<Notify> {
         let close = Rc::new(Notify::new());
         let closed = Rc::clone(&close);
-        sockets.spawn(|place| async move {
-            let _place = place;
+        sockets.spawn(|slot| async move {
+            let _slot = slot;
             closed.notified().await;
         });
         close
     }
 
     #[tokio::test]
-    async fn the_anchor_stays_until_the_last_socket_is_closed() {
+    async fn the_anchor_waits_until_the_last_socket_is_closed() {
         let work = async {
             let sockets = Rc::new(WorkerSockets::default());
-            let (_server, told) = watch::channel(false);
+            let (_server, drop_all) = watch::channel(false);
             let (first, second) = (open(&sockets), open(&sockets));
             let anchor = actix_web::rt::spawn({
                 let sockets = Rc::clone(&sockets);
-                async move { sockets.anchor(told).await }
+                async move { sockets.anchor(drop_all).await }
             });
             first.notify_one();
             for _ in 0..10 {
@@ -143,31 +142,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_second_anchor_is_not_needed() {
+    async fn a_second_anchor_returns_at_once() {
         let work = async {
             let sockets = Rc::new(WorkerSockets::default());
-            let (_server, told) = watch::channel(false);
+            let (_server, drop_all) = watch::channel(false);
             let _close = open(&sockets);
-            let mut first = std::pin::pin!(sockets.anchor(told.clone()));
+            let mut first = std::pin::pin!(sockets.anchor(drop_all.clone()));
             assert!(futures_util::poll!(first.as_mut()).is_pending());
-            sockets.anchor(told).await;
+            sockets.anchor(drop_all).await;
         };
         LocalSet::new().run_until(work).await;
     }
 
     #[tokio::test]
-    async fn sockets_that_do_not_close_are_dropped_when_the_server_says_so() {
+    async fn open_sockets_are_dropped_when_the_server_drops_all() {
         let work = async {
             let sockets = Rc::new(WorkerSockets::default());
-            let (server, told) = watch::channel(false);
+            let (server, drop_all) = watch::channel(false);
             for _ in 0..3 {
-                sockets.spawn(|place| async move {
-                    let _place = place;
+                sockets.spawn(|slot| async move {
+                    let _slot = slot;
                     pending::<()>().await;
                 });
             }
             server.send_replace(true);
-            timeout(Duration::from_secs(5), sockets.anchor(told)).await.unwrap();
+            timeout(Duration::from_secs(5), sockets.anchor(drop_all)).await.unwrap();
             assert!(sockets.tasks.borrow().is_empty());
         };
         LocalSet::new().run_until(work).await;

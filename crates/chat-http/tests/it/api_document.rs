@@ -102,7 +102,8 @@ fn every_error_has_an_example_of_its_own_status() {
             assert_eq!(names_fields, status == "400", "{name}, {status}");
             for header in match status.as_str() {
                 "401" => &["X-Request-Id", "WWW-Authenticate"][..],
-                "429" | "503" => &["X-Request-Id", "Retry-After"],
+                "429" => &["X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy"],
+                "503" => &["X-Request-Id", "Retry-After"],
                 _ => &["X-Request-Id"],
             } {
                 assert!(response["headers"][header].is_object(), "{name}, {status}: {header}");
@@ -114,11 +115,15 @@ fn every_error_has_an_example_of_its_own_status() {
 }
 
 #[test]
-fn what_needs_no_token_says_so_and_everything_else_says_which() {
+fn every_operation_states_which_credentials_it_needs() {
     for (name, operation) in operations(&document()) {
         let path = name.split(' ').nth(1).unwrap();
         let expected = match path {
             _ if NO_TOKEN.contains(&path) => json!([]),
+            "/api/chat/attachments/{attachmentId}/thumbnail" => json!([{ "bearer": [] }, { "downloadTicket": [] }]),
+            "/api/chat/attachments/{attachmentId}" if name.starts_with("get ") => {
+                json!([{ "bearer": [] }, { "downloadTicket": [] }])
+            }
             "/ws/chat/{sessionId}" => json!([{ "bearer": [] }, { "ticket": [] }]),
             _ => json!([{ "bearer": [] }]),
         };
@@ -134,9 +139,12 @@ fn files_are_binary_in_both_directions() {
     let download = &document["paths"]["/api/chat/attachments/{attachmentId}"]["get"]["responses"];
     for status in ["200", "206"] {
         let content = object(&download[status]["content"]);
-        assert_eq!(content.keys().collect::<Vec<_>>(), ["*/*"]);
-        let name = content["*/*"]["schema"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
-        assert!(is_binary(&document["components"]["schemas"][name]), "{status}");
+        // Any type is returned; the second is for generators of clients that know bytes by this type alone.
+        assert_eq!(content.keys().collect::<Vec<_>>(), ["*/*", "application/octet-stream"]);
+        for media_type in content.values() {
+            let name = media_type["schema"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+            assert!(is_binary(&document["components"]["schemas"][name]), "{status}");
+        }
     }
     let form = &document["components"]["schemas"]["SendChatMessageWithFiles"];
     assert_eq!(form["required"], Value::Null, "a form needs neither a text nor a first file");
@@ -153,7 +161,7 @@ fn files_are_binary_in_both_directions() {
     }
 }
 
-/// Whether a schema says how long a text is, or which ones there are.
+/// Whether a schema says how long a text is or how large a number, or which ones there are.
 fn bounds_text(document: &Value, schema: &Value) -> bool {
     let schema = schema["oneOf"].get(0).unwrap_or(schema);
     if let Some(name) = schema["$ref"].as_str().and_then(|name| name.rsplit('/').next()) {
@@ -166,14 +174,14 @@ fn bounds_text(document: &Value, schema: &Value) -> bool {
             || schema["items"]["format"] == "binary";
     }
     if is("integer") {
-        return schema["minimum"].is_i64() && schema["maximum"].is_u64();
+        return schema["enum"].is_array() || schema["minimum"].is_i64() && schema["maximum"].is_u64();
     }
     let is_bounded = ["maxLength", "enum"].iter().any(|bound| !schema[bound].is_null()) || schema["format"] == "binary";
     !is("string") || is_bounded
 }
 
 #[test]
-fn what_clients_send_has_bounds() {
+fn schemas_of_client_frames_have_bounds() {
     let document = document();
     // What is looked up has no length: any other id is that of nothing, any other header is ignored.
     let looked_up = [
@@ -184,7 +192,9 @@ fn what_clients_send_has_bounds() {
         "Range",
         "If-Range",
         "If-None-Match",
+        "Content-Disposition",
         "MarkMessagesRead.messageIds",
+        "SendChatMessage.attachmentIds",
     ];
     let mut unbounded = Vec::new();
     for (name, operation) in operations(&document) {

@@ -39,7 +39,7 @@ on_every_store! {
         assert_eq!(assign(app, "root", &id, json!({ "agentId": "carol" })).await.expect(200)["agentId"], "carol");
     }
 
-    async fn an_agent_claims_for_nobody_else_and_a_user_not_at_all(app) {
+    async fn an_agent_claims_only_for_themself_and_a_user_never(app) {
         employ(app).await;
         let id = app.open_session("alice").await;
         assign(app, "bob", &id, json!({ "agentId": "carol" })).await.expect_error(403, "FORBIDDEN");
@@ -57,7 +57,7 @@ on_every_store! {
         assert_eq!(app.get("bob", &format!("/api/chat/sessions/{id}")).await.expect(200)["agentId"], "bob");
     }
 
-    async fn claiming_what_one_holds_already_has_a_code_of_its_own(app) {
+    async fn claiming_ones_own_session_is_already_yours(app) {
         let id = app.open_assigned("alice", "bob").await;
         let refusal = assign(app, "bob", &id, json!({ "agentId": "bob" })).await.expect_error(409, "ALREADY_YOURS");
         assert_eq!(refusal["message"], "the session is already yours");
@@ -79,23 +79,23 @@ on_every_store! {
         assign(app, "root", &id, json!({ "agentId": "bob" })).await.expect_error(409, "SESSION_CLOSED");
     }
 
-    async fn an_agent_who_is_unknown_or_deactivated_is_not_found_whatever_the_session(app) {
+    async fn an_unknown_or_deactivated_agent_is_404_before_the_sessions_state(app) {
         app.put("root", "/api/chat/agents/dora", json!({ "active": false })).await.expect(201);
         let waiting = app.open_session("alice").await;
         let assigned = app.open_assigned("alice", "bob").await;
         let closed = app.open_session("alice").await;
         app.put("alice", &format!("/api/chat/sessions/{closed}/close"), json!(null)).await.expect(200);
         for session in [&waiting, &assigned, &closed] {
-            for agent in ["nobody", "dora"] {
+            for agent in ["unknown", "dora"] {
                 assign(app, "root", session, json!({ "agentId": agent })).await.expect_error(404, "AGENT_NOT_FOUND");
             }
         }
         let unknown = fixtures::session_id(404).to_string();
-        let answer = assign(app, "root", &unknown, json!({ "agentId": "nobody" })).await;
+        let answer = assign(app, "root", &unknown, json!({ "agentId": "unknown" })).await;
         answer.expect_error(404, "SESSION_NOT_FOUND");
     }
 
-    async fn an_agent_id_must_be_given_and_be_one(app) {
+    async fn an_agent_id_is_required_and_must_be_valid(app) {
         let id = app.open_session("alice").await;
         let wrong = [json!(null), json!(""), json!("x".repeat(129)), json!("a\u{0}b"), json!(7), json!(["bob"])];
         for agent in wrong {
@@ -105,7 +105,7 @@ on_every_store! {
         assign(app, "bob", &id, json!({ "agent_id": "bob" })).await.expect_invalid("agentId");
     }
 
-    async fn of_sixteen_agents_who_claim_a_session_one_gets_it(app) {
+    async fn of_sixteen_concurrent_claims_one_succeeds(app) {
         for _ in 0..4 {
             let id = app.open_session("alice").await;
             let path = format!("/api/chat/sessions/{id}/assign");

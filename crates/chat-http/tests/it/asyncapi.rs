@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::app::send;
 use crate::support::{Store, TestApp, TestSocket};
 
-/// Checks that a frame of the server is one that the document has for the mode, `base` or `extended`; answers its type.
+/// Checks that a frame of the server is one that the document has for the mode, `base` or `extended`; returns its type.
 #[track_caller]
 pub(crate) fn assert_described(mode: &str, frame: &Value) -> String {
     let document: Value = serde_json::from_str(&chat_http::asyncapi_json(None)).unwrap();
@@ -75,7 +75,7 @@ fn the_document_has_every_close_code_and_no_two_of_a_number() {
 }
 
 on_every_store! {
-    async fn what_goes_over_the_socket_is_what_the_document_describes(app) {
+    async fn frames_on_a_real_socket_fit_the_document(app) {
         let session = app.open_assigned("alice", "bob").await;
         let bearer = format!("Bearer {}", app.token_of("alice"));
         let headers = [("authorization", bearer.as_str()), ("sec-websocket-protocol", "chat.v1")];

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::app::send;
 
 on_every_store! {
-    async fn a_closed_session_keeps_everything_and_says_when_it_ended(app) {
+    async fn a_closed_session_keeps_its_content_and_has_an_end_time(app) {
         let body = json!({ "subject": "late", "tags": ["orders"] });
         let opened = app.post("alice", "/api/chat/sessions", body).await.expect(201);
         let path = format!("/api/chat/sessions/{}", opened["id"].as_str().unwrap());
@@ -51,7 +51,7 @@ on_every_store! {
         app.put("root", &path, json!(null)).await.expect_error(404, "SESSION_NOT_FOUND");
     }
 
-    async fn of_many_who_close_at_once_one_succeeds(app) {
+    async fn of_concurrent_closes_one_succeeds(app) {
         // From the second round on all connections are open, so that the requests really meet.
         for _ in 0..4 {
             let id = app.open_assigned("alice", "bob").await;
@@ -66,7 +66,7 @@ on_every_store! {
         }
     }
 
-    async fn whatever_was_accepted_while_the_session_closed_is_there_and_nothing_else(app) {
+    async fn exactly_the_accepted_messages_are_stored_beside_a_close(app) {
         let id = app.open_session("alice").await;
         let path = format!("/api/chat/sessions/{id}");
         let messages = format!("{path}/messages");

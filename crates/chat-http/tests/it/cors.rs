@@ -1,6 +1,6 @@
 //! Which pages of other origins may use the API from a browser.
 
-use chat_http::HttpSettings;
+use chat_http::{AllowedOrigin, HttpSettings};
 use reqwest::Method;
 
 use crate::responses::expect_common_headers;
@@ -20,7 +20,8 @@ const ORIGINS: [&str; 7] = [
 ];
 
 async fn app_for_a_shop() -> TestApp {
-    let http = HttpSettings { origins: ORIGINS.map(str::to_owned).to_vec(), ..HttpSettings::default() };
+    let origins = ORIGINS.map(|origin| AllowedOrigin::parse(origin).unwrap()).to_vec();
+    let http = HttpSettings { origins, ..HttpSettings::default() };
     TestApp::with(Store::Memory, Options { http, ..Options::default() }).await
 }
 
@@ -49,6 +50,8 @@ async fn a_page_of_a_known_origin_may_read_answers_errors_included() {
             "etag",
             "idempotency-replayed",
             "location",
+            "ratelimit",
+            "ratelimit-policy",
             "retry-after",
             "x-chat-seq",
             "x-request-id",
@@ -121,7 +124,7 @@ async fn a_page_of_any_other_origin_gets_no_permission() {
                 assert!(!answer.headers.contains_key("access-control-allow-credentials"), "{origin}: {answer:?}");
             }
         }
-        // It is the browser that keeps foreign pages out; the API serves whoever has a token.
+        // The browser keeps foreign pages out; the API serves every request with a token.
         let request = app.request("alice", Method::GET, "/api/chat/sessions").header("Origin", "https://evil.example");
         send(request).await.expect(200);
     }
@@ -144,7 +147,7 @@ async fn permissions(app: &TestApp, session: &str, origin: &str) -> [bool; 3] {
 }
 
 #[tokio::test]
-async fn apps_and_previews_on_the_list_may_call_and_watch_and_look_alikes_may_not() {
+async fn listed_apps_and_previews_may_call_and_watch_others_may_not() {
     let app = app_for_a_shop().await;
     let session = app.open_session("alice").await;
     for origin in [

@@ -1,17 +1,30 @@
 //! `POST /api/chat/sessions`
 
+use chat_domain::service::Rules;
 use chat_testkit::fixtures;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::app::send;
+use crate::support::app::{Options, send};
+
+fn three_open_sessions() -> Options {
+    Options { rules: Rules { max_open_sessions: Some(3), ..Rules::default() }, ..Options::default() }
+}
+
+fn ignored_priority() -> Options {
+    Options { rules: Rules { accepts_customer_priority: false, ..Rules::default() }, ..Options::default() }
+}
 
 on_every_store! {
     async fn a_session_needs_no_body(app) {
         let session = send(app.request("alice", Method::POST, "/api/chat/sessions")).await.expect(201);
         assert_eq!((&session["userId"], &session["priority"], &session["tags"]), (&json!("alice"), &json!("medium"), &json!([])));
         let request = app.request("alice", Method::POST, "/api/chat/sessions").header("Content-Length", "0");
+        send(request).await.expect(201);
+        // As `curl -d ''` sends it.
+        let request = app.request("alice", Method::POST, "/api/chat/sessions");
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded").header("Content-Length", "0");
         send(request).await.expect(201);
         // A body that is announced has to be one.
         let request = app.request("alice", Method::POST, "/api/chat/sessions").header("Content-Type", "application/json");
@@ -54,7 +67,7 @@ on_every_store! {
         assert_ne!(session["id"], fixtures::session_id(9).to_string());
     }
 
-    async fn an_admin_opens_a_session_for_a_user_and_nobody_else_does(app) {
+    async fn only_an_admin_opens_a_session_for_another_owner(app) {
         let body = json!({ "userId": "alice" });
         let session = app.post("root", "/api/chat/sessions", body.clone()).await.expect(201);
         assert_eq!(session["userId"], "alice");
@@ -62,6 +75,23 @@ on_every_store! {
         app.post("mallory", "/api/chat/sessions", body.clone()).await.expect_error(403, "FORBIDDEN");
         app.post("bob", "/api/chat/sessions", body).await.expect_error(403, "FORBIDDEN");
         app.post("bob", "/api/chat/sessions", json!({})).await.expect_error(403, "FORBIDDEN");
+    }
+
+    async fn a_foreign_owner_is_forbidden_before_a_wrong_query_is_invalid(app) {
+        let body = json!({ "userId": "alice" });
+        app.post("mallory", "/api/chat/sessions?x=1", body.clone()).await.expect_error(403, "FORBIDDEN");
+        app.post("bob", "/api/chat/sessions?x=1", body.clone()).await.expect_error(403, "FORBIDDEN");
+        app.post("alice", "/api/chat/sessions?x=1", body.clone()).await.expect_invalid("x");
+        app.post("root", "/api/chat/sessions?x=1", body).await.expect_invalid("x");
+        assert_eq!(app.get("root", "/api/chat/sessions").await.expect(200)["totalCount"], 0);
+    }
+
+    async fn a_foreign_owner_is_forbidden_before_another_field_is_invalid(app) {
+        let body = json!({ "userId": "alice", "subject": 5 });
+        app.post("mallory", "/api/chat/sessions", body.clone()).await.expect_error(403, "FORBIDDEN");
+        app.post("bob", "/api/chat/sessions", body.clone()).await.expect_error(403, "FORBIDDEN");
+        app.post("alice", "/api/chat/sessions", body).await.expect_invalid("subject");
+        app.post("alice", "/api/chat/sessions", json!({ "userId": 5 })).await.expect_invalid("userId");
     }
 
     async fn every_broken_rule_is_named(app) {
@@ -75,7 +105,7 @@ on_every_store! {
         app.post("alice", "/api/chat/sessions", json!([])).await.expect_invalid("body");
     }
 
-    async fn a_repeated_key_gets_the_first_answer_again(app) {
+    async fn a_repeated_key_gets_the_first_response_again(app) {
         let request = |subject: &str| {
             let request = app.request("alice", Method::POST, "/api/chat/sessions");
             request.header("Idempotency-Key", "k-1").json(&json!({ "subject": subject }))
@@ -115,5 +145,51 @@ on_every_store! {
             assert_eq!(answer.header("idempotency-replayed"), "");
             assert_eq!(answer.expect(201)["userId"], who);
         }
+    }
+}
+
+on_every_store! { with three_open_sessions;
+    async fn one_session_too_many_is_429_until_one_is_closed(app) {
+        let first = app.open_session("alice").await;
+        let keyed = || {
+            let request = app.request("alice", Method::POST, "/api/chat/sessions").header("Idempotency-Key", "k-1");
+            send(request.json(&json!({ "subject": "late" })))
+        };
+        let second = keyed().await.expect(201);
+        // It is one of hers, although an admin opened it.
+        app.post("root", "/api/chat/sessions", json!({ "userId": "alice" })).await.expect(201);
+        let refused = app.post("alice", "/api/chat/sessions", json!({})).await;
+        assert_eq!(refused.header("retry-after"), "60");
+        let error = refused.expect_error(429, "TOO_MANY_OPEN_SESSIONS");
+        assert_eq!(error["message"], "you have 3 sessions open, and no more are allowed; close one first");
+        let again = keyed().await;
+        assert_eq!(again.header("idempotency-replayed"), "true");
+        assert_eq!(again.expect(201), second);
+        app.post("root", "/api/chat/sessions", json!({ "userId": "alice" })).await.expect(201);
+        app.post("mallory", "/api/chat/sessions", json!({})).await.expect(201);
+        let ids = app.get("alice", "/api/chat/sessions").await.expect(200);
+        assert_eq!(ids["totalCount"], 4);
+        for session in ids["sessions"].as_array().unwrap().iter().filter(|session| session["id"] != first.as_str()) {
+            let path = format!("/api/chat/sessions/{}/close", session["id"].as_str().unwrap());
+            app.put("alice", &path, json!(null)).await.expect(200);
+        }
+        app.post("alice", "/api/chat/sessions", json!({})).await.expect(201);
+    }
+
+    async fn of_openings_at_once_as_many_succeed_as_there_is_room_for(app) {
+        let open = |_| app.post("alice", "/api/chat/sessions", json!({}));
+        let answers = join_all((0..12).map(open)).await;
+        let statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+        assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 3, "{statuses:?}");
+        assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 9, "{statuses:?}");
+    }
+}
+
+on_every_store! { with ignored_priority;
+    async fn a_customers_priority_is_ignored_where_the_operator_says_so(app) {
+        let body = json!({ "priority": "high" });
+        assert_eq!(app.post("alice", "/api/chat/sessions", body.clone()).await.expect(201)["priority"], "medium");
+        assert_eq!(app.post("root", "/api/chat/sessions", body).await.expect(201)["priority"], "high");
+        app.post("alice", "/api/chat/sessions", json!({ "priority": "urgent" })).await.expect_invalid("priority");
     }
 }

@@ -13,7 +13,7 @@ on_every_store! {
         assert_eq!(app.get("root", "/api/chat/agents").await.expect(200), json!({ "agents": [expected] }));
     }
 
-    async fn a_deactivated_agent_is_told_so_before_anything_else(app) {
+    async fn a_deactivated_agent_gets_403_before_any_other_check(app) {
         let id = app.open_assigned("alice", "bob").await;
         app.get("bob", &format!("/api/chat/sessions/{id}")).await.expect(200);
         app.delete("root", "/api/chat/agents/bob").await.expect(200);
@@ -46,8 +46,8 @@ on_every_store! {
         app.say("carol", &id, "I am here instead.").await;
     }
 
-    async fn an_agent_who_is_not_there_is_not_found(app) {
-        app.delete("root", "/api/chat/agents/nobody").await.expect_error(404, "AGENT_NOT_FOUND");
+    async fn an_agent_missing_from_the_directory_is_not_found(app) {
+        app.delete("root", "/api/chat/agents/unknown").await.expect_error(404, "AGENT_NOT_FOUND");
         let malformed = format!("/api/chat/agents/{}", "x".repeat(129));
         app.delete("root", &malformed).await.expect_error(404, "AGENT_NOT_FOUND");
     }

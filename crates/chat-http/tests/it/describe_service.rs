@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::documents::{PUBLIC_URL, app_behind_a_proxy, get};
 
 #[tokio::test]
-async fn the_address_of_the_service_shows_people_the_documentation_and_tools_the_documents() {
+async fn the_root_leads_people_to_the_docs_and_tools_to_the_documents() {
     let app = app_behind_a_proxy().await;
     // As Firefox, Chromium and Safari open a page.
     for accept in [

@@ -53,7 +53,7 @@ fn inline_parts(html: &str) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn the_documentation_works_under_any_path_and_needs_nothing_from_elsewhere() {
+async fn the_docs_work_under_any_path_and_load_nothing_from_elsewhere() {
     for app in [TestApp::start(Store::Memory).await, app_behind_a_proxy().await] {
         let moved = get(&app, "/docs", "text/html").await;
         moved.expect_status(308);
@@ -83,7 +83,7 @@ async fn the_documentation_works_under_any_path_and_needs_nothing_from_elsewhere
 }
 
 #[tokio::test]
-async fn the_documentation_runs_nothing_but_its_own_files() {
+async fn the_docs_run_no_scripts_but_their_own() {
     for (app, connect) in [
         (TestApp::start(Store::Memory).await, "connect-src 'self'"),
         (app_behind_a_proxy().await, "connect-src 'self' https://chat.example.com"),
@@ -110,7 +110,7 @@ async fn the_documentation_runs_nothing_but_its_own_files() {
 }
 
 #[tokio::test]
-async fn parts_of_the_documentation_that_a_browser_has_are_not_sent_again() {
+async fn files_of_the_docs_that_a_browser_has_are_not_sent_again() {
     let app = TestApp::start(Store::Memory).await;
     let first = get(&app, "/docs/swagger-ui-bundle.js", "*/*").await;
     assert_eq!(first.header("cache-control"), "no-cache");
@@ -124,7 +124,7 @@ async fn parts_of_the_documentation_that_a_browser_has_are_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_missing_part_of_the_documentation_is_told_in_the_same_form() {
+async fn a_missing_file_of_the_docs_is_an_error_in_the_usual_form() {
     let app = TestApp::start(Store::Memory).await;
     for path in ["/docs/nope", "/docs/../Cargo.toml", "/docs/index.html", "/docs/swagger-initializer.js"] {
         send(app.anonymous(Method::GET, path)).await.expect_error(404, "ROUTE_NOT_FOUND");

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::app::send;
 use crate::support::{Answer, Form, TestApp};
 
-/// Sends a file as alice and answers its path.
+/// Sends a file as alice and returns its path.
 async fn stored(app: &TestApp, session: &str, name: &str, media_type: &str, bytes: &[u8]) -> String {
     let form = Form::new().file(0, name, media_type, bytes);
     let message = send(form.to(app, "alice", session)).await.expect(201);

@@ -80,34 +80,34 @@ impl Client {
 
     /// Everything up to the line that says `last`.
     async fn until(&mut self, last: &Value) -> Vec<Value> {
-        let mut told = Vec::new();
+        let mut lines = Vec::new();
         loop {
-            let line = self.next().await.unwrap_or_else(|| panic!("{last} before the end; there were {told:?}"));
+            let line = self.next().await.unwrap_or_else(|| panic!("{last} before the end; there were {lines:?}"));
             let is_last = line == *last;
-            told.push(line);
+            lines.push(line);
             if is_last {
-                return told;
+                return lines;
             }
         }
     }
 
     /// Everything up to the line that shows a message of this text.
     async fn until_shown(&mut self, content: &str) -> Vec<Value> {
-        let mut told = Vec::new();
+        let mut lines = Vec::new();
         loop {
-            let line = self.next().await.unwrap_or_else(|| panic!("{content} before the end; there were {told:?}"));
+            let line = self.next().await.unwrap_or_else(|| panic!("{content} before the end; there were {lines:?}"));
             let is_last = line["shown"] == "message" && line["content"] == content;
-            told.push(line);
+            lines.push(line);
             if is_last {
-                return told;
+                return lines;
             }
         }
     }
 }
 
-fn texts(told: &[Value], field: &str) -> Vec<String> {
+fn texts(lines: &[Value], field: &str) -> Vec<String> {
     let of = |line: &Value| (!line[field].is_null()).then(|| line["content"].as_str().map(str::to_owned)).flatten();
-    told.iter().filter_map(of).collect()
+    lines.iter().filter_map(of).collect()
 }
 
 fn numbered(prefix: &str, count: usize) -> Vec<String> {
@@ -134,17 +134,17 @@ async fn app(heartbeat: Duration) -> TestApp {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Node.js: cargo xtask test"]
-async fn the_example_client_leaves_a_silent_network_and_misses_and_reorders_nothing() {
+async fn the_example_client_leaves_a_silent_network_and_loses_nothing() {
     let app = app(Duration::from_secs(1)).await;
     let session = app.open_assigned("alice", "bob").await;
     let proxy = Proxy::start(&app.base).await;
     let mut client = Client::start(&format!("http://{}", proxy.addr), &session, &[app.token_of("alice")]);
     client.until(&json!({ "online": true })).await;
     app.say("bob", &session, "before").await;
-    let mut told = client.until_shown("before").await;
+    let mut lines = client.until_shown("before").await;
 
     proxy.fall_silent();
-    // Typed while nobody knows yet that the network is gone, and answered by someone whose network works.
+    // Typed before the client notices that the network is gone, and answered by an agent whose network works.
     let (typed, heard) = (numbered("typed ", 5), numbered("heard ", 5));
     client.lead(json!({ "send": typed })).await;
     for content in &heard {
@@ -152,19 +152,19 @@ async fn the_example_client_leaves_a_silent_network_and_misses_and_reorders_noth
     }
     let noticed = client.until(&json!({ "online": false })).await;
     assert_eq!(texts(&noticed, "shown"), Vec::<String>::new(), "a silent network carries nothing");
-    told.extend(noticed);
+    lines.extend(noticed);
 
     proxy.recover();
     // The client sends each message when the one before is stored, so the last one comes last.
-    told.extend(client.until(&json!({ "sent": typed[4] })).await);
+    lines.extend(client.until(&json!({ "sent": typed[4] })).await);
     app.say("bob", &session, "after").await;
-    told.extend(client.until_shown("after").await);
+    lines.extend(client.until_shown("after").await);
 
     let shown: Vec<u64> =
-        told.iter().filter(|line| line["shown"] == "message").map(|line| line["seq"].as_u64().unwrap()).collect();
+        lines.iter().filter(|line| line["shown"] == "message").map(|line| line["seq"].as_u64().unwrap()).collect();
     assert!(shown.is_sorted_by(|a, b| a < b), "each once and in order: {shown:?}");
     let stored = stored(&app, &session).await;
-    assert_eq!(texts(&told, "shown"), stored, "everything that is stored was shown, in its order");
+    assert_eq!(texts(&lines, "shown"), stored, "everything that is stored was shown, in its order");
     assert_eq!(stored.len(), 12, "{stored:?}");
     let own: Vec<&String> = stored.iter().filter(|content| content.starts_with("typed")).collect();
     assert_eq!(own, typed.iter().collect::<Vec<_>>(), "as they were typed");
@@ -184,7 +184,7 @@ async fn the_example_client_renews_its_token_without_leaving_its_socket() {
     let proxy = Proxy::start(&app.base).await;
     let tokens = [short, app.token_of("alice")];
     let mut client = Client::start(&format!("http://{}", proxy.addr), &session, &tokens);
-    let mut told = client.until(&json!({ "renewed": true })).await;
+    let mut lines = client.until(&json!({ "renewed": true })).await;
     // A socket that was opened later, with a token of another second, says when the first one has ended for sure.
     let longer = token("alice", Role::User, now, now.plus(Duration::from_secs(21)));
     let (mut witness, _) = TestSocket::open_extended(&app.base, &session, "", &longer).await;
@@ -195,9 +195,9 @@ async fn the_example_client_renews_its_token_without_leaving_its_socket() {
         }
     }
     app.say("alice", &session, "still here").await;
-    told.extend(client.until_shown("still here").await);
+    lines.extend(client.until_shown("still here").await);
     let lost = json!({ "online": false });
-    assert!(!told.contains(&lost), "{told:?}");
+    assert!(!lines.contains(&lost), "{lines:?}");
     // One for the socket, one for the reading of the messages.
     assert_eq!(proxy.accepted(), 2);
     client.lead(json!({ "stop": true })).await;
@@ -215,7 +215,7 @@ async fn the_example_client_stores_what_was_typed_in_the_order_of_typing() {
     client.lead(json!({ "send": typed })).await;
     client.until(&json!({ "sent": typed[19] })).await;
     assert_eq!(stored(&app, &session).await, typed);
-    // One that is refused is told, and the next ones go on.
+    // A refused message is reported, and the next ones are sent.
     client.lead(json!({ "send": [" ", "and on"] })).await;
     client.until(&json!({ "refused": " ", "why": "VALIDATION_FAILED" })).await;
     client.until(&json!({ "sent": "and on" })).await;
@@ -226,7 +226,7 @@ async fn the_example_client_stores_what_was_typed_in_the_order_of_typing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Node.js: cargo xtask test"]
-async fn the_example_client_stops_when_told_and_when_the_right_is_gone() {
+async fn the_example_client_stops_when_asked_and_when_access_is_lost() {
     let app = app(UNHURRIED).await;
     let session = app.open_assigned("alice", "bob").await;
     app.put("root", "/api/chat/agents/carol", json!({})).await.expect(201);
@@ -239,7 +239,7 @@ async fn the_example_client_stops_when_told_and_when_the_right_is_gone() {
     crate::support::app::send(transfer.json(&json!({ "agentId": "carol" }))).await.expect(200);
     bob.until(&json!({ "over": 4403 })).await;
     alice.lead(json!({ "stop": true })).await;
-    app.until_nobody_watches().await;
+    app.until_no_session_is_watched().await;
     // The end of the input is all that Bob's process waits for, and nothing is what Alice's does.
     bob.input = None;
     for client in [&mut alice, &mut bob] {

@@ -13,7 +13,7 @@ fn contents(page: &Value) -> Vec<String> {
     messages.iter().map(|message| message["content"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Sends that many messages, `m1`, `m2`, …, and answers their ids.
+/// Sends that many messages, `m1`, `m2`, …, and returns their ids.
 async fn say_many(app: &TestApp, session: &str, count: usize) -> Vec<String> {
     let mut ids = Vec::new();
     for n in 1..=count {
@@ -91,7 +91,7 @@ on_every_store! {
         assert_eq!(page(app, &id, &query).await["messages"], before);
     }
 
-    async fn a_page_has_50_messages_unless_told_and_never_more_than_100(app) {
+    async fn a_page_has_50_messages_by_default_and_at_most_100(app) {
         let id = app.open_session("alice").await;
         say_many(app, &id, 103).await;
         let default = page(app, &id, "").await;
@@ -118,7 +118,7 @@ on_every_store! {
                 error["requestId"] = json!(null);
                 answers.push(error);
             }
-            // The answer does not tell a message of somebody else from one that never was.
+            // The response is the same for a message of another session and for one that does not exist.
             assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
         }
         let both = format!("/api/chat/sessions/{id}/messages?before={own}&after={own}");

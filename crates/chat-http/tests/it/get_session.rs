@@ -4,7 +4,7 @@ use chat_testkit::fixtures;
 use serde_json::json;
 
 on_every_store! {
-    async fn everyone_who_may_see_a_session_gets_the_same_one(app) {
+    async fn all_who_may_see_a_session_get_the_same_body(app) {
         let body = json!({ "subject": "Where is it?", "priority": "low", "tags": ["b", "a"] });
         let opened = app.post("alice", "/api/chat/sessions", body).await.expect(201);
         let path = format!("/api/chat/sessions/{}", opened["id"].as_str().unwrap());
@@ -20,7 +20,7 @@ on_every_store! {
         app.get("carol", &path).await.expect_error(403, "FORBIDDEN");
     }
 
-    async fn a_session_without_a_subject_has_no_such_field_and_null_for_what_has_not_happened(app) {
+    async fn an_unset_subject_is_omitted_and_unset_agent_and_end_are_null(app) {
         let id = app.open_session("alice").await;
         let session = app.get("alice", &format!("/api/chat/sessions/{id}")).await.expect(200);
         let expected = json!({
@@ -30,7 +30,7 @@ on_every_store! {
         assert_eq!(session, expected);
     }
 
-    async fn strangers_are_refused_without_a_word_about_the_session(app) {
+    async fn a_refusal_says_nothing_about_the_session(app) {
         let body = json!({ "subject": "canary" });
         let opened = app.post("alice", "/api/chat/sessions", body).await.expect(201);
         let answer = app.get("mallory", &format!("/api/chat/sessions/{}", opened["id"].as_str().unwrap())).await;

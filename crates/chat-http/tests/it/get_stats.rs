@@ -45,7 +45,7 @@ on_every_store! {
 
     async fn the_average_is_over_answers_from_the_first_message_that_waited(app) {
         let id = app.open_assigned("alice", "bob").await;
-        // A greeting answers nobody.
+        // A greeting answers no message.
         app.say("bob", &id, "How can I help?").await;
         app.clock.advance(Duration::from_mins(30));
         let first = app.say("alice", &id, "Where is it?").await;
@@ -53,7 +53,7 @@ on_every_store! {
         app.say("alice", &id, "Hello?").await;
         app.clock.advance(Duration::from_mins(3));
         let answer = app.say("bob", &id, "On its way.").await;
-        // Nobody waits any more, so this one answers nobody either.
+        // No message waits any more, so this one answers none either.
         app.clock.advance(Duration::from_mins(20));
         app.say("bob", &id, "Anything else?").await;
         let four = minutes_between(&first, &answer);
@@ -63,7 +63,7 @@ on_every_store! {
         let other = app.open_session("dave").await;
         let question = app.say("dave", &other, "Mine?").await;
         app.clock.advance(Duration::from_mins(10));
-        // Whoever answers, it is an answer.
+        // Any support message is an answer.
         let reply = app.say("root", &other, "Soon.").await;
         let average = stats(app).await["averageResponseTime"].as_f64().unwrap();
         let expected = f64::midpoint(four, minutes_between(&question, &reply));

@@ -3,6 +3,12 @@
 //! Each test shortens the one limit that it is about, and makes the others so long that they cannot be what ended the
 //! connection. Where a good request must pass within the limit, it is as long as a busy machine may need.
 
+mod addresses;
+mod bodies;
+mod crowded;
+mod pipelining;
+mod unfinished;
+
 use std::time::{Duration, Instant};
 
 use crate::support::app::{Options, send};
@@ -29,7 +35,9 @@ fn patient() -> TransportLimits {
         json_body: LONG,
         idle: LONG,
         crowded: LONG,
+        crowded_silent: LONG,
         stalled: LONG,
+        crowded_stalled: LONG,
         drain: LONG,
         drain_bytes: u64::MAX,
         ..TransportLimits::default()
@@ -54,7 +62,14 @@ async fn a_slow_head_ends_the_connection_on_every_request() {
     let whole = "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n";
     let post = "POST /nothing HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n{}";
     // Nothing at all; a part of the first head; of the second one; of one that came together with the one before it.
-    let cases = [("", ""), ("", "GET /h"), (whole, "GET /h"), (post, "GET /healthz HTTP/1.1\r\nX: ")];
+    // The last one ends with the bytes that the request before it ends with.
+    let cases = [
+        ("", ""),
+        ("", "GET /h"),
+        (whole, "GET /h"),
+        (post, "GET /healthz HTTP/1.1\r\nX: "),
+        (post, "GET /healthz HTTP/1.1\r\nX: {}{}"),
+    ];
     let slow = async |first: &str, second: &str, together: bool| {
         let mut client = RawClient::connect(&app.base).await;
         if together {
@@ -116,7 +131,7 @@ async fn an_unread_body_ends_the_connection_whatever_the_route_and_the_status() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_comes_on_for_long_after_the_response_is_cut_off() {
+async fn a_body_that_continues_long_after_the_response_is_cut_off() {
     const MOST: usize = 256 * 1024 * 1024;
     let app = app_with(TransportLimits { drain_bytes: 64 * 1024, ..patient() }).await;
     let endless = "POST /nothing HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -132,7 +147,7 @@ async fn a_body_that_comes_on_for_long_after_the_response_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refused_upload_frees_its_descriptor_though_the_client_is_gone() {
+async fn a_refused_upload_frees_its_descriptor_after_the_client_left() {
     let app = app_with(TransportLimits { drain: SHORT, drain_bytes: 64 * 1024, idle: SHORT, ..patient() }).await;
     let session = app.open_session("alice").await;
     let head = format!(
@@ -192,7 +207,29 @@ async fn a_download_may_take_longer_than_any_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_idle_connection_is_closed_without_a_word() {
+async fn a_download_that_is_read_slowly_but_steadily_is_not_cut_off() {
+    const BYTES_PER_SECOND: usize = 64 * 1024;
+    let app = app_with(TransportLimits { stalled: AMPLE, ..patient() }).await;
+    let path = download_of(&app, 20 * 1024 * 1024).await;
+    let mut client = RawClient::connect(&app.base).await;
+    client.send(get(&app, &path).as_bytes()).await;
+    let head = client.read_head().await;
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    let begun = Instant::now();
+    let mut received = 0;
+    while begun.elapsed() < 2 * AMPLE {
+        let some = client.read_some().await.len();
+        assert!(some > 0, "cut off after {received} bytes and {:?}", begun.elapsed());
+        received += some;
+        // The pace of a slow line.
+        let due = Duration::from_millis((received * 1_000 / BYTES_PER_SECOND) as u64);
+        tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_connection_is_closed_without_a_response() {
     let app = app_with(TransportLimits { idle: SHORT, ..patient() }).await;
     let mut client = RawClient::connect(&app.base).await;
     client.send(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n").await;
@@ -203,7 +240,7 @@ async fn an_idle_connection_is_closed_without_a_word() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_goes_on_after_any_request_that_came_whole() {
+async fn a_connection_stays_open_after_any_request_that_came_whole() {
     let app = app_with(patient()).await;
     let session = app.open_session("alice").await;
     let token = format!("Authorization: Bearer {}\r\nContent-Type: application/json\r\n", app.token_of("alice"));
@@ -236,7 +273,7 @@ async fn a_connection_goes_on_after_any_request_that_came_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_follows_an_unread_body_is_no_request() {
+async fn bytes_behind_an_unread_body_are_no_request() {
     let app = app_with(TransportLimits { drain: SHORT, ..patient() }).await;
     let path = download_of(&app, 20 * 1024 * 1024).await;
     // The download takes long enough for the rest of the body and another request to come before its end.
@@ -252,7 +289,7 @@ async fn what_follows_an_unread_body_is_no_request() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_json_body_that_does_not_come_is_refused_and_the_connection_closed() {
+async fn a_json_body_that_stays_away_is_refused_and_the_connection_closed() {
     let app = app_with(TransportLimits { json_body: AMPLE, drain: SHORT, ..patient() }).await;
     let session = app.open_session("alice").await;
     let mut client = RawClient::connect(&app.base).await;
@@ -334,7 +371,7 @@ async fn near_the_limit_of_connections_idle_ones_make_room() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_socket_leaves_the_place_of_its_connection_to_another() {
+async fn a_socket_does_not_count_as_an_http_connection() {
     let app = app_with(TransportLimits { connections: 1, ..patient() }).await;
     let session = open_session_once(&app).await;
     until_connections_are(&app, 0).await;
@@ -357,7 +394,7 @@ async fn at_the_limit_of_sockets_more_of_them_are_refused() {
     // Other requests are served.
     app.get("alice", &format!("/api/chat/sessions/{session}")).await.expect(200);
     drop(open);
-    app.until_nobody_watches().await;
+    app.until_no_session_is_watched().await;
     let authorization = format!("Bearer {}", app.token_of("alice"));
     let again = async {
         // Its place is free a moment after it has left the session.
@@ -393,6 +430,8 @@ fn get(app: &TestApp, path: &str) -> String {
 fn the_limits_are_those_of_the_documentation() {
     let limits = TransportLimits::default();
     assert_eq!([limits.head, limits.json_body, limits.idle].map(|limit| limit.as_secs()), [15, 15, 75]);
-    assert_eq!([limits.stalled, limits.drain, limits.crowded].map(|limit| limit.as_secs()), [20, 5, 5]);
+    assert_eq!([limits.stalled, limits.drain].map(|limit| limit.as_secs()), [20, 5]);
+    let crowded = [limits.crowded, limits.crowded_silent, limits.crowded_stalled];
+    assert_eq!(crowded.map(|limit| limit.as_secs()), [2, 1, 3]);
     assert_eq!(limits.drain_bytes, 64 * 1024);
 }

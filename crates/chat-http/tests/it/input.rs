@@ -20,6 +20,9 @@ const JSON_OPERATIONS: [(&str, &str); 7] = [
     ("PUT", "/api/chat/agents/zoe"),
 ];
 
+/// A cursor of the list of sessions.
+const CURSOR: &str = "AQAAAZt22qh7AZNw0G4bfECKUh8OXR96EQ";
+
 /// `{}` as gzip. Valid once inflated for the operations without required fields.
 const GZIP_OF_EMPTY_OBJECT: [u8; 22] =
     [31, 139, 8, 0, 0, 0, 0, 0, 2, 255, 171, 174, 5, 0, 67, 191, 166, 163, 2, 0, 0, 0];
@@ -122,7 +125,8 @@ on_every_store! {
     async fn a_query_key_stands_once(app) {
         let id = app.open_session("alice").await;
         let message = app.say("alice", &id, "hello").await["id"].as_str().unwrap().to_owned();
-        for (name, value) in [("page", "1"), ("limit", "5"), ("status", "active"), ("unknown", "x")] {
+        let parameters = [("page", "1"), ("cursor", CURSOR), ("limit", "5"), ("status", "active"), ("unknown", "x")];
+        for (name, value) in parameters {
             let path = format!("/api/chat/sessions?{name}={value}&{name}={value}");
             app.get("alice", &path).await.expect_invalid(name);
         }
@@ -138,7 +142,9 @@ on_every_store! {
         for who in ["alice", "bob", "root"] {
             let path = "/api/chat/sessions?limit=100&page=9223372036854775807";
             let list = app.get(who, path).await.expect(200);
-            let expected = json!({ "sessions": [], "totalCount": 1, "page": 9_223_372_036_854_775_807_u64, "totalPages": 1 });
+            let expected = json!({
+                "sessions": [], "totalCount": 1, "page": i64::MAX, "totalPages": 1, "nextCursor": null,
+            });
             assert_eq!(list, expected, "{who}");
         }
     }
@@ -157,7 +163,7 @@ on_every_store! {
             for (what, body) in broken_bodies(field) {
                 let answer = send_body(app, method, &path, body).await;
                 assert_eq!(answer.status, 400, "{what} to {method} {path}: {}", String::from_utf8_lossy(&answer.bytes));
-                // What is told of the body is short, whatever the body was.
+                // The error quotes little of the body, whatever the body was.
                 assert!(answer.bytes.len() < 2_048, "{what} to {method} {path} is answered at length");
                 answer.expect_error(400, "VALIDATION_FAILED");
             }
@@ -169,7 +175,7 @@ on_every_store! {
     }
 
     async fn a_compressed_body_is_not_inflated(app) {
-        // Inflated it would be a valid body, so whoever accepts it has inflated it, and would inflate a bomb.
+        // Inflated it would be a valid body: a server that accepts it has inflated it, and would inflate a bomb.
         for (method, path) in [("POST", "/api/chat/sessions"), ("PUT", "/api/chat/agents/zoe")] {
             let request = app.request("root", method.parse().unwrap(), path).header("Content-Type", "application/json");
             let request = request.header("Content-Encoding", "gzip").body(GZIP_OF_EMPTY_OBJECT.to_vec());

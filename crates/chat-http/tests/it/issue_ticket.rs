@@ -9,7 +9,7 @@ use chat_domain::ChatError;
 use chat_domain::model::{Role, Ticket, TicketDigest, Timestamp};
 use chat_domain::ports::{Clock, TicketStore};
 use chat_domain::service::Ports;
-use chat_http::HttpSettings;
+use chat_http::{AllowedOrigin, HttpSettings};
 use chat_testkit::fixtures;
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -31,7 +31,7 @@ async fn shown(app: &TestApp, session: &str, ticket: &str) -> u16 {
 }
 
 fn a_list_of_origins() -> Options {
-    let origins = vec!["https://shop.example".to_owned()];
+    let origins = vec![AllowedOrigin::parse("https://shop.example").unwrap()];
     Options { http: HttpSettings { origins, ..HttpSettings::default() }, ..Options::default() }
 }
 
@@ -52,7 +52,7 @@ on_every_store! {
         assert_eq!(socket.next().await["data"]["content"], "hello");
         assert_eq!(shown(app, &session, text).await, 401, "a second time, while the first socket is open");
         drop(socket);
-        app.until_nobody_watches().await;
+        app.until_no_session_is_watched().await;
         assert_eq!(shown(app, &session, text).await, 401, "and after it was closed");
     }
 
@@ -63,7 +63,7 @@ on_every_store! {
         assert_eq!(shown(app, &session, &ticket).await, 401, "used up");
     }
 
-    async fn a_ticket_stands_for_the_one_who_asked_for_it(app) {
+    async fn a_ticket_has_the_identity_of_its_requester(app) {
         let session = app.open_session("alice").await;
         let path = format!("/api/chat/sessions/{session}/ws-ticket");
         app.post("mallory", &path, json!(null)).await.expect_error(403, "FORBIDDEN");
@@ -84,7 +84,7 @@ on_every_store! {
         assert!(statuses[1..].iter().all(|status| *status == 401), "{statuses:?}");
     }
 
-    async fn a_ticket_of_an_agent_who_was_deactivated_meanwhile_opens_nothing(app) {
+    async fn a_ticket_of_an_agent_deactivated_since_opens_no_socket(app) {
         app.put("root", "/api/chat/agents/bob", json!({})).await.expect(201);
         let session = app.open_assigned("alice", "bob").await;
         let ticket = ticket(app, "bob", &session).await;
@@ -131,7 +131,7 @@ async fn a_ticket_works_for_30_seconds() {
 }
 
 #[tokio::test]
-async fn a_ticket_and_its_socket_end_with_the_token_that_it_was_asked_for_with() {
+async fn a_ticket_and_its_socket_end_with_the_token_of_the_request() {
     let app = TestApp::start(Store::Memory).await;
     let session = app.open_session("alice").await;
     let path = format!("/api/chat/sessions/{session}/ws-ticket");
@@ -160,7 +160,7 @@ async fn a_ticket_and_its_socket_end_with_the_token_that_it_was_asked_for_with()
 }
 
 #[tokio::test]
-async fn a_ticket_works_in_either_mode_and_nothing_else_looks_like_one() {
+async fn a_ticket_works_in_either_mode_and_other_texts_are_refused() {
     let app = TestApp::start(Store::Memory).await;
     let session = app.open_session("alice").await;
     let one = ticket(&app, "alice", &session).await;

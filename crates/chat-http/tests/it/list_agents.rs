@@ -3,7 +3,7 @@
 use chat_domain::model::Role;
 use chat_domain::ports::Clock;
 use chat_domain::service::Rules;
-use chat_http::{TokenClaims, sign_hs256};
+use chat_identity::{TokenClaims, sign_hs256};
 use reqwest::Method;
 use serde_json::json;
 
@@ -20,7 +20,7 @@ on_every_store! {
         assert_eq!(app.get("root", "/api/chat/agents").await.expect(200), json!({ "agents": [mia, ann, zoe] }));
     }
 
-    async fn an_agent_enters_with_their_first_request_and_the_name_of_their_token(app) {
+    async fn the_first_request_enters_an_agent_with_the_tokens_name(app) {
         let now = app.clock.now();
         let claims = TokenClaims {
             sub: "bob".to_owned(),
@@ -59,7 +59,7 @@ on_every_store! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_agents_are_entered_by_hand_nobody_enters_by_themself() {
+async fn without_autoregistration_a_request_enters_no_agent() {
     for store in [Store::Memory, Store::Sqlite] {
         let rules = Rules { agent_autoregister: false, ..Rules::default() };
         let app = TestApp::with(store, Options { rules, ..Options::default() }).await;

@@ -21,12 +21,14 @@ on_every_store! {
     async fn a_list_holds_whole_sessions_newest_first(app) {
         let first = app.post("alice", PATH, json!({ "subject": "one" })).await.expect(201);
         let second = app.post("alice", PATH, json!({ "priority": "low", "tags": ["a"] })).await.expect(201);
-        let expected = json!({ "sessions": [second, first], "totalCount": 2, "page": 1, "totalPages": 1 });
+        let sessions = [second, first];
+        let expected =
+            json!({ "sessions": sessions, "totalCount": 2, "page": 1, "totalPages": 1, "nextCursor": null });
         assert_eq!(list(app, "alice", "").await, expected);
     }
 
     async fn an_empty_list_has_no_pages(app) {
-        let expected = json!({ "sessions": [], "totalCount": 0, "page": 1, "totalPages": 0 });
+        let expected = json!({ "sessions": [], "totalCount": 0, "page": 1, "totalPages": 0, "nextCursor": null });
         assert_eq!(list(app, "alice", "").await, expected);
     }
 
@@ -44,12 +46,48 @@ on_every_store! {
         }
         assert_eq!(seen, opened);
         let beyond = list(app, "alice", "?page=4&limit=3").await;
-        assert_eq!(beyond, json!({ "sessions": [], "totalCount": 7, "page": 4, "totalPages": 3 }));
+        assert_eq!(beyond, json!({ "sessions": [], "totalCount": 7, "page": 4, "totalPages": 3, "nextCursor": null }));
         // Past the end and back: a page in the middle does not depend on those asked for before.
         assert_eq!(ids(&list(app, "alice", "?page=2&limit=3").await), opened[3..6]);
     }
 
-    async fn a_page_has_20_sessions_unless_told_and_never_more_than_100(app) {
+    async fn a_walk_by_cursor_sees_every_session_once_while_others_are_opened_and_closed(app) {
+        let mut opened = Vec::new();
+        for _ in 0..7 {
+            opened.push(app.open_session("alice").await);
+        }
+        opened.reverse();
+        let (mut seen, mut query) = (Vec::new(), "?status=active&limit=3".to_owned());
+        let mut places = Vec::new();
+        loop {
+            let list = list(app, "alice", &query).await;
+            places.push((list["page"].clone(), list["totalCount"].clone(), list["totalPages"].clone()));
+            seen.extend(ids(&list));
+            let Some(cursor) = list["nextCursor"].as_str() else {
+                assert_eq!(list["nextCursor"], json!(null));
+                break;
+            };
+            query = format!("?status=active&limit=3&cursor={cursor}");
+            // Page numbers would show one session twice after the first, and pass over one after the second.
+            app.open_session("alice").await;
+            app.put("alice", &format!("{PATH}/{}/close", seen[0]), json!(null)).await;
+        }
+        assert_eq!(seen, opened);
+        assert_eq!(places[0], (json!(1), json!(7), json!(3)));
+        assert!(places[1..].iter().all(|(page, ..)| *page == json!(null)), "{places:?}");
+    }
+
+    async fn a_cursor_grants_nothing(app) {
+        for _ in 0..2 {
+            app.open_session("alice").await;
+        }
+        let theirs = list(app, "alice", "?limit=1").await;
+        let cursor = theirs["nextCursor"].as_str().unwrap();
+        let expected = json!({ "sessions": [], "totalCount": 0, "page": null, "totalPages": 0, "nextCursor": null });
+        assert_eq!(list(app, "mallory", &format!("?cursor={cursor}")).await, expected);
+    }
+
+    async fn a_page_has_20_sessions_by_default_and_at_most_100(app) {
         join_all((0..103).map(|_| app.open_session("alice"))).await;
         let default = list(app, "alice", "").await;
         assert_eq!((ids(&default).len(), &default["totalPages"]), (20, &json!(6)));
@@ -71,7 +109,7 @@ on_every_store! {
         assert_eq!(ids(&list(app, "alice", "").await), [active, closed]);
     }
 
-    async fn everyone_sees_and_counts_what_is_theirs_to_see(app) {
+    async fn a_list_holds_and_counts_what_the_caller_may_see(app) {
         let waiting = app.open_session("alice").await;
         let bobs = app.open_assigned("alice", "bob").await;
         let carols = app.open_assigned("dave", "carol").await;
@@ -95,6 +133,22 @@ on_every_store! {
         }
         assert_eq!(list(app, "bob", "?status=active").await["totalCount"], json!(2));
         assert_eq!(list(app, "bob", "?status=closed").await["totalCount"], json!(1));
+    }
+
+    async fn a_cursor_is_the_next_cursor_of_a_page_and_stands_without_a_page(app) {
+        for _ in 0..2 {
+            app.open_session("alice").await;
+        }
+        let first = list(app, "alice", "?limit=1").await;
+        let cursor = first["nextCursor"].as_str().unwrap();
+        for wrong in ["", "1", "AQ", "%00", &cursor[1..], &format!("{cursor}A"), &format!("{cursor}%3D%3D")] {
+            app.get("alice", &format!("{PATH}?cursor={wrong}")).await.expect_invalid("cursor");
+        }
+        for page in ["1", "2", "x"] {
+            let both = app.get("alice", &format!("{PATH}?page={page}&cursor={cursor}")).await;
+            let error = both.expect_error(400, "VALIDATION_FAILED");
+            assert_eq!(error["details"][0]["field"], "cursor", "{error}");
+        }
     }
 
     async fn every_parameter_that_breaks_a_rule_is_named(app) {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use chat_domain::model::Role;
+use chat_testkit::fixtures;
 use reqwest::Method;
 use serde_json::json;
 use tracing_subscriber::Layer;
@@ -56,13 +57,24 @@ async fn neither_tokens_nor_tickets_reach_the_log_at_any_level() {
 
     let app = TestApp::start(Store::Memory).await;
     let session = app.open_session("alice").await;
-    // A person whom no other test has, so that their token is nobody else's.
+    // A person whom no other test has, so that no other test uses their token.
     let token = app.token("root-of-the-log", Role::Admin);
     let entry = token_entry(&token);
     let tickets = format!("/api/chat/sessions/{session}/ws-ticket");
     let body = send(app.anonymous(Method::POST, &tickets).bearer_auth(&token).json(&json!(null))).await.expect(201);
     let ticket = body["ticket"].as_str().unwrap();
     let query = format!("?ticket={ticket}");
+    for path in [
+        format!("/nowhere/{token}"),
+        format!("/nowhere/{ticket}/{entry}"),
+        format!("/api/chat/sessions/{token}/messages"),
+        format!("/api/chat/sessions?access_token={token}"),
+        format!("/api/chat/sessions?{token}=1"),
+        format!("/nowhere%3Fticket%3D{ticket}"),
+    ] {
+        let refused = send(app.anonymous(Method::GET, &path).bearer_auth(&token)).await.status;
+        assert!(refused.is_client_error(), "{path}: {refused}");
+    }
     assert_eq!(status(handshake(&app, &session, &query)).await, 101);
     assert_eq!(status(handshake(&app, &session, &format!("{query}&token={token}"))).await, 401, "used up");
     assert_eq!(status(handshake(&app, &session, &format!("?token={token}")).bearer_auth(&token)).await, 400);
@@ -78,14 +90,26 @@ async fn neither_tokens_nor_tickets_reach_the_log_at_any_level() {
     socket.send(json!({ "type": "auth", "data": { "token": format!("{token}A") } }).to_string().into()).await;
     assert_eq!(socket.next().await["type"], "error");
     drop(socket);
+    let download = send(app.anonymous(Method::POST, "/api/chat/download-ticket").bearer_auth(&token)).await.expect(201);
+    let download = download["ticket"].as_str().unwrap();
+    for query in [format!("?ticket={download}"), format!("?ticket={download}A"), format!("?ticket={download}&x=1")] {
+        let path = format!("/api/chat/attachments/{}{query}", fixtures::attachment_id(404));
+        assert!(send(app.anonymous(Method::GET, &path)).await.status.is_client_error());
+    }
     app.stop().await;
 
     LISTENING.store(false, Ordering::Relaxed);
     let log = String::from_utf8_lossy(&LOG.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
     assert!(log.contains(&format!("/ws/chat/{session}")), "the requests are in the log");
     assert!(log.contains("UNAUTHENTICATED"), "and so are the refusals");
+    assert!(log.contains("/nowhere/[redacted]"), "and so are paths that have a token, without it");
     let encoded = entry.rsplit('.').next().unwrap();
-    for (what, secret) in [("the ticket", ticket), ("the token", token.as_str()), ("its encoding", encoded)] {
+    for (what, secret) in [
+        ("the ticket", ticket),
+        ("the ticket for downloads", download),
+        ("the token", token.as_str()),
+        ("its encoding", encoded),
+    ] {
         // The test's own clients share the process; what they write about what they send is not the server's log.
         let of_a_client = |line: &&str| CLIENTS.iter().any(|name| line.contains(&format!("\"target\":\"{name}")));
         let line = log.lines().filter(|line| !of_a_client(line)).find(|line| line.contains(secret));

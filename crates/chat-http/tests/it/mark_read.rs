@@ -23,7 +23,7 @@ async fn statuses(app: &TestApp, session: &str) -> (Vec<String>, String) {
 }
 
 on_every_store! {
-    async fn each_side_reads_what_the_other_has_said(app) {
+    async fn each_side_marks_only_the_messages_of_the_other(app) {
         let id = app.open_assigned("alice", "bob").await;
         let question = app.say("alice", &id, "Where is it?").await["id"].clone();
         let answer = app.say("bob", &id, "On its way.").await["id"].clone();

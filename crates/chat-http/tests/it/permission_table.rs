@@ -9,6 +9,7 @@ use std::time::Duration;
 use chat_domain::model::Role;
 use chat_domain::ports::Clock;
 use chat_testkit::fixtures;
+use chat_testkit::media::zeros_png;
 use futures_util::future::join_all;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
@@ -19,13 +20,14 @@ use crate::support::{TestApp, TestSocket};
 
 /// The columns. `owner` is alice, `other` mallory; `assigned` is bob, who has the session where one is assigned and is
 /// an agent like any other where none is; `colleague` is carol, `off` is dora, an agent whom an admin has deactivated.
-const PEOPLE: [&str; 8] = ["nobody", "expired", "owner", "other", "assigned", "colleague", "off", "admin"];
+const PEOPLE: [&str; 8] = ["anonymous", "expired", "owner", "other", "assigned", "colleague", "off", "admin"];
 
 /// The rows. A state without a session is `-`; of agents, `known` are in the directory.
 ///
-/// `waiting` is active and unassigned, `abandoned` was closed before an agent came.
+/// `waiting` is active and unassigned, `abandoned` was closed before an agent came. `unsent` is a file that the owner of a
+/// waiting session has uploaded and not sent.
 const TABLE: &str = "
-                                                      nobody expired owner other assigned colleague off admin
+                                                   anonymous expired owner other assigned colleague off admin
 GET    /api/chat/sessions                 -              401     401   200   200      200       200 403   200
 POST   /api/chat/sessions                 -              401     401   201   201      403       403 403   201
 
@@ -92,12 +94,20 @@ POST   /api/chat/sessions/{sessionId}/ws-ticket abandoned 401    401   201   403
 POST   /api/chat/sessions/{sessionId}/ws-ticket unknown  401     401   404   404      404       404 403   404
 POST   /api/chat/sessions/{sessionId}/ws-ticket malformed 401    401   404   404      404       404 403   404
 
+POST   /api/chat/sessions/{sessionId}/attachments waiting 401    401   201   403      403       403 403   201
+POST   /api/chat/sessions/{sessionId}/attachments assigned 401   401   201   403      201       403 403   201
+POST   /api/chat/sessions/{sessionId}/attachments closed 401     401   409   403      409       403 403   409
+POST   /api/chat/sessions/{sessionId}/attachments abandoned 401  401   409   403      403       403 403   409
+POST   /api/chat/sessions/{sessionId}/attachments unknown 401    401   404   404      404       404 403   404
+POST   /api/chat/sessions/{sessionId}/attachments malformed 401  401   404   404      404       404 403   404
+
 GET    /api/chat/attachments/{attachmentId} waiting      401     401   200   403      200       200 403   200
 GET    /api/chat/attachments/{attachmentId} assigned     401     401   200   403      200       403 403   200
 GET    /api/chat/attachments/{attachmentId} closed       401     401   200   403      200       403 403   200
 GET    /api/chat/attachments/{attachmentId} abandoned    401     401   200   403      403       403 403   200
 GET    /api/chat/attachments/{attachmentId} unknown      401     401   404   404      404       404 403   404
 GET    /api/chat/attachments/{attachmentId} malformed    401     401   404   404      404       404 403   404
+GET    /api/chat/attachments/{attachmentId} unsent       401     401   200   404      404       404 403   404
 
 HEAD   /api/chat/attachments/{attachmentId} waiting      401     401   200   403      200       200 403   200
 HEAD   /api/chat/attachments/{attachmentId} assigned     401     401   200   403      200       403 403   200
@@ -105,6 +115,29 @@ HEAD   /api/chat/attachments/{attachmentId} closed       401     401   200   403
 HEAD   /api/chat/attachments/{attachmentId} abandoned    401     401   200   403      403       403 403   200
 HEAD   /api/chat/attachments/{attachmentId} unknown      401     401   404   404      404       404 403   404
 HEAD   /api/chat/attachments/{attachmentId} malformed    401     401   404   404      404       404 403   404
+HEAD   /api/chat/attachments/{attachmentId} unsent       401     401   200   404      404       404 403   404
+
+DELETE /api/chat/attachments/{attachmentId} waiting      401     401   409   403      409       409 403   409
+DELETE /api/chat/attachments/{attachmentId} assigned     401     401   409   403      409       403 403   409
+DELETE /api/chat/attachments/{attachmentId} closed       401     401   409   403      409       403 403   409
+DELETE /api/chat/attachments/{attachmentId} abandoned    401     401   409   403      403       403 403   409
+DELETE /api/chat/attachments/{attachmentId} unknown      401     401   404   404      404       404 403   404
+DELETE /api/chat/attachments/{attachmentId} malformed    401     401   404   404      404       404 403   404
+DELETE /api/chat/attachments/{attachmentId} unsent       401     401   204   404      404       404 403   404
+
+GET    /api/chat/attachments/{attachmentId}/thumbnail waiting   401     401   200   403      200       200 403   200
+GET    /api/chat/attachments/{attachmentId}/thumbnail assigned  401     401   200   403      200       403 403   200
+GET    /api/chat/attachments/{attachmentId}/thumbnail closed    401     401   200   403      200       403 403   200
+GET    /api/chat/attachments/{attachmentId}/thumbnail abandoned 401     401   200   403      403       403 403   200
+GET    /api/chat/attachments/{attachmentId}/thumbnail unknown   401     401   404   404      404       404 403   404
+GET    /api/chat/attachments/{attachmentId}/thumbnail malformed 401     401   404   404      404       404 403   404
+
+HEAD   /api/chat/attachments/{attachmentId}/thumbnail waiting   401     401   200   403      200       200 403   200
+HEAD   /api/chat/attachments/{attachmentId}/thumbnail assigned  401     401   200   403      200       403 403   200
+HEAD   /api/chat/attachments/{attachmentId}/thumbnail closed    401     401   200   403      200       403 403   200
+HEAD   /api/chat/attachments/{attachmentId}/thumbnail abandoned 401     401   200   403      403       403 403   200
+HEAD   /api/chat/attachments/{attachmentId}/thumbnail unknown   401     401   404   404      404       404 403   404
+HEAD   /api/chat/attachments/{attachmentId}/thumbnail malformed 401     401   404   404      404       404 403   404
 
 GET    /ws/chat/{sessionId}               waiting        401     401   101   403      101       101 403   101
 GET    /ws/chat/{sessionId}               assigned       401     401   101   403      101       403 403   101
@@ -112,6 +145,8 @@ GET    /ws/chat/{sessionId}               closed         401     401   101   403
 GET    /ws/chat/{sessionId}               abandoned      401     401   101   403      403       403 403   101
 GET    /ws/chat/{sessionId}               unknown        401     401   404   404      404       404 403   404
 GET    /ws/chat/{sessionId}               malformed      401     401   404   404      404       404 403   404
+
+POST   /api/chat/download-ticket          -              401     401   201   201      201       201 403   201
 
 GET    /api/chat/stats                    -              401     401   403   403      403       403 403   200
 GET    /api/chat/agents                   -              401     401   403   403      403       403 403   200
@@ -121,6 +156,13 @@ PUT    /api/chat/agents/{agentId}         malformed      401     401   403   403
 DELETE /api/chat/agents/{agentId}         known          401     401   403   403      403       403 403   200
 DELETE /api/chat/agents/{agentId}         unknown        401     401   403   403      403       403 403   404
 DELETE /api/chat/agents/{agentId}         malformed      401     401   403   403      403       403 403   404
+
+POST   /api/chat/people/{personId}/sign-out any          401     401   403   403      403       403 403   204
+POST   /api/chat/people/{personId}/sign-out malformed    401     401   403   403      403       403 403   400
+PUT    /api/chat/people/{personId}/block  any            401     401   403   403      403       403 403   204
+PUT    /api/chat/people/{personId}/block  malformed      401     401   403   403      403       403 403   400
+DELETE /api/chat/people/{personId}/block  any            401     401   403   403      403       403 403   204
+DELETE /api/chat/people/{personId}/block  malformed      401     401   403   403      403       403 403   400
 
 GET    /                                  -              200     200   200   200      200       200 200   200
 GET    /healthz                           -              200     200   200   200      200       200 200   200
@@ -155,6 +197,11 @@ fn rows() -> Vec<Row> {
 fn states_of(path: &str) -> &'static [&'static str] {
     if path.contains("{agentId}") {
         &["known", "unknown", "malformed"]
+    } else if path.contains("{personId}") {
+        // Any subject of a token: none is unknown.
+        &["any", "malformed"]
+    } else if path.ends_with("{attachmentId}") {
+        &["waiting", "assigned", "closed", "abandoned", "unknown", "malformed", "unsent"]
     } else if path.contains('{') {
         &["waiting", "assigned", "closed", "abandoned", "unknown", "malformed"]
     } else {
@@ -195,7 +242,10 @@ async fn prepare(app: &TestApp, row: &Row, column: usize) -> Subject {
     let nothing = |id: String| Subject { id, message: fixtures::message_id(404).to_string() };
     match row.state {
         "-" => return nothing(String::new()),
-        "malformed" if row.path.contains("{agentId}") => return nothing("x".repeat(129)),
+        "malformed" if row.path.contains("{agentId}") || row.path.contains("{personId}") => {
+            return nothing("x".repeat(129));
+        }
+        "any" => return nothing(format!("person-{}-{column}", row.method)),
         "malformed" => return nothing("not-a-uuid".to_owned()),
         "unknown" if about_attachment => return nothing(fixtures::attachment_id(404).to_string()),
         "unknown" if row.path.contains("{agentId}") => return nothing(format!("new-{}-{column}", row.method)),
@@ -211,6 +261,11 @@ async fn prepare(app: &TestApp, row: &Row, column: usize) -> Subject {
         "assigned" | "closed" => app.open_assigned("alice", "bob").await,
         _ => app.open_session("alice").await,
     };
+    if row.state == "unsent" {
+        let path = format!("/api/chat/sessions/{session}/attachments");
+        let file = send(app.request("alice", Method::POST, &path).body("receipt")).await.expect(201);
+        return nothing(file["id"].as_str().unwrap().to_owned());
+    }
     let message =
         if about_attachment { send_file(app, &session).await } else { app.say("alice", &session, "hi").await };
     if matches!(row.state, "closed" | "abandoned") {
@@ -221,16 +276,18 @@ async fn prepare(app: &TestApp, row: &Row, column: usize) -> Subject {
 }
 
 async fn send_file(app: &TestApp, session: &str) -> Value {
-    let form = Form::new().part("attachments[0]", Part::bytes(b"receipt".to_vec()).file_name("receipt.txt"));
+    // A picture, so that there is a thumbnail too.
+    let picture = Part::bytes(zeros_png(4, 4, 2, 0)).file_name("receipt.png").mime_str("image/png").unwrap();
+    let form = Form::new().part("attachments[0]", picture);
     let request = app.request("alice", Method::POST, &format!("/api/chat/sessions/{session}/messages"));
     send(request.multipart(form)).await.expect(201)
 }
 
-/// The token of a column; `nobody` has none.
+/// The token of a column; `anonymous` has none.
 fn token_of(app: &TestApp, person: &str) -> Option<String> {
     let now = app.clock.now();
     match person {
-        "nobody" => None,
+        "anonymous" => None,
         "expired" => Some(token("alice", Role::User, now.minus(Duration::from_hours(2)), now)),
         "off" => Some(app.token("dora", Role::Agent)),
         _ => Some(app.token_of(name_of(person))),
@@ -240,7 +297,7 @@ fn token_of(app: &TestApp, person: &str) -> Option<String> {
 /// Who stands behind a column.
 fn name_of(person: &str) -> &'static str {
     match person {
-        "nobody" | "expired" | "owner" => "alice",
+        "anonymous" | "expired" | "owner" => "alice",
         "other" => "mallory",
         "assigned" => "bob",
         "colleague" => "carol",
@@ -254,8 +311,10 @@ fn name_of(person: &str) -> &'static str {
 fn body_for(row: &Row, person: &str, subject: &Subject) -> Option<Value> {
     let operation = row.path.rsplit('/').next().unwrap();
     match (row.method, operation) {
-        ("GET" | "HEAD" | "DELETE", _) | ("PUT", "close") | ("POST", "ws-ticket") => None,
-        ("POST", "sessions") | ("PUT", "{agentId}") => Some(json!({})),
+        ("GET" | "HEAD" | "DELETE", _) | ("PUT", "close") | ("POST", "ws-ticket" | "sign-out" | "download-ticket") => {
+            None
+        }
+        ("POST", "sessions") | ("PUT", "{agentId}" | "block") => Some(json!({})),
         // An agent claims for themself, everyone else asks for an agent of the directory.
         ("PUT", "assign") => {
             let agent = if matches!(person, "assigned" | "colleague" | "off") { name_of(person) } else { "carol" };
@@ -263,6 +322,8 @@ fn body_for(row: &Row, person: &str, subject: &Subject) -> Option<Value> {
         }
         ("PUT", "transfer") => Some(json!({ "agentId": "carol" })),
         ("POST", "messages") => Some(json!({ "content": "hello" })),
+        // A file of JSON.
+        ("POST", "attachments") => Some(json!(["a", "file"])),
         ("PUT", "read") => Some(json!({ "messageIds": [subject.message] })),
         ("POST", "typing") => Some(json!({ "isTyping": true })),
         unknown => panic!("no body for {unknown:?}: add it together with the table's rows"),
@@ -284,6 +345,7 @@ async fn status_of_cell(app: &TestApp, row: &Row, column: usize) -> u16 {
     }
     let path = row.path.replace("{sessionId}", &subject.id);
     let path = path.replace("{attachmentId}", &subject.id).replace("{agentId}", &subject.id);
+    let path = path.replace("{personId}", &subject.id);
     let mut request: RequestBuilder = app.anonymous(row.method.parse().unwrap(), &path);
     if let Some(token) = token {
         request = request.bearer_auth(token);

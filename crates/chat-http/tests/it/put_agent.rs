@@ -3,7 +3,7 @@
 use serde_json::json;
 
 on_every_store! {
-    async fn a_new_agent_is_answered_with_201_and_a_known_one_with_200(app) {
+    async fn a_new_agent_gets_201_and_a_known_one_200(app) {
         let agent = app.put("root", "/api/chat/agents/bob", json!({ "displayName": " Bob " })).await.expect(201);
         let expected = json!({ "id": "bob", "displayName": "Bob", "active": true, "createdAt": agent["createdAt"] });
         assert_eq!(agent, expected);
@@ -11,7 +11,7 @@ on_every_store! {
         assert_eq!(app.put("root", "/api/chat/agents/bob", json!({})).await.expect(200), agent);
     }
 
-    async fn what_is_left_out_stays_as_it_is(app) {
+    async fn omitted_fields_of_an_agent_stay_unchanged(app) {
         app.put("root", "/api/chat/agents/bob", json!({ "displayName": "Bob" })).await.expect(201);
         let off = app.put("root", "/api/chat/agents/bob", json!({ "active": false })).await.expect(200);
         assert_eq!((&off["displayName"], &off["active"]), (&json!("Bob"), &json!(false)));
@@ -20,14 +20,14 @@ on_every_store! {
         assert_eq!(renamed["createdAt"], off["createdAt"]);
     }
 
-    async fn an_agent_who_is_active_again_works_again(app) {
+    async fn an_agent_who_is_activated_again_may_work_again(app) {
         app.put("root", "/api/chat/agents/bob", json!({ "active": false })).await.expect(201);
         app.get("bob", "/api/chat/sessions").await.expect_error(403, "AGENT_DEACTIVATED");
         app.put("root", "/api/chat/agents/bob", json!({ "active": true })).await.expect(200);
         app.get("bob", "/api/chat/sessions").await.expect(200);
     }
 
-    async fn an_id_may_hold_what_a_path_must_escape(app) {
+    async fn an_agent_id_may_hold_characters_that_a_path_escapes(app) {
         let agent = app.put("root", "/api/chat/agents/auth0%7C5%2F7%20%C3%A9", json!({})).await.expect(201);
         assert_eq!(agent["id"], "auth0|5/7 é");
     }

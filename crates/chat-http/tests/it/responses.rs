@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName, Statistics, Timestamp};
+use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName, Statistics, Timestamp, WaitingSessions};
 use chat_domain::ports::{AgentDirectory, StatsReader};
 use chat_domain::{ChatError, Result};
 use chat_testkit::fixtures;
@@ -33,7 +33,7 @@ pub(crate) fn expect_common_headers(answer: &Answer) {
 }
 
 on_every_store! {
-    async fn every_answer_has_the_security_headers_and_an_id_of_its_own(app) {
+    async fn every_response_has_the_security_headers_and_its_own_id(app) {
         let id = app.open_assigned("alice", "bob").await;
         let session = format!("/api/chat/sessions/{id}");
         let unknown = format!("/api/chat/sessions/{}", fixtures::session_id(404));
@@ -102,14 +102,19 @@ on_every_store! {
         for route in chat_http::routes() {
             methods.entry(route.path).or_default().push(route.method);
         }
-        for (path, allowed) in methods {
+        for (path, mut allowed) in methods {
+            // Which goes with GET, except for the socket.
+            let get = allowed.iter().position(|method| method == "GET");
+            if let Some(get) = get && !allowed.iter().any(|method| method == "HEAD") && !path.starts_with("/ws/") {
+                allowed.insert(get + 1, "HEAD".to_owned());
+            }
             let path = path.replace("{sessionId}", &fixtures::session_id(404).to_string());
             let path = path.replace("{attachmentId}", "x").replace("{agentId}", "x");
             for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "PROPFIND", "get"] {
                 if allowed.iter().any(|known| known == method) {
                     continue;
                 }
-                // Whether the caller has a token does not matter: the address takes the method from nobody.
+                // A token does not matter: the address does not take the method.
                 for request in [app.anonymous(method.parse().unwrap(), &path), app.request("root", method.parse().unwrap(), &path)] {
                     let answer = send(request).await;
                     assert_eq!(answer.header("allow"), allowed.join(", "), "{method} {path}");
@@ -119,7 +124,7 @@ on_every_store! {
         }
     }
 
-    async fn an_address_that_does_not_exist_is_told_in_the_same_form(app) {
+    async fn an_unknown_address_is_an_error_in_the_usual_form(app) {
         for path in ["/api", "/api/chat", "/api/chat/sessions/", "/api/chat/session", "/API/CHAT/SESSIONS", "//healthz"] {
             for method in [Method::GET, Method::POST, Method::DELETE] {
                 send(app.anonymous(method, path)).await.expect_error(404, "ROUTE_NOT_FOUND");
@@ -173,6 +178,10 @@ impl StatsReader for OutOfOrder {
     async fn read(&self) -> Result<Statistics> {
         Err(ChatError::internal(CANARY))
     }
+
+    async fn waiting(&self) -> Result<WaitingSessions> {
+        Err(ChatError::internal(CANARY))
+    }
 }
 
 #[async_trait]
@@ -213,7 +222,7 @@ fn failure(answer: Answer, status: u16, code: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_failure_on_our_side_tells_nothing_but_the_id_under_which_the_log_knows_it() {
+async fn an_internal_error_shows_only_the_request_id() {
     let options = Options {
         replace_ports: Some(|mut ports| {
             ports.stats = Arc::new(OutOfOrder);

@@ -22,7 +22,7 @@ fn small() -> Form {
 }
 
 on_every_store! {
-    async fn a_message_with_a_file_is_answered_with_it(app) {
+    async fn a_message_with_a_file_has_the_file_in_its_response(app) {
         let session = app.open_session("alice").await;
         let answer = send(small().to(app, "alice", &session)).await;
         let location = answer.header("location").to_owned();
@@ -45,7 +45,7 @@ on_every_store! {
         assert_eq!(app.stored_files().await, 1);
     }
 
-    async fn the_answer_to_a_repeated_key_is_the_first_one_and_nothing_is_kept_twice(app) {
+    async fn a_repeated_key_gets_the_first_message_and_stores_no_file_twice(app) {
         let session = app.open_session("alice").await;
         let two = || small().file(1, "b.txt", "text/plain", b"world");
         let request = |form: Form| form.to(app, "alice", &session).header("Idempotency-Key", "k-1");
@@ -93,13 +93,13 @@ on_every_store! {
         assert_eq!(app.stored_files().await, 1);
     }
 
-    async fn who_may_not_write_is_told_so_before_the_upload_is_read(app) {
+    async fn a_forbidden_upload_is_refused_before_it_is_read(app) {
         let session = app.open_assigned("alice", "bob").await;
         let missing = fixtures::session_id(9).to_string();
         for (who, session, status) in
-            [("mallory", &session, 403), ("carol", &session, 403), ("mallory", &missing, 404), ("nobody", &session, 401)]
+            [("mallory", &session, 403), ("carol", &session, 403), ("mallory", &missing, 404), ("anonymous", &session, 401)]
         {
-            let token = if who == "nobody" { "x.y.z".to_owned() } else { app.token_of(who) };
+            let token = if who == "anonymous" { "x.y.z".to_owned() } else { app.token_of(who) };
             let mut client = RawClient::connect(&app.base).await;
             // The body is announced and never comes: only an answer that does not wait for it arrives.
             let head = format!(
@@ -114,7 +114,7 @@ on_every_store! {
         assert_eq!(app.stored_files().await, 0);
     }
 
-    async fn a_broken_form_is_told_only_to_those_who_may_write(app) {
+    async fn a_malformed_form_is_reported_only_to_those_who_may_write(app) {
         let session = app.open_session("alice").await;
         let broken = || Form::new().text("unknown", "field");
         send(broken().to(app, "mallory", &session)).await.expect_error(403, "FORBIDDEN");

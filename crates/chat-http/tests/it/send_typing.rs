@@ -4,7 +4,7 @@ use chat_testkit::fixtures;
 use serde_json::json;
 
 on_every_store! {
-    async fn the_others_who_watch_are_told(app) {
+    async fn typing_is_sent_to_the_other_sockets(app) {
         let id = app.open_assigned("alice", "bob").await;
         let mut socket = app.watch("bob", &id, "").await;
         for is_typing in [true, false] {
@@ -23,7 +23,7 @@ on_every_store! {
         }
     }
 
-    async fn alternating_typing_reaches_the_others_once_in_two_seconds_with_its_last_state(app) {
+    async fn alternating_typing_is_shown_every_two_seconds_with_its_last_state(app) {
         let id = app.open_assigned("alice", "bob").await;
         let mut base = app.watch("bob", &id, "").await;
         let (mut extended, _) = app.watch_extended("bob", &id, "").await;
@@ -67,7 +67,7 @@ on_every_store! {
             assert_eq!(socket.next().await["type"], "message");
         }
         for _ in 0..2 {
-            assert_eq!(own.next().await["type"], "message", "who types is not told of it");
+            assert_eq!(own.next().await["type"], "message", "the typist gets no event of it");
         }
     }
 

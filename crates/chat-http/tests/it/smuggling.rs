@@ -7,7 +7,7 @@ use crate::support::raw::RawClient;
 /// What would be answered if the rest of a refused request were taken for the next one.
 const SMUGGLED: &str = "GET /healthz HTTP/1.1\r\nHost: smuggled\r\n\r\n";
 
-/// Sends bytes as they are and answers with all that comes back until the server hangs up.
+/// Sends bytes as they are and returns everything until the server closes.
 async fn exchange(app: &TestApp, bytes: &str) -> String {
     let mut client = RawClient::connect(&app.base).await;
     client.send(bytes.as_bytes()).await;
@@ -136,7 +136,7 @@ on_every_store! {
         }
     }
 
-    async fn what_is_left_of_a_refused_upload_is_no_request(app) {
+    async fn the_rest_of_a_refused_upload_is_no_request(app) {
         let session = app.open_session("alice").await;
         let body = format!("no form\r\n{SMUGGLED}");
         let headers = format!("Content-Length: {}\r\n", body.len() + 100_000);
@@ -150,7 +150,7 @@ on_every_store! {
         assert!(!answer.contains("HTTP/1.1 200"), "{answer}");
     }
 
-    async fn a_body_that_nobody_reads_is_no_request(app) {
+    async fn an_unread_body_is_not_parsed_as_a_request(app) {
         let session = app.open_session("mallory").await;
         // Refused before the body is looked at: the body must not be taken for a second request.
         for (headers, status) in [(format!("Content-Length: {}\r\n", SMUGGLED.len()), 403), (String::new(), 404)] {

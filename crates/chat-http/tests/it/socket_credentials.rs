@@ -7,7 +7,7 @@ use crate::support::{Store, TestApp};
 const SUBPROTOCOL: &str = "sec-websocket-protocol";
 
 #[tokio::test]
-async fn a_token_among_the_subprotocols_opens_a_socket_and_is_not_given_back() {
+async fn a_token_among_the_subprotocols_opens_a_socket_unechoed() {
     let app = TestApp::start(Store::Memory).await;
     let session = app.open_session("alice").await;
     let entry = token_entry(&app.token_of("alice"));
@@ -41,7 +41,7 @@ async fn the_mode_is_what_the_client_offers_and_the_server_speaks() {
 }
 
 #[tokio::test]
-async fn a_subprotocol_that_holds_no_good_token_opens_nothing() {
+async fn a_subprotocol_without_a_valid_token_opens_no_socket() {
     let app = TestApp::start(Store::Memory).await;
     let session = app.open_session("alice").await;
     let token = app.token_of("alice");
@@ -93,7 +93,7 @@ async fn a_socket_is_opened_by_exactly_one_credential() {
 }
 
 #[tokio::test]
-async fn a_token_among_the_subprotocols_says_nothing_elsewhere() {
+async fn a_token_among_the_subprotocols_counts_only_for_sockets() {
     let app = TestApp::start(Store::Memory).await;
     let entry = token_entry(&app.token_of("alice"));
     let listing = app.anonymous(reqwest::Method::GET, "/api/chat/sessions").header(SUBPROTOCOL, entry);

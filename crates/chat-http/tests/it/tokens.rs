@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chat_domain::model::{Role, Timestamp};
-use chat_http::{TokenError, TokenRules, TokenVerifier};
+use chat_identity::{TokenDefect, TokenError, TokenRules, TokenVerifier};
 use chat_testkit::fixtures;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use reqwest::{Method, RequestBuilder};
@@ -165,7 +165,7 @@ async fn the_signature_is_hs256_with_the_servers_secret_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_header_that_chooses_its_own_key_or_asks_for_more_is_refused() {
+async fn a_token_header_that_names_a_key_or_an_extension_is_refused() {
     let app = memory_app(TokenRules::default()).await;
     let refused = [
         ("jwk", with_header(&json!({ "alg": "HS256", "jwk": { "kty": "oct", "k": encode(SECRET) } }))),
@@ -246,7 +246,7 @@ async fn a_token_has_at_most_8_kib() {
     let too_long = of_length(6_144);
     assert!(too_long.len() > 8_192);
     expect_refused(&app, &[("over 8 KiB", too_long.clone())]).await;
-    // What is wrong is not the token's content, which nobody looked at.
+    // The content of such a token was not looked at.
     for token in [too_long, "x".repeat(8_193)] {
         let message = message(send(list(&app).bearer_auth(token)).await);
         assert!(message.contains("longer than 8 KiB"), "{message}");
@@ -289,7 +289,7 @@ fn how_far_ahead_a_token_may_end_is_configured() {
 }
 
 #[test]
-fn a_token_ends_exactly_when_it_says() {
+fn a_token_ends_exactly_at_its_exp() {
     let token = with_claims(&json!({ "exp": fixtures::START / 1_000 + 10 }));
     assert_eq!(verify_at(&token, 9_999), Ok(()));
     assert_eq!(verify_at(&token, 10_000), Err(TokenError::Expired));
@@ -302,17 +302,50 @@ fn a_token_ends_exactly_when_it_says() {
         assert_eq!(verify_at(&token, 9_999 + i64::from(ms)), Ok(()), "{ms}");
         assert_eq!(verify_at(&token, 10_000 + i64::from(ms)), Err(TokenError::Expired), "{ms}");
     }
-    // A genuine token is told that it has expired, a forged one is not.
+    // The response says of a genuine token that it has expired, of a forged one it does not.
     let forged = format!("{}x", &token[..token.len() - 1]);
-    assert_eq!(verify_at(&forged, 10_000), Err(TokenError::Invalid));
+    assert_eq!(verify_at(&forged, 10_000), Err(TokenDefect::Signature.into()));
 }
 
 #[test]
 fn a_token_may_come_30_seconds_early_and_no_more() {
     let token = with_claims(&json!({ "nbf": fixtures::START / 1_000 + 30 }));
     assert_eq!(verify_at(&token, 0), Ok(()));
-    assert_eq!(verify_at(&token, -1), Err(TokenError::Invalid));
+    assert!(matches!(verify_at(&token, -1), Err(TokenError::Invalid(TokenDefect::NotYet { .. }))));
     assert_eq!(verify_at(&token, 30_000), Ok(()));
+}
+
+#[test]
+fn a_refused_token_has_a_reason_for_the_log_and_none_for_the_caller() {
+    let rules =
+        TokenRules { issuer: Some("us".to_owned()), audience: Some("chat".to_owned()), ..TokenRules::default() };
+    let verifier = TokenVerifier::hs256(SECRET, rules);
+    let claims = |more: Value| {
+        let mut claims = json!({ "iss": "us", "aud": ["chat"] });
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        with_claims(&claims)
+    };
+    let good = claims(json!({}));
+    let forged = format!("{}x", &good[..good.len() - 1]);
+    let without_exp = forge(HEADER, json!({ "sub": "alice", "iss": "us", "aud": "chat" }).to_string());
+    for (token, part) in [
+        ("canary".to_owned(), "three parts"),
+        (with_header(&json!({ "alg": "none" })), "`alg`"),
+        (with_header(&json!({ "alg": "HS256", "jku": "https://canary" })), "header"),
+        (forged, "signature"),
+        (without_exp, "`exp`"),
+        (claims(json!({ "exp": "canary" })), "`exp`"),
+        (claims(json!({ "nbf": LATER })), "`nbf`"),
+        (claims(json!({ "iss": "canary" })), "`iss`"),
+        (claims(json!({ "aud": "canary" })), "`aud`"),
+        (claims(json!({ "sub": 5 })), "`sub`"),
+        (claims(json!({ "sub": "" })), "`sub`"),
+    ] {
+        let error = verifier.verify(&token, Timestamp::from_unix_ms(fixtures::START)).unwrap_err();
+        assert!(error.reason().contains(part) && !error.reason().contains("canary"), "{part}: {}", error.reason());
+        assert_eq!(error.to_string(), "the bearer token is not valid");
+    }
+    assert!(verifier.verify(&good, Timestamp::from_unix_ms(fixtures::START)).is_ok());
 }
 
 #[tokio::test]
@@ -392,7 +425,7 @@ fn a_person_has_their_highest_known_role_and_is_a_user_without_one() {
 }
 
 #[test]
-fn the_role_may_stand_elsewhere_and_have_foreign_names() {
+fn the_role_claim_and_its_names_are_configurable() {
     let nested = TokenRules { role_claim: "realm_access.roles".to_owned(), ..TokenRules::default() };
     assert_eq!(role(&nested, &json!({ "realm_access": { "roles": ["offline", "agent"] } })), Role::Agent);
     assert_eq!(role(&nested, &json!({ "role": "admin", "realm_access": { "roles": ["user"] } })), Role::User);
@@ -430,7 +463,7 @@ fn a_role_map_that_is_set_is_the_whole_truth() {
 }
 
 #[tokio::test]
-async fn the_role_of_the_token_decides_at_the_door() {
+async fn the_role_is_read_from_the_token() {
     let app = memory_app(TokenRules::default()).await;
     let stats = |claims: Value| {
         let token = with_claims(&claims);

@@ -44,7 +44,7 @@ on_every_store! {
         assert_eq!(transfer(app, "root", &waiting, json!({ "agentId": "bob" })).await.expect(200)["agentId"], "bob");
     }
 
-    async fn handing_a_session_to_who_has_it_changes_nothing(app) {
+    async fn a_transfer_to_the_assigned_agent_changes_nothing(app) {
         let id = bobs_session(app).await;
         let messages = format!("/api/chat/sessions/{id}/messages");
         let before = app.get("bob", &messages).await.header("x-chat-seq").to_owned();
@@ -52,7 +52,7 @@ on_every_store! {
         assert_eq!(app.get("bob", &messages).await.header("x-chat-seq"), before);
     }
 
-    async fn nobody_hands_over_a_session_that_is_not_theirs(app) {
+    async fn only_the_assigned_agent_and_admins_transfer_a_session(app) {
         let id = bobs_session(app).await;
         let waiting = app.open_session("alice").await;
         for who in ["alice", "mallory", "carol"] {
@@ -61,10 +61,10 @@ on_every_store! {
         transfer(app, "carol", &waiting, json!({ "agentId": "carol" })).await.expect_error(403, "FORBIDDEN");
     }
 
-    async fn an_agent_who_is_unknown_or_deactivated_takes_nothing_over(app) {
+    async fn an_unknown_or_deactivated_agent_takes_over_no_session(app) {
         let id = bobs_session(app).await;
         app.put("root", "/api/chat/agents/dora", json!({ "active": false })).await.expect(201);
-        for agent in ["nobody", "dora"] {
+        for agent in ["unknown", "dora"] {
             transfer(app, "bob", &id, json!({ "agentId": agent })).await.expect_error(404, "AGENT_NOT_FOUND");
         }
         assert_eq!(app.get("bob", &format!("/api/chat/sessions/{id}")).await.expect(200)["agentId"], "bob");

@@ -18,7 +18,7 @@ struct Ids {
 impl Ids {
     fn unknown() -> Self {
         let (session, attachment) = (fixtures::session_id(404).to_string(), fixtures::attachment_id(404).to_string());
-        Self { session, attachment, agent: "nobody".to_owned() }
+        Self { session, attachment, agent: "unknown".to_owned() }
     }
 
     fn path(&self, path: &str) -> String {
@@ -41,7 +41,7 @@ fn with_body(request: RequestBuilder, method: &str) -> RequestBuilder {
 }
 
 on_every_store! {
-    async fn every_operation_refuses_a_query_parameter_that_it_does_not_have_and_does_nothing(app) {
+    async fn every_operation_refuses_an_unknown_query_parameter(app) {
         let ids = ids(app).await;
         let messages = format!("/api/chat/sessions/{}/messages", ids.session);
         let before = app.get("root", &messages).await;
@@ -66,7 +66,7 @@ on_every_store! {
         assert_eq!(app.get("root", "/api/chat/agents").await.expect(200)["agents"][0]["active"], true);
     }
 
-    async fn a_query_parameter_that_an_operation_does_not_have_comes_after_token_existence_and_right(app) {
+    async fn an_unknown_query_parameter_comes_after_401_404_and_403(app) {
         let (known, unknown) = (ids(app).await, Ids::unknown());
         for route in chat_http::routes() {
             let attempt = async |who: Option<&str>, ids: &Ids| {
@@ -82,14 +82,15 @@ on_every_store! {
             assert_eq!(attempt(None, &known).await, if needs_token { 401 } else { 400 }, "{route:?}");
             if is_about_one {
                 assert_eq!(attempt(Some("mallory"), &known).await, 403, "{route:?}");
-                // An agent is entered under any id.
-                let is_upsert = route.method == "PUT" && route.path == "/api/chat/agents/{agentId}";
-                assert_eq!(attempt(Some("root"), &unknown).await, if is_upsert { 400 } else { 404 }, "{route:?}");
+                // An agent is entered, and a person signed out or blocked, under any id.
+                let is_entered = route.method == "PUT" && route.path == "/api/chat/agents/{agentId}";
+                let takes_any = is_entered || route.path.starts_with("/api/chat/people/");
+                assert_eq!(attempt(Some("root"), &unknown).await, if takes_any { 400 } else { 404 }, "{route:?}");
             }
         }
     }
 
-    async fn a_socket_refuses_a_query_parameter_that_it_does_not_have(app) {
+    async fn a_socket_refuses_an_unknown_query_parameter(app) {
         let session = app.open_session("alice").await;
         let token = format!("Bearer {}", app.token_of("alice"));
         let extended = [("authorization", token.as_str()), ("sec-websocket-protocol", "chat.v1")];
@@ -102,9 +103,9 @@ on_every_store! {
         }
     }
 
-    async fn the_refusal_names_what_the_operation_takes_and_is_short(app) {
+    async fn the_refusal_lists_known_parameters_and_is_short(app) {
         let error = app.get("alice", "/api/chat/sessions?pag=2").await.expect_error(400, "VALIDATION_FAILED");
-        let rule = "is no query parameter of this operation, which takes limit, page, status";
+        let rule = "is no query parameter of this operation, which takes cursor, limit, page, status";
         assert_eq!(error["details"], json!([{ "field": "pag", "message": rule }]));
         let error = app.get("root", "/api/chat/stats?day=1").await.expect_error(400, "VALIDATION_FAILED");
         let rule = "is no query parameter of this operation, which takes none";

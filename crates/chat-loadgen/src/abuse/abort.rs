@@ -1,4 +1,4 @@
-//! Connect and go, at every point of the handshake.
+//! Connect and leave, at every point of the handshake.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -8,187 +8,162 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::task::spawn_local;
+use tokio::task::{JoinSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
 use crate::error::LoadError;
+use crate::fleet::FleetPlan;
 use crate::http::Target;
-use crate::net::{self, Dial};
-use crate::socket::{Handshake, Mode, Opening, SocketEnd, frame_header};
+use crate::measure::{as_f64, close_reasons, rounded};
+use crate::net::{self, ConnectOptions};
+use crate::socket::{SUBPROTOCOL, Socket, SocketCloseReason, SocketMode, SocketRequest};
 
-/// A client that is refused a connection leaves the service alone for this long.
+/// The pause of a client that was refused a connection.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// How far a client comes before it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
+/// How far a client comes before it leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Phase {
+pub enum AbortPhase {
     /// The connection stands, and nothing was sent.
     AfterConnect,
     /// Half of the request was sent.
     HalfRequest,
-    /// All of it was, and the answer is not read.
+    /// All of it was, and the response is not read.
     RequestUnread,
-    /// The answer was read, and it was 101.
+    /// The response was read, and it was 101.
     AfterUpgrade,
     /// Half of a frame was sent after it.
     MidFrame,
 }
 
-impl Phase {
-    /// All of them, in order.
+impl AbortPhase {
+    /// All of them.
     pub const ALL: [Self; 5] =
         [Self::AfterConnect, Self::HalfRequest, Self::RequestUnread, Self::AfterUpgrade, Self::MidFrame];
 }
 
-/// How a client goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Ending {
-    /// By a reset, as a process that was killed with data unread.
-    Reset,
-    /// By the end of its stream. Its port stays taken for a minute, so cycles come from several addresses of the loopback
-    /// network; a service elsewhere gets some 20,000 a minute.
-    Fin,
-    /// By both in turn.
-    Both,
-}
-
-/// Cycles to run.
-#[derive(Clone, Debug)]
-pub struct AbortPlan {
-    /// The service.
-    pub target: Target,
-    /// The path of the socket.
-    pub path: String,
-    /// In whose name.
-    pub token: String,
-    /// The protocol.
-    pub mode: Mode,
-    /// How many connections in all.
-    pub cycles: usize,
-    /// How many at the same time.
-    pub at_once: usize,
-    /// The phases, which the cycles take in turn. Not empty.
-    pub phases: Vec<Phase>,
-    /// How clients go.
-    pub ending: Ending,
-    /// How long a phase may take to be reached.
-    pub timeout: Duration,
-}
-
-/// What came of them. Serialises to the documented JSON object.
+/// What came of them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "docs/loadgen.md explains every field, and a test compares the names")]
 pub struct AbortReport {
-    /// `abort`.
     pub command: &'static str,
-    /// Connections that were made and left.
     pub cycles: u64,
-    /// How long it took.
     pub seconds: f64,
-    /// `cycles` by `seconds`.
     pub cycles_per_second: f64,
-    /// Cycles by the phase in which the client went.
-    pub phases: BTreeMap<Phase, u64>,
-    /// Cycles that did not come so far, by why.
+    pub phases: BTreeMap<AbortPhase, u64>,
     pub stopped_short: BTreeMap<String, u64>,
 }
 
-/// Runs the cycles. `each_second` hears how many there were.
+#[derive(Default)]
+struct AbortCounts {
+    phases: BTreeMap<AbortPhase, u64>,
+    stopped_short: BTreeMap<SocketCloseReason, u64>,
+}
+
+/// Connects and leaves so many times, as many at the same time as the fleet has sockets, at its first node and path.
+/// Cycles take the phases in turn, and leave in turn by a reset, as a process that was killed with data unread, and by
+/// the end of the stream. `each_second` gets a line about them.
 ///
 /// # Errors
 /// The process may not have so many connections. A connection that fails is counted.
-pub async fn abort(plan: AbortPlan, mut each_second: impl FnMut(Duration, u64)) -> Result<AbortReport, LoadError> {
-    net::allow_connections(plan.at_once)?;
+pub async fn abort(
+    plan: FleetPlan,
+    cycles: usize,
+    mut each_second: impl FnMut(Duration, String),
+) -> Result<AbortReport, LoadError> {
+    net::allow_connections(plan.sockets)?;
     let started = Instant::now();
     let plan = Rc::new(plan);
-    let counts = Rc::new(RefCell::new((BTreeMap::<Phase, u64>::new(), BTreeMap::<String, u64>::new())));
-    let workers: Vec<_> = (0..plan.at_once)
-        .map(|first| {
-            let (plan, counts) = (Rc::clone(&plan), Rc::clone(&counts));
-            spawn_local(async move {
-                for number in (first..plan.cycles).step_by(plan.at_once) {
-                    match cycle(&plan, number).await {
-                        Ok(phase) => *counts.borrow_mut().0.entry(phase).or_default() += 1,
-                        Err(end) => {
-                            *counts.borrow_mut().1.entry(end.name()).or_default() += 1;
-                            sleep(PAUSE).await;
-                        }
+    let counts = Rc::new(RefCell::new(AbortCounts::default()));
+    let mut workers = JoinSet::new();
+    for first in 0..plan.sockets {
+        let (plan, counts) = (Rc::clone(&plan), Rc::clone(&counts));
+        workers.spawn_local(async move {
+            for number in (first..cycles).step_by(plan.sockets) {
+                match cycle(&plan, number).await {
+                    Ok(phase) => *counts.borrow_mut().phases.entry(phase).or_default() += 1,
+                    Err(reason) => {
+                        *counts.borrow_mut().stopped_short.entry(reason).or_default() += 1;
+                        sleep(PAUSE).await;
                     }
                 }
-            })
-        })
-        .collect();
-    let done = async {
-        for worker in workers {
-            let _ended = worker.await;
-        }
-    };
-    tokio::pin!(done);
-    loop {
-        tokio::select! {
-            () = &mut done => break,
-            () = sleep(Duration::from_secs(1)) => {
-                each_second(started.elapsed(), counts.borrow().0.values().sum());
             }
-        }
+        });
     }
-    let (phases, stopped_short) = counts.borrow().clone();
-    let (cycles, seconds) = (phases.values().sum::<u64>(), started.elapsed().as_secs_f64());
-    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-    let cycles_per_second = (cycles as f64 / seconds).round();
+    let done = spawn_local(workers.join_all());
+    tokio::pin!(done);
+    while timeout(Duration::from_secs(1), &mut done).await.is_err() {
+        let cycles: u64 = counts.borrow().phases.values().sum();
+        each_second(started.elapsed(), format!("{cycles:>10} cycles"));
+    }
+    let counts = counts.borrow();
+    let (cycles, seconds) = (counts.phases.values().sum(), started.elapsed().as_secs_f64());
     Ok(AbortReport {
         command: "abort",
         cycles,
-        seconds: (seconds * 100.0).round() / 100.0,
-        cycles_per_second,
-        phases,
-        stopped_short,
+        seconds: rounded(seconds),
+        cycles_per_second: (as_f64(cycles) / seconds).round(),
+        phases: counts.phases.clone(),
+        stopped_short: close_reasons(&counts.stopped_short),
     })
 }
 
-async fn cycle(plan: &AbortPlan, number: usize) -> Result<Phase, SocketEnd> {
-    let phase = plan.phases.get(number % plan.phases.len().max(1)).copied().unwrap_or(Phase::AfterConnect);
-    // The turn changes after each round of phases, so that every phase ends in both ways.
-    let turn = number / plan.phases.len().max(1);
-    let resets = match plan.ending {
-        Ending::Reset => true,
-        Ending::Fin => false,
-        Ending::Both => turn.is_multiple_of(2),
+async fn cycle(plan: &FleetPlan, number: usize) -> Result<AbortPhase, SocketCloseReason> {
+    let phases = AbortPhase::ALL;
+    let phase = phases.get(number % phases.len()).copied().unwrap_or(AbortPhase::AfterConnect);
+    // After each round of phases, so that every phase ends in both ways.
+    let resets = (number / phases.len()).is_multiple_of(2);
+    let (Some(target), Some(path)) = (plan.nodes.first(), plan.paths.first()) else {
+        return Err(SocketCloseReason::Unreachable);
     };
-    // Resets free their port at once.
-    let dial = Dial { number: if resets { 0 } else { number }, receive_buffer: None };
-    let connected = timeout(plan.timeout, net::connect(plan.target.address, dial)).await;
-    let mut stream = connected.map_err(|_| SocketEnd::Unreachable)?.map_err(|_| SocketEnd::Unreachable)?;
-    let reached = timeout(plan.timeout, reach(plan, phase, &mut stream)).await.unwrap_or(Err(SocketEnd::Lost));
+    let request = SocketRequest { target, path, token: plan.token(0), mode: plan.mode, limit: plan.timeout };
+    // A reset frees its port at once. Others keep it for a minute, so they come from several addresses of the loopback
+    // network; a service elsewhere gets some 20,000 a minute.
+    let connect = ConnectOptions { number: if resets { 0 } else { number }, receive_buffer: None };
+    let connected = timeout(plan.timeout, net::connect(target.address, connect)).await;
+    let stream = connected.ok().and_then(Result::ok).ok_or(SocketCloseReason::Unreachable)?;
+    let stream = timeout(plan.timeout, reach(&request, phase, stream)).await.unwrap_or(Err(SocketCloseReason::Lost))?;
     if resets {
         net::reset(stream);
     }
-    reached.map(|()| phase)
+    Ok(phase)
 }
 
-async fn reach(plan: &AbortPlan, phase: Phase, stream: &mut TcpStream) -> Result<(), SocketEnd> {
-    let handshake = Handshake::new(&Opening {
-        target: &plan.target,
-        path: &plan.path,
-        token: &plan.token,
-        mode: plan.mode,
-        limit: plan.timeout,
-    });
+/// Goes as far as the phase asks for, and returns the connection.
+async fn reach(
+    request: &SocketRequest<'_>,
+    phase: AbortPhase,
+    mut stream: TcpStream,
+) -> Result<TcpStream, SocketCloseReason> {
+    if matches!(phase, AbortPhase::AfterUpgrade | AbortPhase::MidFrame) {
+        stream = Socket::handshake(request, stream).await?.into_stream();
+    }
+    let head = upgrade_head(request);
     let written = match phase {
-        Phase::AfterConnect => return Ok(()),
-        Phase::HalfRequest => {
-            let half = handshake.request.len() / 2;
-            stream.write_all(handshake.request.get(..half).unwrap_or_default()).await
-        }
-        Phase::RequestUnread => stream.write_all(&handshake.request).await,
-        Phase::AfterUpgrade => return handshake.run(stream).await.map(drop),
-        Phase::MidFrame => {
-            handshake.run(stream).await?;
-            let mut half = frame_header(100, true);
-            half.extend_from_slice(&[b'x'; 50]);
-            stream.write_all(&half).await
+        AbortPhase::AfterConnect | AbortPhase::AfterUpgrade => Ok(()),
+        AbortPhase::HalfRequest => stream.write_all(head.get(..head.len() / 2).unwrap_or_default()).await,
+        AbortPhase::RequestUnread => stream.write_all(&head).await,
+        // The head of a text frame of 100 bytes with the mask 0, and half of the bytes.
+        AbortPhase::MidFrame => {
+            stream.write_all(&[[0x81, 0x80 | 0x64, 0, 0, 0, 0].as_slice(), &[b'x'; 50]].concat()).await
         }
     };
-    written.map_err(|_| SocketEnd::Lost)
+    written.map(|()| stream).map_err(|_| SocketCloseReason::Lost)
+}
+
+/// The request of an opening handshake as bytes, with the key of RFC 6455.
+fn upgrade_head(request: &SocketRequest<'_>) -> Vec<u8> {
+    let Target { authority, prefix, .. } = request.target;
+    let protocol = match request.mode {
+        SocketMode::Base => String::new(),
+        SocketMode::Extended => format!("Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n"),
+    };
+    format!(
+        "GET {prefix}{} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{protocol}\
+         Authorization: Bearer {}\r\n\r\n",
+        request.path, request.token
+    )
+    .into_bytes()
 }

@@ -1,18 +1,14 @@
-//! Clients that a service must survive: that connect and go, that flood, that never read, that fall silent, that stop in
-//! the middle of an upload.
+//! Clients that a service must survive: that connect and leave, that flood, that fall silent, that stop in the middle
+//! of an upload, that are slow. What is not the protocol is written to raw TCP connections.
 //!
 //! Each is a function that a test of a service can call as well as the command line. They must run inside a `LocalSet`.
 
 mod abort;
-mod catch_up;
 mod flood;
 mod occupy;
-mod stall;
-mod uploads;
+mod slow;
 
-pub use abort::{AbortPlan, AbortReport, Ending, Phase, abort};
-pub use catch_up::{CatchUpPlan, CatchUpReport, catch_up};
-pub use flood::{Flood, FloodPlan, FloodReport, flood};
-pub use occupy::{Occupation, OccupyPlan, OccupyReport, occupy};
-pub use stall::{StallPlan, StallReport, stall};
-pub use uploads::{UploadPlan, UploadProgress, UploadReport, uploads};
+pub use abort::{AbortPhase, AbortReport, abort};
+pub use flood::{FloodFrames, FloodOptions, FloodReport, flood};
+pub use occupy::{HeldRequest, OccupyPlan, OccupyProgress, OccupyReport, occupy, upload_request};
+pub use slow::{SlowKind, SlowPlan, SlowReport, slow, store_file};

@@ -4,32 +4,33 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
+use crate::api_client::{ApiClient, PageMessage};
 use crate::error::LoadError;
 use crate::history::{FinalState, OtherEvents, StoredMessage};
-use crate::setup::Caller;
+use crate::http::header_number;
 
-/// The pause before a page that failed is asked for again.
+/// The pause before a page that failed is requested again.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Reads the final state of a session, and tries again for `patience` while the service is not itself.
+/// Reads the final state of a session, and tries again for `patience` while the service fails.
 pub(super) async fn read(
-    caller: &mut Caller,
+    client: &mut ApiClient,
     session: &str,
     other_events: OtherEvents,
     patience: Duration,
 ) -> Result<FinalState, LoadError> {
     let deadline = Instant::now() + patience;
     loop {
-        match try_read(caller, session, other_events).await {
+        match try_read(client, session, other_events).await {
             Err(_) if Instant::now() < deadline => sleep(PAUSE).await,
             read => return read,
         }
     }
 }
 
-async fn try_read(caller: &mut Caller, session: &str, other_events: OtherEvents) -> Result<FinalState, LoadError> {
-    let (head, mut page) = caller.messages(session, "limit=100").await?;
-    let (total_count, last_seq) = (page.total_count, head.chat_seq);
+async fn try_read(client: &mut ApiClient, session: &str, other_events: OtherEvents) -> Result<FinalState, LoadError> {
+    let (response, mut page) = client.messages(session, "limit=100").await?;
+    let (total_count, last_seq) = (page.total_count, header_number(response.headers(), "x-chat-seq"));
     // Newest first, until it is turned around.
     let mut messages = Vec::new();
     loop {
@@ -37,12 +38,12 @@ async fn try_read(caller: &mut Caller, session: &str, other_events: OtherEvents)
         messages.extend(page.messages.into_iter().rev());
         match oldest {
             Some(oldest) if page.has_more => {
-                (_, page) = caller.messages(session, &format!("limit=100&before={oldest}")).await?;
+                (_, page) = client.messages(session, &format!("limit=100&before={oldest}")).await?;
             }
             _ => break,
         }
     }
-    let stored = |message: crate::setup::Message| StoredMessage { id: message.id, content: message.content, seq: None };
+    let stored = |message: PageMessage| StoredMessage { id: message.id, content: message.content, seq: None };
     Ok(FinalState {
         session: session.to_owned(),
         messages: messages.into_iter().rev().map(stored).collect(),

@@ -1,21 +1,11 @@
-//! The command line: one file for each subcommand, and what they share.
+//! The command line: the subcommands, and the options that several of them share.
 
-mod abort;
-mod catch_up;
 mod check;
-mod common;
-mod crowd;
 mod drive;
-mod fanout;
-mod flood;
-mod hold;
-mod occupy;
-mod read;
-mod send;
-mod stall;
-mod tickets;
-mod uploads;
-mod watch;
+mod load;
+mod options;
+mod slow;
+mod sockets;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -25,7 +15,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::LoadError;
 
-/// Load generator, fault driver and history checker for the chat service. It speaks only the public API.
+/// Load generator, fault driver and history checker for the chat service. It uses only the public API.
 #[derive(Debug, Parser)]
 #[command(name = "chat-loadgen", version, max_term_width = 100)]
 struct Cli {
@@ -35,29 +25,21 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Send(send::Send),
-    Read(read::Read),
-    Tickets(tickets::Tickets),
-    Watch(watch::Watch),
-    Hold(hold::Hold),
-    Fanout(fanout::Fanout),
-    Stall(stall::Stall),
-    CatchUp(catch_up::CatchUp),
-    Uploads(uploads::StopUploads),
-    Abort(abort::Abort),
-    Flood(flood::FloodSockets),
-    Occupy(occupy::Occupy),
+    Send(load::Send),
+    Read(load::Read),
+    Hold(sockets::Hold),
+    Fanout(sockets::Fanout),
+    Abort(sockets::Abort),
+    Flood(sockets::Flood),
+    Occupy(sockets::Occupy),
+    Slow(slow::Slow),
     Check(check::Check),
     Drive(drive::Drive),
 }
 
-/// How a command ended that could do its work.
+/// Whether what was checked is good, and whether a request of a load succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Good,
-    /// What was checked is wrong, or no request of a load succeeded; the output says how.
-    Bad,
-}
+struct Verdict(bool);
 
 /// Runs the command that the process was started with. 0 when all is well, 1 when what was checked is wrong or no
 /// request of a load succeeded, 2 when the command could not do its work.
@@ -77,22 +59,18 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         Command::Send(send) => send.run(),
         Command::Read(read) => read.run(),
-        Command::Tickets(tickets) => tickets.run(),
-        Command::Watch(watch) => watch.run(),
-        Command::Hold(hold) => hold.run(),
-        Command::Fanout(fanout) => fanout.run(),
-        Command::Stall(stall) => stall.run(),
-        Command::CatchUp(catch_up) => catch_up.run(),
-        Command::Uploads(uploads) => uploads.run(),
-        Command::Abort(abort) => abort.run(),
-        Command::Flood(flood) => flood.run(),
-        Command::Occupy(occupy) => occupy.run(),
+        Command::Hold(hold) => block_on(hold.run()),
+        Command::Fanout(fanout) => block_on(fanout.run()),
+        Command::Abort(abort) => block_on(abort.run()),
+        Command::Flood(flood) => block_on(flood.run()),
+        Command::Occupy(occupy) => block_on(occupy.run()),
+        Command::Slow(slow) => block_on(slow.run()),
         Command::Check(check) => check.run(),
-        Command::Drive(drive) => drive.run(),
+        Command::Drive(drive) => block_on(drive.run()),
     };
     match done {
-        Ok(Verdict::Good) => ExitCode::SUCCESS,
-        Ok(Verdict::Bad) => ExitCode::from(1),
+        Ok(Verdict(true)) => ExitCode::SUCCESS,
+        Ok(Verdict(false)) => ExitCode::from(1),
         Err(error) => {
             note(&format!("error: {error}"));
             ExitCode::from(2)
@@ -100,13 +78,18 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Tells people something beside the result.
-fn note(text: &str) {
-    // Nobody is there to be told that nobody is there.
-    let _closed = writeln!(io::stderr(), "{text}");
+/// Runs a part of a command to its end, with a `LocalSet` for its tasks.
+///
+/// # Errors
+/// Those of the part, or the runtime cannot be made.
+pub fn block_on<T>(future: impl Future<Output = Result<T, LoadError>>) -> Result<T, LoadError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(LoadError::io("make a runtime"))?;
+    tokio::task::LocalSet::new().block_on(&runtime, future)
 }
 
-/// Writes the result of a command.
-fn print(text: &str) -> Result<(), LoadError> {
-    io::stdout().write_all(text.as_bytes()).map_err(LoadError::io("write the result"))
+/// Writes a line beside the result.
+fn note(text: &str) {
+    // Without a standard error there is nowhere to report that it is closed.
+    let _closed = writeln!(io::stderr(), "{text}");
 }

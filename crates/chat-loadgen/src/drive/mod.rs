@@ -6,25 +6,26 @@ mod process;
 
 use std::time::{Duration, Instant};
 
+use hyper::Method;
 use serde::Serialize;
 use tokio::time::sleep;
 
-pub use process::Subject;
+pub use process::DriveSubject;
 
-use self::process::Process;
+use self::process::DrivenProcess;
 use crate::error::LoadError;
-use crate::http::{Client, Target, Template};
+use crate::http::{Blanks, HttpClient, RequestTemplate, Target, is_success};
 
 /// How often the service is asked whether it is ready.
-const ASK_EVERY: Duration = Duration::from_millis(20);
-/// How long one such answer may take.
-const ASK_LIMIT: Duration = Duration::from_secs(2);
+const PROBE_EVERY: Duration = Duration::from_millis(20);
+/// How long one such response may take.
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
 /// How long a process may take to end after SIGTERM.
 const TERM_LIMIT: Duration = Duration::from_mins(1);
 
 /// What is done to the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum ProcessFault {
     /// SIGKILL, then started again.
     Kill,
     /// SIGTERM, waits for the end, then started again.
@@ -33,7 +34,7 @@ pub enum Fault {
     Stop(Duration),
 }
 
-impl Fault {
+impl ProcessFault {
     /// Its name in reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -44,7 +45,7 @@ impl Fault {
     }
 }
 
-/// An address that answers 2xx when the service is ready.
+/// An address that responds with 2xx when the service is ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadyUrl {
     /// The service.
@@ -68,15 +69,15 @@ impl ReadyUrl {
 /// What to do, how often.
 #[derive(Clone, Debug)]
 pub struct DrivePlan {
-    /// Whom.
-    pub subject: Subject,
-    /// What.
-    pub fault: Fault,
+    /// The process.
+    pub subject: DriveSubject,
+    /// What is done to it.
+    pub fault: ProcessFault,
     /// The time from being ready to the next fault.
     pub every: Duration,
     /// How many faults.
     pub times: u32,
-    /// Whom to ask whether the service is ready; without, a process is ready when it has been started.
+    /// Where the service shows that it is ready; without, a process is ready when it has been started.
     pub ready: Option<ReadyUrl>,
     /// How long getting ready may take.
     pub ready_timeout: Duration,
@@ -85,7 +86,7 @@ pub struct DrivePlan {
 /// One fault and its end.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Round {
+pub struct FaultRound {
     /// Counted from 1.
     pub round: u32,
     /// `kill`, `term` or `stop`.
@@ -98,7 +99,7 @@ pub struct Round {
 #[derive(Debug)]
 pub struct Driver {
     plan: DrivePlan,
-    process: Process,
+    process: DrivenProcess,
 }
 
 impl Driver {
@@ -107,10 +108,10 @@ impl Driver {
     /// # Errors
     /// The plan cannot work, the process cannot be started, or it is not ready in time.
     pub async fn start(plan: DrivePlan) -> Result<Self, LoadError> {
-        // First, since that a named process is not there matters more than what could be done with it.
-        let process = Process::start(&plan.subject)?;
-        let restarts = plan.times > 1 && !matches!(plan.fault, Fault::Stop(_));
-        if restarts && matches!(plan.subject, Subject::Process(_)) {
+        // First: that a named process is not there matters more than what could be done with it.
+        let process = DrivenProcess::start(&plan.subject)?;
+        let restarts = plan.times > 1 && !matches!(plan.fault, ProcessFault::Stop(_));
+        if restarts && matches!(plan.subject, DriveSubject::Process(_)) {
             return Err(LoadError::setup(
                 "a process given by --pid cannot be started again: use --times 1, --signal stop, or a command after --",
             ));
@@ -125,16 +126,16 @@ impl Driver {
         self.process.id()
     }
 
-    /// Does all rounds; `on_round` hears of each as it ends.
+    /// Does all rounds; `on_round` gets each as it ends.
     ///
     /// # Errors
-    /// The process cannot be signalled or started, is not ready in time, or ended by itself between two rounds.
-    pub async fn run(&mut self, mut on_round: impl FnMut(&Round)) -> Result<Vec<Round>, LoadError> {
+    /// The process cannot be signalled or started, is not ready in time, or ended without a signal between two rounds.
+    pub async fn run(&mut self, mut on_round: impl FnMut(&FaultRound)) -> Result<Vec<FaultRound>, LoadError> {
         let mut rounds = Vec::new();
         for round in 1..=self.plan.times {
             sleep(self.plan.every).await;
             let down = self.fault().await?;
-            let round = Round {
+            let round = FaultRound {
                 round,
                 fault: self.plan.fault.name(),
                 down_ms: u64::try_from(down.as_millis()).unwrap_or(u64::MAX),
@@ -157,13 +158,13 @@ impl Driver {
         self.process.must_run()?;
         let begun = Instant::now();
         match self.plan.fault {
-            Fault::Stop(pause) => {
+            ProcessFault::Stop(pause) => {
                 self.process.stop()?;
                 sleep(pause).await;
                 self.process.go_on()?;
             }
-            Fault::Kill => self.process.kill_and_restart(&self.plan.subject).await?,
-            Fault::Term => self.process.term_and_restart(&self.plan.subject, TERM_LIMIT).await?,
+            ProcessFault::Kill => self.process.kill_and_restart(&self.plan.subject).await?,
+            ProcessFault::Term => self.process.term_and_restart(&self.plan.subject, TERM_LIMIT).await?,
         }
         self.until_ready().await?;
         Ok(begun.elapsed())
@@ -171,13 +172,12 @@ impl Driver {
 
     async fn until_ready(&mut self) -> Result<(), LoadError> {
         let Some(ready) = self.plan.ready.clone() else { return Ok(()) };
-        let request = Template::once(&ready.target, "GET", &ready.path, "", "", "");
+        let probe = RequestTemplate::json(Method::GET, &ready.target, &ready.path, "", "");
         let deadline = Instant::now() + self.plan.ready_timeout;
-        let mut client = Client::new(ready.target.clone(), ASK_LIMIT);
+        let mut client = HttpClient::new(ready.target.clone(), PROBE_LIMIT);
         loop {
-            if let Ok((head, _)) = client.send(&request, None).await
-                && (200..300).contains(&head.status)
-            {
+            let response = client.send(probe.render(&Blanks::default())?).await;
+            if response.is_ok_and(|response| is_success(response.status().as_u16())) {
                 return Ok(());
             }
             self.process.must_run()?;
@@ -186,7 +186,7 @@ impl Driver {
                     (format!("http://{}{}", ready.target.authority, ready.path), self.plan.ready_timeout);
                 return Err(LoadError::setup(format!("{url} was not ready within {limit:?}")));
             }
-            sleep(ASK_EVERY).await;
+            sleep(PROBE_EVERY).await;
         }
     }
 }

@@ -10,37 +10,37 @@ use tokio::time::timeout;
 
 use crate::error::LoadError;
 
-/// Whose process it is.
+/// The process to drive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum DriveSubject {
     /// One to start: the program and its arguments, without a shell.
     Start(Vec<String>),
-    /// One that runs already and belongs to somebody else.
+    /// One that runs already and is not ours.
     Process(u32),
 }
 
 #[derive(Debug)]
-pub(super) enum Process {
+pub(super) enum DrivenProcess {
     Own { child: Child, id: u32 },
     Foreign { id: u32 },
 }
 
-impl Process {
-    pub(super) fn start(subject: &Subject) -> Result<Self, LoadError> {
+impl DrivenProcess {
+    pub(super) fn start(subject: &DriveSubject) -> Result<Self, LoadError> {
         let arguments = match subject {
-            Subject::Process(id) => {
+            DriveSubject::Process(id) => {
                 let process = Self::Foreign { id: *id };
                 test_kill_process(process.pid()?).map_err(failed(format!("signal process {id}, which --pid names")))?;
                 return Ok(process);
             }
-            Subject::Start(arguments) => arguments,
+            DriveSubject::Start(arguments) => arguments,
         };
         let (program, arguments) = arguments
             .split_first()
             .ok_or_else(|| LoadError::setup("there is no command to start: put it after --, such as -- chat-server"))?;
         let child = Command::new(program)
             .args(arguments)
-            // The tool's own settings are nobody else's business, and a service refuses variables it does not know.
+            // The tool's own settings are its own, and a service refuses variables that it does not know.
             .env_remove("CHAT_LOADGEN_TOKEN")
             .env_remove("CHAT_LOADGEN_SECRET")
             .stdin(Stdio::null())
@@ -68,10 +68,10 @@ impl Process {
         kill_process(self.pid()?, signal).map_err(failed(format!("{what} process {}", self.id())))
     }
 
-    /// An own process that has ended although nobody told it to.
+    /// Fails when an own process has ended without a signal of ours.
     pub(super) fn must_run(&mut self) -> Result<(), LoadError> {
         let Self::Own { child, id } = self else { return Ok(()) };
-        match child.try_wait().map_err(LoadError::io(format!("look after process {id}")))? {
+        match child.try_wait().map_err(LoadError::io(format!("check process {id}")))? {
             None => Ok(()),
             Some(status) => Err(LoadError::setup(format!("process {id} ended by itself: {status}"))),
         }
@@ -85,7 +85,7 @@ impl Process {
         self.signal(Signal::CONT, "continue")
     }
 
-    pub(super) async fn kill_and_restart(&mut self, subject: &Subject) -> Result<(), LoadError> {
+    pub(super) async fn kill_and_restart(&mut self, subject: &DriveSubject) -> Result<(), LoadError> {
         match self {
             Self::Own { child, id } => child.kill().await.map_err(LoadError::io(format!("kill process {id}")))?,
             Self::Foreign { .. } => return self.signal(Signal::KILL, "kill"),
@@ -94,7 +94,7 @@ impl Process {
         Ok(())
     }
 
-    pub(super) async fn term_and_restart(&mut self, subject: &Subject, limit: Duration) -> Result<(), LoadError> {
+    pub(super) async fn term_and_restart(&mut self, subject: &DriveSubject, limit: Duration) -> Result<(), LoadError> {
         self.signal(Signal::TERM, "terminate")?;
         let Self::Own { child, id } = self else { return Ok(()) };
         match timeout(limit, child.wait()).await {

@@ -1,13 +1,13 @@
 //! Many sockets at the same time, each a task of one thread: opened, read, dropped and resumed together.
 
+mod counts;
 mod member;
 mod order;
 mod plan;
-mod tally;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinHandle, spawn_local};
@@ -15,27 +15,27 @@ use tokio::time::timeout;
 
 pub use plan::{FleetPlan, Reading};
 
-use self::member::{Shared, Slot, live};
-use self::tally::Tally;
+use self::counts::FleetCounts;
+use self::member::{FleetState, Member, run};
 use crate::error::LoadError;
-use crate::measure::Latency;
+use crate::measure::LatencySummary;
 use crate::net::allow_connections;
-use crate::socket::SocketEnd;
+use crate::socket::SocketCloseReason;
 
-/// The sockets. When it is dropped they are, without a farewell.
+/// The sockets. When it is dropped they are, without a close frame.
 #[derive(Debug)]
 pub struct Fleet {
-    shared: Rc<Shared>,
+    state: Rc<FleetState>,
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// What the sockets saw up to now.
+/// What the sockets received up to now.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
+pub struct FleetSummary {
     /// Handshakes that succeeded.
     pub opened: u64,
     /// Why handshakes failed and sockets ended.
-    pub ends: BTreeMap<SocketEnd, u64>,
+    pub closed: BTreeMap<SocketCloseReason, u64>,
     /// Messages, each socket on its own.
     pub messages: u64,
     /// Other durable events; of [`Reading::Frames`], everything else.
@@ -43,13 +43,13 @@ pub struct Seen {
     /// Events that had come before and were dropped.
     pub repeated: u64,
     /// From sending to receiving, of messages that came while their socket was open.
-    pub delivery: Option<Latency>,
-    /// The same of those that a resumed socket brought.
-    pub replayed: Option<Latency>,
+    pub delivery: Option<LatencySummary>,
+    /// The same of those that a resumed socket replayed.
+    pub replayed: Option<LatencySummary>,
     /// Of handshakes that succeeded, the hello included.
-    pub handshake: Option<Latency>,
-    /// From losing a socket to the hello that says that nothing was missed.
-    pub resumption: Option<Latency>,
+    pub handshake: Option<LatencySummary>,
+    /// From losing a socket to the hello of the one that resumed it.
+    pub resumption: Option<LatencySummary>,
     /// Sockets that resumed.
     pub resumed: u64,
     /// Sockets that could not, by the service's reason.
@@ -69,127 +69,100 @@ impl Fleet {
     /// The process may not have so many.
     pub fn launch(plan: FleetPlan) -> Result<Self, LoadError> {
         allow_connections(plan.sockets)?;
-        let shared = Shared {
-            tally: Tally::new()?.into(),
-            slots: (0..plan.sockets).map(|_| Slot::default()).collect(),
+        let state = FleetState {
+            counts: FleetCounts::new()?.into(),
+            members: (0..plan.sockets).map(|_| Member::default()).collect(),
             handshakes: Semaphore::new(plan.at_once),
             open: watch::channel(0).0,
             received: Notify::new(),
             plan,
         };
-        let mut fleet = Self { shared: Rc::new(shared), tasks: Vec::new() };
-        fleet.relaunch();
+        let mut fleet = Self { state: Rc::new(state), tasks: Vec::new() };
+        fleet.open_all();
         Ok(fleet)
     }
 
-    /// Opens again what was dropped: in extended mode, right after what came before.
-    pub fn relaunch(&mut self) {
-        self.sink();
-        let task = |number| spawn_local(live(Rc::clone(&self.shared), number));
-        self.tasks = (0..self.shared.plan.sockets).map(task).collect();
+    /// Opens all sockets; in extended mode those that were dropped resume.
+    pub fn open_all(&mut self) {
+        self.drop_all();
+        let task = |number| spawn_local(run(Rc::clone(&self.state), number));
+        self.tasks = (0..self.state.plan.sockets).map(task).collect();
     }
 
     /// Ends all sockets at once, without a close frame.
-    pub fn sink(&mut self) {
+    pub fn drop_all(&mut self) {
         self.tasks.drain(..).for_each(|task| task.abort());
     }
 
     /// How many are open now; in extended mode, have had their hello.
     pub fn open(&self) -> usize {
-        *self.shared.open.borrow()
+        *self.state.open.borrow()
     }
 
-    /// Waits until this holds for the number of open sockets; answers how long it took.
+    /// Waits until this holds for the number of open sockets.
     ///
     /// # Errors
     /// It does not within `limit`; the text says what happened to the sockets.
-    pub async fn until(&self, limit: Duration, holds: impl Fn(usize) -> bool) -> Result<Duration, LoadError> {
-        let begun = Instant::now();
-        let mut open = self.shared.open.subscribe();
-        let waited = timeout(limit, open.wait_for(|open| holds(*open))).await.is_ok();
-        if waited {
-            return Ok(begun.elapsed());
+    pub async fn until(&self, limit: Duration, holds: impl Fn(usize) -> bool) -> Result<(), LoadError> {
+        let mut open = self.state.open.subscribe();
+        if timeout(limit, open.wait_for(|open| holds(*open))).await.is_ok() {
+            return Ok(());
         }
-        let ends: Vec<String> =
-            self.seen().ends.iter().map(|(end, count)| format!("{}: {count}", end.name())).collect();
-        let (open, all) = (self.open(), self.shared.plan.sockets);
-        Err(LoadError::setup(format!("after {limit:?}, {open} of {all} sockets are open; ended: {}", ends.join(", "))))
+        let closed = &self.state.counts.borrow().closed;
+        let reasons: Vec<String> = closed.iter().map(|(reason, count)| format!("{}: {count}", reason.name())).collect();
+        let (open, all) = (self.open(), self.state.plan.sockets);
+        let reasons = reasons.join(", ");
+        Err(LoadError::setup(format!("after {limit:?}, {open} of {all} sockets are open; ended: {reasons}")))
     }
 
     /// Waits until all are open.
     ///
     /// # Errors
     /// They are not within `limit`.
-    pub async fn until_open(&self, limit: Duration) -> Result<Duration, LoadError> {
-        let all = self.shared.plan.sockets;
+    pub async fn until_open(&self, limit: Duration) -> Result<(), LoadError> {
+        let all = self.state.plan.sockets;
         self.until(limit, |open| open == all).await
     }
 
-    /// Messages that came up to now, without the cost of everything else in [`Fleet::seen`].
+    /// Messages that came up to now, without the cost of everything else in [`Fleet::summary`].
     pub fn messages(&self) -> u64 {
-        self.shared.tally.borrow().messages
+        self.state.counts.borrow().messages
     }
 
     /// Waits until something comes.
     pub async fn until_received(&self) {
-        self.shared.received.notified().await;
+        self.state.received.notified().await;
     }
 
     /// Counts and times messages from now on.
     pub fn begin_measuring(&self) {
-        self.shared.tally.borrow_mut().clear_counts();
+        self.state.counts.borrow_mut().clear();
     }
 
-    /// What they saw.
-    pub fn seen(&self) -> Seen {
-        let tally = self.shared.tally.borrow();
-        Seen {
-            opened: tally.opened,
-            ends: tally.ends.clone(),
-            messages: tally.messages,
-            other_events: tally.other_events,
-            repeated: tally.repeated,
-            delivery: Latency::of(&tally.delivery),
-            replayed: Latency::of(&tally.replayed),
-            handshake: Latency::of(&tally.handshake),
-            resumption: Latency::of(&tally.resumption),
-            resumed: tally.resumption.len(),
-            not_resumed: tally.not_resumed.clone(),
-            order_faults: tally.order_faults,
-            first_faults: tally.first_faults.clone(),
-            frame_bytes: tally.frame_bytes,
+    /// What they received.
+    pub fn summary(&self) -> FleetSummary {
+        let counts = self.state.counts.borrow();
+        FleetSummary {
+            opened: counts.opened,
+            closed: counts.closed.clone(),
+            messages: counts.messages,
+            other_events: counts.other_events,
+            repeated: counts.repeated,
+            delivery: LatencySummary::of(&counts.delivery),
+            replayed: LatencySummary::of(&counts.replayed),
+            handshake: LatencySummary::of(&counts.handshake),
+            resumption: LatencySummary::of(&counts.resumption),
+            resumed: counts.resumption.len(),
+            not_resumed: counts.not_resumed.clone(),
+            order_faults: counts.order_faults,
+            first_faults: counts.first_faults.clone(),
+            frame_bytes: counts.frame_bytes,
         }
     }
 }
 
 impl Drop for Fleet {
     fn drop(&mut self) {
-        self.sink();
-    }
-}
-
-impl Seen {
-    /// Handshakes that were refused, by status.
-    pub fn refused(&self) -> BTreeMap<String, u64> {
-        let refused = self.ends.iter().filter_map(|(end, count)| match end {
-            SocketEnd::Refused(status) => Some((status.to_string(), *count)),
-            _ => None,
-        });
-        refused.collect()
-    }
-
-    /// Sockets that the service closed, by code.
-    pub fn closed(&self) -> BTreeMap<String, u64> {
-        let closed = self.ends.iter().filter_map(|(end, count)| match end {
-            SocketEnd::Closed(code) => Some((code.to_string(), *count)),
-            _ => None,
-        });
-        closed.collect()
-    }
-
-    /// Connections that were lost or could not be made.
-    pub fn lost(&self) -> u64 {
-        let lost = |end: &SocketEnd| !matches!(end, SocketEnd::Refused(_) | SocketEnd::Closed(_));
-        self.ends.iter().filter(|(end, _)| lost(end)).map(|(_, count)| count).sum()
+        self.drop_all();
     }
 }

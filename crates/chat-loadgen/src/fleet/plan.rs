@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use crate::error::LoadError;
-use crate::net::Targets;
-use crate::socket::Mode;
-use crate::token::{Role, Tokens};
+use crate::http::Target;
+use crate::socket::SocketMode;
+use crate::token::{TokenRole, Tokens};
 
 /// Sockets in the name of one person. The service lets one have ten in a session and fifty in all.
 const SOCKETS_OF_A_PERSON: usize = 10;
 
 /// What becomes of what arrives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Reading {
-    /// Every frame is understood: positions, order and times are checked and counted.
+    /// Every frame is parsed: sequence numbers, order and times are checked and counted.
     Events,
-    /// Messages are counted and timed without reading more of them than that, where the generator must be cheap.
+    /// Messages are counted and timed without parsing more of them than that, where the generator must be cheap.
     Frames,
     /// Nothing is read at all: the peer stalls.
     Nothing,
@@ -25,21 +25,22 @@ pub enum Reading {
 #[derive(Clone, Debug)]
 pub struct FleetPlan {
     /// The nodes of the service; sockets begin at them in turn, and go on to the next one when they are lost.
-    pub targets: Targets,
-    /// In whose names: each for ten sockets in a row, then from the first one again. See [`FleetPlan::people`].
+    pub nodes: Vec<Target>,
+    /// In whose names: each for ten sockets in a row, then from the first one again. See [`FleetPlan::tokens_for`].
     pub tokens: Vec<String>,
-    /// What the sockets watch in turn: paths such as [`crate::socket::path`] makes, without a query.
-    pub places: Vec<String>,
+    /// Which the sockets open in turn: paths such as [`crate::socket::path`] makes. Those of sockets that resume have
+    /// no query.
+    pub paths: Vec<String>,
     /// How many sockets.
     pub sockets: usize,
     /// The protocol.
-    pub mode: Mode,
+    pub mode: SocketMode,
     /// What becomes of what arrives.
     pub reading: Reading,
     /// Whether what arrived is acknowledged, once a second at most. In extended mode only.
     pub acknowledge: bool,
-    /// Whether a socket that is lost is opened again: in extended mode right after the last event that it got. It is not
-    /// when the protocol says stop.
+    /// Whether a socket that is lost is opened again: in extended mode right after the last event that it got. It is
+    /// not when the protocol forbids it.
     pub reopen: bool,
     /// Handshakes at the same time.
     pub at_once: usize,
@@ -52,7 +53,7 @@ impl FleetPlan {
     ///
     /// # Errors
     /// A token cannot be signed.
-    pub fn people(tokens: &Tokens, role: Role, name: &str, sockets: usize) -> Result<Vec<String>, LoadError> {
+    pub fn tokens_for(tokens: &Tokens, role: TokenRole, name: &str, sockets: usize) -> Result<Vec<String>, LoadError> {
         let people = match tokens {
             Tokens::Given(_) => 1,
             Tokens::Signed(_) => sockets.div_ceil(SOCKETS_OF_A_PERSON).max(1),
@@ -61,12 +62,13 @@ impl FleetPlan {
         (0..people).map(|person| tokens.of(&name_of(person), role)).collect()
     }
 
-    pub(super) fn token(&self, number: usize) -> &str {
+    pub(crate) fn token(&self, number: usize) -> &str {
         let person = (number / SOCKETS_OF_A_PERSON) % self.tokens.len().max(1);
         self.tokens.get(person).map_or("", String::as_str)
     }
 
+    /// Which of the paths a socket has.
     pub(super) fn place(&self, number: usize) -> usize {
-        number % self.places.len().max(1)
+        number % self.paths.len().max(1)
     }
 }

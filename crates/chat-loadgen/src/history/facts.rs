@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Attempt, FinalState, History, Outcome, ReaderLog, Violation};
+use super::{Attempt, AttemptOutcome, FinalState, History, ReaderLog, Violation};
 
 /// What is known about one session.
 pub(super) struct SessionFacts<'a> {
@@ -10,7 +10,7 @@ pub(super) struct SessionFacts<'a> {
     pub(super) state: &'a FinalState,
     /// By idempotency key.
     pub(super) sends: BTreeMap<&'a str, SendFacts<'a>>,
-    /// Ids with the positions that acknowledgments gave them.
+    /// Ids with the sequence numbers of acknowledgments.
     pub(super) seqs: Vec<(&'a str, u64)>,
     /// By reader, in the order of connections.
     pub(super) readers: BTreeMap<&'a str, Vec<&'a ReaderLog>>,
@@ -84,7 +84,7 @@ fn add_attempt<'a>(facts: &mut SessionFacts<'a>, attempt: &'a Attempt, found: &m
     }
     send.began_us = send.began_us.min(attempt.began_us);
     match &attempt.outcome {
-        Outcome::Acknowledged { id, seq } => {
+        AttemptOutcome::Acknowledged { id, seq } => {
             facts.seqs.extend(seq.map(|seq| (id.as_str(), seq)));
             if !send.ids.contains(&id.as_str()) {
                 send.ids.push(id);
@@ -92,7 +92,7 @@ fn add_attempt<'a>(facts: &mut SessionFacts<'a>, attempt: &'a Attempt, found: &m
             let ended = attempt.ended_us;
             send.acknowledged_us = Some(send.acknowledged_us.map_or(ended, |first| first.min(ended)));
         }
-        Outcome::Unknown => send.may_be_stored = true,
-        Outcome::Refused { .. } => {}
+        AttemptOutcome::Unknown => send.may_be_stored = true,
+        AttemptOutcome::Refused { .. } => {}
     }
 }

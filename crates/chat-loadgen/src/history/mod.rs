@@ -22,7 +22,7 @@ pub use violation::Violation;
 pub struct Attempt {
     /// The session that it was sent to.
     pub session: String,
-    /// Who sent it.
+    /// The name of the writer.
     pub writer: String,
     /// The idempotency key. Attempts with the same key of a session are one message.
     pub key: String,
@@ -30,21 +30,21 @@ pub struct Attempt {
     pub content: String,
     /// When the request was begun, in microseconds of one monotonic clock for the whole history.
     pub began_us: u64,
-    /// When its answer was complete, or nothing was expected any more.
+    /// When its response was complete, or was not waited for any more.
     pub ended_us: u64,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: AttemptOutcome,
 }
 
 /// What came of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Outcome {
+pub enum AttemptOutcome {
     /// 201: the message is stored for good.
     Acknowledged {
         /// The id of the message.
         id: String,
-        /// Its position, where the answer says it.
+        /// Its sequence number, where the response has it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seq: Option<u64>,
     },
@@ -53,7 +53,7 @@ pub enum Outcome {
         /// Which.
         status: u16,
     },
-    /// No answer, or a 5xx: the message may be stored or not.
+    /// No response, or a 5xx: the message may be stored or not.
     Unknown,
 }
 
@@ -61,49 +61,49 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReaderLog {
-    /// Who read. The logs of a reader and a session are in the order of its connections.
+    /// The name of the reader. The logs of a reader and a session are in the order of its connections.
     pub reader: String,
     /// What was read.
     pub session: String,
     /// Where the connection began.
-    pub start: Start,
+    pub start: ReaderStart,
     /// Whether the reader was given the time to see everything up to the end of the run.
     #[serde(default)]
     pub complete: bool,
     /// The durable events in the order in which they came.
-    pub events: Vec<Event>,
+    pub events: Vec<ReadEvent>,
 }
 
 /// Where a connection began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Start {
+pub enum ReaderStart {
     /// With the first event of the session.
     Beginning,
     /// Right after the last event that this reader saw on its connection before.
     Resumed,
-    /// With whatever came first.
+    /// With the event that came first.
     Anywhere,
 }
 
 /// A durable event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Event {
-    /// Its position, where the reader is told.
+pub struct ReadEvent {
+    /// Its sequence number, where the reader gets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
     /// The id of the message; none for an event that is not a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// [`content_hash`] of what the message said, where the reader kept it.
+    /// [`content_hash`] of the message, where the reader kept it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_hash: Option<u64>,
 }
 
 /// A number that tells contents apart, the same in every run: 64-bit FNV-1a
-/// (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>). A history has each message once for each reader, so it keeps
-/// this instead of the content.
+/// (<https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>). A history has each message once for each reader, so it
+/// keeps this instead of the content.
 pub fn content_hash(content: &str) -> u64 {
     content.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
@@ -116,9 +116,9 @@ pub struct FinalState {
     pub session: String,
     /// All its messages in order.
     pub messages: Vec<StoredMessage>,
-    /// How many the service says there are.
+    /// How many the service counts.
     pub total_count: u64,
-    /// The last position, where the service says it.
+    /// The last sequence number, where the service has it in its response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seq: Option<u64>,
     /// What is known about the events that are not messages.
@@ -141,9 +141,9 @@ pub enum OtherEvents {
 pub struct StoredMessage {
     /// Its id.
     pub id: String,
-    /// What it says.
+    /// Its text.
     pub content: String,
-    /// Its position, where the service says it.
+    /// Its sequence number, where the service has it in its response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
 }
@@ -162,7 +162,7 @@ pub struct History {
 /// How much a history has, to show that a verdict is about something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Size {
+pub struct HistorySize {
     /// Sessions with a final state.
     pub sessions: u64,
     /// Requests to store a message.
@@ -181,15 +181,15 @@ pub struct Size {
 
 impl History {
     /// How much it has.
-    pub fn size(&self) -> Size {
-        let count = |wanted: fn(&Outcome) -> bool| {
+    pub fn size(&self) -> HistorySize {
+        let count = |wanted: fn(&AttemptOutcome) -> bool| {
             self.attempts.iter().filter(|attempt| wanted(&attempt.outcome)).count() as u64
         };
-        Size {
+        HistorySize {
             sessions: self.finals.len() as u64,
             attempts: self.attempts.len() as u64,
-            acknowledged: count(|outcome| matches!(outcome, Outcome::Acknowledged { .. })),
-            unknown: count(|outcome| matches!(outcome, Outcome::Unknown)),
+            acknowledged: count(|outcome| matches!(outcome, AttemptOutcome::Acknowledged { .. })),
+            unknown: count(|outcome| matches!(outcome, AttemptOutcome::Unknown)),
             stored: self.finals.iter().map(|state| state.messages.len() as u64).sum(),
             seen: self.readers.iter().map(|log| log.events.len() as u64).sum(),
             reader_connections: self.readers.len() as u64,
@@ -197,7 +197,7 @@ impl History {
     }
 }
 
-/// Everything that is wrong with a history; nothing when it is good. Takes time in proportion to its size.
+/// Returns everything that is wrong with a history; nothing when it is good. Takes time in proportion to its size.
 pub fn check(history: &History) -> Vec<Violation> {
     let mut found = Vec::new();
     let sessions = facts::by_session(history, &mut found);

@@ -3,25 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::SessionFacts;
-use super::{Event, ReaderLog, Start, Violation, content_hash};
+use super::{ReadEvent, ReaderLog, ReaderStart, Violation, content_hash};
 
 pub(super) fn check(facts: &SessionFacts<'_>, found: &mut Vec<Violation>) {
     for (reader, logs) in &facts.readers {
-        Reader { facts, name: reader, seen: BTreeSet::new() }.check(logs, found);
+        ReaderCheck { facts, name: reader, seen: BTreeSet::new() }.check(logs, found);
     }
     agree(facts, found);
 }
 
 /// One reader of one session, over all its connections.
-struct Reader<'a> {
+struct ReaderCheck<'a> {
     facts: &'a SessionFacts<'a>,
     name: &'a str,
     seen: BTreeSet<&'a str>,
 }
 
-/// Where a reader is in the final order and in the numbering.
+/// Up to where a reader has got in the final order and in the numbering.
 #[derive(Clone, Copy, Default)]
-struct Position {
+struct ReaderPlace {
     /// The place of the last message.
     place: Option<usize>,
     seq: Option<u64>,
@@ -29,19 +29,19 @@ struct Position {
     joined: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ReaderCheck<'a> {
     fn check(&mut self, logs: &[&'a ReaderLog], found: &mut Vec<Violation>) {
-        let mut at = Position::default();
+        let mut at = ReaderPlace::default();
         for log in logs {
             match log.start {
-                // The position before the first message is "no place", and the next one is the first.
-                Start::Beginning => {
-                    at = Position { place: None, seq: Some(0), joined: true };
+                // The place before the first message is "no place", and the next one is the first.
+                ReaderStart::Beginning => {
+                    at = ReaderPlace { place: None, seq: Some(0), joined: true };
                     self.seen.clear();
                 }
-                Start::Resumed => at.joined = at.joined || at.place.is_some(),
-                Start::Anywhere => {
-                    at = Position::default();
+                ReaderStart::Resumed => at.joined = at.joined || at.place.is_some(),
+                ReaderStart::Anywhere => {
+                    at = ReaderPlace::default();
                     self.seen.clear();
                 }
             }
@@ -63,7 +63,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Where both are known, an event has the number after the one before.
-    fn check_seq(&self, event: &Event, at: &mut Position, found: &mut Vec<Violation>) {
+    fn check_seq(&self, event: &ReadEvent, at: &mut ReaderPlace, found: &mut Vec<Violation>) {
         if let (Some(last), Some(seq)) = (at.seq, event.seq)
             && seq != last + 1
         {
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn check_message(&mut self, id: &'a str, at: &mut Position, found: &mut Vec<Violation>) {
+    fn check_message(&mut self, id: &'a str, at: &mut ReaderPlace, found: &mut Vec<Violation>) {
         let (reader, session) = self.names();
         let Some(place) = self.facts.place_of.get(id).copied() else {
             found.push(Violation::ReaderSawUnstored { reader, session, id: id.to_owned() });
@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
         at.place = Some(place);
     }
 
-    fn check_end(&self, at: Position, found: &mut Vec<Violation>) {
+    fn check_end(&self, at: ReaderPlace, found: &mut Vec<Violation>) {
         let end = self.facts.state.messages.len();
         let next = at.place.map_or(0, |place| place + 1);
         if next < end {

@@ -1,4 +1,4 @@
-//! Positions: 1, 2, 3 … for all durable events of a session, each message at the same one wherever it is seen.
+//! Sequence numbers: 1, 2, 3 … for all durable events of a session, each message with the same one wherever it is seen.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub(super) fn check(facts: &SessionFacts<'_>, found: &mut Vec<Violation>) {
     agree(facts, found);
 }
 
-/// What readers and the final state say about the position of a message.
+/// Whether readers and the final state have one sequence number for a message.
 fn agree(facts: &SessionFacts<'_>, found: &mut Vec<Violation>) {
     let stored = facts.state.messages.iter().filter_map(|message| Some((message.id.as_str(), message.seq?)));
     let seen = facts.readers.values().flatten().flat_map(|log| &log.events);

@@ -33,7 +33,7 @@ pub(super) fn check(facts: &SessionFacts<'_>, found: &mut Vec<Violation>) {
     if facts.state.total_count != facts.state.messages.len() as u64 {
         found.push(Violation::WrongCount {
             session: session(),
-            said: facts.state.total_count,
+            counted: facts.state.total_count,
             listed: facts.state.messages.len() as u64,
         });
     }

@@ -10,7 +10,7 @@ pub enum Violation {
     StoredTwice { session: String, id: String },
     #[error("session {session}: the message with key {key} is stored under several ids: {}", ids.join(", "))]
     StoredUnderTwoIds { session: String, key: String, ids: Vec<String> },
-    #[error("session {session}: message {id} is stored but nobody sent it: {content:?}")]
+    #[error("session {session}: message {id} is stored but was never sent: {content:?}")]
     Phantom { session: String, id: String, content: String },
     #[error("session {session}: the message with key {key} was refused but is stored as {id}")]
     RefusedButStored { session: String, key: String, id: String },
@@ -20,25 +20,23 @@ pub enum Violation {
     TwoIdsForOneKey { session: String, key: String, ids: Vec<String> },
     #[error("session {session}: message {id} was acknowledged for two keys: {} and {}", keys[0], keys[1])]
     OneIdForTwoKeys { session: String, id: String, keys: [String; 2] },
-    #[error("session {session}: the service says that there are {said} messages but lists {listed}")]
-    WrongCount { session: String, said: u64, listed: u64 },
+    #[error("session {session}: the service counts {counted} messages but lists {listed}")]
+    WrongCount { session: String, counted: u64, listed: u64 },
     #[error(
         "session {session}: message {acknowledged} was acknowledged before {begun_after} was begun but stands after it"
     )]
     OrderReversed { session: String, acknowledged: String, begun_after: String },
-    #[error(
-        "session {session}: position {last_seq} is the last, with {messages} messages and {others} other events known"
-    )]
+    #[error("session {session}: seq {last_seq} is the last, with {messages} messages and {others} other events known")]
     SeqGap { session: String, last_seq: u64, messages: u64, others: u64 },
-    #[error("session {session}: two messages in a row have position {seq}")]
+    #[error("session {session}: two messages in a row have seq {seq}")]
     SeqRepeated { session: String, seq: u64 },
-    #[error("session {session}: message {id} has position {seq}, which is below that of the message before it")]
+    #[error("session {session}: message {id} has seq {seq}, which is below that of the message before it")]
     SeqBackwards { session: String, id: String, seq: u64 },
-    #[error("session {session}: a message stands after position {last_seq}, which is said to be the last")]
+    #[error("session {session}: a message stands after seq {last_seq}, which the service names as the last")]
     SeqBeyondLast { session: String, last_seq: u64 },
-    #[error("session {session}: message {id} has position {} in one place and {} in another", seqs[0], seqs[1])]
+    #[error("session {session}: message {id} has seq {} in one place and {} in another", seqs[0], seqs[1])]
     TwoSeqs { session: String, id: String, seqs: [u64; 2] },
-    #[error("session {session}: position {seq} belongs to message {} and to {}", ids[0], ids[1])]
+    #[error("session {session}: seq {seq} belongs to message {} and to {}", ids[0], ids[1])]
     OneSeqForTwo { session: String, seq: u64, ids: [String; 2] },
     #[error("session {session}: reader {reader} saw message {id} twice")]
     ReaderRepeated { reader: String, session: String, id: String },
@@ -52,14 +50,14 @@ pub enum Violation {
     ReaderSawUnstored { reader: String, session: String, id: String },
     #[error("session {session}: reader {reader} saw message {id} with another content than the one that is stored")]
     ReaderWrongContent { reader: String, session: String, id: String },
-    #[error("session {session}: reader {reader} saw position {seen} where {expected} was due")]
+    #[error("session {session}: reader {reader} saw seq {seen} where {expected} was due")]
     ReaderSeq { reader: String, session: String, expected: u64, seen: u64 },
     #[error(
         "session {session}: after message {after} reader {} saw {} but reader {} saw {}",
         readers[0], saw[0], readers[1], saw[1]
     )]
     ReadersDisagree { session: String, after: String, readers: [String; 2], saw: [String; 2] },
-    #[error("session {session}: the history has no final state, so nothing can be said about it")]
+    #[error("session {session}: the history has no final state, so it cannot be judged")]
     NoFinalState { session: String },
     #[error("session {session}: the history has two final states")]
     TwoFinalStates { session: String },

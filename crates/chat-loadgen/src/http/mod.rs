@@ -1,19 +1,14 @@
-//! A small HTTP/1.1 client (RFC 9112) for load: one request at a time on a kept connection, requests rendered from a
-//! template into a reused buffer, answers framed but not interpreted.
+//! HTTP/1.1 for load: hyper's client on one kept connection, and requests made from templates.
 //!
-//! A general client spends more on a request than the service under test should lose to its load generator;
-//! `docs/loadgen.md` has the measurement. It speaks plain `http` only.
+//! What is ours is thin: a connection is opened again when it was lost, never in the middle of a request, so that every
+//! request has one outcome that can be counted. It speaks plain `http` only.
 
-mod chunked;
 mod client;
-mod connection;
-mod head;
 mod target;
 mod template;
 
-pub use client::Client;
-pub use connection::Failure;
-pub use head::Head;
+pub use client::{HttpClient, HttpFailure, HttpRequest, HttpResponse};
+pub(crate) use client::{header_number, is_success};
 pub use target::Target;
-pub use template::{Blanks, Template};
-pub(crate) use template::{stamp, stamp_of};
+pub use template::{Blanks, RequestTemplate};
+pub(crate) use template::{bearer, stamp, stamp_of};

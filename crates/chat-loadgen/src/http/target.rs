@@ -2,10 +2,12 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
+use hyper::Uri;
+
 /// The base URL of the service, resolved once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// `host:port`, as the header `Host` says it.
+    /// `host:port`, as the header `Host` has it.
     pub authority: String,
     /// The address that connections go to.
     pub address: SocketAddr,
@@ -20,17 +22,24 @@ impl Target {
     /// Text that names what is wrong and an address that would do.
     pub fn parse(url: &str) -> Result<Self, String> {
         let wanted = "such as http://127.0.0.1:8080";
-        let rest = url.strip_prefix("http://").ok_or_else(|| format!("must be a plain http address, {wanted}"))?;
-        let (authority, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        if authority.is_empty() || authority.contains(['@', '?', '#', ' ']) || prefix.contains(['?', '#', ' ']) {
-            return Err(format!("must be a scheme, a host and a port, {wanted}"));
+        if url.starts_with("https://") {
+            return Err(format!(
+                "must be a plain http address, {wanted}; before a service with TLS put a tunnel, such as \
+                 `socat TCP-LISTEN:8080,bind=127.0.0.1,reuseaddr,fork OPENSSL:chat.example.com:443`"
+            ));
         }
-        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let with_port = if has_port { authority.to_owned() } else { format!("{authority}:80") };
+        if !url.starts_with("http://") {
+            return Err(format!("must be a plain http address, {wanted}"));
+        }
+        let uri: Uri = url.parse().map_err(|_| format!("must be a scheme, a host and a port, {wanted}"))?;
+        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@') && uri.query().is_none());
+        let authority = authority.ok_or_else(|| format!("must be a scheme, a host and a port, {wanted}"))?;
+        let host_and_port = format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80));
         let mut found =
-            with_port.to_socket_addrs().map_err(|error| format!("cannot be looked up: {error}; {wanted}"))?;
+            host_and_port.to_socket_addrs().map_err(|error| format!("cannot be looked up: {error}; {wanted}"))?;
         let address = found.next().ok_or_else(|| format!("has no address; {wanted}"))?;
-        Ok(Self { authority: authority.to_owned(), address, prefix: prefix.trim_end_matches('/').to_owned() })
+        let prefix = uri.path().trim_end_matches('/').to_owned();
+        Ok(Self { authority: authority.to_string(), address, prefix })
     }
 }
 
@@ -39,18 +48,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_a_port_and_a_prefix_when_given() {
+    fn a_base_url_has_an_optional_port_and_prefix() {
         let target = Target::parse("http://127.0.0.1:8080/").unwrap();
         assert_eq!((target.authority.as_str(), target.prefix.as_str()), ("127.0.0.1:8080", ""));
         let target = Target::parse("http://127.0.0.1/chat/").unwrap();
         assert_eq!((target.address.port(), target.prefix.as_str()), (80, "/chat"));
+        assert_eq!(Target::parse("http://[::1]:8080").unwrap().address.port(), 8080);
     }
 
     #[test]
-    fn an_address_that_cannot_be_used_is_refused_with_an_example() {
+    fn an_unusable_base_url_is_refused_with_an_example() {
         for url in ["", "127.0.0.1:8080", "https://127.0.0.1", "http://", "http://u@h:1", "http://127.0.0.1:1/?q"] {
             let error = Target::parse(url).unwrap_err();
             assert!(error.contains("http://127.0.0.1:8080"), "{url:?}: {error}");
+            assert_eq!(error.contains("socat"), url.starts_with("https"), "{url:?}: {error}");
         }
     }
 }

@@ -1,175 +1,138 @@
-//! A thread of a run: its connections as tasks of one single-threaded runtime.
+//! One connection of a load, and what all of them share.
 
-use std::cell::Cell;
-use std::io;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
-use tokio::task::LocalSet;
-
-use super::pacer::pace;
-use super::{Plan, Schedule, Stop};
-use crate::http::{Blanks, Client, Failure};
+use super::{LoadPlan, StopAfter, Turns};
+use crate::error::LoadError;
+use crate::http::{Blanks, HttpClient, HttpFailure, HttpRequest};
 use crate::measure::{Recorder, Sample};
-use crate::monotonic;
 
-/// How long a connection that could not be made is left alone, so that a service that is down is not flooded.
+/// The pause after a connection that could not be opened, so that a service that is down is not flooded.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What all threads of a run share.
+/// What all connections of a load share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) plan: Plan,
+pub(super) struct LoadState {
+    pub(super) plan: LoadPlan,
     pub(super) started: Instant,
-    /// Measured requests that may still be sent, of a run that is limited by number.
-    pub(super) left: AtomicI64,
+    pub(super) recorder: Mutex<Recorder>,
+    /// In an open loop.
+    pub(super) turns: Option<Turns>,
+    /// Measured requests that may still be sent, of a load that is limited by number.
+    left: AtomicI64,
 }
 
-impl Shared {
+impl LoadState {
+    pub(super) fn new(plan: LoadPlan, turns: Option<Turns>) -> Result<Self, LoadError> {
+        let left = match plan.stop {
+            StopAfter::Requests(number) => i64::try_from(number).unwrap_or(i64::MAX),
+            StopAfter::Time(_) => 0,
+        };
+        let recorder = Mutex::new(Recorder::new()?);
+        Ok(Self { plan, started: Instant::now(), recorder, turns, left: AtomicI64::new(left) })
+    }
+
     fn measured_from(&self) -> Instant {
         self.started + self.plan.warmup
     }
 
     /// When no request is begun any more.
-    pub(super) fn end(&self) -> Option<Instant> {
+    fn end(&self) -> Option<Instant> {
         match self.plan.stop {
-            Stop::After(time) => Some(self.measured_from() + time),
-            Stop::Requests(_) => None,
+            StopAfter::Time(time) => Some(self.measured_from() + time),
+            StopAfter::Requests(_) => None,
         }
     }
 
-    /// Whether a request may begin at `at`, and if so whether it is measured.
-    fn admit(&self, at: Instant) -> Option<bool> {
-        let measured = at >= self.measured_from();
+    /// Whether a request that is due at `due` may begin at `begun`, and if so whether it is measured.
+    fn admit(&self, due: Instant, begun: Instant) -> Option<bool> {
+        let measured = due >= self.measured_from();
         match self.end() {
-            Some(end) => (at < end).then_some(measured),
+            // A request of an open loop belongs to the time at which it was due, but none begins after the end.
+            Some(end) => (due < end && begun < end).then_some(measured),
             None if !measured => Some(false),
             None => (self.left.fetch_sub(1, Ordering::Relaxed) > 0).then_some(true),
         }
     }
-}
 
-/// Runs the connections `first`, `first + threads`, … to the end of the run.
-pub(super) fn run(shared: &Arc<Shared>, thread: usize, recorder: &Arc<Mutex<Recorder>>) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let plan = &shared.plan;
-    let schedule = plan.rate.map(|rate| Schedule::new(rate, thread, plan.threads));
-    LocalSet::new().block_on(&runtime, async {
-        let turns = schedule.map(|schedule| Rc::new(Turns { schedule, due: Semaphore::new(0), taken: Cell::new(0) }));
-        let connections: Vec<_> = (thread..plan.connections)
-            .step_by(plan.threads)
-            .map(|number| {
-                let worker = Worker::new(Arc::clone(shared), Arc::clone(recorder), number);
-                tokio::task::spawn_local(worker.run(turns.clone()))
-            })
-            .collect();
-        let pacing = turns.map(|turns| tokio::task::spawn_local(turns.run(Arc::clone(shared))));
-        for connection in connections {
-            // A connection that panicked has been reported by the runtime.
-            let _ended = connection.await;
+    /// Lets requests become due until the end of the load; returns that this was no connection.
+    pub(super) async fn pace(self: Arc<Self>) -> Result<bool, LoadError> {
+        // A load that is limited by number ends with its connections; the schedule has no end of its own.
+        let end = self.end().unwrap_or_else(|| self.started + Duration::from_hours(24 * 365));
+        if let Some(turns) = &self.turns {
+            turns.pace(self.started, end).await.map_err(LoadError::io("keep to the schedule"))?;
         }
-        if let Some(pacing) = pacing {
-            pacing.abort();
-            if let Ok(paced) = pacing.await {
-                return paced;
-            }
-        }
-        Ok(())
-    })
-}
-
-/// Whose turn it is in an open loop: requests are handed out in the order in which they are due, to whichever
-/// connection is free.
-struct Turns {
-    schedule: Schedule,
-    due: Semaphore,
-    taken: Cell<u64>,
-}
-
-impl Turns {
-    /// Lets the requests of the schedule become due until the end of the run.
-    async fn run(self: Rc<Self>, shared: Arc<Shared>) -> io::Result<()> {
-        // A run that is limited by number ends with its connections; the schedule has no end of its own.
-        let end = shared.end().unwrap_or_else(|| shared.started + Duration::from_hours(24 * 365));
-        let paced = pace(self.schedule, shared.started, end, &self.due).await;
-        self.due.close();
-        paced
+        Ok(false)
     }
 
-    /// When the next request was due, once its time has come; `None` at the end of the schedule.
-    async fn next(&self, started: Instant) -> Option<Instant> {
-        self.due.acquire().await.ok()?.forget();
-        let number = self.taken.replace(self.taken.get() + 1);
-        Some(started + self.schedule.due_at(number))
+    /// How many requests the schedule has in the measured time; `None` in a closed loop or one limited by number.
+    pub(super) fn scheduled(&self) -> Option<u64> {
+        let (turns, StopAfter::Time(time)) = (self.turns.as_ref()?, self.plan.stop) else { return None };
+        // A request due exactly at the end is not part of the run, one due at the end of the warm-up is.
+        let before = |elapsed: Duration| {
+            elapsed.checked_sub(Duration::from_nanos(1)).map_or(0, |elapsed| turns.schedule.due_by(elapsed))
+        };
+        Some(before(self.plan.warmup + time) - before(self.plan.warmup))
     }
 }
 
-/// One connection.
-struct Worker {
-    shared: Arc<Shared>,
-    recorder: Arc<Mutex<Recorder>>,
-    client: Client,
-    /// Which of the run's connections this is.
+pub(super) struct Worker {
+    load: Arc<LoadState>,
+    client: HttpClient,
+    /// Which of the connections this is.
     number: u64,
     sent: u64,
-    request: Vec<u8>,
 }
 
 impl Worker {
-    fn new(shared: Arc<Shared>, recorder: Arc<Mutex<Recorder>>, number: usize) -> Self {
-        let client = Client::new(shared.plan.target.clone(), shared.plan.timeout);
-        Self { shared, recorder, client, number: number as u64, sent: 0, request: Vec::new() }
+    pub(super) fn new(load: Arc<LoadState>, number: usize) -> Self {
+        let client = HttpClient::new(load.plan.target.clone(), load.plan.timeout);
+        Self { load, client, number: number as u64, sent: 0 }
     }
 
-    async fn run(mut self, turns: Option<Rc<Turns>>) {
+    /// Sends until the end of the load; returns that this was a connection.
+    pub(super) async fn run(mut self) -> Result<bool, LoadError> {
         loop {
-            let due = match &turns {
-                Some(turns) => match turns.next(self.shared.started).await {
+            let due = match &self.load.turns {
+                Some(turns) => match turns.next(self.load.started).await {
                     Some(due) => Some(due),
-                    None => return,
+                    None => return Ok(true),
                 },
                 None => None,
             };
             let begun = Instant::now();
-            // A request of an open loop belongs to the time at which it was due, but none begins after the end.
-            let admitted = self.shared.admit(due.unwrap_or(begun));
-            let (Some(measured), true) = (admitted, self.shared.end().is_none_or(|end| begun < end)) else { return };
-            self.fill();
-            let answer = self.client.send(&self.request, None).await;
+            let Some(measured) = self.load.admit(due.unwrap_or(begun), begun) else { return Ok(true) };
+            let request = self.request()?;
+            let response = self.client.send(request).await;
             let sample = Sample {
-                outcome: answer.as_ref().map(|(head, _)| head.status).map_err(|failure| *failure),
+                outcome: response.as_ref().map(|response| response.status().as_u16()).map_err(|failure| *failure),
                 latency: due.unwrap_or(begun).elapsed(),
                 start_delay: due.map(|due| begun.saturating_duration_since(due)),
-                received: answer.as_ref().map_or(0, |(_, received)| *received),
+                received: response.map_or(0, |response| response.body().len() as u64),
             };
-            self.recorder.lock().unwrap_or_else(PoisonError::into_inner).add(&sample, measured);
-            if sample.outcome == Err(Failure::Connect) {
+            self.load.recorder.lock().unwrap_or_else(PoisonError::into_inner).add(&sample, measured);
+            if sample.outcome == Err(HttpFailure::Connect) {
                 tokio::time::sleep(RECONNECT_PAUSE).await;
             }
         }
     }
 
-    /// Renders the next request.
-    fn fill(&mut self) {
-        let work = &self.shared.plan.work;
-        let connections = self.shared.plan.connections as u64;
+    /// The next request.
+    fn request(&mut self) -> Result<HttpRequest, LoadError> {
+        let LoadPlan { requests, connections, .. } = &self.load.plan;
         // Unique among all connections, and the way through sessions and pages.
-        let serial = self.sent * connections + self.number;
+        let serial = self.sent * *connections as u64 + self.number;
         self.sent += 1;
-        let place = usize::try_from(serial % work.sessions.len().max(1) as u64).unwrap_or_default();
+        let place = usize::try_from(serial % requests.sessions.len().max(1) as u64).unwrap_or_default();
         let blanks = Blanks {
-            session: work.sessions.get(place).map_or("", String::as_str),
-            before: work.before.get(place).map_or("", String::as_str),
-            page: serial % work.pages.max(1) + 1,
+            session: requests.sessions.get(place).map_or("", String::as_str),
+            before: requests.before.get(place).map_or("", String::as_str),
+            page: serial % requests.pages.max(1) + 1,
             serial,
-            stamp_us: monotonic::now_us(),
         };
-        let person = place % work.templates.len().max(1);
-        if let Some(template) = work.templates.get(person) {
-            template.render(&blanks, &mut self.request);
-        }
+        let template = requests.templates.get(place % requests.templates.len().max(1));
+        template.ok_or_else(|| LoadError::setup("there is nothing to send"))?.render(&blanks)
     }
 }

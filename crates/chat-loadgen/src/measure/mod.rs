@@ -1,14 +1,10 @@
-//! Counting and timing of requests, the line of progress, and the figures at the end.
+//! Counting and timing, the service's process in the kernel's accounts, and the figures at the end.
 
-mod cpu;
-mod memory;
-mod progress;
+mod counts;
+mod process;
 mod report;
-mod tally;
 
-pub(crate) use cpu::CpuMeter;
-pub(crate) use memory::{MemoryMeter, resident_kib};
-pub(crate) use progress::Progress;
-pub(crate) use report::{Figures, listed};
-pub use report::{Latency, Report};
-pub(crate) use tally::{Recorder, Sample, Tally, histogram, micros};
+pub(crate) use counts::{Recorder, RequestCounts, Sample, histogram, micros};
+pub(crate) use process::{CpuMeter, MemoryMeter, descriptors, resident_kib};
+pub use report::LatencySummary;
+pub(crate) use report::{as_f64, close_reasons, print_report, rounded};

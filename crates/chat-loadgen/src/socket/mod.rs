@@ -1,53 +1,51 @@
-//! A WebSocket of a session as a client sees it, in either mode, small enough that one process holds ten thousand.
-//!
-//! Frames are parsed where they lie, in a buffer that all sockets of a thread share, and a socket keeps only the beginning
-//! of a frame whose end has not come: an idle one has no buffer at all. The connections of a general client have one of
-//! 128 KiB each by default (tungstenite's `read_buffer_size`), which would be more memory than most machines have for this.
+//! A WebSocket of a session as a client sees it, in either mode: tokio-tungstenite's, with a small buffer each, so that
+//! one process holds ten thousand.
 
 mod cursor;
-mod frames;
-mod handshake;
 mod protocol;
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use futures_util::{Sink, StreamExt};
+use hyper::Uri;
+use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use crate::http::Target;
-use crate::net::{self, Dial};
+use crate::http::{Target, bearer};
+use crate::net::{self, ConnectOptions};
 
-pub(crate) use cursor::{Cursor, Fit};
-use frames::{Incoming, Parser};
-pub(crate) use frames::{empty_fragment, header as frame_header, ping as ping_frame, text as text_frame};
-pub(crate) use handshake::Handshake;
-pub use protocol::{Hello, Seen};
-pub(crate) use protocol::{ack, heartbeat, is_kind, read as read_frame};
+pub(crate) use cursor::{SeqCursor, SeqFit};
+pub use protocol::{Hello, IncomingFrame};
+pub(crate) use protocol::{ack, heartbeat, is_type};
 
-/// Room for what one read may bring, of all sockets of a thread.
-const SCRATCH_BYTES: usize = 256 * 1024;
+/// The extended mode's subprotocol.
+pub(crate) const SUBPROTOCOL: &str = "chat.v1";
+/// A frame that claims more is refused: the service's largest message has some tens of kilobytes.
+const MAX_MESSAGE_BYTES: usize = 1 << 20;
+/// The library allocates this much for each socket at its start, 128 KiB unless it is set.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
 
-thread_local! {
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
-}
-
-/// Which of the two protocols a socket speaks.
+/// Which of the two protocols a socket has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Mode {
-    /// That of the contract: no subprotocol, no positions.
+pub enum SocketMode {
+    /// That of the contract: no subprotocol, no sequence numbers.
     Base,
-    /// `chat.v1`: hello, positions, receipts, heartbeats, acknowledgements.
+    /// `chat.v1`: hello, sequence numbers, receipts, heartbeats, acknowledgements.
     Extended,
 }
 
 /// How a socket is opened.
 #[derive(Clone, Copy, Debug)]
-pub struct Opening<'a> {
+pub struct SocketRequest<'a> {
     /// The service.
     pub target: &'a Target,
     /// The path with its query, such as [`path`] makes.
@@ -55,7 +53,7 @@ pub struct Opening<'a> {
     /// In whose name; empty for a service that does not ask.
     pub token: &'a str,
     /// The protocol.
-    pub mode: Mode,
+    pub mode: SocketMode,
     /// How long it may take.
     pub limit: Duration,
 }
@@ -66,22 +64,22 @@ pub fn path(session: &str, query: &str) -> String {
     format!("/ws/chat/{session}{mark}{query}")
 }
 
-/// There is no socket, or none any more.
+/// Why there is no socket, or none any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SocketEnd {
-    /// The service answered the handshake with this status.
+pub enum SocketCloseReason {
+    /// The service refused the handshake with this status.
     Refused(u16),
     /// It could not be reached.
     Unreachable,
-    /// The connection ended without a word.
+    /// The connection ended without a close frame.
     Lost,
-    /// The service closed it with this code; 1005 when it said none.
+    /// The service closed it with this code; 1005 when its close frame had none.
     Closed(u16),
-    /// It sent what the contract does not know.
+    /// It sent what the contract does not have.
     Malformed,
 }
 
-impl SocketEnd {
+impl SocketCloseReason {
     /// Its name in reports, such as `closed 1001`.
     pub fn name(self) -> String {
         match self {
@@ -93,164 +91,154 @@ impl SocketEnd {
         }
     }
 
-    /// Whether the protocol says that no other socket is to be opened after this one.
+    /// Whether the protocol forbids to open another socket after this one.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Closed(4400 | 4403 | 4404 | 4409))
+    }
+}
+
+impl From<Error> for SocketCloseReason {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Http(response) => Self::Refused(response.status().as_u16()),
+            Error::Io(_)
+            | Error::ConnectionClosed
+            | Error::AlreadyClosed
+            | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake | ProtocolError::HandshakeIncomplete) => {
+                Self::Lost
+            }
+            _ => Self::Malformed,
+        }
     }
 }
 
 /// An open socket.
 #[derive(Debug)]
 pub struct Socket {
-    stream: TcpStream,
-    mode: Mode,
-    parser: Parser,
-    /// What came with the answer to the handshake.
-    early: Vec<u8>,
-    /// What is to be written: answers that the protocol wants, and commands.
-    out: Vec<u8>,
-    /// For [`Socket::next`]: what was read and not yet handed out.
-    seen: VecDeque<Seen>,
-    /// What comes after it.
-    ended: Option<SocketEnd>,
+    stream: WebSocketStream<TcpStream>,
+    mode: SocketMode,
+    ended: Option<SocketCloseReason>,
 }
 
 impl Socket {
     /// Opens a socket.
     ///
     /// # Errors
-    /// Why there is none. A handshake that took too long is [`SocketEnd::Lost`].
-    pub async fn open(opening: &Opening<'_>) -> Result<Self, SocketEnd> {
-        Self::open_with(opening, Dial::default()).await
+    /// Why there is none. A handshake that took too long is [`SocketCloseReason::Lost`].
+    pub async fn open(request: &SocketRequest<'_>) -> Result<Self, SocketCloseReason> {
+        Self::open_with(request, ConnectOptions::default()).await
     }
 
-    pub(crate) async fn open_with(opening: &Opening<'_>, dial: Dial) -> Result<Self, SocketEnd> {
-        let opened = timeout(opening.limit, async {
-            let mut stream = net::connect(opening.target.address, dial).await.map_err(|_| SocketEnd::Unreachable)?;
-            let early = Handshake::new(opening).run(&mut stream).await?;
-            Ok(Self {
-                stream,
-                mode: opening.mode,
-                parser: Parser::default(),
-                early,
-                out: Vec::new(),
-                seen: VecDeque::new(),
-                ended: None,
-            })
+    pub(crate) async fn open_with(
+        request: &SocketRequest<'_>,
+        options: ConnectOptions,
+    ) -> Result<Self, SocketCloseReason> {
+        let opened = timeout(request.limit, async {
+            let connected = net::connect(request.target.address, options).await;
+            Self::handshake(request, connected.map_err(|_| SocketCloseReason::Unreachable)?).await
         });
-        opened.await.unwrap_or(Err(SocketEnd::Lost))
+        opened.await.unwrap_or(Err(SocketCloseReason::Lost))
     }
 
-    /// The next frame. Pings and heartbeats are answered on the way. May be dropped before its end: nothing is lost.
+    /// Opens a socket on a connection.
+    pub(crate) async fn handshake(request: &SocketRequest<'_>, stream: TcpStream) -> Result<Self, SocketCloseReason> {
+        let Target { authority, prefix, .. } = request.target;
+        let uri: Uri =
+            format!("ws://{authority}{prefix}{}", request.path).parse().map_err(|_| SocketCloseReason::Unreachable)?;
+        let mut builder = ClientRequestBuilder::new(uri);
+        if let Some(token) = bearer(request.token) {
+            builder = builder.with_header("Authorization", token.to_str().unwrap_or_default());
+        }
+        if request.mode == SocketMode::Extended {
+            builder = builder.with_sub_protocol(SUBPROTOCOL);
+        }
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            // Every frame is written at once.
+            .write_buffer_size(0)
+            .max_message_size(Some(MAX_MESSAGE_BYTES))
+            .max_frame_size(Some(MAX_MESSAGE_BYTES));
+        let (stream, _) = client_async_with_config(builder, stream, Some(config)).await?;
+        Ok(Self { stream, mode: request.mode, ended: None })
+    }
+
+    /// The next frame. Pings and heartbeats are replied to on the way. May be dropped before its end: nothing is lost.
     ///
     /// # Errors
     /// The socket has ended.
-    pub async fn next(&mut self) -> Result<Seen, SocketEnd> {
-        loop {
-            if let Some(seen) = self.seen.pop_front() {
-                return Ok(seen);
-            }
-            if let Some(end) = self.ended {
-                return Err(end);
-            }
-            let mode = self.mode;
-            let (mut malformed, mut batch) = (false, VecDeque::new());
-            let received = self.receive(|text| match read_frame(text, mode) {
-                Some(seen) => batch.push_back(seen),
-                None => malformed = true,
-            });
-            let ended = received.await;
-            for seen in &batch {
-                if let Seen::Heartbeat(seq) = seen {
-                    self.queue(&heartbeat(seq.unwrap_or_default()));
-                }
-            }
-            self.seen = batch;
-            self.ended = if malformed { Some(SocketEnd::Malformed) } else { ended.err() };
+    pub async fn next(&mut self) -> Result<IncomingFrame, SocketCloseReason> {
+        let text = self.next_text().await?;
+        let Some(frame) = protocol::read(&text, self.mode) else {
+            self.ended = Some(SocketCloseReason::Malformed);
+            return Err(SocketCloseReason::Malformed);
+        };
+        if let IncomingFrame::Heartbeat(seq) = frame {
+            self.queue(heartbeat(seq.unwrap_or_default()));
+        }
+        Ok(frame)
+    }
+
+    /// The hello of extended mode.
+    pub(crate) async fn hello(&mut self, limit: Duration) -> Result<Hello, SocketCloseReason> {
+        match timeout(limit, self.next()).await {
+            Ok(Ok(IncomingFrame::Hello(hello))) => Ok(hello),
+            Ok(Ok(_)) => Err(SocketCloseReason::Malformed),
+            Ok(Err(reason)) => Err(reason),
+            Err(_) => Err(SocketCloseReason::Lost),
         }
     }
 
-    /// What [`Socket::next`] has read and not handed out, for who goes on with [`Socket::receive`].
-    pub(crate) fn take_seen(&mut self) -> VecDeque<Seen> {
-        std::mem::take(&mut self.seen)
+    /// The next text, not parsed. May be dropped before its end: nothing is lost.
+    pub(crate) async fn next_text(&mut self) -> Result<Utf8Bytes, SocketCloseReason> {
+        poll_fn(|cx| self.poll_text(cx)).await
     }
 
-    /// Acknowledges everything up to this position; goes out with the next call of [`Socket::next`].
-    pub fn acknowledge(&mut self, seq: u64) {
-        self.queue(&ack(seq));
+    pub(crate) fn poll_text(&mut self, cx: &mut Context<'_>) -> Poll<Result<Utf8Bytes, SocketCloseReason>> {
+        if let Some(reason) = self.ended {
+            return Poll::Ready(Err(reason));
+        }
+        // Writes what the kernel did not take when it was queued; what fails here fails to be read, too.
+        let _written = Pin::new(&mut self.stream).poll_ready(cx);
+        let reason = loop {
+            match ready!(self.stream.poll_next_unpin(cx)) {
+                Some(Ok(Message::Text(text))) => return Poll::Ready(Ok(text)),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(frame))) => {
+                    // The library has queued the reply, of which the kernel takes what it can.
+                    let _written = Pin::new(&mut self.stream).poll_flush(cx);
+                    break SocketCloseReason::Closed(frame.map_or(1005, |frame| frame.code.into()));
+                }
+                Some(Ok(Message::Binary(_) | Message::Frame(_))) => break SocketCloseReason::Malformed,
+                Some(Err(error)) => break error.into(),
+                None => break SocketCloseReason::Lost,
+            }
+        };
+        self.ended = Some(reason);
+        Poll::Ready(Err(reason))
     }
 
-    /// Queues a text frame.
-    pub(crate) fn queue(&mut self, text: &str) {
-        frames::text(text, &mut self.out);
+    /// Sends a text frame: now, or with the next call that reads when the kernel does not take it.
+    pub(crate) fn queue(&mut self, text: String) {
+        // That the connection is lost is noticed by who reads.
+        let _lost = Pin::new(&mut self.stream).start_send(Message::text(text));
     }
 
-    /// Writes what is queued, reads once, and hands out the texts of all whole frames. Control frames are answered. May be
-    /// dropped before its end: nothing is lost.
-    pub(crate) async fn receive(&mut self, mut on: impl FnMut(&[u8])) -> Result<(), SocketEnd> {
-        std::future::poll_fn(|cx| self.poll_receive(cx, &mut on)).await
-    }
-
-    pub(crate) fn poll_receive(
+    /// Writes what the kernel takes of these bytes, past the protocol.
+    pub(crate) fn poll_write_raw(
         &mut self,
         cx: &mut Context<'_>,
-        on: &mut impl FnMut(&[u8]),
-    ) -> Poll<Result<(), SocketEnd>> {
-        ready!(self.poll_flush(cx))?;
-        if !self.early.is_empty() {
-            let early = std::mem::take(&mut self.early);
-            return Poll::Ready(self.take(&early, on));
-        }
-        SCRATCH.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
-            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) {
-                Ok(()) if !buffer.filled().is_empty() => Poll::Ready(self.take(buffer.filled(), on)),
-                Ok(()) | Err(_) => Poll::Ready(Err(SocketEnd::Lost)),
-            }
-        })
+        bytes: &[u8],
+    ) -> Poll<Result<usize, SocketCloseReason>> {
+        Pin::new(self.stream.get_mut()).poll_write(cx, bytes).map_err(|_| SocketCloseReason::Lost)
     }
 
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketEnd>> {
-        while !self.out.is_empty() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out)).map_err(|_| SocketEnd::Lost)?;
-            if written == self.out.len() {
-                // Given back: most sockets say little.
-                self.out = Vec::new();
-            } else {
-                self.out.drain(..written);
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Writes what the kernel takes of these bytes at once, past everything that is queued; `None` when it takes none.
-    pub(crate) fn poll_write_raw(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SocketEnd>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes).map_err(|_| SocketEnd::Lost)
-    }
-
-    fn take(&mut self, bytes: &[u8], on: &mut impl FnMut(&[u8])) -> Result<(), SocketEnd> {
-        let Self { parser, out, .. } = self;
-        let mut closed = None;
-        let fed = parser.feed(bytes, |incoming| match incoming {
-            // Nothing counts behind a close frame.
-            _ if closed.is_some() => {}
-            Incoming::Text(text) => on(text),
-            Incoming::Ping(payload) => frames::pong(payload, out),
-            Incoming::Pong => {}
-            Incoming::Close(code) => closed = Some(code),
-        });
-        if let Some(code) = closed {
-            let mut farewell = std::mem::take(out);
-            frames::close(code, &mut farewell);
-            // The other side waits for it, but what does not fit into the kernel's buffer is nobody's concern any more.
-            let _written = self.stream.try_write(&farewell);
-            return Err(SocketEnd::Closed(code));
-        }
-        fed.map_err(|_| SocketEnd::Malformed)
+    /// The connection below, past the protocol.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream.into_inner()
     }
 
     /// Waits until the kernel reports that the connection is broken, without reading.
     pub(crate) async fn until_broken(&self) {
-        let _broken = self.stream.ready(tokio::io::Interest::ERROR).await;
+        let _broken = self.stream.get_ref().ready(tokio::io::Interest::ERROR).await;
     }
 }

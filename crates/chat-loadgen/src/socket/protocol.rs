@@ -1,34 +1,34 @@
-//! The frames of both modes as a client understands them. What it does not know it ignores in extended mode, as the
-//! protocol asks; in base mode there is nothing else.
+//! The frames of both modes. A client ignores what it does not know in extended mode, as the protocol asks; in base
+//! mode there is nothing else.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::Mode;
+use super::SocketMode;
 
-/// What a frame says.
+/// A frame of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum IncomingFrame {
     /// The first frame of extended mode.
     Hello(Hello),
     /// A message was added.
     Message {
         /// Its id.
         id: String,
-        /// What it says.
+        /// Its text.
         content: String,
-        /// Its position, in extended mode.
+        /// Its sequence number, in extended mode.
         seq: Option<u64>,
     },
     /// Another durable event: of the session, or a receipt.
     Other {
-        /// Its position, in extended mode.
+        /// Its sequence number, in extended mode.
         seq: Option<u64>,
     },
-    /// Somebody types or stops.
+    /// A participant begins or stops typing.
     Typing,
-    /// The service lives; everything up to the position was sent, or is of a kind that it does not know.
+    /// Everything up to this sequence number was sent, or is of a kind that the service does not know.
     Heartbeat(Option<u64>),
     /// A command was refused, with this code.
     Refused(String),
@@ -39,28 +39,28 @@ pub enum Seen {
 /// How a socket of extended mode begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// Positions of another epoch mean nothing.
+    /// Sequence numbers of another epoch mean nothing.
     pub epoch: String,
-    /// The session's newest position.
+    /// The session's newest sequence number.
     pub seq: u64,
-    /// Whether everything after the position that was asked for follows.
+    /// Whether everything after the requested sequence number follows.
     pub resumed: bool,
     /// Why not.
     pub reason: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Frame<'a> {
+struct RawFrame<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     seq: Option<u64>,
     #[serde(default, borrow)]
-    data: Data<'a>,
+    data: RawData<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Data<'a> {
+struct RawData<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow)]
@@ -75,38 +75,38 @@ struct Data<'a> {
 }
 
 /// Reads a frame; `None` when it is not as documented.
-pub(crate) fn read(text: &[u8], mode: Mode) -> Option<Seen> {
-    let frame: Frame<'_> = serde_json::from_slice(text).ok()?;
+pub(crate) fn read(text: &str, mode: SocketMode) -> Option<IncomingFrame> {
+    let frame: RawFrame<'_> = serde_json::from_str(text).ok()?;
     let (seq, data) = (frame.seq, frame.data);
-    // Where there are positions, every durable event has one.
-    let is_placed = seq.is_some() == (mode == Mode::Extended);
-    let seen = match (frame.kind.as_ref(), mode) {
-        ("message", _) if is_placed => {
-            Seen::Message { id: data.id.into_owned(), content: data.content.into_owned(), seq }
+    // In extended mode every durable event has a sequence number.
+    let is_numbered = seq.is_some() == (mode == SocketMode::Extended);
+    let incoming = match (frame.kind.as_ref(), mode) {
+        ("message", _) if is_numbered => {
+            IncomingFrame::Message { id: data.id.into_owned(), content: data.content.into_owned(), seq }
         }
-        ("session_update", _) | ("receipt", Mode::Extended) if is_placed => Seen::Other { seq },
-        ("typing", _) => Seen::Typing,
-        ("message" | "session_update" | "receipt", _) | (_, Mode::Base) => return None,
-        ("hello", Mode::Extended) => Seen::Hello(Hello {
+        ("session_update", _) | ("receipt", SocketMode::Extended) if is_numbered => IncomingFrame::Other { seq },
+        ("typing", _) => IncomingFrame::Typing,
+        ("message" | "session_update" | "receipt", _) | (_, SocketMode::Base) => return None,
+        ("hello", SocketMode::Extended) => IncomingFrame::Hello(Hello {
             epoch: data.epoch.into_owned(),
             seq: data.seq?,
             resumed: data.resumed,
             reason: data.reason,
         }),
-        ("heartbeat", Mode::Extended) => Seen::Heartbeat(data.seq),
-        ("error", Mode::Extended) => Seen::Refused(data.code.into_owned()),
-        (_, Mode::Extended) => Seen::Unknown,
+        ("heartbeat", SocketMode::Extended) => IncomingFrame::Heartbeat(data.seq),
+        ("error", SocketMode::Extended) => IncomingFrame::Refused(data.code.into_owned()),
+        (_, SocketMode::Extended) => IncomingFrame::Unknown,
     };
-    Some(seen)
+    Some(incoming)
 }
 
-/// Whether a frame has this type, without reading more of it. The order of its members is the service's choice; when the type
-/// comes first, as the service under test has it, nothing is searched.
-pub(crate) fn is_kind(text: &[u8], kind: &str) -> bool {
+/// Whether a frame has this type, without reading more of it. The order of its members is the service's choice; when
+/// the type comes first, as the service under test has it, nothing is searched.
+pub(crate) fn is_type(text: &[u8], wanted: &str) -> bool {
     const MEMBER: &[u8] = br#""type":""#;
     let names_it = |rest: &[u8]| {
         rest.strip_prefix(MEMBER)
-            .and_then(|rest| rest.strip_prefix(kind.as_bytes()))
+            .and_then(|rest| rest.strip_prefix(wanted.as_bytes()))
             .is_some_and(|rest| rest.first() == Some(&b'"'))
     };
     match text.strip_prefix(b"{") {
@@ -115,12 +115,12 @@ pub(crate) fn is_kind(text: &[u8], kind: &str) -> bool {
     }
 }
 
-/// Everything up to this position has come.
+/// The acknowledgement of everything up to this sequence number.
 pub(crate) fn ack(seq: u64) -> String {
     format!(r#"{{"type":"ack","data":{{"seq":{seq}}}}}"#)
 }
 
-/// The answer to a heartbeat.
+/// The reply to a heartbeat.
 pub(crate) fn heartbeat(seq: u64) -> String {
     format!(r#"{{"type":"heartbeat","data":{{"seq":{seq}}}}}"#)
 }
@@ -129,41 +129,47 @@ pub(crate) fn heartbeat(seq: u64) -> String {
 mod tests {
     use super::*;
 
-    fn seen(text: &str, mode: Mode) -> Option<Seen> {
-        read(text.as_bytes(), mode)
+    fn frame(text: &str, mode: SocketMode) -> Option<IncomingFrame> {
+        read(text, mode)
     }
 
     #[test]
-    fn durable_events_have_a_position_in_extended_mode_and_none_in_base_mode() {
-        let (plain, placed) = (
+    fn durable_events_have_a_seq_in_extended_mode_only() {
+        let (plain, numbered) = (
             r#"{"type":"message","data":{"id":"m","content":"a\"b"}}"#,
             r#"{"type":"message","data":{"id":"m","content":"a\"b"},"seq":7,"idempotencyKey":"k"}"#,
         );
-        let message = |seq| Some(Seen::Message { id: "m".to_owned(), content: "a\"b".to_owned(), seq });
-        assert_eq!((seen(plain, Mode::Base), seen(placed, Mode::Extended)), (message(None), message(Some(7))));
-        assert_eq!((seen(placed, Mode::Base), seen(plain, Mode::Extended)), (None, None));
+        let message = |seq| Some(IncomingFrame::Message { id: "m".to_owned(), content: "a\"b".to_owned(), seq });
+        assert_eq!(
+            (frame(plain, SocketMode::Base), frame(numbered, SocketMode::Extended)),
+            (message(None), message(Some(7)))
+        );
+        assert_eq!((frame(numbered, SocketMode::Base), frame(plain, SocketMode::Extended)), (None, None));
     }
 
     #[test]
-    fn what_is_unknown_is_ignored_in_extended_mode_alone() {
+    fn unknown_frames_are_ignored_in_extended_mode_only() {
         let unknown = r#"{"type":"weather","data":{"sun":true}}"#;
-        assert_eq!((seen(unknown, Mode::Extended), seen(unknown, Mode::Base)), (Some(Seen::Unknown), None));
-        assert_eq!(seen("[]", Mode::Extended), None);
-        assert_eq!(seen(r#"{"type":"receipt","data":{"upToSeq":3},"seq":4}"#, Mode::Base), None);
+        assert_eq!(
+            (frame(unknown, SocketMode::Extended), frame(unknown, SocketMode::Base)),
+            (Some(IncomingFrame::Unknown), None)
+        );
+        assert_eq!(frame("[]", SocketMode::Extended), None);
+        assert_eq!(frame(r#"{"type":"receipt","data":{"upToSeq":3},"seq":4}"#, SocketMode::Base), None);
     }
 
     #[test]
-    fn the_type_of_a_frame_is_found_wherever_it_stands() {
+    fn the_type_of_a_frame_is_found_at_any_place() {
         for text in [r#"{"type":"message","data":{}}"#, r#"{"data":{"id":"type"},"type":"message"}"#] {
-            assert!(is_kind(text.as_bytes(), "message") && !is_kind(text.as_bytes(), "mess"), "{text}");
+            assert!(is_type(text.as_bytes(), "message") && !is_type(text.as_bytes(), "mess"), "{text}");
         }
-        assert!(!is_kind(br#"{"type":"receipt","data":{"type":"message"}}"#, "message"));
+        assert!(!is_type(br#"{"type":"receipt","data":{"type":"message"}}"#, "message"));
     }
 
     #[test]
-    fn a_hello_says_whether_the_gap_follows() {
+    fn a_hello_states_whether_the_gap_follows() {
         let hello = r#"{"type":"hello","data":{"epoch":"e","seq":9,"resumed":false,"reason":"fresh","replayed":0}}"#;
         let wanted = Hello { epoch: "e".to_owned(), seq: 9, resumed: false, reason: Some("fresh".to_owned()) };
-        assert_eq!(seen(hello, Mode::Extended), Some(Seen::Hello(wanted)));
+        assert_eq!(frame(hello, SocketMode::Extended), Some(IncomingFrame::Hello(wanted)));
     }
 }

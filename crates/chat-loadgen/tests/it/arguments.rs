@@ -11,7 +11,7 @@ fn refusal(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn every_bad_value_is_named_with_one_that_would_do() {
+fn every_bad_value_is_named_with_a_good_one() {
     for (flag, value, example) in [
         ("--url", "https://chat.example", "http://127.0.0.1:8080"),
         ("--url", "127.0.0.1:8080", "http://127.0.0.1:8080"),
@@ -47,14 +47,14 @@ fn every_bad_value_is_named_with_one_that_would_do() {
 }
 
 #[test]
-fn who_calls_must_be_said_exactly_once() {
+fn exactly_one_source_of_tokens_is_accepted() {
     assert!(refusal(&["send"]).contains("--secret-file"));
     assert!(refusal(&["check"]).contains("--secret-file"));
     assert!(refusal(&["send", "--token", "T", "--secret", "S"]).contains("cannot be used with"));
 }
 
 #[test]
-fn flags_that_contradict_each_other_are_refused() {
+fn contradicting_options_are_refused() {
     assert!(refusal(&["send", "--token", "T", "--requests", "1", "--duration", "1s"]).contains("cannot be used with"));
     assert!(refusal(&["send", "--token", "T", "--users", "2"]).contains("--secret"));
     let text = refusal(&["read", "--token", "T", "--path", "/api/chat/sessions/{sesion}"]);
@@ -70,9 +70,7 @@ fn flags_that_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn faults_without_anybody_to_drive_are_refused() {
-    let text = refusal(&["check", "--token", "T", "--every", "1s", "--times", "2"]);
-    assert!(text.contains("--every and --times need a command after -- or --pid"), "{text}");
+fn options_of_faults_without_a_process_are_refused() {
     for (flag, value) in [
         ("--signal", "stop"),
         ("--every", "1s"),
@@ -83,7 +81,8 @@ fn faults_without_anybody_to_drive_are_refused() {
     ] {
         for command in [["check", "--token=T"].as_slice(), &["drive"]] {
             let text = refusal(&[command, &[flag, value]].concat());
-            assert!(text.contains(&format!("{flag} needs a command after -- or --pid")), "{text}");
+            assert!(text.contains("--pid <PID>|-- <COMMAND>") || text.contains("--pid"), "{text}");
+            assert!(text.contains("required") && text.contains("COMMAND"), "{flag}: {text}");
         }
     }
 }
@@ -96,7 +95,7 @@ fn no_process() -> String {
 }
 
 #[test]
-fn a_process_that_is_not_there_is_named_with_its_flag() {
+fn a_missing_process_is_named_with_its_option() {
     let pid = no_process();
     for command in ["send", "read"] {
         let text = refusal(&[command, "--token", "T", "--server-pid", &pid]);
@@ -108,7 +107,7 @@ fn a_process_that_is_not_there_is_named_with_its_flag() {
 }
 
 #[test]
-fn files_that_cannot_be_used_are_named() {
+fn unusable_files_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("missing");
     let missing = missing.to_str().unwrap();
@@ -128,17 +127,24 @@ fn files_that_cannot_be_used_are_named() {
 }
 
 #[test]
-fn help_names_every_subcommand_and_neither_token_nor_secret() {
+fn help_names_every_subcommand_and_no_secret() {
     let output = loadgen(&["--help"]);
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
-    for command in ["send", "read", "watch", "check", "drive"] {
+    for command in ["send", "read", "hold", "fanout", "abort", "flood", "occupy", "slow", "check", "drive"] {
         assert!(text.contains(command), "{text}");
     }
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_chat-loadgen"))
         .args(["send", "--help"])
-        .env("CHAT_LOADGEN_TOKEN", "a-token-that-is-nobody-s-business")
+        .env("CHAT_LOADGEN_TOKEN", "a-secret-token")
         .output()
         .unwrap();
-    assert!(!String::from_utf8_lossy(&output.stdout).contains("nobody-s-business"));
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("a-secret-token"));
+}
+
+#[test]
+fn the_defaults_of_slow_connections_are_valid() {
+    // Nothing listens there, which is found out only after the arguments were read.
+    let refused = refusal(&["slow", "--url=http://127.0.0.1:1", "--token=T"]);
+    assert!(refused.contains("got no response (connect)"), "{refused}");
 }

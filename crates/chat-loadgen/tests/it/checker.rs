@@ -1,6 +1,8 @@
 //! The checker accepts good histories and says what is wrong with bad ones, each made by hand.
 
-use chat_loadgen::history::{Event, History, OtherEvents, Outcome, Start, Violation, check, from_lines, to_lines};
+use chat_loadgen::history::{
+    AttemptOutcome, History, OtherEvents, ReadEvent, ReaderStart, Violation, check, from_lines, to_lines,
+};
 
 use crate::good_history::{acknowledged, attempt, good, log, stored};
 
@@ -81,7 +83,7 @@ fn an_unknown_outcome_that_is_stored_twice_is_found() {
 }
 
 #[test]
-fn a_message_that_nobody_sent_is_found() {
+fn a_message_that_was_never_sent_is_found() {
     let mut history = plain();
     history.finals[0].messages.push(stored("x1", 7));
     history.finals[0].total_count = 6;
@@ -106,14 +108,14 @@ fn changed_content_is_found() {
 #[test]
 fn two_ids_for_one_key_are_found() {
     let mut history = plain();
-    history.attempts.push(attempt("a", 1, (1, 12), Outcome::Acknowledged { id: "other".to_owned(), seq: None }));
+    history.attempts.push(attempt("a", 1, (1, 12), AttemptOutcome::Acknowledged { id: "other".to_owned(), seq: None }));
     assert!(has(&history, |v| matches!(v, Violation::TwoIdsForOneKey { key, .. } if key == "key-a1")));
 }
 
 #[test]
 fn one_id_for_two_keys_is_found() {
     let mut history = plain();
-    history.attempts.push(attempt("b", 3, (1, 12), Outcome::Acknowledged { id: "a1".to_owned(), seq: None }));
+    history.attempts.push(attempt("b", 3, (1, 12), AttemptOutcome::Acknowledged { id: "a1".to_owned(), seq: None }));
     assert!(has(&history, |v| matches!(v, Violation::OneIdForTwoKeys { id, .. } if id == "a1")));
 }
 
@@ -133,7 +135,7 @@ fn an_order_against_time_is_found() {
 }
 
 #[test]
-fn a_gap_in_the_positions_is_found() {
+fn a_gap_in_the_sequence_numbers_is_found() {
     let mut history = good();
     history.readers.clear();
     history.finals[0].last_seq = Some(7);
@@ -143,7 +145,7 @@ fn a_gap_in_the_positions_is_found() {
 }
 
 #[test]
-fn a_repeated_position_is_found() {
+fn a_repeated_sequence_number_is_found() {
     let mut history = good();
     history.readers.clear();
     history.finals[0].messages[2].seq = Some(3);
@@ -152,7 +154,7 @@ fn a_repeated_position_is_found() {
 }
 
 #[test]
-fn positions_that_go_backwards_or_beyond_the_last_are_found() {
+fn sequence_numbers_backwards_or_beyond_the_last_are_found() {
     let mut history = good();
     history.readers.clear();
     history.finals[0].messages[2].seq = Some(9);
@@ -162,9 +164,9 @@ fn positions_that_go_backwards_or_beyond_the_last_are_found() {
 }
 
 #[test]
-fn an_acknowledgment_with_another_position_than_the_store_is_found() {
+fn an_acknowledgment_with_another_seq_than_the_store_is_found() {
     let mut history = good();
-    let outcome = Outcome::Acknowledged { id: "a1".to_owned(), seq: Some(3) };
+    let outcome = AttemptOutcome::Acknowledged { id: "a1".to_owned(), seq: Some(3) };
     history.attempts.push(attempt("a", 1, (11, 12), outcome));
     assert!(has(&history, |v| matches!(v, Violation::TwoSeqs { id, .. } if id == "a1")));
 }
@@ -173,42 +175,42 @@ fn an_acknowledgment_with_another_position_than_the_store_is_found() {
 fn a_wrong_count_is_found() {
     let mut history = plain();
     history.finals[0].total_count = 6;
-    assert!(matches!(only(&history), Violation::WrongCount { said: 6, listed: 5, .. }));
+    assert!(matches!(only(&history), Violation::WrongCount { counted: 6, listed: 5, .. }));
 }
 
 /// The plain history with one reader.
-fn read(start: Start, ids: &[&str], complete: bool) -> History {
+fn read(start: ReaderStart, ids: &[&str], complete: bool) -> History {
     let mut history = plain();
     let mut log = log("r", start, &[], complete);
     log.events =
-        ids.iter().map(|id| Event { seq: None, message: Some((*id).to_owned()), ..Event::default() }).collect();
+        ids.iter().map(|id| ReadEvent { seq: None, message: Some((*id).to_owned()), ..ReadEvent::default() }).collect();
     history.readers.push(log);
     history
 }
 
 #[test]
 fn a_reader_may_see_any_slice() {
-    assert_eq!(check(&read(Start::Anywhere, &["b1", "a2"], false)), []);
-    assert_eq!(check(&read(Start::Anywhere, &["a2", "b2", "a3"], true)), []);
-    assert_eq!(check(&read(Start::Beginning, &["a1"], false)), []);
-    assert_eq!(check(&read(Start::Beginning, &[], false)), []);
+    assert_eq!(check(&read(ReaderStart::Anywhere, &["b1", "a2"], false)), []);
+    assert_eq!(check(&read(ReaderStart::Anywhere, &["a2", "b2", "a3"], true)), []);
+    assert_eq!(check(&read(ReaderStart::Beginning, &["a1"], false)), []);
+    assert_eq!(check(&read(ReaderStart::Beginning, &[], false)), []);
 }
 
 #[test]
 fn a_reader_with_another_order_is_found() {
-    let history = read(Start::Anywhere, &["a1", "a2", "b1", "b2"], false);
+    let history = read(ReaderStart::Anywhere, &["a1", "a2", "b1", "b2"], false);
     assert!(has(&history, |v| matches!(v, Violation::ReaderReordered { id, .. } if id == "b1")));
 }
 
 #[test]
 fn a_gap_in_what_a_reader_saw_is_found() {
-    let history = read(Start::Anywhere, &["a1", "b2"], false);
+    let history = read(ReaderStart::Anywhere, &["a1", "b2"], false);
     assert!(matches!(only(&history), Violation::ReaderGap { missing, .. } if missing == ["b1", "a2"]));
 }
 
 #[test]
 fn a_gap_at_the_beginning_is_found() {
-    let history = read(Start::Beginning, &["b1", "a2"], false);
+    let history = read(ReaderStart::Beginning, &["b1", "a2"], false);
     assert!(matches!(only(&history), Violation::ReaderGap { missing, .. } if missing == ["a1"]));
 }
 
@@ -222,7 +224,7 @@ fn a_gap_between_two_connections_is_found() {
 
 #[test]
 fn a_message_that_a_reader_saw_twice_is_found() {
-    let history = read(Start::Anywhere, &["a1", "b1", "b1", "a2"], false);
+    let history = read(ReaderStart::Anywhere, &["a1", "b1", "b1", "a2"], false);
     assert!(has(&history, |v| matches!(v, Violation::ReaderRepeated { id, .. } if id == "b1")));
     let mut history = good();
     let again = history.readers[1].events[1].clone();
@@ -232,19 +234,19 @@ fn a_message_that_a_reader_saw_twice_is_found() {
 
 #[test]
 fn a_message_that_a_reader_saw_but_is_not_stored_is_found() {
-    let history = read(Start::Anywhere, &["a1", "ghost", "b1"], false);
+    let history = read(ReaderStart::Anywhere, &["a1", "ghost", "b1"], false);
     assert!(matches!(only(&history), Violation::ReaderSawUnstored { id, .. } if id == "ghost"));
 }
 
 #[test]
 fn a_reader_that_did_not_get_the_end_is_found() {
-    let history = read(Start::Beginning, &["a1", "b1", "a2"], true);
+    let history = read(ReaderStart::Beginning, &["a1", "b1", "a2"], true);
     assert!(matches!(only(&history), Violation::ReaderIncomplete { missing, .. } if missing == ["b2", "a3"]));
 }
 
 #[test]
 fn readers_that_disagree_are_found_whatever_is_stored() {
-    let mut history = read(Start::Anywhere, &["a1", "ghost"], false);
+    let mut history = read(ReaderStart::Anywhere, &["a1", "ghost"], false);
     let mut other = history.readers[0].clone();
     other.reader = "other".to_owned();
     other.events[1].message = Some("b1".to_owned());
@@ -266,14 +268,14 @@ fn a_history_that_cannot_be_judged_is_no_good_history() {
     history.attempts.push(other);
     assert!(has(&history, |v| matches!(v, Violation::KeyReused { .. })));
     let mut history = plain();
-    let mut other = attempt("b", 9, (0, 10), Outcome::Unknown);
+    let mut other = attempt("b", 9, (0, 10), AttemptOutcome::Unknown);
     other.content = "content-b3".to_owned();
     history.attempts.push(other);
     assert!(has(&history, |v| matches!(v, Violation::AmbiguousContent { .. })));
 }
 
 #[test]
-fn all_that_is_wrong_is_found_and_says_where() {
+fn every_violation_is_found_and_names_its_place() {
     let mut history = plain();
     history.finals[0].messages.remove(0);
     history.finals[0].messages.remove(0);
@@ -284,7 +286,7 @@ fn all_that_is_wrong_is_found_and_says_where() {
         [
             "session s: message a1 (key key-a1) was acknowledged but is not stored",
             "session s: message b1 (key key-b1) was acknowledged but is not stored",
-            "session s: the service says that there are 5 messages but lists 3",
+            "session s: the service counts 5 messages but lists 3",
         ]
     );
 }

@@ -1,7 +1,8 @@
 //! Any history that follows the rules passes, and one fault of any kind in it is found.
 
 use chat_loadgen::history::{
-    Attempt, Event, FinalState, History, OtherEvents, Outcome, ReaderLog, Start, StoredMessage, Violation, check,
+    Attempt, AttemptOutcome, FinalState, History, OtherEvents, ReadEvent, ReaderLog, ReaderStart, StoredMessage,
+    Violation, check,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -11,8 +12,8 @@ use proptest::strategy::ValueTree;
 #[derive(Clone, Debug)]
 struct Choice {
     writer: usize,
-    /// Attempts without an answer before the last one.
-    unanswered: usize,
+    /// Attempts without a response before the last one.
+    without_response: usize,
     /// Whether the last one is acknowledged; if not, whether it is stored all the same.
     acknowledged: bool,
     stored: bool,
@@ -21,9 +22,9 @@ struct Choice {
 
 fn choice() -> impl Strategy<Value = Choice> {
     (0..4_usize, 0..3_usize, prop::bool::weighted(0.8), any::<bool>(), prop::bool::weighted(0.2)).prop_map(
-        |(writer, unanswered, acknowledged, stored, repeated)| Choice {
+        |(writer, without_response, acknowledged, stored, repeated)| Choice {
             writer,
-            unanswered,
+            without_response,
             acknowledged,
             stored,
             repeated,
@@ -51,16 +52,16 @@ fn history(choices: &[Choice], cuts: &[Index]) -> History {
             ended_us,
             outcome,
         };
-        for _ in 0..choice.unanswered {
-            attempts.push(attempt(began, moment, Outcome::Unknown));
+        for _ in 0..choice.without_response {
+            attempts.push(attempt(began, moment, AttemptOutcome::Unknown));
         }
         if choice.acknowledged {
             let seq = Some(number_of(&messages));
             for _ in 0..=usize::from(choice.repeated) {
-                attempts.push(attempt(began, ended, Outcome::Acknowledged { id: format!("m{number}"), seq }));
+                attempts.push(attempt(began, ended, AttemptOutcome::Acknowledged { id: format!("m{number}"), seq }));
             }
         } else {
-            attempts.push(attempt(began, ended, Outcome::Unknown));
+            attempts.push(attempt(began, ended, AttemptOutcome::Unknown));
         }
         if choice.acknowledged || choice.stored {
             let seq = Some(number_of(&messages));
@@ -86,7 +87,7 @@ fn reader_logs(reader: usize, cuts: &[Index], messages: &[StoredMessage]) -> Vec
     let events = |messages: &[StoredMessage]| {
         messages
             .iter()
-            .map(|message| Event { seq: message.seq, message: Some(message.id.clone()), ..Event::default() })
+            .map(|message| ReadEvent { seq: message.seq, message: Some(message.id.clone()), ..ReadEvent::default() })
             .collect()
     };
     let log = |start, complete, events| ReaderLog {
@@ -96,14 +97,14 @@ fn reader_logs(reader: usize, cuts: &[Index], messages: &[StoredMessage]) -> Vec
         complete,
         events,
     };
-    let first = if from == 0 { Start::Beginning } else { Start::Anywhere };
-    let mut opened: Vec<Event> = events(&messages[from..cut]);
+    let first = if from == 0 { ReaderStart::Beginning } else { ReaderStart::Anywhere };
+    let mut opened: Vec<ReadEvent> = events(&messages[from..cut]);
     if from == 0 {
-        opened.insert(0, Event { seq: Some(1), message: None, ..Event::default() });
+        opened.insert(0, ReadEvent { seq: Some(1), message: None, ..ReadEvent::default() });
     }
-    // Whoever joined after the end has seen nothing, and cannot claim to be complete.
+    // A reader that joined after the end has seen nothing, and cannot claim to be complete.
     let complete = from < messages.len();
-    vec![log(first, false, opened), log(Start::Resumed, complete, events(&messages[cut..]))]
+    vec![log(first, false, opened), log(ReaderStart::Resumed, complete, events(&messages[cut..]))]
 }
 
 /// A fault of a service.
@@ -147,7 +148,7 @@ fn inject(fault: Fault, history: &mut History, at: Index) -> Option<fn(&Violatio
         .attempts
         .iter()
         .filter_map(|attempt| match &attempt.outcome {
-            Outcome::Acknowledged { id, .. } => Some(id.clone()),
+            AttemptOutcome::Acknowledged { id, .. } => Some(id.clone()),
             _ => None,
         })
         .collect();
@@ -192,7 +193,7 @@ fn inject(fault: Fault, history: &mut History, at: Index) -> Option<fn(&Violatio
             Some(|v| matches!(v, Violation::ReaderRepeated { .. }))
         }
         Fault::GhostInReader => {
-            reader?.events.push(Event { seq: None, message: Some("ghost".to_owned()), ..Event::default() });
+            reader?.events.push(ReadEvent { seq: None, message: Some("ghost".to_owned()), ..ReadEvent::default() });
             Some(|v| matches!(v, Violation::ReaderSawUnstored { .. }))
         }
         Fault::TwoIds => {
@@ -200,9 +201,9 @@ fn inject(fault: Fault, history: &mut History, at: Index) -> Option<fn(&Violatio
                 .attempts
                 .iter()
                 .enumerate()
-                .find(|(_, attempt)| matches!(attempt.outcome, Outcome::Acknowledged { .. }))?;
+                .find(|(_, attempt)| matches!(attempt.outcome, AttemptOutcome::Acknowledged { .. }))?;
             let mut other = history.attempts[index].clone();
-            other.outcome = Outcome::Acknowledged { id: "other".to_owned(), seq: None };
+            other.outcome = AttemptOutcome::Acknowledged { id: "other".to_owned(), seq: None };
             history.attempts.push(other);
             Some(|v| matches!(v, Violation::TwoIdsForOneKey { .. }))
         }
@@ -228,7 +229,7 @@ fn reverse(history: &mut History) -> Option<fn(&Violation) -> bool> {
         attempts.iter().filter(move |attempt| attempt.content == content)
     };
     let acknowledged = of(&first)
-        .filter(|attempt| matches!(attempt.outcome, Outcome::Acknowledged { .. }))
+        .filter(|attempt| matches!(attempt.outcome, AttemptOutcome::Acknowledged { .. }))
         .map(|attempt| attempt.ended_us)
         .min()?;
     let began = of(&last).map(|attempt| attempt.began_us).min()?;
@@ -262,7 +263,7 @@ proptest! {
 #[test]
 fn every_kind_of_fault_has_its_place_in_some_history() {
     // Otherwise the property above could pass by never trying one.
-    let choice = |writer| Choice { writer, unanswered: 0, acknowledged: true, stored: true, repeated: false };
+    let choice = |writer| Choice { writer, without_response: 0, acknowledged: true, stored: true, repeated: false };
     let choices: Vec<Choice> = (0..8).map(|number| choice(number % 4)).collect();
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let cuts: Vec<Index> = {

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use chat_loadgen::drive::{DrivePlan, Driver, Fault, ReadyUrl, Subject};
+use chat_loadgen::cli::block_on;
+use chat_loadgen::drive::{DrivePlan, DriveSubject, Driver, ProcessFault, ReadyUrl};
 use chat_loadgen::error::LoadError;
-use chat_loadgen::setup::block_on;
 
 use crate::load::{json_of, loadgen};
-use crate::service::{Manners, Service};
+use crate::service::{FakeService, Misbehaviour};
 
 /// Writes a line with its process id at each start, one at SIGTERM, and lives until it is ended.
 fn shell(dir: &Path) -> Vec<String> {
@@ -22,11 +22,11 @@ fn shell(dir: &Path) -> Vec<String> {
     ["sh", "-c", &script].map(str::to_owned).to_vec()
 }
 
-fn plan(subject: Subject, fault: Fault, times: u32, service: &Service) -> DrivePlan {
+fn plan(subject: DriveSubject, fault: ProcessFault, times: u32, service: &FakeService) -> DrivePlan {
     DrivePlan {
         subject,
         fault,
-        // Long enough for the shell to have set its trap, which nobody can wait for.
+        // Long enough for the shell to have set its trap, which has no signal to wait for.
         every: Duration::from_millis(300),
         times,
         ready: Some(ReadyUrl::parse(&format!("{}/readyz", service.url())).unwrap()),
@@ -35,7 +35,7 @@ fn plan(subject: Subject, fault: Fault, times: u32, service: &Service) -> DriveP
 }
 
 fn lives(process: u32) -> bool {
-    // A zombie that nobody has waited for has no command line.
+    // A zombie that was not waited for has no command line.
     fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|line| !line.is_empty())
 }
 
@@ -45,10 +45,10 @@ fn log(dir: &Path) -> String {
 
 #[test]
 fn a_process_is_killed_and_started_again_and_ended_at_the_end() {
-    let (service, dir) = (Service::start(Manners::default()), tempfile::tempdir().unwrap());
+    let (service, dir) = (FakeService::start(Misbehaviour::default()), tempfile::tempdir().unwrap());
     let (rounds, ids) = block_on(async {
         let mut driver =
-            Driver::start(plan(Subject::Start(shell(dir.path())), Fault::Kill, 3, &service)).await.unwrap();
+            Driver::start(plan(DriveSubject::Start(shell(dir.path())), ProcessFault::Kill, 3, &service)).await.unwrap();
         let mut ids = vec![driver.process_id()];
         let rounds = driver.run(|_| {}).await.unwrap();
         ids.push(driver.process_id());
@@ -68,10 +68,11 @@ fn a_process_is_killed_and_started_again_and_ended_at_the_end() {
 }
 
 #[test]
-fn a_process_may_be_asked_to_end() {
-    let (service, dir) = (Service::start(Manners::default()), tempfile::tempdir().unwrap());
+fn a_process_is_terminated_and_started_again() {
+    let (service, dir) = (FakeService::start(Misbehaviour::default()), tempfile::tempdir().unwrap());
     block_on(async {
-        let mut driver = Driver::start(plan(Subject::Start(shell(dir.path())), Fault::Term, 2, &service)).await?;
+        let mut driver =
+            Driver::start(plan(DriveSubject::Start(shell(dir.path())), ProcessFault::Term, 2, &service)).await?;
         driver.run(|_| {}).await?;
         driver.end().await
     })
@@ -81,36 +82,37 @@ fn a_process_may_be_asked_to_end() {
 
 #[test]
 fn a_stopped_process_goes_on_as_the_same() {
-    let (service, dir) = (Service::start(Manners::default()), tempfile::tempdir().unwrap());
+    let (service, dir) = (FakeService::start(Misbehaviour::default()), tempfile::tempdir().unwrap());
     let mut child = Command::new("sh").args(&shell(dir.path())[1..]).spawn().unwrap();
     let pause = Duration::from_millis(200);
     let rounds = block_on(async {
-        let mut driver = Driver::start(plan(Subject::Process(child.id()), Fault::Stop(pause), 2, &service)).await?;
+        let mut driver =
+            Driver::start(plan(DriveSubject::Process(child.id()), ProcessFault::Stop(pause), 2, &service)).await?;
         let rounds = driver.run(|_| {}).await?;
         driver.end().await?;
         Ok(rounds)
     })
     .unwrap();
     assert!(rounds.iter().all(|round| round.down_ms >= 200), "{rounds:?}");
-    assert!(lives(child.id()), "a process of somebody else is left alone");
+    assert!(lives(child.id()), "a foreign process is left alone");
     child.kill().unwrap();
     child.wait().unwrap();
 }
 
 #[test]
-fn a_process_that_ends_by_itself_is_an_error() {
-    let service = Service::start(Manners::default());
-    let subject = Subject::Start(["sh", "-c", "exit 3"].map(str::to_owned).to_vec());
+fn a_process_that_ends_without_a_signal_is_an_error() {
+    let service = FakeService::start(Misbehaviour::default());
+    let subject = DriveSubject::Start(["sh", "-c", "exit 3"].map(str::to_owned).to_vec());
     let result = block_on(async {
-        let mut driver = Driver::start(plan(subject, Fault::Kill, 1, &service)).await?;
+        let mut driver = Driver::start(plan(subject, ProcessFault::Kill, 1, &service)).await?;
         driver.run(|_| {}).await.map(drop)
     });
     assert!(matches!(&result, Err(LoadError::Setup(text)) if text.contains("ended by itself")), "{result:?}");
 }
 
 #[test]
-fn a_process_that_is_started_does_not_see_the_settings_of_the_tool() {
-    let service = Service::start(Manners::default());
+fn a_started_process_does_not_inherit_the_settings_of_the_tool() {
+    let service = FakeService::start(Misbehaviour::default());
     let never = format!("{}/nowhere", service.url());
     let script = "[ -z \"${CHAT_LOADGEN_TOKEN+x}${CHAT_LOADGEN_SECRET+x}\" ] && exit 7; exit 8";
     let output = Command::new(env!("CARGO_BIN_EXE_chat-loadgen"))
@@ -119,22 +121,22 @@ fn a_process_that_is_started_does_not_see_the_settings_of_the_tool() {
         .env("CHAT_LOADGEN_SECRET", "S")
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(told.contains("ended by itself: exit status: 7"), "{told}");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("ended by itself: exit status: 7"), "{text}");
 }
 
 #[test]
 fn a_foreign_process_is_not_restarted() {
-    let service = Service::start(Manners::default());
-    let plan = plan(Subject::Process(std::process::id()), Fault::Kill, 2, &service);
+    let service = FakeService::start(Misbehaviour::default());
+    let plan = plan(DriveSubject::Process(std::process::id()), ProcessFault::Kill, 2, &service);
     let result = block_on(async { Driver::start(plan).await.map(drop) });
     assert!(matches!(&result, Err(LoadError::Setup(text)) if text.contains("--pid")), "{result:?}");
 }
 
 #[test]
 fn a_service_that_never_gets_ready_is_an_error() {
-    let (service, dir) = (Service::start(Manners::default()), tempfile::tempdir().unwrap());
-    let mut plan = plan(Subject::Start(shell(dir.path())), Fault::Kill, 1, &service);
+    let (service, dir) = (FakeService::start(Misbehaviour::default()), tempfile::tempdir().unwrap());
+    let mut plan = plan(DriveSubject::Start(shell(dir.path())), ProcessFault::Kill, 1, &service);
     plan.ready = Some(ReadyUrl::parse(&format!("{}/nowhere", service.url())).unwrap());
     plan.ready_timeout = Duration::from_millis(100);
     let result = block_on(async { Driver::start(plan).await.map(drop) });
@@ -143,7 +145,7 @@ fn a_service_that_never_gets_ready_is_an_error() {
 
 #[test]
 fn a_check_drives_what_stands_after_the_dashes() {
-    let (service, dir) = (Service::start(Manners::default()), tempfile::tempdir().unwrap());
+    let (service, dir) = (FakeService::start(Misbehaviour::default()), tempfile::tempdir().unwrap());
     let command = shell(dir.path());
     let url = service.url();
     let fixed = [

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use crate::load::{json_of, loadgen};
-use crate::service::{Manners, Service};
+use crate::service::{FakeService, Misbehaviour};
 
 /// A service with sessions that have some messages.
-fn service(manners: Manners) -> Service {
-    let service = Service::start(manners);
+fn service(misbehaviour: Misbehaviour) -> FakeService {
+    let service = FakeService::start(misbehaviour);
     let url = service.url();
     let sent = ["send", "--url", &url, "--token=T", "--warmup=0s", "--sessions=3", "--requests=9", "--quiet"];
     assert!(loadgen(&sent).status.success());
@@ -15,7 +15,7 @@ fn service(manners: Manners) -> Service {
 }
 
 /// The report of a command and its exit code.
-fn run(service: &Service, command: &str, more: &[&str]) -> (Option<i32>, Value) {
+fn run(service: &FakeService, command: &str, more: &[&str]) -> (Option<i32>, Value) {
     let url = service.url();
     let fixed = [command, "--url", &url, "--secret", "a secret of the test, long enough", "--json", "--quiet"];
     let output = loadgen(&[&fixed, more].concat());
@@ -29,9 +29,9 @@ fn run(service: &Service, command: &str, more: &[&str]) -> (Option<i32>, Value) 
 
 #[test]
 fn held_sockets_are_all_open_and_all_resume() {
-    let service = service(Manners::default());
+    let service = service(Misbehaviour::default());
     let own = std::process::id().to_string();
-    let more = ["--sockets=60", "--duration=200ms", "--resume=on", "--server-pid", &own];
+    let more = ["--sockets=60", "--duration=200ms", "--resume", "--server-pid", &own];
     let (code, report) = run(&service, "hold", &more);
     assert_eq!((code, &report["sockets"], &report["resumed"]), (Some(0), &60.into(), &60.into()), "{report}");
     assert_eq!(report["notResumed"], serde_json::json!({}));
@@ -41,19 +41,19 @@ fn held_sockets_are_all_open_and_all_resume() {
 
 #[test]
 fn sockets_of_base_mode_cannot_be_resumed() {
-    let service = service(Manners::default());
+    let service = service(Misbehaviour::default());
     let url = service.url();
-    let output = loadgen(&["hold", "--url", &url, "--token=T", "--mode=base", "--resume=on", "--quiet"]);
+    let output = loadgen(&["hold", "--url", &url, "--token=T", "--mode=base", "--resume", "--quiet"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--mode extended"));
 }
 
 #[test]
-fn a_watch_of_extended_mode_misses_nothing_although_its_sockets_are_cut() {
-    let service = service(Manners { cut_socket_after: 4, ..Manners::default() });
+fn sockets_that_are_cut_resume_and_miss_nothing() {
+    let service = service(Misbehaviour { cut_socket_after: 4, ..Misbehaviour::default() });
     let url = service.url();
     let watch = std::process::Command::new(env!("CARGO_BIN_EXE_chat-loadgen"))
-        .args(["watch", "--url", &url, "--secret=a secret of the test, long enough", "--mode=extended"])
+        .args(["hold", "--url", &url, "--secret=a secret of the test, long enough", "--mode=extended"])
         .args(["--sockets=3", "--sessions=3", "--duration=4s", "--json", "--quiet"])
         .stdout(std::process::Stdio::piped())
         .spawn()
@@ -69,19 +69,22 @@ fn a_watch_of_extended_mode_misses_nothing_although_its_sockets_are_cut() {
     let output = watch.wait_with_output().unwrap();
     let report = json_of(&output);
     assert_eq!((&report["messages"], &report["orderFaults"]), (&30.into(), &0.into()), "{report}");
-    assert!(report["resumed"].as_u64().unwrap() >= 3 && report["lost"].as_u64().unwrap() >= 3, "{report}");
+    assert!(
+        report["resumed"].as_u64().unwrap() >= 3 && report["closeReasons"]["lost"].as_u64().unwrap() >= 3,
+        "{report}"
+    );
     assert!(report["resumptionUs"]["max"].as_u64().is_some(), "{report}");
 }
 
 #[test]
-fn a_watch_of_extended_mode_sees_a_position_that_is_left_out() {
-    let service = service(Manners { skip_on_socket_every: 2, cut_socket_after: 3, ..Manners::default() });
-    let (_, before) = run(&service, "watch", &["--mode=extended", "--sockets=1", "--sessions=1", "--duration=200ms"]);
+fn held_sockets_find_a_missing_sequence_number() {
+    let service = service(Misbehaviour { skip_on_socket_every: 2, cut_socket_after: 3, ..Misbehaviour::default() });
+    let (_, before) = run(&service, "hold", &["--mode=extended", "--sockets=1", "--sessions=1", "--duration=200ms"]);
     assert_eq!(before["orderFaults"], 0, "nothing came");
     let url = service.url();
     let watch = std::process::Command::new(env!("CARGO_BIN_EXE_chat-loadgen"))
         .args([
-            "watch",
+            "hold",
             "--url",
             &url,
             "--token=T",
@@ -111,7 +114,7 @@ fn a_watch_of_extended_mode_sees_a_position_that_is_left_out() {
 
 #[test]
 fn a_fanout_counts_what_every_socket_received() {
-    let service = service(Manners::default());
+    let service = service(Misbehaviour::default());
     let more = ["--sockets=5", "--window=4", "--warmup=100ms", "--duration=400ms", "--frame-bytes=250"];
     let (code, report) = run(&service, "fanout", &more);
     assert_eq!((code, &report["missing"], &report["refused"]), (Some(0), &0.into(), &0.into()), "{report}");
@@ -120,8 +123,8 @@ fn a_fanout_counts_what_every_socket_received() {
 }
 
 #[test]
-fn clients_go_in_every_phase_and_the_service_lives_on() {
-    let service = service(Manners::default());
+fn clients_leave_in_every_phase_and_the_service_goes_on() {
+    let service = service(Misbehaviour::default());
     let (code, report) = run(&service, "abort", &["--cycles=100", "--sockets=10"]);
     assert_eq!((code, &report["cycles"], &report["stoppedShort"]), (Some(0), &100.into(), &serde_json::json!({})));
     let each = |phase: &str| report["phases"][phase].as_u64();
@@ -133,20 +136,20 @@ fn clients_go_in_every_phase_and_the_service_lives_on() {
 }
 
 #[test]
-fn a_flood_that_is_refused_ends_with_the_code_and_one_that_is_not_survives() {
-    let strict = service(Manners { close_at_first_bytes: true, ..Manners::default() });
+fn a_flood_ends_with_the_close_code_or_survives() {
+    let strict = service(Misbehaviour { close_at_first_bytes: true, ..Misbehaviour::default() });
     let (code, report) = run(&strict, "flood", &["--mode=base", "--sockets=8", "--duration=10s"]);
-    assert_eq!((code, &report["ends"]), (Some(0), &serde_json::json!({ "closed 1009": 8 })), "{report}");
+    assert_eq!((code, &report["closeReasons"]), (Some(0), &serde_json::json!({ "closed 1009": 8 })), "{report}");
     assert!(report["mostBytesSent"].as_u64().unwrap() >= 14);
-    let lax = service(Manners::default());
+    let lax = service(Misbehaviour::default());
     let (code, report) = run(&lax, "flood", &["--mode=base", "--sockets=1", "--what=pings", "--duration=300ms"]);
-    assert_eq!((code, &report["ends"]), (Some(1), &serde_json::json!({ "survived": 1 })), "{report}");
+    assert_eq!((code, &report["closeReasons"]), (Some(1), &serde_json::json!({ "survived": 1 })), "{report}");
 }
 
 #[test]
-fn stalled_sockets_learn_of_their_end_by_a_reset_alone() {
-    let service = service(Manners::default());
-    let (code, report) = run(&service, "stall", &["--sockets=4", "--duration=200ms"]);
+fn sockets_that_never_read_notice_only_a_reset() {
+    let service = service(Misbehaviour::default());
+    let (code, report) = run(&service, "hold", &["--reading=nothing", "--sockets=4", "--duration=200ms"]);
     assert_eq!(
         (code, &report["open"], &report["allBrokenAfterSeconds"]),
         (Some(0), &4.into(), &Value::Null),
@@ -155,19 +158,22 @@ fn stalled_sockets_learn_of_their_end_by_a_reset_alone() {
 }
 
 #[test]
-fn sockets_that_catch_up_and_never_read_are_counted_with_the_memory_of_the_service() {
-    let service = Service::start(Manners::default());
+fn sockets_that_catch_up_unread_are_counted_with_memory() {
+    let service = FakeService::start(Misbehaviour::default());
     let own = std::process::id().to_string();
-    let more = ["--sockets=4", "--sessions=2", "--messages=3", "--duration=300ms", "--server-pid", &own];
-    let (code, report) = run(&service, "catch-up", &more);
-    assert_eq!((code, &report["open"], &report["messages"]), (Some(0), &4.into(), &3.into()), "{report}");
+    let more = ["--sockets=4", "--sessions=2", "--catch-up=3", "--duration=300ms", "--server-pid", &own];
+    let (code, report) = run(&service, "hold", &[more.as_slice(), &["--reading=nothing"]].concat());
+    assert_eq!((code, &report["open"], &report["sessions"]), (Some(0), &4.into(), &2.into()), "{report}");
+    assert_eq!(service.contents().len(), 2 * 3);
     assert!(report["serverKibPeak"].as_u64() >= report["serverKibBefore"].as_u64(), "{report}");
 }
 
 #[test]
-fn uploads_that_stop_are_counted_until_they_are_given_up() {
-    let service = Service::start(Manners::default());
+fn uploads_that_stop_are_counted() {
+    let service = FakeService::start(Misbehaviour::default());
     // A service that reads the whole request first lets them stand.
-    let (code, report) = run(&service, "uploads", &["--uploads=3", "--bytes=1000", "--duration=300ms"]);
-    assert_eq!((code, &report["stalled"], &report["ends"]), (Some(0), &3.into(), &serde_json::json!({})), "{report}");
+    let more = ["--what=upload", "--connections=3", "--bytes=1000", "--duration=300ms"];
+    let (code, report) = run(&service, "occupy", &more);
+    assert_eq!((code, &report["stalled"], &report["open"]), (Some(0), &3.into(), &3.into()), "{report}");
+    assert_eq!((&report["statuses"], &report["closeReasons"]), (&serde_json::json!({}), &serde_json::json!({})));
 }

@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::service::{Manners, STALL, Service};
+use crate::service::{FakeService, Misbehaviour, STALL};
 
 pub(crate) fn loadgen(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_chat-loadgen"))
@@ -21,14 +21,14 @@ pub(crate) fn json_of(output: &Output) -> Value {
 }
 
 /// Runs a load of so many requests without warm-up.
-fn load(service: &Service, command: &str, requests: &str, more: &[&str]) -> Output {
+fn load(service: &FakeService, command: &str, requests: &str, more: &[&str]) -> Output {
     let url = service.url();
     let fixed = [command, "--url", &url, "--token", "T", "--requests", requests, "--warmup", "0s", "--json", "--quiet"];
     loadgen(&[&fixed, more].concat())
 }
 
 /// The figures of such a load, of which something succeeded.
-fn figures(service: &Service, command: &str, requests: &str, more: &[&str]) -> Value {
+fn figures(service: &FakeService, command: &str, requests: &str, more: &[&str]) -> Value {
     let output = load(service, command, requests, more);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     json_of(&output)
@@ -36,7 +36,7 @@ fn figures(service: &Service, command: &str, requests: &str, more: &[&str]) -> V
 
 #[test]
 fn every_message_is_sent_once_and_counted() {
-    let service = Service::start(Manners::default());
+    let service = FakeService::start(Misbehaviour::default());
     let figures = figures(&service, "send", "200", &["--sessions", "3", "--connections", "4", "--length", "40"]);
     assert_eq!(figures["requests"], 200);
     assert_eq!(figures["succeeded"], 200);
@@ -50,7 +50,7 @@ fn every_message_is_sent_once_and_counted() {
 
 #[test]
 fn several_threads_share_the_connections_and_the_number_of_requests() {
-    let service = Service::start(Manners::default());
+    let service = FakeService::start(Misbehaviour::default());
     let figures = figures(&service, "send", "300", &["--sessions", "2", "--connections", "5", "--threads", "3"]);
     assert_eq!(figures["requests"], 300);
     assert_eq!(figures["threads"], 3);
@@ -58,16 +58,16 @@ fn several_threads_share_the_connections_and_the_number_of_requests() {
 }
 
 #[test]
-fn answers_other_than_2xx_are_counted_by_status_and_not_timed() {
-    let service = Service::start(Manners { busy_every: 4, ..Manners::default() });
+fn responses_other_than_2xx_are_counted_by_status_and_not_timed() {
+    let service = FakeService::start(Misbehaviour { busy_every: 4, ..Misbehaviour::default() });
     let figures = figures(&service, "send", "100", &["--sessions", "1", "--connections", "1"]);
     assert_eq!(figures["statuses"], serde_json::json!({ "201": 75, "503": 25 }));
     assert_eq!((&figures["requests"], &figures["succeeded"]), (&100.into(), &75.into()));
 }
 
 #[test]
-fn a_lost_connection_is_counted_and_made_again() {
-    let service = Service::start(Manners { drop_answer_every: 10, ..Manners::default() });
+fn a_lost_connection_is_counted_and_opened_again() {
+    let service = FakeService::start(Misbehaviour { drop_response_every: 10, ..Misbehaviour::default() });
     let figures = figures(&service, "send", "100", &["--sessions", "1", "--connections", "1"]);
     assert_eq!(figures["failures"]["closed"], 10);
     assert_eq!(figures["succeeded"], 90);
@@ -76,8 +76,8 @@ fn a_lost_connection_is_counted_and_made_again() {
 }
 
 #[test]
-fn a_connection_that_ended_while_it_lay_idle_costs_no_request() {
-    let service = Service::start(Manners { hang_up: true, ..Manners::default() });
+fn a_connection_that_ended_while_idle_fails_no_request() {
+    let service = FakeService::start(Misbehaviour { hang_up: true, ..Misbehaviour::default() });
     // A tenth of a second between two requests: the end of the connection arrives long before.
     let figures = figures(&service, "send", "5", &["--sessions", "1", "--connections", "1", "--rate", "10"]);
     assert_eq!(figures["succeeded"], 5, "{figures}");
@@ -85,7 +85,7 @@ fn a_connection_that_ended_while_it_lay_idle_costs_no_request() {
 }
 
 #[test]
-fn a_service_that_is_not_there_is_a_failure_to_connect() {
+fn an_unreachable_service_is_a_failure_to_connect() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{address}");
     let output = loadgen(&[
@@ -104,8 +104,8 @@ fn a_service_that_is_not_there_is_a_failure_to_connect() {
         "--quiet",
     ]);
     assert_eq!(output.status.code(), Some(1));
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(told, "no request succeeded: answers none; without an answer connect: 3\n");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(text, "no request succeeded: responses none; without a response connect: 3\n");
     let figures = json_of(&output);
     assert_eq!(figures["failures"]["connect"], 3);
     assert_eq!(figures["latencyUs"], Value::Null);
@@ -113,7 +113,7 @@ fn a_service_that_is_not_there_is_a_failure_to_connect() {
 
 #[test]
 fn the_figures_have_their_documented_names() {
-    let service = Service::start(Manners::default());
+    let service = FakeService::start(Misbehaviour::default());
     let pid = std::process::id().to_string();
     let more = ["--sessions", "1", "--connections", "2", "--rate", "2000", "--server-pid", &pid];
     let figures = figures(&service, "send", "50", &more);
@@ -157,8 +157,8 @@ fn the_figures_have_their_documented_names() {
 }
 
 #[test]
-fn an_open_loop_sends_what_its_schedule_has() {
-    let service = Service::start(Manners::default());
+fn an_open_loop_sends_the_requests_of_its_schedule() {
+    let service = FakeService::start(Misbehaviour::default());
     let url = service.url();
     let output = loadgen(&[
         "send",
@@ -189,9 +189,9 @@ fn an_open_loop_sends_what_its_schedule_has() {
 }
 
 #[test]
-fn a_stall_shows_in_every_request_that_was_due_in_it() {
+fn a_stall_shows_in_every_request_due_in_it() {
     // Of 50 requests the 11th takes 300 ms, in which 30 others are due.
-    let service = Service::start(Manners { stall_at: 11, ..Manners::default() });
+    let service = FakeService::start(Misbehaviour { stall_at: 11, ..Misbehaviour::default() });
     let load = ["--sessions", "1", "--connections", "1", "--rate", "100"];
     let open = figures(&service, "send", "50", &load);
     let of = |figures: &Value, field: &str, quantile: &str| figures[field][quantile].as_u64().unwrap();
@@ -200,14 +200,14 @@ fn a_stall_shows_in_every_request_that_was_due_in_it() {
     assert!(of(&open, "latencyUs", "p90") > stall_us / 2, "{open}");
     assert!(of(&open, "startDelayUs", "p90") > stall_us / 2, "{open}");
     // In a closed loop only the one that stalled is slow.
-    let service = Service::start(Manners { stall_at: 11, ..Manners::default() });
+    let service = FakeService::start(Misbehaviour { stall_at: 11, ..Misbehaviour::default() });
     let closed = figures(&service, "send", "50", &load[..4]);
     assert!(of(&closed, "latencyUs", "p90") < stall_us / 2 && of(&closed, "latencyUs", "max") >= stall_us, "{closed}");
 }
 
 #[test]
 fn a_read_fills_sessions_pages_and_messages_into_its_path() {
-    let service = Service::start(Manners::default());
+    let service = FakeService::start(Misbehaviour::default());
     let sent = figures(&service, "send", "260", &["--sessions", "1", "--connections", "1"]);
     assert_eq!(sent["succeeded"], 260);
     let before = service.requests();
@@ -220,36 +220,36 @@ fn a_read_fills_sessions_pages_and_messages_into_its_path() {
 }
 
 #[test]
-fn a_load_of_which_nothing_succeeded_is_a_failure() {
-    let service = Service::start(Manners { busy_every: 1, ..Manners::default() });
+fn a_load_without_a_success_is_a_failure() {
+    let service = FakeService::start(Misbehaviour { busy_every: 1, ..Misbehaviour::default() });
     let missing = load(&service, "read", "4", &["--path", "/nowhere"]);
     let refused = load(&service, "send", "5", &["--sessions", "1", "--connections", "1"]);
     for (output, status, number) in [(missing, "404", 4), (refused, "503", 5)] {
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(json_of(&output)["statuses"], serde_json::json!({ status: number }));
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(told, format!("no request succeeded: answers {status}: {number}; without an answer none\n"));
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(text, format!("no request succeeded: responses {status}: {number}; without a response none\n"));
     }
 }
 
 #[test]
-fn a_session_that_is_not_as_deep_as_asked_for_is_told() {
-    let service = Service::start(Manners::default());
+fn a_session_less_deep_than_requested_is_a_warning() {
+    let service = FakeService::start(Misbehaviour::default());
     figures(&service, "send", "120", &["--sessions", "1", "--connections", "1"]);
-    for (depth, told) in [
+    for (depth, text) in [
         ("119", ""),
         ("120", "warning: 1 of 1 sessions are not 120 messages deep: they reach 119 to 119\n"),
         ("5000", "warning: 1 of 1 sessions are not 5000 messages deep: they reach 119 to 119\n"),
     ] {
         let output = load(&service, "read", "2", &["--before", depth]);
         assert!(output.status.success());
-        assert_eq!(String::from_utf8_lossy(&output.stderr), told);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), text);
     }
 }
 
 #[test]
-fn progress_goes_to_standard_error_and_the_table_to_standard_output() {
-    let service = Service::start(Manners::default());
+fn progress_goes_to_standard_error_and_figures_to_standard_output() {
+    let service = FakeService::start(Misbehaviour::default());
     let url = service.url();
     let output = loadgen(&[
         "send",
@@ -268,7 +268,7 @@ fn progress_goes_to_standard_error_and_the_table_to_standard_output() {
     ]);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(err.contains("requests/s") && err.contains("p99"), "{err}");
-    for row in ["requests", "latency", "p50", "p99.9", "answers", "201: "] {
+    for row in ["requests", "latencyUs", "p50", "p999", "statuses", "201 "] {
         assert!(out.contains(row), "{row} is missing in {out}");
     }
 }

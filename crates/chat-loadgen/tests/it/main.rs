@@ -12,4 +12,5 @@ mod good_history;
 mod load;
 mod schedule;
 mod service;
+mod signed_tokens;
 mod sockets;

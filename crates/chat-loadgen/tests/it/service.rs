@@ -21,14 +21,14 @@ pub(crate) const STALL: Duration = Duration::from_millis(300);
 
 /// How the service misbehaves; 0 means never.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Manners {
-    /// Every so many-th message is stored but its answer is not sent: the connection ends instead.
-    pub(crate) drop_answer_every: u64,
-    /// Every so many-th message is answered with 503 and not stored.
+pub(crate) struct Misbehaviour {
+    /// Every so many-th message is stored but its response is not sent: the connection ends instead.
+    pub(crate) drop_response_every: u64,
+    /// Every so many-th message is refused with 503 and not stored.
     pub(crate) busy_every: u64,
     /// Every so many-th message is acknowledged but not stored.
     pub(crate) forget_every: u64,
-    /// A connection ends after each answer, without a word about it.
+    /// A connection ends after each response, without a header about it.
     pub(crate) hang_up: bool,
     /// This message, counted from 1, takes 300 ms.
     pub(crate) stall_at: u64,
@@ -59,7 +59,7 @@ struct Data {
 }
 
 struct Inner {
-    manners: Manners,
+    misbehaviour: Misbehaviour,
     data: Mutex<Data>,
     changed: Condvar,
     stopping: AtomicBool,
@@ -70,18 +70,18 @@ struct Inner {
 }
 
 /// The service; ends when it is dropped.
-pub(crate) struct Service {
+pub(crate) struct FakeService {
     inner: Arc<Inner>,
     address: String,
     accepting: Option<thread::JoinHandle<()>>,
 }
 
-impl Service {
-    pub(crate) fn start(manners: Manners) -> Self {
+impl FakeService {
+    pub(crate) fn start(misbehaviour: Misbehaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let inner = Arc::new(Inner {
-            manners,
+            misbehaviour,
             data: Mutex::default(),
             changed: Condvar::new(),
             stopping: AtomicBool::new(false),
@@ -131,7 +131,7 @@ impl Service {
     }
 }
 
-impl Drop for Service {
+impl Drop for FakeService {
     fn drop(&mut self) {
         self.inner.stopping.store(true, Ordering::SeqCst);
         self.inner.changed.notify_all();
@@ -163,9 +163,9 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
         let mut header = String::new();
         reader.read_line(&mut header).ok()?;
         let Some((name, value)) = header.trim_end().split_once(": ") else { break };
-        match name {
-            "Content-Length" => length = value.parse().unwrap(),
-            "Idempotency-Key" => key = Some(value.to_owned()),
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().unwrap(),
+            "idempotency-key" => key = Some(value.to_owned()),
             _ => {}
         }
     }
@@ -186,7 +186,7 @@ fn every(count: u64, n: u64) -> bool {
 impl Inner {
     fn serve(&self, stream: TcpStream) {
         let mut first = [0; 8];
-        // A client that connects and says nothing ends the wait by leaving.
+        // A client that connects and sends nothing ends the wait by leaving.
         while stream.peek(&mut first).is_ok_and(|read| read > 0 && read < first.len()) {
             thread::yield_now();
         }
@@ -198,20 +198,20 @@ impl Inner {
         let mut reader = BufReader::new(stream);
         while let Some(request) = read_request(&mut reader) {
             self.requests.fetch_add(1, Ordering::SeqCst);
-            // As in the real service, the position is read before the page: a message in between is then in the page and
-            // comes once more, instead of being behind the position and in no page.
+            // As in the real service, the position is read before the page: a message in between is then in the page
+            // and comes once more, instead of being behind the position and in no page.
             let seq = self.head(&request.path);
-            let Some((status, body)) = self.answer(&request) else { return };
+            let Some((status, body)) = self.respond(&request) else { return };
             let body = body.to_string();
             let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nX-Chat-Seq: {seq}\r\n\r\n", body.len());
-            if writer.write_all((head + &body).as_bytes()).is_err() || self.manners.hang_up {
+            if writer.write_all((head + &body).as_bytes()).is_err() || self.misbehaviour.hang_up {
                 return;
             }
         }
     }
 
     /// Status and body; nothing when the connection is to end.
-    fn answer(&self, request: &Request) -> Option<(u16, Value)> {
+    fn respond(&self, request: &Request) -> Option<(u16, Value)> {
         let steps: Vec<&str> = request.path.split('/').skip(1).collect();
         match (request.method.as_str(), steps.as_slice()) {
             ("POST", ["api", "chat", "sessions"]) => {
@@ -227,17 +227,17 @@ impl Inner {
             }
             ("POST", ["api", "chat", "sessions", session, "messages"]) => self.post(session, request),
             ("GET", ["api", "chat", "sessions", session, "messages"]) => Some(self.page(session, &request.query)),
-            ("GET", ["readyz"]) | ("PUT", _) => Some((200, json!({}))),
+            ("GET", ["readyz" | "healthz"]) | ("PUT", _) => Some((200, json!({}))),
             _ => Some((404, json!({ "success": false }))),
         }
     }
 
     fn post(&self, session: &str, request: &Request) -> Option<(u16, Value)> {
         let count = self.posts.fetch_add(1, Ordering::SeqCst) + 1;
-        if every(count, self.manners.busy_every) {
+        if every(count, self.misbehaviour.busy_every) {
             return Some((503, json!({})));
         }
-        if count == self.manners.stall_at {
+        if count == self.misbehaviour.stall_at {
             thread::sleep(STALL);
         }
         let body: Value = serde_json::from_slice(&request.body).unwrap();
@@ -249,11 +249,11 @@ impl Inner {
             return Some((201, json!({ "id": known.id })));
         }
         let id = format!("m{}", self.ids.fetch_add(1, Ordering::SeqCst));
-        if !every(count, self.manners.forget_every) {
+        if !every(count, self.misbehaviour.forget_every) {
             messages.push(Stored { id: id.clone(), content, key });
             self.changed.notify_all();
         }
-        (!every(count, self.manners.drop_answer_every)).then(|| (201, json!({ "id": id })))
+        (!every(count, self.misbehaviour.drop_response_every)).then(|| (201, json!({ "id": id })))
     }
 
     fn page(&self, session: &str, query: &str) -> (u16, Value) {
@@ -283,7 +283,7 @@ impl Inner {
 
     fn serve_socket(&self, stream: TcpStream) {
         let (mut address, mut extended) = (String::new(), false);
-        let refuse_replay = self.manners.socket_refuses_replay;
+        let refuse_replay = self.misbehaviour.socket_refuses_replay;
         #[expect(clippy::result_large_err, reason = "the signature is the library's")]
         let upgrade = |request: &Upgrade, mut response: Upgraded| {
             address = request.uri().to_string();
@@ -300,7 +300,7 @@ impl Inner {
             Ok(response)
         };
         let Ok(mut socket) = accept_hdr(stream, upgrade) else { return };
-        if self.manners.close_at_first_bytes {
+        if self.misbehaviour.close_at_first_bytes {
             close_at_first_bytes(socket);
             return;
         }
@@ -318,28 +318,28 @@ impl Inner {
                 continue;
             };
             sent += 1;
-            let garbled = every(sent, self.manners.garble_on_socket_every);
+            let garbled = every(sent, self.misbehaviour.garble_on_socket_every);
             let content = if garbled { "something else" } else { message.content.as_str() };
             let mut frame = json!({ "type": "message", "data": { "id": message.id, "content": content } });
             place += 1;
             if extended {
                 frame["seq"] = json!(place + 2);
             }
-            if every(sent, self.manners.skip_on_socket_every) {
+            if every(sent, self.misbehaviour.skip_on_socket_every) {
                 continue;
             }
             drop(data);
-            let times = if every(sent, self.manners.repeat_on_socket_every) { 2 } else { 1 };
+            let times = if every(sent, self.misbehaviour.repeat_on_socket_every) { 2 } else { 1 };
             let written = (0..times).try_for_each(|_| socket.send(Frame::text(frame.to_string())));
             data = self.data.lock().unwrap();
-            if written.is_err() || every(sent, self.manners.cut_socket_after) {
+            if written.is_err() || every(sent, self.misbehaviour.cut_socket_after) {
                 break;
             }
         }
         data.open_sockets -= 1;
     }
 
-    /// Says hello in extended mode; answers the first message to send.
+    /// Sends the hello of extended mode; returns the first message to send.
     fn begin(&self, socket: &mut WebSocket<TcpStream>, session: &str, query: &str, extended: bool) -> Option<usize> {
         let (since, after) = (parameter(query, "since"), parameter(query, "after"));
         let (newest, place) = {
@@ -353,7 +353,8 @@ impl Inner {
             return Some(place.unwrap_or(if since.is_some() { 0 } else { newest }));
         }
         let since = since.map(|since| since.parse::<usize>().unwrap());
-        let refused = self.manners.socket_refuses_replay && since.is_some_and(|since| since > 0 && since < newest + 2);
+        let refused =
+            self.misbehaviour.socket_refuses_replay && since.is_some_and(|since| since > 0 && since < newest + 2);
         let resumed = since.filter(|_| !refused);
         let reason = if refused { "too_many_missed" } else { "fresh" };
         let hello = json!({ "epoch": "e", "seq": newest + 2, "resumed": resumed.is_some(), "reason": reason });
@@ -365,8 +366,8 @@ impl Inner {
     }
 }
 
-/// Closes in the proper order: what the client still sends is read, since an unread byte would turn the end into a reset, and
-/// the close frame might be lost by it.
+/// Closes in the proper order: what the client still sends is read, since an unread byte would turn the end into a
+/// reset, and the close frame might be lost by it.
 fn close_at_first_bytes(mut socket: WebSocket<TcpStream>) {
     let mut bytes = [0; 1_024];
     let _first = socket.get_mut().read(&mut bytes);

@@ -1,15 +1,15 @@
-//! `watch` and `check` against a service in this process, well and badly behaved.
+//! `hold` and `check` against a service in this process, well and badly behaved.
 
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::load::{json_of, loadgen};
-use crate::service::{Manners, Service};
+use crate::service::{FakeService, Misbehaviour};
 
 #[test]
-fn a_watch_receives_every_message_on_every_socket_and_times_them() {
-    let service = Service::start(Manners::default());
+fn held_sockets_receive_and_time_every_message() {
+    let service = FakeService::start(Misbehaviour::default());
     let dir = tempfile::tempdir().unwrap();
     let ids = dir.path().join("ids");
     let (url, ids) = (service.url(), ids.to_str().unwrap());
@@ -18,8 +18,8 @@ fn a_watch_receives_every_message_on_every_socket_and_times_them() {
         loadgen(&[&send, ["--sessions", "2", "--requests", "1", "--save-session-ids", ids].as_slice()].concat());
     assert!(opened.status.success());
     let watching = Command::new(env!("CARGO_BIN_EXE_chat-loadgen"))
-        .args(["watch", "--url", &url, "--token", "T", "--session-ids-file", ids, "--sockets", "6"])
-        .args(["--duration", "3s", "--json"])
+        .args(["hold", "--url", &url, "--token", "T", "--session-ids-file", ids, "--sockets", "6"])
+        .args(["--mode", "base", "--duration", "3s", "--json"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -39,15 +39,16 @@ fn a_watch_receives_every_message_on_every_socket_and_times_them() {
 }
 
 #[test]
-fn a_watch_that_was_refused_nowhere_says_so_and_takes_quiet() {
-    let service = Service::start(Manners::default());
+fn held_sockets_without_a_refusal_report_none() {
+    let service = FakeService::start(Misbehaviour::default());
     let url = service.url();
     let sent = ["send", "--url", &url, "--token=T", "--warmup=0s", "--sessions=1", "--requests=1", "--quiet"];
     assert!(loadgen(&sent).status.success());
-    let output = loadgen(&["watch", "--url", &url, "--token=T", "--sockets=1", "--duration=200ms", "--quiet"]);
+    let output = loadgen(&["hold", "--url", &url, "--token=T", "--sockets=1", "--duration=200ms", "--quiet"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let shown = String::from_utf8_lossy(&output.stdout);
-    assert!(shown.contains("1 accepted, refused none, 0 lost"), "{shown}");
+    let has = |name: &str, value: &str| shown.lines().any(|line| line.split_whitespace().eq([name, value]));
+    assert!(has("opened", "1") && has("closeReasons", "{}"), "{shown}");
 }
 
 /// For a run that ends when its readers have seen the last message: far longer than a busy machine takes for one event.
@@ -55,17 +56,17 @@ const PATIENT: [&str; 2] = ["--settle", "120s"];
 /// For a run whose readers wait in vain.
 const IMPATIENT: [&str; 2] = ["--settle", "1s"];
 
-fn check(manners: Manners, more: &[&str]) -> (Option<i32>, Value) {
-    check_on(&Service::start(manners), &[&PATIENT, more].concat())
+fn check(misbehaviour: Misbehaviour, more: &[&str]) -> (Option<i32>, Value) {
+    check_on(&FakeService::start(misbehaviour), &[&PATIENT, more].concat())
 }
 
 /// Of a service whose readers may never see the last message.
-fn check_in_vain(manners: Manners, more: &[&str]) -> (Option<i32>, Value) {
-    check_on(&Service::start(manners), &[&IMPATIENT, more].concat())
+fn check_in_vain(misbehaviour: Misbehaviour, more: &[&str]) -> (Option<i32>, Value) {
+    check_on(&FakeService::start(misbehaviour), &[&IMPATIENT, more].concat())
 }
 
 /// The exit code, and the verdict when there is one.
-fn check_on(service: &Service, more: &[&str]) -> (Option<i32>, Value) {
+fn check_on(service: &FakeService, more: &[&str]) -> (Option<i32>, Value) {
     let url = service.url();
     let fixed = [
         "check",
@@ -92,7 +93,7 @@ fn check_on(service: &Service, more: &[&str]) -> (Option<i32>, Value) {
 
 #[test]
 fn a_service_that_keeps_its_promises_passes() {
-    let (code, verdict) = check(Manners::default(), &[]);
+    let (code, verdict) = check(Misbehaviour::default(), &[]);
     assert_eq!((code, &verdict["good"]), (Some(0), &true.into()), "{verdict}");
     assert!(verdict["acknowledged"].as_u64().unwrap() > 0);
     assert!(verdict["seen"].as_u64() >= verdict["stored"].as_u64());
@@ -103,81 +104,86 @@ fn a_service_that_keeps_its_promises_passes() {
 }
 
 #[test]
-fn a_service_that_loses_answers_and_sockets_but_no_message_passes() {
-    let manners = Manners { drop_answer_every: 5, busy_every: 7, cut_socket_after: 3, ..Manners::default() };
-    let (code, verdict) = check(manners, &[]);
+fn a_service_that_loses_responses_and_sockets_but_no_message_passes() {
+    let misbehaviour =
+        Misbehaviour { drop_response_every: 5, busy_every: 7, cut_socket_after: 3, ..Misbehaviour::default() };
+    let (code, verdict) = check(misbehaviour, &[]);
     assert_eq!((code, &verdict["good"]), (Some(0), &true.into()), "{verdict}");
     assert!(verdict["unknown"].as_u64().unwrap() > 0, "{verdict}");
     assert!(verdict["readerConnections"].as_u64().unwrap() > 6, "{verdict}");
 }
 
 #[test]
-fn a_reader_whom_the_service_refuses_a_replay_reads_pages() {
-    let manners = Manners { cut_socket_after: 3, socket_refuses_replay: true, ..Manners::default() };
-    let (code, verdict) = check(manners, &[]);
+fn a_reader_that_is_refused_a_replay_reads_pages() {
+    let misbehaviour = Misbehaviour { cut_socket_after: 3, socket_refuses_replay: true, ..Misbehaviour::default() };
+    let (code, verdict) = check(misbehaviour, &[]);
     assert_eq!((code, &verdict["good"]), (Some(0), &true.into()), "{verdict}");
 }
 
 const EXTENDED: [&str; 2] = ["--mode", "extended"];
 
 #[test]
-fn in_extended_mode_sockets_resume_by_position_and_drop_what_they_know() {
-    let manners =
-        Manners { cut_socket_after: 3, repeat_on_socket_every: 2, drop_answer_every: 5, ..Manners::default() };
-    let (code, verdict) = check(manners, &EXTENDED);
+fn extended_sockets_resume_by_seq_and_drop_repeated_events() {
+    let misbehaviour = Misbehaviour {
+        cut_socket_after: 3,
+        repeat_on_socket_every: 2,
+        drop_response_every: 5,
+        ..Misbehaviour::default()
+    };
+    let (code, verdict) = check(misbehaviour, &EXTENDED);
     assert_eq!((code, &verdict["good"]), (Some(0), &true.into()), "{verdict}");
     assert!(verdict["readerConnections"].as_u64().unwrap() > 6, "{verdict}");
-    assert!(verdict["ends"]["lost"].as_u64().unwrap() > 0, "{verdict}");
+    assert!(verdict["closeReasons"]["lost"].as_u64().unwrap() > 0, "{verdict}");
     assert!(verdict["deliveryUs"]["p50"].as_u64().is_some(), "{verdict}");
 }
 
 #[test]
-fn in_extended_mode_a_reader_that_cannot_resume_reads_pages() {
-    let manners = Manners { cut_socket_after: 3, socket_refuses_replay: true, ..Manners::default() };
-    let (code, verdict) = check(manners, &EXTENDED);
+fn an_extended_reader_that_cannot_resume_reads_pages() {
+    let misbehaviour = Misbehaviour { cut_socket_after: 3, socket_refuses_replay: true, ..Misbehaviour::default() };
+    let (code, verdict) = check(misbehaviour, &EXTENDED);
     assert_eq!((code, &verdict["good"]), (Some(0), &true.into()), "{verdict}");
 }
 
 #[test]
-fn a_position_that_is_left_out_is_found_out() {
-    let (code, verdict) = check_in_vain(Manners { skip_on_socket_every: 3, ..Manners::default() }, &EXTENDED);
+fn a_missing_sequence_number_is_found() {
+    let (code, verdict) = check_in_vain(Misbehaviour { skip_on_socket_every: 3, ..Misbehaviour::default() }, &EXTENDED);
     assert_eq!((code, &verdict["good"]), (Some(1), &false.into()));
     let words = verdict["violations"].to_string();
     assert!(words.contains("was due") && words.contains("missed"), "{words}");
 }
 
 #[test]
-fn a_socket_that_changes_what_a_message_says_is_found_out() {
-    let (code, verdict) = check(Manners { garble_on_socket_every: 4, ..Manners::default() }, &[]);
+fn a_socket_that_changes_a_message_is_found() {
+    let (code, verdict) = check(Misbehaviour { garble_on_socket_every: 4, ..Misbehaviour::default() }, &[]);
     assert_eq!((code, &verdict["good"]), (Some(1), &false.into()));
     assert!(verdict["violations"].to_string().contains("another content"), "{verdict}");
 }
 
 #[test]
-fn readers_and_writers_go_to_the_nodes_that_they_are_given() {
-    let service = Service::start(Manners::default());
+fn readers_and_writers_use_their_nodes() {
+    let service = FakeService::start(Misbehaviour::default());
     let nowhere = "http://127.0.0.1:9";
     let unreachable = ["--read-url", nowhere, "--read-url", &service.url(), "--write-url", nowhere];
     let (code, verdict) = check_on(&service, &[&IMPATIENT, unreachable.as_slice()].concat());
-    assert_eq!(code, Some(2), "a writer that reaches nobody proves nothing: {verdict}");
+    assert_eq!(code, Some(2), "a writer that reaches no node proves nothing: {verdict}");
     let nodes =
         ["--read-url", nowhere, "--read-url", &service.url(), "--write-url", nowhere, "--write-url", &service.url()];
     let (code, verdict) = check_on(&service, &[&PATIENT, nodes.as_slice()].concat());
     assert_eq!((code, &verdict["good"]), (Some(0), &true.into()), "{verdict}");
-    assert!(verdict["ends"]["unreachable"].as_u64().unwrap() > 0, "{verdict}");
+    assert!(verdict["closeReasons"]["unreachable"].as_u64().unwrap() > 0, "{verdict}");
 }
 
 #[test]
-fn a_service_that_forgets_a_message_is_found_out() {
-    let (code, verdict) = check(Manners { forget_every: 4, ..Manners::default() }, &[]);
+fn a_service_that_loses_a_message_is_found() {
+    let (code, verdict) = check(Misbehaviour { forget_every: 4, ..Misbehaviour::default() }, &[]);
     assert_eq!((code, &verdict["good"]), (Some(1), &false.into()));
     let words = verdict["violations"].to_string();
     assert!(words.contains("was acknowledged but is not stored"), "{words}");
 }
 
 #[test]
-fn a_socket_that_skips_a_message_is_found_out() {
-    let (code, verdict) = check_in_vain(Manners { skip_on_socket_every: 3, ..Manners::default() }, &[]);
+fn a_socket_that_skips_a_message_is_found() {
+    let (code, verdict) = check_in_vain(Misbehaviour { skip_on_socket_every: 3, ..Misbehaviour::default() }, &[]);
     assert_eq!((code, &verdict["good"]), (Some(1), &false.into()));
     assert!(verdict["violations"].to_string().contains("missed"), "{verdict}");
 }
@@ -187,8 +193,8 @@ fn a_saved_history_can_be_checked_again() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("history.jsonl");
     let file = file.to_str().unwrap();
-    let manners = Manners { forget_every: 4, ..Manners::default() };
-    let (code, first) = check(manners, &["--history", file]);
+    let misbehaviour = Misbehaviour { forget_every: 4, ..Misbehaviour::default() };
+    let (code, first) = check(misbehaviour, &["--history", file]);
     assert_eq!(code, Some(1));
     let again = loadgen(&["check", "--from", file, "--json"]);
     assert_eq!(again.status.code(), Some(1));
@@ -197,6 +203,6 @@ fn a_saved_history_can_be_checked_again() {
     assert_eq!(again["attempts"], first["attempts"]);
     let shown = loadgen(&["check", "--from", file, "--show", "1"]);
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-    assert_eq!(shown.matches("wrong: ").count(), 1, "{shown}");
-    assert!(shown.contains("bad: "), "{shown}");
+    assert_eq!(shown.matches("session s").count(), 1, "{shown}");
+    assert!(shown.lines().any(|line| line.split_whitespace().eq(["good", "false"])), "{shown}");
 }

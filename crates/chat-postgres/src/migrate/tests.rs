@@ -5,7 +5,7 @@ use std::path::Path;
 
 use diesel_migrations::FileBasedMigrations;
 use tempfile::TempDir;
-use test_postgres::TestDatabase;
+use test_servers::postgres::TestDatabase;
 
 use super::*;
 
@@ -37,7 +37,7 @@ fn steps() -> (TempDir, FileBasedMigrations) {
 }
 
 fn migrator(database: &TestDatabase, patience: Duration) -> Migrator {
-    Migrator::connect_to(&DatabaseUrl::parse(database.url()).unwrap(), patience).unwrap()
+    Migrator::connect_to(&PgUrl::parse(database.url()).unwrap(), patience).unwrap()
 }
 
 const VALID_INDEXES: &str =
@@ -45,7 +45,7 @@ const VALID_INDEXES: &str =
 
 #[test]
 #[ignore = "needs Postgres: cargo xtask test"]
-fn processes_that_build_an_index_concurrently_at_once_do_not_wait_for_each_other_for_ever() {
+fn processes_that_build_an_index_concurrently_do_not_deadlock() {
     let (_directory, source) = steps();
     for _ in 0..5 {
         let database = TestDatabase::empty();
@@ -61,7 +61,7 @@ fn processes_that_build_an_index_concurrently_at_once_do_not_wait_for_each_other
 
 #[test]
 #[ignore = "needs Postgres: cargo xtask test"]
-fn an_index_whose_build_was_killed_is_built_anew() {
+fn an_index_whose_build_was_killed_is_built_again() {
     let (_directory, source) = steps();
     let database = TestDatabase::empty();
     migrator(&database, PATIENCE).locked(|migrator| migrator.up(&source)).unwrap();
@@ -78,7 +78,7 @@ fn an_index_whose_build_was_killed_is_built_anew() {
 
 #[test]
 #[ignore = "needs Postgres: cargo xtask test"]
-fn whoever_waits_too_long_for_another_that_migrates_is_told_so() {
+fn a_wait_for_another_migration_ends_with_an_error() {
     let (_directory, source) = steps();
     let database = TestDatabase::empty();
     let mut first = migrator(&database, PATIENCE);

@@ -1,7 +1,7 @@
 //! Rows of `chat_agents`.
 
-use chat_domain::model::{Agent, AgentId, DisplayName, Timestamp};
-use chat_sql::valid;
+use chat_domain::model::{Agent, DisplayName};
+use chat_sql::AgentRecord;
 use diesel::prelude::*;
 
 use crate::error::Failure;
@@ -21,13 +21,8 @@ impl TryFrom<AgentRow> for Agent {
     type Error = Failure;
 
     fn try_from(row: AgentRow) -> Result<Self, Failure> {
-        let name = row.display_name.map(|name| valid("chat_agents.display_name", DisplayName::parse(&name)));
-        Ok(Self {
-            id: valid("chat_agents.id", AgentId::parse(&row.id))?,
-            display_name: name.transpose()?,
-            active: row.active,
-            created_at: Timestamp::from_unix_ms(row.created_at),
-        })
+        let AgentRow { id, display_name, active, created_at } = row;
+        Ok(Self::try_from(AgentRecord { id, display_name, active, created_at })?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rows of `chat_attachments`.
 
-use chat_domain::model::{Attachment, AttachmentId, ChatMessage, FileName, MediaMetadata, MediaType, StoredObject};
-use chat_sql::{from_db, to_db};
+use chat_domain::model::{Attachment, ChatMessage};
+use chat_sql::{AttachmentRecord, to_db};
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -28,27 +28,17 @@ impl TryFrom<AttachmentRow> for Attachment {
     type Error = Failure;
 
     fn try_from(row: AttachmentRow) -> Result<Self, Failure> {
-        let pixels = |column, pixels: Option<i64>| {
-            pixels.map(u32::try_from).transpose().map_err(|_| Failure::corrupt(column, "is no number of pixels"))
+        let record = AttachmentRecord {
+            id: row.id,
+            name: row.name,
+            media_type: row.media_type,
+            size: row.size,
+            sha256: row.sha256,
+            width: row.width,
+            height: row.height,
+            duration: row.duration,
         };
-        let media_type = MediaType::parse(&row.media_type)
-            .ok_or_else(|| Failure::corrupt("chat_attachments.media_type", "is no media type"))?;
-        let sha256 = <[u8; 32]>::try_from(row.sha256)
-            .map_err(|_| Failure::corrupt("chat_attachments.sha256", "has not 32 bytes"))?;
-        Ok(Self {
-            id: AttachmentId::new(row.id),
-            name: FileName::sanitize(&row.name),
-            object: StoredObject {
-                size: from_db("chat_attachments.size", row.size)?,
-                sha256,
-                media_type,
-                metadata: MediaMetadata {
-                    width: pixels("chat_attachments.width", row.width)?,
-                    height: pixels("chat_attachments.height", row.height)?,
-                    duration: row.duration,
-                },
-            },
-        })
+        Ok(Self::try_from(record)?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rows of `chat_messages`.
 
-use chat_domain::model::{Attachment, ChatMessage, Content, Delivery, MessageId, SessionId, Timestamp, UserId};
-use chat_sql::{moment_from_db, seq_from_db, valid};
+use chat_domain::model::{Attachment, ChatMessage, SessionId};
+use chat_sql::MessageRecord;
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -30,16 +30,16 @@ impl MessageRow {
         session_id: SessionId,
         attachments: Vec<Attachment>,
     ) -> Result<ChatMessage, Failure> {
-        Ok(ChatMessage {
-            id: MessageId::new(self.id),
-            session_id,
-            seq: seq_from_db("chat_messages.seq", self.seq)?,
-            author: valid("chat_messages.author_id", UserId::parse(&self.author_id))?,
+        let record = MessageRecord {
+            seq: self.seq,
+            id: self.id,
             sender: self.sender.0,
-            content: Content::from_store(self.content),
-            sent_at: Timestamp::from_unix_ms(self.created_at),
-            delivery: Delivery::from_moments(moment_from_db(self.delivered_at), moment_from_db(self.read_at)),
-            attachments,
-        })
+            author_id: self.author_id,
+            content: self.content,
+            created_at: self.created_at,
+            delivered_at: self.delivered_at,
+            read_at: self.read_at,
+        };
+        Ok(record.into_message(session_id, attachments)?)
     }
 }

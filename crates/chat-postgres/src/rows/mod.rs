@@ -7,10 +7,14 @@ mod attachment;
 mod event;
 mod message;
 mod progress;
+mod revocation;
 mod session;
+mod upload;
 
 pub(crate) use agent::{AgentRow, NewAgent};
 pub(crate) use attachment::{AttachmentRow, NewAttachment};
 pub(crate) use event::EventRow;
 pub(crate) use message::MessageRow;
+pub(crate) use revocation::RevocationRow;
 pub(crate) use session::{NewSessionRow, SessionRow, status_of};
+pub(crate) use upload::{NewUpload, UploadRow};

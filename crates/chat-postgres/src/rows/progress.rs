@@ -15,10 +15,10 @@ pub(crate) struct ProgressColumns {
     waiting_since: Option<i64>,
     unread_by_user: i64,
     unread_by_support: i64,
-    delivered_to_user: i64,
-    delivered_to_support: i64,
-    read_to_user: i64,
-    read_to_support: i64,
+    user_delivered_seq: i64,
+    support_delivered_seq: i64,
+    user_read_seq: i64,
+    support_read_seq: i64,
     last_event_at: i64,
 }
 
@@ -30,10 +30,10 @@ impl ProgressColumns {
             waiting_since: progress.waiting_since.map(Timestamp::unix_ms),
             unread_by_user: to_db(progress.unread_by_user),
             unread_by_support: to_db(progress.unread_by_support),
-            delivered_to_user: to_db(progress.delivered_to_user.get()),
-            delivered_to_support: to_db(progress.delivered_to_support.get()),
-            read_to_user: to_db(progress.read_to_user.get()),
-            read_to_support: to_db(progress.read_to_support.get()),
+            user_delivered_seq: to_db(progress.user_delivered_seq.get()),
+            support_delivered_seq: to_db(progress.support_delivered_seq.get()),
+            user_read_seq: to_db(progress.user_read_seq.get()),
+            support_read_seq: to_db(progress.support_read_seq.get()),
             last_event_at: progress.last_event_at.unix_ms(),
         }
     }

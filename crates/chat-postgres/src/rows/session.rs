@@ -1,11 +1,7 @@
 //! Rows of `chat_sessions`.
 
-use chat_domain::model::{
-    AgentId, ChatSession, Idempotency, Progress, SessionId, StatusFilter, Subject, Timestamp, UserId,
-};
-use chat_sql::{
-    from_db, last_event_from_db, moment_from_db, seq_from_db, state_from_db, tags_from_json, tags_to_json, valid,
-};
+use chat_domain::model::{AgentId, ChatSession, Idempotency, SessionStatus, Subject, Timestamp, UserId};
+use chat_sql::{SessionRecord, tags_to_json};
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -32,10 +28,10 @@ pub(crate) struct SessionRow {
     waiting_since: Option<i64>,
     unread_by_user: i64,
     unread_by_support: i64,
-    delivered_to_user: i64,
-    delivered_to_support: i64,
-    read_to_user: i64,
-    read_to_support: i64,
+    user_delivered_seq: i64,
+    support_delivered_seq: i64,
+    user_read_seq: i64,
+    support_read_seq: i64,
     last_event_at: i64,
 }
 
@@ -43,41 +39,34 @@ impl TryFrom<SessionRow> for ChatSession {
     type Error = Failure;
 
     fn try_from(row: SessionRow) -> Result<Self, Failure> {
-        let agent = row.agent_id.map(|id| valid("chat_sessions.agent_id", AgentId::parse(&id))).transpose()?;
-        let started_at = Timestamp::from_unix_ms(row.started_at);
-        let last_event_at = last_event_from_db(row.last_event_at, row.started_at, row.waiting_since, row.ended_at);
-        let state = state_from_db(row.status.0, agent, row.ended_at, last_event_at)?;
-        let subject = match &row.subject {
-            Some(subject) => valid("chat_sessions.subject", Subject::parse(subject))?,
-            None => None,
-        };
-        Ok(Self {
-            id: SessionId::new(row.id),
-            owner: valid("chat_sessions.user_id", UserId::parse(&row.user_id))?,
-            subject,
+        let record = SessionRecord {
+            id: row.id,
+            status: row.status.0,
             priority: row.priority.0,
-            tags: tags_from_json("chat_sessions.tags", &row.tags)?,
-            started_at,
-            state,
-            progress: Progress {
-                last_seq: seq_from_db("chat_sessions.last_seq", row.last_seq)?,
-                last_event_at,
-                message_count: from_db("chat_sessions.message_count", row.message_count)?,
-                waiting_since: moment_from_db(row.waiting_since),
-                unread_by_user: from_db("chat_sessions.unread_by_user", row.unread_by_user)?,
-                unread_by_support: from_db("chat_sessions.unread_by_support", row.unread_by_support)?,
-                delivered_to_user: seq_from_db("chat_sessions.delivered_to_user", row.delivered_to_user)?,
-                delivered_to_support: seq_from_db("chat_sessions.delivered_to_support", row.delivered_to_support)?,
-                read_to_user: seq_from_db("chat_sessions.read_to_user", row.read_to_user)?,
-                read_to_support: seq_from_db("chat_sessions.read_to_support", row.read_to_support)?,
-            },
-        })
+            user_id: row.user_id,
+            agent_id: row.agent_id,
+            subject: row.subject,
+            tags: row.tags,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            last_seq: row.last_seq,
+            message_count: row.message_count,
+            waiting_since: row.waiting_since,
+            unread_by_user: row.unread_by_user,
+            unread_by_support: row.unread_by_support,
+            user_delivered_seq: row.user_delivered_seq,
+            support_delivered_seq: row.support_delivered_seq,
+            user_read_seq: row.user_read_seq,
+            support_read_seq: row.support_read_seq,
+            last_event_at: row.last_event_at,
+        };
+        Ok(Self::try_from(record)?)
     }
 }
 
 /// The stage of life of a session.
-pub(crate) fn status_of(session: &ChatSession) -> StatusFilter {
-    if session.is_active() { StatusFilter::Active } else { StatusFilter::Closed }
+pub(crate) fn status_of(session: &ChatSession) -> SessionStatus {
+    if session.is_active() { SessionStatus::Active } else { SessionStatus::Closed }
 }
 
 /// A session that was just opened.

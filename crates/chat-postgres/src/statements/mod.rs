@@ -1,11 +1,13 @@
-//! The statements of the write path. Each takes any number of rows as arrays, so that a batch costs as many round trips
-//! as a single write, and has a fixed text, so that it is prepared once per connection.
+//! Statements and conditions that diesel's query builder cannot express. A statement of the write path takes any number
+//! of rows as arrays, so that a batch costs as many round trips as a single write, and has a fixed text, so that it is
+//! prepared once per connection.
 
 mod add_to_counts;
 mod add_to_statistics;
-mod append_messages;
+mod advance_sessions;
 mod columns;
 mod insert_events;
+mod on_page;
 mod put_tickets;
 mod sent_before;
 mod take_tickets;
@@ -13,8 +15,9 @@ mod update_states;
 
 pub(crate) use add_to_counts::AddToCounts;
 pub(crate) use add_to_statistics::AddToStatistics;
-pub(crate) use append_messages::AppendMessages;
+pub(crate) use advance_sessions::AdvanceSessions;
 pub(crate) use insert_events::InsertEvents;
+pub(crate) use on_page::OnPage;
 pub(crate) use put_tickets::PutTickets;
 pub(crate) use sent_before::SentBefore;
 pub(crate) use take_tickets::TakeTickets;

@@ -28,6 +28,7 @@ pub(crate) struct PutTickets<'a> {
     roles: Vec<&'static str>,
     names: Vec<Option<String>>,
     session_ids: Vec<Uuid>,
+    token_issued_at: Vec<Option<i64>>,
     token_expires_at: Vec<i64>,
     expires_at: Vec<i64>,
 }
@@ -59,6 +60,7 @@ impl<'a> PutTickets<'a> {
         self.roles.push(ticket.holder.role.as_str());
         self.names.push(name_to_db(ticket.holder.name.as_deref()));
         self.session_ids.push(ticket.session_id.as_uuid());
+        self.token_issued_at.push(ticket.holder.token_issued_at.map(Timestamp::unix_ms));
         self.token_expires_at.push(ticket.token_expires_at.unix_ms());
         self.expires_at.push(ticket.expires_at.unix_ms());
     }
@@ -91,7 +93,7 @@ impl QueryFragment<Pg> for PutTickets<'_> {
         out.push_bind_param::<BigInt, _>(&self.swept)?;
         out.push_sql(
             " FOR UPDATE SKIP LOCKED))) INSERT INTO chat_tickets (digest, user_id, role, name, session_id, \
-             token_expires_at, expires_at) SELECT * FROM unnest(",
+             token_issued_at, token_expires_at, expires_at) SELECT * FROM unnest(",
         );
         Columns::of(&mut out)
             .bytes(&self.digests)?
@@ -99,6 +101,7 @@ impl QueryFragment<Pg> for PutTickets<'_> {
             .texts(&self.roles)?
             .maybe_texts(&self.names)?
             .uuids(&self.session_ids)?
+            .maybe_numbers(&self.token_issued_at)?
             .numbers(&self.token_expires_at)?
             .numbers(&self.expires_at)?;
         out.push_sql(") ON CONFLICT (digest) DO NOTHING");

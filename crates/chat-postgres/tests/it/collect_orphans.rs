@@ -8,7 +8,7 @@ use chat_domain::ports::{MessageRepository as _, OrphanRegistry as _, SessionRep
 use chat_postgres::{PgConfig, PgStore};
 use chat_testkit::{RecordingNotifier, fixtures};
 use diesel::connection::SimpleConnection;
-use test_postgres::TestDatabase;
+use test_servers::postgres::TestDatabase;
 
 use crate::support::{connect, eventually, migrated};
 
@@ -40,7 +40,7 @@ async fn a_condemnation_waits_for_the_messages_that_are_on_their_way() {
     let id = file.id;
     let mut locker = connect(&database);
     locker.batch_execute("BEGIN; LOCK TABLE chat_attachments IN SHARE MODE").unwrap();
-    let draft = MessageDraft { attachments: vec![file], ..fixtures::draft(session, &fixtures::alice(), 1) };
+    let draft = MessageDraft { attachments: vec![file].into(), ..fixtures::draft(session, &fixtures::alice(), 1) };
     let messages = Arc::clone(&store.messages);
     let sending = tokio::spawn(async move { messages.append(draft).await });
     eventually("the message waits", async || waits(&database)).await;
@@ -71,7 +71,7 @@ async fn a_condemnation_holds_up_no_message_behind_a_node_that_stands_still() {
     assert_eq!(round.mark(vec![orphan], fixtures::start()).await.unwrap().marked, 1);
     assert_eq!(round.condemn(vec![orphan], fixtures::start()).await.unwrap(), []);
     let file = fixtures::attachment(2, b"x");
-    let draft = MessageDraft { attachments: vec![file], ..fixtures::draft(session, &fixtures::alice(), 1) };
+    let draft = MessageDraft { attachments: vec![file].into(), ..fixtures::draft(session, &fixtures::alice(), 1) };
     assert!(store.messages.append(draft).await.is_ok());
     frozen.batch_execute("COMMIT").unwrap();
     assert_eq!(round.condemn(vec![orphan], fixtures::start()).await.unwrap(), [orphan], "the round went on");

@@ -9,7 +9,7 @@ use chat_domain::ports::{AgentDirectory as _, StatsReader as _};
 use chat_postgres::{PgConfig, PgStore};
 use chat_testkit::RecordingNotifier;
 use diesel::connection::SimpleConnection;
-use test_postgres::TestDatabase;
+use test_servers::postgres::TestDatabase;
 
 use crate::support::{connect, migrated};
 

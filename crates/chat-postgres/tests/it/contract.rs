@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::thread;
 
-use chat_domain::ports::TicketStore;
+use chat_domain::ports::{SigningKeyStore, TicketStore};
 use chat_postgres::{PgConfig, PgStore};
 use chat_testkit::RecordingNotifier;
 use chat_testkit::contract::StoreUnderTest;
 use chat_testkit::contract::nodes::Nodes;
+use chat_testkit::contract::signing_key_store::SigningKeyStores;
 use chat_testkit::contract::ticket_store::TicketStores;
-use test_postgres::TestDatabase;
+use test_servers::postgres::TestDatabase;
 
-use crate::support::{reused, unhurried};
+use crate::support::{migrated, reused, unhurried};
 use crate::{plans, recorder};
 
 /// Lives a little longer than the ports, so that what the case ran can be checked.
@@ -37,6 +38,8 @@ async fn open(database: &Arc<TestDatabase>, config: PgConfig) -> StoreUnderTest 
         events: Arc::<chat_postgres::PgEventLog>::clone(&store.events),
         stats: Arc::<chat_postgres::PgStatsReader>::clone(&store.stats),
         agents: Arc::<chat_postgres::PgAgentDirectory>::clone(&store.agents),
+        revocations: Arc::<chat_postgres::PgRevocationStore>::clone(&store.revocations),
+        uploads: Arc::<chat_postgres::PgUploadRegistry>::clone(&store.uploads),
         orphans: Arc::<chat_postgres::PgOrphanRegistry>::clone(&store.orphans),
         notifier,
         guard: Box::new(Guard { database: Arc::clone(database), _store: store }),
@@ -46,7 +49,7 @@ async fn open(database: &Arc<TestDatabase>, config: PgConfig) -> StoreUnderTest 
 async fn make_store() -> StoreUnderTest {
     recorder::install();
     let database = Arc::new(reused());
-    open(&database, PgConfig::new(database.url())).await
+    open(&database, unhurried(PgConfig::new(database.url()))).await
 }
 
 /// A node with several writers that remember what they wrote, and one that remembers next to nothing.
@@ -55,7 +58,7 @@ async fn make_nodes() -> Nodes {
     let database = Arc::new(reused());
     let config = unhurried(PgConfig { readers: 2, ..PgConfig::new(database.url()) });
     let remembering = open(&database, PgConfig { writers: 2, ..config.clone() }).await;
-    let forgetful = open(&database, PgConfig { writers: 1, remembered_sessions: 0, ..config }).await;
+    let forgetful = open(&database, PgConfig { writers: 1, session_cache: 0, ..config }).await;
     Nodes::new(vec![remembering, forgetful])
 }
 
@@ -75,7 +78,7 @@ mod nodes {
 async fn make_tickets() -> TicketStores {
     recorder::install();
     let database = Arc::new(reused());
-    let config = PgConfig { readers: 1, writers: 1, ..PgConfig::new(database.url()) };
+    let config = unhurried(PgConfig { readers: 1, writers: 1, ..PgConfig::new(database.url()) });
     let (mut nodes, mut guards) = (Vec::<Arc<dyn TicketStore>>::new(), Vec::new());
     for _ in 0..2 {
         let store = PgStore::open(config.clone(), Arc::new(RecordingNotifier::default())).await.unwrap();
@@ -89,5 +92,39 @@ mod tickets {
     chat_testkit::ticket_store_contract!(
         #[ignore = "needs Postgres: cargo xtask test"]
         super::make_tickets
+    );
+}
+
+/// Two nodes on one database, and one on a copy of it.
+async fn make_signing_keys() -> SigningKeyStores {
+    let database = migrated();
+    let copied = database.copy();
+    let open = async |url: &str| {
+        let config = PgConfig { readers: 1, writers: 1, ..PgConfig::new(url) };
+        Arc::new(PgStore::open(config, Arc::new(RecordingNotifier::default())).await.unwrap())
+    };
+    let (store, other) = (open(database.url()).await, open(database.url()).await);
+    let copy = open(copied.url()).await;
+    let key = |store: &PgStore| {
+        Arc::<chat_postgres::PgSigningKeyStore>::clone(&store.signing_keys) as Arc<dyn SigningKeyStore>
+    };
+    let rotated = Arc::clone(&store);
+    SigningKeyStores {
+        nodes: vec![key(&store), key(&other)],
+        copy: key(&copy),
+        rotate: Box::new(move || {
+            let store = Arc::clone(&rotated);
+            Box::pin(async move {
+                store.rotate_epoch().await.unwrap();
+            })
+        }),
+        guard: Box::new((store, other, copy, database, copied)),
+    }
+}
+
+mod signing_keys {
+    chat_testkit::signing_key_store_contract!(
+        #[ignore = "needs Postgres: cargo xtask test"]
+        super::make_signing_keys
     );
 }

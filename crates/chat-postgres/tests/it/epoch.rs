@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat_domain::ports::EventLog as _;
 use chat_postgres::{OpenError, PgConfig, PgStore, epoch, migrate};
 use chat_testkit::RecordingNotifier;
-use test_postgres::TestDatabase;
+use test_servers::postgres::TestDatabase;
 
 use crate::support::{empty, migrated};
 

@@ -1,11 +1,11 @@
-//! What an operator is told when the database cannot be used: the option, what is wrong with it, and no password.
+//! The error when the database cannot be used: the option, what is wrong with it, and no password.
 
 use chat_postgres::migrate;
-use test_postgres::TestDatabase;
+use test_servers::postgres::TestDatabase;
 
 use crate::support::empty;
 
-/// The URL of the database with a password that nobody needs.
+/// The URL of the database with a password that is not needed.
 fn with_password(database: &TestDatabase, user: &str) -> String {
     let (_, rest) = database.url().split_once("://").unwrap();
     let place = rest.split_once('@').map_or(rest, |(_, place)| place);
@@ -13,7 +13,7 @@ fn with_password(database: &TestDatabase, user: &str) -> String {
 }
 
 #[test]
-fn what_is_no_url_is_told_with_one_that_is() {
+fn an_invalid_url_is_refused_with_a_valid_one() {
     for url in ["hunter2", "mysql://ann:hunter2@db", "postgres://ann:hunter2%@db", "postgres://ann:hun/ter2@db"] {
         let error = migrate::status(url).unwrap_err().to_string();
         assert!(error.contains("--database-url") && error.contains("CHAT_DATABASE_URL"), "{error}");
@@ -26,7 +26,7 @@ fn what_is_no_url_is_told_with_one_that_is() {
 #[test]
 fn a_build_without_tls_says_how_to_get_one() {
     let error = migrate::status("postgres://ann:hunter2@db/chat?sslmode=verify-full").unwrap_err().to_string();
-    for part in ["sslmode=verify-full", "--database-url", "--features system-libpq", "sslmode=disable"] {
+    for part in ["sslmode=verify-full", "--features system-libpq", "sslmode=disable"] {
         assert!(error.contains(part), "{error}");
     }
     assert!(!error.contains("hunter2"), "{error}");
@@ -34,10 +34,10 @@ fn a_build_without_tls_says_how_to_get_one() {
 
 #[test]
 #[ignore = "needs Postgres: cargo xtask test"]
-fn a_database_that_lets_nobody_in_is_named_without_the_password() {
+fn a_database_that_refuses_a_login_is_named_without_the_password() {
     let database = empty();
-    let error = migrate::status(&with_password(&database, "nobody_of_that_name")).unwrap_err().to_string();
-    for part in ["CHAT_DATABASE_URL", "nobody_of_that_name", database.name()] {
+    let error = migrate::status(&with_password(&database, "no_such_role")).unwrap_err().to_string();
+    for part in ["CHAT_DATABASE_URL", "no_such_role", database.name()] {
         assert!(error.contains(part), "{error}");
     }
     assert!(!error.contains("hunter2"), "{error}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chat_domain::model::FanoutCredentials;
 use chat_postgres::{PgConfig, PgStore, epoch, fanout_credentials};
 use chat_testkit::RecordingNotifier;
-use test_postgres::{TestDatabase, find_programs};
+use test_servers::postgres::{TestDatabase, find_programs};
 
 use crate::support::{empty, migrated};
 

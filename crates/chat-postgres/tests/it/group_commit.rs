@@ -9,7 +9,7 @@ use chat_domain::ports::{EventLog as _, MessageRepository as _, SessionRepositor
 use chat_postgres::{PgConfig, PgStore};
 use chat_testkit::fixtures::{alice, draft, new_session};
 use chat_testkit::latch::{Holder, is_waiting, latch};
-use test_postgres::TestDatabase;
+use test_servers::postgres::TestDatabase;
 
 use crate::support::{message_ids, reused};
 
@@ -18,7 +18,7 @@ struct Standing {
     store: PgStore,
     holder: Holder,
     session: SessionId,
-    opening: tokio::task::JoinHandle<chat_domain::Result<chat_domain::ports::Opened>>,
+    opening: tokio::task::JoinHandle<chat_domain::Result<chat_domain::write::Opened>>,
     _database: TestDatabase,
 }
 

@@ -11,7 +11,7 @@ use chat_postgres::{PgConfig, PgStore};
 use chat_testkit::RecordingNotifier;
 use chat_testkit::fixtures::{alice, change, draft, idempotency, keyed, message_id, new_session};
 use diesel::connection::SimpleConnection;
-use test_postgres::TestDatabase;
+use test_servers::postgres::TestDatabase;
 
 use crate::support::{connect, message_ids, migrated, reused, unhurried};
 
@@ -54,7 +54,7 @@ async fn after_idle_connections_were_cut_a_write_fails_once_at_most() {
             let number = round * 10 + n;
             let message = keyed(draft(session.id, &alice(), number), &format!("k{number}"));
             let appended = match store.messages.append(message.clone()).await {
-                // Nobody knows whether it took place; the key makes the repetition safe.
+                // Whether it took place is unknown; the key makes the repetition safe.
                 Err(ChatError::Unavailable { .. }) => {
                     let again = MessageDraft { id: message_id(1_000 + number), ..message };
                     store.messages.append(again).await.unwrap()
@@ -150,7 +150,7 @@ async fn what_was_remembered_does_not_outlive_the_connection() {
     for n in 1..=2 {
         store.messages.append(draft(session, &alice(), n)).await.unwrap();
     }
-    // As a standby that takes over without the last commit, on which somebody else then closes the session: the same
+    // As a standby that takes over without the last commit, on which another person then closes the session: the same
     // position, another session.
     database.sql(
         "DELETE FROM chat_messages WHERE seq = 3;
@@ -158,7 +158,7 @@ async fn what_was_remembered_does_not_outlive_the_connection() {
          INSERT INTO chat_session_events SELECT id, 3, 'closed', 'alice', 1, '{}' FROM chat_sessions",
     );
     assert!(cut(&database, "true") > 0);
-    // Whoever comes first may be told that the connection is gone.
+    // The first write may fail because the connection is gone.
     let _unavailable = store.messages.append(draft(session, &alice(), 3)).await;
     let refused = store.messages.append(draft(session, &alice(), 4)).await;
     assert!(matches!(refused, Err(ChatError::Conflict(Conflict::SessionClosed))), "{refused:?}");
@@ -185,7 +185,7 @@ async fn a_writer_whose_counter_row_is_gone_counts_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres: cargo xtask test"]
-async fn nodes_that_open_sessions_under_the_same_keys_in_any_order_do_not_wait_for_each_other_for_ever() {
+async fn concurrent_creates_with_overlapping_keys_do_not_deadlock() {
     let database = reused();
     let config = unhurried(PgConfig { readers: 2, writers: 2, ..PgConfig::new(database.url()) });
     let node = || PgStore::open(config.clone(), Arc::new(RecordingNotifier::new()));

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod buckets;
 mod collect_orphans;
 mod connections;
 mod contract;

@@ -16,7 +16,7 @@ use chat_testkit::fixtures::{
     transfer,
 };
 use chat_testkit::latch::{is_waiting, latch_at};
-use test_postgres::TestDatabase;
+use test_servers::postgres::TestDatabase;
 
 use crate::recorder;
 use crate::support::reused;
@@ -207,7 +207,7 @@ async fn only_the_stale_session_of_a_batch_is_written_again() {
     let positions: Vec<u64> = sent.iter().map(|message| message.seq.get()).collect();
     assert_eq!(positions, [2, 2, 2, 3, 4, 3]);
     for (n, id) in ids[..3].iter().enumerate() {
-        assert_eq!(messages_of(&latch.heard, *id), [sent[n].clone(), sent[n + 3].clone()], "each is told once");
+        assert_eq!(messages_of(&latch.heard, *id), [sent[n].clone(), sent[n + 3].clone()], "each is published once");
     }
 }
 

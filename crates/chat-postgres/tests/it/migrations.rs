@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread;
 
+use chat_domain::model::{Seq, SessionAction};
+use chat_domain::ports::{EventLog as _, LogLimit, MessageRepository as _, SessionRepository as _};
 use chat_postgres::{MigrateError, PgConfig, PgStore, migrate};
 use chat_testkit::RecordingNotifier;
+use chat_testkit::fixtures::{alice, at, change, draft, new_session, root};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
-use test_postgres::TestDatabase;
+use test_servers::postgres::TestDatabase;
 
 use crate::support::{connect, dump, empty, migrated};
 
@@ -62,7 +65,7 @@ fn both_databases_have_the_same_steps() {
 
 #[test]
 #[ignore = "needs Postgres: cargo xtask test"]
-fn the_status_is_told_without_changing_anything() {
+fn the_status_is_read_without_changing_anything() {
     let database = empty();
     let nothing = dump(&database);
     let status = migrate::status(database.url()).unwrap();
@@ -206,6 +209,55 @@ fn applied_again_the_counters_start_with_what_is_there() {
     let expected =
         "agent|amy|active|1\nall||active|1\nall||closed|1\nunassigned||closed|1\nuser|ann|active|1\nuser|bob|closed|1";
     assert_eq!(counts, expected);
+}
+
+#[test]
+#[ignore = "needs Postgres: cargo xtask test"]
+fn undoing_the_removal_of_the_buckets_counts_the_sessions_that_are_there() {
+    let database = migrated();
+    // started_at is -1 for the first one, and 2^20 for the others.
+    database.sql(
+        "INSERT INTO chat_sessions
+             SELECT gen_random_uuid(), 'ann', agent, status, 'low', NULL, '[]', start, ended, 1, 0, NULL, 0, 0, 0, 0,
+                    'ann'
+             FROM (VALUES (-1, 'amy', 'active', NULL), (1048576, 'amy', 'closed', 7), (1048576, NULL, 'closed', 7))
+                 AS rows (start, agent, status, ended)",
+    );
+    undo_down_to(&database, "_no_session_buckets");
+    let counts = database.sql("SELECT scope, level, bucket, active, closed FROM chat_session_buckets ORDER BY 1, 2, 3");
+    let scope = |scope, newer: u32| {
+        let levels = [(16, 16), (24, 0), (32, 0)];
+        levels.map(|(level, bucket)| format!("{scope}|{level}|-1|1|0\n{scope}|{level}|{bucket}|0|{newer}")).join("\n")
+    };
+    let unassigned = "unassigned|16|16|0|1\nunassigned|24|0|0|1\nunassigned|32|0|0|1";
+    assert_eq!(counts, [&*scope("agent", 1), &*scope("all", 2), unassigned, &*scope("user", 2)].join("\n"));
+    migrate::up(database.url()).unwrap();
+    assert_eq!(dump(&database), dump(&migrated()));
+}
+
+#[tokio::test]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn events_from_before_the_watermarks_had_their_names_are_read_as_they_were() {
+    let database = migrated();
+    let open = || PgStore::open(PgConfig::new(database.url()), Arc::new(RecordingNotifier::new()));
+    let store = open().await.unwrap();
+    let id = store.sessions.open(new_session(1), alice(), None).await.unwrap().session.id;
+    for n in 1..=4 {
+        store.messages.append(draft(id, &alice(), n)).await.unwrap();
+    }
+    store.messages.mark_read_up_to(id, root(), Seq::new(3), at(10)).await.unwrap();
+    let session = store.sessions.change(id, change(&alice(), SessionAction::Close, 11)).await.unwrap();
+    let events = store.events.read(id, Seq::ZERO, LogLimit::events(100)).await.unwrap().events;
+    store.close().await;
+    undo_down_to(&database, "_watermarks");
+    let before = database.sql("SELECT data::JSONB ->> 'readToSupport' FROM chat_session_events WHERE kind = 'closed'");
+    assert_eq!(before, "3");
+    migrate::up(database.url()).unwrap();
+
+    let store = open().await.unwrap();
+    assert_eq!(store.events.read(id, Seq::ZERO, LogLimit::events(100)).await.unwrap().events, events);
+    assert_eq!(store.sessions.find(id).await.unwrap().unwrap(), session);
+    store.close().await;
 }
 
 #[derive(QueryableByName)]

@@ -9,7 +9,7 @@ use chat_domain::ports::{EventLog as _, LogLimit, MessageRepository as _, Sessio
 use chat_postgres::{MigrateError, PgConfig, PgStore, migrate};
 use chat_testkit::RecordingNotifier;
 use chat_testkit::fixtures::{alice, at, draft, new_session, root, session_id};
-use test_postgres::TestDatabase;
+use test_servers::postgres::TestDatabase;
 
 use crate::support::{dump, migrated, reused};
 

@@ -12,18 +12,19 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use serde_json::Value;
-use test_postgres::{Keep, TestDatabase};
+use test_servers::postgres::{Keep, TestDatabase};
 
 use crate::recorder;
 use crate::support::connect;
 
 /// Tables that are read as a whole, and why.
-const SMALL: [(&str, &str); 6] = [
+const SMALL: [(&str, &str); 7] = [
     ("chat_agents", "a few hundred rows at most; the list of agents is all of them"),
     ("chat_collector", "one row"),
     ("chat_epoch", "one row"),
     ("chat_fanout_key", "one row"),
     ("chat_identity", "one row"),
+    ("chat_revocation_version", "one row"),
     ("chat_stats", "a row per writer"),
 ];
 
@@ -41,7 +42,7 @@ const SORTED: [(&str, &str); 2] = [
 
 /// 20,000 sessions of 20 customers and 8 agents with two messages each, and 200 sessions with 250; their rows lie
 /// scattered, as they do when sessions are in use at the same time. Every fifth message has a file; as many files have no
-/// message. The counters are those of 2,000 customers.
+/// message, and as many wait to be sent. The counters are those of 2,000 customers.
 const FILL: &str = "
     INSERT INTO chat_sessions
         SELECT gen_random_uuid(), 'user ' || n % 20, CASE WHEN n % 3 > 0 THEN 'agent ' || n % 8 END,
@@ -66,18 +67,21 @@ const FILL: &str = "
     INSERT INTO chat_tickets
         SELECT sha256(n::TEXT::BYTEA), 'user ' || n % 2000, 'user', NULL, gen_random_uuid(), n, n
         FROM generate_series(1, 20000) AS n;
+    INSERT INTO chat_revocations SELECT 'user ' || n, n, false, n FROM generate_series(1, 20000) AS n;
+    INSERT INTO chat_revocation_version VALUES (true, 20000);
     INSERT INTO chat_agents SELECT 'agent ' || n, NULL, true, 0 FROM generate_series(0, 39) AS n;
     INSERT INTO chat_orphans
         SELECT gen_random_uuid(), n, CASE WHEN n % 2 = 0 THEN n END FROM generate_series(1, 20000) AS n;
-    TRUNCATE chat_stats, chat_session_counts, chat_session_buckets;
+    INSERT INTO chat_uploads
+        SELECT gen_random_uuid(), gen_random_uuid(), 'user ' || n % 2000, n, 'a.png', 'image/png', 1, sha256('x'), 1, 1,
+               NULL
+        FROM generate_series(1, 20000) AS n;
+    TRUNCATE chat_stats, chat_session_counts;
     INSERT INTO chat_stats SELECT n, 1, 1, 1, 1, 1 FROM generate_series(0, 15) AS n;
     INSERT INTO chat_session_counts
         SELECT 'user', 'user ' || n, status, writer, 5
-        FROM generate_series(0, 1999) AS n, unnest('{active, closed}'::TEXT[]) AS status, generate_series(0, 3) AS writer;
-    INSERT INTO chat_session_buckets
-        SELECT 'user', 'user ' || n, level, bucket, writer, 1, 1
-        FROM generate_series(0, 1999) AS n, unnest('{16, 24, 32}'::INTEGER[]) AS level, generate_series(0, 3) AS bucket,
-             generate_series(0, 1) AS writer";
+        FROM generate_series(0, 1999) AS n, unnest('{active, closed}'::TEXT[]) AS status,
+             generate_series(0, 3) AS writer";
 
 /// A migrated database that is filled as in use. It is only looked at.
 fn filled() -> TestDatabase {
@@ -109,7 +113,7 @@ const SETTINGS: [(&str, &str); 4] = [
 
 /// What is wrong with the plan of a statement.
 fn objections(connection: &mut PgConnection, statement: &str) -> Vec<String> {
-    let bound = (1..100).take_while(|number| statement.contains(&format!("${number}"))).count();
+    let bound = (1..=u16::MAX).take_while(|number| statement.contains(&format!("${number}"))).count();
     // Scans are allowed here, so that a statement shows that it has no fitting index.
     let planned = SETTINGS.iter().filter(|(name, _)| *name != "enable_seqscan");
     let settings = planned.map(|(name, value)| format!("SET {name} = {value};")).collect::<Vec<_>>().concat();

@@ -43,8 +43,10 @@ pub(crate) fn install() {
 pub(crate) fn statements(database: &str) -> BTreeSet<String> {
     let all = STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner);
     let verbs = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
+    // A union of queries in parentheses begins with one.
+    let begins = |statement: &str, verb| statement.trim_start_matches('(').starts_with(verb);
     let reads_or_writes =
-        |statement: &String| statement.contains("chat_") && verbs.iter().any(|verb| statement.starts_with(verb));
+        |statement: &String| statement.contains("chat_") && verbs.iter().any(|verb| begins(statement, *verb));
     all.get(database).cloned().unwrap_or_default().into_keys().filter(reads_or_writes).collect()
 }
 

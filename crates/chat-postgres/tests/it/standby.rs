@@ -8,7 +8,7 @@ use chat_domain::ports::{
 };
 use chat_postgres::{OpenError, PgConfig, PgStore, fanout_credentials, migrate};
 use chat_testkit::{RecordingNotifier, fixtures};
-use test_postgres::{PrivatePostgres, StopMode};
+use test_servers::postgres::{PrivatePostgres, StopMode};
 
 use crate::support::eventually;
 
@@ -46,7 +46,8 @@ async fn reads_and_writes_go_to_the_server_that_takes_writes_and_follow_it() {
 
     // A file whose message the standby does not know.
     let file = fixtures::attachment(1, b"kept");
-    let draft = MessageDraft { attachments: vec![file.clone()], ..fixtures::draft(first, &fixtures::alice(), 1) };
+    let draft =
+        MessageDraft { attachments: vec![file.clone()].into(), ..fixtures::draft(first, &fixtures::alice(), 1) };
     store.messages.append(draft).await.unwrap();
     let mut round = store.orphans.begin_round().await.unwrap().unwrap();
     assert_eq!(round.mark(vec![file.id], fixtures::start()).await.unwrap(), Marking::default());

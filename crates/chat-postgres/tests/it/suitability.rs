@@ -6,7 +6,7 @@ use chat_domain::ports::{MessageRepository as _, SessionRepository as _};
 use chat_postgres::{OpenError, PgConfig, PgStore, migrate};
 use chat_testkit::RecordingNotifier;
 use chat_testkit::fixtures::{alice, draft, new_session, session_id};
-use test_postgres::{PoolMode, PrivatePooler, PrivatePostgres, TestDatabase};
+use test_servers::postgres::{PoolMode, PrivatePooler, PrivatePostgres, TestDatabase};
 
 use crate::support::{dump, empty, migrated};
 

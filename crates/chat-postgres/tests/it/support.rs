@@ -8,7 +8,7 @@ use chat_domain::ports::MessageRepository as _;
 use chat_postgres::{PgConfig, PgStore, migrate};
 use chat_testkit::fixtures;
 use diesel::prelude::*;
-use test_postgres::{Keep, TestDatabase, find_programs};
+use test_servers::postgres::{Keep, TestDatabase, find_programs};
 
 /// How long a test waits for something that should come at once, on a machine that may be busy.
 const PATIENCE: Duration = Duration::from_secs(30);

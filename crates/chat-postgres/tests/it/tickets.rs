@@ -1,4 +1,4 @@
-//! Tickets as rows: what has expired goes, and nobody waits for a person whose tickets somebody else counts.
+//! Tickets as rows: expired ones are removed, and no ticket waits for a person whose tickets another transaction counts.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use chat_domain::ports::TicketStore as _;
 use chat_postgres::{PgConfig, PgStore};
 use chat_testkit::RecordingNotifier;
 use chat_testkit::fixtures::{alice, at, bob, person, session_id};
-use test_postgres::TestDatabase;
+use test_servers::postgres::TestDatabase;
 
 use crate::support::{connect, reused};
 
@@ -49,7 +49,7 @@ async fn tickets_that_have_expired_are_swept_a_few_at_a_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres: cargo xtask test"]
-async fn a_node_that_hangs_while_it_counts_a_persons_tickets_keeps_nobody_else_waiting() {
+async fn a_node_that_hangs_while_it_counts_tickets_delays_no_other_person() {
     let database = reused();
     let store = open(&database).await;
     store.tickets.put(digest(0), ticket(alice(), 30), at(0)).await.unwrap();

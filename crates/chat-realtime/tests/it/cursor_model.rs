@@ -1,21 +1,23 @@
-//! The queue and the cursor against a model: whatever is lost, doubled, late or out of order, a watcher gets every
+//! The queue and the cursor against a model: whatever is lost, doubled, late or out of order, a subscriber gets every
 //! durable event after its start once, in order and without gap.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chat_domain::error::ReplayUnavailable;
-use chat_domain::model::{Epoch, LiveEvent, Published, Seq, SessionEvent};
-use chat_domain::ports::{LogLimit, LogPage, Replay, Start};
+use chat_domain::model::{Epoch, LiveEvent, Seq, SessionEvent};
+use chat_domain::ports::{LogLimit, LogPage, Replay, SharedEvent, StartPosition};
 use chat_realtime::HubSettings;
-use chat_realtime::internals::{BrokenLog, Cursor, Limits, Queue, Queued, Step, page_of, replay};
+use chat_realtime::internals::{
+    BrokenLog, CursorStep, EventQueue, QueueItem, QueueLimits, StreamCursor, page_of, replay,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::support::{durable, epoch, typing};
 
-/// Something that happens to one watcher of one session.
+/// Something that happens to one subscriber of one session.
 #[derive(Clone, Debug)]
 enum Op {
     /// A change is committed; its publication is under way.
@@ -26,11 +28,11 @@ enum Op {
     Lose(Index),
     /// Any committed change is published once more.
     Repeat(Index),
-    /// Someone types.
+    /// A typing event.
     Typing,
-    /// The watcher does its next step.
-    Step(Log),
-    /// The watcher does steps until it has to wait.
+    /// The subscriber does its next step.
+    CursorStep(Log),
+    /// The subscriber does steps until it has to wait.
     Drain,
 }
 
@@ -39,7 +41,7 @@ enum Op {
 enum Log {
     Works,
     Fails,
-    /// It answers with fewer than it should.
+    /// It returns fewer events than it should.
     AnswersHalf,
     /// It has not seen the newest changes yet.
     Lags,
@@ -58,7 +60,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => any::<Index>().prop_map(Op::Lose),
         1 => any::<Index>().prop_map(Op::Repeat),
         1 => Just(Op::Typing),
-        6 => log.prop_map(Op::Step),
+        6 => log.prop_map(Op::CursorStep),
         1 => Just(Op::Drain),
     ]
 }
@@ -67,21 +69,21 @@ struct Model {
     settings: HubSettings,
     committed: u64,
     under_way: Vec<u64>,
-    queue: Queue,
-    cursor: Cursor,
+    queue: EventQueue,
+    cursor: StreamCursor,
     start: u64,
     given: Vec<u64>,
 }
 
 impl Model {
-    /// `past` changes are committed and their publications lost or still under way; then someone watches.
+    /// `past` changes are committed and their publications lost or still under way; then a stream starts.
     fn new(settings: HubSettings, past: u64, under_way: &BTreeSet<u64>, start: Option<u64>) -> Self {
-        let cursor = Cursor::start(Seq::new(start.unwrap_or(past)), Seq::new(past), &settings);
+        let cursor = StreamCursor::start(Seq::new(start.unwrap_or(past)), Seq::new(past), &settings);
         Self {
             settings,
             committed: past,
             under_way: under_way.iter().copied().filter(|seq| (1..=past).contains(seq)).collect(),
-            queue: Queue::new(Limits { events: settings.queue_events, bytes: settings.queue_bytes }),
+            queue: EventQueue::new(QueueLimits { events: settings.queue_events, bytes: settings.queue_bytes }),
             start: cursor.position().get(),
             cursor,
             given: Vec::new(),
@@ -94,7 +96,7 @@ impl Model {
     }
 
     fn arrive(&mut self, seq: u64) {
-        self.queue.push(&Published::new(LiveEvent::Durable(durable(seq))));
+        self.queue.push(&SharedEvent::new(LiveEvent::Durable(durable(seq))));
     }
 
     fn apply(&mut self, op: &Op) {
@@ -111,9 +113,9 @@ impl Model {
             Op::Repeat(_) if self.committed == 0 => {}
             Op::Repeat(index) => self.arrive(index.index(usize::try_from(self.committed).unwrap()) as u64 + 1),
             Op::Typing => {
-                self.queue.push(&Published::new(typing("bob", true)));
+                self.queue.push(&SharedEvent::new(typing("bob", true)));
             }
-            Op::Step(log) => {
+            Op::CursorStep(log) => {
                 self.step(*log);
             }
             Op::Drain => self.drain(),
@@ -121,19 +123,19 @@ impl Model {
         self.check();
     }
 
-    /// One step of the watcher; answers whether there was anything to do.
+    /// One step of the subscriber; returns whether there was anything to do.
     fn step(&mut self, log: Log) -> bool {
         match self.cursor.step() {
-            Step::Give(event) => self.give(&event),
-            Step::Read { after, limit } => self.read(after, limit, log),
-            waiting @ (Step::Wait | Step::WaitFor { .. }) => match self.queue.pop() {
-                Some(Queued::Event(event)) => {
-                    if let Some(event) = self.cursor.offer(event) {
+            CursorStep::Deliver(event) => self.give(&event),
+            CursorStep::Read { after, limit } => self.read(after, limit, log),
+            waiting @ (CursorStep::Wait | CursorStep::WaitFor { .. }) => match self.queue.pop() {
+                Some(QueueItem::Event(event)) => {
+                    if let Some(event) = self.cursor.accept(event) {
                         self.give(&event);
                     }
                 }
-                Some(Queued::Lost { up_to }) => self.cursor.lost(up_to),
-                None if matches!(waiting, Step::WaitFor { .. }) => self.cursor.patience_over(),
+                Some(QueueItem::Gap { up_to }) => self.cursor.mark_gap(up_to),
+                None if matches!(waiting, CursorStep::WaitFor { .. }) => self.cursor.stop_waiting(),
                 None => return false,
             },
         }
@@ -155,14 +157,14 @@ impl Model {
             Log::HasAGap => {
                 events.remove(0);
                 let broken = BrokenLog { expected: after.next(), found: after.next().next() };
-                assert_eq!(self.cursor.loaded(page_of(events)), Err(broken));
+                assert_eq!(self.cursor.page_loaded(page_of(events)), Err(broken));
                 return;
             }
         }
-        self.cursor.loaded(page_of(events)).unwrap();
+        self.cursor.page_loaded(page_of(events)).unwrap();
     }
 
-    fn give(&mut self, event: &Arc<Published>) {
+    fn give(&mut self, event: &Arc<SharedEvent>) {
         if let LiveEvent::Durable(event) = event.event() {
             let seq = event.seq.get();
             assert_eq!(seq, self.start + self.given.len() as u64 + 1, "once, in order, without gap");
@@ -179,15 +181,15 @@ impl Model {
             }
             self.check();
         }
-        panic!("the watcher does not come to rest");
+        panic!("the subscriber does not come to rest");
     }
 
     fn check(&self) {
         assert!(self.queue.len() <= self.settings.queue_events as usize, "the queue is bounded");
         let most = self.settings.page_events as usize + self.settings.early_events;
-        assert!(self.cursor.kept() <= most, "what the cursor keeps is bounded");
-        let most = self.settings.page_bytes.max(durable(1).weight()) + self.settings.page_bytes;
-        assert!(self.cursor.kept_bytes() <= most, "in bytes too");
+        assert!(self.cursor.buffered() <= most, "what the cursor keeps is bounded");
+        let most = self.settings.page_bytes.max(LogLimit::bytes_of(&durable(1))) + self.settings.page_bytes;
+        assert!(self.cursor.buffered_bytes() <= most, "in bytes too");
     }
 }
 
@@ -223,9 +225,9 @@ proptest! {
     }
 }
 
-/// What someone gets of what they missed who starts at `seq` of that epoch, when the head is at 1,001.
+/// What a subscription that starts at `seq` of that epoch replays, when the head is 1,001.
 fn starting_at(seq: u64, theirs: Option<&str>) -> Replay {
-    let start = Start::After { seq: Seq::new(seq), epoch: theirs.map(|epoch| Epoch::parse(epoch).unwrap()) };
+    let start = StartPosition::After { seq: Seq::new(seq), epoch: theirs.map(|epoch| Epoch::parse(epoch).unwrap()) };
     replay(&start, Seq::new(1_001), &epoch(), 1_000)
 }
 
@@ -234,11 +236,11 @@ fn a_thousand_missed_events_are_replayed_and_one_more_is_not() {
     assert_eq!(starting_at(1, None), Replay::Complete { missed: 1_000 });
     assert_eq!(starting_at(1_001, Some("first")), Replay::Complete { missed: 0 });
     assert_eq!(starting_at(0, None), Replay::Unavailable(ReplayUnavailable::TooManyMissed { limit: 1_000 }));
-    assert_eq!(replay(&Start::Now, Seq::new(1_001), &epoch(), 1_000), Replay::Fresh);
+    assert_eq!(replay(&StartPosition::Now, Seq::new(1_001), &epoch(), 1_000), Replay::Fresh);
 }
 
 #[test]
-fn a_start_in_the_future_or_in_another_epoch_cannot_be_replayed() {
+fn a_start_in_the_future_or_another_epoch_cannot_be_replayed() {
     assert_eq!(starting_at(1_002, None), Replay::Unavailable(ReplayUnavailable::AheadOfSession));
     for seq in [0, 1_000, 1_002] {
         assert_eq!(starting_at(seq, Some("second")), Replay::Unavailable(ReplayUnavailable::OtherEpoch));
@@ -246,44 +248,44 @@ fn a_start_in_the_future_or_in_another_epoch_cannot_be_replayed() {
 }
 
 #[test]
-fn an_event_that_came_early_keeps_its_shared_form_when_the_log_is_read() {
-    let mut cursor = Cursor::start(Seq::ZERO, Seq::ZERO, &HubSettings::default());
-    let early = Published::new(LiveEvent::Durable(durable(2)));
-    assert!(cursor.offer(Arc::clone(&early)).is_none());
-    cursor.patience_over();
-    assert!(matches!(cursor.step(), Step::Read { .. }));
-    cursor.loaded(page_of(vec![durable(1), durable(2)])).unwrap();
-    assert!(matches!(cursor.step(), Step::Give(_)));
-    let Step::Give(second) = cursor.step() else { panic!("the second event is there") };
+fn an_early_event_is_preferred_to_its_copy_from_the_log() {
+    let mut cursor = StreamCursor::start(Seq::ZERO, Seq::ZERO, &HubSettings::default());
+    let early = SharedEvent::new(LiveEvent::Durable(durable(2)));
+    assert!(cursor.accept(Arc::clone(&early)).is_none());
+    cursor.stop_waiting();
+    assert!(matches!(cursor.step(), CursorStep::Read { .. }));
+    cursor.page_loaded(page_of(vec![durable(1), durable(2)])).unwrap();
+    assert!(matches!(cursor.step(), CursorStep::Deliver(_)));
+    let CursorStep::Deliver(second) = cursor.step() else { panic!("the second event is there") };
     assert!(Arc::ptr_eq(&second, &early));
 }
 
 #[test]
-fn readings_in_vain_are_counted_until_something_comes() {
-    let mut cursor = Cursor::start(Seq::ZERO, Seq::ZERO, &HubSettings::default());
-    cursor.lost(Seq::new(2));
+fn empty_reads_are_counted_until_an_event_comes() {
+    let mut cursor = StreamCursor::start(Seq::ZERO, Seq::ZERO, &HubSettings::default());
+    cursor.mark_gap(Seq::new(2));
     for before in 0..3 {
-        assert!(matches!(cursor.step(), Step::Read { .. }));
-        cursor.loaded(page_of(Vec::new())).unwrap();
-        assert!(matches!(cursor.step(), Step::WaitFor { fruitless, .. } if fruitless == before + 1));
-        cursor.patience_over();
+        assert!(matches!(cursor.step(), CursorStep::Read { .. }));
+        cursor.page_loaded(page_of(Vec::new())).unwrap();
+        assert!(matches!(cursor.step(), CursorStep::WaitFor { empty_reads, .. } if empty_reads == before + 1));
+        cursor.stop_waiting();
     }
-    cursor.loaded(page_of(vec![durable(1)])).unwrap();
-    assert!(matches!(cursor.step(), Step::Give(_)));
-    cursor.loaded(page_of(Vec::new())).unwrap();
-    assert!(matches!(cursor.step(), Step::WaitFor { fruitless: 1, .. }));
+    cursor.page_loaded(page_of(vec![durable(1)])).unwrap();
+    assert!(matches!(cursor.step(), CursorStep::Deliver(_)));
+    cursor.page_loaded(page_of(Vec::new())).unwrap();
+    assert!(matches!(cursor.step(), CursorStep::WaitFor { empty_reads: 1, .. }));
 }
 
 #[test]
 fn early_events_weigh_no_more_than_a_page() {
-    let settings = HubSettings { page_bytes: 3 * durable(1).weight(), ..HubSettings::default() };
-    let mut cursor = Cursor::start(Seq::ZERO, Seq::ZERO, &settings);
+    let settings = HubSettings { page_bytes: 3 * LogLimit::bytes_of(&durable(1)), ..HubSettings::default() };
+    let mut cursor = StreamCursor::start(Seq::ZERO, Seq::ZERO, &settings);
     for seq in 2..=4 {
-        assert!(cursor.offer(Published::new(LiveEvent::Durable(durable(seq)))).is_none());
+        assert!(cursor.accept(SharedEvent::new(LiveEvent::Durable(durable(seq)))).is_none());
     }
-    assert_eq!((cursor.kept(), cursor.kept_bytes()), (3, settings.page_bytes));
+    assert_eq!((cursor.buffered(), cursor.buffered_bytes()), (3, settings.page_bytes));
     // One more is too much: the log has them all.
-    assert!(cursor.offer(Published::new(LiveEvent::Durable(durable(5)))).is_none());
-    assert_eq!((cursor.kept(), cursor.kept_bytes()), (0, 0));
-    assert!(matches!(cursor.step(), Step::Read { after: Seq::ZERO, limit: 5 }));
+    assert!(cursor.accept(SharedEvent::new(LiveEvent::Durable(durable(5)))).is_none());
+    assert_eq!((cursor.buffered(), cursor.buffered_bytes()), (0, 0));
+    assert!(matches!(cursor.step(), CursorStep::Read { after: Seq::ZERO, limit: 5 }));
 }

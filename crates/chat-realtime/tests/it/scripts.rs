@@ -1,7 +1,8 @@
 //! Scripts of everything that can happen between a log, a hub, its repair and those who watch: what was known at `p`
-//! and the events of `(p, q]` are what is known at `q`, for every watcher and every `q`.
+//! and the events of `(p, q]` are what is known at `q`, for every subscriber and every `q`.
 //!
-//! Nothing here runs on a runtime: the streams and the repair are polled by the script, and time passes when it says so.
+//! Nothing here runs on a runtime: the streams and the repair are polled by the script, and time passes when it says
+//! so.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -12,14 +13,14 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use chat_domain::model::{LiveEvent, Seq, SessionEvent};
-use chat_domain::ports::{End, EventSink, EventStream, Heard, Missed, Notifier, SessionFeed, Start};
-use chat_realtime::{Hub, HubFeed, HubSettings, Sleep, Timer, run_repair_with};
+use chat_domain::ports::{EventStream, Notifier, SessionFeed, StartPosition, StreamCloseReason, StreamItem};
+use chat_realtime::{Hub, HubFeed, HubSettings, PeerSink, Sleep, SuspectedGap, Timer, run_repair_with};
 use chat_testkit::FixedClock;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::support::{FakeLog, after, epoch, follow, message, session, typing};
+use crate::support::{FakeLog, after, epoch, message, session, subscribe_request, typing};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -33,20 +34,20 @@ enum Op {
     Repeat(Index),
     /// So many changes are committed and published at once.
     Burst(u8),
-    /// Someone types.
+    /// A typing event.
     Typing,
-    /// Someone begins to watch: from a position, or from now on.
+    /// A subscription, from a position or from now on.
     Connect(Option<Index>),
-    /// A watcher goes away.
+    /// A subscriber goes away.
     Leave(Index),
-    /// A watcher takes so many events, if there are so many.
+    /// A subscriber takes so many events, if there are so many.
     Listen(Index, u8),
     /// So many milliseconds pass.
     Pass(u16),
     /// It is reported that something may have been lost.
-    Missed,
-    /// Other nodes can be heard, or not.
-    Heard(bool),
+    SuspectedGap,
+    /// Other nodes can be received, or not.
+    PeersReachable(bool),
     /// The log fails, or does not any more.
     Fail(bool),
 }
@@ -63,13 +64,13 @@ fn op() -> impl Strategy<Value = Op> {
         1 => any::<Index>().prop_map(Op::Leave),
         5 => (any::<Index>(), 1..6_u8).prop_map(|(who, events)| Op::Listen(who, events)),
         3 => (1..2_000_u16).prop_map(Op::Pass),
-        1 => Just(Op::Missed),
-        1 => any::<bool>().prop_map(Op::Heard),
+        1 => Just(Op::SuspectedGap),
+        1 => any::<bool>().prop_map(Op::PeersReachable),
         1 => prop_oneof![1 => Just(true), 2 => Just(false)].prop_map(Op::Fail),
     ]
 }
 
-/// What somebody knows of the session, who knows everything up to a position.
+/// What a subscriber knows of the session, who knows everything up to a position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Snapshot {
     seq: u64,
@@ -99,7 +100,8 @@ struct Times {
 }
 
 impl ScriptTimer {
-    /// Goes to the first moment up to `until` that somebody waits for, else to `until`. Answers whether there is more.
+    /// Goes to the first moment up to `until` that a subscriber waits for, else to `until`. Returns whether there is
+    /// more.
     fn pass(&self, until: Duration) -> bool {
         let mut times = self.times.lock().unwrap();
         let first = times.sleepers.first().copied().filter(|(deadline, _)| *deadline <= until);
@@ -145,7 +147,7 @@ impl Drop for Sleeper {
     }
 }
 
-struct Watcher {
+struct TestSubscriber {
     stream: Box<dyn EventStream>,
     known: Snapshot,
 }
@@ -160,7 +162,7 @@ struct Script {
     /// What is known at each position, from the log alone.
     snapshots: Vec<Snapshot>,
     under_way: Vec<SessionEvent>,
-    watchers: Vec<Watcher>,
+    subscribers: Vec<TestSubscriber>,
 }
 
 impl Script {
@@ -170,8 +172,8 @@ impl Script {
         let feed = HubFeed::with_timer(Arc::clone(&hub), Arc::clone(&log) as _, epoch(), Arc::clone(&timer) as _);
         let repair = Box::pin(run_repair_with(Arc::clone(&hub), Arc::clone(&log) as _, Arc::clone(&timer) as _));
         let snapshots = vec![Snapshot::default()];
-        let (committed, under_way, watchers) = (Vec::new(), Vec::new(), Vec::new());
-        let mut script = Self { hub, log, feed, timer, repair, committed, snapshots, under_way, watchers };
+        let (committed, under_way, subscribers) = (Vec::new(), Vec::new(), Vec::new());
+        let mut script = Self { hub, log, feed, timer, repair, committed, snapshots, under_way, subscribers };
         script.commit();
         script
     }
@@ -208,12 +210,12 @@ impl Script {
             }
             Op::Typing => self.hub.publish(typing("bob", true)),
             Op::Connect(from) => self.connect(from.as_ref()),
-            Op::Leave(_) | Op::Listen(..) if self.watchers.is_empty() => {}
-            Op::Leave(index) => drop(self.watchers.swap_remove(index.index(self.watchers.len()))),
-            Op::Listen(index, events) => self.listen(index.index(self.watchers.len()), usize::from(*events)),
+            Op::Leave(_) | Op::Listen(..) if self.subscribers.is_empty() => {}
+            Op::Leave(index) => drop(self.subscribers.swap_remove(index.index(self.subscribers.len()))),
+            Op::Listen(index, events) => self.listen(index.index(self.subscribers.len()), usize::from(*events)),
             Op::Pass(ms) => self.pass(Duration::from_millis(u64::from(*ms)), false),
-            Op::Missed => self.hub.missed(Missed::Everywhere),
-            Op::Heard(whether) => self.hub.heard(*whether),
+            Op::SuspectedGap => self.hub.mark_suspect(SuspectedGap::AllSessions),
+            Op::PeersReachable(whether) => self.hub.set_peers_reachable(*whether),
             Op::Fail(failing) => self.log.fail(*failing),
         }
         self.poll_repair();
@@ -226,49 +228,49 @@ impl Script {
 
     /// Watches from a position that is one of the log's.
     fn connect(&mut self, from: Option<&Index>) {
-        let start = from.map_or(Start::Now, |index| after(index.index(self.snapshots.len()) as u64));
-        let mut follow = self.feed.follow(follow(session(), "alice", start.clone()));
-        let following = loop {
-            if let Poll::Ready(following) = follow.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                break following.unwrap();
+        let start = from.map_or(StartPosition::Now, |index| after(index.index(self.snapshots.len()) as u64));
+        let mut request = self.feed.subscribe(subscribe_request(session(), "alice", start.clone()));
+        let subscription = loop {
+            if let Poll::Ready(subscription) = request.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                break subscription.unwrap();
             }
         };
-        drop(follow);
+        drop(request);
         let at = match start {
-            Start::Now => following.opening.head,
-            Start::After { seq, .. } => seq,
+            StartPosition::Now => subscription.outcome.head,
+            StartPosition::After { seq, .. } => seq,
         };
         let known = *self.snapshots.get(usize::try_from(at.get()).unwrap()).unwrap();
-        self.watchers.push(Watcher { stream: following.stream, known });
+        self.subscribers.push(TestSubscriber { stream: subscription.stream, known });
     }
 
-    /// Lets a watcher take what is there, and checks it.
-    fn listen(&mut self, watcher: usize, events: usize) {
-        let watcher = self.watchers.get_mut(watcher).unwrap();
+    /// Lets a subscriber take what is there, and checks it.
+    fn listen(&mut self, subscriber: usize, events: usize) {
+        let subscriber = self.subscribers.get_mut(subscriber).unwrap();
         for _ in 0..events {
-            match watcher.stream.poll_next(&mut Context::from_waker(Waker::noop())) {
+            match subscriber.stream.poll_next(&mut Context::from_waker(Waker::noop())) {
                 // A reading that failed is tried again by the next call.
                 Poll::Pending | Poll::Ready(Err(_)) => return,
-                Poll::Ready(Ok(Heard::Ended(end))) => panic!("it ended: {end:?}"),
-                Poll::Ready(Ok(Heard::Event(published))) => {
+                Poll::Ready(Ok(StreamItem::Closed(end))) => panic!("it ended: {end:?}"),
+                Poll::Ready(Ok(StreamItem::Event(published))) => {
                     let LiveEvent::Durable(event) = published.event() else { continue };
-                    assert_eq!(event.seq, Seq::new(watcher.known.seq + 1), "once, in order, without gap");
-                    watcher.known = watcher.known.with(event);
-                    let truth = self.snapshots.get(usize::try_from(watcher.known.seq).unwrap());
-                    assert_eq!(Some(&watcher.known), truth, "what a reader of the log would know");
+                    assert_eq!(event.seq, Seq::new(subscriber.known.seq + 1), "once, in order, without gap");
+                    subscriber.known = subscriber.known.with(event);
+                    let truth = self.snapshots.get(usize::try_from(subscriber.known.seq).unwrap());
+                    assert_eq!(Some(&subscriber.known), truth, "what a reader of the log would know");
                 }
             }
         }
     }
 
-    /// Lets time pass; the repair does what is due meanwhile, and if so wished, everyone listens.
+    /// Lets time pass; the repair does what is due meanwhile, and optionally all subscribers receive.
     fn pass(&mut self, time: Duration, listening: bool) {
         let until = self.timer.now() + time;
         loop {
             let more = self.timer.pass(until);
             self.poll_repair();
             if listening {
-                (0..self.watchers.len()).for_each(|watcher| self.listen(watcher, usize::MAX));
+                (0..self.subscribers.len()).for_each(|subscriber| self.listen(subscriber, usize::MAX));
             }
             if !more {
                 return;
@@ -276,24 +278,24 @@ impl Script {
         }
     }
 
-    /// After one repair everyone knows everything, and after the end nobody is left.
+    /// After one repair all subscribers know everything, and after the shutdown none is left.
     fn finish(mut self) {
         self.log.fail(false);
         // A log that has failed is left alone for up to 5 seconds; the next sweep may be 15 away.
         self.pass(Duration::from_secs(6), true);
-        self.hub.missed(Missed::Everywhere);
+        self.hub.mark_suspect(SuspectedGap::AllSessions);
         self.poll_repair();
         self.pass(Duration::from_secs(4), true);
         let truth = *self.snapshots.last().unwrap();
-        for watcher in &self.watchers {
-            assert_eq!(watcher.known, truth, "one repair brings everyone to the head");
+        for subscriber in &self.subscribers {
+            assert_eq!(subscriber.known, truth, "one repair brings all subscribers to the head");
         }
         self.hub.shutdown();
-        for watcher in &mut self.watchers {
-            let said = watcher.stream.poll_next(&mut Context::from_waker(Waker::noop()));
-            assert!(matches!(said, Poll::Ready(Ok(Heard::Ended(End::Stopping)))), "{said:?}");
+        for subscriber in &mut self.subscribers {
+            let said = subscriber.stream.poll_next(&mut Context::from_waker(Waker::noop()));
+            assert!(matches!(said, Poll::Ready(Ok(StreamItem::Closed(StreamCloseReason::NodeStopping)))), "{said:?}");
         }
-        self.watchers.clear();
+        self.subscribers.clear();
         assert_eq!((self.hub.subscriptions(), self.hub.sessions()), (0, 0));
         assert!(self.repair.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
     }

@@ -8,17 +8,17 @@ use chat_domain::ports::{EventLog, LogLimit, MessageRepository, SessionFeed, Ses
 use chat_realtime::{Hub, HubFeed, HubSettings};
 use chat_testkit::{FixedClock, MemoryStore, fixtures};
 
-use crate::support::{Watcher, after, epoch, follow};
+use crate::support::{TestSubscriber, after, epoch, subscribe_request};
 
 const WRITERS: u64 = 4;
 const MESSAGES: u64 = 50;
 /// The opening and every message.
 const LAST: u64 = 1 + WRITERS * MESSAGES;
 
-async fn durable_up_to_last(watcher: &mut Watcher) -> Vec<SessionEvent> {
+async fn durable_up_to_last(subscriber: &mut TestSubscriber) -> Vec<SessionEvent> {
     let mut events: Vec<SessionEvent> = Vec::new();
     while events.last().is_none_or(|event| event.seq.get() < LAST) {
-        let next = tokio::time::timeout(Duration::from_secs(30), watcher.event()).await.expect("an event comes");
+        let next = tokio::time::timeout(Duration::from_secs(30), subscriber.event()).await.expect("an event comes");
         if let LiveEvent::Durable(event) = next.event() {
             events.push(event.clone());
         }
@@ -26,10 +26,10 @@ async fn durable_up_to_last(watcher: &mut Watcher) -> Vec<SessionEvent> {
     events
 }
 
-/// Also an overloaded watcher says what the log says: the queues are far too short for what is written. Nothing waits
-/// for a gap, since the store publishes in order; the patience is endless to show it.
+/// Also an overloaded subscriber says what the log says: the queues are far too short for what is written. Nothing
+/// waits for a gap, since the store publishes in order; the patience is endless to show it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn every_stream_says_what_the_log_of_the_store_says() {
+async fn every_stream_returns_the_log_of_the_store() {
     for _ in 0..20 {
         let settings = HubSettings { queue_events: 8, patience: Duration::from_hours(1), ..HubSettings::default() };
         let hub = Hub::new(settings, Arc::new(FixedClock::new()));
@@ -52,9 +52,9 @@ async fn every_stream_says_what_the_log_of_the_store_says() {
         for viewer in [fixtures::alice(), fixtures::root()] {
             let (feed, store) = (Arc::clone(&feed), Arc::clone(&store));
             tasks.spawn(async move {
-                let follow = follow(id, viewer.id.as_str(), after(0));
-                let mut watcher = Watcher::of(feed.follow(follow).await.unwrap());
-                let seen = durable_up_to_last(&mut watcher).await;
+                let request = subscribe_request(id, viewer.id.as_str(), after(0));
+                let mut subscriber = TestSubscriber::of(feed.subscribe(request).await.unwrap());
+                let seen = durable_up_to_last(&mut subscriber).await;
                 let limit = LogLimit::events(u32::MAX);
                 assert_eq!(seen, store.read(id, Seq::ZERO, limit).await.unwrap().events);
             });

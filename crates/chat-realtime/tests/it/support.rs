@@ -8,12 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_domain::error::{ChatError, Result};
 use chat_domain::model::{
-    Change, ChatMessage, ChatSession, ConnectionId, Delivery, Epoch, LiveEvent, MessageId, Party, Published, Seq,
-    SessionEvent, SessionId, Timestamp, TypingEvent, UserId,
+    Change, ChatMessage, ChatSession, Delivery, Epoch, LiveEvent, MessageId, Party, Seq, SessionEvent, SessionId,
+    SocketId, Timestamp, TypingEvent, UserId,
 };
 use chat_domain::ports::{
-    Clock, End, EventLog, EventStream, Follow, Following, Heard as Said, LogLimit, LogPage, Notifier, Opening,
-    Otherwise, SessionFeed, Start,
+    Clock, EventLog, EventStream, LogLimit, LogPage, Notifier, ReplayFallback, SessionFeed, SharedEvent, StartPosition,
+    StreamCloseReason, StreamItem, SubscribeOutcome, SubscribeRequest, Subscription,
 };
 use chat_realtime::{Hub, HubFeed, HubSettings};
 use chat_testkit::fixtures;
@@ -29,13 +29,13 @@ pub(crate) fn epoch() -> Epoch {
 }
 
 /// Right after this position, of whatever epoch.
-pub(crate) fn after(seq: u64) -> Start {
-    Start::After { seq: Seq::new(seq), epoch: None }
+pub(crate) fn after(seq: u64) -> StartPosition {
+    StartPosition::After { seq: Seq::new(seq), epoch: None }
 }
 
-/// Connection `n`.
-pub(crate) fn connection(n: u64) -> ConnectionId {
-    ConnectionId::new(fixtures::uuid(fixtures::Kind::Generated, n))
+/// Socket `n`.
+pub(crate) fn socket(n: u64) -> SocketId {
+    SocketId::new(fixtures::uuid(fixtures::FixtureKind::Generated, n))
 }
 
 /// A person.
@@ -215,7 +215,7 @@ impl World {
         }
     }
 
-    /// A message in session 1 that nobody hears of.
+    /// A message in session 1 that is not published.
     pub(crate) fn commit(&self) -> SessionEvent {
         self.commit_in(session())
     }
@@ -244,24 +244,29 @@ impl World {
     }
 
     pub(crate) fn type_as(&self, id: &str, is_typing: bool) {
-        let LiveEvent::Typing(word) = typing(id, is_typing) else { unreachable!() };
-        self.hub.publish(LiveEvent::Typing(TypingEvent { at: self.clock.now(), ..word }));
+        let LiveEvent::Typing(event) = typing(id, is_typing) else { unreachable!() };
+        self.hub.publish(LiveEvent::Typing(TypingEvent { at: self.clock.now(), ..event }));
     }
 
     /// Watches session 1.
-    pub(crate) async fn follow(&self, viewer: &str, start: Start) -> Watcher {
-        self.follow_in(session(), viewer, start).await.unwrap()
+    pub(crate) async fn subscribe(&self, viewer: &str, start: StartPosition) -> TestSubscriber {
+        self.subscribe_in(session(), viewer, start).await.unwrap()
     }
 
-    pub(crate) async fn follow_in(&self, session: SessionId, viewer: &str, start: Start) -> Result<Watcher> {
-        let follow = follow(session, viewer, start);
-        Ok(Watcher::of(self.feed.follow(follow).await?))
+    pub(crate) async fn subscribe_in(
+        &self,
+        session: SessionId,
+        viewer: &str,
+        start: StartPosition,
+    ) -> Result<TestSubscriber> {
+        let request = subscribe_request(session, viewer, start);
+        Ok(TestSubscriber::of(self.feed.subscribe(request).await?))
     }
 }
 
 /// A wish to watch a session; what cannot be replayed is refused.
-pub(crate) fn follow(session: SessionId, viewer: &str, start: Start) -> Follow {
-    Follow { session, connection: connection(0), viewer: user(viewer), start, otherwise: Otherwise::Refuse }
+pub(crate) fn subscribe_request(session: SessionId, viewer: &str, start: StartPosition) -> SubscribeRequest {
+    SubscribeRequest { session, socket: socket(0), viewer: user(viewer), start, fallback: ReplayFallback::Refuse }
 }
 
 /// A message event at that position.
@@ -286,21 +291,21 @@ pub(crate) fn durable(seq: u64) -> SessionEvent {
     SessionEvent { session_id: session(), seq, at: fixtures::start(), actor: user("alice"), key: None, change }
 }
 
-/// Someone types in session 1.
+/// A typing event in session 1.
 pub(crate) fn typing(id: &str, is_typing: bool) -> LiveEvent {
     let (session_id, user_id, at) = (session(), user(id), fixtures::start());
-    LiveEvent::Typing(TypingEvent { session_id, user_id, is_typing, at, by_node: false })
+    LiveEvent::Typing(TypingEvent { session_id, user_id, is_typing, at })
 }
 
-/// What a watcher heard, short enough to compare.
+/// What a subscriber received, short enough to compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum Received {
     Seq(u64),
     Typing(String, bool),
 }
 
-impl Heard {
-    pub(crate) fn of(published: &Published) -> Self {
+impl Received {
+    pub(crate) fn of(published: &SharedEvent) -> Self {
         match published.event() {
             LiveEvent::Durable(event) => Self::Seq(event.seq.get()),
             LiveEvent::Typing(event) => Self::Typing(event.user_id.to_string(), event.is_typing),
@@ -309,42 +314,42 @@ impl Heard {
 }
 
 /// A stream and the ways tests listen to it.
-pub(crate) struct Watcher {
-    pub(crate) opening: Opening,
+pub(crate) struct TestSubscriber {
+    pub(crate) outcome: SubscribeOutcome,
     stream: Box<dyn EventStream>,
 }
 
-impl Watcher {
-    pub(crate) fn of(Following { opening, stream }: Following) -> Self {
-        Self { opening, stream }
+impl TestSubscriber {
+    pub(crate) fn of(Subscription { outcome, stream }: Subscription) -> Self {
+        Self { outcome, stream }
     }
 
     /// What the stream says next.
-    pub(crate) async fn hear(&mut self) -> Result<Said> {
+    pub(crate) async fn recv(&mut self) -> Result<StreamItem> {
         poll_fn(|context| self.stream.poll_next(context)).await
     }
 
     /// The next event; fails when the stream ends or the log does.
-    pub(crate) async fn event(&mut self) -> Arc<Published> {
-        match self.hear().await.unwrap() {
-            Said::Event(event) => event,
-            Said::Ended(end) => panic!("it ended: {end:?}"),
+    pub(crate) async fn event(&mut self) -> Arc<SharedEvent> {
+        match self.recv().await.unwrap() {
+            StreamItem::Event(event) => event,
+            StreamItem::Closed(end) => panic!("it ended: {end:?}"),
         }
     }
 
     /// How the stream ends; fails when an event comes instead, or nothing.
-    pub(crate) async fn end(&mut self) -> End {
-        let said = tokio::time::timeout(Duration::from_secs(20), self.hear()).await.expect("it ends").unwrap();
+    pub(crate) async fn end(&mut self) -> StreamCloseReason {
+        let said = tokio::time::timeout(Duration::from_secs(20), self.recv()).await.expect("it ends").unwrap();
         match said {
-            Said::Event(event) => panic!("{:?} instead of the end", Heard::of(&event)),
-            Said::Ended(end) => end,
+            StreamItem::Event(event) => panic!("{:?} instead of the end", Received::of(&event)),
+            StreamItem::Closed(end) => end,
         }
     }
 
     /// The next event; fails when none comes. With paused time the waiting takes no time.
-    pub(crate) async fn next(&mut self) -> Heard {
+    pub(crate) async fn next(&mut self) -> Received {
         let next = tokio::time::timeout(Duration::from_secs(20), self.event());
-        Heard::of(&next.await.expect("an event comes"))
+        Received::of(&next.await.expect("an event comes"))
     }
 
     /// The next `count` durable positions; fails when anything else comes.
@@ -352,24 +357,24 @@ impl Watcher {
         let mut positions = Vec::new();
         for _ in 0..count {
             match self.next().await {
-                Heard::Seq(seq) => positions.push(seq),
-                other @ Heard::Typing(..) => panic!("{other:?} instead of a durable event"),
+                Received::Seq(seq) => positions.push(seq),
+                other @ Received::Typing(..) => panic!("{other:?} instead of a durable event"),
             }
         }
         positions
     }
 
     /// Fails when anything comes within `wait`.
-    pub(crate) async fn hears_nothing_for(&mut self, wait: Duration) {
-        if let Ok(next) = tokio::time::timeout(wait, self.hear()).await {
-            panic!("heard {next:?}");
+    pub(crate) async fn stays_quiet_for(&mut self, wait: Duration) {
+        if let Ok(next) = tokio::time::timeout(wait, self.recv()).await {
+            panic!("received {next:?}");
         }
     }
 }
 
-/// Lets `Watcher` appear in `unwrap_err`.
-impl std::fmt::Debug for Watcher {
+/// Lets `TestSubscriber` appear in `unwrap_err`.
+impl std::fmt::Debug for TestSubscriber {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Watcher")
+        f.write_str("TestSubscriber")
     }
 }

@@ -10,7 +10,7 @@
 //! while it wakes, and waking a task of shuttle only marks it as runnable; `OnceLock` in the hub is read, never waited
 //! for.
 //!
-//! A violation is a panic of the schedule. A lost wake-up is one too: shuttle reports that everybody waits.
+//! A violation is a panic of the schedule. A lost wake-up is one too: shuttle reports a deadlock.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "in a test, a panic is a failed test")]
 #![expect(clippy::print_stdout, reason = "how many schedules were tried is what the long run is for")]
@@ -28,6 +28,8 @@ mod hub;
 mod mailbox;
 #[path = "../../src/page.rs"]
 mod page;
+#[path = "../../src/peers.rs"]
+mod peers;
 #[path = "../../src/queue.rs"]
 mod queue;
 #[path = "../../src/repair.rs"]

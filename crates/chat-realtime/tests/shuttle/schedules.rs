@@ -10,15 +10,16 @@ use std::sync::atomic::{AtomicUsize, Ordering as Relaxation};
 use std::time::Instant;
 
 use chat_domain::model::{LiveEvent, Seq};
-use chat_domain::ports::{End, EventSink, Missed, Notifier, Start};
+use chat_domain::ports::{Notifier, SocketCloser, StartPosition, StreamCloseReason};
 use shuttle::future::block_on;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner, thread};
 
+use crate::peers::{PeerSink, SuspectedGap, session_shard};
 use crate::repair_driver::run_repair_with;
 use crate::shared_reads::SharedReads;
 use crate::sync::{AtomicBool, Ordering};
-use crate::world::{Log, Order, World, after, connection_id, session};
+use crate::world::{Log, Order, World, after, session, socket_id};
 
 /// How many schedules of a scenario are tried, with each of the two ways to choose them.
 const SHORT: usize = 400;
@@ -28,7 +29,7 @@ const DEPTH: usize = 3;
 /// A fault that is not found in so many schedules counts as not found.
 const SEARCH: usize = 20_000;
 
-/// Before anyone watches, the session has had so many changes.
+/// How many events the session has before the first subscription.
 const PAST: u64 = 3;
 const WRITERS: u64 = 2;
 /// Each writer writes so many.
@@ -82,12 +83,12 @@ fn spawn_writers(world: &World) -> Vec<thread::JoinHandle<()>> {
     (0..WRITERS).map(|_| writer()).collect()
 }
 
-fn spawn_watcher(world: &World, connection: u64, start: Start, order: Order) -> thread::JoinHandle<()> {
+fn spawn_watcher(world: &World, socket: u64, start: StartPosition, order: Order) -> thread::JoinHandle<()> {
     let world = world.clone();
     thread::spawn(move || {
         block_on(async {
-            let mut watcher = world.follow(connection, start, order).await;
-            watcher.hear_up_to(LAST).await;
+            let mut subscriber = world.subscribe(socket, start, order).await;
+            subscriber.recv_up_to(LAST).await;
         });
     })
 }
@@ -98,50 +99,51 @@ fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
     }
 }
 
-fn nobody_is_left(world: &World) {
+fn no_subscription_is_left(world: &World) {
     assert_eq!((world.hub.subscriptions(), world.hub.sessions()), (0, 0));
 }
 
-/// Everything that is committed is published. No time passes and no repair runs: nobody needs either.
+/// Everything that is committed is published. No time passes and no repair runs: neither is needed.
 fn joining(order: Order) {
     let world = World::with_past(PAST);
     let writers = spawn_writers(&world);
-    let watchers = [
+    let subscribers = [
         spawn_watcher(&world, 1, after(0), order),
         spawn_watcher(&world, 2, after(PAST), order),
-        spawn_watcher(&world, 3, Start::Now, order),
+        spawn_watcher(&world, 3, StartPosition::Now, order),
     ];
     let leaver = {
         let world = world.clone();
         thread::spawn(move || {
             block_on(async {
-                let mut watcher = world.follow(4, after(PAST - 1), order).await;
-                assert!(watcher.hear().await.is_ok());
+                let mut subscriber = world.subscribe(4, after(PAST - 1), order).await;
+                assert!(subscriber.recv().await.is_ok());
             });
         })
     };
     join(writers);
-    join(watchers);
+    join(subscribers);
     join([leaver]);
-    nobody_is_left(&world);
+    no_subscription_is_left(&world);
 }
 
 #[test]
-fn joining_while_others_write_misses_nothing_in_any_order_of_threads() {
+fn subscribing_among_writers_misses_nothing_in_any_order_of_threads() {
     try_schedules("joining", || joining(Order::AsBuilt));
 }
 
 #[test]
-fn a_head_that_is_read_before_registering_is_found_to_lose_events() {
+fn reading_the_head_before_registering_is_detected_as_a_loss() {
     find_the_fault("head before registering", || joining(Order::HeadFirst));
 }
 
 #[test]
-fn a_head_that_is_not_read_is_found_to_lose_events() {
+fn skipping_the_head_is_detected_as_a_loss() {
     find_the_fault("no head", || joining(Order::NoHead));
 }
 
-/// Publications are lost, doubled and out of order, other nodes fall silent and come back, while people come and go.
+/// Publications are lost, doubled and out of order, other nodes become unreachable and reachable again, while
+/// subscribers come and go.
 fn losing(with_repair: bool) {
     let world = World::with_past(PAST);
     let repair = with_repair.then(|| {
@@ -162,25 +164,28 @@ fn losing(with_repair: bool) {
         let world = world.clone();
         thread::spawn(move || lossy_writer(&world, writer))
     });
-    let watchers =
-        [spawn_watcher(&world, 1, after(0), Order::AsBuilt), spawn_watcher(&world, 2, Start::Now, Order::AsBuilt)];
+    let subscribers = [
+        spawn_watcher(&world, 1, after(0), Order::AsBuilt),
+        spawn_watcher(&world, 2, StartPosition::Now, Order::AsBuilt),
+    ];
     join(writers);
-    join(watchers);
-    nobody_is_left(&world);
+    join(subscribers);
+    no_subscription_is_left(&world);
     world.hub.shutdown();
     over.store(true, Ordering::SeqCst);
     join(repair.into_iter().chain([time]));
 }
 
-/// Of its three changes, one writer's last is lost and told of, the other's are late, doubled and lost in silence.
+/// Of three events each, one writer's last is lost and reported, the other's are late, doubled and lost without a
+/// report.
 fn lossy_writer(world: &World, writer: u64) {
     if writer == 0 {
         world.happen();
         world.happen();
-        world.hub.heard(false);
+        world.hub.set_peers_reachable(false);
         world.log.commit();
-        world.hub.missed(Missed::Shard { index: session().shard(64), of: 64 });
-        world.hub.heard(true);
+        world.hub.mark_suspect(SuspectedGap::Shard { index: session_shard(session(), 64), of: 64 });
+        world.hub.set_peers_reachable(true);
     } else {
         let [early, late] = [world.log.commit(), world.log.commit()];
         for event in [&late, &early, &late] {
@@ -191,18 +196,18 @@ fn lossy_writer(world: &World, writer: u64) {
 }
 
 #[test]
-fn what_was_lost_is_repaired_in_any_order_of_threads() {
+fn lost_events_are_repaired_in_any_order_of_threads() {
     try_schedules("losing and repairing", || losing(true));
 }
 
-/// The same without the repair goes wrong, so it is the repair that mends it. Time goes on for nobody then, and the
+/// The same without the repair goes wrong, so it is the repair that fixes it. Time stands still then, and the
 /// search ends at the limit of a schedule's steps.
 #[test]
-fn a_repair_that_does_not_run_is_found_to_lose_events() {
+fn a_missing_repair_is_detected_as_a_loss() {
     find_the_fault("no repair", || losing(false));
 }
 
-/// The hub is shut down, and a connection replaced, while others connect, listen and write.
+/// The hub is shut down, and a socket replaced, while others connect, listen and write.
 fn ending() {
     let world = World::with_past(PAST);
     let repair = {
@@ -210,62 +215,62 @@ fn ending() {
         thread::spawn(move || block_on(run_repair_with(world.hub, world.log as _, world.timer as _)))
     };
     let writers = spawn_writers(&world);
-    let watchers = [(1, after(0)), (2, Start::Now)].map(|(connection, start)| {
+    let subscribers = [(1, after(0)), (2, StartPosition::Now)].map(|(socket, start)| {
         let world = world.clone();
         thread::spawn(move || {
             block_on(async {
-                let mut watcher = world.follow(connection, start, Order::AsBuilt).await;
+                let mut subscriber = world.subscribe(socket, start, Order::AsBuilt).await;
                 let end = loop {
-                    if let Err(end) = watcher.hear().await {
+                    if let Err(end) = subscriber.recv().await {
                         break end;
                     }
                 };
-                assert!(end == End::Stopping || connection == 1, "only the first is replaced");
-                assert_eq!(watcher.hear().await, Err(end), "after the end, the end again");
+                assert!(end == StreamCloseReason::NodeStopping || socket == 1, "only the first is replaced");
+                assert_eq!(subscriber.recv().await, Err(end), "after the end, the end again");
             });
         })
     });
     let replacing = {
         let hub = Arc::clone(&world.hub);
-        thread::spawn(move || hub.replaced(session(), connection_id(1)))
+        thread::spawn(move || hub.close_replaced(session(), socket_id(1)))
     };
     world.hub.shutdown();
     join(writers);
-    join(watchers);
+    join(subscribers);
     join([replacing, repair]);
-    nobody_is_left(&world);
+    no_subscription_is_left(&world);
 }
 
 #[test]
-fn every_stream_ends_with_the_hub_in_any_order_of_threads() {
+fn every_stream_closes_with_the_hub_in_any_order_of_threads() {
     try_schedules("ending", ending);
 }
 
-/// A connection that is replaced ends, whether it has registered by then or not, and nobody else does.
+/// A socket that is replaced ends, whether it has registered by then or not, and no other does.
 fn replacing() {
     let world = World::with_past(PAST);
     let replaced = {
         let world = world.clone();
         thread::spawn(move || {
             block_on(async {
-                let mut watcher = world.follow(1, after(0), Order::AsBuilt).await;
-                while let Ok(seq) = watcher.hear().await {
+                let mut subscriber = world.subscribe(1, after(0), Order::AsBuilt).await;
+                while let Ok(seq) = subscriber.recv().await {
                     assert!(seq <= LAST);
                 }
-                assert_eq!(watcher.hear().await, Err(End::Replaced));
+                assert_eq!(subscriber.recv().await, Err(StreamCloseReason::Replaced));
             });
         })
     };
     let other = spawn_watcher(&world, 2, after(0), Order::AsBuilt);
     let writers = spawn_writers(&world);
-    world.hub.replaced(session(), connection_id(1));
+    world.hub.close_replaced(session(), socket_id(1));
     join(writers);
     join([replaced, other]);
-    nobody_is_left(&world);
+    no_subscription_is_left(&world);
 }
 
 #[test]
-fn a_replaced_connection_ends_in_any_order_of_threads() {
+fn a_replaced_socket_is_closed_in_any_order_of_threads() {
     try_schedules("replacing", replacing);
 }
 
@@ -293,10 +298,10 @@ fn sharing() {
         })
     });
     join(readers);
-    assert_eq!(reads.flights(), 0, "no reading is kept that nobody waits for");
+    assert_eq!(reads.in_flight(), 0, "no read is kept that no stream waits for");
 }
 
 #[test]
-fn readers_who_share_a_reading_all_get_it_in_any_order_of_threads() {
+fn shared_reads_reach_all_streams_in_any_order_of_threads() {
     try_schedules("sharing", sharing);
 }

@@ -1,4 +1,4 @@
-//! A log, a clock and watchers whose every step the scheduler may put anywhere.
+//! A log, a clock and subscribers whose every step the scheduler may place anywhere.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -10,10 +10,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_domain::error::Result;
 use chat_domain::model::{
-    Change, ChatSession, ConnectionId, Epoch, LiveEvent, MessageId, Seq, SessionEvent, SessionId, UserId,
+    Change, ChatSession, Epoch, LiveEvent, MessageId, Seq, SessionEvent, SessionId, SocketId, UserId,
 };
 use chat_domain::ports::{
-    End, EventLog, Follow, Following, Heard, LogLimit, LogPage, Notifier, Otherwise, SessionFeed, Start,
+    EventLog, LogLimit, LogPage, Notifier, ReplayFallback, SessionFeed, StartPosition, StreamCloseReason, StreamItem,
+    SubscribeRequest, Subscription,
 };
 use chat_testkit::{FixedClock, fixtures};
 
@@ -33,7 +34,7 @@ fn settings() -> HubSettings {
     HubSettings { queue_events: 2, page_events: 2, early_events: 1, shards: 1, ..HubSettings::default() }
 }
 
-/// How a watcher connects.
+/// How a subscriber subscribes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// As the feed does it: it registers, then reads the head.
@@ -51,7 +52,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Adds a change that nobody hears of.
+    /// Adds an event without publishing it.
     pub(crate) fn commit(&self) -> SessionEvent {
         let mut events = lock(&self.events);
         let seq = Seq::new(events.len() as u64 + 1);
@@ -92,7 +93,7 @@ impl EventLog for Log {
     }
 }
 
-/// Time that stands still until someone lets it jump to the next moment that anybody waits for.
+/// Time that stands still until a test lets it jump to the next deadline.
 #[derive(Default)]
 pub(crate) struct ManualTimer {
     inner: Arc<Unscheduled<Times>>,
@@ -157,7 +158,7 @@ impl Drop for Sleeper {
     }
 }
 
-/// A hub and a feed on a log, and a time that somebody has to let pass.
+/// A hub and a feed on a log, and a time that the test has to let pass.
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) hub: Arc<Hub>,
@@ -185,50 +186,50 @@ impl World {
         self.hub.publish(LiveEvent::Durable(event));
     }
 
-    /// Connects as `connection`.
-    pub(crate) async fn follow(&self, connection: u64, start: Start, order: Order) -> Watcher {
+    /// Connects as `socket`.
+    pub(crate) async fn subscribe(&self, socket: u64, start: StartPosition, order: Order) -> TestSubscriber {
         let after = match &start {
-            Start::Now => None,
-            Start::After { seq, .. } => Some(*seq),
+            StartPosition::Now => None,
+            StartPosition::After { seq, .. } => Some(*seq),
         };
-        let follow = Follow {
+        let request = SubscribeRequest {
             session: session(),
-            connection: connection_id(connection),
-            viewer: user(&format!("person-{connection}")),
+            socket: socket_id(socket),
+            viewer: user(&format!("person-{socket}")),
             start,
-            otherwise: Otherwise::Refuse,
+            fallback: ReplayFallback::Refuse,
         };
-        let following = match order {
-            Order::AsBuilt => self.feed.follow(follow).await,
+        let subscription = match order {
+            Order::AsBuilt => self.feed.subscribe(request).await,
             Order::HeadFirst => {
-                let head = self.feed.head(&follow).await.unwrap();
-                self.feed.begin(self.feed.register(&follow), &follow, head)
+                let head = self.feed.head(&request).await.unwrap();
+                self.feed.open(self.feed.register(&request), &request, head)
             }
             Order::NoHead => {
                 let head = after.unwrap_or(Seq::ZERO);
-                self.feed.begin(self.feed.register(&follow), &follow, head)
+                self.feed.open(self.feed.register(&request), &request, head)
             }
         };
-        let following = following.unwrap();
-        let at = after.unwrap_or(following.opening.head).get();
-        Watcher { following, at }
+        let subscription = subscription.unwrap();
+        let at = after.unwrap_or(subscription.outcome.head).get();
+        TestSubscriber { subscription, at }
     }
 }
 
-/// Someone who listens, and fails when an event is missing, doubled or out of order.
-pub(crate) struct Watcher {
-    following: Following,
+/// A subscriber that fails when an event is missing, doubled or out of order.
+pub(crate) struct TestSubscriber {
+    subscription: Subscription,
     at: u64,
 }
 
-impl Watcher {
+impl TestSubscriber {
     /// The next event's position, or how the stream ended.
-    pub(crate) async fn hear(&mut self) -> Result<u64, End> {
-        let stream = &mut self.following.stream;
+    pub(crate) async fn recv(&mut self) -> Result<u64, StreamCloseReason> {
+        let stream = &mut self.subscription.stream;
         match poll_fn(|context| stream.poll_next(context)).await.unwrap() {
-            Heard::Ended(end) => Err(end),
-            Heard::Event(published) => {
-                let LiveEvent::Durable(event) = published.event() else { panic!("nobody types here") };
+            StreamItem::Closed(end) => Err(end),
+            StreamItem::Event(published) => {
+                let LiveEvent::Durable(event) = published.event() else { panic!("no typing here") };
                 assert_eq!(event.seq.get(), self.at + 1, "once, in order, without gap");
                 self.at += 1;
                 Ok(self.at)
@@ -237,22 +238,22 @@ impl Watcher {
     }
 
     /// Listens until the event at this position has come.
-    pub(crate) async fn hear_up_to(&mut self, last: u64) {
+    pub(crate) async fn recv_up_to(&mut self, last: u64) {
         while self.at < last {
-            assert!(self.hear().await.is_ok(), "the stream ended at {}", self.at);
+            assert!(self.recv().await.is_ok(), "the stream ended at {}", self.at);
         }
         assert_eq!(self.at, last, "nothing that did not happen");
     }
 }
 
 /// Right after this position.
-pub(crate) fn after(seq: u64) -> Start {
-    Start::After { seq: Seq::new(seq), epoch: None }
+pub(crate) fn after(seq: u64) -> StartPosition {
+    StartPosition::After { seq: Seq::new(seq), epoch: None }
 }
 
-/// Connection `n`.
-pub(crate) fn connection_id(n: u64) -> ConnectionId {
-    ConnectionId::new(fixtures::uuid(fixtures::Kind::Generated, n))
+/// Socket `n`.
+pub(crate) fn socket_id(n: u64) -> SocketId {
+    SocketId::new(fixtures::uuid(fixtures::FixtureKind::Generated, n))
 }
 
 fn epoch() -> Epoch {

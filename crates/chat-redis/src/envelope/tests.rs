@@ -3,8 +3,9 @@
 use chat_domain::model::{
     AgentId, Attachment, AttachmentId, Change, ChatMessage, ChatSession, Content, Delivery, FileName, IdempotencyKey,
     MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Receipt, ReceiptStatus, SessionEvent, SessionState,
-    StoredObject, Subject, Tags, Timestamp, TypingEvent, UserId,
+    StoredObject, Subject, Tags, Timestamp, UserId,
 };
+use chat_realtime::PeerTyping;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -13,14 +14,14 @@ use super::*;
 
 const NODE: Uuid = Uuid::from_u128(7);
 
-fn sender() -> Sender<'static> {
-    Sender { node: NODE, database: "1-2", epoch: "e", at: Timestamp::from_unix_ms(9) }
+fn head() -> EnvelopeHead<'static> {
+    EnvelopeHead { node: NODE, database: "1-2", epoch: "e", at: Timestamp::from_unix_ms(9) }
 }
 
 /// A message of the sender.
-fn envelope(counter: u64, said: Said) -> Envelope<'static> {
-    let Sender { node, database, epoch, at } = sender();
-    Envelope { node, counter, database: database.into(), epoch: epoch.into(), at, said }
+fn envelope(counter: u64, body: EnvelopeBody) -> Envelope<'static> {
+    let EnvelopeHead { node, database, epoch, at } = head();
+    Envelope { node, counter, database: database.into(), epoch: epoch.into(), at, body }
 }
 
 fn uuid() -> impl Strategy<Value = Uuid> {
@@ -60,10 +61,10 @@ fn session(id: SessionId, at: Timestamp) -> impl Strategy<Value = ChatSession> {
         waiting_since,
         unread_by_user: n[2],
         unread_by_support: n[3],
-        delivered_to_user: Seq::new(n[4]),
-        delivered_to_support: Seq::new(n[5]),
-        read_to_user: Seq::new(n[6]),
-        read_to_support: Seq::new(n[7]),
+        user_delivered_seq: Seq::new(n[4]),
+        support_delivered_seq: Seq::new(n[5]),
+        user_read_seq: Seq::new(n[6]),
+        support_read_seq: Seq::new(n[7]),
     });
     (user(), about, time(), state, progress).prop_map(move |(owner, about, started_at, state, progress)| {
         let (subject, priority, tags) = about;
@@ -116,7 +117,7 @@ fn receipt() -> impl Strategy<Value = Receipt> {
     })
 }
 
-fn durable() -> impl Strategy<Value = LiveEvent> {
+fn durable() -> impl Strategy<Value = PeerEvent> {
     let key = option::of("[!-~]{1,20}".prop_map(|text| IdempotencyKey::parse(&text).unwrap()));
     (uuid().prop_map(SessionId::new), seq(), time(), user(), key).prop_flat_map(|(session_id, seq, at, actor, key)| {
         let change = prop_oneof![
@@ -129,34 +130,34 @@ fn durable() -> impl Strategy<Value = LiveEvent> {
             Just(Change::Unknown),
         ];
         change.prop_map(move |change| {
-            LiveEvent::Durable(SessionEvent { session_id, seq, at, actor: actor.clone(), key: key.clone(), change })
+            PeerEvent::Durable(SessionEvent { session_id, seq, at, actor: actor.clone(), key: key.clone(), change })
         })
     })
 }
 
-fn typing() -> impl Strategy<Value = LiveEvent> {
+fn typing() -> impl Strategy<Value = PeerEvent> {
     (uuid(), user(), any::<bool>(), time(), any::<bool>()).prop_map(|(session, user_id, is_typing, at, by_node)| {
-        LiveEvent::Typing(TypingEvent { session_id: SessionId::new(session), user_id, is_typing, at, by_node })
+        PeerEvent::Typing(PeerTyping { session_id: SessionId::new(session), user_id, is_typing, at, by_node })
     })
 }
 
 proptest! {
     #[test]
     fn every_event_comes_back_as_it_was(event in prop_oneof![4 => durable(), 1 => typing()], counter in any::<u64>()) {
-        let bytes = super::event(sender(), counter, &event);
+        let bytes = super::event(head(), counter, &event);
         prop_assert!(bytes.starts_with(&own_prefix(NODE)));
-        prop_assert_eq!(read(&bytes), Some(envelope(counter, Said::Event(event))));
+        prop_assert_eq!(read(&bytes), Some(envelope(counter, EnvelopeBody::Event(event))));
     }
 
     #[test]
-    fn nothing_that_is_read_makes_trouble(bytes in vec(any::<u8>(), 0..200)) {
+    fn random_bytes_do_not_panic_the_reader(bytes in vec(any::<u8>(), 0..200)) {
         let _none_of_ours = read(&bytes);
     }
 
     /// A message that was cut, or changed in one place, is read as something or as nothing.
     #[test]
-    fn a_damaged_message_makes_no_trouble(event in durable(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        let mut bytes = super::event(sender(), 1, &event);
+    fn a_damaged_message_does_not_panic_the_reader(event in durable(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut bytes = super::event(head(), 1, &event);
         let at = at.index(bytes.len());
         let _cut = read(&bytes[..at]);
         bytes[at] = byte;
@@ -165,15 +166,15 @@ proptest! {
 }
 
 #[test]
-fn signs_of_life_come_back_as_they_were() {
+fn heartbeats_and_goodbyes_come_back_as_they_were() {
     let counters = vec![1, u64::MAX, 0];
-    assert_eq!(read(&heartbeat(sender(), 4, &counters)), Some(envelope(4, Said::Heartbeat(counters.clone()))));
-    assert_eq!(read(&goodbye(sender(), 5, &counters)), Some(envelope(5, Said::Goodbye(counters))));
+    assert_eq!(read(&heartbeat(head(), 4, &counters)), Some(envelope(4, EnvelopeBody::Heartbeat(counters.clone()))));
+    assert_eq!(read(&goodbye(head(), 5, &counters)), Some(envelope(5, EnvelopeBody::Goodbye(counters))));
 }
 
 #[test]
-fn the_words_on_the_wire_stay_the_same() {
-    let event = LiveEvent::Typing(TypingEvent {
+fn the_wire_format_stays_the_same() {
+    let event = PeerEvent::Typing(PeerTyping {
         session_id: SessionId::new(Uuid::from_u128(1)),
         user_id: UserId::parse("alice").unwrap(),
         is_typing: true,
@@ -181,17 +182,17 @@ fn the_words_on_the_wire_stay_the_same() {
         by_node: false,
     });
     assert_eq!(
-        String::from_utf8(super::event(sender(), 3, &event)).unwrap(),
+        String::from_utf8(super::event(head(), 3, &event)).unwrap(),
         r#"{"v":1,"node":"00000000-0000-0000-0000-000000000007","counter":3,"database":"1-2","epoch":"e","at":9,"session":"00000000-0000-0000-0000-000000000001","kind":"typing","payload":{"at":5,"user":"alice","isTyping":true}}"#
     );
 }
 
-fn read_text(text: &str) -> Option<Said> {
-    read(text.as_bytes()).map(|envelope| envelope.said)
+fn read_text(text: &str) -> Option<EnvelopeBody> {
+    read(text.as_bytes()).map(|envelope| envelope.body)
 }
 
 #[test]
-fn what_a_newer_version_says_is_known_to_be_something() {
+fn messages_of_a_newer_version_are_read_or_unreadable() {
     let node = "00000000-0000-0000-0000-000000000007";
     let session = "00000000-0000-0000-0000-000000000001";
     let head = r#""counter":3,"database":"1-2","epoch":"e","at":9"#;
@@ -199,7 +200,7 @@ fn what_a_newer_version_says_is_known_to_be_something() {
     // A field that is new.
     let known = r#""kind":"typing","payload":{"at":5,"user":"alice","isTyping":true,"mood":"good"},"extra":[1]"#;
     let said = with(&format!(r#""session":"{session}",{known}"#));
-    assert!(matches!(said, Some(Said::Event(_))), "{said:?}");
+    assert!(matches!(said, Some(EnvelopeBody::Event(_))), "{said:?}");
     // A payload of another form, or none.
     for rest in [
         r#""kind":"danced","seq":4,"payload":[]"#,
@@ -208,31 +209,31 @@ fn what_a_newer_version_says_is_known_to_be_something() {
         r#""kind":"typing","payload":{}"#,
     ] {
         let said = with(&format!(r#""session":"{session}",{rest}"#));
-        assert_eq!(said, Some(Said::Unreadable), "{rest}");
+        assert_eq!(said, Some(EnvelopeBody::Unreadable), "{rest}");
     }
-    assert_eq!(with(r#""kind":"heartbeat""#), Some(Said::Unreadable));
-    assert_eq!(read_text(&format!(r#"{{"v":1,"node":"nobody",{head},"kind":"heartbeat","counters":[]}}"#)), None);
+    assert_eq!(with(r#""kind":"heartbeat""#), Some(EnvelopeBody::Unreadable));
+    assert_eq!(read_text(&format!(r#"{{"v":1,"node":"not-a-uuid",{head},"kind":"heartbeat","counters":[]}}"#)), None);
     assert_eq!(read_text(&format!(r#"{{"v":1,"node":"{node}","kind":"heartbeat","counters":[]}}"#)), None);
 }
 
 #[test]
-fn an_unknown_kind_without_a_seq_is_no_reason_to_compare_with_the_log() {
+fn an_unknown_kind_without_seq_is_ephemeral() {
     let head = r#""v":2,"node":"00000000-0000-0000-0000-000000000007","counter":3,"database":"1-2","epoch":"e","at":9"#;
     let session = r#""session":"00000000-0000-0000-0000-000000000001""#;
     let with = |rest: &str| read_text(&format!("{{{head},{rest}}}"));
     for payload in ["{}", r#"{"at":5,"user":"alice","x":[1]}"#, "7", "null"] {
-        assert_eq!(with(&format!(r#"{session},"kind":"danced","payload":{payload}"#)), Some(Said::Ephemeral));
+        assert_eq!(with(&format!(r#"{session},"kind":"danced","payload":{payload}"#)), Some(EnvelopeBody::Ephemeral));
     }
-    assert_eq!(with(r#""kind":"weather""#), Some(Said::Ephemeral));
+    assert_eq!(with(r#""kind":"weather""#), Some(EnvelopeBody::Ephemeral));
     // With one it is in the log.
     let durable = r#""kind":"danced","seq":4,"payload":{"at":5,"actor":"alice"}"#;
     let said = with(&format!("{session},{durable}"));
-    let Some(Said::Event(LiveEvent::Durable(event))) = said else { panic!("{said:?}") };
+    let Some(EnvelopeBody::Event(PeerEvent::Durable(event))) = said else { panic!("{said:?}") };
     assert_eq!((event.seq, event.change), (Seq::new(4), Change::Unknown));
 }
 
 #[test]
-fn every_kind_that_is_written_is_a_known_one() {
+fn every_written_kind_is_known() {
     proptest!(|(event in prop_oneof![4 => durable(), 1 => typing()])| {
         prop_assert!(payload::is_known_kind(payload::kind(&event)));
     });

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use chat_domain::ports::Missed;
-use test_redis::{PrivateCluster, PrivateRedis};
+use chat_realtime::SuspectedGap;
+use test_servers::redis::{PrivateCluster, PrivateRedis};
 
-use crate::support::{Node, Told, event, trouble};
+use crate::support::{Node, SinkCall, event, outage_reason};
 
 const MEMBERS: usize = 3;
 
@@ -29,7 +29,7 @@ fn listeners(member: &PrivateRedis) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
-async fn events_reach_the_nodes_at_all_members_in_order_and_nothing_is_missed() {
+async fn events_reach_the_nodes_at_all_members_in_order_and_without_gap() {
     const BURST: u64 = 500;
     let cluster = cluster();
     let nodes = [node_at(&cluster, 1, 0).await, node_at(&cluster, 2, 1).await, node_at(&cluster, 3, 2).await];
@@ -44,42 +44,48 @@ async fn events_reach_the_nodes_at_all_members_in_order_and_nothing_is_missed() 
         bursts += 1;
         for node in &nodes[1..] {
             let wanted = usize::try_from(bursts * BURST).unwrap();
-            node.sink.until(|all| all.iter().filter(|told| matches!(told, Told::Event(_))).count() >= wanted).await;
+            node.sink
+                .until(|all| all.iter().filter(|call| matches!(call, SinkCall::Deliver(_))).count() >= wanted)
+                .await;
         }
     }
     let sent: Vec<_> = (0..bursts * BURST).map(|n| event(n % 70, n)).collect();
     for (node, from) in nodes.iter().zip(from).skip(1) {
         assert!(node.sink.events() == sent, "the events as they were sent");
-        let missed = node.sink.all()[from..].iter().filter(|told| matches!(told, Told::Missed(_))).count();
+        let missed = node.sink.all()[from..].iter().filter(|call| matches!(call, SinkCall::MarkSuspect(_))).count();
         assert_eq!(missed, 0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
-async fn a_node_whose_member_is_killed_goes_on_at_another() {
+async fn a_node_whose_cluster_member_is_killed_reconnects_to_another() {
     let cluster = cluster();
     let victim = 0;
     let (node, other) = (node_at(&cluster, 1, victim).await, node_at(&cluster, 2, 1).await);
     assert_eq!(listeners(&cluster.members()[victim]), 1);
     let (from, other_from) = (node.sink.len(), other.sink.len());
     cluster.members()[victim].kill().unwrap();
-    node.until_heard_again(from).await;
-    let told = node.sink.all();
-    let heard = from + told[from..].iter().position(|told| *told == Told::Heard(true)).unwrap();
-    let all_missed = told[from..heard].iter().filter(|told| **told == Told::Missed(Missed::Everywhere)).count();
-    assert_eq!(all_missed, 1, "{told:?}");
+    node.until_reachable_again(from).await;
+    let calls = node.sink.all();
+    let received = from + calls[from..].iter().position(|call| *call == SinkCall::PeersReachable(true)).unwrap();
+    let all_missed =
+        calls[from..received].iter().filter(|call| **call == SinkCall::MarkSuspect(SuspectedGap::AllSessions)).count();
+    assert_eq!(all_missed, 1, "{calls:?}");
     node.notifier.publish(event(1, 1));
-    other.sink.until_told(other_from, Told::Event(event(1, 1))).await;
+    other.sink.until_called(other_from, SinkCall::Deliver(event(1, 1))).await;
     other.notifier.publish(event(2, 2));
-    node.sink.until_told(from, Told::Event(event(2, 2))).await;
-    assert!(!other.sink.all()[other_from..].contains(&Told::Heard(false)), "the other one is at a living member");
+    node.sink.until_called(from, SinkCall::Deliver(event(2, 2))).await;
+    assert!(
+        !other.sink.all()[other_from..].contains(&SinkCall::PeersReachable(false)),
+        "the other one is at a living member"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
-async fn a_numbered_database_in_a_cluster_is_refused_in_words_that_say_why() {
+async fn a_numbered_database_in_a_cluster_is_refused_with_the_reason() {
     let cluster = PrivateCluster::start(1, &[]).unwrap();
-    let said = trouble(&Node::begin_at(&format!("{}/1", cluster.url_from(0)), 1, |_| ())).await;
+    let said = outage_reason(&Node::begin_at(&format!("{}/1", cluster.url_from(0)), 1, |_| ())).await;
     assert!(said.contains("a cluster has no numbered databases"), "{said}");
 }

@@ -1,15 +1,10 @@
-//! What nodes hear of each other while Redis is well.
+//! What nodes receive of each other while Redis is available.
 
-use std::sync::Arc;
+use chat_realtime::SuspectedGap;
+use chat_redis::RedisPrefix;
+use test_servers::redis::PrivateRedis;
 
-use chat_domain::ports::{EventSink, Missed};
-use chat_redis::{ConfigError, Prefix, RedisConfig, RedisFanout, RedisUrl};
-use test_redis::PrivateRedis;
-use uuid::Uuid;
-
-use crate::support::{
-    Node, Now, PATIENCE, Recorder, Stranger, Told, credentials, event, events, eventually, said, shard, trouble,
-};
+use crate::support::{Node, PATIENCE, SinkCall, Stranger, event, events, eventually, outage_reason, said, shard};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
@@ -25,22 +20,27 @@ async fn every_event_reaches_every_other_node_once_and_in_order() {
     for (own, node) in (0..).zip(&nodes) {
         let wanted = usize::try_from(EACH * 2).unwrap();
         node.sink.until(|all| events(all).len() >= wanted).await;
-        let heard = node.sink.events();
+        let received = node.sink.events();
         for other in (0..3).filter(|other| *other != own) {
             let of_other: Vec<_> = (0..EACH).map(|n| event(other, n)).collect();
-            let heard: Vec<_> = heard.iter().filter(|event| of_other.contains(event)).cloned().collect();
-            assert_eq!(heard, of_other, "node {own} of node {other}");
+            let received: Vec<_> = received.iter().filter(|event| of_other.contains(event)).cloned().collect();
+            assert_eq!(received, of_other, "node {own} of node {other}");
         }
-        assert_eq!(heard.len(), wanted, "its own events come back to nobody");
+        assert_eq!(received.len(), wanted, "its own events do not come back");
         assert_eq!(node.local.0.lock().unwrap().len(), usize::try_from(EACH).unwrap());
-        let gaps = node.sink.all().iter().filter(|told| matches!(told, Told::Missed(Missed::Shard { .. }))).count();
+        let gaps = node
+            .sink
+            .all()
+            .iter()
+            .filter(|call| matches!(call, SinkCall::MarkSuspect(SuspectedGap::Shard { .. })))
+            .count();
         assert_eq!(gaps, 0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
-async fn of_several_addresses_one_that_is_a_primary_is_enough() {
+async fn one_primary_among_the_addresses_is_enough() {
     let (primary, dead) = (PrivateRedis::start(&[]).unwrap(), PrivateRedis::start(&[]).unwrap());
     let replica = PrivateRedis::start(&[("replicaof", &format!("127.0.0.1 {}", primary.port()))]).unwrap();
     dead.kill().unwrap();
@@ -54,14 +54,14 @@ async fn of_several_addresses_one_that_is_a_primary_is_enough() {
     for node in &nodes {
         node.sink.until(|all| events(all).len() == 2).await;
     }
-    // Of a replica alone nothing is heard, since nobody would hear what is published there.
-    let said = trouble(&Node::begin(&replica, 4, |_| ())).await;
+    // A replica alone is refused, since a message published there reaches no other node.
+    let said = outage_reason(&Node::begin(&replica, 4, |_| ())).await;
     assert!(said.contains("is a replica"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
-async fn what_waits_is_published_before_a_node_ends() {
+async fn waiting_events_are_published_before_a_node_stops() {
     let redis = PrivateRedis::start(&[]).unwrap();
     let (ending, other) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
     for n in 0..2_000 {
@@ -70,18 +70,18 @@ async fn what_waits_is_published_before_a_node_ends() {
     ending.fanout.close().await;
     assert!(!ending.fanout.is_connected());
     other.sink.until(|all| events(all).len() == 2_000).await;
-    // Nothing happens any more, and nobody waits.
+    // Nothing happens any more, and no call waits.
     ending.notifier.publish(event(1, 2_000));
     ending.fanout.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
-async fn deployments_with_different_prefixes_do_not_hear_each_other() {
+async fn deployments_with_different_prefixes_are_separate() {
     let redis = PrivateRedis::start(&[]).unwrap();
     let (one, same) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
-    let other = Node::begin(&redis, 3, |config| config.prefix = Prefix::parse("chat2").unwrap());
-    let its_peer = Node::begin(&redis, 4, |config| config.prefix = Prefix::parse("chat2").unwrap());
+    let other = Node::begin(&redis, 3, |config| config.prefix = RedisPrefix::parse("chat2").unwrap());
+    let its_peer = Node::begin(&redis, 4, |config| config.prefix = RedisPrefix::parse("chat2").unwrap());
     for node in [&other, &its_peer] {
         assert!(node.fanout.wait_until_connected(PATIENCE).await);
     }
@@ -94,7 +94,7 @@ async fn deployments_with_different_prefixes_do_not_hear_each_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
-async fn a_counter_that_jumps_means_a_gap_in_its_shard_and_no_other() {
+async fn a_counter_that_jumps_is_a_gap_in_its_shard_only() {
     let redis = PrivateRedis::start(&[]).unwrap();
     let node = Node::start(&redis, 1).await;
     let stranger = Stranger::at(&redis).await;
@@ -106,16 +106,16 @@ async fn a_counter_that_jumps_means_a_gap_in_its_shard_and_no_other() {
     // An ephemeral event of a kind that this version does not know is nothing to it; then two do not come at all.
     stranger.publish("chat:17", &danced(1)).await;
     stranger.publish("chat:17", &danced(4)).await;
-    let gap = Told::Missed(Missed::Shard { index: 17, of: 64 });
-    node.sink.until_told(from, gap.clone()).await;
+    let gap = SinkCall::MarkSuspect(SuspectedGap::Shard { index: 17, of: 64 });
+    node.sink.until_called(from, gap.clone()).await;
     assert_eq!(node.sink.all()[from..], [gap]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
-async fn a_full_queue_loses_events_and_the_others_learn_in_which_shard() {
+async fn a_full_queue_drops_events_and_peers_suspect_their_shard() {
     let redis = PrivateRedis::start(&[]).unwrap();
-    // The other one first, so that it has heard the publisher from the beginning.
+    // The other one first, so that it has received the publisher from the beginning.
     let other = Node::start(&redis, 2).await;
     let publisher = Node::begin(&redis, 1, |config| config.queue = 4);
     assert!(publisher.fanout.wait_until_connected(PATIENCE).await);
@@ -126,7 +126,7 @@ async fn a_full_queue_loses_events_and_the_others_learn_in_which_shard() {
         publisher.notifier.publish(event(1, n));
     }
     redis.thaw().unwrap();
-    other.sink.until_told(from, Told::Missed(shard(1))).await;
+    other.sink.until_called(from, SinkCall::MarkSuspect(shard(1))).await;
     // The queue is empty when what was published last has come: it may have been too full for what came before.
     let mut last = 1_000;
     eventually("the queue is empty", || {
@@ -139,16 +139,10 @@ async fn a_full_queue_loses_events_and_the_others_learn_in_which_shard() {
     })
     .await;
     publisher.notifier.publish(event(2, 1));
-    other.sink.until(|all| all[from..].contains(&Told::Event(event(2, 1)))).await;
-    let told = other.sink.all();
-    assert!(events(&told).len() < 1_000);
-    let elsewhere = told[from..].iter().filter(|told| matches!(told, Told::Missed(at) if *at != shard(1))).count();
-    assert_eq!(elsewhere, 0, "{told:?}");
-}
-
-#[test]
-fn without_a_runtime_nothing_is_connected() {
-    let config = RedisConfig::new(RedisUrl::parse("redis://127.0.0.1:1").unwrap(), Uuid::nil());
-    let refused = RedisFanout::connect(config, credentials(), Arc::new(Now), Recorder::new() as Arc<dyn EventSink>);
-    assert_eq!(refused.err(), Some(ConfigError::NoRuntime));
+    other.sink.until(|all| all[from..].contains(&SinkCall::Deliver(event(2, 1)))).await;
+    let calls = other.sink.all();
+    assert!(events(&calls).len() < 1_000);
+    let elsewhere =
+        calls[from..].iter().filter(|call| matches!(call, SinkCall::MarkSuspect(at) if *at != shard(1))).count();
+    assert_eq!(elsewhere, 0, "{calls:?}");
 }

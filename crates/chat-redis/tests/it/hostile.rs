@@ -1,25 +1,27 @@
-//! What whoever reaches Redis can do: delay events, and nothing else.
+//! An attacker with access to Redis can delay events, and do nothing else.
 
 use std::time::Duration;
 
 use chat_domain::model::{Epoch, FanoutCredentials, FanoutKey, LiveEvent};
-use chat_domain::ports::Missed;
-use test_redis::PrivateRedis;
+use chat_realtime::SuspectedGap;
+use test_servers::redis::PrivateRedis;
 use tokio::time::{Instant, interval, timeout};
 
-use crate::support::{Node, PATIENCE, Stranger, Told, credentials, event, events, eventually, said};
+use crate::support::{Node, PATIENCE, SinkCall, Stranger, credentials, event, events, eventually, said};
 
-/// These events have come since, and no gap was suspected among them. (A busy machine may be late to hear itself.)
+/// These events have come since, and no gap was suspected among them. (On a busy machine, the own heartbeat may be
+/// late.)
 fn assert_only(node: &Node, from: usize, wanted: &[LiveEvent]) {
-    let told = node.sink.all();
-    assert_eq!(events(&told[from..]), wanted);
-    let gaps = told[from..].iter().filter(|told| matches!(told, Told::Missed(Missed::Shard { .. }))).count();
+    let calls = node.sink.all();
+    assert_eq!(events(&calls[from..]), wanted);
+    let gaps =
+        calls[from..].iter().filter(|call| matches!(call, SinkCall::MarkSuspect(SuspectedGap::Shard { .. }))).count();
     assert_eq!(gaps, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
-async fn what_no_node_has_signed_does_nothing() {
+async fn unsigned_messages_have_no_effect() {
     let redis = PrivateRedis::start(&[]).unwrap();
     let (node, other) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
     let stranger = Stranger::at(&redis).await;
@@ -29,9 +31,9 @@ async fn what_no_node_has_signed_does_nothing() {
     let long = "x".repeat(100_000);
     let mut nonsense: Vec<Vec<u8>> =
         ["", "nonsense", "{}", "[[[[", &long].map(|text| text.as_bytes().to_vec()).to_vec();
-    eventually("there is something to change", || stranger.heard().len() > 2).await;
+    eventually("there is something to change", || stranger.received().len() > 2).await;
     // Genuine but for one thing: a byte, the channel, or the signature.
-    for (_, message) in stranger.heard() {
+    for (_, message) in stranger.received() {
         let mut changed = message.clone();
         changed[20] ^= 1;
         nonsense.push(changed);
@@ -43,14 +45,14 @@ async fn what_no_node_has_signed_does_nothing() {
         stranger.publish("chat:nodes", &message).await;
     }
     other.notifier.publish(event(1, 2));
-    node.sink.until(|all| all[from..].contains(&Told::Event(event(1, 2)))).await;
+    node.sink.until(|all| all[from..].contains(&SinkCall::Deliver(event(1, 2)))).await;
     assert_only(&node, from, &[event(1, 2)]);
 }
 
-/// As a clone on the same Redis, one that was restored from a backup, and one of somebody else.
+/// As a clone on the same Redis, one that was restored from a backup, and one of another deployment.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
-async fn nodes_of_another_database_epoch_or_key_are_not_heard() {
+async fn messages_of_another_database_epoch_or_key_are_rejected() {
     let redis = PrivateRedis::start(&[]).unwrap();
     let (node, peer) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
     let others = [
@@ -61,7 +63,7 @@ async fn nodes_of_another_database_epoch_or_key_are_not_heard() {
     let mut strangers = Vec::new();
     for (n, other) in (3..).zip(others) {
         let other = Node::begin_as(&redis.url(), n, other, |_| ());
-        assert!(other.fanout.wait_until_connected(PATIENCE).await, "it hears itself");
+        assert!(other.fanout.wait_until_connected(PATIENCE).await, "it reaches itself");
         strangers.push(other);
     }
     let from = node.sink.len();
@@ -70,14 +72,14 @@ async fn nodes_of_another_database_epoch_or_key_are_not_heard() {
         stranger.fanout.close().await;
     }
     peer.notifier.publish(event(1, 2));
-    node.sink.until(|all| all[from..].contains(&Told::Event(event(1, 2)))).await;
+    node.sink.until(|all| all[from..].contains(&SinkCall::Deliver(event(1, 2)))).await;
     assert_only(&node, from, &[event(1, 2)]);
-    assert!(strangers.iter().all(|stranger| stranger.sink.events().is_empty()), "and they do not hear us");
+    assert!(strangers.iter().all(|stranger| stranger.sink.events().is_empty()), "and they get none of our events");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
-async fn what_is_said_again_doubles_nothing_and_hides_nothing() {
+async fn replayed_messages_double_and_hide_nothing() {
     let redis = PrivateRedis::start(&[]).unwrap();
     let (node, other) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
     let stranger = Stranger::at(&redis).await;
@@ -90,8 +92,8 @@ async fn what_is_said_again_doubles_nothing_and_hides_nothing() {
         }
         node.sink.until(|all| events(&all[from..]).len() >= sent.len()).await;
         // Everything that was ever said, events and heartbeats of both nodes, in its order and backwards.
-        let heard = stranger.heard();
-        for (channel, message) in heard.iter().chain(heard.iter().rev()) {
+        let received = stranger.received();
+        for (channel, message) in received.iter().chain(received.iter().rev()) {
             stranger.publish(channel, message).await;
         }
     }
@@ -100,7 +102,7 @@ async fn what_is_said_again_doubles_nothing_and_hides_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
-async fn heartbeats_that_are_said_again_do_not_keep_a_dead_node_alive() {
+async fn replayed_heartbeats_do_not_keep_a_dead_node_alive() {
     let redis = PrivateRedis::start(&[]).unwrap();
     let (node, dying) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
     let stranger = Stranger::at(&redis).await;
@@ -113,12 +115,12 @@ async fn heartbeats_that_are_said_again_do_not_keep_a_dead_node_alive() {
         let mut often = interval(Duration::from_millis(200));
         loop {
             often.tick().await;
-            for (channel, message) in stranger.heard() {
+            for (channel, message) in stranger.received() {
                 stranger.publish(&channel, &message).await;
             }
         }
     };
-    let missed = node.sink.until_told(from, Told::Missed(Missed::Everywhere));
+    let missed = node.sink.until_called(from, SinkCall::MarkSuspect(SuspectedGap::AllSessions));
     tokio::select! {
         () = missed => {}
         ended = timeout(PATIENCE, replaying) => assert!(ended.is_ok(), "the dead node is not missed"),
@@ -129,19 +131,22 @@ async fn heartbeats_that_are_said_again_do_not_keep_a_dead_node_alive() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
-async fn nodes_whose_database_has_moved_hear_each_other_again_when_both_know() {
+async fn nodes_of_a_moved_database_are_reachable_with_new_credentials() {
     let redis = PrivateRedis::start(&[]).unwrap();
     let (one, other) = (Node::start(&redis, 1).await, Node::start(&redis, 2).await);
     let moved = FanoutCredentials { database: "a-database-2".to_owned(), ..credentials() };
-    assert!(!one.fanout.renew(credentials()), "nothing has changed");
+    assert!(!one.fanout.set_credentials(credentials()), "nothing has changed");
     let from = [&one, &other].map(|node| node.sink.len());
-    assert!(one.fanout.renew(moved.clone()));
-    one.sink.until_told(from[0], Told::Missed(Missed::Everywhere)).await;
-    assert!(other.fanout.renew(moved.clone()));
-    other.sink.until_told(from[1], Told::Missed(Missed::Everywhere)).await;
+    assert!(one.fanout.set_credentials(moved.clone()));
+    one.sink.until_called(from[0], SinkCall::MarkSuspect(SuspectedGap::AllSessions)).await;
+    assert!(other.fanout.set_credentials(moved.clone()));
+    other.sink.until_called(from[1], SinkCall::MarkSuspect(SuspectedGap::AllSessions)).await;
     one.notifier.publish(event(1, 1));
-    other.sink.until_told(from[1], Told::Event(event(1, 1))).await;
+    other.sink.until_called(from[1], SinkCall::Deliver(event(1, 1))).await;
     other.notifier.publish(event(1, 2));
-    one.sink.until_told(from[0], Told::Event(event(1, 2))).await;
-    assert!(!one.fanout.renew(FanoutCredentials { epoch: Epoch::parse("later").unwrap(), ..moved }), "another history");
+    one.sink.until_called(from[0], SinkCall::Deliver(event(1, 2))).await;
+    assert!(
+        !one.fanout.set_credentials(FanoutCredentials { epoch: Epoch::parse("later").unwrap(), ..moved }),
+        "another history"
+    );
 }

@@ -5,45 +5,45 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::hmac;
-use chat_domain::model::{
-    ConnectionId, Epoch, FanoutCredentials, FanoutKey, LiveEvent, SessionId, Timestamp, TypingEvent,
-};
-use chat_domain::ports::{Clock, EventSink, Missed, Notifier};
+use chat_domain::model::{Epoch, FanoutCredentials, FanoutKey, LiveEvent, Timestamp, TypingEvent};
+use chat_domain::ports::{Clock, Notifier};
+use chat_realtime::{PeerEvent, PeerSink, SuspectedGap, session_shard};
 use chat_redis::{RedisConfig, RedisFanout, RedisUrl};
 use chat_testkit::fixtures;
 use futures_util::StreamExt;
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
-use test_redis::PrivateRedis;
+use test_servers::redis::PrivateRedis;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 /// How long anything may take that a test waits for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a sink was told.
+/// A call of a sink.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "a test keeps few of them")]
-pub(crate) enum Told {
-    Event(LiveEvent),
-    Missed(Missed),
-    Heard(bool),
-    Replaced(SessionId, ConnectionId),
+pub(crate) enum SinkCall {
+    Deliver(LiveEvent),
+    MarkSuspect(SuspectedGap),
+    PeersReachable(bool),
 }
 
-/// Remembers everything in order.
-pub(crate) struct Recorder(watch::Sender<Vec<Told>>);
+/// A sink that records all calls in order.
+pub(crate) struct Recorder(watch::Sender<Vec<SinkCall>>);
 
 impl Recorder {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(watch::Sender::new(Vec::new())))
     }
 
-    fn note(&self, told: Told) {
-        self.0.send_modify(|all| all.push(told));
+    fn note(&self, call: SinkCall) {
+        self.0.send_modify(|all| all.push(call));
     }
 
-    pub(crate) fn all(&self) -> Vec<Told> {
+    pub(crate) fn all(&self) -> Vec<SinkCall> {
         self.0.borrow().clone()
     }
 
@@ -55,40 +55,37 @@ impl Recorder {
         events(&self.0.borrow())
     }
 
-    /// Waits until what was told, from the start on, is enough.
+    /// Waits until the calls from the start on are enough.
     #[track_caller]
-    pub(crate) fn until(&self, enough: impl Fn(&[Told]) -> bool) -> impl Future<Output = ()> {
-        let mut told = self.0.subscribe();
+    pub(crate) fn until(&self, enough: impl Fn(&[SinkCall]) -> bool) -> impl Future<Output = ()> {
+        let mut calls = self.0.subscribe();
         let place = std::panic::Location::caller();
         async move {
-            let enough = timeout(PATIENCE, told.wait_for(|all| enough(all))).await.is_ok();
-            assert!(enough, "{place} waited in vain; told was {:?}", told.borrow());
+            let enough = timeout(PATIENCE, calls.wait_for(|all| enough(all))).await.is_ok();
+            assert!(enough, "{place} waited in vain; the calls were {:?}", calls.borrow());
         }
     }
 
-    /// Waits until that is told after the first `from` things.
+    /// Waits for this call after the first `from` calls.
     #[track_caller]
-    pub(crate) fn until_told(&self, from: usize, wanted: Told) -> impl Future<Output = ()> {
+    pub(crate) fn until_called(&self, from: usize, wanted: SinkCall) -> impl Future<Output = ()> {
         self.until(move |all| all[from..].contains(&wanted))
     }
 }
 
-pub(crate) fn events(all: &[Told]) -> Vec<LiveEvent> {
-    all.iter().filter_map(|told| if let Told::Event(event) = told { Some(event.clone()) } else { None }).collect()
+pub(crate) fn events(all: &[SinkCall]) -> Vec<LiveEvent> {
+    all.iter().filter_map(|call| if let SinkCall::Deliver(event) = call { Some(event.clone()) } else { None }).collect()
 }
 
-impl EventSink for Recorder {
-    fn deliver(&self, event: LiveEvent) {
-        self.note(Told::Event(event));
+impl PeerSink for Recorder {
+    fn deliver(&self, event: PeerEvent) {
+        self.note(SinkCall::Deliver(event.into()));
     }
-    fn missed(&self, missed: Missed) {
-        self.note(Told::Missed(missed));
+    fn mark_suspect(&self, gap: SuspectedGap) {
+        self.note(SinkCall::MarkSuspect(gap));
     }
-    fn heard(&self, whether: bool) {
-        self.note(Told::Heard(whether));
-    }
-    fn replaced(&self, session: SessionId, connection: ConnectionId) {
-        self.note(Told::Replaced(session, connection));
+    fn set_peers_reachable(&self, reachable: bool) {
+        self.note(SinkCall::PeersReachable(reachable));
     }
 }
 
@@ -108,10 +105,12 @@ pub(crate) struct Node {
     pub(crate) sink: Arc<Recorder>,
     pub(crate) local: Arc<Local>,
     pub(crate) notifier: Arc<dyn Notifier>,
+    /// Aborted when the node is dropped.
+    _running: JoinSet<()>,
 }
 
 impl Node {
-    /// Node `n`, which need not hear anything yet.
+    /// Node `n`, which need not be connected yet.
     pub(crate) fn begin(redis: &PrivateRedis, n: u128, change: impl FnOnce(&mut RedisConfig)) -> Self {
         Self::begin_at(&redis.url(), n, change)
     }
@@ -132,13 +131,17 @@ impl Node {
         let mut config = RedisConfig::new(RedisUrl::parse(url).unwrap(), id);
         change(&mut config);
         let (sink, local) = (Recorder::new(), Arc::new(Local::default()));
-        let fanout = RedisFanout::connect(config, credentials, Arc::new(Now), Arc::clone(&sink) as Arc<dyn EventSink>);
-        let fanout = fanout.unwrap();
+        let fanout = RedisFanout::new(config, credentials, Arc::new(Now), Arc::clone(&sink) as Arc<dyn PeerSink>);
+        let (fanout, tasks) = fanout.unwrap();
+        let mut running = JoinSet::new();
+        for (_, task) in tasks {
+            running.spawn(task);
+        }
         let notifier = fanout.notifier(Arc::clone(&local) as Arc<dyn Notifier>);
-        Self { fanout, sink, local, notifier }
+        Self { fanout, sink, local, notifier, _running: running }
     }
 
-    /// Node `n`, which hears the others.
+    /// Node `n`, once the others are reachable.
     pub(crate) async fn start(redis: &PrivateRedis, n: u128) -> Self {
         Self::start_at(&redis.url(), n).await
     }
@@ -150,12 +153,12 @@ impl Node {
         node
     }
 
-    /// Waits until this node hears others once more, after what it was told so far.
-    pub(crate) async fn until_heard_again(&self, from: usize) {
-        self.sink.until_told(from, Told::Heard(true)).await;
+    /// Waits until the others are reachable again, after the first `from` calls.
+    pub(crate) async fn until_reachable_again(&self, from: usize) {
+        self.sink.until_called(from, SinkCall::PeersReachable(true)).await;
         let all = self.sink.all();
-        let heard = from + all[from..].iter().position(|told| *told == Told::Heard(true)).unwrap();
-        assert_eq!(all[heard - 1], Told::Missed(Missed::Everywhere), "{all:?}");
+        let received = from + all[from..].iter().position(|call| *call == SinkCall::PeersReachable(true)).unwrap();
+        assert_eq!(all[received - 1], SinkCall::MarkSuspect(SuspectedGap::AllSessions), "{all:?}");
         assert!(self.fanout.wait_until_connected(PATIENCE).await);
     }
 }
@@ -194,20 +197,23 @@ pub(crate) fn said(channel: &str, n: u128, counter: u64, rest: &str) -> Vec<u8> 
 /// A channel, and what was published there.
 pub(crate) type Published = (String, Vec<u8>);
 
-/// Somebody who reads and writes everything in Redis.
+/// A client that reads and writes everything in Redis.
 pub(crate) struct Stranger {
     connection: MultiplexedConnection,
-    heard: Arc<Mutex<Vec<Published>>>,
+    received: Arc<Mutex<Vec<Published>>>,
 }
 
 impl Stranger {
     pub(crate) async fn at(redis: &PrivateRedis) -> Self {
         let client = redis::Client::open(redis.url()).unwrap();
-        let connection = client.get_multiplexed_async_connection().await.unwrap();
+        // The library's own limits, of half a second for a response, are for machines that are not busy.
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
+        let connection = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
         let mut listener = client.get_async_pubsub().await.unwrap();
         listener.psubscribe("*").await.unwrap();
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let notes = Arc::clone(&heard);
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let notes = Arc::clone(&received);
         tokio::spawn(async move {
             let mut messages = listener.into_on_message();
             while let Some(message) = messages.next().await {
@@ -218,12 +224,12 @@ impl Stranger {
                 }
             }
         });
-        Self { connection, heard }
+        Self { connection, received }
     }
 
     /// Everything that was published so far, once each.
-    pub(crate) fn heard(&self) -> Vec<Published> {
-        self.heard.lock().unwrap().clone()
+    pub(crate) fn received(&self) -> Vec<Published> {
+        self.received.lock().unwrap().clone()
     }
 
     pub(crate) async fn publish(&self, channel: &str, message: &[u8]) {
@@ -239,19 +245,18 @@ pub(crate) fn event(session: u64, n: u64) -> LiveEvent {
         user_id: fixtures::alice().id,
         is_typing: true,
         at: fixtures::at(n),
-        by_node: false,
     })
 }
 
 /// The part of the sessions that this one is in.
-pub(crate) fn shard(session: u64) -> Missed {
-    Missed::Shard { index: fixtures::session_id(session).shard(64), of: 64 }
+pub(crate) fn shard(session: u64) -> SuspectedGap {
+    SuspectedGap::Shard { index: session_shard(fixtures::session_id(session), 64), of: 64 }
 }
 
-/// Waits until Redis is known to be out of reach, and answers why.
-pub(crate) async fn trouble(node: &Node) -> String {
-    eventually("there is trouble", || node.fanout.trouble().is_some()).await;
-    node.fanout.trouble().unwrap()
+/// Waits until Redis is known to be unreachable, and returns the reason.
+pub(crate) async fn outage_reason(node: &Node) -> String {
+    eventually("there is outage_reason", || node.fanout.outage_reason().is_some()).await;
+    node.fanout.outage_reason().unwrap()
 }
 
 /// Waits for something outside of this process, by asking again.

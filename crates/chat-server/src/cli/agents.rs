@@ -1,9 +1,9 @@
 //! `agents`: the directory of support agents, also while the server runs: so the database is used as it is.
 
 use std::io::Write;
+use std::sync::Arc;
 
-use chat_domain::ChatError;
-use chat_domain::error::Resource;
+use anyhow::Context;
 use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName};
 use chat_domain::ports::{AgentDirectory, Clock};
 use clap::{Args, Subcommand};
@@ -55,7 +55,7 @@ fn display_name(text: &str) -> Result<DisplayName, String> {
 /// An unknown agent; a database that is missing or lacks migrations; what the database fails with.
 pub(super) fn run(config: &Config, arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     block_on(async {
-        let store = wire::Store::open_as_it_is(config, wire::nobody_listens()).await?;
+        let store = wire::Store::open_as_it_is(config, Arc::new(wire::NullNotifier)).await?;
         let done = carry_out(store.agents().as_ref(), arguments.task, out).await;
         store.close().await;
         done
@@ -76,7 +76,9 @@ async fn carry_out(agents: &dyn AgentDirectory, task: Task, out: &mut dyn Write)
             }
         }
         Task::Deactivate { id } => {
-            let agent = agents.deactivate(&id).await?.ok_or(ChatError::NotFound(Resource::Agent))?;
+            let agent = agents.deactivate(&id).await?.with_context(|| {
+                format!("there is no agent {id} in the directory; `chat-server agents list` prints all of them")
+            })?;
             writeln!(out, "deactivated {}", line(&agent))?;
         }
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{ArgMatches, Command};
 
-use super::source;
+use super::{UNSET, source};
 use crate::config::{Config, TokenKey};
 
 /// Prints every option with its value and source.
@@ -19,7 +19,7 @@ pub(super) fn run(config: &Config, command: &Command, matches: &ArgMatches, out:
     let rows: Vec<[String; 3]> = config
         .shown()
         .into_iter()
-        .map(|(option, value)| [variable(option), source(matches, option).to_owned(), value])
+        .map(|(option, value)| [variable(option), source_of_value(matches, option).to_owned(), value])
         .collect();
     let width = rows.iter().map(|[variable, _, _]| variable.len()).max().unwrap_or_default();
     for [variable, source, value] in rows {
@@ -27,8 +27,14 @@ pub(super) fn run(config: &Config, command: &Command, matches: &ArgMatches, out:
     }
     writeln!(out)?;
     match config.token_key()? {
-        TokenKey::Secret(_) => writeln!(out, "The configuration is valid.")?,
+        TokenKey::Configured(_) => writeln!(out, "The configuration is valid.")?,
         TokenKey::Development => writeln!(out, "The configuration is valid, for development mode on this machine.")?,
     }
     Ok(())
+}
+
+/// Where an option's value comes from: also from the file that its companion names, such as `CHAT_DATABASE_URL_FILE`.
+fn source_of_value(matches: &ArgMatches, option: &str) -> &'static str {
+    let is_set = |option: &str| matches.ids().any(|id| id == option) && source(matches, option) != UNSET;
+    if !is_set(option) && is_set(&format!("{option}_file")) { "file" } else { source(matches, option) }
 }

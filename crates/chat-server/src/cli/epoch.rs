@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl};
 use crate::wire;
 
 /// What to do with the epoch.
@@ -16,15 +16,15 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Print the epoch; what happens without a word.
+    /// Print the epoch. This is the default.
     Show,
     /// Begin a new epoch, after a backup has been restored and before the servers start: clients that saw more than the
-    /// backup holds then read their sessions anew instead of going on from positions that other changes have now. Servers
+    /// backup holds then read their sessions again instead of going on from positions that other changes have now. Nodes
     /// that run on PostgreSQL all the same notice it and end.
     Rotate,
 }
 
-/// Prints or changes the epoch. A change needs all servers to be stopped: on SQLite it is refused while one runs, on
+/// Prints or changes the epoch. A change needs all nodes to be stopped: on SQLite it is refused while one runs, on
 /// PostgreSQL those that run end by themselves.
 ///
 /// # Errors
@@ -33,9 +33,13 @@ pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -
     match arguments.task.as_ref().unwrap_or(&Task::Show) {
         Task::Show => Ok(writeln!(out, "{}", wire::epoch(config)?)?),
         Task::Rotate => {
-            let _held = wire::hold_database(config)?;
             let epoch = wire::rotate_epoch(config)?;
-            Ok(writeln!(out, "the epoch is now {epoch}; servers that run on this database end within seconds")?)
+            let running = match config.database_url {
+                // It was held by this command alone.
+                DatabaseUrl::Sqlite(_) => "",
+                DatabaseUrl::Postgres(_) => "; nodes that run on this database end within seconds",
+            };
+            Ok(writeln!(out, "the epoch is now {epoch}{running}")?)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use anyhow::ensure;
 use clap::{Args, Subcommand};
 
 use crate::config::{Config, DatabaseUrl};
@@ -17,13 +18,16 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Apply all pending migrations; what happens without a word.
+    /// Apply all pending migrations. This is the default.
     Up,
-    /// Take the newest migrations back. What only they could hold is lost.
+    /// Take the newest migrations back. The rows of tables and columns that they made are deleted: make a backup first.
     Down {
         /// How many.
         #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
         steps: u32,
+        /// Do it. Without this, the command only names the migrations that it would take back, and fails.
+        #[arg(long)]
+        yes: bool,
     },
     /// Print every migration and whether it is applied.
     Status,
@@ -43,8 +47,15 @@ pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -
             let _held = wire::hold_database(config)?;
             list(out, "applied", &migrations.up()?)
         }
-        Task::Down { steps } => {
+        Task::Down { steps, yes } => {
             let _held = wire::hold_database(config)?;
+            let names = newest_applied(&migrations, *steps)?;
+            ensure!(
+                *yes || names.is_empty(),
+                "this takes back {} and deletes the rows of tables and columns that they made; make a backup, then \
+                 repeat the command with --yes",
+                names.join(", "),
+            );
             list(out, "took back", &migrations.down(*steps)?)
         }
         Task::Status => {
@@ -54,6 +65,12 @@ pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -
             Ok(())
         }
     }
+}
+
+/// The names of the newest applied migrations, newest first.
+fn newest_applied(migrations: &Migrations, steps: u32) -> anyhow::Result<Vec<String>> {
+    let applied = migrations.status()?.into_iter().rev().filter_map(|(name, applied)| applied.then_some(name));
+    Ok(applied.take(usize::try_from(steps)?).collect())
 }
 
 fn list(out: &mut dyn Write, verb: &str, names: &[String]) -> anyhow::Result<()> {

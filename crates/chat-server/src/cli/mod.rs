@@ -3,8 +3,11 @@
 mod agents;
 mod asyncapi;
 mod attachments;
+mod backup;
 mod check_config;
+mod doctor;
 mod epoch;
+mod healthcheck;
 mod migrate;
 mod openapi;
 mod reference;
@@ -15,8 +18,8 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue};
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
 
 use crate::config::{Config, Options, reference::with_derived_defaults, reject_unknown_variables};
 
@@ -44,8 +47,16 @@ enum Task {
     Agents(agents::Arguments),
     /// Compare the stored files with the messages, or remove those that no message refers to.
     Attachments(attachments::Arguments),
+    /// Ask the node at the listen address whether it can serve; exit code 0 if so, for a supervisor's health check.
+    Healthcheck(healthcheck::Arguments),
+    /// Copy the SQLite database and its attachments into a directory, also while a node runs.
+    Backup(backup::BackupArguments),
+    /// Put a backup in the place of the data directory. Stop the node first.
+    Restore(backup::RestoreArguments),
     /// Print the effective configuration and where each value comes from.
     CheckConfig,
+    /// Check whether a node with this configuration would work here, and say what to do where it would not.
+    Doctor(doctor::Arguments),
     /// Print the OpenAPI document.
     Openapi,
     /// Print the AsyncAPI document.
@@ -69,23 +80,100 @@ pub(crate) fn run(
     variables: impl Iterator<Item = OsString>,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
+    let arguments: Vec<OsString> = arguments.collect();
     let mut command = with_derived_defaults(Cli::command());
-    let matches = command.try_get_matches_from_mut(arguments).map_err(|error| name_variable(error, &command))?;
-    reject_unknown_variables(&mut command, variables)?;
-    let Cli { options, task } = Cli::from_arg_matches(&matches)?;
+    let (matches, Cli { options, task }) = match parse(&mut command, &arguments, variables) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let Some(asked) = doctor_asked_for(&error, &arguments) else { return Err(error.into()) };
+            return doctor::run(Err(in_one_line(&error)), &asked, out);
+        }
+    };
     match task.unwrap_or(Task::Serve) {
-        Task::Serve => serve::run(&Config::load(options)?, out),
+        Task::Serve => {
+            // A node has no use for them, and would keep them as long as it runs.
+            drop((command, matches));
+            serve::run(&Config::load(options)?, out)
+        }
         Task::Migrate(arguments) => migrate::run(&Config::load(options)?, &arguments, out),
         Task::Token(arguments) => token::run(&Config::load(options)?, arguments, out),
         Task::Agents(arguments) => agents::run(&Config::load(options)?, arguments, out),
         Task::Attachments(arguments) => attachments::run(&Config::load(options)?, &arguments, out),
+        Task::Healthcheck(arguments) => healthcheck::run(options.listen, &arguments, out),
+        Task::Backup(arguments) => backup::run_backup(&Config::load(options)?, &arguments, out),
+        Task::Restore(arguments) => backup::run_restore(&Config::load(options)?, &arguments, out),
         Task::CheckConfig => check_config::run(&Config::load(options)?, &command, &matches, out),
+        Task::Doctor(arguments) => {
+            doctor::run(Config::load(options).map_err(|error| error.to_string()), &arguments, out)
+        }
         Task::Openapi => openapi::run(options.public_url.as_deref(), out),
         Task::Asyncapi => asyncapi::run(options.public_url.as_deref(), out),
         Task::Epoch(arguments) => epoch::run(&Config::load(options)?, &arguments, out),
         Task::ConfigReference => reference::configuration(&command, out),
         Task::MetricsReference => reference::metrics(out),
     }
+}
+
+/// Reads the command line, and the variables that stand for options.
+fn parse(
+    command: &mut Command,
+    arguments: &[OsString],
+    variables: impl Iterator<Item = OsString>,
+) -> Result<(ArgMatches, Cli), clap::Error> {
+    let matches = command.try_get_matches_from_mut(arguments).map_err(|error| complaint(error, command, arguments))?;
+    reject_unknown_variables(command, variables)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    Ok((matches, cli))
+}
+
+/// How `doctor` was asked, if it was, and only the server's options keep it from being run: it reports them as it reports
+/// other faults.
+fn doctor_asked_for(error: &clap::Error, arguments: &[OsString]) -> Option<doctor::Arguments> {
+    if !error.use_stderr() {
+        return None;
+    }
+    let mut with_any_values = Cli::command().mut_args(|option| {
+        if option.get_env().is_some() { option.env(None).value_parser(value_parser!(OsString)) } else { option }
+    });
+    let matches = with_any_values.try_get_matches_from_mut(arguments).ok()?;
+    match matches.subcommand()? {
+        ("doctor", matches) => doctor::Arguments::from_arg_matches(matches).ok(),
+        _ => None,
+    }
+}
+
+/// A complaint about the command line without its layout and the way to the help.
+fn in_one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    lines.collect::<Vec<_>>().join("; ").trim_start_matches("error: ").to_owned()
+}
+
+/// What is printed instead of running a command. The short help of all commands takes 2 MiB and 20 ms, so it is made only
+/// when one of them is asked for.
+fn complaint(error: clap::Error, command: &Command, arguments: &[OsString]) -> clap::Error {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let mut command = with_short_help(with_derived_defaults(Cli::command()));
+            command.try_get_matches_from_mut(arguments).err().unwrap_or(error)
+        }
+        _ => name_variable(error, command),
+    }
+}
+
+/// Leaves the server's options, which every command takes, out of the help of the commands: it shows what is special to
+/// each. `serve` is the server, so it shows them.
+fn with_short_help(mut command: Command) -> Command {
+    // Only now do the commands have the global options.
+    command.build();
+    command.mut_subcommands(|task| if task.get_name() == "serve" { task } else { without_server_options(task) })
+}
+
+fn without_server_options(task: Command) -> Command {
+    task.mut_args(|option| if option.get_env().is_some() { option.hide(true) } else { option })
+        .mut_subcommands(without_server_options)
+        .after_help("It also takes the options of the server: see `chat-server --help`.")
 }
 
 /// Adds the environment variable to a complaint about an option: the wrong value may come from there.
@@ -112,7 +200,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         return u8::try_from(usage.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
     }
     if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
-        // Whoever read the output has seen enough, as in `chat-server openapi | head`.
+        // The reader of the output has seen enough, as in `chat-server openapi | head`.
         return ExitCode::SUCCESS;
     }
     if tracing::dispatcher::has_been_set() {
@@ -131,11 +219,14 @@ fn block_on<T>(task: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(task)
 }
 
+/// The source of a value that the operator did not set.
+const UNSET: &str = "default";
+
 /// Where an option's value comes from, in a word.
 fn source(matches: &ArgMatches, option: &str) -> &'static str {
     match matches.value_source(option) {
         Some(clap::parser::ValueSource::CommandLine) => "flag",
         Some(clap::parser::ValueSource::EnvVariable) => "env",
-        _ => "default",
+        _ => UNSET,
     }
 }

@@ -8,7 +8,7 @@ use chat_domain::ports::Clock;
 use clap::Args;
 
 use crate::config::{Config, TokenKey, units};
-use crate::development;
+use crate::development_secret;
 use crate::system::SystemClock;
 use crate::tokens::{TokenMaker, subject};
 
@@ -40,7 +40,7 @@ fn role(text: &str) -> Result<Role, String> {
 pub(super) fn run(config: &Config, arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let Arguments { sub, role, name, ttl } = arguments;
     let makes_a_secret =
-        matches!(config.token_key()?, TokenKey::Development) && !development::has_secret(&config.data_dir);
+        matches!(config.token_key()?, TokenKey::Development) && !development_secret::exists(&config.data_dir);
     let token = TokenMaker::new(config)?.make(sub.as_str(), role, name, SystemClock.now(), ttl)?;
     if makes_a_secret {
         let data_dir = config.data_dir.display();

@@ -11,7 +11,7 @@ const PREFIX: &str = "CHAT_";
 /// Refuses a variable that starts with `CHAT_` and is no option.
 ///
 /// # Errors
-/// The first such variable by name, with the option nearest to it.
+/// The first such variable by name, with the option that it resembles.
 pub(crate) fn reject_unknown_variables(
     command: &mut Command,
     names: impl Iterator<Item = OsString>,
@@ -25,12 +25,21 @@ pub(crate) fn reject_unknown_variables(
         .filter(|name| name.starts_with(PREFIX) && !known.contains(name) && !is_service_link(name))
         .min();
     let Some(unknown) = unknown else { return Ok(()) };
-    let nearest = known.iter().min_by_key(|name| strsim::damerau_levenshtein(name, &unknown));
-    let hint = nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+    let hint = match nearest(&known, &unknown) {
+        Some(name) => format!("; did you mean `{name}`?"),
+        None => "; unset it, or see `chat-server --help` for all of them".to_owned(),
+    };
     Err(command.error(
         ErrorKind::UnknownArgument,
-        format!("the environment variable `{unknown}` is no option of this server{hint}"),
+        format!("the environment variable `{unknown}` is no option of chat-server{hint}"),
     ))
+}
+
+/// The option that a typo has made into this name: at most every third letter behind the prefix is another.
+fn nearest<'a>(known: &'a [String], unknown: &str) -> Option<&'a String> {
+    let at_most = unknown.len().saturating_sub(PREFIX.len()) / 3;
+    let distances = known.iter().map(|name| (strsim::damerau_levenshtein(name, unknown), name));
+    distances.min().filter(|(distance, _)| *distance <= at_most).map(|(_, name)| name)
 }
 
 /// Whether an orchestrator has set the variable: Kubernetes and Docker describe a service named `chat` to every
@@ -59,6 +68,12 @@ mod tests {
     fn a_mistyped_variable_is_named_with_the_nearest_one() {
         let message = check(&["PATH", "CHAT_LISTEN", "CHAT_JWT_SECERT"]).unwrap_err();
         assert!(message.contains("`CHAT_JWT_SECERT`") && message.contains("`CHAT_JWT_SECRET`"), "{message}");
+    }
+
+    #[test]
+    fn a_variable_that_resembles_no_option_is_refused_without_a_guess() {
+        let message = check(&["CHAT_FOO"]).unwrap_err();
+        assert!(message.contains("`CHAT_FOO`") && !message.contains("did you mean"), "{message}");
     }
 
     #[test]

@@ -15,12 +15,17 @@ impl ConfigError {
     pub(crate) fn new(option: &'static str, problem: impl Into<String>) -> Self {
         Self { option, problem: problem.into() }
     }
+
+    /// What an operator sets the option by: its flag and its variable.
+    pub(crate) fn name_of(option: &str) -> String {
+        format!("--{} (CHAT_{})", option.replace('_', "-"), option.to_uppercase())
+    }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { option, problem } = self;
-        write!(f, "--{} (CHAT_{}): {problem}", option.replace('_', "-"), option.to_uppercase())
+        write!(f, "{}: {problem}", Self::name_of(option))
     }
 }
 

@@ -1,35 +1,39 @@
 //! What the operator decides: options from flags and the environment, checked and put together.
 
+mod bounded_file;
+mod customers;
 mod environment;
 mod error;
+mod identity;
 mod options;
-mod origin;
-mod postgres_url;
+mod proxies;
+mod rates;
 mod redis;
 pub(crate) mod reference;
+mod secret_file;
 pub(crate) mod units;
-mod values;
+pub(crate) mod values;
 
-use std::collections::HashMap;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use chat_domain::model::{ConnectionLimits, Role};
+use chat_domain::model::{SocketLimits, UploadQuota};
 use chat_domain::service::{OrphanWaits, Rules};
-use secrecy::{ExposeSecret, SecretString};
+use chat_http::AllowedOrigin;
 
-use crate::wire::{PrivateAuthorities, RedisPrefix, RedisUrl};
+use crate::adapters::{PgConfig, PrivateAuthorities, RedisPrefix, RedisUrl, SqliteConfig};
 
+use customers::{CustomerOptions, CustomerPriority};
 pub(crate) use environment::reject_unknown_variables;
 pub(crate) use error::ConfigError;
+pub(crate) use identity::{IdentityConfig, TokenSource};
 pub(crate) use options::Options;
-pub(crate) use postgres_url::PostgresUrl;
+use proxies::ProxyOptions;
+use rates::RateOptions;
 pub(crate) use values::{AdminListen, AttachmentsUrl, DatabaseUrl, LogFilter, LogFormat, Switch};
-
-/// The shortest secret for HS256: as long as the hash (RFC 7518, 3.2).
-const MIN_SECRET_BYTES: usize = 32;
 
 /// The effective configuration.
 #[derive(Clone, Debug)]
@@ -37,23 +41,28 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) admin_listen: AdminListen,
     pub(crate) public_url: Option<String>,
-    pub(crate) cors_origins: Vec<String>,
+    pub(crate) cors_origins: Vec<AllowedOrigin>,
+    pub(crate) proxies: ProxyOptions,
     pub(crate) workers: usize,
+    pub(crate) drain_delay: Duration,
     pub(crate) data_dir: PathBuf,
     pub(crate) database_url: DatabaseUrl,
+    pub(crate) database_url_file: Option<PathBuf>,
     pub(crate) database_readers: u32,
     pub(crate) database_writers: usize,
     pub(crate) read_queue: usize,
     pub(crate) write_queue: usize,
     pub(crate) write_batch: usize,
-    pub(crate) remembered_sessions: usize,
+    pub(crate) session_cache: usize,
     pub(crate) page_cache: u64,
     pub(crate) migrate: Switch,
     pub(crate) attachments_url: AttachmentsUrl,
+    pub(crate) attachments_fallback_url: Option<AttachmentsUrl>,
     pub(crate) orphan_check_every: Duration,
     pub(crate) orphan_mark_after: Duration,
     pub(crate) orphan_remove_after: Duration,
     pub(crate) redis_url: Option<RedisUrl>,
+    pub(crate) redis_url_file: Option<PathBuf>,
     pub(crate) redis_ca_file: Option<PathBuf>,
     /// What the file holds.
     pub(crate) redis_authorities: PrivateAuthorities,
@@ -61,25 +70,35 @@ pub(crate) struct Config {
     pub(crate) max_files: u16,
     pub(crate) max_file_size: u64,
     pub(crate) max_message_size: u64,
+    pub(crate) max_unsent_size: u64,
     pub(crate) uploads_per_person: u16,
     pub(crate) uploads_per_node: u16,
-    pub(crate) jwt_secret: Option<SecretString>,
-    pub(crate) jwt_issuer: Option<String>,
-    pub(crate) jwt_audience: Option<String>,
-    pub(crate) jwt_role_claim: String,
-    pub(crate) jwt_role_map: HashMap<String, Role>,
-    pub(crate) jwt_max_lifetime: Duration,
+    pub(crate) rates: RateOptions,
+    pub(crate) customers: CustomerOptions,
+    pub(crate) identity: IdentityConfig,
     pub(crate) agent_autoregister: Switch,
     pub(crate) log: LogFilter,
     pub(crate) log_format: Option<LogFormat>,
+    pub(crate) access_log: Switch,
+    pub(crate) otlp_endpoint: Option<String>,
+    pub(crate) otlp_share: f64,
 }
 
-/// What tokens are signed with.
+/// Where traces go, and how many requests have one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TraceSettings {
+    /// The base URL of the collector.
+    pub(crate) endpoint: String,
+    /// The share of requests that are traced, from 0 to 1.
+    pub(crate) share: f64,
+}
+
+/// With what tokens are verified.
 #[derive(Clone, Debug)]
 pub(crate) enum TokenKey {
-    /// The operator's secret.
-    Secret(SecretString),
-    /// A secret that the server keeps in its data directory: development mode.
+    /// With the operator's keys.
+    Configured(TokenSource),
+    /// With a secret that the server keeps in its data directory: development mode.
     Development,
 }
 
@@ -89,29 +108,19 @@ impl Config {
     /// # Errors
     /// An option that is wrong in itself or beside another one.
     pub(crate) fn load(options: Options) -> Result<Self, ConfigError> {
-        let database_url = match &options.database_url {
-            Some(url) => DatabaseUrl::parse(url).map_err(|problem| ConfigError::new("database_url", problem))?,
-            None => DatabaseUrl::Sqlite(options.data_dir.join("chat.db")),
-        };
-        if options.max_message_size < options.max_file_size {
-            return Err(ConfigError::new(
-                "max_message_size",
-                format!(
-                    "must not be smaller than --max-file-size; a valid value is {}",
-                    units::show_size(options.max_file_size),
-                ),
-            ));
-        }
-        if options.jwt_secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < MIN_SECRET_BYTES) {
-            return Err(ConfigError::new(
-                "jwt_secret",
-                format!("must have at least {MIN_SECRET_BYTES} bytes; `openssl rand -hex 32` prints a valid value"),
-            ));
-        }
+        let database_url = database_url(&options)?;
+        check_sizes(&options)?;
+        let identity = identity::load(&options)?;
         let attachments_url =
             options.attachments_url.unwrap_or_else(|| AttachmentsUrl::File(options.data_dir.join("attachments")));
+        if options.attachments_fallback_url.as_ref() == Some(&attachments_url) {
+            return Err(ConfigError::new(
+                "attachments_fallback_url",
+                "must be another place than --attachments-url; a valid value is file:///var/lib/chat/old-attachments",
+            ));
+        }
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let connections = Connections::by_default(&database_url, cores);
+        let (readers, writers) = default_connections(&database_url, cores);
         if matches!(database_url, DatabaseUrl::Sqlite(_))
             && options.database_writers.is_some_and(|writers| writers != 1)
         {
@@ -121,7 +130,10 @@ impl Config {
                  PostgreSQL with --database-url",
             ));
         }
-        let redis_url = redis::url(options.redis_url.as_deref(), &database_url)?;
+        let (url, file) = (options.redis_url.as_deref(), options.redis_url_file.as_deref());
+        let set = if file.is_some() { "redis_url_file" } else { "redis_url" };
+        let redis_url = secret_file::value_or_file("redis_url", url, "redis_url_file", file)?;
+        let redis_url = redis::url(set, redis_url.as_deref(), &database_url)?;
         let redis_authorities = redis::authorities(options.redis_ca_file.as_deref(), redis_url.as_ref())?;
         let redis_prefix = redis::prefix(options.redis_prefix, redis_url.as_ref())?;
         Ok(Self {
@@ -129,56 +141,75 @@ impl Config {
             admin_listen: options.admin_listen,
             public_url: options.public_url,
             cors_origins: options.cors_origins,
+            proxies: options.proxies,
             workers: options.workers.map_or(cores, usize::from),
+            drain_delay: options.drain_delay,
             data_dir: options.data_dir,
             database_url,
-            database_readers: options.database_readers.unwrap_or(connections.readers),
-            database_writers: options.database_writers.unwrap_or(connections.writers),
+            database_url_file: options.database_url_file,
+            database_readers: options.database_readers.unwrap_or(readers),
+            database_writers: options.database_writers.unwrap_or(writers),
             read_queue: options.read_queue,
             write_queue: options.write_queue,
             write_batch: options.write_batch,
-            remembered_sessions: options.remembered_sessions,
+            session_cache: options.session_cache,
             page_cache: options.page_cache,
             migrate: options.migrate,
             attachments_url,
+            attachments_fallback_url: options.attachments_fallback_url,
             orphan_check_every: options.orphan_check_every,
             orphan_mark_after: options.orphan_mark_after,
             orphan_remove_after: options.orphan_remove_after,
             redis_url,
+            redis_url_file: options.redis_url_file,
             redis_ca_file: options.redis_ca_file,
             redis_authorities,
             redis_prefix,
             max_files: options.max_files,
             max_file_size: options.max_file_size,
             max_message_size: options.max_message_size,
+            max_unsent_size: options
+                .max_unsent_size
+                .unwrap_or_else(|| Rules::MAX_UNSENT_BYTES.max(options.max_message_size)),
             uploads_per_person: options.uploads_per_person,
             uploads_per_node: options.uploads_per_node,
-            jwt_secret: options.jwt_secret,
-            jwt_issuer: options.jwt_issuer,
-            jwt_audience: options.jwt_audience,
-            jwt_role_claim: options.jwt_role_claim,
-            jwt_role_map: options.jwt_role_map.into_iter().collect(),
-            jwt_max_lifetime: options.jwt_max_lifetime,
+            rates: options.rates,
+            customers: options.customers,
+            identity,
             agent_autoregister: options.agent_autoregister,
             log: options.log,
             log_format: options.log_format,
+            access_log: options.access_log,
+            otlp_endpoint: options.otlp_endpoint,
+            otlp_share: options.otlp_share,
         })
     }
 
-    /// What tokens are signed with.
+    /// With what tokens are verified.
     ///
     /// # Errors
-    /// Without a secret, anything but a loopback address.
+    /// Without a key, anything but a loopback address, and proxies in front.
     pub(crate) fn token_key(&self) -> Result<TokenKey, ConfigError> {
-        match &self.jwt_secret {
-            Some(secret) => Ok(TokenKey::Secret(secret.clone())),
+        match &self.identity.source {
+            Some(source) => Ok(TokenKey::Configured(source.clone())),
+            // A proxy would let in whom it serves, with tokens that the server itself gives away.
+            None if !self.proxies.trusted_proxies.is_empty() => Err(ConfigError::new(
+                "trusted_proxies",
+                format!(
+                    "must not be set without {}: the server is then in development mode, which is for this machine \
+                     alone; `openssl rand -hex 32` prints a valid secret. Or set the keys of an identity provider with \
+                     --oidc-issuer, --jwt-jwks-url or --jwt-public-key-file, or leave the option out",
+                    ConfigError::name_of("jwt_secret"),
+                ),
+            )),
             None if self.listen.ip().is_loopback() => Ok(TokenKey::Development),
             None => Err(ConfigError::new(
                 "jwt_secret",
                 format!(
                     "must be set to listen on {}, because without it the server runs in development mode, which is for \
-                     this machine alone; `openssl rand -hex 32` prints a valid value. Or listen on a loopback address: \
-                     --listen 127.0.0.1:{}",
+                     this machine alone; `openssl rand -hex 32` prints a valid value. Or set the keys of an identity \
+                     provider with --oidc-issuer, --jwt-jwks-url or --jwt-public-key-file, or listen on a loopback \
+                     address: --listen 127.0.0.1:{}",
                     self.listen,
                     self.listen.port(),
                 ),
@@ -193,7 +224,11 @@ impl Config {
             max_files: usize::from(self.max_files),
             max_file_bytes: self.max_file_size,
             max_message_bytes: self.max_message_size,
-            connections: ConnectionLimits::default(),
+            upload_quota: UploadQuota { files: Rules::MAX_UNSENT_FILES, bytes: self.max_unsent_size },
+            sockets: SocketLimits::default(),
+            max_open_sessions: self.customers.max_open_sessions.0,
+            max_token_lifetime: self.identity.rules.max_lifetime,
+            accepts_customer_priority: self.customers.customer_priority == CustomerPriority::Accept,
         }
     }
 
@@ -202,116 +237,149 @@ impl Config {
         OrphanWaits { mark_after: self.orphan_mark_after, remove_after: self.orphan_remove_after }
     }
 
+    /// Where traces go, and how many; `None` for nowhere.
+    pub(crate) fn traces(&self) -> Option<TraceSettings> {
+        let endpoint = self.otlp_endpoint.clone()?;
+        Some(TraceSettings { endpoint, share: self.otlp_share })
+    }
+
+    /// What a log line looks like: as configured, else for people on a terminal and JSON elsewhere.
+    pub(crate) fn effective_log_format(&self) -> LogFormat {
+        self.log_format.unwrap_or_else(|| LogFormat::for_output(io::stderr().is_terminal()))
+    }
+
     /// Every option's effective value in the order of the help, by the option's name; secrets only as `(set)`.
     pub(crate) fn shown(&self) -> Vec<(&'static str, String)> {
-        // Taken apart completely, so that a new option cannot be forgotten here.
-        let Self {
-            listen,
-            admin_listen,
-            public_url,
-            cors_origins,
-            workers,
-            data_dir,
-            database_url,
-            database_readers,
-            database_writers,
-            read_queue,
-            write_queue,
-            write_batch,
-            remembered_sessions,
-            page_cache,
-            migrate,
-            attachments_url,
-            orphan_check_every,
-            orphan_mark_after,
-            orphan_remove_after,
-            redis_url,
-            redis_ca_file,
-            redis_authorities: _,
-            redis_prefix,
-            max_files,
-            max_file_size,
-            max_message_size,
-            uploads_per_person,
-            uploads_per_node,
-            jwt_secret,
-            jwt_issuer,
-            jwt_audience,
-            jwt_role_claim,
-            jwt_role_map,
-            jwt_max_lifetime,
-            agent_autoregister,
-            log,
-            log_format,
-        } = self;
-        let or_unset = |text: Option<String>| text.unwrap_or_else(|| "(unset)".to_owned());
-        let list = |entries: &[String]| or_unset((!entries.is_empty()).then(|| entries.join(",")));
+        [
+            self.shown_serving(),
+            self.shown_data(),
+            self.shown_limits(),
+            self.identity.shown(),
+            self.shown_agents_and_logs(),
+        ]
+        .concat()
+    }
+
+    fn shown_serving(&self) -> Vec<(&'static str, String)> {
+        let mut shown = vec![
+            ("listen", self.listen.to_string()),
+            ("admin_listen", self.admin_listen.to_string()),
+            ("public_url", or_unset(self.public_url.clone())),
+            ("cors_origins", list(&self.cors_origins)),
+        ];
+        shown.extend(self.proxies.shown());
+        shown.push(("workers", self.workers.to_string()));
+        shown.push(("drain_delay", units::show_duration(self.drain_delay)));
+        shown
+    }
+
+    fn shown_data(&self) -> Vec<(&'static str, String)> {
         vec![
-            ("listen", listen.to_string()),
-            ("admin_listen", admin_listen.to_string()),
-            ("public_url", or_unset(public_url.clone())),
-            ("cors_origins", list(cors_origins)),
-            ("workers", workers.to_string()),
-            ("data_dir", data_dir.display().to_string()),
-            ("database_url", database_url.to_string()),
-            ("database_readers", database_readers.to_string()),
-            ("database_writers", database_writers.to_string()),
-            ("read_queue", read_queue.to_string()),
-            ("write_queue", write_queue.to_string()),
-            ("write_batch", write_batch.to_string()),
-            ("remembered_sessions", remembered_sessions.to_string()),
-            ("page_cache", units::show_size(*page_cache)),
-            ("migrate", migrate.to_string()),
-            ("attachments_url", attachments_url.to_string()),
-            ("orphan_check_every", units::show_duration(*orphan_check_every)),
-            ("orphan_mark_after", units::show_duration(*orphan_mark_after)),
-            ("orphan_remove_after", units::show_duration(*orphan_remove_after)),
-            ("redis_url", or_unset(redis_url.as_ref().map(ToString::to_string))),
-            ("redis_ca_file", or_unset(redis_ca_file.as_ref().map(|path| path.display().to_string()))),
-            ("redis_prefix", redis_prefix.to_string()),
-            ("max_files", max_files.to_string()),
-            ("max_file_size", units::show_size(*max_file_size)),
-            ("max_message_size", units::show_size(*max_message_size)),
-            ("uploads_per_person", uploads_per_person.to_string()),
-            ("uploads_per_node", uploads_per_node.to_string()),
-            ("jwt_secret", or_unset(jwt_secret.as_ref().map(|_| "(set)".to_owned()))),
-            ("jwt_issuer", or_unset(jwt_issuer.clone())),
-            ("jwt_audience", or_unset(jwt_audience.clone())),
-            ("jwt_role_claim", jwt_role_claim.clone()),
-            ("jwt_role_map", list(&pairs(jwt_role_map))),
-            ("jwt_max_lifetime", units::show_duration(*jwt_max_lifetime)),
-            ("agent_autoregister", agent_autoregister.to_string()),
-            ("log", log.to_string()),
-            ("log_format", or_unset(log_format.map(|format| format.to_string()))),
+            ("data_dir", self.data_dir.display().to_string()),
+            ("database_url", self.database_url.to_string()),
+            ("database_url_file", path(self.database_url_file.as_deref())),
+            ("database_readers", self.database_readers.to_string()),
+            ("database_writers", self.database_writers.to_string()),
+            ("read_queue", self.read_queue.to_string()),
+            ("write_queue", self.write_queue.to_string()),
+            ("write_batch", self.write_batch.to_string()),
+            ("session_cache", self.session_cache.to_string()),
+            ("page_cache", units::show_size(self.page_cache)),
+            ("migrate", self.migrate.to_string()),
+            ("attachments_url", self.attachments_url.to_string()),
+            ("attachments_fallback_url", or_unset(self.attachments_fallback_url.as_ref().map(ToString::to_string))),
+            ("orphan_check_every", units::show_duration(self.orphan_check_every)),
+            ("orphan_mark_after", units::show_duration(self.orphan_mark_after)),
+            ("orphan_remove_after", units::show_duration(self.orphan_remove_after)),
+            ("redis_url", or_unset(self.redis_url.as_ref().map(ToString::to_string))),
+            ("redis_url_file", path(self.redis_url_file.as_deref())),
+            ("redis_ca_file", path(self.redis_ca_file.as_deref())),
+            ("redis_prefix", self.redis_prefix.to_string()),
+        ]
+    }
+
+    fn shown_limits(&self) -> Vec<(&'static str, String)> {
+        let mut shown = vec![
+            ("max_files", self.max_files.to_string()),
+            ("max_file_size", units::show_size(self.max_file_size)),
+            ("max_message_size", units::show_size(self.max_message_size)),
+            ("max_unsent_size", units::show_size(self.max_unsent_size)),
+            ("uploads_per_person", self.uploads_per_person.to_string()),
+            ("uploads_per_node", self.uploads_per_node.to_string()),
+        ];
+        shown.extend(self.rates.shown());
+        shown.extend(self.customers.shown());
+        shown
+    }
+
+    fn shown_agents_and_logs(&self) -> Vec<(&'static str, String)> {
+        let log_format = self.log_format.map_or_else(derived_log_format, |format| format.to_string());
+        vec![
+            ("agent_autoregister", self.agent_autoregister.to_string()),
+            ("log", self.log.to_string()),
+            ("log_format", log_format),
+            ("access_log", self.access_log.to_string()),
+            ("otlp_endpoint", or_unset(self.otlp_endpoint.clone())),
+            ("otlp_share", self.otlp_share.to_string()),
         ]
     }
 }
 
-/// What the roles of foreign tokens mean, as the option has it.
-fn pairs(role_map: &HashMap<String, Role>) -> Vec<String> {
-    let mut pairs: Vec<String> =
-        role_map.iter().map(|(foreign, role)| format!("{foreign}={}", role.as_str())).collect();
-    pairs.sort();
-    pairs
+/// The database that the options name.
+fn database_url(options: &Options) -> Result<DatabaseUrl, ConfigError> {
+    let (url, file) = (options.database_url.as_deref(), options.database_url_file.as_deref());
+    let set = if file.is_some() { "database_url_file" } else { "database_url" };
+    let database_url = match &secret_file::value_or_file("database_url", url, "database_url_file", file)? {
+        Some(url) => DatabaseUrl::parse(url).map_err(|problem| ConfigError::new(set, problem))?,
+        None => DatabaseUrl::Sqlite(options.data_dir.join("chat.db")),
+    };
+    if let DatabaseUrl::Postgres(url) = &database_url {
+        url.check_tls().map_err(|problem| ConfigError::new(set, problem.to_string()))?;
+    }
+    Ok(database_url)
 }
 
-/// How many connections a database gets when the operator does not say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Connections {
-    readers: u32,
-    writers: usize,
-}
-
-impl Connections {
-    /// Few, since more than two to four per core make everything slower, on the database's side too.
-    fn by_default(database: &DatabaseUrl, cores: usize) -> Self {
-        let readers = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        match database {
-            DatabaseUrl::Sqlite(_) => Self { readers: readers(cores.max(2)), writers: 1 },
-            DatabaseUrl::Postgres(_) => {
-                Self { readers: readers(cores.saturating_mul(2).min(16)), writers: (cores / 4).max(1) }
-            }
+/// Refuses a message, and a limit of unsent files, that cannot hold the largest file.
+fn check_sizes(options: &Options) -> Result<(), ConfigError> {
+    for (option, size) in
+        [("max_message_size", Some(options.max_message_size)), ("max_unsent_size", options.max_unsent_size)]
+    {
+        if size.is_some_and(|size| size < options.max_file_size) {
+            let valid = units::show_size(options.max_file_size);
+            let problem = format!("must not be smaller than --max-file-size; a valid value is {valid}");
+            return Err(ConfigError::new(option, problem));
         }
+    }
+    Ok(())
+}
+
+/// A value that may be missing.
+fn or_unset(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "(unset)".to_owned())
+}
+
+fn path(path: Option<&Path>) -> String {
+    or_unset(path.map(|path| path.display().to_string()))
+}
+
+/// Several values, separated by commas.
+fn list(entries: &[impl ToString]) -> String {
+    let entries: Vec<String> = entries.iter().map(ToString::to_string).collect();
+    or_unset((!entries.is_empty()).then(|| entries.join(",")))
+}
+
+/// The format that follows from standard error, with the reason.
+fn derived_log_format() -> String {
+    let terminal = io::stderr().is_terminal();
+    let reason = if terminal { "standard error is a terminal" } else { "standard error is not a terminal" };
+    format!("{} ({reason})", LogFormat::for_output(terminal))
+}
+
+/// How many connections read and write a database on so many cores, unless the operator sets other numbers.
+fn default_connections(database: &DatabaseUrl, cores: usize) -> (u32, usize) {
+    match database {
+        DatabaseUrl::Sqlite(_) => (SqliteConfig::default_readers(cores), 1),
+        DatabaseUrl::Postgres(_) => (PgConfig::default_readers(cores), PgConfig::default_writers(cores)),
     }
 }
 
@@ -323,10 +391,7 @@ mod tests {
 
     #[test]
     fn each_database_gets_its_number_of_connections() {
-        let by_default = |url: &str, cores| {
-            let Connections { readers, writers } = Connections::by_default(&DatabaseUrl::parse(url).unwrap(), cores);
-            (readers, writers)
-        };
+        let by_default = |url: &str, cores| default_connections(&DatabaseUrl::parse(url).unwrap(), cores);
         for (cores, sqlite, postgres) in [(1, (2, 1), (2, 1)), (4, (4, 1), (8, 1)), (16, (16, 1), (16, 4))] {
             assert_eq!(by_default("sqlite://chat.db", cores), sqlite);
             assert_eq!(by_default("postgres://db/chat", cores), postgres);

@@ -1,23 +1,29 @@
 //! The options of Redis, read by the adapter's own types and looked at beside the others.
 
-use std::fs;
 use std::path::Path;
 
-use crate::wire::{PrivateAuthorities, RedisPrefix, RedisUrl};
+use crate::adapters::{PrivateAuthorities, RedisPrefix, RedisUrl};
 
-use super::{ConfigError, DatabaseUrl};
+use super::{ConfigError, DatabaseUrl, bounded_file};
+
+/// The largest file of authorities. Those of a whole system have a quarter of it.
+const MAX_AUTHORITIES_BYTES: u64 = 1024 * 1024;
 
 /// Where Redis is, if anywhere.
 ///
 /// # Errors
 /// Not an address, or one beside an SQLite database.
-pub(crate) fn url(text: Option<&str>, database: &DatabaseUrl) -> Result<Option<RedisUrl>, ConfigError> {
+pub(crate) fn url(
+    option: &'static str,
+    text: Option<&str>,
+    database: &DatabaseUrl,
+) -> Result<Option<RedisUrl>, ConfigError> {
     let Some(text) = text else { return Ok(None) };
-    let url = RedisUrl::parse(text).map_err(|problem| ConfigError::new("redis_url", problem.to_string()))?;
+    let url = RedisUrl::parse(text).map_err(|problem| ConfigError::new(option, problem.to_string()))?;
     match database {
         DatabaseUrl::Postgres(_) => Ok(Some(url)),
         DatabaseUrl::Sqlite(_) => Err(ConfigError::new(
-            "redis_url",
+            option,
             "joins several servers on one PostgreSQL database, and an SQLite file has one server; leave the option out, \
              or choose PostgreSQL with --database-url",
         )),
@@ -50,7 +56,8 @@ pub(crate) fn authorities(file: Option<&Path>, url: Option<&RedisUrl>) -> Result
             "has no effect without TLS; leave the option out, or let --redis-url begin with rediss://".to_owned(),
         ));
     }
-    let pem = fs::read(file).map_err(|error| refused(format!("must name a file that can be read: {error}")))?;
+    let pem = bounded_file::read(file, MAX_AUTHORITIES_BYTES)
+        .map_err(|error| refused(format!("must name a file that can be read: {error}")))?;
     PrivateAuthorities::from_pem(&pem).map_err(|problem| refused(problem.to_string()))
 }
 
@@ -61,12 +68,12 @@ mod tests {
     #[test]
     fn a_url_is_refused_by_the_name_of_its_option_and_without_its_secrets() {
         let database = DatabaseUrl::parse("postgres://db/chat").unwrap();
-        let refusal = url(Some("redis://:can@ary@host"), &database).unwrap_err().to_string();
+        let refusal = url("redis_url", Some("redis://:can@ary@host"), &database).unwrap_err().to_string();
         assert!(refusal.starts_with("--redis-url (CHAT_REDIS_URL): must write the `/`"), "{refusal}");
         assert!(!refusal.contains("ary@host"), "{refusal}");
-        assert!(url(Some("rediss://one,two"), &database).unwrap().is_some());
+        assert!(url("redis_url", Some("rediss://one,two"), &database).unwrap().is_some());
         let sqlite = DatabaseUrl::parse("sqlite://chat.db").unwrap();
-        let refusal = url(Some("redis://host"), &sqlite).unwrap_err().to_string();
+        let refusal = url("redis_url", Some("redis://host"), &sqlite).unwrap_err().to_string();
         assert!(refusal.contains("choose PostgreSQL"), "{refusal}");
     }
 

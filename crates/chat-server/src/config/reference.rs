@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::{Arg, Command};
 
-use super::options::DERIVED_DEFAULTS;
+use super::options::derived_defaults;
 
 const INTRODUCTION: &str = "\
 # Configuration
@@ -31,8 +31,8 @@ pub(crate) fn with_derived_defaults(command: Command) -> Command {
     })
 }
 
-fn derived_default(option: &Arg) -> Option<&'static str> {
-    DERIVED_DEFAULTS.iter().find(|(id, _)| *id == option.get_id().as_str()).map(|(_, default)| *default)
+fn derived_default(option: &Arg) -> Option<String> {
+    derived_defaults().into_iter().find(|(id, _)| *id == option.get_id().as_str()).map(|(_, default)| default)
 }
 
 /// The document in Markdown.
@@ -70,7 +70,7 @@ fn default(option: &Arg) -> String {
     match (option.get_default_values().first(), derived_default(option)) {
         (Some(value), _) => format!("`{}`", value.to_string_lossy()),
         (None, Some(words)) if words.contains("://") => format!("`{words}`"),
-        (None, Some(words)) => escaped(words),
+        (None, Some(words)) => escaped(&words),
         (None, None) => "unset".to_owned(),
     }
 }

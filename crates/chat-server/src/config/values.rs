@@ -1,5 +1,5 @@
 //! How each option's text becomes a value. An error says what is wrong and shows a valid value; the option's name is
-//! put in front by whoever reports it.
+//! put in front where it is reported.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -7,14 +7,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use actix_web::http::Uri;
 use chat_domain::model::Role;
 use clap::ValueEnum;
 use secrecy::SecretString;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use url::Url;
 
-use super::postgres_url::PostgresUrl;
 use super::units;
+use crate::adapters::{PgUrl, S3Location};
 
 /// Where sessions and messages are kept.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub(crate) enum DatabaseUrl {
     /// An SQLite file.
     Sqlite(PathBuf),
     /// A PostgreSQL database.
-    Postgres(PostgresUrl),
+    Postgres(PgUrl),
 }
 
 impl DatabaseUrl {
@@ -34,8 +34,9 @@ impl DatabaseUrl {
             Some(("sqlite", path)) => {
                 Ok(Self::Sqlite(local_path(path).map_err(|problem| format!("{problem}; {VALID}"))?))
             }
-            Some(("postgres" | "postgresql", rest)) => {
-                Ok(Self::Postgres(PostgresUrl::parse(rest).map_err(|problem| format!("{problem}; {VALID}"))?))
+            Some(("postgres" | "postgresql", _)) => {
+                let url = PgUrl::parse(text).and_then(|url| url.names_host_and_database().map(|()| url));
+                Ok(Self::Postgres(url.map_err(|problem| format!("{problem}; {VALID}"))?))
             }
             Some(_) => Err(format!("must begin with sqlite:// or postgres://; {VALID}")),
             None => Err(format!("must be a URL; {VALID}")),
@@ -52,17 +53,20 @@ impl fmt::Display for DatabaseUrl {
     }
 }
 
-/// Where the bytes of attachments are kept. S3 joins here.
+/// Where the bytes of attachments are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AttachmentsUrl {
     /// A directory.
     File(PathBuf),
+    /// A bucket of S3.
+    S3(S3Location),
 }
 
 impl fmt::Display for AttachmentsUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "file://{}", path.display()),
+            Self::S3(location) => location.fmt(f),
         }
     }
 }
@@ -76,14 +80,31 @@ pub(crate) fn wait(text: &str) -> Result<Duration, String> {
     Ok(wait)
 }
 
+/// Reads a share of all.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "must be a number from 0 to 1, such as 0.01 for one in a hundred".to_owned())
+}
+
+/// Reads how long the server goes on to serve after a signal; `0` for not at all.
+pub(crate) fn drain_delay(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_mins(10);
+    let delay = if text == "0" { Some(Duration::ZERO) } else { units::duration(text).ok() };
+    delay
+        .filter(|delay| *delay <= LONGEST)
+        .ok_or_else(|| "must be 0, or a time of at most 10m with its unit, such as 5s or 30s".to_owned())
+}
+
 /// Reads the URL of the attachments.
 pub(crate) fn attachments_url(text: &str) -> Result<AttachmentsUrl, String> {
-    const VALID: &str = "a valid value is file:///var/lib/chat/attachments";
+    const VALID: &str = "valid values are file:///var/lib/chat/attachments and s3://bucket/prefix";
     match text.split_once("://") {
         Some(("file", path)) => {
             Ok(AttachmentsUrl::File(local_path(path).map_err(|problem| format!("{problem}; {VALID}"))?))
         }
-        Some(("s3", _)) => Err(format!("S3 is not supported by this build; {VALID}")),
+        Some(("s3", place)) => {
+            Ok(AttachmentsUrl::S3(S3Location::parse(place).map_err(|problem| format!("{problem}; {VALID}"))?))
+        }
         Some((scheme, _)) => Err(format!("`{scheme}://` is not a store this server knows; {VALID}")),
         None => Err(format!("must be a URL; {VALID}")),
     }
@@ -136,20 +157,17 @@ impl fmt::Display for AdminListen {
     }
 }
 
-/// Reads the public base URL, without the slash at its end.
+/// Reads the public base URL, and writes it as the URL standard does, without the slash at its end.
 pub(crate) fn public_url(text: &str) -> Result<String, String> {
-    let wrong = || "must be an http or https URL without a query, such as https://chat.example.com".to_owned();
-    let uri: Uri = text.parse().map_err(|_| wrong())?;
-    if !is_web(&uri) || uri.query().is_some() || text.contains('#') {
-        return Err(wrong());
-    }
-    Ok(text.trim_end_matches('/').to_owned())
+    let url = Url::parse(text).ok().filter(|url| is_base(url) && !text.contains(":///"));
+    url.map(|url| url.as_str().trim_end_matches('/').to_owned())
+        .ok_or_else(|| "must be an http or https URL without a query, such as https://chat.example.com".to_owned())
 }
 
-fn is_web(uri: &Uri) -> bool {
-    let host = uri.host().is_some_and(|host| !host.is_empty());
-    let credentials = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-    matches!(uri.scheme_str(), Some("http" | "https")) && host && !credentials
+fn is_base(url: &Url) -> bool {
+    let has_credentials = !url.username().is_empty() || url.password().is_some();
+    let is_place = !has_credentials && url.query().is_none() && url.fragment().is_none();
+    matches!(url.scheme(), "http" | "https") && is_place
 }
 
 /// Takes the secret as it is: its length is checked later, because an error here would repeat it.
@@ -241,6 +259,13 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// The format when the operator does not choose one.
+    pub(crate) fn for_output(is_terminal: bool) -> Self {
+        if is_terminal { Self::Pretty } else { Self::Json }
+    }
+}
+
 impl fmt::Display for LogFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -307,7 +332,7 @@ mod tests {
     fn both_schemes_of_postgres_mean_the_same() {
         for text in ["postgres://chat:canary@db/chat", "postgresql://chat:canary@db/chat"] {
             let parsed = DatabaseUrl::parse(text).unwrap();
-            assert_eq!(parsed.to_string(), "postgres://chat@db/chat");
+            assert_eq!(parsed.to_string(), "postgres://chat:***@db/chat");
             assert!(!format!("{parsed:?}").contains("canary"));
         }
     }
@@ -333,7 +358,17 @@ mod tests {
     #[test]
     fn a_public_url_loses_its_last_slash() {
         assert_eq!(public_url("https://example.com/chat/"), Ok("https://example.com/chat".to_owned()));
-        for text in ["", "example.com", "https://example.com/?a=b", "wss://example.com", "https://u:p@example.com"] {
+        assert_eq!(public_url("HTTPS://Chat.Example:443"), Ok("https://chat.example".to_owned()));
+        let refused = [
+            "",
+            "example.com",
+            "https:///example.com",
+            "https://example.com/?a=b",
+            "https://example.com/#a",
+            "wss://example.com",
+            "https://u:p@example.com",
+        ];
+        for text in refused {
             assert!(public_url(text).is_err(), "{text:?} was taken");
         }
     }
@@ -353,6 +388,25 @@ mod tests {
         assert_eq!(token_lifetime("3650d"), Ok(Duration::from_hours(3_650 * 24)));
         for text in ["", "365", "0d", "3651d", "1y"] {
             assert!(token_lifetime(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_share_is_from_none_to_all() {
+        for (text, expected) in [("0", 0.0_f64), ("0.01", 0.01), ("1", 1.0)] {
+            assert_eq!(share(text).unwrap().to_bits(), expected.to_bits());
+        }
+        for text in ["", "-0.1", "1.1", "1%", "NaN"] {
+            assert!(share(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_drain_delay_may_be_none_and_at_most_ten_minutes() {
+        assert_eq!(drain_delay("0"), Ok(Duration::ZERO));
+        assert_eq!(drain_delay("10m"), Ok(Duration::from_mins(10)));
+        for text in ["", "5", "0s", "601s", "-1s"] {
+            assert!(drain_delay(text).is_err(), "{text:?} was taken");
         }
     }
 

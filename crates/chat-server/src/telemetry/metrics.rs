@@ -1,15 +1,16 @@
-//! Every metric of the server, once: its name, its kind, its labels and what it means. What Prometheus is told about
-//! them and the reference document are made from this list. The figures themselves are kept where things happen.
+//! Every metric of the server, once: its name, its kind, its labels and what it means. The descriptions for Prometheus
+//! and the reference document are made from this list. The figures themselves are kept where things happen.
 
 use anyhow::Context;
 use metrics::{describe_counter, describe_gauge, describe_histogram, set_global_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::process::ProcessMetrics;
+use super::traces;
 
 /// How a metric moves.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum MetricKind {
     /// Only up, from zero at the start of the process.
     Counter,
     /// Up and down.
@@ -22,7 +23,7 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Metric {
     pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: MetricKind,
     pub(crate) labels: &'static [&'static str],
     pub(crate) meaning: &'static str,
 }
@@ -34,22 +35,28 @@ pub(crate) struct Group {
 }
 
 /// Seconds: from what a commit takes at best to what a request is refused after.
-const SECONDS: Kind = Kind::Histogram(&[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0]);
+const SECONDS: MetricKind = MetricKind::Histogram(&[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0]);
 /// Writes in a commit, up to the most that the configuration allows.
-const WRITES: Kind = Kind::Histogram(&[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0]);
+const WRITES: MetricKind =
+    MetricKind::Histogram(&[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0]);
 
 const OPERATION: &[&str] = &["route", "method"];
 const STORE: &[&str] = &["store"];
 
 const fn counter(name: &'static str, labels: &'static [&'static str], meaning: &'static str) -> Metric {
-    Metric { name, kind: Kind::Counter, labels, meaning }
+    Metric { name, kind: MetricKind::Counter, labels, meaning }
 }
 
 const fn gauge(name: &'static str, labels: &'static [&'static str], meaning: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, labels, meaning }
+    Metric { name, kind: MetricKind::Gauge, labels, meaning }
 }
 
-const fn histogram(name: &'static str, kind: Kind, labels: &'static [&'static str], meaning: &'static str) -> Metric {
+const fn histogram(
+    name: &'static str,
+    kind: MetricKind,
+    labels: &'static [&'static str],
+    meaning: &'static str,
+) -> Metric {
     Metric { name, kind, labels, meaning }
 }
 
@@ -77,6 +84,18 @@ pub(crate) const GROUPS: &[Group] = &[
                 "Requests refused with 503, by the code of the error: `UNAVAILABLE` while the service has too much to do or \
                  a part of it is away, `STORAGE_FULL` while there is no room for files.",
             ),
+            counter(
+                "chat_http_untrusted_forwarding_total",
+                &[],
+                "Requests with `X-Forwarded-For` or `Forwarded` from an address that is not in `CHAT_TRUSTED_PROXIES`, so \
+                 that the header does not count: a proxy that is missing there, or clients that claim to be behind one.",
+            ),
+            counter(
+                "chat_rate_limited_total",
+                &["limit"],
+                "What was refused because the person, or for `sockets` the address, had done it too often: `messages`, \
+                 `sessions`, `typing`, `downloads`, `sockets` (`CHAT_RATE_MESSAGES` and so on).",
+            ),
             gauge("chat_http_requests_in_flight", &[], "Requests that are being answered."),
             gauge("chat_http_connections_open", &[], "Open HTTP connections; sockets are not among them."),
             gauge(
@@ -90,7 +109,24 @@ pub(crate) const GROUPS: &[Group] = &[
                 &["reason"],
                 "HTTP connections that this server ended before their time. `malformed`: what came was no HTTP request. \
                  `body_unread`: a request was answered without reading its body to the end, or a socket refused. \
-                 `head_too_slow`: a request's head took longer than 15 s. `peer_stalled`: the peer took no byte for 20 s.",
+                 `head_too_slow`: a request's head took longer than 15 s. `peer_stalled`: the peer took no byte for 20 s. \
+                 `too_many_of_address`: its address had `CHAT_CONNECTIONS_PER_ADDRESS` open, so it was closed at once. While most of the connections are taken, the times are shorter.",
+            ),
+            counter(
+                "chat_access_log_dropped_total",
+                &[],
+                "Lines of the access log that were dropped, since its reader did not take them in time or standard \
+                 output cannot be written (`CHAT_ACCESS_LOG=on`).",
+            ),
+            gauge(
+                "chat_json_bodies_unfinished",
+                &[],
+                "Requests that wait for the rest of their JSON body; 512 are the most.",
+            ),
+            counter(
+                "chat_json_bodies_refused_total",
+                &["limit"],
+                "Requests refused because so many wait already: of the `person` (429) or on the `node` (503).",
             ),
         ],
     },
@@ -112,20 +148,34 @@ pub(crate) const GROUPS: &[Group] = &[
             ),
             counter("chat_socket_frames_written_total", &[], "Frames that sockets wrote."),
             counter("chat_socket_bytes_written_total", &[], "Bytes of these frames."),
-            gauge("chat_subscriptions", &[], "Streams of sessions, one for each open socket; counted once a second."),
-            gauge("chat_sessions_watched", &[], "Sessions with at least one stream; counted once a second."),
-            counter(
-                "chat_watcher_overflows_total",
+            gauge(
+                "chat_revocations",
                 &[],
-                "Times that a stream's queue was full and dropped: its socket then reads the database.",
+                "People whom this node knows to be signed out or blocked. A blocked one stays, a sign-out counts for \
+                 as long as a token of before may live.",
+            ),
+            gauge(
+                "chat_subscriptions",
+                &[],
+                "Subscriptions to sessions, one for each open socket; counted once a second.",
+            ),
+            gauge("chat_sessions_subscribed", &[], "Sessions with at least one subscription; counted once a second."),
+            counter(
+                "chat_subscription_overflows_total",
+                &[],
+                "Times that a subscription's queue was full and dropped: its socket then catches up from the database.",
             ),
             counter("chat_catch_up_events_total", &[], "Events read from the database for sockets that missed them."),
             counter(
                 "chat_repair_sessions_compared_total",
                 &[],
-                "Watched sessions that were compared with the database.",
+                "Sessions with subscriptions that were compared with the database.",
             ),
-            counter("chat_repair_sessions_repaired_total", &[], "Those among them that had missed something."),
+            counter(
+                "chat_repair_sessions_repaired_total",
+                &[],
+                "Those among them that had missed events and were repaired.",
+            ),
             counter(
                 "chat_repair_failures_total",
                 &[],
@@ -134,33 +184,72 @@ pub(crate) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        title: "Other servers (with `CHAT_REDIS_URL`)",
+        title: "The desk",
         metrics: &[
-            gauge("chat_redis_connected", &[], "1 while the other servers can be heard, else 0."),
-            counter("chat_redis_reconnects_total", &[], "Connections for events that were made anew."),
-            counter("chat_redis_published_total", &[], "Events that were handed to Redis."),
+            gauge(
+                "chat_sessions_waiting",
+                &[],
+                "Open sessions without an agent, in the whole database: the same on every node. Read every 5 s; NaN \
+                 while the database cannot be read.",
+            ),
+            gauge(
+                "chat_session_longest_wait_seconds",
+                &[],
+                "How long ago the oldest of them was opened; 0 without any. A session that was handed back to the queue \
+                 counts from its opening. Read every 5 s, as above.",
+            ),
+            gauge(
+                "chat_agents_online",
+                &[],
+                "Agents with an open socket on this node; counted every 5 s. An agent with sockets on two nodes is \
+                 counted on both.",
+            ),
+        ],
+    },
+    Group {
+        title: "Keys of an identity provider (with `CHAT_JWT_JWKS_URL` or `CHAT_OIDC_ISSUER`)",
+        metrics: &[
+            gauge(
+                "chat_key_set_age_seconds",
+                &[],
+                "Time since the key set was last fetched. It is fetched every minute, so a higher age is an outage of the \
+                 provider, or of the way to it.",
+            ),
+            counter(
+                "chat_key_set_fetches_total",
+                &["outcome"],
+                "Fetches of the key set that were `ok`, and that `failed`.",
+            ),
+        ],
+    },
+    Group {
+        title: "Other nodes (with `CHAT_REDIS_URL`)",
+        metrics: &[
+            gauge("chat_redis_peers_reachable", &[], "1 while the other nodes are reachable, else 0."),
+            counter("chat_redis_reconnects_total", &[], "Connections to Redis that replaced a lost one."),
+            counter("chat_redis_published_total", &[], "Events that were published to Redis."),
             counter(
                 "chat_redis_dropped_total",
                 &[],
-                "Events that were not, since Redis was away or slow; the other servers read them from the database.",
+                "Events that were not, since Redis was unreachable or slow; the other nodes read them from the database.",
             ),
-            counter("chat_redis_received_total", &[], "Events that came from other servers."),
-            counter(
-                "chat_redis_unreadable_total",
-                &[],
-                "Messages of other servers that only a newer version can read.",
-            ),
+            counter("chat_redis_received_total", &[], "Events of other nodes."),
+            counter("chat_redis_unreadable_total", &[], "Messages of other nodes that only a newer version can read."),
             counter(
                 "chat_redis_rejected_total",
                 &["reason"],
-                "Messages on our channels that were not believed: larger than 1 MiB (too_large), malformed, of another key \
-                 (signature), of a copy of the database (database) or another epoch of it (epoch), from more than a minute \
-                 ago (stale) or heard before (replayed).",
+                "Rejected messages on the channels of this deployment: larger than 1 MiB (too_large), malformed, of another \
+                 key (signature), of a copy of the database (database) or another epoch of it (epoch), sent more than a \
+                 minute ago (stale) or received before (replayed).",
             ),
-            counter("chat_redis_gaps_total", &[], "Times that something from another server was found missing."),
-            counter("chat_redis_overflows_total", &[], "Times that more came from Redis than could be kept."),
+            counter("chat_redis_gaps_total", &[], "Suspected gaps in the events of other nodes."),
+            counter(
+                "chat_redis_overflows_total",
+                &[],
+                "Messages from Redis that were dropped because the queue was full.",
+            ),
             gauge("chat_redis_queue_length", &[], "Events that wait for Redis."),
-            histogram("chat_redis_publish_batch_size", WRITES, &[], "Events that were handed to Redis together."),
+            histogram("chat_redis_publish_batch_size", WRITES, &[], "Events that were published to Redis together."),
         ],
     },
     Group {
@@ -177,7 +266,7 @@ pub(crate) const GROUPS: &[Group] = &[
             counter(
                 "chat_database_reconnects_total",
                 STORE,
-                "Connections of writers that were made anew. PostgreSQL only.",
+                "Connections of writers that were made again. PostgreSQL only.",
             ),
             counter(
                 "chat_write_retries_total",
@@ -230,7 +319,7 @@ pub(crate) const GROUPS: &[Group] = &[
             gauge(
                 "chat_uploads_running",
                 &[],
-                "Messages with files that are being received (`CHAT_UPLOADS_PER_NODE` is the most).",
+                "Uploads that are being received, alone or in messages (`CHAT_UPLOADS_PER_NODE` is the most).",
             ),
             counter(
                 "chat_uploads_refused_total",
@@ -240,9 +329,24 @@ pub(crate) const GROUPS: &[Group] = &[
             gauge(
                 "chat_attachments_full",
                 &[],
-                "1 while the attachment disk is full, as the last attempt to write found it: files are refused, texts are taken.",
+                "1 while the attachment disk, or the service of S3, is full, as the last attempt to write found it: files are refused, texts are taken.",
+            ),
+            gauge(
+                "chat_attachments_unreachable",
+                &[],
+                "With S3: 1 while the service cannot be reached, is too slow or refuses, as the last request found it: files are refused, texts are taken.",
             ),
         ],
+    },
+    Group {
+        title: "Thumbnails",
+        metrics: &[counter(
+            "chat_thumbnails_total",
+            &["result"],
+            "Pictures whose thumbnails were wanted and not kept yet: `made`, `impossible` (no picture, or one that is too \
+             large), `busy` (the caller got 503, since two are made at a time), `failed` (the store did not have the \
+             bytes). `unsaved` counts thumbnails that were made and could not be kept.",
+        )],
     },
     Group {
         title: "Newest pages in memory",
@@ -251,6 +355,17 @@ pub(crate) const GROUPS: &[Group] = &[
             counter("chat_page_cache_misses_total", &[], "Newest pages that were read from the database."),
             gauge("chat_page_cache_bytes", &[], "Memory that they take (`CHAT_PAGE_CACHE` is the most)."),
             gauge("chat_page_cache_entries", &[], "How many there are."),
+        ],
+    },
+    Group {
+        title: "Traces (with `CHAT_OTLP_ENDPOINT`)",
+        metrics: &[
+            counter("chat_spans_exported_total", &[], "Spans that the collector took."),
+            counter(
+                "chat_spans_dropped_total",
+                &[],
+                "Spans that it did not take. Those that found the queue of 4,096 spans full are not among them.",
+            ),
         ],
     },
     Group {
@@ -280,7 +395,7 @@ impl Metrics {
     pub(crate) fn start() -> anyhow::Result<Self> {
         let mut builder = PrometheusBuilder::new();
         for Metric { name, kind, .. } in all() {
-            if let Kind::Histogram(bounds) = kind {
+            if let MetricKind::Histogram(bounds) = kind {
                 builder = builder.set_buckets_for_metric(Matcher::Full((*name).to_owned()), bounds)?;
             }
         }
@@ -289,11 +404,12 @@ impl Metrics {
         set_global_recorder(recorder).context("the process has metrics already")?;
         for Metric { name, kind, meaning, .. } in all() {
             match kind {
-                Kind::Counter => describe_counter!(*name, *meaning),
-                Kind::Gauge => describe_gauge!(*name, *meaning),
-                Kind::Histogram(_) => describe_histogram!(*name, *meaning),
+                MetricKind::Counter => describe_counter!(*name, *meaning),
+                MetricKind::Gauge => describe_gauge!(*name, *meaning),
+                MetricKind::Histogram(_) => describe_histogram!(*name, *meaning),
             }
         }
+        traces::announce_metrics();
         Ok(Self { recorder: handle, process: ProcessMetrics::start() })
     }
 
@@ -303,8 +419,8 @@ impl Metrics {
         self.recorder.render()
     }
 
-    /// Sorts what histograms were given since the last time into their buckets. It must happen now and then, also when
-    /// nobody asks for the figures: until then each single value is kept.
+    /// Sorts what histograms were given since the last time into their buckets. It must happen now and then, also
+    /// without a scrape: until then each single value is kept.
     pub(crate) fn tidy(&self) {
         self.recorder.run_upkeep();
     }

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use metrics::{Gauge, gauge};
 use rustix::process::{Resource, getrlimit};
 
-/// The figures that are read anew for each scrape.
+/// The figures that are read again for each scrape.
 #[derive(Clone)]
 pub(crate) struct ProcessMetrics {
     resident_memory: Gauge,

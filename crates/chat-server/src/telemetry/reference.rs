@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::metrics::{GROUPS, Kind, Metric};
+use super::metrics::{GROUPS, Metric, MetricKind};
 
 const INTRODUCTION: &str = "\
 # Metrics
@@ -32,11 +32,11 @@ fn row(Metric { name, kind, labels, meaning }: &Metric) -> String {
     format!("| `{name}` | {} | {} | {meaning} |", kind_in_words(*kind), labels.join(", "))
 }
 
-fn kind_in_words(kind: Kind) -> String {
+fn kind_in_words(kind: MetricKind) -> String {
     match kind {
-        Kind::Counter => "counter".to_owned(),
-        Kind::Gauge => "gauge".to_owned(),
-        Kind::Histogram(bounds) => {
+        MetricKind::Counter => "counter".to_owned(),
+        MetricKind::Gauge => "gauge".to_owned(),
+        MetricKind::Histogram(bounds) => {
             let bounds: Vec<String> = bounds.iter().map(ToString::to_string).collect();
             format!("histogram: {}", bounds.join(", "))
         }

@@ -1,19 +1,19 @@
 //! The database: which one, its repositories, and what a command does to it as a whole.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use chat_domain::model::Epoch;
 use chat_domain::ports::{
-    AgentDirectory, EventLog, HealthProbe, MessageRepository, Notifier, OrphanRegistry, SessionRepository, StatsReader,
-    TicketStore,
+    AgentDirectory, EventLog, HealthProbe, MessageRepository, Notifier, OrphanRegistry, RevocationStore,
+    SessionRepository, SigningKeyStore, StatsReader, TicketStore, UploadRegistry,
 };
-use chat_postgres::{PgConfig, PgStore};
+use chat_postgres::{PgConfig, PgStore, PgUrl};
 use chat_sqlite::{SqliteConfig, SqliteStore};
 use tokio::task;
 
-use crate::config::{Config, DatabaseUrl, PostgresUrl, Switch};
+use crate::config::{Config, DatabaseUrl, Switch};
 use crate::exclusive::{self, Held, Sharing};
 
 /// The database.
@@ -31,8 +31,11 @@ pub(super) struct Repositories {
     pub(super) events: Arc<dyn EventLog>,
     pub(super) stats: Arc<dyn StatsReader>,
     pub(super) agents: Arc<dyn AgentDirectory>,
+    pub(super) revocations: Arc<dyn RevocationStore>,
     pub(super) tickets: Arc<dyn TicketStore>,
+    pub(super) signing_keys: Arc<dyn SigningKeyStore>,
     pub(super) orphans: Arc<dyn OrphanRegistry>,
+    pub(super) uploads: Arc<dyn UploadRegistry>,
     pub(super) health: Arc<dyn HealthProbe>,
 }
 
@@ -54,13 +57,7 @@ impl Store {
     pub(crate) async fn open_as_it_is(config: &Config, notifier: Arc<dyn Notifier>) -> anyhow::Result<Self> {
         match &config.database_url {
             DatabaseUrl::Sqlite(path) => {
-                let exists = path.try_exists().with_context(|| format!("cannot look for {}", path.display()))?;
-                ensure!(
-                    exists,
-                    "there is no database {}; choose the server's with --data-dir (CHAT_DATA_DIR) or --database-url \
-                     (CHAT_DATABASE_URL), or make a new one with `chat-server migrate up`",
-                    path.display(),
-                );
+                require_file(path)?;
                 let settings = SqliteConfig {
                     readers: config.database_readers,
                     read_queue: config.read_queue,
@@ -79,7 +76,7 @@ impl Store {
                     writers: config.database_writers,
                     queue: config.write_queue,
                     max_batch: config.write_batch,
-                    remembered_sessions: config.remembered_sessions,
+                    session_cache: config.session_cache,
                     ..PgConfig::new(url.expose())
                 };
                 let store = PgStore::open(settings, notifier).await?;
@@ -98,8 +95,11 @@ impl Store {
                 events: Arc::clone(&store.events) as _,
                 stats: Arc::clone(&store.stats) as _,
                 agents: Arc::clone(&store.agents) as _,
+                revocations: Arc::clone(&store.revocations) as _,
                 tickets: Arc::clone(&store.tickets) as _,
+                signing_keys: Arc::clone(&store.signing_keys) as _,
                 orphans: Arc::clone(&store.orphans) as _,
+                uploads: Arc::clone(&store.uploads) as _,
                 health: Arc::clone(&store.health) as _,
             },
             Self::Postgres(store) => Repositories {
@@ -108,8 +108,11 @@ impl Store {
                 events: Arc::clone(&store.events) as _,
                 stats: Arc::clone(&store.stats) as _,
                 agents: Arc::clone(&store.agents) as _,
+                revocations: Arc::clone(&store.revocations) as _,
                 tickets: Arc::clone(&store.tickets) as _,
+                signing_keys: Arc::clone(&store.signing_keys) as _,
                 orphans: Arc::clone(&store.orphans) as _,
+                uploads: Arc::clone(&store.uploads) as _,
                 health: Arc::clone(&store.health) as _,
             },
         }
@@ -156,10 +159,24 @@ pub(crate) fn hold_database(config: &Config) -> anyhow::Result<Option<Held>> {
             let mut lock = path.clone().into_os_string();
             lock.push(".lock");
             let what = format!("the database {}", path.display());
-            exclusive::hold(&PathBuf::from(lock), &what, "--data-dir (CHAT_DATA_DIR)", Sharing::Alone).map(Some)
+            let option = "--database-url (CHAT_DATABASE_URL), such as sqlite:///var/lib/chat/chat.db, or --data-dir \
+                          (CHAT_DATA_DIR)";
+            exclusive::hold(&PathBuf::from(lock), &what, option, Sharing::Alone).map(Some)
         }
         DatabaseUrl::Postgres(_) => Ok(None),
     }
+}
+
+/// Refuses an SQLite file that does not exist, so that a command on a mistyped path does not create one.
+pub(super) fn require_file(path: &Path) -> anyhow::Result<()> {
+    let exists = path.try_exists().with_context(|| format!("cannot look for {}", path.display()))?;
+    ensure!(
+        exists,
+        "there is no database {}; choose the server's with --data-dir (CHAT_DATA_DIR) or --database-url \
+         (CHAT_DATABASE_URL), or make a new one with `chat-server migrate up`",
+        path.display(),
+    );
+    Ok(())
 }
 
 /// Which history the positions of clients belong to. Blocks.
@@ -168,18 +185,25 @@ pub(crate) fn hold_database(config: &Config) -> anyhow::Result<Option<Held>> {
 /// What the database fails with.
 pub(crate) fn epoch(config: &Config) -> anyhow::Result<Epoch> {
     match &config.database_url {
-        DatabaseUrl::Sqlite(path) => Ok(chat_sqlite::epoch::read(path)?),
+        DatabaseUrl::Sqlite(path) => {
+            require_file(path)?;
+            Ok(chat_sqlite::epoch::read(path)?)
+        }
         DatabaseUrl::Postgres(url) => Ok(chat_postgres::epoch::read(url.expose())?),
     }
 }
 
-/// Begins a new history, and names it. Blocks.
+/// Begins a new history, and names it. Blocks. On SQLite it holds the file meanwhile, as a server does.
 ///
 /// # Errors
-/// What the database fails with.
+/// A server runs on an SQLite file; what the database fails with.
 pub(crate) fn rotate_epoch(config: &Config) -> anyhow::Result<Epoch> {
     match &config.database_url {
-        DatabaseUrl::Sqlite(path) => Ok(chat_sqlite::epoch::rotate(path)?),
+        DatabaseUrl::Sqlite(path) => {
+            require_file(path)?;
+            let _held = hold_database(config)?;
+            Ok(chat_sqlite::epoch::rotate(path)?)
+        }
         DatabaseUrl::Postgres(url) => Ok(chat_postgres::epoch::rotate(url.expose())?),
     }
 }
@@ -190,7 +214,7 @@ pub(crate) enum Migrations {
     /// Of an SQLite file.
     Sqlite(PathBuf),
     /// Of a PostgreSQL database.
-    Postgres(PostgresUrl),
+    Postgres(PgUrl),
 }
 
 impl Migrations {

@@ -1,4 +1,4 @@
-//! How events reach the sockets of this server and of others.
+//! How events reach the sockets of this node and of others.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -6,26 +6,28 @@ use std::time::Duration;
 
 use anyhow::bail;
 use chat_domain::model::FanoutCredentials;
-use chat_domain::ports::{Clock, EventSink, IdGenerator, Notifier};
-use chat_realtime::Hub;
-use chat_redis::{RedisConfig, RedisFanout};
+use chat_domain::ports::{Clock, IdGenerator, Notifier};
+use chat_realtime::{Hub, PeerSink};
+use chat_redis::{FanoutTask, RedisConfig, RedisFanout};
 use tokio::task;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Store, nobody_listens};
+use super::Store;
 use crate::config::{Config, DatabaseUrl};
 use crate::system::UuidV7Generator;
 
-/// How events reach the sockets: of several servers, or of this one.
+/// The fan-out of events: between several nodes, or within this one.
 pub(super) struct Fanout {
     pub(super) notifier: Arc<dyn Notifier>,
     pub(super) redis: Option<Arc<RedisFanout>>,
+    /// To be run until the fan-out is closed.
+    pub(super) tasks: Vec<FanoutTask>,
 }
 
 impl Fanout {
     pub(super) async fn join(config: &Config, hub: &Arc<Hub>, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
         let notifier: Arc<dyn Notifier> = Arc::clone(hub) as _;
-        let sink: Arc<dyn EventSink> = Arc::clone(hub) as _;
+        let sink: Arc<dyn PeerSink> = Arc::clone(hub) as _;
         match (&config.redis_url, &config.database_url) {
             (Some(url), _) => {
                 let node = UuidV7Generator.next_id();
@@ -35,32 +37,33 @@ impl Fanout {
                     ..RedisConfig::new(url.clone(), node)
                 };
                 let credentials = fanout_credentials(config).await?;
-                let redis = RedisFanout::connect(settings, credentials, Arc::clone(clock), sink)?;
-                // What the hub says of typing has been told on this server already.
-                hub.forward_to(redis.notifier(nobody_listens()));
-                tracing::info!(%node, "live events are spread to other servers through {url}");
-                Ok(Self { notifier: redis.notifier(notifier), redis: Some(Arc::new(redis)) })
+                let (redis, tasks) = RedisFanout::new(settings, credentials, Arc::clone(clock), sink)?;
+                hub.set_peer_notifier(redis.peer_notifier());
+                tracing::info!(%node, "live events are published to other nodes through {url}");
+                Ok(Self { notifier: redis.notifier(notifier), redis: Some(Arc::new(redis)), tasks })
             }
             (None, DatabaseUrl::Sqlite(_)) => {
-                tracing::info!("live events are spread within this process");
-                Ok(Self { notifier, redis: None })
+                tracing::info!("live events are published within this process");
+                Ok(Self { notifier, redis: None, tasks: Vec::new() })
             }
             (None, DatabaseUrl::Postgres(_)) => {
                 tracing::info!(
-                    "live events are spread within this process; where other servers use this database, sockets here hear \
-                     of theirs up to 15 s late unless --redis-url (CHAT_REDIS_URL) is set"
+                    "live events are published within this process; if other nodes use this database, sockets here get \
+                     their events up to 15 s late unless --redis-url (CHAT_REDIS_URL) is set"
                 );
-                Ok(Self { notifier, redis: None })
+                Ok(Self { notifier, redis: None, tasks: Vec::new() })
             }
         }
     }
 }
 
-/// What servers of this database know each other by.
+/// The credentials that the nodes of this database share.
 async fn fanout_credentials(config: &Config) -> anyhow::Result<FanoutCredentials> {
     let database = config.database_url.clone();
     let read = move || match &database {
-        DatabaseUrl::Sqlite(_) => bail!("one server uses an SQLite file, and has no others to tell through Redis"),
+        DatabaseUrl::Sqlite(_) => {
+            bail!("an SQLite file is used by one node, which has no peers to publish to through Redis")
+        }
         DatabaseUrl::Postgres(url) => Ok(chat_postgres::fanout_credentials::read(url.expose())?),
     };
     task::spawn_blocking(read).await?
@@ -74,7 +77,7 @@ pub(super) fn follow(
 ) -> impl Future<Output = ()> + Send + use<> {
     let followed = match store {
         Store::Postgres(store) => redis.map(|redis| (redis, Arc::clone(&store.fanout))),
-        // One server uses the file, so there is no other to agree with.
+        // One node uses the file, so there is no other to agree with.
         Store::Sqlite(_) => None,
     };
     async move {
@@ -86,11 +89,11 @@ pub(super) fn follow(
             match place.current().await {
                 Ok(Some(credentials)) => {
                     let name = credentials.database.clone();
-                    if redis.renew(credentials) {
-                        tracing::info!("the database is {name} from now on, for what servers tell each other");
+                    if redis.set_credentials(credentials) {
+                        tracing::info!("the database is {name} from now on, in the messages between nodes");
                     }
                 }
-                // It does not know better than what is known.
+                // A standby knows no newer place.
                 Ok(None) => tracing::debug!("a standby was asked where the database is"),
                 // Readiness tells about a database that fails.
                 Err(error) => tracing::debug!("cannot look at where the database is: {error}"),

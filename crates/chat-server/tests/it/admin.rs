@@ -1,13 +1,13 @@
 //! The admin address and the metrics on it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use crate::support::{PATIENCE, Person, Scrape, TestServer, chat_server, connect, run};
+use crate::support::{PATIENCE, Person, Scrape, TestServer, chat_server, connect, eventually, run};
 
 async fn get(url: String) -> Response {
     reqwest::get(url).await.unwrap()
@@ -38,7 +38,12 @@ async fn the_admin_address_serves_metrics_and_health_and_nothing_else() {
     for method in [Method::POST, Method::DELETE, Method::TRACE] {
         let answer = Client::new().request(method.clone(), server.admin_url("/metrics")).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
-        assert_eq!(answer.headers()["allow"], "GET");
+        assert_eq!(answer.headers()["allow"], "GET, HEAD");
+    }
+    for path in ["/metrics", "/healthz"] {
+        let answer = Client::new().head(server.admin_url(path)).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        assert_eq!(answer.bytes().await.unwrap().len(), 0, "{path}");
     }
 }
 
@@ -103,6 +108,35 @@ async fn open_sockets_are_counted_until_they_close() {
     sockets_become(&server, 0).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_queue_of_the_desk_and_the_agents_online_are_shown() {
+    let server = TestServer::start().await;
+    let shown = async |waiting: f64, online: f64| {
+        eventually("the desk is counted", async || {
+            let scrape = Scrape::of(&server).await;
+            let figures = ["chat_sessions_waiting", "chat_agents_online"].map(|name| scrape.number(name));
+            figures.map(f64::to_bits) == [waiting, online].map(f64::to_bits)
+        })
+        .await;
+        Scrape::of(&server).await.number("chat_session_longest_wait_seconds")
+    };
+    assert_eq!(shown(0.0, 0.0).await.to_bits(), 0.0_f64.to_bits());
+    let (alice, bob) = (server.person("alice", "user"), server.person("bob", "agent"));
+    let opened = Instant::now();
+    let (first, second) = (alice.open_session("first").await, alice.open_session("second").await);
+    let socket = connect(&bob, &first, "").await;
+    let longest = shown(2.0, 1.0).await;
+    assert!(longest <= opened.elapsed().as_secs_f64(), "{longest}");
+    for session in [&first, &second] {
+        assert_eq!(
+            alice.request(Method::PUT, &format!("/api/chat/sessions/{session}/close")).send().await.unwrap().status(),
+            200
+        );
+    }
+    drop(socket);
+    assert_eq!(shown(0.0, 0.0).await.to_bits(), 0.0_f64.to_bits());
+}
+
 /// A socket is counted by the task that serves it, which nothing but the count tells about.
 async fn sockets_become(server: &TestServer, wanted: u64) {
     let counted = async {
@@ -131,7 +165,12 @@ async fn every_metric_is_documented_and_every_documented_one_is_there() {
 
     let only_elsewhere: BTreeSet<&str> = page
         .lines()
-        .filter(|line| line.contains("PostgreSQL only") || line.starts_with("| `chat_redis_"))
+        .filter(|line| {
+            let with = ["| `chat_redis_", "| `chat_key_set_"];
+            line.contains("PostgreSQL only")
+                || line.contains("| With S3: ")
+                || with.iter().any(|name| line.starts_with(name))
+        })
         .filter_map(|line| line.split('`').nth(1))
         .collect();
     assert_eq!(&served | &only_elsewhere, documented);

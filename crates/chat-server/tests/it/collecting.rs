@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
-use test_postgres::PrivatePostgres;
+use test_servers::postgres::PrivatePostgres;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -163,7 +163,7 @@ async fn a_server_on_a_copy_of_a_postgres_database_collects_nothing_beside_the_o
     assert_eq!(collected.code, 0, "{}", collected.stderr);
 }
 
-/// A message with two files whose sender is slow: the second file does not end until it is told to.
+/// A message with two files whose sender is slow: the second file does not end before `finish`.
 struct SlowUpload(TcpStream);
 
 impl SlowUpload {

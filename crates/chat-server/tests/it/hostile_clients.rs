@@ -114,7 +114,7 @@ async fn malformed_requests_are_counted_and_leave_no_warning() {
     assert!(Scrape::of(&server).await.number(series) >= 12.0);
     server.signal("TERM");
     let (_, log) = server.ended().await;
-    assert!(log.iter().any(|line| line.contains("refused what is no HTTP request")), "logged at DEBUG");
+    assert!(log.iter().any(|line| line.contains("refused bytes that are no HTTP request")), "logged at DEBUG");
     assert_eq!(alarming(&log), Vec::<&String>::new());
 }
 

@@ -8,23 +8,37 @@
     reason = "a test fails by panicking"
 )]
 
+mod access_log;
 mod admin;
 mod agents;
+mod backup;
 mod binding;
 mod check_config;
 mod collecting;
 mod crash;
+mod deployment;
+mod doctor;
 mod epoch;
 mod faults;
 mod first_conversation;
 mod first_start;
+mod healthcheck;
+mod help;
 mod hostile_clients;
+mod identity;
+mod identity_recipes;
+mod limits;
 mod migrate;
 mod newer_version;
+mod pages;
+mod people;
 mod postgres;
+mod proxies;
 mod reference;
 mod refusals;
+mod s3;
 mod shutdown;
 mod standby;
 mod support;
 mod token;
+mod traces;

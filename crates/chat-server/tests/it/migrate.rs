@@ -27,11 +27,26 @@ fn the_schema_goes_up_and_down_and_says_where_it_stands() {
     assert_eq!(pending(home.path()), 0);
     assert_eq!(migrate(home.path(), &[]).stdout, "nothing to do\n");
 
-    let down = migrate(home.path(), &["down"]).stdout;
+    let down = migrate(home.path(), &["down", "--yes"]).stdout;
     assert_eq!(down.lines().count(), 1);
     assert_eq!(pending(home.path()), 1);
-    migrate(home.path(), &["down", "--steps", "1000"]);
+    migrate(home.path(), &["down", "--steps", "1000", "--yes"]);
     assert_eq!(pending(home.path()), all);
+    assert_eq!(migrate(home.path(), &["down"]).stdout, "nothing to do\n");
+}
+
+#[test]
+fn steps_are_taken_back_only_with_a_confirmation_and_named_without_it() {
+    let home = tempfile::tempdir().unwrap();
+    migrate(home.path(), &["up"]);
+    let status = migrate(home.path(), &["status"]).stdout;
+    let refused = run(chat_server(home.path()).args(["migrate", "down", "--steps", "2"]));
+    assert_eq!(refused.code, 1);
+    let newest: Vec<&str> = status.lines().rev().take(2).filter_map(|line| line.split('\t').nth(1)).collect();
+    for part in [newest.join(", ").as_str(), "backup", "--yes"] {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+    assert_eq!(migrate(home.path(), &["status"]).stdout, status);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +61,7 @@ async fn with_migrations_off_an_old_schema_is_refused_with_the_command_that_fixe
         "{refused:?}"
     );
     migrate(&data_dir, &["up"]);
-    migrate(&data_dir, &["down"]);
+    migrate(&data_dir, &["down", "--yes"]);
     let refused = start();
     assert_eq!(refused.code, 1);
     assert!(refused.stderr.contains("chat-server migrate up"), "{refused:?}");

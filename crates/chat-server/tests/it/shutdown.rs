@@ -1,5 +1,6 @@
 //! SIGTERM with people connected.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -8,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::timeout;
 
-use crate::support::{PATIENCE, Person, TestServer, close_code, connect};
+use crate::support::{PATIENCE, Person, TestServer, close_code, connect, next_event};
 
 /// What the server promises; the process is given a little more to be waited for.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -37,6 +38,61 @@ async fn sigterm_closes_sockets_with_1001_answers_open_requests_and_ends() {
     let messages: Vec<Value> =
         log.iter().map(|line| serde_json::from_str(line).expect("one JSON object a line")).collect();
     assert!(messages.iter().any(|line| line["message"] == "stopped"), "{log:#?}");
+}
+
+/// Starts a server that serves on for so long after a signal.
+async fn draining_server(data_dir: &Path, delay: &str) -> TestServer {
+    TestServer::start_on(data_dir, |command| {
+        command.env("CHAT_DRAIN_DELAY", delay);
+    })
+    .await
+}
+
+fn wait_for_line(server: &TestServer, part: &str) {
+    server.stderr.wait_for(PATIENCE, |lines| lines.iter().any(|line| line.contains(part)).then_some(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draining_node_is_not_ready_and_serves_new_connections() {
+    let home = tempfile::tempdir().unwrap();
+    let server = draining_server(&home.path().join("data"), "10m").await;
+    let alice = server.person("alice", "user");
+    let session = alice.open_session("before the signal").await;
+    let mut socket = connect(&alice, &session, "").await;
+    server.signal("TERM");
+    wait_for_line(&server, "the listener closes in 10m");
+
+    // Each of these is a connection of its own.
+    let answer = reqwest::get(server.url("/readyz")).await.unwrap();
+    assert_eq!((answer.status().as_u16(), &answer.headers()["connection"]), (503, &"close".parse().unwrap()));
+    let readiness: Value = answer.json().await.unwrap();
+    assert_eq!((&readiness["ready"], &readiness["reason"]), (&false.into(), &"draining".into()), "{readiness}");
+    assert_eq!(reqwest::get(server.url("/healthz")).await.unwrap().status(), 200);
+    let path = format!("/api/chat/sessions/{session}/messages");
+    let late = server.person("alice", "user");
+    Person::json(late.post(&path, &serde_json::json!({ "content": "while it drains" })).await, 201).await;
+    assert_eq!(next_event(&mut socket).await["data"]["content"], "while it drains");
+    connect(&late, &session, "").await;
+
+    server.signal("TERM");
+    let (status, log) = server.ended().await;
+    assert_eq!(status.code(), Some(130), "a second signal does not wait: {log:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_drain_delay_the_node_ends_as_without_one() {
+    const DELAY: Duration = Duration::from_secs(2);
+    let home = tempfile::tempdir().unwrap();
+    let server = draining_server(&home.path().join("data"), "2s").await;
+    let alice = server.person("alice", "user");
+    let session = alice.open_session("drained").await;
+    let mut socket = connect(&alice, &session, "").await;
+    let asked = Instant::now();
+    server.signal("INT");
+    assert_eq!(close_code(&mut socket).await, 1001);
+    assert!(asked.elapsed() >= DELAY, "the socket was closed after {:?}", asked.elapsed());
+    let (status, log) = server.ended().await;
+    assert_eq!(status.code(), Some(0), "{log:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! A server on a primary with a standby, both in its URL, as a load balancer sees it.
 
 use reqwest::StatusCode;
-use test_postgres::{PrivatePostgres, StopMode};
+use test_servers::postgres::{PrivatePostgres, StopMode};
 
 use crate::support::{PATIENCE, TestServer, eventually};
 

@@ -46,7 +46,7 @@ fn a_token_with_a_new_secret_says_that_a_running_server_has_another_one() {
 }
 
 #[test]
-fn a_token_for_nobody_or_for_no_time_is_refused() {
+fn a_token_without_a_person_or_without_a_lifetime_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let cases = [
         (["--sub", "", "--role", "user", "--ttl", "1h"], "must have 1 to 128 characters"),

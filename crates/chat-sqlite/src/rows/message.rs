@@ -1,9 +1,7 @@
 //! Rows of `chat_messages`.
 
-use chat_domain::model::{
-    Attachment, ChatMessage, Content, Delivery, Fingerprint, Idempotency, SessionId, Timestamp, UserId,
-};
-use chat_sql::{moment_from_db, seq_from_db, to_db, valid};
+use chat_domain::model::{Attachment, ChatMessage, Fingerprint, IdempotencyKey, SessionId, Timestamp};
+use chat_sql::{MessageRecord, to_db};
 use diesel::prelude::*;
 
 use crate::error::Failure;
@@ -31,17 +29,17 @@ impl MessageRow {
         session_id: SessionId,
         attachments: Vec<Attachment>,
     ) -> Result<ChatMessage, Failure> {
-        Ok(ChatMessage {
-            id: self.id.into(),
-            session_id,
-            seq: seq_from_db("chat_messages.seq", self.seq)?,
-            author: valid("chat_messages.author_id", UserId::parse(&self.author_id))?,
+        let record = MessageRecord {
+            seq: self.seq,
+            id: self.id.0,
             sender: self.sender.0,
-            content: Content::from_store(self.content),
-            sent_at: Timestamp::from_unix_ms(self.created_at),
-            delivery: Delivery::from_moments(moment_from_db(self.delivered_at), moment_from_db(self.read_at)),
-            attachments,
-        })
+            author_id: self.author_id,
+            content: self.content,
+            created_at: self.created_at,
+            delivered_at: self.delivered_at,
+            read_at: self.read_at,
+        };
+        Ok(record.into_message(session_id, attachments)?)
     }
 }
 
@@ -64,7 +62,7 @@ pub(crate) struct NewMessage<'a> {
 }
 
 impl<'a> NewMessage<'a> {
-    pub(crate) fn new(message: &'a ChatMessage, idempotency: Option<&'a Idempotency>) -> Self {
+    pub(crate) fn new(message: &'a ChatMessage, key: Option<(&'a IdempotencyKey, &'a Fingerprint)>) -> Self {
         Self {
             session_id: message.session_id.into(),
             seq: to_db(message.seq.get()),
@@ -76,8 +74,8 @@ impl<'a> NewMessage<'a> {
             delivered_at: message.delivery.delivered_at().map(Timestamp::unix_ms),
             read_at: message.delivery.read_at().map(Timestamp::unix_ms),
             attachment_count: i32::try_from(message.attachments.len()).unwrap_or(i32::MAX),
-            idempotency_key: idempotency.map(|idempotency| idempotency.key.as_str()),
-            fingerprint: idempotency.map(|idempotency| Fingerprint::as_bytes(&idempotency.fingerprint).as_slice()),
+            idempotency_key: key.map(|(key, _)| key.as_str()),
+            fingerprint: key.map(|(_, fingerprint)| fingerprint.as_bytes().as_slice()),
         }
     }
 }

@@ -7,13 +7,17 @@ mod attachment;
 mod event;
 mod message;
 mod progress;
+mod revocation;
 mod session;
 mod ticket;
+mod upload;
 
 pub(crate) use agent::{AgentRow, NewAgent};
 pub(crate) use attachment::{AttachmentRow, NewAttachment};
 pub(crate) use event::{EventRow, NewEvent};
 pub(crate) use message::{MessageRow, NewMessage};
 pub(crate) use progress::SaveProgress;
+pub(crate) use revocation::{NewRevocation, RevocationRow};
 pub(crate) use session::{NewSessionRow, SessionRow, StateUpdate};
 pub(crate) use ticket::{NewTicket, TicketRow};
+pub(crate) use upload::{NewUpload, UploadRow};

@@ -19,10 +19,10 @@ pub(crate) struct ProgressColumns {
     waiting_since: Option<i64>,
     unread_by_user: i64,
     unread_by_support: i64,
-    delivered_to_user: i64,
-    delivered_to_support: i64,
-    read_to_user: i64,
-    read_to_support: i64,
+    user_delivered_seq: i64,
+    support_delivered_seq: i64,
+    user_read_seq: i64,
+    support_read_seq: i64,
     last_event_at: i64,
 }
 
@@ -34,10 +34,10 @@ impl ProgressColumns {
             waiting_since: progress.waiting_since.map(Timestamp::unix_ms),
             unread_by_user: to_db(progress.unread_by_user),
             unread_by_support: to_db(progress.unread_by_support),
-            delivered_to_user: to_db(progress.delivered_to_user.get()),
-            delivered_to_support: to_db(progress.delivered_to_support.get()),
-            read_to_user: to_db(progress.read_to_user.get()),
-            read_to_support: to_db(progress.read_to_support.get()),
+            user_delivered_seq: to_db(progress.user_delivered_seq.get()),
+            support_delivered_seq: to_db(progress.support_delivered_seq.get()),
+            user_read_seq: to_db(progress.user_read_seq.get()),
+            support_read_seq: to_db(progress.support_read_seq.get()),
             last_event_at: progress.last_event_at.unix_ms(),
         }
     }
@@ -45,8 +45,8 @@ impl ProgressColumns {
 
 /// Writes the counters of a session back, the one statement that each message costs besides its own row.
 ///
-/// Written by hand because diesel prepares each `update` anew, as its list of columns may differ from call to call, and
-/// preparing takes longer than running. The text of this one is fixed, so it is prepared once.
+/// Written by hand because diesel prepares each `update` again, as its list of columns may differ from call to call,
+/// and preparing takes longer than running. The text of this one is fixed, so it is prepared once.
 pub(crate) struct SaveProgress {
     id: DbId,
     columns: ProgressColumns,
@@ -71,14 +71,14 @@ impl QueryFragment<Sqlite> for SaveProgress {
         out.push_bind_param::<BigInt, _>(&columns.unread_by_user)?;
         out.push_sql(", unread_by_support = ");
         out.push_bind_param::<BigInt, _>(&columns.unread_by_support)?;
-        out.push_sql(", delivered_to_user = ");
-        out.push_bind_param::<BigInt, _>(&columns.delivered_to_user)?;
-        out.push_sql(", delivered_to_support = ");
-        out.push_bind_param::<BigInt, _>(&columns.delivered_to_support)?;
-        out.push_sql(", read_to_user = ");
-        out.push_bind_param::<BigInt, _>(&columns.read_to_user)?;
-        out.push_sql(", read_to_support = ");
-        out.push_bind_param::<BigInt, _>(&columns.read_to_support)?;
+        out.push_sql(", user_delivered_seq = ");
+        out.push_bind_param::<BigInt, _>(&columns.user_delivered_seq)?;
+        out.push_sql(", support_delivered_seq = ");
+        out.push_bind_param::<BigInt, _>(&columns.support_delivered_seq)?;
+        out.push_sql(", user_read_seq = ");
+        out.push_bind_param::<BigInt, _>(&columns.user_read_seq)?;
+        out.push_sql(", support_read_seq = ");
+        out.push_bind_param::<BigInt, _>(&columns.support_read_seq)?;
         out.push_sql(", last_event_at = ");
         out.push_bind_param::<BigInt, _>(&columns.last_event_at)?;
         out.push_sql(" WHERE id = ");

@@ -1,6 +1,6 @@
 //! Rows of `chat_tickets`.
 
-use chat_domain::model::{Ticket, TicketDigest};
+use chat_domain::model::{Ticket, TicketDigest, Timestamp};
 use chat_sql::{name_to_db, ticket_from_db};
 use diesel::prelude::*;
 
@@ -16,6 +16,7 @@ pub(crate) struct TicketRow {
     role: String,
     name: Option<String>,
     session_id: DbId,
+    token_issued_at: Option<i64>,
     token_expires_at: i64,
     expires_at: i64,
 }
@@ -23,9 +24,9 @@ pub(crate) struct TicketRow {
 impl TicketRow {
     /// The ticket, unless only a newer version understands it.
     pub(crate) fn into_ticket(self) -> Result<Option<Ticket>, Failure> {
-        let Self { user_id, role, name, session_id, token_expires_at, expires_at } = self;
+        let Self { user_id, role, name, session_id, token_issued_at, token_expires_at, expires_at } = self;
         let holder = (user_id.as_str(), role.as_str(), name);
-        Ok(ticket_from_db(holder, session_id.into(), token_expires_at, expires_at)?)
+        Ok(ticket_from_db(holder, session_id.into(), (token_issued_at, token_expires_at), expires_at)?)
     }
 }
 
@@ -38,6 +39,7 @@ pub(crate) struct NewTicket<'a> {
     role: &'static str,
     name: Option<String>,
     session_id: DbId,
+    token_issued_at: Option<i64>,
     token_expires_at: i64,
     expires_at: i64,
 }
@@ -50,6 +52,7 @@ impl<'a> NewTicket<'a> {
             role: ticket.holder.role.as_str(),
             name: name_to_db(ticket.holder.name.as_deref()),
             session_id: ticket.session_id.into(),
+            token_issued_at: ticket.holder.token_issued_at.map(Timestamp::unix_ms),
             token_expires_at: ticket.token_expires_at.unix_ms(),
             expires_at: ticket.expires_at.unix_ms(),
         }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use chat_domain::ports::TicketStore;
+use chat_domain::ports::{SigningKeyStore, TicketStore};
 use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_testkit::RecordingNotifier;
 use chat_testkit::contract::StoreUnderTest;
 use chat_testkit::contract::nodes::Nodes;
+use chat_testkit::contract::signing_key_store::SigningKeyStores;
 use chat_testkit::contract::ticket_store::TicketStores;
 
 use crate::plans;
@@ -30,13 +32,18 @@ impl Drop for Guard {
 async fn make_store() -> StoreUnderTest {
     let place = Place::migrated();
     let notifier = Arc::new(RecordingNotifier::default());
-    let store = place.open_with(SqliteConfig::new(place.path()), Arc::<RecordingNotifier>::clone(&notifier)).await;
+    // So much time that the speed of the machine decides nothing: some cases start hundreds of writes at once.
+    let waits = Duration::from_mins(2);
+    let config = SqliteConfig { read_timeout: waits, write_timeout: waits, ..SqliteConfig::new(place.path()) };
+    let store = place.open_with(config, Arc::<RecordingNotifier>::clone(&notifier)).await;
     StoreUnderTest {
         sessions: Arc::<chat_sqlite::SqliteSessionRepository>::clone(&store.sessions),
         messages: Arc::<chat_sqlite::SqliteMessageRepository>::clone(&store.messages),
         events: Arc::<chat_sqlite::SqliteEventLog>::clone(&store.events),
         stats: Arc::<chat_sqlite::SqliteStatsReader>::clone(&store.stats),
         agents: Arc::<chat_sqlite::SqliteAgentDirectory>::clone(&store.agents),
+        revocations: Arc::<chat_sqlite::SqliteRevocationStore>::clone(&store.revocations),
+        uploads: Arc::<chat_sqlite::SqliteUploadRegistry>::clone(&store.uploads),
         orphans: Arc::<chat_sqlite::SqliteOrphanRegistry>::clone(&store.orphans),
         notifier,
         guard: Box::new(Guard { place, _store: store }),
@@ -65,4 +72,31 @@ async fn make_tickets() -> TicketStores {
 
 mod tickets {
     chat_testkit::ticket_store_contract!(super::make_tickets);
+}
+
+/// A store, the same file opened again, and a copy of the file.
+async fn make_signing_keys() -> SigningKeyStores {
+    let (place, other) = (Place::migrated(), Place::new());
+    let (store, again) = (Arc::new(place.open().await), place.open().await);
+    chat_sqlite::backup::copy(place.path(), other.path()).unwrap();
+    let copy = other.open().await;
+    let key = |store: &SqliteStore| {
+        Arc::<chat_sqlite::SqliteSigningKeyStore>::clone(&store.signing_keys) as Arc<dyn SigningKeyStore>
+    };
+    let rotated = Arc::clone(&store);
+    SigningKeyStores {
+        nodes: vec![key(&store), key(&again)],
+        copy: key(&copy),
+        rotate: Box::new(move || {
+            let store = Arc::clone(&rotated);
+            Box::pin(async move {
+                store.rotate_epoch().await.unwrap();
+            })
+        }),
+        guard: Box::new((place, other, store, again, copy)),
+    }
+}
+
+mod signing_keys {
+    chat_testkit::signing_key_store_contract!(super::make_signing_keys);
 }

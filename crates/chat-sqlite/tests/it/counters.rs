@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use chat_domain::model::{
-    NewSession, PageLimit, PageNumber, SessionAction, SessionPage, SessionQuery, Statistics, StatusFilter, Timestamp,
-    Visibility,
+    NewSession, PageLimit, PageNumber, SessionAction, SessionPage, SessionPosition, SessionQuery, SessionStatus,
+    Statistics, Timestamp, Visibility,
 };
 use chat_domain::ports::{AgentDirectory as _, MessageRepository as _, SessionRepository as _, StatsReader as _};
 use chat_sqlite::{SqliteStore, migrate};
@@ -15,7 +15,7 @@ use diesel::sql_types::{BigInt, Integer, Text};
 use crate::support::Place;
 
 /// Sessions in every state, with answered and unanswered messages.
-async fn fill(store: &SqliteStore) {
+pub(crate) async fn fill(store: &SqliteStore) {
     store.agents.register(agent_id(&bob()), None, fixtures::start()).await.unwrap();
     for (n, owner) in [(1, alice()), (2, alice()), (3, mallory()), (4, mallory())] {
         let id =
@@ -44,9 +44,13 @@ async fn counted(store: &SqliteStore) -> (Statistics, Vec<SessionPage>) {
     ];
     let mut pages = Vec::new();
     for visible in everyone {
-        for status in [None, Some(StatusFilter::Active), Some(StatusFilter::Closed)] {
-            let query =
-                SessionQuery { visible: visible.clone(), status, page: PageNumber::FIRST, limit: PageLimit::SESSIONS };
+        for status in [None, Some(SessionStatus::Active), Some(SessionStatus::Closed)] {
+            let query = SessionQuery {
+                visible: visible.clone(),
+                status,
+                position: SessionPosition::Page(PageNumber::FIRST),
+                limit: PageLimit::SESSIONS,
+            };
             pages.push(store.sessions.list(&query).await.unwrap());
         }
     }
@@ -63,54 +67,52 @@ fn make_again(place: &Place, named: &str) {
 }
 
 #[derive(Debug, PartialEq, Eq, QueryableByName)]
-struct BucketRow {
+struct BucketSum {
     #[diesel(sql_type = Text)]
     scope: String,
-    #[diesel(sql_type = Text)]
-    holder: String,
     #[diesel(sql_type = Integer)]
     level: i32,
     #[diesel(sql_type = BigInt)]
-    bucket: i64,
+    oldest: i64,
     #[diesel(sql_type = BigInt)]
     active: i64,
     #[diesel(sql_type = BigInt)]
     closed: i64,
 }
 
-/// The buckets that have sessions in them. Rows of others may be there, or not.
-fn buckets(place: &Place) -> Vec<BucketRow> {
-    let mut connection = SqliteConnection::establish(place.path().to_str().unwrap()).unwrap();
-    diesel::sql_query("SELECT * FROM chat_session_buckets WHERE active <> 0 OR closed <> 0 ORDER BY 1, 2, 3, 4")
-        .load(&mut connection)
-        .unwrap()
-}
-
-/// The migration counts the rows, so this compares with a recount too.
 #[tokio::test]
-async fn buckets_that_are_made_again_are_those_that_were_kept() {
+async fn undoing_the_removal_of_the_buckets_counts_the_sessions_that_are_there() {
     let place = Place::migrated();
     let store = place.open().await;
     fill(&store).await;
     let long_ago = Timestamp::from_unix_ms(-1);
     let old = NewSession { started_at: long_ago, ..fixtures::new_session(9) };
     store.sessions.open(old, alice(), None).await.unwrap();
-    let back_to_the_queue = fixtures::change(&root(), SessionAction::Transfer(None), 100);
-    store.sessions.change(fixtures::session_id(1), back_to_the_queue).await.unwrap();
     store.close().await;
     drop(store);
 
-    let kept = buckets(&place);
-    let of_all = |level| kept.iter().filter(move |row| row.scope == "all" && row.level == level);
-    for level in [16, 24, 32] {
-        assert_eq!(
-            of_all(level).map(|row| (row.active, row.closed)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1)),
-            (3, 2)
-        );
-        assert_eq!(of_all(level).next().unwrap().bucket, -1);
-    }
-    make_again(&place, "session_buckets");
-    assert_eq!(buckets(&place), kept);
+    let all = migrate::status(place.path()).unwrap();
+    let kept = all.iter().position(|migration| migration.name.ends_with("_no_session_buckets")).unwrap();
+    migrate::down(place.path(), all.len() - kept).unwrap();
+    let mut connection = SqliteConnection::establish(place.path().to_str().unwrap()).unwrap();
+    let sums: Vec<BucketSum> = diesel::sql_query(
+        "SELECT scope, level, min(bucket) AS oldest, sum(active) AS active, sum(closed) AS closed
+         FROM chat_session_buckets WHERE scope IN ('all', 'agent') GROUP BY scope, level ORDER BY scope DESC, level",
+    )
+    .load(&mut connection)
+    .unwrap();
+    let started = fixtures::new_session(1).started_at.unix_ms();
+    let sum = |(scope, level, oldest, active, closed): (&str, _, _, _, _)| BucketSum {
+        scope: scope.to_owned(),
+        level,
+        oldest,
+        active,
+        closed,
+    };
+    let of_all = [16, 24, 32].map(|level| ("all", level, -1, 3, 2));
+    let of_bob = [16, 24, 32].map(|level| ("agent", level, started >> level, 1, 1));
+    assert_eq!(sums, of_all.into_iter().chain(of_bob).map(sum).collect::<Vec<_>>());
+    migrate::up(place.path()).unwrap();
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What was answered is there afterwards, whoever else has the file open.
+//! An acknowledged write is there afterwards, also when other processes have the file open.
 
 use std::sync::Arc;
 

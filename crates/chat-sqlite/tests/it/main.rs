@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod backup;
 mod contract;
 mod counters;
 mod durability;
 mod epoch;
 mod group_commit;
 mod identity;
+mod inspection;
 mod migrations;
 mod newer_version;
 mod plans;

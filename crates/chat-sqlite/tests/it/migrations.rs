@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use chat_domain::model::Seq;
-use chat_domain::ports::{EventLog as _, MessageRepository as _, SessionRepository as _};
+use chat_domain::model::{Seq, SessionAction};
+use chat_domain::ports::{EventLog as _, LogLimit, MessageRepository as _, SessionRepository as _};
 use chat_sqlite::{OpenError, SqliteConfig, SqliteStore, migrate};
 use chat_testkit::RecordingNotifier;
-use chat_testkit::fixtures::{alice, at, draft, message_id, new_session, root};
+use chat_testkit::fixtures::{alice, at, change, draft, message_id, new_session, root};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
@@ -63,7 +63,7 @@ fn each_migration_can_be_undone_alone() {
 }
 
 #[test]
-fn the_status_of_a_missing_file_is_told_without_making_it() {
+fn the_status_of_a_missing_file_is_read_without_making_it() {
     let place = Place::new();
     let status = migrate::status(place.path()).unwrap();
     assert!(!status.is_empty() && status.iter().all(|migration| !migration.applied));
@@ -172,8 +172,36 @@ async fn a_session_from_before_the_marks_is_read_up_to_a_position() {
     let receipt = store.messages.mark_read_up_to(id, root(), Seq::new(9), at(20)).await.unwrap().unwrap();
     assert_eq!(receipt.messages, [message_id(2), message_id(4)]);
     let progress = store.sessions.find(id).await.unwrap().unwrap().progress;
-    assert_eq!((progress.unread_by_support, progress.read_to_support), (0, Seq::new(6)));
+    assert_eq!((progress.unread_by_support, progress.support_read_seq), (0, Seq::new(6)));
     assert_ne!(store.events.epoch().await.unwrap(), epoch);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn events_from_before_the_watermarks_had_their_names_are_read_as_they_were() {
+    let place = Place::migrated();
+    let store = place.open().await;
+    let id = store.sessions.open(new_session(1), alice(), None).await.unwrap().session.id;
+    for n in 1..=4 {
+        store.messages.append(draft(id, &alice(), n)).await.unwrap();
+    }
+    store.messages.mark_read_up_to(id, root(), Seq::new(3), at(10)).await.unwrap();
+    let close = change(&alice(), SessionAction::Close, 11);
+    let session = store.sessions.change(id, close).await.unwrap();
+    let events = store.events.read(id, Seq::ZERO, LogLimit::events(100)).await.unwrap().events;
+    store.close().await;
+    let status = migrate::status(place.path()).unwrap();
+    let kept = status.iter().position(|migration| migration.name.ends_with("_watermarks")).unwrap();
+    migrate::down(place.path(), status.len() - kept).unwrap();
+    let data = "SELECT kind AS name, CAST(data ->> 'readToSupport' AS TEXT) AS sql FROM chat_session_events
+                WHERE kind = 'closed'";
+    let before: Vec<Entry> = diesel::sql_query(data).load(&mut connect(&place.path())).unwrap();
+    assert_eq!(before[0].sql, "3");
+    migrate::up(place.path()).unwrap();
+
+    let store = place.open().await;
+    assert_eq!(store.events.read(id, Seq::ZERO, LogLimit::events(100)).await.unwrap().events, events);
+    assert_eq!(store.sessions.find(id).await.unwrap().unwrap(), session);
     store.close().await;
 }
 

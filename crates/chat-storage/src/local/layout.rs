@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! objects/0198c3/0198c3a1-7b2e-7c4d-9f10-2233445566aa    an object; its directory is the beginning of its id
+//! thumbnails/0198c3/0198c3a1-….640                       a thumbnail of it, which can be made again
 //! incoming/0198c3a1-7b2e-7c4d-9f10-2233445566aa.7        an upload in progress
 //! collector                                              which database collects what no message refers to
 //! ```
@@ -14,7 +15,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use chat_domain::model::AttachmentId;
+use chat_domain::model::{AttachmentId, ThumbnailSize};
 
 /// How many characters of an id name its directory.
 const BUCKET_CHARS: usize = 6;
@@ -24,12 +25,18 @@ const BUCKET_CHARS: usize = 6;
 pub(super) struct Layout {
     pub(super) root: PathBuf,
     pub(super) objects: PathBuf,
+    pub(super) thumbnails: PathBuf,
     pub(super) incoming: PathBuf,
 }
 
 impl Layout {
     pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), objects: root.join("objects"), incoming: root.join("incoming") }
+        Self {
+            root: root.to_owned(),
+            objects: root.join("objects"),
+            thumbnails: root.join("thumbnails"),
+            incoming: root.join("incoming"),
+        }
     }
 
     /// The directory that holds the object.
@@ -40,6 +47,16 @@ impl Layout {
     /// The object's file.
     pub(super) fn object(&self, id: AttachmentId) -> PathBuf {
         self.bucket(id).join(id.to_string())
+    }
+
+    /// The directory that holds the object's thumbnails.
+    pub(super) fn thumbnail_bucket(&self, id: AttachmentId) -> PathBuf {
+        self.thumbnails.join(bucket_name(id))
+    }
+
+    /// The file of a thumbnail.
+    pub(super) fn thumbnail(&self, id: AttachmentId, size: ThumbnailSize) -> PathBuf {
+        self.thumbnail_bucket(id).join(format!("{id}.{}", size.pixels()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Attachments as files in a directory of the local disk.
 //!
 //! Built on the standard library rather than on `object_store`'s `LocalFileSystem` (read at 0.14.2, with `with_fsync`),
-//! which falls short of the port's contract in ways that its interface gives no means to mend:
+//! which falls short of the port's contract in ways that cannot be repaired through its interface:
 //! - completing an upload forgets the temporary file before it syncs and renames it, so an upload that fails there, for
 //!   want of space, leaves the file behind; `abort` and `drop` then do nothing;
 //! - an upload whose future is dropped while it completes is published all the same;
@@ -18,9 +18,10 @@ mod layout;
 mod listing;
 mod ownership;
 mod reading;
-mod room;
 mod staging;
+mod thumbnails;
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,26 +29,34 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chat_domain::model::{AttachmentId, ByteRange, MediaMetadata, MediaType, StoreOwner, StoredObject, Timestamp};
-use chat_domain::ports::{AttachmentStore, ByteSource, HealthProbe, StoreOwnership, Upload};
+use chat_domain::model::{
+    AttachmentId, ByteRange, MediaMetadata, MediaType, StoreOwner, StoredObject, ThumbnailOutcome, ThumbnailSize,
+    Timestamp,
+};
+use chat_domain::ports::{AttachmentStore, ByteSource, HealthProbe, StoreOwnership, ThumbnailStore, Upload};
 use chat_domain::{ChatError, Result};
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::error::Elapsed;
 
 use self::layout::Layout;
 use self::reading::FileSource;
-use self::room::Room;
 use self::staging::{SharedBuckets, Staged};
 use crate::error::{StorageError, file_error, task_error};
 use crate::intake::Intake;
 use crate::probe;
+use crate::trouble::{StoreTrouble, TroubleWatch};
 
 /// How many bytes are gathered before they are hashed and written in one go. Together with one piece of the source this
-/// is what an upload takes of memory, also when its sender stops in the middle.
-const BATCH_BYTES: usize = 32 * 1024;
+/// is what an upload takes of memory, also when its sender stops in the middle. A piece of this size, which is what the
+/// network gives of a fast upload, is written as it is.
+const BATCH_BYTES: usize = 16 * 1024;
+
+/// How many threads work on uploads at the same time. Each of them has a stack and a part of the allocator to itself,
+/// about 100 KiB: with one for each upload that wants to write, 128 uploads that came at once took twice the memory.
+const UPLOAD_THREADS: usize = 8;
 
 /// Keeps attachments as files in a directory.
 ///
@@ -57,8 +66,9 @@ pub struct LocalAttachmentStore {
     runtime: Handle,
     layout: Arc<Layout>,
     buckets: SharedBuckets,
-    room: Arc<Room>,
+    full: Arc<TroubleWatch>,
     metadata_time: Duration,
+    upload_threads: Arc<Semaphore>,
 }
 
 impl LocalAttachmentStore {
@@ -81,13 +91,47 @@ impl LocalAttachmentStore {
         if removed > 0 {
             tracing::info!(files = removed, "removed {removed} uploads that a crash had interrupted");
         }
-        Ok(Self {
+        Ok(Self::with_layout(runtime, layout))
+    }
+
+    /// Opens the store in `root` as it is, to read it: creates and removes nothing, and may be used on a medium that takes
+    /// no writes.
+    ///
+    /// # Errors
+    /// When there is no such directory, or no current tokio runtime.
+    pub fn open_to_read(root: impl Into<PathBuf>) -> Result<Self, StorageError> {
+        let runtime = Handle::try_current().map_err(|_| StorageError::NoRuntime)?;
+        let root = root.into();
+        let absolute = std::fs::canonicalize(&root).map_err(|error| StorageError::directory(&root, error))?;
+        Ok(Self::with_layout(runtime, Layout::new(&absolute)))
+    }
+
+    /// Tries whether files can be stored in `root`: writes, reads and removes a small file where uploads begin. Creates and
+    /// removes nothing else, so that it may be done beside a process that has the store open, and by another user.
+    ///
+    /// Blocks for a few file operations.
+    ///
+    /// # Errors
+    /// Why they cannot.
+    pub fn try_out(root: impl Into<PathBuf>) -> Result<(), StorageError> {
+        let root = root.into();
+        let mut layout = Layout::new(&root);
+        // The next process that opens the store makes it.
+        if matches!(layout.incoming.try_exists(), Ok(false)) {
+            layout.incoming = root;
+        }
+        staging::try_out(&layout).map_err(|error| StorageError::directory(&layout.incoming, error))
+    }
+
+    fn with_layout(runtime: Handle, layout: Layout) -> Self {
+        Self {
             runtime,
             layout: Arc::new(layout),
             buckets: SharedBuckets::default(),
-            room: Arc::new(Room::new()),
+            full: Arc::new(TroubleWatch::new(StoreTrouble::DiskFull)),
             metadata_time: probe::METADATA_TIME,
-        })
+            upload_threads: Arc::new(Semaphore::new(UPLOAD_THREADS)),
+        }
     }
 
     /// The same, with another time in which the dimensions and the duration of a file are looked for: 100 ms otherwise.
@@ -103,6 +147,17 @@ impl LocalAttachmentStore {
         self.runtime.spawn_blocking(move || work(&layout)).await.map_err(|error| task_error(&error))
     }
 
+    /// The same for the steps of uploads, of which only so many are taken at the same time.
+    async fn step<T: Send + 'static>(&self, work: impl FnOnce(&Layout) -> T + Send + 'static) -> Result<T> {
+        // Never closed. It is free again when the work is done, whether or not the caller still waits.
+        let permit = Arc::clone(&self.upload_threads).acquire_owned().await.ok();
+        let done = self.blocking(move |layout| {
+            let _until_done = permit;
+            work(layout)
+        });
+        done.await
+    }
+
     /// Waits for a task, but only so long. Timed on the store's runtime, since a caller's may have no timer.
     async fn at_most<T: Send + 'static>(&self, limit: Duration, task: JoinHandle<T>) -> Limited<T> {
         self.runtime.spawn(async move { tokio::time::timeout(limit, task).await }).await
@@ -110,7 +165,7 @@ impl LocalAttachmentStore {
 
     /// Writes gathered bytes, and gives the file and the emptied buffer back.
     async fn write(&self, mut staged: Staged, batch: Batch) -> Result<(Staged, Vec<u8>)> {
-        let written = self.blocking(move |_| {
+        let written = self.step(move |_| {
             staged.write(batch.as_ref())?;
             Ok::<_, io::Error>((staged, batch.into_buffer()))
         });
@@ -144,7 +199,11 @@ impl LocalAttachmentStore {
     /// depend on how busy the machine is, and a disk that hangs stops the upload anyway.
     async fn exact_type(&self, path: &Path, container: MediaType) -> Result<MediaType> {
         let path = path.to_owned();
-        self.blocking(move |_| probe::exact_type(&path, container)).await
+        let look = move |_: &Layout| match File::open(&path) {
+            Ok(file) => probe::exact_type(file, container),
+            Err(_) => container,
+        };
+        self.step(look).await
     }
 
     /// What the file's header states of dimensions and duration. Given up when it takes too long once it runs: the upload
@@ -152,9 +211,11 @@ impl LocalAttachmentStore {
     async fn metadata(&self, path: &Path, media_type: &MediaType) -> MediaMetadata {
         let (path, media_type, limit) = (path.to_owned(), media_type.clone(), self.metadata_time);
         let (begun, begins) = oneshot::channel();
+        let permit = Arc::clone(&self.upload_threads).acquire_owned().await.ok();
         let probing = self.runtime.spawn_blocking(move || {
-            let _nobody_waits = begun.send(());
-            probe::metadata(&path, &media_type, limit)
+            let _until_done = permit;
+            let _receiver_is_gone = begun.send(());
+            File::open(&path).map(|file| probe::metadata(file, &media_type, limit)).unwrap_or_default()
         });
         // An upload needs a thread for its next step as well, so that waiting for one here costs it nothing.
         if begins.await.is_err() {
@@ -180,7 +241,7 @@ impl LocalAttachmentStore {
         let metadata = self.metadata(complete.path(), &media_type).await;
 
         let buckets = Arc::clone(&self.buckets);
-        let published = self.blocking(move |layout| complete.publish(layout, &buckets, id)).await?;
+        let published = self.step(move |layout| complete.publish(layout, &buckets, id)).await?;
         // Nothing is awaited from here on: until it is kept, dropping this future removes the object again.
         published.map_err(|error| file_error("store an attachment", &error))?.keep();
         Ok(StoredObject { size: facts.size, sha256: facts.sha256, media_type, metadata })
@@ -190,12 +251,12 @@ impl LocalAttachmentStore {
     async fn take(&self, upload: Upload, source: Box<dyn ByteSource>) -> Result<StoredObject> {
         let Upload { id, claimed_type, max_bytes } = upload;
         let runtime = self.runtime.clone();
-        let staged = self.blocking(move |layout| Staged::create(layout, id, Intake::new(max_bytes), &runtime));
+        let staged = self.step(move |layout| Staged::create(layout, id, Intake::new(max_bytes), &runtime));
         let staged = staged.await?.map_err(|error| file_error("begin an attachment", &error))?;
         let path = staged.path().to_owned();
         let stored = self.store(id, claimed_type, staged, source).await;
         if stored.is_err() {
-            // It is being removed since it was dropped; the caller is told when it has gone.
+            // It is being removed since it was dropped; the caller returns when it has gone.
             let _left_to_the_next_collection = self.blocking(move |_| staging::remove_if_there(&path)).await;
         }
         stored
@@ -238,8 +299,8 @@ impl AttachmentStore for LocalAttachmentStore {
     async fn put(&self, upload: Upload, source: Box<dyn ByteSource>) -> Result<StoredObject> {
         let stored = self.take(upload, source).await;
         match &stored {
-            Ok(_) => self.room.note(true),
-            Err(ChatError::StorageFull) => self.room.note(false),
+            Ok(_) => self.full.ended(),
+            Err(ChatError::StorageFull) => self.full.met(""),
             Err(_) => {}
         }
         stored
@@ -253,8 +314,11 @@ impl AttachmentStore for LocalAttachmentStore {
 
     /// Not synced: a removal that a crash undoes leaves an object that nothing refers to, to be collected again.
     async fn delete(&self, id: AttachmentId) -> Result<()> {
-        let removed = self.blocking(move |layout| staging::remove_if_there(&layout.object(id))).await?;
-        removed.map_err(|error| file_error("delete an attachment", &error))
+        let removed = self.blocking(move |layout| {
+            staging::remove_if_there(&layout.object(id))?;
+            thumbnails::remove(layout, id)
+        });
+        removed.await?.map_err(|error| file_error("delete an attachment", &error))
     }
 
     async fn stored_before(
@@ -272,6 +336,20 @@ impl AttachmentStore for LocalAttachmentStore {
             listing::stored_before(layout, before, after, limit)
         });
         found.await?.map_err(|error| file_error("list attachments", &error))
+    }
+}
+
+#[async_trait]
+impl ThumbnailStore for LocalAttachmentStore {
+    async fn find(&self, id: AttachmentId, size: ThumbnailSize) -> Result<Option<ThumbnailOutcome>> {
+        let found = self.blocking(move |layout| thumbnails::find(layout, id, size)).await?;
+        found.map_err(|error| file_error("read a thumbnail", &error))
+    }
+
+    async fn save(&self, id: AttachmentId, size: ThumbnailSize, outcome: ThumbnailOutcome) -> Result<()> {
+        let runtime = self.runtime.clone();
+        let saved = self.step(move |layout| thumbnails::save(layout, id, size, &outcome, &runtime)).await?;
+        saved.map_err(|error| file_error("write a thumbnail", &error))
     }
 }
 
@@ -304,11 +382,11 @@ impl HealthProbe for LocalAttachmentStore {
             Ok(Ok(Ok(outcome))) => {
                 match outcome.map_err(|error| (error.to_string(), file_error("try the disk", &error))) {
                     Ok(()) => {
-                        self.room.note(true);
+                        self.full.ended();
                         Ok(())
                     }
                     Err((_, ChatError::StorageFull)) => {
-                        self.room.note(false);
+                        self.full.met("");
                         Ok(())
                     }
                     Err((error, _)) => Err(format!("cannot write attachments: {error}")),
@@ -319,8 +397,8 @@ impl HealthProbe for LocalAttachmentStore {
         }
     }
 
-    /// A disk that is full keeps nobody from texts, and every server that shares it would say the same.
+    /// A full disk does not prevent texts, and every node that shares it would report the same.
     fn degraded(&self) -> Option<&'static str> {
-        self.room.is_full().then_some("no room for files; texts can be sent")
+        self.full.lasts().then_some("no room for files; texts can be sent")
     }
 }

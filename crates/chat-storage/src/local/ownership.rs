@@ -1,13 +1,14 @@
-//! Who collects the files: the file `collector` beside them, in lines of a name and a value.
+//! Who collects the files: the file `collector` beside them, with the text of `owner_text`.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chat_domain::model::{DatabaseInstance, Generation, StoreOwner};
+use chat_domain::model::StoreOwner;
 
 use super::staging::{if_there, private_file, remove_if_there, sync_directory};
+use crate::owner_text::{parse, render};
 
 const NAME: &str = "collector";
 
@@ -66,28 +67,11 @@ impl Drop for Draft {
     }
 }
 
-fn render(owner: &StoreOwner) -> String {
-    let contested = if owner.is_contested { "yes" } else { "no" };
-    format!("database {}\ngeneration {}\ncontested {contested}\n", owner.database, owner.generation)
-}
-
-fn parse(text: &str) -> Option<StoreOwner> {
-    let mut lines = text.lines();
-    let mut value = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
-    let database = DatabaseInstance::parse(value("database")?).ok()?;
-    let generation = Generation::parse(value("generation")?)?;
-    let is_contested = match value("contested")? {
-        "yes" => true,
-        "no" => false,
-        _ => return None,
-    };
-    Some(StoreOwner { database, generation, is_contested })
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use chat_domain::model::{DatabaseInstance, Generation};
     use uuid::Uuid;
 
     use super::*;

@@ -6,7 +6,7 @@
 //! been made durable before, see [`Buckets`].
 //!
 //! A file in `incoming` is locked as long as its writer lives, and the operating system lifts the lock when the process
-//! dies. So whoever can take the lock knows that the file was abandoned, in whichever process it began.
+//! dies. So a process that can take the lock knows that the file was abandoned, in whichever process it began.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -61,7 +61,7 @@ impl Drop for TempPath {
     }
 }
 
-/// An object in its place, removed again unless it is kept: whoever wanted it may be gone by now.
+/// An object in its place, removed again unless it is kept: its caller may be gone by now.
 #[must_use]
 pub(super) struct Published(TempPath);
 
@@ -75,21 +75,7 @@ impl Published {
 impl Staged {
     /// Creates a locked, empty file.
     pub(super) fn create(layout: &Layout, id: AttachmentId, intake: Intake, runtime: &Handle) -> io::Result<Self> {
-        loop {
-            let name = format!("{id}.{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-            let path = layout.incoming.join(name);
-            let file = match private_file().open(&path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
-                Err(error) => return Err(error),
-            };
-            let path = TempPath::new(path, runtime);
-            // Between creating and locking, another process that starts may have taken the file for abandoned.
-            let taken = matches!(file.try_lock(), Err(TryLockError::WouldBlock)) || !path.path.try_exists()?;
-            if !taken {
-                return Ok(Self { intake, complete: Complete { file, path } });
-            }
-        }
+        Ok(Self { intake, complete: Complete::create(layout, id, runtime)? })
     }
 
     /// The file's path.
@@ -110,6 +96,42 @@ impl Staged {
 }
 
 impl Complete {
+    /// Creates a locked, empty file.
+    fn create(layout: &Layout, id: AttachmentId, runtime: &Handle) -> io::Result<Self> {
+        loop {
+            let name = format!("{id}.{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            let path = layout.incoming.join(name);
+            let file = match private_file().open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(error),
+            };
+            let path = TempPath::new(path, runtime);
+            // Between creating and locking, another process that starts may have taken the file for abandoned.
+            let taken = matches!(file.try_lock(), Err(TryLockError::WouldBlock)) || !path.path.try_exists()?;
+            if !taken {
+                return Ok(Self { file, path });
+            }
+        }
+    }
+
+    /// A small file that has these bytes, on the disk itself.
+    pub(super) fn of(bytes: &[&[u8]], layout: &Layout, id: AttachmentId, runtime: &Handle) -> io::Result<Self> {
+        let mut complete = Self::create(layout, id, runtime)?;
+        for part in bytes {
+            complete.file.write_all(part)?;
+        }
+        complete.file.sync_data()?;
+        Ok(complete)
+    }
+
+    /// Moves the file to its place, over what is there. The name is not made durable.
+    pub(super) fn replace(mut self, place: &Path) -> io::Result<()> {
+        fs::rename(&self.path.path, place)?;
+        self.path.armed = false;
+        Ok(())
+    }
+
     /// The file's path, to look at what was written.
     pub(super) fn path(&self) -> &Path {
         &self.path.path
@@ -154,7 +176,7 @@ impl Buckets {
 
 /// Creates the store's directories, as durable as the objects that will lie in them.
 pub(super) fn prepare(root: &Path, layout: &Layout) -> Result<(), (PathBuf, io::Error)> {
-    for directory in [root, &layout.objects, &layout.incoming] {
+    for directory in [root, &layout.objects, &layout.thumbnails, &layout.incoming] {
         create_all(directory).map_err(|error| (directory.to_owned(), error))?;
     }
     Ok(())
@@ -229,7 +251,7 @@ pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
 }
 
 /// Creates a directory that only this user can look into, unless it is there.
-fn create_directory(path: &Path) -> io::Result<()> {
+pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

@@ -4,7 +4,7 @@
 use std::io::{Read, Seek};
 use std::ops::Range;
 
-use super::iso_media::{Track, find, next_box};
+use super::iso_boxes::{Track, find, next_box, wide_or_not};
 use super::seconds;
 use super::window::Window;
 
@@ -146,10 +146,4 @@ fn indexed_duration<R: Read + Seek>(window: &mut Window<R>, index: Range<u64>) -
     let complete = covered == window.len()
         || matches!(next_box(window, covered..window.len()), Some((kind, _)) if kind == *b"mfra");
     if complete { seconds(ticks, scale.into()) } else { None }
-}
-
-/// A number of 64 bits in version 1 of a box, of 32 bits in version 0.
-pub(super) fn wide_or_not<R: Read + Seek>(window: &mut Window<R>, at: u64, skipped: u64) -> Option<u64> {
-    let number = at.checked_add(skipped)?;
-    if window.peek::<1>(at)? == [1] { window.u64_be(number) } else { window.u32_be(number).map(u64::from) }
 }

@@ -6,24 +6,12 @@ use std::ops::Range;
 use chat_domain::model::MediaMetadata;
 
 use super::fragments;
+use super::iso_boxes::{Track, find, next_box, wide_or_not};
 use super::seconds;
 use super::window::Window;
 
 /// How many tracks are told apart.
 const MAX_TRACKS: usize = 16;
-
-/// A box: its kind, and where its content lies.
-pub(super) type Box4 = ([u8; 4], Range<u64>);
-
-/// What fragments refer to.
-#[derive(Clone, Copy)]
-pub(super) struct Track {
-    pub(super) id: u32,
-    /// Ticks a second.
-    pub(super) scale: u32,
-    /// How many ticks a sample lasts that does not say.
-    pub(super) sample_ticks: u32,
-}
 
 /// Duration, and the dimensions of the first track that has any.
 pub(super) fn read<R: Read + Seek>(window: &mut Window<R>) -> Option<MediaMetadata> {
@@ -82,32 +70,6 @@ pub(super) fn is_sound_only<R: Read + Seek>(window: &mut Window<R>) -> bool {
     tracks > 0 && at == movie.end && !window.is_closed()
 }
 
-/// The box at the beginning of `range`. `None` when there is none, or it claims to be larger than what holds it: such a
-/// length is not believed, and nothing behind it can be found.
-pub(super) fn next_box<R: Read + Seek>(window: &mut Window<R>, range: Range<u64>) -> Option<Box4> {
-    let [s0, s1, s2, s3, kind @ ..] = window.peek::<8>(range.start)?;
-    let (header, size) = match u32::from_be_bytes([s0, s1, s2, s3]) {
-        // To the end of what holds it.
-        0 => (8, range.end.checked_sub(range.start)?),
-        1 => (16, window.u64_be(range.start.checked_add(8)?)?),
-        size => (8, u64::from(size)),
-    };
-    let end = range.start.checked_add(size)?;
-    (size >= header && end <= range.end).then(|| (kind, range.start.saturating_add(header)..end))
-}
-
-/// The content of the first box of this kind.
-pub(super) fn find<R: Read + Seek>(window: &mut Window<R>, range: Range<u64>, wanted: [u8; 4]) -> Option<Range<u64>> {
-    let mut at = range.start;
-    loop {
-        let (kind, content) = next_box(window, at..range.end)?;
-        if kind == wanted {
-            return Some(content);
-        }
-        at = content.end;
-    }
-}
-
 /// Time scale and duration as a header of a movie or of a track's media has them, in 32 or 64 bits. A duration of all
 /// ones is unknown.
 fn times<R: Read + Seek>(window: &mut Window<R>, at: u64) -> Option<(u32, Option<u64>)> {
@@ -123,7 +85,7 @@ fn times<R: Read + Seek>(window: &mut Window<R>, at: u64) -> Option<(u32, Option
 /// The duration of a movie with its fragments, in ticks of the movie. Recorders leave a 0.
 fn extended_duration<R: Read + Seek>(window: &mut Window<R>, extends: Range<u64>) -> Option<u64> {
     let at = find(window, extends, *b"mehd")?.start;
-    fragments::wide_or_not(window, at, 4).filter(|ticks| *ticks > 0)
+    wide_or_not(window, at, 4).filter(|ticks| *ticks > 0)
 }
 
 fn track<R: Read + Seek>(window: &mut Window<R>, track: Range<u64>) -> Option<Track> {

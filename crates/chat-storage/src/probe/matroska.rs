@@ -45,13 +45,13 @@ const DEFAULT_SCALE: u64 = 1_000_000;
 pub(super) fn read<R: Read + Seek>(window: &mut Window<R>) -> Option<MediaMetadata> {
     let segment = segment(window)?;
     let mut found = MediaMetadata::default();
-    let mut clock = Clock { scale: DEFAULT_SCALE, ticks: None };
+    let mut clock = MatroskaClock { scale: DEFAULT_SCALE, ticks: None };
     let mut first_cluster = None;
     let mut at = segment.start;
     while let Some((id, content)) = next_element(window, at..segment.end) {
         at = content.end;
         match id {
-            INFO => clock = Clock::read(window, content).unwrap_or(clock),
+            INFO => clock = MatroskaClock::read(window, content).unwrap_or(clock),
             TRACKS => (found.width, found.height) = dimensions(window, content).unzip(),
             // Sound and pictures. What describes them comes before.
             CLUSTER => {
@@ -74,14 +74,14 @@ fn segment<R: Read + Seek>(window: &mut Window<R>) -> Option<Range<u64>> {
 }
 
 /// How time is counted in a segment.
-struct Clock {
+struct MatroskaClock {
     /// Nanoseconds per tick.
     scale: u64,
     /// The stated duration.
     ticks: Option<f64>,
 }
 
-impl Clock {
+impl MatroskaClock {
     fn read<R: Read + Seek>(window: &mut Window<R>, info: Range<u64>) -> Option<Self> {
         let mut clock = Self { scale: DEFAULT_SCALE, ticks: None };
         let mut at = info.start;

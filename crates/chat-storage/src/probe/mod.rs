@@ -2,7 +2,7 @@
 //! file tells.
 //!
 //! Files come from strangers, so what looks at them is bounded by how it is made: every read goes through a
-//! [`Window`], which gives out only so many reads and bytes. Whatever does not fit, contradicts itself or contradicts
+//! [`Window`], which allows only so many reads and bytes. Whatever does not fit, contradicts itself or contradicts
 //! the file is left unsaid; no failure reaches the upload.
 //!
 //! The type decides what a browser does with a file, so it follows from the bytes alone: the same file has the same type
@@ -18,6 +18,7 @@ mod exif;
 mod flac;
 mod fragments;
 mod image;
+mod iso_boxes;
 mod iso_media;
 mod matroska;
 mod mpeg_audio;
@@ -26,10 +27,8 @@ mod wave;
 mod window;
 mod zip;
 
-use std::fs::File;
 use std::io::{Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::time::Duration;
 
 use chat_domain::model::{MediaMetadata, MediaType};
@@ -67,23 +66,22 @@ fn sound_of(container: &str) -> Option<&'static str> {
 
 /// The type that a file has, given the type of its container: a voice message is no video, and a document is no archive.
 /// Blocks.
-pub(crate) fn exact_type(path: &Path, container: MediaType) -> MediaType {
-    let exact = opened(path, |window| read_type(window, container.as_str()));
+pub(crate) fn exact_type<R: Read + Seek>(file: R, container: MediaType) -> MediaType {
+    let exact = looked_at(file, |window| read_type(window, container.as_str()));
     exact.as_deref().and_then(MediaType::parse).unwrap_or(container)
 }
 
 /// The dimensions and the duration that the header of a file states, looked for no longer than `limit`. Blocks.
-pub(crate) fn metadata(path: &Path, media_type: &MediaType, limit: Duration) -> MediaMetadata {
-    let found = opened(path, |window| {
+pub(crate) fn metadata<R: Read + Seek>(file: R, media_type: &MediaType, limit: Duration) -> MediaMetadata {
+    let found = looked_at(file, |window| {
         let mut window = window.closing_after(limit);
         Some(plausible(read_metadata(&mut window, media_type.as_str())?, window.len()))
     });
     found.unwrap_or_default()
 }
 
-/// What is found in a file. `None` when it cannot be opened.
-fn opened<T>(path: &Path, look: impl FnOnce(Window<File>) -> Option<T>) -> Option<T> {
-    let file = File::open(path).ok()?;
+/// What is found in a file.
+fn looked_at<R: Read + Seek, T>(file: R, look: impl FnOnce(Window<R>) -> Option<T>) -> Option<T> {
     // `imagesize` is made for files that are what they seem.
     catch_unwind(AssertUnwindSafe(|| look(Window::new(file)?))).ok().flatten()
 }

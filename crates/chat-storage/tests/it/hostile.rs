@@ -1,4 +1,4 @@
-//! Files that are made to harm whoever looks at them: they are stored, and nothing that is not so is said of them.
+//! Files that are made to harm their reader: they are stored, and nothing that is not so is said of them.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! The attachment store on the local disk, through its public surface.
+//! The attachment stores, through their public surface: the one on the local disk, and in `s3` the other one.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,12 +9,15 @@
 
 mod cleanup;
 mod contract;
+mod fallback;
 mod hostile;
 mod listing;
 mod metadata;
 mod opening;
 mod putting;
 mod reading;
+mod s3;
 mod sniffing;
 mod support;
+mod thumbnails;
 mod too_large;

@@ -17,7 +17,7 @@ async fn the_directory_is_created() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn nobody_else_may_read_what_is_stored() {
+async fn other_users_of_the_machine_cannot_read_what_is_stored() {
     use std::os::unix::fs::PermissionsExt;
 
     let store = TestStore::open();

@@ -72,7 +72,7 @@ async fn what_breaks_the_source_is_passed_on_unchanged() {
 #[tokio::test]
 async fn a_place_that_cannot_be_written_leaves_nothing_behind() {
     let store = TestStore::open();
-    // A file where the directory of the object should be, with a name that belongs to nobody.
+    // A file where the directory of the object should be, with a name that no object has.
     let in_the_way = store.path().join("objects/000000");
     fs::write(&in_the_way, b"").unwrap();
     let failed = store.store.put(upload(1), pieces(&[b"bytes"])).await;

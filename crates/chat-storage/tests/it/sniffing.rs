@@ -11,7 +11,7 @@ use chat_testkit::media::{
 use crate::support::TestStore;
 
 #[tokio::test]
-async fn the_type_is_told_from_the_bytes() {
+async fn the_type_follows_from_the_bytes() {
     let svg = b"<?xml version=\"1.0\"?>\n<!-- a --><!DOCTYPE svg><svg xmlns=\"http://www.w3.org/2000/svg\"/>";
     let zip = b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0a";
     let video = [mvhd(1000, 1000), trak(640, 480, false)];
@@ -103,7 +103,7 @@ async fn a_claim_is_kept_when_the_bytes_are_text_of_that_kind() {
         (b"{}", "application/geo+json", "application/geo+json"),
         (b"words", "application/json", "text/plain"),
         (b"alert(1)", "application/json", "text/plain"),
-        // These two begin with their name, whoever sends them.
+        // These two begin with their name, whatever is claimed.
         (b"BEGIN:VCARD\r\nVERSION:4.0\r\nFN:A\r\nEND:VCARD", "text/vcard", "text/vcard"),
         (b"begin:vcard\nversion:3.0", "application/octet-stream", "text/vcard"),
         (b"BEGIN:VCALENDAR\r\nVERSION:2.0", "text/calendar", "text/calendar"),
@@ -297,7 +297,7 @@ fn documents_and_text() -> Vec<Sample> {
 
 /// The list that the reference document is made of.
 #[tokio::test]
-async fn every_type_of_the_list_is_told_from_bytes() {
+async fn every_type_of_the_list_is_recognised_by_bytes() {
     let store = TestStore::open();
     let mut told = Vec::new();
     for (n, (claim, bytes)) in (0..).zip([pictures_sound_and_film(), documents_and_text()].concat()) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chat_domain::error::FieldPath;
 use chat_domain::model::{AttachmentId, ByteRange, MediaType, StoredObject};
 use chat_domain::ports::{AttachmentStore, ByteSource, Upload};
 use chat_domain::{ChatError, Result};
@@ -130,6 +131,6 @@ impl ByteSource for Scripted {
 pub(crate) fn broken_rule(error: ChatError) -> String {
     let ChatError::Invalid(invalid) = error else { panic!("not invalid: {error}") };
     assert_eq!(invalid.fields.len(), 1);
-    assert_eq!(invalid.fields[0].field, "attachments");
+    assert_eq!(invalid.fields[0].field, FieldPath::ATTACHMENTS);
     invalid.fields[0].rule.clone()
 }

@@ -12,7 +12,7 @@ use crate::fixtures::{agent_id, alice, assign, at, bob, carol, change, draft, ke
 
 contract_cases! { $ agent_directory_contract for agent_directory on crate::contract::StoreUnderTest:
     an_unknown_agent_is_not_found,
-    a_new_agent_is_active_unless_told_otherwise,
+    a_new_agent_is_active_unless_the_update_says_otherwise,
     an_update_leaves_what_it_does_not_name,
     agents_are_listed_by_ascending_id_with_deactivated_ones,
     registering_enters_an_active_agent,
@@ -37,7 +37,7 @@ async fn an_unknown_agent_is_not_found(store: &StoreUnderTest) {
     assert_eq!(store.agents.list().await.unwrap(), []);
 }
 
-async fn a_new_agent_is_active_unless_told_otherwise(store: &StoreUnderTest) {
+async fn a_new_agent_is_active_unless_the_update_says_otherwise(store: &StoreUnderTest) {
     let bob = agent_id(&bob());
     let update = AgentUpdate { display_name: name("Bob — 🦀"), active: None };
     let (agent, is_new) = store.agents.put(bob.clone(), update, at(1)).await.unwrap();

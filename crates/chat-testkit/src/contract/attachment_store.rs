@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_domain::ChatError;
+use chat_domain::error::FieldPath;
 use chat_domain::model::{AttachmentId, ByteRange, MediaType, StoredObject, Timestamp};
 use chat_domain::ports::{ByteSource, Upload};
 use sha2::{Digest, Sha256};
@@ -19,7 +20,7 @@ contract_cases! { $ attachment_store_contract for attachment_store on crate::con
     chunks_become_one_object,
     size_and_hash_are_those_of_the_bytes,
     a_claimed_type_chooses_between_kinds_of_text,
-    bytes_that_do_not_tell_are_octets,
+    bytes_of_no_known_type_are_octets,
     as_many_bytes_as_allowed_are_stored,
     one_byte_more_than_allowed_is_invalid_and_leaves_nothing,
     an_empty_file_is_invalid_and_leaves_nothing,
@@ -29,7 +30,7 @@ contract_cases! { $ attachment_store_contract for attachment_store on crate::con
     a_missing_object_is_none,
     a_deleted_object_is_gone,
     deleting_a_missing_object_succeeds,
-    an_object_outlives_its_deletion_for_whoever_reads_it,
+    an_object_outlives_its_deletion_for_a_running_read,
     objects_are_listed_in_ascending_order_in_batches,
     objects_that_are_too_young_are_not_listed,
     concurrent_uploads_do_not_mix,
@@ -76,7 +77,7 @@ async fn assert_nothing_left(store: &AttachmentStoreUnderTest, n: u64) {
 
 fn assert_invalid(error: &ChatError) {
     let ChatError::Invalid(invalid) = error else { panic!("invalid, not {error}") };
-    assert_eq!(invalid.fields.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), ["attachments"]);
+    assert_eq!(invalid.fields.iter().map(|error| &error.field).collect::<Vec<_>>(), [&FieldPath::ATTACHMENTS]);
 }
 
 async fn stored_bytes_are_read_back(store: &AttachmentStoreUnderTest) {
@@ -108,7 +109,7 @@ async fn a_claimed_type_chooses_between_kinds_of_text(store: &AttachmentStoreUnd
     assert_eq!(Some(object.media_type), claimed_type);
 }
 
-async fn bytes_that_do_not_tell_are_octets(store: &AttachmentStoreUnderTest) {
+async fn bytes_of_no_known_type_are_octets(store: &AttachmentStoreUnderTest) {
     let object = store.store.put(upload(1, 100), from_bytes(&[0x01, 0x02, 0x03, 0x00, 0x05][..])).await.unwrap();
     assert_eq!(object.media_type, MediaType::octet_stream());
 }
@@ -200,7 +201,7 @@ async fn deleting_a_missing_object_succeeds(store: &AttachmentStoreUnderTest) {
     }
 }
 
-async fn an_object_outlives_its_deletion_for_whoever_reads_it(store: &AttachmentStoreUnderTest) {
+async fn an_object_outlives_its_deletion_for_a_running_read(store: &AttachmentStoreUnderTest) {
     let bytes = noise(500_000);
     put(store, 1, &bytes).await;
     let mut source = store.store.open(attachment_id(1), None).await.unwrap().expect("it is there");

@@ -23,7 +23,7 @@ contract_cases! { $ event_log_contract for event_log on crate::contract::StoreUn
     nothing_comes_after_the_end_or_a_far_away_position,
     the_heads_are_those_of_the_sessions_that_exist,
     a_session_that_is_named_twice_has_one_head,
-    as_many_heads_as_may_be_asked_for_are_told_at_once,
+    heads_of_the_most_sessions_allowed_are_read_at_once,
     the_log_replays_what_was_published,
     a_replayed_message_is_as_it_was_sent,
     a_message_has_its_authors_key_and_nothing_else_has_one,
@@ -37,7 +37,7 @@ contract_cases! { $ event_log_contract for event_log on crate::contract::StoreUn
 async fn eventful(store: &StoreUnderTest, n: u64) -> SessionId {
     let id = store.held_by_bob(n).await;
     let files = vec![attachment(10 * n, b"one"), attachment(10 * n + 1, b"two")];
-    let first = MessageDraft { attachments: files, ..draft(id, &alice(), 10 * n) };
+    let first = MessageDraft { attachments: files.into(), ..draft(id, &alice(), 10 * n) };
     store.messages.append(keyed(first, KEY)).await.unwrap();
     store.messages.mark_delivered(id, bob(), Seq::new(3), at(20)).await.unwrap();
     store.on_duty(&carol()).await;
@@ -98,7 +98,7 @@ async fn a_session_that_is_named_twice_has_one_head(store: &StoreUnderTest) {
     assert_eq!(heads(store, named).await, ids.map(|id| (id, 1)));
 }
 
-async fn as_many_heads_as_may_be_asked_for_are_told_at_once(store: &StoreUnderTest) {
+async fn heads_of_the_most_sessions_allowed_are_read_at_once(store: &StoreUnderTest) {
     let many = MAX_HEADS as u64;
     let open = |worker: u64| {
         let sessions = Arc::clone(&store.sessions);
@@ -134,7 +134,7 @@ async fn a_page_is_full_if_and_only_if_its_limit_ended_it(store: &StoreUnderTest
     assert_eq!(whole.events.len() as u64, CHANGES);
     assert_eq!(whole.events.last().map(|event| event.seq), store.events.head(id).await.unwrap());
     assert!(!whole.is_full);
-    let weight: usize = whole.events.iter().map(SessionEvent::weight).sum();
+    let weight: usize = whole.events.iter().map(LogLimit::bytes_of).sum();
     for (bytes, is_full) in [(weight, false), (weight - 1, true)] {
         let page = store.events.read(id, Seq::ZERO, LogLimit { events: 100, bytes }).await.unwrap();
         assert_eq!(page.is_full, is_full, "{bytes} bytes of {weight}");
@@ -156,10 +156,10 @@ async fn of_many_weights(store: &StoreUnderTest) -> (SessionId, Vec<SessionEvent
             .await
             .unwrap();
     }
-    let files = (0..8).map(|n| attachment(200 + n, b"bytes")).collect();
+    let files: Vec<_> = (0..8).map(|n| attachment(200 + n, b"bytes")).collect();
     store
         .messages
-        .append(keyed(MessageDraft { attachments: files, ..draft(heavy, &alice(), 150) }, "f"))
+        .append(keyed(MessageDraft { attachments: files.into(), ..draft(heavy, &alice(), 150) }, "f"))
         .await
         .unwrap();
     store.messages.mark_read(heavy, bob(), vec![message_id(100), message_id(101)], at(50)).await.unwrap();

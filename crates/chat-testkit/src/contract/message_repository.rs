@@ -19,17 +19,17 @@ use crate::fixtures::{
 };
 
 contract_cases! { $ message_repository_contract for message_repository on crate::contract::StoreUnderTest:
-    an_appended_message_is_read_as_it_was_answered,
+    an_appended_message_is_read_as_append_returned_it,
     a_message_is_kept_byte_for_byte,
     a_message_takes_the_position_after_the_last_change,
     a_message_is_counted_in_its_session,
-    an_answer_ends_the_wait,
+    a_support_message_ends_the_wait,
     a_message_for_an_unknown_session_is_not_found,
-    someone_without_the_right_sends_nothing_whatever_the_state_and_the_key,
+    a_person_without_the_right_sends_nothing_in_any_state_with_any_key,
     an_agent_who_lost_the_session_sends_nothing,
     a_closed_session_takes_no_message,
     a_refused_message_leaves_no_trace,
-    a_repeated_key_answers_the_first_message_as_it_was_sent,
+    a_repeated_key_returns_the_first_message_as_it_was_sent,
     a_repeated_key_with_another_meaning_is_a_conflict_before_the_state_is,
     a_key_belongs_to_its_session_and_author,
     a_refused_message_does_not_use_up_its_key,
@@ -63,10 +63,10 @@ fn numbers(page: &MessagePage) -> Vec<u64> {
     page.messages.iter().map(|message| number(message).expect("a fixture's message")).collect()
 }
 
-async fn an_appended_message_is_read_as_it_was_answered(store: &StoreUnderTest) {
+async fn an_appended_message_is_read_as_append_returned_it(store: &StoreUnderTest) {
     let id = store.waiting(1).await;
     let attachments = vec![attachment(2, b"two"), attachment(1, b"one")];
-    let sent = MessageDraft { attachments: attachments.clone(), ..draft(id, &alice(), 1) };
+    let sent = MessageDraft { attachments: attachments.clone().into(), ..draft(id, &alice(), 1) };
     let answer = store.messages.append(sent.clone()).await.unwrap();
     assert!(!answer.replayed);
     let expected = ChatMessage {
@@ -125,7 +125,7 @@ async fn a_message_is_counted_in_its_session(store: &StoreUnderTest) {
     assert_eq!(store.stats.read().await.unwrap().messages, 4);
 }
 
-async fn an_answer_ends_the_wait(store: &StoreUnderTest) {
+async fn a_support_message_ends_the_wait(store: &StoreUnderTest) {
     let id = store.held_by_bob(1).await;
     store.say(id, &bob(), 1).await;
     assert_eq!(store.session(id).await.progress.waiting_since, None);
@@ -147,7 +147,7 @@ async fn a_message_for_an_unknown_session_is_not_found(store: &StoreUnderTest) {
     assert!(store.notifier.events().is_empty());
 }
 
-async fn someone_without_the_right_sends_nothing_whatever_the_state_and_the_key(store: &StoreUnderTest) {
+async fn a_person_without_the_right_sends_nothing_in_any_state_with_any_key(store: &StoreUnderTest) {
     let id = store.held_by_bob(1).await;
     store.messages.append(keyed(draft(id, &alice(), 1), "k")).await.unwrap();
     for closed in [false, true] {
@@ -196,7 +196,7 @@ async fn a_refused_message_leaves_no_trace(store: &StoreUnderTest) {
     let events = store.notifier.events();
     let refused = [draft(session_id(9), &alice(), 2), draft(id, &mallory(), 3), keyed(draft(id, &alice(), 4), "k")];
     for (n, message) in (1..).zip(refused) {
-        let message = MessageDraft { attachments: vec![attachment(n, b"x")], ..message };
+        let message = MessageDraft { attachments: vec![attachment(n, b"x")].into(), ..message };
         store.messages.append(message).await.unwrap_err();
     }
     assert_eq!(store.session(id).await, session);
@@ -207,9 +207,9 @@ async fn a_refused_message_leaves_no_trace(store: &StoreUnderTest) {
     assert_published_as_logged(store, id).await;
 }
 
-async fn a_repeated_key_answers_the_first_message_as_it_was_sent(store: &StoreUnderTest) {
+async fn a_repeated_key_returns_the_first_message_as_it_was_sent(store: &StoreUnderTest) {
     let id = store.held_by_bob(1).await;
-    let sent = MessageDraft { attachments: vec![attachment(1, b"one")], ..keyed(draft(id, &alice(), 1), "k") };
+    let sent = MessageDraft { attachments: vec![attachment(1, b"one")].into(), ..keyed(draft(id, &alice(), 1), "k") };
     let first = store.messages.append(sent.clone()).await.unwrap();
     let last_seq = store.session(id).await.progress.last_seq;
     store.messages.mark_delivered(id, bob(), last_seq, at(20)).await.unwrap();
@@ -370,7 +370,7 @@ async fn a_message_whose_sender_went_away_is_published_all_the_same(store: &Stor
         abandon(store.messages.append(sent.clone()), polls).await;
         let later = store.say(id, &bob(), 2 * n + 1).await;
         assert_published_up_to(store, id, later.seq).await;
-        // Whoever must know repeats the request: it is there or it is sent now, and only once.
+        // A client that must know repeats the request: it is there or it is sent now, and only once.
         let again = store.messages.append(MessageDraft { id: message_id(10_000 + n), ..sent }).await.unwrap();
         assert_published_up_to(store, id, again.message.seq).await;
     }
@@ -508,7 +508,7 @@ async fn the_newest_page_is_unchanged_while_its_session_is_and_only_then(store: 
 async fn an_attachment_is_found_with_its_session(store: &StoreUnderTest) {
     let id = store.held_by_bob(1).await;
     for (n, files) in [(1, vec![attachment(1, b"a"), attachment(2, b"bb")]), (2, vec![attachment(3, b"ccc")])] {
-        let message = MessageDraft { attachments: files, ..draft(id, &alice(), n) };
+        let message = MessageDraft { attachments: files.into(), ..draft(id, &alice(), n) };
         store.messages.append(message).await.unwrap();
     }
     store.change(id, &alice(), SessionAction::Close).await;
@@ -526,7 +526,7 @@ async fn an_unknown_attachment_is_not_found(store: &StoreUnderTest) {
 async fn attachments_that_no_message_refers_to_are_told_apart(store: &StoreUnderTest) {
     let id = store.waiting(1).await;
     let files = vec![attachment(2, b"a"), attachment(4, b"b")];
-    store.messages.append(MessageDraft { attachments: files, ..draft(id, &alice(), 1) }).await.unwrap();
+    store.messages.append(MessageDraft { attachments: files.into(), ..draft(id, &alice(), 1) }).await.unwrap();
     let mut unknown = store.messages.unknown_attachments((1..=5).map(attachment_id).collect()).await.unwrap();
     unknown.sort();
     assert_eq!(unknown, [1, 3, 5].map(attachment_id));
@@ -538,7 +538,8 @@ async fn attachments_that_no_message_refers_to_are_told_apart(store: &StoreUnder
 async fn the_attachments_of_a_repetition_are_not_kept(store: &StoreUnderTest) {
     let id = store.waiting(1).await;
     for n in [1, 2] {
-        let sent = MessageDraft { attachments: vec![attachment(n, b"same")], ..keyed(draft(id, &alice(), 1), "k") };
+        let sent =
+            MessageDraft { attachments: vec![attachment(n, b"same")].into(), ..keyed(draft(id, &alice(), 1), "k") };
         store.messages.append(sent).await.unwrap();
     }
     let unknown = store.messages.unknown_attachments(vec![attachment_id(1), attachment_id(2)]).await.unwrap();

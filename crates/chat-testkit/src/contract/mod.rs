@@ -13,19 +13,23 @@
 pub mod agent_directory;
 pub mod attachment_store;
 mod checks;
-pub mod connection_registry;
 pub mod event_log;
 pub mod message_repository;
 pub mod nodes;
 pub mod orphan_registry;
 pub mod read_up_to;
 pub mod receipts;
+pub mod revocation_store;
 pub mod session_list;
 pub mod session_repository;
+pub mod signing_key_store;
+pub mod socket_registry;
 pub mod stats_reader;
 pub mod store_ownership;
+pub mod thumbnail_store;
 pub mod ticket_store;
 pub mod times;
+pub mod upload_registry;
 
 use std::any::Any;
 use std::future::Future;
@@ -34,8 +38,8 @@ use std::time::Duration;
 
 use chat_domain::model::{ChatMessage, ChatSession, Principal, SessionAction, SessionId};
 use chat_domain::ports::{
-    AgentDirectory, AttachmentStore, EventLog, MessageRepository, OrphanRegistry, SessionRepository, StatsReader,
-    StoreOwnership,
+    AgentDirectory, AttachmentStore, EventLog, MessageRepository, OrphanRegistry, RevocationStore, SessionRepository,
+    StatsReader, StoreOwnership, ThumbnailStore, UploadRegistry,
 };
 
 use crate::{RecordingNotifier, fixtures};
@@ -52,8 +56,12 @@ pub struct StoreUnderTest {
     pub stats: Arc<dyn StatsReader>,
     /// The agents.
     pub agents: Arc<dyn AgentDirectory>,
+    /// Whose access was ended.
+    pub revocations: Arc<dyn RevocationStore>,
     /// What is known of orphans.
     pub orphans: Arc<dyn OrphanRegistry>,
+    /// The files that wait to be sent.
+    pub uploads: Arc<dyn UploadRegistry>,
     /// What the stores publish to.
     pub notifier: Arc<RecordingNotifier>,
     /// Whatever must live as long as the stores, such as a temporary directory. Dropped after them.
@@ -67,6 +75,16 @@ pub struct AttachmentStoreUnderTest {
     /// Who collects its files.
     pub ownership: Arc<dyn StoreOwnership>,
     /// Whatever must live as long as the store, such as a temporary directory. Dropped after it.
+    pub guard: Box<dyn Any + Send>,
+}
+
+/// A store of thumbnails with the attachment store that it belongs to, empty and for one case alone.
+pub struct ThumbnailStoreUnderTest {
+    /// The thumbnails.
+    pub thumbnails: Arc<dyn ThumbnailStore>,
+    /// The objects that they are of.
+    pub store: Arc<dyn AttachmentStore>,
+    /// Whatever must live as long as the stores, such as a temporary directory. Dropped after them.
     pub guard: Box<dyn Any + Send>,
 }
 
@@ -107,8 +125,8 @@ impl StoreUnderTest {
     }
 }
 
-/// How long a case may take before it counts as hanging.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a case may take before it counts as hanging, also on a machine that is busy with much else.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Runs a case on a runtime of its own with four threads.
 ///
@@ -187,8 +205,14 @@ macro_rules! store_contract {
         mod agent_directory {
             $crate::agent_directory_contract!($(#[$attribute])* super::make_store_under_test);
         }
+        mod revocation_store {
+            $crate::revocation_store_contract!($(#[$attribute])* super::make_store_under_test);
+        }
         mod orphan_registry {
             $crate::orphan_registry_contract!($(#[$attribute])* super::make_store_under_test);
+        }
+        mod upload_registry {
+            $crate::upload_registry_contract!($(#[$attribute])* super::make_store_under_test);
         }
     };
 }

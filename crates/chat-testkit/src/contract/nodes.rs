@@ -9,15 +9,15 @@ use std::sync::Arc;
 use chat_domain::ChatError;
 use chat_domain::error::{Conflict, Resource};
 use chat_domain::model::{
-    AgentUpdate, Change, ChatMessage, MessageDraft, Role, Seq, SessionAction, SessionEvent, SessionId, SessionQuery,
-    StatusFilter, Visibility,
+    AgentUpdate, Change, ChatMessage, MessageDraft, Role, Seq, SessionAction, SessionEvent, SessionId, SessionPosition,
+    SessionQuery, SessionStatus, UploadQuota, Visibility,
 };
 
 use super::checks::{Choices, ROUNDS, at_once, messages_in, whole_history, whole_log};
-use super::{StoreUnderTest, contract_cases, stats_reader, times};
+use super::{StoreUnderTest, contract_cases, revocation_store, stats_reader, times, upload_registry};
 use crate::fixtures::{
-    agent_id, alice, assign, at, bob, carol, change, draft, idempotency, keyed, limit, message_id, new_session, page,
-    person, root, session_id, start, transfer,
+    agent_id, alice, assign, at, bob, carol, change, draft, idempotency, keyed, limit, message_id, new_session,
+    new_session_of, page, person, root, session_id, start, transfer,
 };
 
 contract_cases! { $ nodes_contract for nodes on crate::contract::nodes::Nodes:
@@ -25,6 +25,9 @@ contract_cases! { $ nodes_contract for nodes on crate::contract::nodes::Nodes:
     a_close_on_one_node_ends_the_messages_of_all_and_loses_none,
     repetitions_of_a_key_on_all_nodes_append_one_message,
     repetitions_of_a_key_on_all_nodes_open_one_session,
+    of_openings_on_all_nodes_as_many_succeed_as_there_is_room_for,
+    of_messages_with_an_upload_on_all_nodes_one_is_sent,
+    uploads_on_all_nodes_do_not_exceed_the_quota,
     messages_of_all_nodes_take_positions_without_gap,
     each_node_publishes_what_it_committed_once_and_in_order,
     receipts_of_one_node_count_the_messages_of_another,
@@ -32,6 +35,8 @@ contract_cases! { $ nodes_contract for nodes on crate::contract::nodes::Nodes:
     all_nodes_know_the_same_heads_and_the_same_epoch,
     statistics_and_totals_equal_a_recount_after_writes_on_all_nodes,
     an_agent_deactivated_on_one_node_receives_nothing_on_another,
+    a_node_that_reads_on_misses_no_revocation_of_any_node,
+    concurrent_changes_of_a_persons_access_on_all_nodes_are_all_kept,
     times_do_not_go_back_between_nodes_whose_clocks_differ,
 }
 
@@ -56,7 +61,9 @@ impl Nodes {
             events: Arc::clone(&store.events),
             stats: Arc::clone(&store.stats),
             agents: Arc::clone(&store.agents),
+            revocations: Arc::clone(&store.revocations),
             orphans: Arc::clone(&store.orphans),
+            uploads: Arc::clone(&store.uploads),
             notifier: Arc::clone(&store.notifier),
             guard: Box::new(()),
         };
@@ -221,6 +228,62 @@ async fn repetitions_of_a_key_on_all_nodes_open_one_session(nodes: &Nodes) {
     for node in &nodes.0 {
         assert_eq!(node.stats.read().await.unwrap().total_sessions, KEYS);
         assert_eq!(total(node, Visibility::Everything, None).await, KEYS);
+    }
+}
+
+async fn of_openings_on_all_nodes_as_many_succeed_as_there_is_room_for(nodes: &Nodes) {
+    const LIMIT: u32 = 20;
+    for round in 1..=ROUNDS {
+        let customer = person(&format!("customer-{round}"), Role::User);
+        let open = |n: u64| {
+            let sessions = Arc::clone(&nodes.at(n).sessions);
+            let (session, creator) = (new_session_of(&customer, round * 100 + n), customer.clone());
+            async move { sessions.open_within(LIMIT, session, creator, None).await }
+        };
+        let answers = at_once((0..40).map(open)).await;
+        let (opened, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+        for error in refused.into_iter().filter_map(Result::err) {
+            assert!(matches!(error, ChatError::LimitReached(_)), "{error}");
+        }
+        assert_eq!(opened.len(), 20, "round {round}");
+        for node in &nodes.0 {
+            assert_eq!(total(node, Visibility::OwnedBy(customer.id.clone()), None).await, 20);
+        }
+    }
+}
+
+async fn of_messages_with_an_upload_on_all_nodes_one_is_sent(nodes: &Nodes) {
+    let id = nodes.waiting(1).await;
+    for round in 1..=ROUNDS {
+        let upload = upload_registry::upload(round, &alice(), id, 5);
+        nodes.at(round).uploads.register(upload, upload_registry::QUOTA).await.unwrap();
+        let send = |n: u64| {
+            let messages = Arc::clone(&nodes.at(n).messages);
+            let message = upload_registry::draft_with(id, &alice(), round * 100 + n, &[round]);
+            async move { messages.append(message).await }
+        };
+        let answers = at_once((0..8).map(send)).await;
+        let (sent, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+        assert_eq!(sent.len(), 1, "round {round}");
+        for answer in &refused {
+            upload_registry::assert_blames(answer, "attachmentIds[0]");
+        }
+    }
+    assert_eq!(messages_in(&assert_told_once(nodes, id).await).len() as u64, ROUNDS);
+}
+
+async fn uploads_on_all_nodes_do_not_exceed_the_quota(nodes: &Nodes) {
+    let id = nodes.waiting(1).await;
+    let quota = UploadQuota { files: 6, bytes: 40 };
+    for round in 1..=ROUNDS {
+        let uploader = person(&format!("customer-{round}"), Role::User);
+        let register = |n: u64| {
+            let uploads = Arc::clone(&nodes.at(n).uploads);
+            let upload = upload_registry::upload(round * 100 + n, &uploader, id, 10);
+            async move { uploads.register(upload, quota).await.is_ok() }
+        };
+        let taken = at_once((0..16).map(register)).await;
+        assert_eq!(taken.into_iter().filter(|taken| *taken).count(), 4, "round {round}");
     }
 }
 
@@ -390,7 +453,7 @@ async fn statistics_and_totals_equal_a_recount_after_writes_on_all_nodes(nodes: 
     for node in &nodes.0 {
         stats_reader::assert_recount(node, SESSIONS).await;
         for visible in [Visibility::Everything, Visibility::OwnedBy(alice().id), bobs.clone(), carols.clone()] {
-            for status in [None, Some(StatusFilter::Active), Some(StatusFilter::Closed)] {
+            for status in [None, Some(SessionStatus::Active), Some(SessionStatus::Closed)] {
                 let counts = |session: &&_| visible.includes(session) && status.is_none_or(|of| of.includes(session));
                 let recounted = all.iter().filter(counts).count() as u64;
                 assert_eq!(total(node, visible.clone(), status).await, recounted, "{visible:?} {status:?}");
@@ -400,8 +463,8 @@ async fn statistics_and_totals_equal_a_recount_after_writes_on_all_nodes(nodes: 
 }
 
 /// How many sessions a list says that it has.
-async fn total(node: &StoreUnderTest, visible: Visibility, status: Option<StatusFilter>) -> u64 {
-    let query = SessionQuery { visible, status, page: page(1), limit: limit(1) };
+async fn total(node: &StoreUnderTest, visible: Visibility, status: Option<SessionStatus>) -> u64 {
+    let query = SessionQuery { visible, status, position: SessionPosition::Page(page(1)), limit: limit(1) };
     node.sessions.list(&query).await.unwrap().total
 }
 
@@ -418,6 +481,14 @@ async fn an_agent_deactivated_on_one_node_receives_nothing_on_another(nodes: &No
         one.change(id, &root(), assign(&bob())).await;
         assert_eq!(assert_told_once(nodes, id).await.len(), 2);
     }
+}
+
+async fn a_node_that_reads_on_misses_no_revocation_of_any_node(nodes: &Nodes) {
+    revocation_store::assert_reading_on_misses_nothing(&nodes.0).await;
+}
+
+async fn concurrent_changes_of_a_persons_access_on_all_nodes_are_all_kept(nodes: &Nodes) {
+    revocation_store::assert_concurrent_changes_are_kept(&nodes.0).await;
 }
 
 async fn times_do_not_go_back_between_nodes_whose_clocks_differ(nodes: &Nodes) {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chat_domain::ChatError;
 use chat_domain::model::{AttachmentId, Generation, Generations, MessageDraft, OrphanMark, SessionId, Timestamp};
-use chat_domain::ports::{Appended, Marking, OrphanRound};
+use chat_domain::ports::{Marking, OrphanRound};
+use chat_domain::write::Appended;
 use uuid::Uuid;
 
 use super::checks::at_once;
@@ -13,7 +14,7 @@ use super::{StoreUnderTest, contract_cases};
 use crate::fixtures::{alice, attachment, attachment_id, draft, start};
 
 contract_cases! { $ orphan_registry_contract for orphan_registry on crate::contract::StoreUnderTest:
-    one_round_goes_on_at_a_time,
+    of_concurrent_rounds_of_collecting_one_runs,
     a_database_keeps_its_name,
     a_generation_is_announced_and_confirmed,
     files_without_a_message_are_marked_once,
@@ -24,7 +25,7 @@ contract_cases! { $ orphan_registry_contract for orphan_registry on crate::contr
     condemned_files_are_those_without_a_message,
     a_message_that_refers_to_a_condemned_file_is_refused,
     a_condemned_file_stays_condemned_until_it_is_forgotten,
-    unmarking_spares_what_is_condemned,
+    unmarking_keeps_condemned_files,
     referenced_files_come_in_order_and_in_batches,
     of_a_message_and_a_condemnation_one_wins,
 }
@@ -43,8 +44,8 @@ async fn round(store: &StoreUnderTest) -> Box<dyn OrphanRound> {
 
 /// Sends message `n` with these files.
 async fn send(store: &StoreUnderTest, session: SessionId, n: u64, files: &[u64]) -> chat_domain::Result<Appended> {
-    let attachments = files.iter().map(|file| attachment(*file, b"x")).collect();
-    store.messages.append(MessageDraft { attachments, ..draft(session, &alice(), n) }).await
+    let attachments: Vec<_> = files.iter().map(|file| attachment(*file, b"x")).collect();
+    store.messages.append(MessageDraft { attachments: attachments.into(), ..draft(session, &alice(), n) }).await
 }
 
 async fn marked(store: &StoreUnderTest, numbers: impl IntoIterator<Item = u64>) -> Vec<AttachmentId> {
@@ -58,7 +59,7 @@ fn assert_refused(sent: &chat_domain::Result<Appended>) {
     assert!(matches!(sent, Err(ChatError::Unavailable { .. })), "{sent:?}");
 }
 
-async fn one_round_goes_on_at_a_time(store: &StoreUnderTest) {
+async fn of_concurrent_rounds_of_collecting_one_runs(store: &StoreUnderTest) {
     let mut first = round(store).await;
     first.generations().await.unwrap();
     assert!(store.orphans.begin_round().await.unwrap().is_none(), "another one goes on");
@@ -141,8 +142,10 @@ async fn a_message_that_is_refused_leaves_the_marks(store: &StoreUnderTest) {
     let session = store.waiting(1).await;
     let mut round = round(store).await;
     round.mark(ids([1]), at(1)).await.unwrap();
-    let stranger =
-        MessageDraft { attachments: vec![attachment(1, b"x")], ..draft(session, &crate::fixtures::mallory(), 1) };
+    let stranger = MessageDraft {
+        attachments: vec![attachment(1, b"x")].into(),
+        ..draft(session, &crate::fixtures::mallory(), 1)
+    };
     store.messages.append(stranger).await.unwrap_err();
     assert_eq!(marked(store, [1]).await, ids([1]));
 }
@@ -191,7 +194,7 @@ async fn a_condemned_file_stays_condemned_until_it_is_forgotten(store: &StoreUnd
     send(store, session, 2, &[1]).await.unwrap();
 }
 
-async fn unmarking_spares_what_is_condemned(store: &StoreUnderTest) {
+async fn unmarking_keeps_condemned_files(store: &StoreUnderTest) {
     let mut round = round(store).await;
     round.mark(ids([1, 2]), at(1)).await.unwrap();
     round.condemn(ids([1]), at(2)).await.unwrap();
@@ -221,7 +224,7 @@ async fn of_a_message_and_a_condemnation_one_wins(store: &StoreUnderTest) {
     let messages = Arc::clone(&store.messages);
     let sending = tokio::spawn(async move {
         let send = |n: u64| {
-            let attachments = vec![attachment(n, b"x")];
+            let attachments = vec![attachment(n, b"x")].into();
             let (messages, draft) = (Arc::clone(&messages), draft(session, &alice(), n));
             async move { messages.append(MessageDraft { attachments, ..draft }).await.is_ok() }
         };

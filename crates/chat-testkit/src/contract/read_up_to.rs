@@ -19,18 +19,18 @@ contract_cases! { $ read_up_to_contract for read_up_to on crate::contract::Store
     reading_up_to_a_position_gives_one_receipt_at_one_position,
     reading_up_to_leaves_the_readers_own_side_as_it_is,
     reading_up_to_again_changes_nothing_and_takes_no_position,
-    reading_up_to_beyond_the_end_says_nothing_of_later_messages,
+    reading_up_to_beyond_the_end_marks_no_later_message,
     reading_up_to_implies_delivery_and_keeps_an_earlier_one,
     reading_up_to_skips_what_was_read_by_id,
     reading_by_id_below_what_was_read_up_to_changes_nothing,
     reading_up_to_lowers_the_count_of_unread_messages,
     an_admin_reads_up_to_for_support_and_the_owner_for_the_user,
     reading_up_to_follows_the_session_to_its_next_agent,
-    reading_up_to_in_an_unknown_session_is_not_found_whoever_asks,
+    reading_up_to_in_an_unknown_session_is_not_found_for_any_role,
     a_missing_right_to_read_up_to_is_refused_and_nothing_changes,
     a_closed_session_is_still_read_up_to_a_position,
     a_long_absence_is_read_in_receipts_of_a_bounded_size,
-    a_look_in_vain_takes_no_position_hides_nothing_and_is_not_repeated,
+    a_search_without_result_takes_no_position_and_is_not_repeated,
     concurrent_readings_up_to_a_position_never_go_back,
     readers_among_senders_read_each_message_once,
     reading_in_any_way_counts_each_message_once,
@@ -73,7 +73,7 @@ async fn reading_up_to_a_position_gives_one_receipt_at_one_position(store: &Stor
     let sent = Delivery::Sent;
     assert_eq!(deliveries(store, id).await, [read_at(30), read_at(30), sent, sent, sent]);
     assert_ends_with(store, id, receipt, 30).await;
-    assert_eq!(store.session(id).await.progress.read_to_support, Seq::new(4), "the next look starts here");
+    assert_eq!(store.session(id).await.progress.support_read_seq, Seq::new(4), "the next look starts here");
 
     let receipt = up_to(store, id, &bob(), 8, 40).await.expect("one more was read");
     assert_eq!((receipt.up_to, receipt.messages), (Seq::new(5), ids([3])), "up to the newest of the other side");
@@ -96,12 +96,12 @@ async fn reading_up_to_again_changes_nothing_and_takes_no_position(store: &Store
     for seq in [4, 3, 1, 0] {
         assert_eq!(up_to(store, id, &bob(), seq, 40).await, None);
     }
-    assert_eq!(up_to(store, id, &root(), 4, 50).await, None, "the side has read it, whoever it was");
+    assert_eq!(up_to(store, id, &root(), 4, 50).await, None, "the side has read it");
     assert_eq!((store.session(id).await, whole_history(store, id).await), (session, history));
     assert_published_as_logged(store, id).await;
 }
 
-async fn reading_up_to_beyond_the_end_says_nothing_of_later_messages(store: &StoreUnderTest) {
+async fn reading_up_to_beyond_the_end_marks_no_later_message(store: &StoreUnderTest) {
     let id = talk(store).await;
     let receipt = up_to(store, id, &bob(), u64::MAX, 30).await.expect("three were read");
     assert_eq!((receipt.up_to, receipt.messages), (Seq::new(5), ids([1, 2, 3])));
@@ -177,7 +177,7 @@ async fn reading_up_to_follows_the_session_to_its_next_agent(store: &StoreUnderT
     assert_eq!((receipt.reader, receipt.messages), (carol().id, ids([3])), "what Bob read was read by support");
 }
 
-async fn reading_up_to_in_an_unknown_session_is_not_found_whoever_asks(store: &StoreUnderTest) {
+async fn reading_up_to_in_an_unknown_session_is_not_found_for_any_role(store: &StoreUnderTest) {
     for who in [alice(), bob(), root(), mallory()] {
         let error = store.messages.mark_read_up_to(session_id(9), who, Seq::new(1), at(30)).await.unwrap_err();
         assert!(matches!(error, ChatError::NotFound(Resource::Session)), "{error}");
@@ -228,7 +228,7 @@ async fn a_long_absence_is_read_in_receipts_of_a_bounded_size(store: &StoreUnder
     assert_published_as_logged(store, id).await;
 }
 
-async fn a_look_in_vain_takes_no_position_hides_nothing_and_is_not_repeated(store: &StoreUnderTest) {
+async fn a_search_without_result_takes_no_position_and_is_not_repeated(store: &StoreUnderTest) {
     let many = MAX_RECEIPT_MESSAGES as u64 + 10;
     let id = store.held_by_bob(1).await;
     talk_much(store, id, many).await;
@@ -243,7 +243,7 @@ async fn a_look_in_vain_takes_no_position_hides_nothing_and_is_not_repeated(stor
     }
     let progress = store.session(id).await.progress;
     assert_eq!(progress.last_seq, head);
-    assert_eq!(progress.read_to_support, Seq::new(1 + many), "the next look starts where this one ended");
+    assert_eq!(progress.support_read_seq, Seq::new(1 + many), "the next look starts where this one ended");
     store.say(id, &alice(), many + 1).await;
     let receipt = up_to(store, id, &bob(), head.get() + 1, 50).await.expect("two were left");
     assert_eq!(receipt.messages, [*last, message_id(many + 1)]);

@@ -23,7 +23,7 @@ contract_cases! { $ receipts_contract for receipts on crate::contract::StoreUnde
     reading_implies_delivery_and_keeps_an_earlier_one,
     an_admin_reads_for_support_and_the_owner_for_the_user,
     an_id_that_is_no_message_of_the_session_is_named_and_nothing_changes,
-    reading_in_an_unknown_session_is_not_found_whoever_asks,
+    reading_in_an_unknown_session_is_not_found_for_any_role,
     a_missing_right_to_read_comes_before_a_wrong_id,
     an_agent_who_lost_the_session_marks_nothing,
     a_closed_session_is_still_read_and_delivered,
@@ -35,7 +35,7 @@ contract_cases! { $ receipts_contract for receipts on crate::contract::StoreUnde
     delivery_skips_what_was_read,
     delivery_to_an_onlooker_is_ignored,
     delivery_in_an_unknown_session_is_ignored,
-    delivery_beyond_the_end_says_nothing_of_later_messages,
+    delivery_beyond_the_end_marks_no_later_message,
     delivery_follows_the_session_to_its_next_agent,
     a_long_absence_is_delivered_in_receipts_of_a_bounded_size,
     concurrent_deliveries_never_go_back,
@@ -107,7 +107,7 @@ async fn reading_again_changes_nothing_and_takes_no_position(store: &StoreUnderT
     read(store, id, &bob(), ids([1, 2]), 30).await.expect("two were read");
     let (session, history) = (store.session(id).await, whole_history(store, id).await);
     assert_eq!(read(store, id, &bob(), ids([1, 2]), 40).await, None);
-    assert_eq!(read(store, id, &root(), ids([2]), 50).await, None, "the side has read it, whoever it was");
+    assert_eq!(read(store, id, &root(), ids([2]), 50).await, None, "the side has read it");
     assert_eq!((store.session(id).await, whole_history(store, id).await), (session, history));
     let receipt = read(store, id, &bob(), ids([1, 2, 3]), 60).await.expect("one is new");
     assert_eq!(receipt.messages, ids([3]));
@@ -172,13 +172,13 @@ async fn an_id_that_is_no_message_of_the_session_is_named_and_nothing_changes(st
     ] {
         let error = store.messages.mark_read(id, bob(), which, at(30)).await.unwrap_err();
         let ChatError::Invalid(invalid) = error else { panic!("invalid, not {error}") };
-        assert_eq!(invalid.fields.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), [field]);
+        assert_eq!(invalid.fields.iter().map(|error| error.field.to_string()).collect::<Vec<_>>(), [field]);
     }
     assert_eq!((store.session(id).await, whole_history(store, id).await), (session, history));
     assert_published_as_logged(store, id).await;
 }
 
-async fn reading_in_an_unknown_session_is_not_found_whoever_asks(store: &StoreUnderTest) {
+async fn reading_in_an_unknown_session_is_not_found_for_any_role(store: &StoreUnderTest) {
     for who in [alice(), bob(), root()] {
         let error = store.messages.mark_read(session_id(9), who, ids([1]), at(30)).await.unwrap_err();
         assert!(matches!(error, ChatError::NotFound(Resource::Session)), "{error}");
@@ -342,7 +342,7 @@ async fn delivery_in_an_unknown_session_is_ignored(store: &StoreUnderTest) {
     assert!(store.notifier.events().is_empty());
 }
 
-async fn delivery_beyond_the_end_says_nothing_of_later_messages(store: &StoreUnderTest) {
+async fn delivery_beyond_the_end_marks_no_later_message(store: &StoreUnderTest) {
     let id = talk(store).await;
     let receipt = delivered(store, id, &bob(), u64::MAX, 20).await.expect("three arrived");
     assert_eq!((receipt.up_to, receipt.messages), (Seq::new(5), ids([1, 2, 3])));

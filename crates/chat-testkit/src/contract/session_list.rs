@@ -1,11 +1,13 @@
 //! What every `SessionRepository` lists.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::model::{
-    ChatSession, NewSession, PageNumber, SessionAction, SessionQuery, StatusFilter, Timestamp, Visibility,
+    ChatSession, NewSession, PageNumber, SessionAction, SessionId, SessionKey, SessionPosition, SessionQuery,
+    SessionStatus, Timestamp, Visibility,
 };
 
 use super::checks::{Choices, at_once};
@@ -27,11 +29,35 @@ contract_cases! { $ session_list_contract for session_list on crate::contract::S
     an_admin_lists_everything,
     every_list_is_right_after_any_history,
     deep_pages_are_those_of_the_whole_list_after_any_history,
-    pages_that_begin_at_a_border_of_time_are_exact,
+    deep_pages_of_one_session_are_exact,
+    cursors_divide_the_list,
+    a_cursor_continues_after_a_key_that_is_in_no_list,
+    the_last_page_has_no_cursor,
+    a_walk_by_cursor_sees_each_lasting_session_once_while_others_come_and_go,
 }
 
 fn everything() -> SessionQuery {
-    SessionQuery { visible: Visibility::Everything, status: None, page: PageNumber::FIRST, limit: limit(100) }
+    let position = SessionPosition::Page(PageNumber::FIRST);
+    SessionQuery { visible: Visibility::Everything, status: None, position, limit: limit(100) }
+}
+
+fn numbered(number: u64) -> SessionPosition {
+    SessionPosition::Page(page(number))
+}
+
+/// All pages of a list from the query's on, each asked for with the cursor of the one before, and their sessions.
+async fn walked(store: &StoreUnderTest, mut query: SessionQuery) -> Vec<ChatSession> {
+    let mut sessions = Vec::new();
+    loop {
+        let found = store.sessions.list(&query).await.unwrap();
+        assert!(found.sessions.len() <= query.limit.get() as usize);
+        sessions.extend(found.sessions);
+        let Some(next) = found.next else { return sessions };
+        assert_eq!(sessions.last().map(SessionKey::of), Some(next), "a cursor is the key of the page's last session");
+        query.position = SessionPosition::After(next);
+        // Lets the writes of a case run between the pages of a store that never waits.
+        tokio::task::yield_now().await;
+    }
 }
 
 fn query_of(visible: Visibility) -> SessionQuery {
@@ -41,7 +67,7 @@ fn query_of(visible: Visibility) -> SessionQuery {
 /// The listed sessions, with the total checked for a list that fits into one page.
 async fn listed(store: &StoreUnderTest, query: &SessionQuery) -> Vec<ChatSession> {
     let page = store.sessions.list(query).await.unwrap();
-    assert_eq!((page.page, page.limit), (query.page, query.limit));
+    assert_eq!((page.position, page.limit, page.next), (query.position, query.limit, None));
     assert_eq!(page.total, page.sessions.len() as u64, "the total counts what is visible");
     page.sessions
 }
@@ -72,7 +98,7 @@ async fn pages_divide_the_list(store: &StoreUnderTest) {
     for size in [1, 2, 4, 11, 12] {
         let mut pieces = Vec::new();
         for number in 1..=11_u64.div_ceil(size) {
-            let query = SessionQuery { page: page(number), limit: limit(size), ..everything() };
+            let query = SessionQuery { position: numbered(number), limit: limit(size), ..everything() };
             let found = store.sessions.list(&query).await.unwrap();
             assert_eq!(found.total, 11);
             assert!(found.sessions.len() as u64 <= size);
@@ -90,9 +116,10 @@ async fn a_far_away_page_is_empty_and_knows_the_total(store: &StoreUnderTest) {
         [Visibility::Everything, Visibility::OwnedBy(alice().id), Visibility::AssignedToOrWaiting(agent_id(&bob()))];
     for visible in visible {
         for number in [2, 1_000_000, i64::MAX.unsigned_abs(), u64::MAX] {
-            let far = SessionQuery { page: page(number), ..query_of(visible.clone()) };
+            let far = SessionQuery { position: numbered(number), ..query_of(visible.clone()) };
             let found = store.sessions.list(&far).await.unwrap();
-            assert_eq!((found.sessions.len(), found.total, found.page.get()), (0, 3, number));
+            assert_eq!((found.sessions.len(), found.total, found.next), (0, 3, None));
+            assert_eq!(found.position, numbered(number));
         }
     }
 }
@@ -126,7 +153,7 @@ async fn an_agent_sees_no_more_of_a_waiting_session_that_was_closed(store: &Stor
     store.change(id, &alice(), SessionAction::Close).await;
     let query = query_of(Visibility::AssignedToOrWaiting(agent_id(&bob())));
     assert_eq!(listed(store, &query).await, []);
-    let closed = SessionQuery { status: Some(StatusFilter::Closed), ..query };
+    let closed = SessionQuery { status: Some(SessionStatus::Closed), ..query };
     assert_eq!(listed(store, &closed).await, []);
 }
 
@@ -135,7 +162,7 @@ async fn an_agent_keeps_seeing_what_they_held_when_it_was_closed(store: &StoreUn
     let closed = store.change(id, &alice(), SessionAction::Close).await;
     let query = query_of(Visibility::AssignedToOrWaiting(agent_id(&bob())));
     assert_eq!(listed(store, &query).await, [closed]);
-    assert_eq!(listed(store, &SessionQuery { status: Some(StatusFilter::Active), ..query }).await, []);
+    assert_eq!(listed(store, &SessionQuery { status: Some(SessionStatus::Active), ..query }).await, []);
 }
 
 async fn an_admin_lists_everything(store: &StoreUnderTest) {
@@ -146,8 +173,8 @@ async fn an_admin_lists_everything(store: &StoreUnderTest) {
     let of = |status| SessionQuery { status, ..everything() };
     let ids = |sessions: Vec<ChatSession>| sessions.iter().map(|session| session.id).collect::<Vec<_>>();
     assert_eq!(ids(listed(store, &of(None)).await), [3, 2, 1].map(session_id));
-    assert_eq!(ids(listed(store, &of(Some(StatusFilter::Active))).await), [3, 2].map(session_id));
-    assert_eq!(ids(listed(store, &of(Some(StatusFilter::Closed))).await), [1].map(session_id));
+    assert_eq!(ids(listed(store, &of(Some(SessionStatus::Active))).await), [3, 2].map(session_id));
+    assert_eq!(ids(listed(store, &of(Some(SessionStatus::Closed))).await), [1].map(session_id));
 }
 
 /// Checks every visibility, filter and page against the sessions themselves, after a random history that makes
@@ -190,12 +217,11 @@ async fn all(store: &StoreUnderTest, count: u64) -> Vec<ChatSession> {
     for n in 0..count {
         all.push(store.session(session_id(n)).await);
     }
-    all.sort_by_key(|session| Reverse((session.started_at, session.id)));
+    all.sort_by_key(|session| Reverse(SessionKey::of(session)));
     all
 }
 
-/// The same for lists of hundreds of sessions. A store need not walk to a page that lies deep in such a list; it may
-/// count by time, so the sessions start in crowds, on both sides of round moments, and years apart.
+/// The same for lists of hundreds of sessions. They start in crowds, on both sides of round moments, and years apart.
 async fn deep_pages_are_those_of_the_whole_list_after_any_history(store: &StoreUnderTest) {
     const SESSIONS: u64 = 1_200;
     const AT_ONCE: usize = 200;
@@ -245,8 +271,9 @@ fn any_moment(choices: &mut Choices) -> Timestamp {
     Timestamp::from_unix_ms(EARLIEST).plus(Duration::from_millis(choices.below(spread)))
 }
 
-/// Every page of one session, around the moments at which a store's units of time may begin.
-async fn pages_that_begin_at_a_border_of_time_are_exact(store: &StoreUnderTest) {
+/// Every page of one session, deep in a list whose sessions start in the same millisecond, in the next one and years
+/// apart.
+async fn deep_pages_of_one_session_are_exact(store: &StoreUnderTest) {
     const NEWER: u64 = 300;
     let around = |border: i64| [border - 1, border, border, border + 1];
     let older: Vec<i64> = [0, 1 << 16, 1 << 24, 1 << 32, 3 << 32].into_iter().flat_map(around).collect();
@@ -261,7 +288,7 @@ async fn pages_that_begin_at_a_border_of_time_are_exact(store: &StoreUnderTest) 
     let all = all(store, count).await;
     for visible in [Visibility::Everything, Visibility::AssignedToOrWaiting(agent_id(&bob()))] {
         for (number, expected) in (1..).zip(&all).skip(200) {
-            let query = SessionQuery { page: page(number), limit: limit(1), ..query_of(visible.clone()) };
+            let query = SessionQuery { position: numbered(number), limit: limit(1), ..query_of(visible.clone()) };
             let found = store.sessions.list(&query).await.unwrap();
             assert_eq!(found.sessions, std::slice::from_ref(expected), "page {number} of {visible:?}");
         }
@@ -278,19 +305,129 @@ async fn assert_lists(store: &StoreUnderTest, all: &[ChatSession], size: u64) {
         Visibility::AssignedToOrWaiting(agent_id(&carol())),
     ];
     for visible in visibilities {
-        for status in [None, Some(StatusFilter::Active), Some(StatusFilter::Closed)] {
+        for status in [None, Some(SessionStatus::Active), Some(SessionStatus::Closed)] {
             let admitted = |session: &&ChatSession| {
                 visible.includes(session) && status.is_none_or(|status| status.includes(session))
             };
             let expected: Vec<ChatSession> = all.iter().filter(admitted).cloned().collect();
             let mut found = Vec::new();
             for number in 1..=1 + expected.len() as u64 / size {
-                let query = SessionQuery { visible: visible.clone(), status, page: page(number), limit: limit(size) };
+                let position = numbered(number);
+                let query = SessionQuery { visible: visible.clone(), status, position, limit: limit(size) };
                 let part = store.sessions.list(&query).await.unwrap();
                 assert_eq!(part.total, expected.len() as u64, "the total of {query:?}");
+                let more = found.len() + part.sessions.len() < expected.len();
+                let next = part.sessions.last().filter(|_| more).map(SessionKey::of);
+                assert_eq!(part.next, next, "the cursor of {query:?}");
                 found.extend(part.sessions);
             }
             assert_eq!(found, expected, "{visible:?} with {status:?}");
+            let query = SessionQuery { visible: visible.clone(), status, position: numbered(1), limit: limit(size) };
+            assert_eq!(walked(store, query).await, expected, "{visible:?} with {status:?} by cursor");
         }
     }
+}
+
+async fn cursors_divide_the_list(store: &StoreUnderTest) {
+    for n in 1..=11 {
+        // Three at a time start at the same moment, so that page borders fall between ties.
+        store.sessions.open(NewSession { started_at: at(n / 3), ..new_session(n) }, alice(), None).await.unwrap();
+    }
+    let whole = listed(store, &everything()).await;
+    for size in [1, 2, 4, 11, 12] {
+        for visible in [Visibility::Everything, Visibility::OwnedBy(alice().id)] {
+            let query = SessionQuery { limit: limit(size), ..query_of(visible) };
+            assert_eq!(walked(store, query).await, whole, "pages of {size}");
+        }
+        // A walk may begin at any page.
+        let second = SessionQuery { position: numbered(2), limit: limit(size), ..everything() };
+        let skipped = usize::try_from(size).unwrap().min(whole.len());
+        assert_eq!(walked(store, second).await, whole[skipped..], "pages of {size} from the second on");
+    }
+}
+
+async fn a_cursor_continues_after_a_key_that_is_in_no_list(store: &StoreUnderTest) {
+    for n in [2, 4, 6] {
+        store.sessions.open(NewSession { started_at: at(1), ..new_session(n) }, alice(), None).await.unwrap();
+    }
+    let after = async |started_at, n| {
+        let position = SessionPosition::After(SessionKey { started_at, id: session_id(n) });
+        let found = store.sessions.list(&SessionQuery { position, ..everything() }).await.unwrap();
+        assert_eq!((found.total, found.position, found.next), (3, position, None));
+        found.sessions.iter().map(|session| session.id).collect::<Vec<SessionId>>()
+    };
+    assert_eq!(after(at(1), 5).await, [4, 2].map(session_id));
+    assert_eq!(after(at(1), 4).await, [2].map(session_id));
+    assert_eq!(after(at(1), 1).await, []);
+    assert_eq!(after(at(2), 1).await, [6, 4, 2].map(session_id));
+    assert_eq!(after(at(0), 9).await, []);
+    assert_eq!(after(Timestamp::from_unix_ms(i64::MIN), 9).await, []);
+    assert_eq!(after(Timestamp::from_unix_ms(i64::MAX), 9).await, [6, 4, 2].map(session_id));
+}
+
+async fn the_last_page_has_no_cursor(store: &StoreUnderTest) {
+    for n in 1..=4 {
+        store.waiting(n).await;
+    }
+    for visible in [Visibility::Everything, Visibility::AssignedToOrWaiting(agent_id(&bob()))] {
+        for (size, number, has_next) in [(4, 1, false), (3, 1, true), (2, 2, false), (2, 1, true), (3, 2, false)] {
+            let query = SessionQuery { position: numbered(number), limit: limit(size), ..query_of(visible.clone()) };
+            let found = store.sessions.list(&query).await.unwrap();
+            assert_eq!(found.next.is_some(), has_next, "page {number} of {size}");
+        }
+    }
+}
+
+/// Lists are walked while sessions are opened, closed and handed over. The sessions that are in a list the whole time
+/// are seen once, and no session is seen twice.
+async fn a_walk_by_cursor_sees_each_lasting_session_once_while_others_come_and_go(store: &StoreUnderTest) {
+    const SESSIONS: u64 = 60;
+    // Each second session stays as it is; the others are closed and handed over.
+    let lasts = |n: u64| n.is_multiple_of(2);
+    for agent in [bob(), carol()] {
+        store.on_duty(&agent).await;
+    }
+    for n in 0..SESSIONS {
+        let session = NewSession { started_at: at(n / 3), ..new_session(n) };
+        store.sessions.open(session, alice(), None).await.unwrap();
+        if n % 4 < 2 {
+            store.change(session_id(n), &root(), assign(&bob())).await;
+        }
+    }
+    let all_before = all(store, SESSIONS).await;
+    let changes = async {
+        let mut choices = Choices::seeded(23);
+        for n in 0..SESSIONS {
+            // Newer and older ones than any place that a walk has come to.
+            let started_at = at(choices.below(SESSIONS / 3));
+            let opened = NewSession { started_at, ..new_session(SESSIONS + n) };
+            store.sessions.open(opened, alice(), None).await.unwrap();
+            let moved = session_id(1 + 2 * choices.below(SESSIONS / 2));
+            // Some changes are refused, which is part of the history.
+            let _outcome = store.sessions.change(moved, change(&root(), any_action(&mut choices), 500)).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let walk = async |visible: Visibility, status: Option<SessionStatus>| {
+        let query = SessionQuery { status, limit: limit(3), ..query_of(visible.clone()) };
+        let expected: Vec<SessionId> = all_before
+            .iter()
+            .filter(|session| visible.includes(session) && status.is_none_or(|status| status.includes(session)))
+            .map(|session| session.id)
+            .filter(|id| (0..SESSIONS).any(|n| lasts(n) && *id == session_id(n)))
+            .collect();
+        let seen: Vec<SessionId> = walked(store, query).await.iter().map(|session| session.id).collect();
+        let unique: BTreeSet<&SessionId> = seen.iter().collect();
+        assert_eq!(unique.len(), seen.len(), "no session is seen twice in {visible:?} {status:?}");
+        let lasting: Vec<SessionId> = seen.into_iter().filter(|id| expected.contains(id)).collect();
+        assert_eq!(lasting, expected, "each lasting session is seen in {visible:?} {status:?}");
+    };
+    let active = Some(SessionStatus::Active);
+    let walks = async {
+        walk(Visibility::Everything, None).await;
+        walk(Visibility::OwnedBy(alice().id), active).await;
+        walk(Visibility::AssignedToOrWaiting(agent_id(&bob())), None).await;
+        walk(Visibility::AssignedToOrWaiting(agent_id(&bob())), active).await;
+    };
+    tokio::join!(changes, walks);
 }

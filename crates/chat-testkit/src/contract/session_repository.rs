@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use chat_domain::ChatError;
-use chat_domain::error::{Conflict, Resource};
+use chat_domain::error::{Conflict, LimitReached, Resource};
 use chat_domain::model::{
-    Change, ChatSession, NewSession, Priority, Role, Seq, SessionAction, SessionQuery, SessionState, StatusFilter,
-    Subject, Tags, Visibility,
+    Change, ChatSession, NewSession, Priority, Role, Seq, SessionAction, SessionPosition, SessionQuery, SessionState,
+    SessionStatus, Subject, Tags, Visibility,
 };
 
 use super::checks::{ROUNDS, abandon, assert_published_as_logged, assert_published_up_to, at_once};
@@ -21,13 +21,17 @@ contract_cases! { $ session_repository_contract for session_repository on crate:
     a_session_without_subject_and_tags_is_found_without_them,
     an_unknown_session_is_not_found,
     opening_is_the_change_at_position_one,
-    a_repeated_key_answers_the_first_session_as_it_was_opened,
+    a_repeated_key_returns_the_first_session_as_it_was_opened,
     a_repeated_key_with_another_meaning_is_a_conflict_and_opens_nothing,
     a_key_belongs_to_its_creator,
     concurrent_repetitions_of_a_key_open_one_session,
+    a_limited_customer_opens_no_more_than_the_limit_until_one_is_closed,
+    sessions_of_others_and_without_a_limit_are_opened_at_the_limit,
+    a_repeated_key_is_answered_at_the_limit,
+    of_concurrent_openings_as_many_succeed_as_there_is_room_for,
     assigning_gives_a_waiting_session_to_the_agent,
     an_agent_claims_a_waiting_session,
-    a_change_of_an_unknown_session_is_not_found_whoever_asks,
+    a_change_of_an_unknown_session_is_not_found_for_any_role,
     a_missing_right_comes_before_an_unknown_agent,
     an_unknown_agent_comes_before_what_the_state_does_not_allow,
     a_deactivated_agent_receives_no_session,
@@ -77,11 +81,11 @@ async fn opening_is_the_change_at_position_one(store: &StoreUnderTest) {
     let [event] = log.as_slice() else { panic!("one change, not {log:?}") };
     assert_eq!(event.seq, Seq::new(1));
     assert_eq!(event.at, opened.session.started_at);
-    assert_eq!(event.actor, root().id, "whoever opened it, not the owner");
+    assert_eq!(event.actor, root().id, "the person who opened it, not the owner");
     assert_eq!(event.change, Change::Opened(opened.session));
 }
 
-async fn a_repeated_key_answers_the_first_session_as_it_was_opened(store: &StoreUnderTest) {
+async fn a_repeated_key_returns_the_first_session_as_it_was_opened(store: &StoreUnderTest) {
     let key = || Some(idempotency("k", "same"));
     let first = store.sessions.open(new_session(1), alice(), key()).await.unwrap();
     store.on_duty(&bob()).await;
@@ -133,6 +137,58 @@ async fn concurrent_repetitions_of_a_key_open_one_session(store: &StoreUnderTest
     }
 }
 
+/// Opens session `n` of Alice within a limit, and returns whether it was opened.
+async fn opens_within(store: &StoreUnderTest, limit: u32, n: u64) -> bool {
+    match store.sessions.open_within(limit, new_session(n), alice(), None).await {
+        Ok(opened) => !opened.replayed,
+        Err(ChatError::LimitReached(LimitReached::OpenSessions { limit: named })) if named == limit => false,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+async fn a_limited_customer_opens_no_more_than_the_limit_until_one_is_closed(store: &StoreUnderTest) {
+    for n in 1..=3 {
+        assert!(opens_within(store, 3, n).await, "there is room for session {n}");
+    }
+    assert!(!opens_within(store, 3, 4).await);
+    assert_eq!(store.sessions.find(session_id(4)).await.unwrap(), None);
+    assert!(store.notifier.changes_of(session_id(4)).is_empty());
+    assert_eq!(store.stats.read().await.unwrap().total_sessions, 3);
+    store.change(session_id(2), &alice(), SessionAction::Close).await;
+    assert!(opens_within(store, 3, 5).await);
+    assert!(!opens_within(store, 3, 6).await);
+    assert!(opens_within(store, 4, 7).await, "another limit");
+}
+
+async fn sessions_of_others_and_without_a_limit_are_opened_at_the_limit(store: &StoreUnderTest) {
+    assert!(opens_within(store, 1, 1).await);
+    store.sessions.open_within(1, new_session_of(&mallory(), 2), mallory(), None).await.unwrap();
+    store.sessions.open(new_session(3), root(), None).await.unwrap();
+    store.change(session_id(1), &alice(), SessionAction::Close).await;
+    assert!(!opens_within(store, 1, 4).await, "what an admin opened for her counts");
+}
+
+async fn a_repeated_key_is_answered_at_the_limit(store: &StoreUnderTest) {
+    let open = |n| store.sessions.open_within(1, new_session(n), alice(), Some(idempotency("k", "same")));
+    let first = open(1).await.unwrap();
+    let again = open(2).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.session, first.session);
+    let other = store.sessions.open_within(1, new_session(3), alice(), Some(idempotency("k", "other"))).await;
+    assert!(matches!(other, Err(ChatError::Conflict(Conflict::IdempotencyKeyReused(_)))), "{other:?}");
+}
+
+async fn of_concurrent_openings_as_many_succeed_as_there_is_room_for(store: &StoreUnderTest) {
+    const LIMIT: u32 = 20;
+    let open = |n| {
+        let sessions = Arc::clone(&store.sessions);
+        async move { sessions.open_within(LIMIT, new_session(n), alice(), None).await.is_ok() }
+    };
+    let opened = at_once((0..40).map(open)).await.into_iter().filter(|opened| *opened).count();
+    assert_eq!(opened, 20);
+    assert_eq!(store.stats.read().await.unwrap().active_sessions, 20);
+}
+
 async fn assigning_gives_a_waiting_session_to_the_agent(store: &StoreUnderTest) {
     let id = store.waiting(1).await;
     store.on_duty(&bob()).await;
@@ -156,7 +212,7 @@ async fn an_agent_claims_a_waiting_session(store: &StoreUnderTest) {
     assert_eq!(session.agent(), Some(&agent_id(&bob())));
 }
 
-async fn a_change_of_an_unknown_session_is_not_found_whoever_asks(store: &StoreUnderTest) {
+async fn a_change_of_an_unknown_session_is_not_found_for_any_role(store: &StoreUnderTest) {
     for who in [alice(), bob(), root()] {
         for action in [assign(&carol()), transfer(&carol()), SessionAction::Transfer(None), SessionAction::Close] {
             let error = store.sessions.change(session_id(9), change(&who, action, 60)).await.unwrap_err();
@@ -169,7 +225,7 @@ async fn a_change_of_an_unknown_session_is_not_found_whoever_asks(store: &StoreU
 async fn a_missing_right_comes_before_an_unknown_agent(store: &StoreUnderTest) {
     let id = store.held_by_bob(1).await;
     for who in [alice(), mallory(), carol()] {
-        for action in [assign(&person("nobody", Role::Agent)), transfer(&carol())] {
+        for action in [assign(&person("dave", Role::Agent)), transfer(&carol())] {
             let error = store.sessions.change(id, change(&who, action, 60)).await.unwrap_err();
             assert!(matches!(error, ChatError::Forbidden(_)), "{error}");
         }
@@ -376,6 +432,11 @@ async fn an_opening_whose_caller_went_away_is_published_all_the_same(store: &Sto
         assert_published_up_to(store, id, later.seq).await;
     }
     let visible = Visibility::OwnedBy(alice().id);
-    let query = SessionQuery { visible, status: Some(StatusFilter::Active), page: page(1), limit: limit(100) };
+    let query = SessionQuery {
+        visible,
+        status: Some(SessionStatus::Active),
+        position: SessionPosition::Page(page(1)),
+        limit: limit(100),
+    };
     assert_eq!(store.sessions.list(&query).await.unwrap().total, 24, "one session a key");
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chat_domain::model::{
-    Change, Party, SessionAction, SessionEvent, SessionId, Statistics, StatisticsDelta, Timestamp,
+    Change, Party, SessionAction, SessionEvent, SessionId, Statistics, StatisticsDelta, Timestamp, WaitingSessions,
 };
 use chat_domain::ports::{MessageRepository, SessionRepository};
 
@@ -18,6 +18,7 @@ use crate::fixtures::{
 contract_cases! { $ stats_reader_contract for stats_reader on crate::contract::StoreUnderTest:
     an_empty_store_counts_nothing,
     sessions_are_counted_as_they_open_and_close,
+    sessions_wait_until_an_agent_takes_them_or_they_are_closed,
     response_times_are_summed_from_the_first_unanswered_message,
     a_session_waits_on_after_a_transfer,
     statistics_equal_a_recount_after_any_history,
@@ -41,9 +42,26 @@ async fn sessions_are_counted_as_they_open_and_close(store: &StoreUnderTest) {
     assert_eq!(figures(store).await, expected);
 }
 
+async fn sessions_wait_until_an_agent_takes_them_or_they_are_closed(store: &StoreUnderTest) {
+    let waiting = async || store.stats.waiting().await.unwrap();
+    assert_eq!(waiting().await, WaitingSessions::default());
+    for n in [2, 1, 3] {
+        store.waiting(n).await;
+    }
+    let oldest = |n| Some(new_session(n).started_at);
+    assert_eq!(waiting().await, WaitingSessions { count: 3, oldest: oldest(1) });
+    store.change(session_id(1), &alice(), SessionAction::Close).await;
+    assert_eq!(waiting().await, WaitingSessions { count: 2, oldest: oldest(2) });
+    store.on_duty(&bob()).await;
+    store.change(session_id(2), &bob(), assign(&bob())).await;
+    assert_eq!(waiting().await, WaitingSessions { count: 1, oldest: oldest(3) });
+    store.change(session_id(3), &alice(), SessionAction::Close).await;
+    assert_eq!(waiting().await, WaitingSessions::default());
+}
+
 async fn response_times_are_summed_from_the_first_unanswered_message(store: &StoreUnderTest) {
     let id = store.held_by_bob(1).await;
-    // Unasked, then two questions, an answer, another answer that nobody waits for, and an answer by an admin.
+    // Unasked, then two questions, an answer, another answer for which no customer waits, and an answer by an admin.
     let said = [(bob(), 1), (alice(), 10), (alice(), 15), (bob(), 40), (bob(), 50), (alice(), 100), (root(), 107)];
     for (who, n) in said {
         store.say(id, &who, n).await;

@@ -8,7 +8,7 @@ use super::{AttachmentStoreUnderTest, contract_cases};
 contract_cases! { $ store_ownership_contract for store_ownership on crate::contract::AttachmentStoreUnderTest:
     files_have_no_owner_at_first,
     an_owner_is_read_back_as_it_was_written,
-    an_owner_is_replaced_by_whoever_knows_it,
+    an_owner_is_replaced_by_a_database_that_knows_it,
     an_owner_is_no_attachment,
 }
 
@@ -30,7 +30,7 @@ async fn an_owner_is_read_back_as_it_was_written(subject: &AttachmentStoreUnderT
     }
 }
 
-async fn an_owner_is_replaced_by_whoever_knows_it(subject: &AttachmentStoreUnderTest) {
+async fn an_owner_is_replaced_by_a_database_that_knows_it(subject: &AttachmentStoreUnderTest) {
     let (first, second) = (owner("a", 1), owner("a", 2));
     assert!(!subject.ownership.replace(Some(first.clone()), second.clone()).await.unwrap(), "nothing is there");
     assert_eq!(subject.ownership.owner().await.unwrap(), None);

@@ -12,12 +12,12 @@ use super::contract_cases;
 use crate::fixtures::{alice, at, bob, root, session_id};
 
 contract_cases! { $ ticket_store_contract for ticket_store on crate::contract::ticket_store::TicketStores:
-    a_ticket_is_taken_once_and_as_it_was_given,
+    a_ticket_is_taken_once_and_as_it_was_put,
     an_unknown_ticket_is_none,
     nothing_is_taken_from_its_expiry_on,
     a_ticket_that_is_put_too_late_is_none,
     of_fifty_concurrent_takers_one_gets_the_ticket,
-    one_too_many_of_a_person_takes_the_place_of_the_one_that_expires_first,
+    a_ticket_over_the_limit_of_a_person_replaces_the_one_that_expires_first,
     a_ticket_that_expires_before_all_others_of_its_person_is_kept_all_the_same,
     tickets_that_have_expired_make_room_first,
     tickets_that_were_used_are_not_counted,
@@ -79,7 +79,7 @@ fn ticket(holder: Principal, until: u64) -> Ticket {
     Ticket { holder, session_id: session_id(1), token_expires_at: at(3_600), expires_at: at(until) }
 }
 
-async fn a_ticket_is_taken_once_and_as_it_was_given(stores: &TicketStores) {
+async fn a_ticket_is_taken_once_and_as_it_was_put(stores: &TicketStores) {
     for (n, (mut holder, name)) in
         (1..).zip([(alice(), None), (bob(), Some("Bob \"B\" é\n")), (root(), Some("")), (alice(), Some("Alice"))])
     {
@@ -130,7 +130,7 @@ async fn of_fifty_concurrent_takers_one_gets_the_ticket(stores: &TicketStores) {
     }
 }
 
-async fn one_too_many_of_a_person_takes_the_place_of_the_one_that_expires_first(stores: &TicketStores) {
+async fn a_ticket_over_the_limit_of_a_person_replaces_the_one_that_expires_first(stores: &TicketStores) {
     // The one that expires first is neither the first nor the last that was put.
     let until = |n: u64| if n == MOST / 2 { 31 } else { 40 + n };
     for n in 0..MOST {

@@ -11,7 +11,7 @@ use crate::fixtures::{
 
 contract_cases! { $ times_contract for times on crate::contract::StoreUnderTest:
     no_time_of_a_session_goes_back_when_a_clock_is_behind,
-    an_answer_by_a_clock_that_is_behind_took_no_time,
+    a_response_by_a_clock_that_is_behind_took_no_time,
     messages_are_paged_by_position_where_ids_and_times_disagree,
 }
 
@@ -54,7 +54,7 @@ async fn no_time_of_a_session_goes_back_when_a_clock_is_behind(store: &StoreUnde
     assert_eq!(store.session(session_id(1)).await.progress.last_event_at, at(9));
 }
 
-async fn an_answer_by_a_clock_that_is_behind_took_no_time(store: &StoreUnderTest) {
+async fn a_response_by_a_clock_that_is_behind_took_no_time(store: &StoreUnderTest) {
     let id = store.held_by_bob(1).await;
     store.say(id, &alice(), 20).await;
     let answer = store.say(id, &bob(), 17).await;

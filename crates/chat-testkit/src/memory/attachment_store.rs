@@ -1,14 +1,17 @@
-//! The bytes of attachments in memory.
+//! The bytes of attachments, and their thumbnails, in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use chat_domain::error::Invalid;
-use chat_domain::model::{AttachmentId, ByteRange, MediaMetadata, MediaType, StoreOwner, StoredObject, Timestamp};
-use chat_domain::ports::{AttachmentStore, ByteSource, Clock, HealthProbe, StoreOwnership, Upload};
+use chat_domain::error::{FieldPath, Invalid};
+use chat_domain::model::{
+    AttachmentId, ByteRange, MediaMetadata, MediaType, StoreOwner, StoredObject, ThumbnailOutcome, ThumbnailSize,
+    Timestamp,
+};
+use chat_domain::ports::{AttachmentStore, ByteSource, Clock, HealthProbe, StoreOwnership, ThumbnailStore, Upload};
 use chat_domain::{ChatError, Result};
 use sha2::{Digest, Sha256};
 
@@ -24,6 +27,7 @@ pub struct MemoryAttachmentStore {
 struct Object {
     bytes: Bytes,
     written_at: Timestamp,
+    thumbnails: HashMap<ThumbnailSize, ThumbnailOutcome>,
 }
 
 impl MemoryAttachmentStore {
@@ -50,11 +54,11 @@ impl AttachmentStore for MemoryAttachmentStore {
             bytes.extend_from_slice(&chunk);
             if bytes.len() as u64 > upload.max_bytes {
                 let rule = format!("must have at most {} bytes", upload.max_bytes);
-                return Err(Invalid::new("attachments", rule).into());
+                return Err(Invalid::new(FieldPath::ATTACHMENTS, rule).into());
             }
         }
         if bytes.is_empty() {
-            return Err(Invalid::new("attachments", "must not be empty").into());
+            return Err(Invalid::new(FieldPath::ATTACHMENTS, "must not be empty").into());
         }
         let bytes = bytes.freeze();
         let object = StoredObject {
@@ -63,7 +67,8 @@ impl AttachmentStore for MemoryAttachmentStore {
             media_type: upload.claimed_type.unwrap_or_else(MediaType::octet_stream),
             metadata: MediaMetadata::default(),
         };
-        self.lock().insert(upload.id, Object { bytes, written_at: self.clock.now() });
+        let stored = Object { bytes, written_at: self.clock.now(), thumbnails: HashMap::new() };
+        self.lock().insert(upload.id, stored);
         Ok(object)
     }
 
@@ -91,6 +96,20 @@ impl AttachmentStore for MemoryAttachmentStore {
         let objects = self.lock();
         let old = objects.range((start, Bound::Unbounded)).filter(|(_, object)| object.written_at < before);
         Ok(old.map(|(id, _)| *id).take(limit).collect())
+    }
+}
+
+#[async_trait]
+impl ThumbnailStore for MemoryAttachmentStore {
+    async fn find(&self, id: AttachmentId, size: ThumbnailSize) -> Result<Option<ThumbnailOutcome>> {
+        Ok(self.lock().get(&id).and_then(|object| object.thumbnails.get(&size).cloned()))
+    }
+
+    async fn save(&self, id: AttachmentId, size: ThumbnailSize, outcome: ThumbnailOutcome) -> Result<()> {
+        if let Some(object) = self.lock().get_mut(&id) {
+            object.thumbnails.insert(size, outcome);
+        }
+        Ok(())
     }
 }
 

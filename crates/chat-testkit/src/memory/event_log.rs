@@ -33,8 +33,7 @@ impl EventLog for MemoryStore {
         Ok(state.sessions.get(&session).and_then(|record| record.message(message)).map(|message| message.seq))
     }
 
-    /// What is in the memory of a process has one history, which begins and ends with it.
     async fn epoch(&self) -> Result<Epoch> {
-        Ok(self.epoch.clone())
+        Ok(self.current_epoch())
     }
 }

@@ -3,28 +3,30 @@
 
 mod agent_directory;
 mod attachment_store;
-mod connection_registry;
 mod event_log;
 mod health_probe;
 mod message_repository;
 mod orphan_registry;
+mod revocation_store;
 mod session_repository;
+mod signing_key_store;
+mod socket_registry;
 mod stats_reader;
 mod ticket_store;
+mod upload_registry;
+mod write;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 pub use attachment_store::MemoryAttachmentStore;
-use chat_domain::error::{Refusal, Resource};
 use chat_domain::model::{
-    Agent, AgentId, AttachmentId, Change, ChatMessage, ChatSession, Epoch, Fingerprint, IdempotencyKey, LiveEvent,
-    MessageId, Principal, SessionEvent, SessionId, Statistics, StatisticsDelta, UserId,
+    Agent, AgentId, AttachmentId, ChatMessage, ChatSession, Epoch, Fingerprint, IdempotencyKey, MessageId, Revocation,
+    SessionEvent, SessionId, Statistics, StatisticsDelta, UnsentUpload, UserId,
 };
 use chat_domain::ports::Notifier;
-use chat_domain::{ChatError, Result};
-pub use connection_registry::MemoryConnections;
 use orphan_registry::Orphans;
+pub use socket_registry::MemorySockets;
 pub use ticket_store::FewTickets;
 
 /// The only history that a store in memory has.
@@ -35,7 +37,7 @@ const EPOCH: &str = "in-memory";
 pub struct MemoryStore {
     state: Mutex<State>,
     notifier: Arc<dyn Notifier>,
-    epoch: Epoch,
+    epoch: Mutex<Epoch>,
     /// Held by a round of collecting.
     round: Arc<tokio::sync::Mutex<()>>,
     this: Weak<Self>,
@@ -48,11 +50,22 @@ impl MemoryStore {
         let made = |this: &Weak<Self>| Self {
             state: Mutex::default(),
             notifier,
-            epoch,
+            epoch: Mutex::new(epoch),
             round: Arc::default(),
             this: Weak::clone(this),
         };
         Arc::new_cyclic(made)
+    }
+
+    /// Begins another history, as an operator does who has restored a backup. The rows stay.
+    pub fn rotate_epoch(&self) {
+        let mut epoch = self.epoch.lock().expect("no method panics while it holds the lock");
+        *epoch = Epoch::parse(&format!("{}-", epoch.as_str())).expect("the epoch is valid");
+    }
+
+    /// The history that it has now.
+    fn current_epoch(&self) -> Epoch {
+        self.epoch.lock().expect("no method panics while it holds the lock").clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -66,7 +79,9 @@ struct State {
     /// What was opened under which key, per creator.
     session_keys: HashMap<(UserId, IdempotencyKey), (Fingerprint, SessionId)>,
     attachments: HashMap<AttachmentId, (SessionId, MessageId)>,
+    uploads: BTreeMap<AttachmentId, UnsentUpload>,
     agents: BTreeMap<AgentId, Agent>,
+    revocations: HashMap<UserId, Revocation>,
     statistics: Statistics,
     orphans: Orphans,
 }
@@ -82,16 +97,6 @@ struct SessionRecord {
 }
 
 impl State {
-    fn session(&mut self, id: SessionId) -> Result<&mut SessionRecord> {
-        self.sessions.get_mut(&id).ok_or(ChatError::NotFound(Resource::Session))
-    }
-
-    /// Refuses an agent who is deactivated.
-    fn require_active(&self, who: &Principal) -> Result<()> {
-        let agent = who.agent().and_then(|id| self.agents.get(&id));
-        if agent.is_some_and(|agent| !agent.active) { Err(Refusal::AgentDeactivated.into()) } else { Ok(()) }
-    }
-
     fn count(&mut self, delta: StatisticsDelta) {
         let figures = &mut self.statistics;
         figures.total_sessions += delta.opened;
@@ -109,25 +114,5 @@ impl SessionRecord {
 
     fn message(&self, id: MessageId) -> Option<&ChatMessage> {
         self.messages.iter().find(|message| message.id == id)
-    }
-
-    /// Takes over the session after a change and writes the change down at its position.
-    fn commit(&mut self, session: ChatSession, actor: UserId, change: Change) -> LiveEvent {
-        self.commit_keyed(session, actor, None, change)
-    }
-
-    /// The same for a change that its actor gave a key.
-    fn commit_keyed(
-        &mut self,
-        session: ChatSession,
-        actor: UserId,
-        key: Option<IdempotencyKey>,
-        change: Change,
-    ) -> LiveEvent {
-        let (seq, at) = (session.progress.last_seq, session.progress.last_event_at);
-        let event = SessionEvent { session_id: session.id, seq, at, actor, key, change };
-        self.session = session;
-        self.events.push(event.clone());
-        LiveEvent::Durable(event)
     }
 }

@@ -1,15 +1,13 @@
 //! What is known of orphans, in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chat_domain::model::{
-    AttachmentId, ChatMessage, DatabaseInstance, Generation, Generations, MessageDraft, OrphanMark, Timestamp,
-};
+use chat_domain::Result;
+use chat_domain::model::{AttachmentId, DatabaseInstance, Generation, Generations, OrphanMark, Timestamp};
 use chat_domain::ports::{Marking, OrphanRegistry, OrphanRound};
-use chat_domain::{ChatError, Result};
 use tokio::sync::OwnedMutexGuard;
 
 use super::{MemoryStore, State};
@@ -33,20 +31,14 @@ impl Orphan {
 }
 
 impl Orphans {
-    /// Refuses a message that refers to a condemned file.
-    pub(super) fn admit(&self, draft: &MessageDraft) -> Result<()> {
-        let condemned = |id| self.files.get(id).is_some_and(|orphan| orphan.condemned_at.is_some());
-        if draft.attachments.iter().any(|attachment| condemned(&attachment.id)) {
-            return Err(ChatError::unavailable("attachments: a file of the message has been collected"));
-        }
-        Ok(())
+    /// Whether a marked file is condemned; `None` when it has no mark.
+    pub(super) fn is_condemned(&self, file: AttachmentId) -> Option<bool> {
+        self.files.get(&file).map(|orphan| orphan.condemned_at.is_some())
     }
 
-    /// Takes the marks of a message's files away.
-    pub(super) fn unmark(&mut self, message: &ChatMessage) {
-        for attachment in &message.attachments {
-            self.files.remove(&attachment.id);
-        }
+    /// Takes the mark of a file away.
+    pub(super) fn unmark(&mut self, file: AttachmentId) {
+        self.files.remove(&file);
     }
 }
 
@@ -76,9 +68,9 @@ impl OrphanRegistry for MemoryStore {
 
     async fn referenced(&self, after: Option<AttachmentId>, limit: usize) -> Result<Vec<AttachmentId>> {
         let state = self.lock();
-        let ordered: BTreeMap<_, _> = state.attachments.iter().collect();
+        let known: BTreeSet<_> = state.attachments.keys().chain(state.uploads.keys()).collect();
         let start = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        Ok(ordered.range::<AttachmentId, _>((start, Bound::Unbounded)).map(|(id, _)| **id).take(limit).collect())
+        Ok(known.range::<AttachmentId, _>((start, Bound::Unbounded)).map(|id| **id).take(limit).collect())
     }
 }
 
@@ -107,7 +99,7 @@ impl OrphanRound for MemoryRound {
         Ok(self.with(|state| {
             let mut marking = Marking::default();
             for id in ids {
-                if state.attachments.contains_key(&id) {
+                if state.knows_file(id) {
                     continue;
                 }
                 match state.orphans.files.get(&id) {
@@ -138,7 +130,7 @@ impl OrphanRound for MemoryRound {
         Ok(self.with(|state| {
             let mut condemned = Vec::new();
             for id in ids {
-                if state.attachments.contains_key(&id) {
+                if state.knows_file(id) {
                     state.orphans.files.remove(&id);
                 } else if let Some(orphan) = state.orphans.files.get_mut(&id)
                     && orphan.condemned_at.is_none()

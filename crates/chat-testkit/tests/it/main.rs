@@ -7,5 +7,8 @@ mod memory;
 mod mutants;
 mod orphan_mutants;
 mod registry_mutants;
+mod signing_key_mutants;
 mod support;
+mod thumbnail_mutants;
 mod ticket_mutants;
+mod upload_mutants;

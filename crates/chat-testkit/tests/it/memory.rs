@@ -18,6 +18,14 @@ mod ticket_store {
     chat_testkit::ticket_store_contract!(crate::support::make_tickets);
 }
 
-mod connection_registry {
-    chat_testkit::connection_registry_contract!(crate::support::make_registry);
+mod signing_key_store {
+    chat_testkit::signing_key_store_contract!(crate::support::make_signing_keys);
+}
+
+mod socket_registry {
+    chat_testkit::socket_registry_contract!(crate::support::make_registry);
+}
+
+mod thumbnail_store {
+    chat_testkit::thumbnail_store_contract!(crate::support::make_thumbnail_store);
 }

@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use chat_domain::Result;
+use chat_domain::error::LimitReached;
 use chat_domain::model::{
     AttachmentId, ChatSession, Epoch, Idempotency, LiveEvent, MessageDraft, MessageId, MessageQuery, NewSession,
-    Principal, Receipt, Role, Seq, SessionChange, SessionEvent, SessionId, SessionPage, SessionQuery, SessionSnapshot,
-    Timestamp,
+    PageLimit, PageNumber, Principal, Receipt, Role, Seq, SessionChange, SessionEvent, SessionId, SessionPage,
+    SessionPosition, SessionQuery, SessionSnapshot, SessionStatus, Timestamp, Visibility,
 };
 use chat_domain::ports::{
-    Appended, AttachmentRecord, EventLog, LogLimit, LogPage, MessageRepository, Notifier, Opened, SessionRepository,
+    AttachmentRecord, EventLog, LogLimit, LogPage, MessageRepository, Notifier, SessionRepository,
 };
+use chat_domain::write::{Appended, Opened, SessionWrite, WriteReply};
 use chat_testkit::contract::{
     StoreUnderTest, event_log, message_repository, read_up_to, receipts, session_list, session_repository,
 };
@@ -47,7 +49,9 @@ fn store_that_publishes(copies_of_the_third: usize) -> StoreUnderTest {
         events: store.clone(),
         stats: store.clone(),
         agents: store.clone(),
-        orphans: store,
+        revocations: store.clone(),
+        orphans: store.clone(),
+        uploads: store,
         notifier: recorder,
         guard: Box::new(()),
     }
@@ -61,8 +65,30 @@ struct Careless {
 
 #[async_trait]
 impl SessionRepository for Careless {
+    async fn write(&self, write: SessionWrite) -> Result<WriteReply> {
+        self.sessions.write(write).await
+    }
+
     /// Forgets the key.
     async fn open(&self, session: NewSession, creator: Principal, _key: Option<Idempotency>) -> Result<Opened> {
+        self.sessions.open(session, creator, None).await
+    }
+
+    /// Forgets the key, and counts before it opens.
+    async fn open_within(
+        &self,
+        limit: u32,
+        session: NewSession,
+        creator: Principal,
+        _key: Option<Idempotency>,
+    ) -> Result<Opened> {
+        let visible = Visibility::OwnedBy(session.owner.clone());
+        let position = SessionPosition::Page(PageNumber::FIRST);
+        let query = SessionQuery { visible, status: Some(SessionStatus::Active), position, limit: PageLimit::SESSIONS };
+        if self.sessions.list(&query).await?.total >= u64::from(limit) {
+            return Err(LimitReached::OpenSessions { limit }.into());
+        }
+        tokio::task::yield_now().await;
         self.sessions.open(session, creator, None).await
     }
 
@@ -88,6 +114,10 @@ impl SessionRepository for Careless {
 
 #[async_trait]
 impl MessageRepository for Careless {
+    async fn write(&self, write: SessionWrite) -> Result<WriteReply> {
+        self.messages.write(write).await
+    }
+
     /// Forgets the key, and answers late, so that a caller may have gone before.
     async fn append(&self, draft: MessageDraft) -> Result<Appended> {
         let answer = self.messages.append(MessageDraft { idempotency: None, ..draft }).await;
@@ -225,6 +255,11 @@ notices! { a_forgotten_key_is_noticed: careless_store(), unlike make_store =>
     message_repository::a_message_whose_sender_went_away_is_published_all_the_same,
 }
 
+notices! { an_inexact_limit_is_noticed: careless_store(), unlike make_store =>
+    session_repository::a_repeated_key_is_answered_at_the_limit,
+    session_repository::of_concurrent_openings_as_many_succeed_as_there_is_room_for,
+}
+
 notices! { a_second_winner_is_noticed: careless_store(), unlike make_store =>
     session_repository::of_concurrent_assignments_one_wins,
     session_repository::of_concurrent_closings_one_wins,
@@ -243,9 +278,9 @@ notices! { a_careless_receipt_is_noticed: careless_store(), unlike make_store =>
 }
 
 notices! { a_careless_reading_up_to_is_noticed: careless_store(), unlike make_store =>
-    read_up_to::reading_up_to_in_an_unknown_session_is_not_found_whoever_asks,
+    read_up_to::reading_up_to_in_an_unknown_session_is_not_found_for_any_role,
     read_up_to::a_missing_right_to_read_up_to_is_refused_and_nothing_changes,
-    read_up_to::reading_up_to_beyond_the_end_says_nothing_of_later_messages,
+    read_up_to::reading_up_to_beyond_the_end_marks_no_later_message,
     read_up_to::a_long_absence_is_read_in_receipts_of_a_bounded_size,
 }
 

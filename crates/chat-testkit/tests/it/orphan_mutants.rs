@@ -61,7 +61,7 @@ impl OrphanRound for CarelessRound {
         self.0.due(Timestamp::from_unix_ms(i64::MAX), after, limit).await
     }
 
-    /// Believes whoever asks.
+    /// Believes every database.
     async fn condemn(&mut self, ids: Vec<AttachmentId>, at: Timestamp) -> Result<Vec<AttachmentId>> {
         self.0.condemn(ids.clone(), at).await?;
         Ok(ids)
@@ -92,6 +92,6 @@ notices! { a_careless_registry_of_orphans_is_noticed: careless_registry(), unlik
     orphan_registry::due_files_come_in_order_and_in_batches,
     orphan_registry::condemned_files_are_those_without_a_message,
     orphan_registry::a_condemned_file_stays_condemned_until_it_is_forgotten,
-    orphan_registry::unmarking_spares_what_is_condemned,
+    orphan_registry::unmarking_keeps_condemned_files,
     orphan_registry::referenced_files_come_in_order_and_in_batches,
 }

@@ -1,4 +1,4 @@
-//! The suite of connections notices registries that are broken.
+//! The suite of sockets notices registries that are broken.
 
 use std::cmp::Reverse;
 use std::sync::{Arc, Mutex};
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::error::LimitReached;
-use chat_domain::model::{Connection, ConnectionLimits};
-use chat_domain::ports::{ConnectionRegistry, EventSink};
+use chat_domain::model::{OpenSocket, SocketLimits};
+use chat_domain::ports::{SocketCloser, SocketRegistry};
 use chat_testkit::Replacements;
-use chat_testkit::contract::connection_registry::{self, RegistryUnderTest};
+use chat_testkit::contract::socket_registry::{self, RegistryUnderTest};
 
 use crate::support::{make_registry, notices};
 
@@ -24,7 +24,7 @@ enum Fault {
     AnySession,
     /// Replaces one more than it has to.
     TwoAtOnce,
-    /// Takes everyone for the same person.
+    /// Treats all persons as the same one.
     CountsTogether,
     /// Refuses also the one that replaces.
     RefusesTheReplacing,
@@ -32,39 +32,39 @@ enum Fault {
     ReplacesTheRefused,
     /// Keeps a place for the one that was replaced until it leaves.
     KeepsThePlace,
-    /// Frees a place with whoever leaves.
+    /// Frees a place with every socket that leaves.
     AnyoneLeaves,
     /// Frees no place.
-    NobodyLeaves,
+    FreesNothing,
     /// Looks, lets others look, and then enters.
     Races,
-    /// Tells nobody.
+    /// Closes no replaced socket.
     Silent,
 }
 
 struct Faulty {
     fault: Fault,
-    there: Mutex<Vec<Connection>>,
-    sink: Arc<dyn EventSink>,
+    there: Mutex<Vec<OpenSocket>>,
+    closer: Arc<dyn SocketCloser>,
 }
 
 fn faulty(fault: Fault) -> RegistryUnderTest {
     let ended = Arc::new(Replacements::new());
-    let registry = Arc::new(Faulty { fault, there: Mutex::default(), sink: Arc::clone(&ended) as _ });
+    let registry = Arc::new(Faulty { fault, there: Mutex::default(), closer: Arc::clone(&ended) as _ });
     RegistryUnderTest { registry, ended }
 }
 
 impl Faulty {
     /// Who gives way to the newcomer, and how many places are taken besides.
-    fn decide(&self, newcomer: &Connection, limits: ConnectionLimits) -> (Vec<Connection>, usize) {
+    fn decide(&self, newcomer: &OpenSocket, limits: SocketLimits) -> (Vec<OpenSocket>, usize) {
         let there = self.there.lock().unwrap();
-        let same = |other: &&Connection| self.fault == Fault::CountsTogether || other.user_id == newcomer.user_id;
-        let theirs: Vec<Connection> = there.iter().filter(same).cloned().collect();
-        let in_session = |other: &&Connection| other.session_id == newcomer.session_id;
+        let same = |other: &&OpenSocket| self.fault == Fault::CountsTogether || other.user_id == newcomer.user_id;
+        let theirs: Vec<OpenSocket> = there.iter().filter(same).cloned().collect();
+        let in_session = |other: &&OpenSocket| other.session_id == newcomer.session_id;
         let here = theirs.iter().filter(in_session).count();
         let surplus = (here + 1).saturating_sub(limits.per_session);
         let candidates = theirs.iter().filter(|other| self.fault == Fault::AnySession || in_session(other));
-        let mut candidates: Vec<Connection> = candidates.cloned().collect();
+        let mut candidates: Vec<OpenSocket> = candidates.cloned().collect();
         if self.fault == Fault::TheNewcomer {
             candidates.push(newcomer.clone());
         }
@@ -78,7 +78,7 @@ impl Faulty {
         (candidates, taken)
     }
 
-    fn carry_out(&self, newcomer: &Connection, replaced: &[Connection]) {
+    fn carry_out(&self, newcomer: &OpenSocket, replaced: &[OpenSocket]) {
         let mut there = self.there.lock().unwrap();
         there.push(newcomer.clone());
         if self.fault != Fault::KeepsThePlace {
@@ -86,97 +86,97 @@ impl Faulty {
         }
     }
 
-    fn tell(&self, replaced: &[Connection]) {
+    fn tell(&self, replaced: &[OpenSocket]) {
         for other in replaced {
             // The probes of the suite must come through, or it would wait and not see.
             if self.fault != Fault::Silent || other.user_id.as_str().starts_with("probe") {
-                self.sink.replaced(other.session_id, other.id);
+                self.closer.close_replaced(other.session_id, other.id);
             }
         }
     }
 }
 
 #[async_trait]
-impl ConnectionRegistry for Faulty {
-    async fn enter(&self, connection: &Connection, limits: ConnectionLimits) -> Result<()> {
-        let is_probe = connection.user_id.as_str().starts_with("probe");
-        let (replaced, taken) = self.decide(connection, limits);
+impl SocketRegistry for Faulty {
+    async fn enter(&self, socket: &OpenSocket, limits: SocketLimits) -> Result<()> {
+        let is_probe = socket.user_id.as_str().starts_with("probe");
+        let (replaced, taken) = self.decide(socket, limits);
         if self.fault == Fault::Races {
             tokio::task::yield_now().await;
         }
         if taken >= limits.per_user && !is_probe {
             if self.fault == Fault::ReplacesTheRefused {
-                let oldest: Vec<Connection> = self.there.lock().unwrap().iter().take(1).cloned().collect();
+                let oldest: Vec<OpenSocket> = self.there.lock().unwrap().iter().take(1).cloned().collect();
                 self.there.lock().unwrap().retain(|other| !oldest.contains(other));
                 self.tell(&oldest);
             }
-            return Err(LimitReached::Connections { limit: limits.per_user }.into());
+            return Err(LimitReached::Sockets { limit: limits.per_user }.into());
         }
-        self.carry_out(connection, &replaced);
+        self.carry_out(socket, &replaced);
         self.tell(&replaced);
         Ok(())
     }
 
-    fn leave(&self, connection: &Connection) {
+    fn leave(&self, socket: &OpenSocket) {
         let mut there = self.there.lock().unwrap();
         match self.fault {
-            Fault::NobodyLeaves => {}
+            Fault::FreesNothing => {}
             Fault::AnyoneLeaves => {
-                there.retain(|other| other.user_id != connection.user_id);
+                there.retain(|other| other.user_id != socket.user_id);
             }
-            _ => there.retain(|other| other.id != connection.id),
+            _ => there.retain(|other| other.id != socket.id),
         }
     }
 }
 
 notices! { a_registry_that_replaces_the_newest_is_noticed: async { faulty(Fault::TheNewest) }, unlike make_registry =>
-    connection_registry::one_too_many_in_a_session_replaces_its_oldest_and_only_that,
-    connection_registry::one_that_replaces_is_let_in_although_every_place_is_taken,
+    socket_registry::the_socket_over_the_session_limit_replaces_the_oldest_only,
+    socket_registry::a_replacing_socket_enters_although_every_place_is_taken,
 }
 
 notices! { a_registry_that_replaces_the_newcomer_is_noticed: async { faulty(Fault::TheNewcomer) }, unlike make_registry =>
-    connection_registry::the_one_that_enters_stays_whatever_its_id,
+    socket_registry::the_entering_socket_stays_whatever_its_id,
 }
 
 notices! { a_registry_that_replaces_over_sessions_is_noticed: async { faulty(Fault::AnySession) }, unlike make_registry =>
-    connection_registry::one_too_many_in_a_session_replaces_its_oldest_and_only_that,
+    socket_registry::the_socket_over_the_session_limit_replaces_the_oldest_only,
 }
 
 notices! { a_registry_that_replaces_too_many_is_noticed: async { faulty(Fault::TwoAtOnce) }, unlike make_registry =>
-    connection_registry::one_too_many_in_a_session_replaces_its_oldest_and_only_that,
-    connection_registry::concurrent_entries_in_a_session_replace_exactly_the_surplus,
+    socket_registry::the_socket_over_the_session_limit_replaces_the_oldest_only,
+    socket_registry::concurrent_entries_in_a_session_replace_exactly_the_surplus,
 }
 
 notices! { a_registry_that_counts_people_together_is_noticed: async { faulty(Fault::CountsTogether) }, unlike make_registry =>
-    connection_registry::people_take_no_places_of_each_other,
+    socket_registry::persons_do_not_share_places,
 }
 
 notices! { a_registry_that_refuses_the_replacing_is_noticed: async { faulty(Fault::RefusesTheReplacing) }, unlike make_registry =>
-    connection_registry::one_that_replaces_is_let_in_although_every_place_is_taken,
+    socket_registry::a_replacing_socket_enters_although_every_place_is_taken,
 }
 
 notices! { a_refusal_that_replaces_is_noticed: async { faulty(Fault::ReplacesTheRefused) }, unlike make_registry =>
-    connection_registry::one_too_many_in_all_is_refused_and_changes_nothing,
+    socket_registry::the_socket_over_the_person_limit_is_refused_and_changes_nothing,
 }
 
 notices! { a_place_that_stays_taken_is_noticed: async { faulty(Fault::KeepsThePlace) }, unlike make_registry =>
-    connection_registry::a_replaced_connection_gives_its_place_up_at_once,
+    socket_registry::a_replaced_socket_frees_its_place_at_once,
 }
 
 notices! { a_place_that_anyone_frees_is_noticed: async { faulty(Fault::AnyoneLeaves) }, unlike make_registry =>
-    connection_registry::one_too_many_in_all_is_refused_and_changes_nothing,
-    connection_registry::leaving_twice_or_without_having_entered_frees_nothing,
-    connection_registry::a_replaced_connection_that_leaves_frees_nothing,
+    socket_registry::the_socket_over_the_person_limit_is_refused_and_changes_nothing,
+    socket_registry::leaving_twice_or_without_having_entered_frees_nothing,
+    socket_registry::a_replaced_socket_that_leaves_frees_nothing,
 }
 
-notices! { a_place_that_nobody_frees_is_noticed: async { faulty(Fault::NobodyLeaves) }, unlike make_registry =>
-    connection_registry::a_connection_that_leaves_gives_its_place_back,
+notices! { a_place_that_is_never_freed_is_noticed: async { faulty(Fault::FreesNothing) }, unlike make_registry =>
+    socket_registry::a_leaving_socket_frees_its_place,
 }
 
 notices! { a_registry_that_races_is_noticed: async { faulty(Fault::Races) }, unlike make_registry =>
-    connection_registry::concurrent_entries_stay_within_both_limits,
+    socket_registry::concurrent_entries_stay_within_both_limits,
 }
 
-notices! { a_replacement_that_nobody_hears_of_is_noticed: async { faulty(Fault::Silent) }, unlike make_registry =>
-    connection_registry::one_too_many_in_a_session_replaces_its_oldest_and_only_that,
+notices! { an_unreported_replacement_is_noticed: async { faulty(Fault::Silent) }, unlike make_registry =>
+    socket_registry::the_socket_over_the_session_limit_replaces_the_oldest_only,
 }

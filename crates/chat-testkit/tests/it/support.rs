@@ -3,12 +3,13 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use chat_testkit::contract::connection_registry::RegistryUnderTest;
 use chat_testkit::contract::nodes::Nodes;
+use chat_testkit::contract::signing_key_store::SigningKeyStores;
+use chat_testkit::contract::socket_registry::RegistryUnderTest;
 use chat_testkit::contract::ticket_store::TicketStores;
-use chat_testkit::contract::{AttachmentStoreUnderTest, StoreUnderTest, run};
+use chat_testkit::contract::{AttachmentStoreUnderTest, StoreUnderTest, ThumbnailStoreUnderTest, run};
 use chat_testkit::{
-    FewTickets, FixedClock, MemoryAttachmentStore, MemoryConnections, MemoryStore, RecordingNotifier, Replacements,
+    FewTickets, FixedClock, MemoryAttachmentStore, MemorySockets, MemoryStore, RecordingNotifier, Replacements,
 };
 
 pub(crate) async fn make_store() -> StoreUnderTest {
@@ -20,7 +21,9 @@ pub(crate) async fn make_store() -> StoreUnderTest {
         events: store.clone(),
         stats: store.clone(),
         agents: store.clone(),
-        orphans: store,
+        revocations: store.clone(),
+        orphans: store.clone(),
+        uploads: store,
         notifier,
         guard: Box::new(()),
     }
@@ -37,13 +40,33 @@ pub(crate) async fn make_attachment_store() -> AttachmentStoreUnderTest {
     AttachmentStoreUnderTest { store: store.clone(), ownership: store, guard: Box::new(()) }
 }
 
+pub(crate) async fn make_thumbnail_store() -> ThumbnailStoreUnderTest {
+    let store = MemoryAttachmentStore::new(Arc::new(FixedClock::new()));
+    ThumbnailStoreUnderTest { thumbnails: store.clone(), store, guard: Box::new(()) }
+}
+
 pub(crate) async fn make_tickets() -> TicketStores {
     TicketStores::new(vec![Arc::new(FewTickets::new())], Box::new(()))
 }
 
+pub(crate) async fn make_signing_keys() -> SigningKeyStores {
+    let make = || MemoryStore::new(Arc::new(RecordingNotifier::new()));
+    let (store, copy) = (make(), make());
+    let rotated = store.clone();
+    SigningKeyStores {
+        nodes: vec![store.clone(), store],
+        copy,
+        rotate: Box::new(move || {
+            rotated.rotate_epoch();
+            Box::pin(async {})
+        }),
+        guard: Box::new(()),
+    }
+}
+
 pub(crate) async fn make_registry() -> RegistryUnderTest {
     let ended = Arc::new(Replacements::new());
-    let registry = Arc::new(MemoryConnections::new(Arc::clone(&ended) as _));
+    let registry = Arc::new(MemorySockets::new(Arc::clone(&ended) as _));
     RegistryUnderTest { registry, ended }
 }
 

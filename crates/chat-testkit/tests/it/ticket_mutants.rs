@@ -19,14 +19,14 @@ enum Fault {
     Keeps,
     /// Looks, lets others look, and then takes.
     Races,
-    /// Gives out what has expired.
+    /// Returns a ticket that has expired.
     Lasts,
-    /// Gives out what expires now.
+    /// Returns a ticket that expires now.
     LastsOneMoment,
     /// Keeps only whose the ticket is and what it opens.
     Abridges,
     /// Counts each ticket for a person of its own.
-    CountsNobody,
+    CountsApart,
     /// Counts all tickets for the same person.
     CountsAll,
     /// Counts tickets that were used.
@@ -59,8 +59,8 @@ impl TicketStore for Faulty {
             seen.len()
         };
         let put = match self.fault {
-            Fault::CountsNobody => {
-                Ticket { holder: fixtures::person(&format!("nobody {number}"), Role::User), ..ticket.clone() }
+            Fault::CountsApart => {
+                Ticket { holder: fixtures::person(&format!("person {number}"), Role::User), ..ticket.clone() }
             }
             Fault::CountsAll => Ticket { holder: fixtures::alice(), ..ticket.clone() },
             _ => ticket.clone(),
@@ -98,13 +98,13 @@ impl TicketStore for Faulty {
                 }
                 Ok(taken)
             }
-            Fault::CountsNobody | Fault::CountsAll => Ok(self.sound.take(digest, now).await?.and(seen)),
+            Fault::CountsApart | Fault::CountsAll => Ok(self.sound.take(digest, now).await?.and(seen)),
         }
     }
 }
 
 notices! { a_ticket_that_is_given_twice_is_noticed: async { faulty(Fault::Keeps) }, unlike make_tickets =>
-    ticket_store::a_ticket_is_taken_once_and_as_it_was_given,
+    ticket_store::a_ticket_is_taken_once_and_as_it_was_put,
     ticket_store::of_fifty_concurrent_takers_one_gets_the_ticket,
 }
 
@@ -122,11 +122,11 @@ notices! { a_ticket_that_lasts_a_moment_too_long_is_noticed: async { faulty(Faul
 }
 
 notices! { a_ticket_that_comes_back_as_another_is_noticed: async { faulty(Fault::Abridges) }, unlike make_tickets =>
-    ticket_store::a_ticket_is_taken_once_and_as_it_was_given,
+    ticket_store::a_ticket_is_taken_once_and_as_it_was_put,
 }
 
-notices! { a_person_with_any_number_of_tickets_is_noticed: async { faulty(Fault::CountsNobody) }, unlike make_tickets =>
-    ticket_store::one_too_many_of_a_person_takes_the_place_of_the_one_that_expires_first,
+notices! { a_person_with_any_number_of_tickets_is_noticed: async { faulty(Fault::CountsApart) }, unlike make_tickets =>
+    ticket_store::a_ticket_over_the_limit_of_a_person_replaces_the_one_that_expires_first,
     ticket_store::concurrent_tickets_of_a_person_stay_within_their_number,
 }
 

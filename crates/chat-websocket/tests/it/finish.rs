@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chat_websocket::{Frame, Limits, WebSocket};
+use chat_websocket::{Frame, FrameLimits, WebSocket};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -15,28 +15,28 @@ async fn tcp_pair() -> (TcpStream, TcpStream) {
 }
 
 #[tokio::test]
-async fn a_client_that_is_still_sending_gets_the_close_frame_and_no_reset() {
+async fn a_client_that_still_sends_gets_the_close_frame_and_no_reset() {
     let (ours, mut theirs) = tcp_pair().await;
     // Never read by the server, so that a plain close of the socket would send a reset.
     theirs.write_all(&vec![0; 64 * 1024]).await.unwrap();
     ours.readable().await.unwrap();
-    let mut socket = WebSocket::new(ours, &[], Limits::default());
+    let mut socket = WebSocket::new(ours, &[], FrameLimits::default());
     let close = Frame::close(1009, "");
     socket.queue(close.clone(), Instant::now());
     let finishing = tokio::spawn(socket.finish(LIMIT));
     let mut received = Vec::new();
     theirs.read_to_end(&mut received).await.unwrap();
     assert_eq!(received, close.as_bytes());
-    // More than that is refused by nobody until we close.
+    // The server reads on until the client closes.
     theirs.write_all(b"more").await.unwrap();
     drop(theirs);
     finishing.await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_takes_nothing_is_given_up() {
+async fn a_client_that_reads_nothing_is_dropped_at_the_limit() {
     let (ours, _theirs) = duplex(3);
-    let mut socket = WebSocket::new(ours, &[], Limits::default());
+    let mut socket = WebSocket::new(ours, &[], FrameLimits::default());
     socket.queue(Frame::close(1000, "more than three bytes"), Instant::now());
     let start = tokio::time::Instant::now();
     assert_eq!(socket.finish(LIMIT).await.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
@@ -44,9 +44,9 @@ async fn a_client_that_takes_nothing_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_close_is_given_up() {
+async fn a_client_that_does_not_close_is_dropped_at_the_limit() {
     let (ours, _theirs) = duplex(100);
-    let mut socket = WebSocket::new(ours, &[], Limits::default());
+    let mut socket = WebSocket::new(ours, &[], FrameLimits::default());
     socket.queue(Frame::close(1000, ""), Instant::now());
     let start = tokio::time::Instant::now();
     assert_eq!(socket.finish(LIMIT).await.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
@@ -54,9 +54,9 @@ async fn a_client_that_does_not_close_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_never_stops_sending_is_given_up() {
+async fn a_client_that_never_stops_sending_is_dropped_at_the_limit() {
     let (ours, mut theirs) = duplex(4096);
-    let socket = WebSocket::new(ours, &[], Limits::default());
+    let socket = WebSocket::new(ours, &[], FrameLimits::default());
     let sending = tokio::spawn(async move {
         let mut sent = 0_u64;
         while theirs.write_all(&[0; 1024]).await.is_ok() {
@@ -70,10 +70,10 @@ async fn a_client_that_never_stops_sending_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_gone_is_an_error() {
+async fn a_lost_connection_is_an_error() {
     let (ours, theirs) = duplex(100);
     drop(theirs);
-    let mut socket = WebSocket::new(ours, &[], Limits::default());
+    let mut socket = WebSocket::new(ours, &[], FrameLimits::default());
     socket.queue(Frame::close(1000, ""), Instant::now());
     assert_eq!(socket.finish(LIMIT).await.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
 }

@@ -16,7 +16,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::postgres::apt_get;
 use crate::running::Running;
-use crate::step::{Plan, cargo, workspace_root};
+use crate::step::{Plan, cargo, target_dir, workspace_root};
 
 /// What talks to the suite's modules inside of Jython.
 const CLIENT: &str = include_str!("autobahn_client.py");
@@ -172,9 +172,7 @@ struct Echo {
 
 impl Echo {
     fn start() -> anyhow::Result<Self> {
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace_root().join("target"), PathBuf::from);
-        let program = target.join("debug/examples/echo");
+        let program = target_dir().join("debug/examples/echo");
         let mut command = Command::new(&program);
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut process = Running(child.with_context(|| format!("{} cannot be started", program.display()))?);

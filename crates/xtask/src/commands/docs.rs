@@ -19,7 +19,7 @@ const DOCUMENTS: &[(&str, &[&str])] = &[
     ("chat-server", &["configuration.md", "metrics.md"]),
 ];
 
-/// Writes the documents in `docs/reference` anew from the code.
+/// Writes the documents in `docs/reference` from the code.
 #[derive(clap::Args)]
 pub(crate) struct Docs {
     /// Change nothing; fail when a document is not what the code says.

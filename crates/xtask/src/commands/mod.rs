@@ -2,11 +2,15 @@
 
 pub(crate) mod autobahn;
 pub(crate) mod bench;
+pub(crate) mod deny;
+pub(crate) mod deployment;
 pub(crate) mod descriptions;
 pub(crate) mod docs;
+pub(crate) mod image;
 pub(crate) mod lint;
 pub(crate) mod schemathesis;
 pub(crate) mod test;
+pub(crate) mod tls;
 
 use clap::Subcommand;
 
@@ -15,11 +19,15 @@ use clap::Subcommand;
 pub(crate) enum Task {
     Autobahn(autobahn::Autobahn),
     Bench(bench::Bench),
+    Deny(deny::Deny),
+    Deployment(deployment::Deployment),
     Descriptions(descriptions::Descriptions),
     Docs(docs::Docs),
+    Image(image::Image),
     Lint(lint::Lint),
     Schemathesis(schemathesis::Schemathesis),
     Test(test::Test),
+    Tls(tls::Tls),
 }
 
 impl Task {
@@ -31,11 +39,15 @@ impl Task {
         match self {
             Self::Autobahn(task) => task.run(),
             Self::Bench(task) => task.run(),
+            Self::Deny(task) => task.run(),
+            Self::Deployment(task) => task.run(),
             Self::Descriptions(task) => task.run(),
             Self::Docs(task) => task.run(),
+            Self::Image(task) => task.run(),
             Self::Lint(task) => task.run(),
             Self::Schemathesis(task) => task.run(),
             Self::Test(task) => task.run(),
+            Self::Tls(task) => task.run(),
         }
     }
 }

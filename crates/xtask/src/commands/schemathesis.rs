@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::python;
 use crate::running::Running;
-use crate::step::{Plan, cargo, workspace_root};
+use crate::step::{Plan, cargo, target_dir, workspace_root};
 
 /// The people, by their role.
 const PEOPLE: [(&str, &str); 3] = [("user", "alice"), ("agent", "bob"), ("admin", "root")];
@@ -134,9 +134,7 @@ struct Server {
 
 impl Server {
     fn start(home: &Path) -> anyhow::Result<Self> {
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace_root().join("target"), PathBuf::from);
-        let program = target.join("debug/chat-server");
+        let program = target_dir().join("debug/chat-server");
         let log = home.join("log");
         let mut command = command(&program, home);
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "off", "--log-format", "json"]);
@@ -149,7 +147,7 @@ impl Server {
             for line in lines.map_while(Result::ok) {
                 let parsed: Value = serde_json::from_str(&line).unwrap_or_default();
                 if let Some(address) = parsed.get("address").and_then(Value::as_str) {
-                    // Once it is known, nobody waits for it.
+                    // Once it is known, the receiver is gone.
                     let _known = found.send(address.to_owned());
                 }
                 let _disk_is_full = writeln!(kept, "{line}");
@@ -182,5 +180,11 @@ impl Server {
 fn command(program: &Path, home: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("CHAT_DATA_DIR", home.join("data")).env("CHAT_JWT_SECRET", SECRET).current_dir(home);
+    // It calls each operation far more often than a person does.
+    command.envs(
+        ["MESSAGES", "SESSIONS", "TYPING", "DOWNLOADS", "SOCKETS"].map(|rate| (format!("CHAT_RATE_{rate}"), "off")),
+    );
+    // One customer opens all sessions of a run.
+    command.env("CHAT_MAX_OPEN_SESSIONS", "off");
     command
 }

@@ -1,20 +1,22 @@
 //! `cargo xtask test`: every test of the workspace.
 
-use test_postgres::{BIN_VARIABLE, URL_VARIABLE};
+use test_servers::chromium::find_chromium;
+use test_servers::nginx::find_nginx;
+use test_servers::postgres::{BIN_VARIABLE, URL_VARIABLE};
 
-use crate::commands::{autobahn, descriptions, schemathesis};
-use crate::step::{Plan, cargo};
-use crate::{node, postgres, redis};
+use crate::commands::{autobahn, deployment, descriptions, image, schemathesis, tls};
+use crate::step::{Plan, cargo, target_dir};
+use crate::{libpq, node, packages, postgres, redis};
 
 /// Set for tests that can do more of the same, such as fifty crashes in place of ten.
 const LONG_VARIABLE: &str = "CHAT_TEST_LONG";
 
 /// Runs every test of the workspace, those that plain `cargo test` ignores included.
 ///
-/// It needs Rust and a C compiler. PostgreSQL, `PgBouncer` and Redis are installed if they are missing (Debian's packages, as root
+/// It needs Rust and a C compiler. PostgreSQL, `PgBouncer`, Redis, nginx and Chromium are installed if they are missing (Debian's packages, as root
 /// or through a sudo that asks nothing). A private PostgreSQL is started on a free port of 127.0.0.1, with its data in a temporary directory,
 /// and is stopped and removed at the end, also when the run is interrupted. Unless a part of the tests is asked for, the
-/// checks of `cargo xtask descriptions`, `cargo xtask schemathesis` and `cargo xtask autobahn` follow, with what these install.
+/// checks of `cargo xtask descriptions`, `schemathesis`, `autobahn`, `deployment`, `tls` and `image` follow, with what these install.
 #[derive(clap::Args)]
 pub(crate) struct Test {
     /// Only this crate's tests; may be given several times.
@@ -44,14 +46,19 @@ impl Test {
         postgres::find_or_install()?;
         postgres::find_or_install_pooler()?;
         let redis = redis::find_or_install()?;
+        packages::find_or_install("nginx", find_nginx)?;
+        packages::find_or_install("chromium", find_chromium)?;
+        deployment::find_or_install_openssl()?;
         let packages = node::find_or_install()?;
         if everything {
             schemathesis::find_or_install()?;
             autobahn::find_or_install()?;
+            deployment::find_or_install()?;
+            libpq::find_or_install()?;
         }
 
         let mut build = Plan::new("test: build");
-        // The tests of the licences read the manifests of every platform's dependencies.
+        // The tests of the rules read the manifests of every platform's dependencies.
         build.add("fetch the dependencies of every platform", cargo(["fetch"]));
         let mut tests = cargo(["test", "--no-run"]);
         tests.args(&selection);
@@ -64,17 +71,21 @@ impl Test {
         let mut tests = cargo(["test", "--no-fail-fast"]);
         tests.args(&selection).args(["--", "--include-ignored"]).args(&self.filter);
         tests.env(URL_VARIABLE, server.admin_url()).env(BIN_VARIABLE, server.programs());
-        tests.env(test_redis::BIN_VARIABLE, redis).env(node::PACKAGES_VARIABLE, packages);
+        tests.env(test_servers::redis::BIN_VARIABLE, redis).env(node::PACKAGES_VARIABLE, packages);
         if self.long {
             tests.env(LONG_VARIABLE, "1");
         }
         run.add("every test, the ignored ones and the examples in the documentation too", tests);
         run.run()?;
-        // Whoever asks for a part asks for a part of cargo's tests.
+        // Arguments choose a part of cargo's tests.
         if everything {
             descriptions::run()?;
             schemathesis::run()?;
             autobahn::run()?;
+            deployment::run()?;
+            // Last, since it leaves another program where the others look for the one under test.
+            tls::run()?;
+            image::run(Some(&target_dir().join("debug/chat-server")), None)?;
         }
         Ok(())
     }

@@ -10,6 +10,11 @@ use crate::tokens::{functions, parse};
 
 const ARCHITECTURE: &str = "docs/architecture.md";
 const RECIPES: &str = "docs/development";
+/// How long it may be, to be read in one go.
+const MOST_LINES_OF_THE_ARCHITECTURE: usize = 300;
+/// The list of files that a message meets, and how many these may be.
+const FILES_OF_A_MESSAGE: &str = "docs/development/files-of-a-message.md";
+const MOST_FILES_OF_A_MESSAGE: usize = 20;
 
 /// What the top of the repository holds beside the tools' dotfiles.
 const TOP_LEVEL: &[&str] = &[
@@ -20,6 +25,7 @@ const TOP_LEVEL: &[&str] = &[
     "README.md",
     "clippy.toml",
     "crates",
+    "deny.toml",
     "docs",
     "justfile",
     "migrations",
@@ -221,10 +227,10 @@ fn fixed_part(path: &str) -> &str {
 }
 
 #[test]
-fn recipes_name_files_that_exist() {
+fn recipes_and_the_architecture_name_files_that_exist() {
     assert!(root().join(RECIPES).is_dir(), "write the recipes for the common changes in {RECIPES}");
     let mut problems = Vec::new();
-    for recipe in files(RECIPES, "md") {
+    for recipe in files(RECIPES, "md").into_iter().chain([root().join(ARCHITECTURE)]) {
         let text = read(&recipe);
         for (number, line) in prose(&text) {
             for span in code_spans(line) {
@@ -238,6 +244,36 @@ fn recipes_name_files_that_exist() {
         }
     }
     assert_none(&problems, "name the file that takes its place; write placeholders as `crates/…/<name>.rs`");
+}
+
+#[test]
+fn the_architecture_is_short() {
+    let lines = read(&root().join(ARCHITECTURE)).lines().count();
+    let most = MOST_LINES_OF_THE_ARCHITECTURE;
+    assert!(lines <= most, "{ARCHITECTURE} has {lines} lines, and {most} at most: move details to where they belong");
+}
+
+/// The paths that the section under this heading names, in order.
+fn paths_under<'a>(text: &'a str, heading: &str) -> Vec<&'a str> {
+    let section = prose(text).into_iter().skip_while(|(_, line)| *line != heading).skip(1);
+    let section = section.take_while(|(_, line)| !line.starts_with('#'));
+    section.flat_map(|(_, line)| code_spans(line)).filter(|span| span.starts_with("crates/")).collect()
+}
+
+#[test]
+fn a_message_meets_few_files_from_the_request_to_the_frame() {
+    let text = read(&root().join(FILES_OF_A_MESSAGE));
+    let paths = paths_under(&text, "# The files that a message meets");
+    assert!(!paths.is_empty(), "{FILES_OF_A_MESSAGE} needs its heading, with the paths under it");
+    let distinct: BTreeSet<_> = paths.iter().collect();
+    assert_eq!(distinct.len(), paths.len(), "a reader meets each file once");
+    assert!(paths.len() <= MOST_FILES_OF_A_MESSAGE, "{} files: shorten the way, or join two of them", paths.len());
+}
+
+#[test]
+fn the_paths_of_a_section_are_found() {
+    let text = "### A\n1. `crates/a.rs`\n### B\n1. `crates/b.rs` and `c`\n   `crates/d.rs`\n## C\n`crates/e.rs`";
+    assert_eq!(paths_under(text, "### B"), ["crates/b.rs", "crates/d.rs"]);
 }
 
 /// The names of everything that can be a test: functions in test programs, in contract suites, and in files with unit tests.

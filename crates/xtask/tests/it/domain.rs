@@ -102,7 +102,7 @@ fn the_domain_compiles_where_there_is_no_operating_system() {
     let libraries = Command::new("rustc").args(["--print=target-libdir", "--target", TARGET]).output().unwrap();
     let libraries = String::from_utf8(libraries.stdout).unwrap();
     if !Path::new(libraries.trim()).is_dir() {
-        // Past the capture of test output on purpose: whoever runs the tests shall see it.
+        // Past the capture of test output on purpose, so that it is seen.
         writeln!(
             io::stderr(),
             "NOT CHECKED: {DOMAIN} on {TARGET}, which is not installed (rustup target add {TARGET}). Here its list of \

@@ -1,6 +1,7 @@
 //! Which crate may depend on which.
 //!
-//! Everything points at the domain: adapters know it and not each other, and only the server knows the adapters.
+//! Everything points at the domain: adapters know it and not each other, and only the server knows the adapters. The one
+//! exception is `chat-redis`, which connects the hubs of `chat-realtime` and implements the ports that it defines.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,52 +21,70 @@ struct Layer {
 }
 
 const LAYERS: &[Layer] = &[
+    // It starts the programs that it measures, and no crate of theirs.
+    Layer { name: "chat-bench", normal: &["test-servers"], dev: &[] },
     Layer { name: "chat-domain", normal: &[], dev: &["chat-testkit"] },
     Layer {
         name: "chat-http",
-        normal: &["chat-domain", "chat-websocket"],
+        normal: &["chat-domain", "chat-identity", "chat-websocket"],
         // Its tests speak HTTP to real adapters.
-        dev: &["chat-postgres", "chat-realtime", "chat-sqlite", "chat-storage", "chat-testkit", "test-postgres"],
+        dev: &[
+            "chat-postgres",
+            "chat-realtime",
+            "chat-sqlite",
+            "chat-storage",
+            "chat-testkit",
+            "chat-thumbnails",
+            "test-servers",
+        ],
     },
+    // Tokens and keys. It knows no HTTP server; it is a client of the identity provider.
+    Layer { name: "chat-identity", normal: &["chat-domain"], dev: &["chat-testkit", "test-servers"] },
     // A client of the public API: it knows nothing of what is behind it.
-    Layer { name: "chat-loadgen", normal: &[], dev: &["test-postgres"] },
-    Layer { name: "chat-postgres", normal: &["chat-domain", "chat-sql"], dev: &["chat-testkit", "test-postgres"] },
+    Layer { name: "chat-loadgen", normal: &[], dev: &[] },
+    Layer { name: "chat-postgres", normal: &["chat-domain", "chat-sql"], dev: &["chat-testkit", "test-servers"] },
     // Once more with the mocks of the ports.
     Layer { name: "chat-realtime", normal: &["chat-domain"], dev: &["chat-domain", "chat-testkit"] },
-    Layer { name: "chat-redis", normal: &["chat-domain"], dev: &["chat-testkit", "test-redis"] },
+    // An adapter of the hub's peer ports, which it implements and calls.
+    Layer { name: "chat-redis", normal: &["chat-domain", "chat-realtime"], dev: &["chat-testkit", "test-servers"] },
     Layer {
         name: "chat-server",
         normal: &[
             "chat-domain",
             "chat-http",
+            "chat-identity",
             "chat-postgres",
             "chat-realtime",
             "chat-redis",
             "chat-sqlite",
             "chat-storage",
+            "chat-thumbnails",
         ],
-        dev: &["chat-loadgen", "chat-testkit", "test-postgres", "test-redis"],
+        dev: &["chat-loadgen", "chat-testkit", "test-servers"],
     },
     // What the stores on SQL databases share. It knows no driver; the server knows only the stores.
     Layer { name: "chat-sql", normal: &["chat-domain"], dev: &["chat-testkit"] },
     Layer { name: "chat-sqlite", normal: &["chat-domain", "chat-sql"], dev: &["chat-testkit"] },
-    Layer { name: "chat-storage", normal: &["chat-domain"], dev: &["chat-testkit"] },
+    Layer { name: "chat-storage", normal: &["chat-domain"], dev: &["chat-testkit", "test-servers"] },
+    Layer { name: "chat-thumbnails", normal: &["chat-domain"], dev: &["chat-testkit"] },
     // A dev-dependency wherever it is used: no row names it under `normal`.
     Layer { name: "chat-testkit", normal: &["chat-domain"], dev: &[] },
-    // As above, except that `xtask` starts the server that all tests share.
-    Layer { name: "test-postgres", normal: &[], dev: &[] },
     // A protocol and nothing else: it knows no chat.
     Layer { name: "chat-websocket", normal: &[], dev: &[] },
-    // As `test-postgres`, except that every test starts its own server.
-    Layer { name: "test-redis", normal: &[], dev: &[] },
-    Layer { name: "xtask", normal: &["test-postgres", "test-redis"], dev: &[] },
+    // A dev-dependency too, except that `xtask` starts the PostgreSQL server that all tests share, and `chat-bench` those
+    // that it measures.
+    Layer { name: "test-servers", normal: &[], dev: &[] },
+    Layer { name: "xtask", normal: &["chat-bench", "test-servers"], dev: &[] },
 ];
 
 /// The crates under the domain's ports, as they are named in code, and the one module of the server that may name them, with
 /// its children.
-const ADAPTERS: &[&str] = &["chat_postgres", "chat_realtime", "chat_redis", "chat_sqlite", "chat_storage"];
+const ADAPTERS: &[&str] =
+    &["chat_postgres", "chat_realtime", "chat_redis", "chat_sqlite", "chat_storage", "chat_thumbnails"];
 const COMPOSITION_ROOT: &str = "crates/chat-server/src/wire.rs";
 const COMPOSITION_CHILDREN: &str = "crates/chat-server/src/wire/";
+/// Re-exports the adapters' types and defaults of configuration.
+const CONFIGURATION_TYPES: &str = "crates/chat-server/src/adapters.rs";
 
 #[test]
 fn every_crate_has_a_layer() {
@@ -111,13 +130,12 @@ fn chat_testkit_is_shipped_in_nothing() {
 
 #[test]
 fn throwaway_servers_are_shipped_in_nothing() {
-    let servers = ["test-postgres", "test-redis"];
     let users: Vec<String> = LAYERS
         .iter()
-        .filter(|layer| servers.iter().any(|server| layer.normal.contains(server)) && layer.name != "xtask")
+        .filter(|layer| layer.normal.contains(&"test-servers") && !["chat-bench", "xtask"].contains(&layer.name))
         .map(|layer| layer.name.to_owned())
         .collect();
-    assert_none(&users, "these crates start throwaway servers: name them under `dev` only, except for xtask");
+    assert_none(&users, "name test-servers under `dev` only, except for developers' tools (chat-bench, xtask)");
 }
 
 #[test]
@@ -126,7 +144,8 @@ fn only_the_composition_root_names_adapters() {
     let mut problems = Vec::new();
     for path in files("crates/chat-server/src", "rs") {
         let path_in_project = relative(&path);
-        if path_in_project == COMPOSITION_ROOT || path_in_project.starts_with(COMPOSITION_CHILDREN) {
+        let may_name = [COMPOSITION_ROOT, CONFIGURATION_TYPES].contains(&path_in_project.as_str());
+        if may_name || path_in_project.starts_with(COMPOSITION_CHILDREN) {
             continue;
         }
         for (name, line) in idents(&parse(&path)) {
@@ -139,9 +158,20 @@ fn only_the_composition_root_names_adapters() {
 }
 
 #[test]
+fn the_module_of_the_adapters_configuration_types_only_re_exports() {
+    let source = read(&root().join(CONFIGURATION_TYPES));
+    let others: Vec<String> = source
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with("//!") && !line.starts_with("pub(crate) use "))
+        .map(str::to_owned)
+        .collect();
+    assert_none(&others, "make what needs an adapter in wire; this module hands types and constants to config");
+}
+
+#[test]
 fn every_adapter_crate_is_known_to_the_rule_about_the_composition_root() {
     // Crates that the server may use, and that are neither under a port nor adapters of a driver's kind.
-    let others = ["chat-domain", "chat-http"];
+    let others = ["chat-domain", "chat-http", "chat-identity"];
     let server = LAYERS.iter().find(|layer| layer.name == "chat-server").unwrap();
     let adapters: BTreeSet<String> =
         server.normal.iter().filter(|name| !others.contains(name)).map(|name| name.replace('-', "_")).collect();

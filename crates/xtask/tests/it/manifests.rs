@@ -46,7 +46,7 @@ fn every_shared_version_is_used() {
     let used: BTreeSet<&String> =
         members.iter().flat_map(|member| dependency_tables(&member.manifest)).flat_map(Table::keys).collect();
     let unused: Vec<String> = shared.keys().filter(|name| !used.contains(name)).cloned().collect();
-    assert_none(&unused, "nobody uses this: take it out of [workspace.dependencies], or use it");
+    assert_none(&unused, "no crate uses this: take it out of [workspace.dependencies], or use it");
 }
 
 #[test]

@@ -178,7 +178,7 @@ fn a_step_that_fills_or_alters_says_what_may_run_beside_it() {
 }
 
 #[test]
-fn a_statement_that_only_adds_is_told_from_one_that_changes_what_is_there() {
+fn statements_that_only_add_are_distinguished_from_those_that_change() {
     for adds in ["CREATE TABLE t (a INT)", " create unique index i ON t (a)", "SELECT 1"] {
         assert!(only_adds(adds), "{adds}");
     }

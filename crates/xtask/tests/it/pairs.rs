@@ -11,18 +11,27 @@ const TESTS: &str = "crates/chat-http/tests/it";
 /// Use cases that no request asks for, and why.
 const WITHOUT_HANDLER: &[(&str, &str)] = &[
     ("admit", "runs at the beginning of every request and has no path of its own"),
-    ("agent_sockets", "what the use cases of agents and of sockets share"),
     ("check_attachments", "an operator asks for it on the command line"),
     ("collect_orphans", "the server starts it by the clock"),
-    ("end_deactivated", "the server starts it by the clock"),
+    ("close_deactivated", "the server starts it by the clock"),
     ("mark_delivered", "a socket's pong or `ack` asks for it"),
     ("mark_read_up_to", "a socket's `read` asks for it"),
+    ("migrate_attachments", "an operator asks for it on the command line"),
+    ("person_sockets", "what the use cases of people and of sockets share"),
+    ("refresh_revocations", "the server starts it by the clock"),
+    ("require_access", "runs at the beginning of every request and has no path of its own"),
+    ("revocations", "what the use cases that end access and all others share"),
+    ("sweep_revocations", "the server starts it by the clock"),
+    ("store_file", "what sending a form and uploading share"),
     ("redeem_ticket", "comes before the handler of a socket that shows a ticket"),
 ];
 
 /// Handlers that are not about chats, and why.
-const WITHOUT_USE_CASE: &[(&str, &str)] =
-    &[("describe_service", "knows only addresses"), ("health", "asks the adapters how they are")];
+const WITHOUT_USE_CASE: &[(&str, &str)] = &[
+    ("describe_service", "knows only addresses"),
+    ("health", "asks the adapters how they are"),
+    ("issue_download_ticket", "signs what the token says, as the issuer of tokens does, in chat-identity"),
+];
 
 /// The base names of the files in a directory, without `mod` and `main`.
 fn names(directory: &str) -> BTreeSet<String> {

@@ -1,4 +1,4 @@
-//! What the rules look at: the workspace's files and cargo's view of them; and how a broken rule is told.
+//! What the rules look at: the workspace's files and cargo's view of them; and how a broken rule is reported.
 
 use std::fs;
 use std::path::{Path, PathBuf};

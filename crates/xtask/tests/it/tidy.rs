@@ -14,7 +14,7 @@ const HARD_LINES: usize = 600;
 const SOFT_SHARE: usize = 20;
 
 /// Crates that are not part of the server: their panics end a test or a developer's task.
-const NOT_SHIPPED: &[&str] = &["crates/chat-testkit/", "crates/test-postgres/", "crates/test-redis/", "crates/xtask/"];
+const NOT_SHIPPED: &[&str] = &["crates/chat-bench/", "crates/chat-testkit/", "crates/test-servers/", "crates/xtask/"];
 
 fn sources() -> Vec<PathBuf> {
     files("crates", "rs")
@@ -27,9 +27,10 @@ fn shipped(path: &Path) -> bool {
         && !is_module_of_tests(&path)
 }
 
-/// Whether this is a `tests.rs` that its parent module has for tests only.
+/// Whether this is a `tests.rs`, or below a folder `tests`, that the parent module has for tests only.
 fn is_module_of_tests(path: &str) -> bool {
-    let Some(parent) = path.strip_suffix("/tests.rs") else { return false };
+    let folder = || path.split_once("/src/tests/").map(|(parent, _)| format!("{parent}/src"));
+    let Some(parent) = path.strip_suffix("/tests.rs").map(str::to_owned).or_else(folder) else { return false };
     let candidates = [format!("{parent}.rs"), format!("{parent}/mod.rs"), format!("{parent}/lib.rs")];
     candidates
         .iter()

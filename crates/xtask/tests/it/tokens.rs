@@ -114,7 +114,7 @@ pub(crate) fn without_tests(tokens: TokenStream) -> TokenStream {
 }
 
 /// The tokens as text without white space.
-fn compact(tokens: &TokenStream) -> String {
+pub(crate) fn compact(tokens: &TokenStream) -> String {
     tokens.to_string().split_whitespace().collect()
 }
 
@@ -134,7 +134,7 @@ pub(crate) fn group(token: Option<&TokenTree>, delimiter: Delimiter) -> Option<T
     }
 }
 
-fn ident(token: &TokenTree) -> Option<String> {
+pub(crate) fn ident(token: &TokenTree) -> Option<String> {
     match token {
         TokenTree::Ident(name) => Some(name.to_string()),
         _ => None,
@@ -146,7 +146,7 @@ fn line(token: &TokenTree) -> usize {
 }
 
 /// Shows every level of nesting.
-fn visit(tokens: &TokenStream, look: &mut impl FnMut(&[TokenTree])) {
+pub(crate) fn visit(tokens: &TokenStream, look: &mut impl FnMut(&[TokenTree])) {
     let level: Vec<TokenTree> = tokens.clone().into_iter().collect();
     look(&level);
     for token in &level {

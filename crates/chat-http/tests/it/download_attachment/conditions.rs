@@ -17,7 +17,7 @@ on_every_store! {
         assert_ne!(tags[0], tags[2]);
     }
 
-    async fn a_caller_who_has_the_bytes_is_told_that_nothing_has_changed(app) {
+    async fn a_caller_with_the_current_etag_gets_304(app) {
         let session = app.open_session("alice").await;
         let path = stored(app, &session, "a.txt", "text/plain", b"hello").await;
         let whole = app.get("alice", &path).await;
@@ -35,7 +35,7 @@ on_every_store! {
         }
     }
 
-    async fn a_caller_who_has_other_bytes_gets_these(app) {
+    async fn a_caller_with_another_etag_gets_the_file(app) {
         let session = app.open_session("alice").await;
         let path = stored(app, &session, "a.txt", "text/plain", b"hello").await;
         let tag = app.get("alice", &path).await.header("etag").to_owned();

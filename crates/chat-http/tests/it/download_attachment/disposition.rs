@@ -39,7 +39,7 @@ on_every_store! {
 
 /// Looking at the bytes is the disk store's work; the memory store believes the sender.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_what_holds_no_script_is_shown_inline_whatever_it_is_called() {
+async fn only_types_without_scripts_are_shown_inline_whatever_the_name() {
     let app = TestApp::start(Store::Sqlite).await;
     let session = app.open_session("alice").await;
     let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\0\0\0\0\0\0\0\0IEND\xae\x42\x60\x82";

@@ -6,7 +6,7 @@ use super::{ask, many_bytes, stored};
 use crate::support::app::send;
 
 on_every_store! {
-    async fn a_part_is_given_to_those_who_ask_for_it(app) {
+    async fn a_range_request_gets_its_part(app) {
         let session = app.open_session("alice").await;
         let path = stored(app, &session, "a.txt", "text/plain", b"0123456789").await;
         for (range, part, described) in [
@@ -48,7 +48,7 @@ on_every_store! {
         }
     }
 
-    async fn a_thousand_parts_are_answered_with_one(app) {
+    async fn a_thousand_overlapping_ranges_get_one_part(app) {
         let session = app.open_session("alice").await;
         let path = stored(app, &session, "a.txt", "text/plain", b"0123456789").await;
         let overlapping = format!("bytes={}", vec!["0-"; 1_000].join(","));
@@ -68,7 +68,7 @@ on_every_store! {
         }
     }
 
-    async fn a_part_of_another_version_is_not_given_out(app) {
+    async fn a_range_of_another_version_gets_the_whole_file(app) {
         let session = app.open_session("alice").await;
         let path = stored(app, &session, "a.txt", "text/plain", b"0123456789").await;
         let tag = app.get("alice", &path).await.header("etag").to_owned();

@@ -9,13 +9,8 @@ import { createInterface } from "node:readline";
 const { packages, example, server, session, tokens, patience } = JSON.parse(process.argv[2]);
 const { WebSocket } = createRequire(join(packages, "package.json"))("ws");
 
-// What browsers have and not every version of Node.js: in a browser a refused connection closes the socket, and is no more.
-globalThis.WebSocket = class extends WebSocket {
-  constructor(...args) {
-    super(...args);
-    this.on("error", () => {});
-  }
-};
+// What browsers have and not every version of Node.js.
+globalThis.WebSocket = WebSocket;
 globalThis.crypto ??= webcrypto;
 
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);

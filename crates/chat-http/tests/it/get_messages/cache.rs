@@ -8,12 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::error::ChatError;
-use chat_domain::model::{
-    AttachmentId, MessageDraft, MessageId, MessageQuery, PageRead, Principal, Receipt, Seq, SessionId, SessionSnapshot,
-    Timestamp,
-};
-use chat_domain::ports::{Appended, AttachmentRecord, MessageRepository};
-use chat_http::{Api, HttpSettings, Server, TokenRules, TokenVerifier};
+use chat_domain::model::{AttachmentId, MessageQuery, PageRead, Principal, Seq, SessionId, SessionSnapshot};
+use chat_domain::ports::{AttachmentRecord, MessageRepository};
+use chat_domain::write::{SessionWrite, WriteReply};
+use chat_http::{Api, HttpSettings, Server};
+use chat_identity::{TokenRules, TokenVerifier};
 use chat_testkit::fixtures;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -33,8 +32,11 @@ impl Uncached {
             service: app.service.clone(),
             clock: Arc::clone(&app.clock) as _,
             tokens: TokenVerifier::hs256(SECRET, TokenRules::default()),
+            download_tickets: app.download_tickets.clone(),
             probes: Vec::new(),
             settings: HttpSettings { page_cache_bytes: 0, ..HttpSettings::default() },
+            access_log: None,
+            traces: None,
         };
         let server = Server::start(TcpListener::bind("127.0.0.1:0").unwrap(), api, 1).unwrap();
         Self { server, client: reqwest::Client::builder().no_proxy().build().unwrap() }
@@ -156,7 +158,7 @@ on_every_store! {
         app.get("root", &unknown).await.expect_error(404, "SESSION_NOT_FOUND");
     }
 
-    async fn a_mistake_in_the_query_is_told_although_the_page_is_in_memory(app) {
+    async fn a_wrong_query_is_reported_although_the_page_is_cached(app) {
         let id = app.open_session("alice").await;
         let path = messages_of(&id);
         app.get("alice", &path).await.expect(200);
@@ -175,7 +177,7 @@ on_every_store! {
         }
     }
 
-    async fn whatever_happens_in_whatever_order_a_read_says_what_the_store_does(app) {
+    async fn cached_pages_equal_the_stores_in_any_order_of_events(app) {
         let uncached = Uncached::beside(app);
         let mut dice = Dice(0x5eed);
         let mut sessions = Vec::new();
@@ -243,7 +245,7 @@ impl Dice {
     }
 }
 
-/// Gives each page once: whoever asks again for one that they were given is told to come back later.
+/// Returns each page once: a second request for it fails as unavailable.
 struct GivesOnce {
     inner: Arc<dyn MessageRepository>,
     given: Mutex<HashSet<(SessionId, Seq, u32)>>,
@@ -251,6 +253,10 @@ struct GivesOnce {
 
 #[async_trait]
 impl MessageRepository for GivesOnce {
+    async fn write(&self, write: SessionWrite) -> Result<WriteReply> {
+        self.inner.write(write).await
+    }
+
     async fn page(&self, session: SessionId, query: MessageQuery) -> Result<Option<SessionSnapshot>> {
         let snapshot = self.inner.page(session, query).await?;
         if let Some(SessionSnapshot { session, page: PageRead::Page(_) }) = &snapshot {
@@ -260,40 +266,6 @@ impl MessageRepository for GivesOnce {
             }
         }
         Ok(snapshot)
-    }
-
-    async fn append(&self, draft: MessageDraft) -> Result<Appended> {
-        self.inner.append(draft).await
-    }
-
-    async fn mark_read(
-        &self,
-        session: SessionId,
-        reader: Principal,
-        messages: Vec<MessageId>,
-        at: Timestamp,
-    ) -> Result<Option<Receipt>> {
-        self.inner.mark_read(session, reader, messages, at).await
-    }
-
-    async fn mark_read_up_to(
-        &self,
-        session: SessionId,
-        reader: Principal,
-        up_to: Seq,
-        at: Timestamp,
-    ) -> Result<Option<Receipt>> {
-        self.inner.mark_read_up_to(session, reader, up_to, at).await
-    }
-
-    async fn mark_delivered(
-        &self,
-        session: SessionId,
-        receiver: Principal,
-        up_to: Seq,
-        at: Timestamp,
-    ) -> Result<Option<Receipt>> {
-        self.inner.mark_delivered(session, receiver, up_to, at).await
     }
 
     async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {
@@ -333,7 +305,7 @@ async fn a_page_is_read_from_the_store_once_until_something_changes() {
 }
 
 #[tokio::test]
-async fn without_memory_for_pages_each_is_read_from_the_store() {
+async fn without_a_page_cache_each_page_is_read_from_the_store() {
     let app = TestApp::with(Store::Memory, pages_given_once(0)).await;
     let id = app.open_session("alice").await;
     app.get("alice", &messages_of(&id)).await.expect(200);

@@ -31,7 +31,7 @@ fn wav() -> Vec<u8> {
     file
 }
 
-/// Sends a file as alice and answers what the server says of it.
+/// Sends a file as alice and returns its description.
 async fn sent_as(app: &TestApp, name: &str, media_type: &str, bytes: &[u8]) -> Value {
     let session = app.open_session("alice").await;
     let form = Form::new().file(0, name, media_type, bytes);
@@ -71,6 +71,24 @@ on_every_store! {
         assert_eq!(names(&message), ["first", "a", "b"]);
     }
 
+    async fn files_without_an_index_come_after_all_numbered_files(app) {
+        let session = app.open_session("alice").await;
+        let unnumbered = |form: Form, name: &str| form.file_as("attachments[]", name, "text/plain", b"x");
+        let form = unnumbered(Form::new(), "c").file(1, "b", "text/plain", b"1");
+        let form = unnumbered(form.file(0, "a", "text/plain", b"0"), "d").file(2, "b2", "text/plain", b"2");
+        let message = send(unnumbered(form, "e").to(app, "alice", &session)).await.expect(201);
+        assert_eq!(names(&message), ["a", "b", "b2", "c", "d", "e"]);
+        let twice = Form::new().file(0, "a", "text/plain", b"0").file(0, "b", "text/plain", b"0");
+        send(twice.to(app, "alice", &session)).await.expect_invalid("attachments[0]");
+    }
+
+    async fn a_wrong_file_without_an_index_is_named_by_its_place_in_the_form(app) {
+        let session = app.open_session("alice").await;
+        let form = Form::new().file_as("attachments", "a", "text/plain", b"x");
+        let form = form.file_as("attachments", "empty", "text/plain", b"");
+        send(form.to(app, "alice", &session)).await.expect_invalid("attachments[1]");
+    }
+
     async fn beside_a_file_the_content_may_be_missing_or_blank(app) {
         let session = app.open_session("alice").await;
         let file = || Form::new().file(0, "a.txt", "text/plain", b"hello");
@@ -107,7 +125,7 @@ on_every_store! {
         };
         assert_eq!(url_for("chat.example").await, "http://chat.example");
         assert_eq!(url_for("[::1]:8080").await, "http://[::1]:8080");
-        // No part of an address that is none is given out.
+        // A host that is no valid authority is not used.
         assert_eq!(url_for("user@evil.example").await, "");
     }
 }
@@ -115,7 +133,7 @@ on_every_store! {
 on_every_store! {
     with a_public_url;
 
-    async fn a_public_address_is_given_out_whatever_the_request_says(app) {
+    async fn the_public_address_is_used_whatever_host_the_request_names(app) {
         let session = app.open_session("alice").await;
         let mut socket = app.watch("alice", &session, "").await;
         let form = Form::new().file(0, "a.txt", "text/plain", b"x");
@@ -130,7 +148,7 @@ on_every_store! {
 
 /// Looking at the bytes is the disk store's work; the memory store believes the sender.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_type_is_told_from_the_bytes_and_not_from_the_claim() {
+async fn the_type_is_detected_from_the_bytes_and_not_from_the_claim() {
     let app = TestApp::start(Store::Sqlite).await;
     let svg = br#"<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>"#;
     for (name, claimed, bytes, kind) in [
@@ -150,7 +168,7 @@ async fn the_type_is_told_from_the_bytes_and_not_from_the_claim() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dimensions_are_told_where_the_header_says_them() {
+async fn dimensions_and_durations_are_read_from_file_headers() {
     let app = TestApp::start(Store::Sqlite).await;
     let image = sent_as(&app, "photo.png", "image/png", &png(640, 480)).await;
     assert_eq!(image["metadata"], json!({ "width": 640, "height": 480 }));

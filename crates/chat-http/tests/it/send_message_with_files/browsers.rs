@@ -1,11 +1,11 @@
-//! Forms as browsers write them: line breaks of two characters, and fields for files that nobody filled.
+//! Forms as browsers write them: line breaks of two characters, and empty fields for files.
 
 use serde_json::json;
 
 use crate::support::app::send;
 use crate::support::{Form, TestApp};
 
-/// What a browser sends for `<input type="file">` when nobody chose a file.
+/// What a browser sends for `<input type="file">` when no file was chosen.
 const NO_FILE: &str = "filename=\"\"\r\nContent-Type: application/octet-stream\r\n";
 
 fn unfilled(form: Form, field: &str) -> Form {
@@ -53,7 +53,7 @@ on_every_store! {
         assert_eq!(again.expect(201), first);
     }
 
-    async fn a_field_that_nobody_filled_is_no_file(app) {
+    async fn an_empty_field_for_a_file_is_no_file(app) {
         let session = app.open_session("alice").await;
         let text = || Form::new().text("content", "hello");
         for form in [

@@ -37,7 +37,7 @@ fn without_room(ports: Ports) -> Ports {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_store_takes_texts_and_says_that_waiting_a_second_does_not_help() {
+async fn a_full_store_takes_texts_and_asks_to_retry_in_minutes() {
     let app = TestApp::with(Store::Memory, Options { replace_ports: Some(without_room), ..Options::default() }).await;
     let session = app.open_session("alice").await;
     let form = Form::new().text("content", "see this").file(0, "a.txt", "text/plain", b"hello");

@@ -74,8 +74,8 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// That a database keeps what was told, and a download has it.
-async fn every_kind_is_told(store: Store) {
+/// A database stores the type and the dimensions, and a download has them.
+async fn every_attachment_type_is_returned(store: Store) {
     let app = TestApp::start(store).await;
     let session = app.open_session("alice").await;
     for (name, claimed, bytes, kind, metadata, served_as, disposition) in cases() {
@@ -95,12 +95,12 @@ async fn every_kind_is_told(store: Store) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_kind_is_told_on_sqlite() {
-    every_kind_is_told(Store::Sqlite).await;
+async fn every_attachment_type_is_returned_on_sqlite() {
+    every_attachment_type_is_returned(Store::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Postgres: cargo xtask test"]
-async fn every_kind_is_told_on_postgres() {
-    every_kind_is_told(Store::Postgres).await;
+async fn every_attachment_type_is_returned_on_postgres() {
+    every_attachment_type_is_returned(Store::Postgres).await;
 }

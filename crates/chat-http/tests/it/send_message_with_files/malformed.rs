@@ -54,13 +54,15 @@ on_every_store! {
             for form in [begun().text(field, "x"), begun().file_as(field, "b.txt", "text/plain", b"x")] {
                 let answer = send(form.to(app, "alice", &session)).await;
                 assert_eq!(answer.status, 400, "{field:?}: {}", String::from_utf8_lossy(&answer.bytes));
+                let shown = String::from_utf8_lossy(&answer.bytes).replace("\\u", "");
+                assert!(shown.contains(&format!("it has `{field}`")), "{field:?}: {shown}");
                 answer.expect_invalid("body");
             }
         }
         assert_nothing_left(app, &session).await;
     }
 
-    async fn what_is_given_twice_is_refused(app) {
+    async fn repeated_fields_and_indices_are_refused(app) {
         let session = app.open_session("alice").await;
         let content = begun().text("content", "one").text("content", "one");
         send(content.to(app, "alice", &session)).await.expect_invalid("content");

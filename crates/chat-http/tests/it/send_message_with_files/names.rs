@@ -41,7 +41,7 @@ on_every_store! {
         }
     }
 
-    async fn a_name_loses_what_could_do_harm(app) {
+    async fn unsafe_characters_are_removed_from_a_name(app) {
         for (claimed, kept) in [
             ("../../etc/passwd", "passwd"),
             ("C:\\Windows\\evil.exe", "evil.exe"),

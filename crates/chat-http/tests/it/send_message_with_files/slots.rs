@@ -77,7 +77,7 @@ fn assert_refused(answer: Answer, status: u16, code: &str) {
 on_every_store! {
     with two_a_person;
 
-    async fn a_person_has_so_many_uploads_at_a_time_and_a_client_that_goes_frees_its_slot(app) {
+    async fn uploads_per_person_are_limited_and_a_lost_client_frees_its_slot(app) {
         let session = app.open_assigned("alice", "bob").await;
         let (refusal, mut standing) = begin_one_too_many(app, &["alice"; 3], &session).await;
         assert!(refusal.starts_with("HTTP/1.1 429 "), "{refusal}");

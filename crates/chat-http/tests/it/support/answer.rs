@@ -31,7 +31,7 @@ impl Answer {
         assert_eq!(self.status.as_u16(), status, "body: {}", String::from_utf8_lossy(&self.bytes));
     }
 
-    /// Checks status, code and the shape of the error body; answers the body's `error`.
+    /// Checks status, code and the shape of the error body; returns the body's `error`.
     #[track_caller]
     pub(crate) fn expect_error(self, status: u16, code: &str) -> Value {
         self.expect_status(status);

@@ -6,17 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::model::{Role, Timestamp};
-use chat_domain::ports::{AgentDirectory, AttachmentStore, Clock, EventLog, HealthProbe};
+use chat_domain::ports::{
+    AgentDirectory, AttachmentStore, Clock, EventLog, HealthProbe, RevocationStore, SigningKeyStore, ThumbnailMaker,
+    ThumbnailStore,
+};
 use chat_domain::service::{ChatService, Ports, Rules};
-use chat_http::{Api, HttpSettings, Server, TokenClaims, TokenRules, TokenVerifier, sign_hs256};
+use chat_http::{Api, HttpSettings, Server};
+use chat_identity::{DownloadTickets, TokenClaims, TokenRules, TokenVerifier, sign_hs256};
 use chat_postgres::{PgConfig, PgStore};
-use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, LocalConnections};
+use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, LocalSockets};
 use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_storage::LocalAttachmentStore;
 use chat_testkit::{FewTickets, FixedClock, MemoryAttachmentStore, MemoryStore, SequentialIds};
+use chat_thumbnails::ImageThumbnailMaker;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use test_postgres::{Keep, TestDatabase};
+use test_servers::postgres::{Keep, TestDatabase};
+use tokio::runtime::Handle;
 
 use super::{Answer, TestSocket};
 
@@ -41,7 +47,7 @@ enum Durable {
 }
 
 /// What a test may change about the server.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) http: HttpSettings,
     pub(crate) rules: Rules,
@@ -52,6 +58,19 @@ pub(crate) struct Options {
     pub(crate) more_probes: Vec<Arc<dyn HealthProbe>>,
 }
 
+impl Default for Options {
+    /// Those of a server, except that the few customers of the tests open as many sessions as these need.
+    fn default() -> Self {
+        Self {
+            http: HttpSettings::default(),
+            rules: Rules { max_open_sessions: None, ..Rules::default() },
+            tokens: TokenRules::default(),
+            replace_ports: None,
+            more_probes: Vec::new(),
+        }
+    }
+}
+
 pub(crate) struct TestApp {
     pub(crate) base: String,
     pub(crate) clock: Arc<FixedClock>,
@@ -59,6 +78,10 @@ pub(crate) struct TestApp {
     pub(crate) service: ChatService,
     /// The directory, as other nodes and the command line change it.
     pub(crate) agents: Arc<dyn AgentDirectory>,
+    /// Whose access was ended, as other nodes change it.
+    pub(crate) revocations: Arc<dyn RevocationStore>,
+    pub(crate) download_tickets: DownloadTickets,
+    signing_keys: Arc<dyn SigningKeyStore>,
     attachments: Arc<dyn AttachmentStore>,
     client: reqwest::Client,
     server: Server,
@@ -76,7 +99,7 @@ impl TestApp {
         // A step of a millisecond keeps moments apart without making a test depend on the real time.
         let clock = Arc::new(FixedClock::ticking(Duration::from_millis(1)));
         let hub = Hub::new(HubSettings::default(), Arc::clone(&clock) as Arc<dyn Clock>);
-        let (ports, mut probes, durable, guard) = match store {
+        let (ports, signing_keys, mut probes, durable, guard) = match store {
             Store::Memory => in_memory(&hub, &clock).await,
             Store::Sqlite => on_sqlite(&hub, &clock).await,
             Store::Postgres => on_postgres(&hub, &clock).await,
@@ -87,20 +110,39 @@ impl TestApp {
         };
         probes.extend(options.more_probes);
         let (agents, attachments) = (Arc::clone(&ports.agents), Arc::clone(&ports.attachments));
+        let revocations = Arc::clone(&ports.revocations);
         let service = ChatService::new(ports, options.rules);
+        let download_tickets = DownloadTickets::new(Arc::clone(&signing_keys));
         let api = Api {
             service: service.clone(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             tokens: TokenVerifier::hs256(SECRET, options.tokens),
+            download_tickets: download_tickets.clone(),
             probes,
             settings: options.http,
+            access_log: None,
+            traces: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let server = Server::start(listener, api, 1).expect("the server starts");
         let base = format!("http://{}", server.addr());
-        // Every test has its own server, so a connection that is kept alive serves nobody else.
+        // Every test has its own server, so a connection that is kept alive serves no other test.
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { base, clock, hub, service, agents, attachments, client, server, durable, _guard: guard }
+        Self {
+            base,
+            clock,
+            hub,
+            service,
+            agents,
+            revocations,
+            download_tickets,
+            signing_keys,
+            attachments,
+            client,
+            server,
+            durable,
+            _guard: guard,
+        }
     }
 
     /// Shuts down in the order of the real binary.
@@ -116,7 +158,7 @@ impl TestApp {
         }
     }
 
-    /// Stops the server although nobody has told its sockets to close.
+    /// Stops the server without closing its sockets.
     pub(crate) async fn stop_server(self, limit: Duration) {
         drop(self.client);
         self.server.stop(limit).await;
@@ -169,7 +211,7 @@ impl TestApp {
         send(self.request(who, Method::PUT, path).json(&body)).await
     }
 
-    /// Opens a session and answers its id.
+    /// Opens a session and returns its id.
     pub(crate) async fn open_session(&self, who: &str) -> String {
         let session = self.post(who, "/api/chat/sessions", json!({})).await.expect(201);
         session["id"].as_str().expect("an id").to_owned()
@@ -182,11 +224,16 @@ impl TestApp {
         id
     }
 
-    /// Sends a message and answers it.
+    /// Sends a message and returns it.
     pub(crate) async fn say(&self, who: &str, session: &str, content: &str) -> Value {
         self.post(who, &format!("/api/chat/sessions/{session}/messages"), json!({ "content": content }))
             .await
             .expect(201)
+    }
+
+    /// Tickets for downloads, as another node on the same database issues them.
+    pub(crate) fn other_node_tickets(&self) -> DownloadTickets {
+        DownloadTickets::new(Arc::clone(&self.signing_keys))
     }
 
     /// How many files the attachment store keeps.
@@ -201,15 +248,15 @@ impl TestApp {
         self.hub.tick();
     }
 
-    /// Waits until nobody watches any session: a server notices only some time after its last frame that a peer is
+    /// Waits until no session is watched: a server notices only some time after its last frame that a peer is
     /// gone, and nothing tells when.
-    pub(crate) async fn until_nobody_watches(&self) {
-        let nobody = async {
+    pub(crate) async fn until_no_session_is_watched(&self) {
+        let unwatched = async {
             while self.hub.subscriptions() > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), nobody).await.expect("every watcher leaves");
+        tokio::time::timeout(Duration::from_secs(20), unwatched).await.expect("every watcher leaves");
     }
 
     /// Opens a socket; `query` is empty or starts with `?`.
@@ -217,7 +264,7 @@ impl TestApp {
         TestSocket::open(&self.base, session, query, &self.token_of(who)).await
     }
 
-    /// Opens a socket in extended mode, and answers it with the data of its greeting.
+    /// Opens a socket in extended mode, and returns it with the data of its `hello`.
     pub(crate) async fn watch_extended(&self, who: &str, session: &str, query: &str) -> (TestSocket, Value) {
         TestSocket::open_extended(&self.base, session, query, &self.token_of(who)).await
     }
@@ -242,7 +289,12 @@ pub(crate) fn token(sub: &str, role: Role, issued_at: Timestamp, expires_at: Tim
     sign_hs256(SECRET, &claims).expect("a signed token")
 }
 
-type Adapters = (Ports, Vec<Arc<dyn HealthProbe>>, Option<Durable>, Box<dyn Any + Send>);
+type Adapters = (Ports, Arc<dyn SigningKeyStore>, Vec<Arc<dyn HealthProbe>>, Option<Durable>, Box<dyn Any + Send>);
+
+/// The maker of the real server, for which the stores of the tests are no different.
+fn thumbnail_maker(store: Arc<impl AttachmentStore + ThumbnailStore + 'static>) -> Arc<dyn ThumbnailMaker> {
+    Arc::new(ImageThumbnailMaker::new(Handle::current(), Arc::clone(&store) as _, store))
+}
 
 async fn in_memory(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
     let store = MemoryStore::new(Arc::clone(hub) as _);
@@ -254,15 +306,19 @@ async fn in_memory(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         events: Arc::clone(&store) as _,
         stats: Arc::clone(&store) as _,
         agents: Arc::clone(&store) as _,
-        attachments,
+        revocations: Arc::clone(&store) as _,
+        uploads: Arc::clone(&store) as _,
+        attachments: Arc::clone(&attachments) as _,
+        thumbnails: Arc::clone(&attachments) as _,
+        thumbnail_maker: thumbnail_maker(attachments),
         notifier: Arc::clone(hub) as _,
         feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store) as _, epoch),
-        connections: LocalConnections::new(Arc::clone(hub) as _),
+        sockets: LocalSockets::new(Arc::clone(hub) as _),
         tickets: Arc::new(FewTickets::new()),
         clock: Arc::clone(clock) as _,
         ids: Arc::new(SequentialIds::new()),
     };
-    (ports, vec![store, HubHealthProbe::new(Arc::clone(hub))], None, Box::new(()))
+    (ports, Arc::clone(&store) as _, vec![store, HubHealthProbe::new(Arc::clone(hub))], None, Box::new(()))
 }
 
 async fn on_sqlite(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
@@ -279,17 +335,21 @@ async fn on_sqlite(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         events: Arc::clone(&store.events) as _,
         stats: Arc::clone(&store.stats) as _,
         agents: Arc::clone(&store.agents) as _,
+        revocations: Arc::clone(&store.revocations) as _,
+        uploads: Arc::clone(&store.uploads) as _,
         attachments: Arc::clone(&attachments) as _,
+        thumbnails: Arc::clone(&attachments) as _,
+        thumbnail_maker: thumbnail_maker(Arc::clone(&attachments)),
         notifier: Arc::clone(hub) as _,
         feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store.events) as _, epoch),
-        connections: LocalConnections::new(Arc::clone(hub) as _),
+        sockets: LocalSockets::new(Arc::clone(hub) as _),
         tickets: Arc::clone(&store.tickets) as _,
         clock: Arc::clone(clock) as _,
         ids: Arc::new(SequentialIds::new()),
     };
     let probes: Vec<Arc<dyn HealthProbe>> =
         vec![Arc::clone(&store.health) as _, attachments, HubHealthProbe::new(Arc::clone(hub))];
-    (ports, probes, Some(Durable::Sqlite(store)), Box::new(dir))
+    (ports, Arc::clone(&store.signing_keys) as _, probes, Some(Durable::Sqlite(store)), Box::new(dir))
 }
 
 async fn on_postgres(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
@@ -313,15 +373,19 @@ async fn on_postgres(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         events: Arc::clone(&store.events) as _,
         stats: Arc::clone(&store.stats) as _,
         agents: Arc::clone(&store.agents) as _,
+        revocations: Arc::clone(&store.revocations) as _,
+        uploads: Arc::clone(&store.uploads) as _,
         attachments: Arc::clone(&attachments) as _,
+        thumbnails: Arc::clone(&attachments) as _,
+        thumbnail_maker: thumbnail_maker(Arc::clone(&attachments)),
         notifier: Arc::clone(hub) as _,
         feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store.events) as _, epoch),
-        connections: LocalConnections::new(Arc::clone(hub) as _),
+        sockets: LocalSockets::new(Arc::clone(hub) as _),
         tickets: Arc::clone(&store.tickets) as _,
         clock: Arc::clone(clock) as _,
         ids: Arc::new(SequentialIds::new()),
     };
     let probes: Vec<Arc<dyn HealthProbe>> =
         vec![Arc::clone(&store.health) as _, attachments, HubHealthProbe::new(Arc::clone(hub))];
-    (ports, probes, Some(Durable::Postgres(store)), Box::new((dir, database)))
+    (ports, Arc::clone(&store.signing_keys) as _, probes, Some(Durable::Postgres(store)), Box::new((dir, database)))
 }

@@ -16,7 +16,7 @@ pub(crate) fn handshake(app: &TestApp, session: &str, query: &str) -> RequestBui
         .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
 }
 
-/// What somebody is answered who asks for a socket and gets none.
+/// The response to a person who asks for a socket and gets none.
 pub(crate) async fn refusal_for(app: &TestApp, who: &str, session: &str, query: &str) -> Answer {
     send(handshake(app, session, query).bearer_auth(app.token_of(who))).await
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// How long an answer that must come may take.
@@ -41,6 +41,14 @@ impl RawClient {
     pub(crate) async fn connect(base: &str) -> Self {
         let addr = base.strip_prefix("http://").expect("an address without TLS");
         Self(TcpStream::connect(addr).await.expect("a connection"))
+    }
+
+    /// Connects from another address of this machine than the usual one.
+    pub(crate) async fn connect_from(source: &str, base: &str) -> Self {
+        let addr = base.strip_prefix("http://").expect("an address without TLS").parse().expect("an address");
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(format!("{source}:0").parse().expect("an address")).expect("an address of this machine");
+        Self(socket.connect(addr).await.expect("a connection"))
     }
 
     /// Opens a socket. Unlike a library it never answers a ping.
@@ -85,6 +93,14 @@ impl RawClient {
         let mut bytes = vec![0; 16 * 1024];
         let count =
             timeout(PATIENCE, self.0.read(&mut bytes)).await.expect("bytes in time").expect("an open connection");
+        bytes.truncate(count);
+        bytes
+    }
+
+    /// Reads some bytes; none when the connection has ended, also by a reset.
+    pub(crate) async fn read_some_or_end(&mut self) -> Vec<u8> {
+        let mut bytes = vec![0; 16 * 1024];
+        let count = timeout(PATIENCE, self.0.read(&mut bytes)).await.expect("bytes in time").unwrap_or_default();
         bytes.truncate(count);
         bytes
     }

@@ -24,7 +24,7 @@ impl TestSocket {
         }
     }
 
-    /// Opens a socket in extended mode, and answers it with the data of its greeting.
+    /// Opens a socket in extended mode, and returns it with the data of its `hello`.
     pub(crate) async fn open_extended(base: &str, session: &str, query: &str, token: &str) -> (Self, Value) {
         let token = format!("Bearer {token}");
         let headers = [("authorization", token.as_str()), ("sec-websocket-protocol", "chat.v1")];
@@ -38,7 +38,7 @@ impl TestSocket {
         (socket, data)
     }
 
-    /// Opens a socket with any headers, or answers the status with which it was refused.
+    /// Opens a socket with any headers, or returns the status with which it was refused.
     pub(crate) async fn try_open(
         base: &str,
         session: &str,

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use chat_loadgen::token::{Role, Tokens};
+use chat_loadgen::token::{TokenRole, Tokens};
+use chat_loadgen::token_signer::{SignedClaims, TokenSigner};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tempfile::TempDir;
-use test_postgres::TestDatabase;
-use test_redis::PrivateRedis;
+use test_servers::postgres::TestDatabase;
+use test_servers::redis::PrivateRedis;
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::support::{Person, TestServer, chat_server, run};
@@ -63,7 +64,7 @@ impl Cluster {
             redis,
             started: Instant::now(),
             settings: Vec::new(),
-            tokens: Tokens::Signed(SECRET.into()),
+            tokens: Tokens::Signed(TokenSigner::secret(SECRET.as_bytes(), SignedClaims::default())),
             turn: Some(turn),
         }
     }
@@ -91,10 +92,12 @@ impl Cluster {
         TestServer::start_on(&self.home.path().join(name), configure).await
     }
 
-    /// What every server of the cluster is told.
+    /// The configuration of every server of the cluster.
     fn configure(&self, command: &mut Command) {
         command.env("CHAT_DATABASE_URL", self.database.url()).env("CHAT_JWT_SECRET", SECRET);
         command.env("CHAT_ATTACHMENTS_URL", format!("file://{}", self.attachments().display()));
+        // Most tests have one customer, with as many sessions as they need.
+        command.env("CHAT_MAX_OPEN_SESSIONS", "off");
         command.envs(self.settings.iter().copied());
         if let Some(redis) = &self.redis {
             command.env("CHAT_REDIS_URL", redis.url());
@@ -154,23 +157,23 @@ impl Cluster {
         self.nodes[number].server = Some(server);
     }
 
-    /// Somebody at the first server that runs.
-    pub(super) fn person(&self, sub: &str, role: Role) -> Person {
+    /// A person at the first server that runs.
+    pub(super) fn person(&self, sub: &str, role: TokenRole) -> Person {
         let server = self.nodes.iter().find_map(|node| node.server.as_ref()).expect("a server that runs");
         Person::new(server.addr, &self.token(sub, role))
     }
 
-    /// A token of somebody.
-    pub(super) fn token(&self, sub: &str, role: Role) -> String {
+    /// A token of a person.
+    pub(super) fn token(&self, sub: &str, role: TokenRole) -> String {
         self.tokens.of(sub, role).unwrap()
     }
 
-    /// A token of somebody that is valid for a short while, in whole seconds.
-    pub(super) fn short_token(&self, sub: &str, role: Role, lifetime: Duration) -> String {
+    /// A token of a person that is valid for a short while, in whole seconds.
+    pub(super) fn short_token(&self, sub: &str, role: TokenRole, lifetime: Duration) -> String {
         let role = match role {
-            Role::User => "user",
-            Role::Agent => "agent",
-            Role::Admin => "admin",
+            TokenRole::User => "user",
+            TokenRole::Agent => "agent",
+            TokenRole::Admin => "admin",
         };
         let lifetime = format!("{}s", lifetime.as_secs());
         let mut command = chat_server(&self.home.path().join("none"));
@@ -186,11 +189,11 @@ impl Cluster {
     }
 
     pub(super) fn alice(&self) -> Person {
-        self.person("alice", Role::User)
+        self.person("alice", TokenRole::User)
     }
 
     pub(super) fn bob(&self) -> Person {
-        self.person("bob", Role::Agent)
+        self.person("bob", TokenRole::Agent)
     }
 
     /// Sessions of Alice, which Bob has claimed.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
-use test_postgres::{PrivatePostgres, StopMode, TestDatabase};
+use test_servers::postgres::{PrivatePostgres, StopMode, TestDatabase};
 
 use super::cluster::Cluster;
 use super::locker::Locker;
@@ -22,7 +22,7 @@ const BACK_WITHIN: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres: cargo xtask test"]
-async fn crashes_of_the_database_lose_nothing_and_the_server_mends_itself() {
+async fn crashes_of_the_database_lose_nothing_and_the_node_recovers() {
     let crashes = short_or_long(3, 10);
     let postgres = PrivatePostgres::start(&[]).unwrap();
     let cluster = Cluster::start(1, TestDatabase::on(&postgres), SETTINGS).await;

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use chat_loadgen::fleet::{FleetPlan, Reading};
 use chat_loadgen::http::Target;
-use chat_loadgen::net::Targets;
-use chat_loadgen::socket::{self, Mode};
-use chat_loadgen::token::Role;
+use chat_loadgen::socket::{self, SocketMode};
+use chat_loadgen::token::TokenRole;
 
 use super::cluster::Cluster;
 
@@ -27,13 +26,13 @@ pub(super) fn plan(
     sessions: &[String],
     name: &str,
     sockets: usize,
-    mode: Mode,
+    mode: SocketMode,
     reading: Reading,
 ) -> FleetPlan {
     FleetPlan {
-        targets: Targets::from(target(cluster)),
-        tokens: FleetPlan::people(cluster.tokens(), Role::Admin, name, sockets).unwrap(),
-        places: sessions.iter().map(|session| socket::path(session, "")).collect(),
+        nodes: vec![target(cluster)],
+        tokens: FleetPlan::tokens_for(cluster.tokens(), TokenRole::Admin, name, sockets).unwrap(),
+        paths: sessions.iter().map(|session| socket::path(session, "")).collect(),
         sockets,
         mode,
         reading,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chat_loadgen::history::{Event, ReaderLog, Start, content_hash};
+use chat_loadgen::history::{ReadEvent, ReaderLog, ReaderStart, content_hash};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until, timeout};
@@ -18,7 +18,7 @@ const OPEN_LIMIT: Duration = Duration::from_secs(10);
 /// Sockets that were lost together come again within this time, each at a moment of its own.
 const JITTER_MS: u64 = 500;
 
-/// Where somebody sits: the session that they follow, and the server that they go to first.
+/// The place of a reader: the session that it follows, and the server that it connects to first.
 pub(super) struct Seat {
     pub(super) session: String,
     pub(super) node: usize,
@@ -172,7 +172,7 @@ impl Follower {
             resumed: hello.resumed,
             reason: hello.reason.clone(),
         });
-        let start = if self.seen.logs.is_empty() { Start::Beginning } else { Start::Resumed };
+        let start = if self.seen.logs.is_empty() { ReaderStart::Beginning } else { ReaderStart::Resumed };
         let (reader, session) = (self.name.clone(), self.seen.session.clone());
         self.seen.logs.push(ReaderLog { reader, session, start, complete: false, events: Vec::new() });
         self.board.hellos.send_modify(|hellos| *hellos += 1);
@@ -186,9 +186,9 @@ impl Follower {
                 let arrival = Arrival { message: message.clone(), node: self.node, at_us: self.board.now_us() };
                 self.seen.arrivals.push(arrival);
                 let content_hash = Some(content_hash(&frame.data.content));
-                Event { seq: frame.seq, message: Some(message), content_hash }
+                ReadEvent { seq: frame.seq, message: Some(message), content_hash }
             }
-            "session_update" | "receipt" => Event { seq: frame.seq, message: None, content_hash: None },
+            "session_update" | "receipt" => ReadEvent { seq: frame.seq, message: None, content_hash: None },
             "typing" | "heartbeat" => return,
             other => panic!("a frame of the type {other}: {text}"),
         };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chat_loadgen::token::Role;
+use chat_loadgen::token::TokenRole;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -30,7 +30,7 @@ impl Followers {
         let nodes = 0..cluster.count();
         let places = nodes.flat_map(|node| sessions.iter().map(move |session| (node, session)));
         let places: Vec<_> = places.flat_map(|place| vec![place; at_each]).collect();
-        let token = |number: usize| cluster.token(&format!("admin-{}", number / SOCKETS_OF_A_PERSON), Role::Admin);
+        let token = |number: usize| cluster.token(&format!("admin-{}", number / SOCKETS_OF_A_PERSON), TokenRole::Admin);
         let seats: Vec<Seat> = places
             .into_iter()
             .enumerate()

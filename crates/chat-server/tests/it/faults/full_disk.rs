@@ -8,7 +8,7 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Method, Response};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
-use test_postgres::TestDatabase;
+use test_servers::postgres::TestDatabase;
 use tokio::time::sleep;
 
 use super::cluster::Cluster;

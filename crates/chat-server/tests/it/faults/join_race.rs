@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chat_loadgen::token::Role;
+use chat_loadgen::token::TokenRole;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -96,7 +96,7 @@ async fn of_a_thousand_who_join_while_others_write_everyone_has_everything() {
     let begun = traffic.now_us();
     let (door, mut joining) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
     let people: Vec<Person> = (0..AT_ONCE.div_ceil(SOCKETS_OF_A_PERSON) * 4)
-        .map(|number| cluster.person(&format!("admin-{number}"), Role::Admin))
+        .map(|number| cluster.person(&format!("admin-{number}"), TokenRole::Admin))
         .collect();
     for number in 0..JOINS {
         let addresses = cluster.addresses();

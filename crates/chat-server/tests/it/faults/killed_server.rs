@@ -1,6 +1,6 @@
 //! `kill -9` of the server: nothing that was acknowledged is lost, doubled or out of order.
 
-use test_postgres::TestDatabase;
+use test_servers::postgres::TestDatabase;
 
 use super::cluster::Cluster;
 use super::traffic::{Spread, Traffic, assert_in_time};
@@ -24,6 +24,6 @@ async fn kills_under_keyed_senders_and_readers_leave_a_good_history() {
     }
     traffic.one_more_of_each().await;
     let answers = verdict::check(&cluster, traffic).await;
-    // A server that was killed leaves broken connections, and no answer that blames somebody else.
+    // A server that was killed leaves broken connections, and no response that blames the client.
     assert_in_time(&answers, &[None, Some(503)]);
 }

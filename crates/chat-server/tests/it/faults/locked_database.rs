@@ -1,11 +1,11 @@
-//! Somebody else holds locks in the database: requests fail in time, nothing else does, and all is well when they let go.
+//! Another client holds locks in the database: requests fail in time, nothing else does, and all is well when they let go.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use reqwest::header::RETRY_AFTER;
-use test_postgres::TestDatabase;
+use test_servers::postgres::TestDatabase;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};

@@ -1,10 +1,10 @@
-//! Somebody else who works on the same database and holds locks.
+//! Another client of the same database, which holds locks.
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use test_postgres::{TestDatabase, find_programs};
+use test_servers::postgres::{TestDatabase, find_programs};
 use tokio::time::sleep;
 
 use crate::support::{Lines, PATIENCE};
@@ -29,7 +29,7 @@ impl<'a> Locker<'a> {
     fn holding(database: &'a TestDatabase, statement: &str) -> Self {
         let mut psql = Command::new(find_programs().unwrap().join("psql"));
         psql.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", database.url()]);
-        psql.env("PGAPPNAME", "somebody-else").stdin(Stdio::piped()).stdout(Stdio::piped());
+        psql.env("PGAPPNAME", "another-client").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut session = psql.spawn().unwrap();
         let stdin = session.stdin.as_mut().expect("a pipe");
         writeln!(stdin, "BEGIN; {statement}; SELECT 'locked';").unwrap();

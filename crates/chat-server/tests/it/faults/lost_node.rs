@@ -40,7 +40,7 @@ async fn sockets_of_a_server_that_is_killed_resume_at_the_other_one() {
     println!("{sockets} sockets of a server that was killed were resumed after {resumed_after:?}");
     assert!(resumed_after <= RESUMED_WITHIN, "{resumed_after:?}");
     let ends: Vec<_> = followed.iter().flat_map(|seen| &seen.ends).collect();
-    assert_eq!(ends.len(), sockets, "nobody else lost a socket");
+    assert_eq!(ends.len(), sockets, "no other socket was lost");
     assert!(ends.iter().all(|end| end.node == 0 && end.code.is_none() && end.at_us >= killed_us));
     let again = followed.iter().flat_map(|seen| &seen.hellos).filter(|hello| hello.at_us > killed_us);
     assert!(again.clone().count() == sockets && again.clone().all(|hello| hello.node == 1));

@@ -15,6 +15,7 @@ mod follower;
 mod followers;
 mod full_disk;
 mod held_memory;
+mod hostile_pictures;
 mod join_race;
 mod killed_server;
 mod locked_database;
@@ -25,6 +26,7 @@ mod lost_redis;
 mod process;
 mod reader;
 mod redis_writer;
+mod slow_clients;
 mod stalled_readers;
 mod start_up;
 mod stopped_clients;
@@ -37,9 +39,9 @@ mod verdict;
 use std::env;
 use std::time::Duration;
 
-/// No request may take longer, whatever has failed: five seconds, and as much again because a machine that also compiles
-/// or runs other tests keeps both sides waiting.
-const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+/// No request may take longer, whatever has failed: five seconds on a quiet machine. One that also compiles or runs other
+/// tests keeps both sides waiting, for twelve seconds once; a request that waits for a frozen node waits for minutes.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 
 /// One of two values: for every day, and for a run that takes its time.
 fn short_or_long<T>(short: T, long: T) -> T {

@@ -35,7 +35,7 @@ impl Held {
     }
 
     /// Whether no client has anything left.
-    pub(super) fn is_nobody(&self) -> bool {
+    pub(super) fn is_nothing(&self) -> bool {
         (self.sockets, self.subscriptions) == (0, 0)
     }
 
@@ -63,6 +63,11 @@ impl Held {
 /// Sets the most memory that the server had back to what it has now (`proc_pid_clear_refs(5)`), and answers that.
 pub(super) fn forget_peak(server: &TestServer) -> u64 {
     fs::write(format!("/proc/{}/clear_refs", server.pid()), "5").unwrap();
+    status(server, "VmRSS:")
+}
+
+/// The resident memory that the server has.
+pub(super) fn resident(server: &TestServer) -> u64 {
     status(server, "VmRSS:")
 }
 

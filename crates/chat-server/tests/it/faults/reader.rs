@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chat_loadgen::history::{Event, ReaderLog, Start};
+use chat_loadgen::history::{ReadEvent, ReaderLog, ReaderStart};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
@@ -114,7 +114,7 @@ impl Reader {
     }
 
     fn begin_log(&mut self) {
-        let start = if self.last.is_none() { Start::Beginning } else { Start::Resumed };
+        let start = if self.last.is_none() { ReaderStart::Beginning } else { ReaderStart::Resumed };
         let (reader, session) = (self.name.clone(), self.session.clone());
         self.logs.push(ReaderLog { reader, session, start, complete: false, events: Vec::new() });
     }
@@ -122,7 +122,7 @@ impl Reader {
     fn note(&mut self, message: Option<&str>) {
         let message = message.map(str::to_owned);
         let log = self.logs.last_mut().expect("a log was begun");
-        log.events.push(Event { seq: None, message: message.clone(), ..Event::default() });
+        log.events.push(ReadEvent { seq: None, message: message.clone(), ..ReadEvent::default() });
         self.last = message.or_else(|| self.last.take());
     }
 

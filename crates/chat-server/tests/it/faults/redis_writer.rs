@@ -1,12 +1,12 @@
-//! Whoever reaches Redis can delay events and do nothing else: what is forged there, said again, or said by a server on a
-//! copy of the database, is counted and shown to nobody, and what really happened is shown.
+//! A client that reaches Redis can delay events and do nothing else: what is forged there, said again, or said by a server on a
+//! copy of the database, is counted and not shown, and what really happened is shown.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use test_postgres::{TestDatabase, find_programs};
+use test_servers::postgres::{TestDatabase, find_programs};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::watch;

@@ -1,16 +1,15 @@
 //! A tenth of a session's readers stops to read: the others notice nothing, the server holds little for those that stall,
 //! and gets rid of them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chat_loadgen::fleet::{Fleet, Reading};
-use chat_loadgen::http::Template;
-use chat_loadgen::load::{self, Plan, Stop, Work};
-use chat_loadgen::measure::Latency;
-use chat_loadgen::socket::Mode;
-use chat_loadgen::token::Role;
-use test_postgres::TestDatabase;
+use chat_loadgen::http::RequestTemplate;
+use chat_loadgen::load::{self, LoadPlan, LoadRequests, StopAfter};
+use chat_loadgen::measure::LatencySummary;
+use chat_loadgen::socket::SocketMode;
+use chat_loadgen::token::TokenRole;
+use test_servers::postgres::TestDatabase;
 use tokio::task::{LocalSet, spawn_blocking};
 use tokio::time::timeout;
 
@@ -33,48 +32,51 @@ const MOST_MEMORY: u64 = 50 * MIB;
 const GONE_WITHIN: Duration = Duration::from_secs(45);
 
 /// Sends messages at the rate for some time, and returns how long they took to reach the fleet of so many readers.
-async fn events(cluster: &Cluster, session: &str, (fleet, readers): (&Fleet, usize), time: Duration) -> Latency {
+async fn events(cluster: &Cluster, session: &str, (fleet, readers): (&Fleet, usize), time: Duration) -> LatencySummary {
     let target = target(cluster);
-    let token = cluster.token("alice", Role::User);
-    let template = Template::message(&target, &token, CHARACTERS, None);
-    let work = Work { templates: vec![template], sessions: vec![session.to_owned()], before: Vec::new(), pages: 1 };
-    let plan = Plan {
+    let token = cluster.token("alice", TokenRole::User);
+    let requests = LoadRequests {
+        templates: vec![RequestTemplate::message(&target, &token, CHARACTERS, None)],
+        sessions: vec![session.to_owned()],
+        before: Vec::new(),
+        pages: 1,
+    };
+    let plan = LoadPlan {
         command: "send",
         target,
-        work: Arc::new(work),
+        requests,
         connections: 4,
         threads: 1,
         warmup: Duration::ZERO,
-        stop: Stop::After(time),
+        stop: StopAfter::Time(time),
         rate: Some(f64::from(EVENTS_PER_SECOND)),
         timeout: Duration::from_secs(10),
         server: None,
-        progress: false,
     };
     fleet.begin_measuring();
-    let report = spawn_blocking(|| load::run(plan)).await.unwrap().unwrap();
+    let report = spawn_blocking(|| load::run(plan, |_, _| {})).await.unwrap().unwrap();
     // Every message reaches every reader, however far behind the machine is; and the next part begins with empty queues.
     let due = report.succeeded * readers as u64;
     while fleet.messages() < due {
         let next = timeout(PATIENCE, fleet.until_received()).await;
         next.unwrap_or_else(|_| panic!("{} messages came of {due}", fleet.messages()));
     }
-    let seen = fleet.seen();
-    assert_eq!((seen.order_faults, seen.ends.len()), (0, 0), "{:?} {:?}", seen.first_faults, seen.ends);
+    let summary = fleet.summary();
+    assert_eq!((summary.order_faults, summary.closed.len()), (0, 0), "{summary:?}");
     assert_eq!(report.succeeded, report.requests, "{report:?}");
-    seen.delivery.expect("messages came")
+    summary.delivery.expect("messages came")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres: cargo xtask test"]
-async fn readers_that_stall_slow_nobody_down_hold_little_and_are_gone_soon() {
+async fn stalled_readers_do_not_slow_others_and_are_closed_soon() {
     let cluster = Cluster::start(1, TestDatabase::empty(), &[]).await;
     let sessions = cluster.open_sessions(1).await;
     LocalSet::new()
         .run_until(async {
             let healthy = READERS - STALLED;
             let fleet = |name, sockets, reading| {
-                Fleet::launch(plan(&cluster, &sessions, name, sockets, Mode::Extended, reading)).unwrap()
+                Fleet::launch(plan(&cluster, &sessions, name, sockets, SocketMode::Extended, reading)).unwrap()
             };
             let readers = fleet("reader", healthy, Reading::Events);
             let others = fleet("other", STALLED, Reading::Events);
@@ -100,8 +102,8 @@ async fn readers_that_stall_slow_nobody_down_hold_little_and_are_gone_soon() {
             );
             assert_eq!(held.sockets, healthy as u64, "all who read are still there");
             // What the machine does besides is in all three, and at this rate it is most of each: a debug build writes
-            // 10,000 frames a second on cores that also read them. Twice as slow is noise; whoever waited for those who
-            // stall would wait for seconds.
+            // 10,000 frames a second on cores that also read them. Twice as slow is noise; a wait for stalled
+            // readers would take seconds.
             assert!(p99[1] <= 2 * p99[0].max(p99[2]) + SLOWER_BY, "{p99:?}");
             assert!(grown <= MOST_MEMORY, "{grown} bytes more");
             drop(stalled);

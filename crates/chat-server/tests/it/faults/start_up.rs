@@ -1,6 +1,6 @@
 //! Servers that start at once, and servers without a database.
 
-use test_postgres::{PrivatePostgres, StopMode, TestDatabase};
+use test_servers::postgres::{PrivatePostgres, StopMode, TestDatabase};
 
 use super::cluster::Cluster;
 use super::verdict;

@@ -1,13 +1,13 @@
-//! Clients that are stopped as by SIGSTOP: their kernel keeps the connections and acknowledges what comes, and nobody
-//! reads or answers. The server gets rid of them.
+//! Clients that are stopped as by SIGSTOP: their kernel keeps the connections and acknowledges what comes, and no
+//! process reads or answers. The server gets rid of them.
 
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use chat_loadgen::fleet::{Fleet, FleetPlan, Reading};
-use chat_loadgen::socket::Mode;
-use test_postgres::TestDatabase;
+use chat_loadgen::socket::SocketMode;
+use test_servers::postgres::TestDatabase;
 use tokio::task::{LocalSet, block_in_place};
 
 use super::cluster::Cluster;
@@ -60,13 +60,13 @@ async fn clients_that_are_stopped_are_gone_soon_and_leave_nothing_behind() {
     let mut cluster = Cluster::start(1, TestDatabase::empty(), FIXED_CONNECTIONS).await;
     let sessions = cluster.open_sessions(50).await;
     let idle = Held::by(cluster.node(0)).await;
-    let plans = [(Mode::Base, "base"), (Mode::Extended, "extended")];
+    let plans = [(SocketMode::Base, "base"), (SocketMode::Extended, "extended")];
     let plans = plans.map(|(mode, name)| plan(&cluster, &sessions, name, CLIENTS / 2, mode, Reading::Events));
     let stopped = block_in_place(|| Stopped::start(plans));
     cluster.rest();
     let all = |held: &Held| (held.sockets, held.subscriptions) == (CLIENTS as u64, CLIENTS as u64);
     Held::until(cluster.node(0), PATIENCE, all).await.unwrap_or_else(|held| panic!("not all are there: {held:?}"));
-    let is_idle = |held: &Held| held.is_nobody() && held.descriptors <= idle.descriptors;
+    let is_idle = |held: &Held| held.is_nothing() && held.descriptors <= idle.descriptors;
     let gone = Held::until(cluster.node(0), GONE_WITHIN, is_idle).await;
     let (gone_after, _) = gone.unwrap_or_else(|held| panic!("{held:?} after {GONE_WITHIN:?}; idle it was {idle:?}"));
     println!("{CLIENTS} stopped clients were gone after {gone_after:?}");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chat_loadgen::token::Role;
+use chat_loadgen::token::TokenRole;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ impl Room {
         for listener in listeners {
             let mut frame = self.sockets[*listener].next().await;
             assert_eq!(frame["type"], kind, "socket {listener}: {frame}");
-            // Only the sender is told the key.
+            // Only the sender gets the key.
             frame.as_object_mut().unwrap().remove("idempotencyKey");
             assert_eq!(*heard.get_or_insert_with(|| frame.clone()), frame, "socket {listener}");
         }
@@ -52,7 +52,7 @@ impl Room {
 async fn everything_that_happens_through_one_of_three_servers_is_heard_on_all() {
     let cluster = Cluster::with_redis(3).await;
     let addresses: Vec<_> = cluster.addresses().iter().map(|address| *address.borrow()).collect();
-    let (alice, bob, root) = (cluster.alice(), cluster.bob(), cluster.person("root", Role::Admin));
+    let (alice, bob, root) = (cluster.alice(), cluster.bob(), cluster.person("root", TokenRole::Admin));
     let session = alice.open_session("three servers").await;
     let url = format!("/api/chat/sessions/{session}");
     let mut room = Room { sockets: Vec::new(), seq: 1 };

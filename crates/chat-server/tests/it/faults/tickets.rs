@@ -1,8 +1,8 @@
-//! Tickets and the limits of sockets do not know of Redis: it may be away, and what somebody writes there opens nothing.
+//! Tickets and the limits of sockets do not know of Redis: it may be away, and what a client writes there opens nothing.
 
 use std::net::SocketAddr;
 
-use chat_loadgen::token::Role;
+use chat_loadgen::token::TokenRole;
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::net::TcpStream;
@@ -79,7 +79,7 @@ async fn what_is_written_into_redis_by_hand_opens_no_socket() {
 async fn the_limits_of_a_persons_sockets_hold_on_each_server() {
     let cluster = Cluster::with_redis(2).await;
     let addresses: Vec<_> = cluster.addresses().iter().map(|address| *address.borrow()).collect();
-    let token = cluster.token("alice", Role::User);
+    let token = cluster.token("alice", TokenRole::User);
     let session = cluster.alice().open_session("many sockets").await;
     let mut sockets = Vec::new();
     for n in 0..20 {

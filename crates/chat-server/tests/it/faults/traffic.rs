@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chat_loadgen::history::{Attempt, Outcome, ReaderLog};
+use chat_loadgen::history::{Attempt, AttemptOutcome, ReaderLog};
 use reqwest::Method;
 use reqwest::header::RETRY_AFTER;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ const PACED_SENDERS: u32 = 16;
 /// Before a message is sent again.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// When a sender stops to wait for an answer: later than any answer may come, so that a late one is seen as such.
-const GIVE_UP: Duration = Duration::from_secs(15);
+const GIVE_UP: Duration = Duration::from_secs(45);
 
 /// Who writes where.
 #[derive(Clone, Copy)]
@@ -59,8 +59,8 @@ impl Answer {
     /// The message that it became.
     pub(super) fn acknowledged_id(&self) -> Option<&str> {
         match &self.attempt.outcome {
-            Outcome::Acknowledged { id, .. } => Some(id),
-            Outcome::Refused { .. } | Outcome::Unknown => None,
+            AttemptOutcome::Acknowledged { id, .. } => Some(id),
+            AttemptOutcome::Refused { .. } | AttemptOutcome::Unknown => None,
         }
     }
 }
@@ -108,7 +108,7 @@ impl Traffic {
         Self { readers: reading, last_messages, ..Self::send(cluster, sessions, senders, spread, None) }
     }
 
-    /// Sends so many messages a second in all, to all sessions in turn, spread over the servers. Nobody follows.
+    /// Sends so many messages a second in all, to all sessions in turn, spread over the servers. No socket follows.
     pub(super) fn paced(cluster: &Cluster, sessions: &[String], per_second: u32) -> Self {
         let period = Duration::from_secs(1) * PACED_SENDERS / per_second;
         let sessions = Arc::new(sessions.to_vec());
@@ -284,12 +284,12 @@ impl Sender {
             let outcome = answer.attempt.outcome.clone();
             self.answers.push(answer);
             match outcome {
-                Outcome::Acknowledged { .. } => {
+                AttemptOutcome::Acknowledged { .. } => {
                     self.acknowledged.send_modify(|counts| counts[self.number] += 1);
                     return true;
                 }
-                Outcome::Refused { .. } => return false,
-                Outcome::Unknown => assert!(Instant::now() < deadline, "{key} has no answer but {status:?}"),
+                AttemptOutcome::Refused { .. } => return false,
+                AttemptOutcome::Unknown => assert!(Instant::now() < deadline, "{key} has no answer but {status:?}"),
             }
             if status.is_none() {
                 // Where one server is gone, another one may be there.
@@ -306,7 +306,7 @@ impl Sender {
         let request = self.person.at(addr).request(Method::POST, &path).timeout(GIVE_UP);
         let began_us = micros(self.started);
         let answer = request.header("Idempotency-Key", key).json(&json!({ "content": key })).send().await;
-        let (mut status, mut retry_after, mut outcome) = (None, false, Outcome::Unknown);
+        let (mut status, mut retry_after, mut outcome) = (None, false, AttemptOutcome::Unknown);
         if let Ok(answer) = answer {
             let code = answer.status().as_u16();
             retry_after = answer.headers().contains_key(RETRY_AFTER);
@@ -314,9 +314,9 @@ impl Sender {
             if let Ok(body) = answer.json::<Value>().await {
                 status = Some(code);
                 outcome = match code {
-                    201 => Outcome::Acknowledged { id: body["id"].as_str().unwrap().to_owned(), seq: None },
-                    400..500 => Outcome::Refused { status: code },
-                    _ => Outcome::Unknown,
+                    201 => AttemptOutcome::Acknowledged { id: body["id"].as_str().unwrap().to_owned(), seq: None },
+                    400..500 => AttemptOutcome::Refused { status: code },
+                    _ => AttemptOutcome::Unknown,
                 };
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chat_loadgen::history::{self, FinalState, History, OtherEvents, StoredMessage};
-use chat_loadgen::token::Role;
+use chat_loadgen::token::TokenRole;
 
 use super::cluster::Cluster;
 use super::follower::Followed;
@@ -19,7 +19,7 @@ const FAULTY_POSITIONS: &str = "
     GROUP BY e.session_id, s.last_seq
     HAVING min(e.seq) <> 1 OR max(e.seq) <> count(*) OR count(DISTINCT e.seq) <> count(*) OR s.last_seq <> count(*)";
 
-/// The statistics as the rows have them: a customer who waits has waited since the first message that nobody answered.
+/// The statistics as the rows have them: a customer who waits has waited since the first message without a reply.
 const RECOUNT: &str = "
     WITH said AS (
         SELECT session_id, sender, created_at, seq, count(*) FILTER (WHERE sender = 'support')
@@ -104,7 +104,7 @@ pub(super) async fn check_figures(cluster: &Cluster) {
     let [sessions, active, messages, responses, response_time_ms] = counts[..] else { panic!("{recount}") };
     assert_eq!(cluster.database.sql(RESPONSES), format!("{responses}|{response_time_ms}"));
     let minutes = f64::from(response_time_ms) / f64::from(responses.max(1)) / 60_000.0;
-    let admin = cluster.person("root", Role::Admin);
+    let admin = cluster.person("root", TokenRole::Admin);
     for address in cluster.addresses() {
         let told = admin.at(*address.borrow()).get("/api/chat/stats").await;
         let told = Person::json(told, 200).await;
@@ -115,7 +115,7 @@ pub(super) async fn check_figures(cluster: &Cluster) {
 }
 
 async fn final_state(cluster: &Cluster, session: &str) -> FinalState {
-    let (listed, head) = cluster.person("root", Role::Admin).all_messages(session).await;
+    let (listed, head) = cluster.person("root", TokenRole::Admin).all_messages(session).await;
     let rows = cluster.database.sql(&format!("SELECT id, seq FROM chat_messages WHERE session_id = '{session}'"));
     let seqs: HashMap<&str, u64> =
         rows.lines().filter_map(|row| row.split_once('|')).map(|(id, seq)| (id, seq.parse().unwrap())).collect();

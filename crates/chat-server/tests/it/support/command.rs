@@ -14,13 +14,25 @@ pub(crate) struct Finished {
     pub(crate) stderr: String,
 }
 
-/// The binary with a data directory and nothing of this process's environment. Its admin address is a free one too.
+/// Tests do more from one address and as one person than people do. Those of the limits set their own.
+const WITHOUT_LIMITS: [&str; 6] = [
+    "CHAT_RATE_MESSAGES",
+    "CHAT_RATE_SESSIONS",
+    "CHAT_RATE_TYPING",
+    "CHAT_RATE_DOWNLOADS",
+    "CHAT_RATE_SOCKETS",
+    "CHAT_CONNECTIONS_PER_ADDRESS",
+];
+
+/// The binary with a data directory, without limits, and with nothing of this process's environment. Its admin address is a
+/// free one too.
 pub(crate) fn chat_server(data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
     command
         .env_clear()
         .env("CHAT_DATA_DIR", data_dir)
         .env("CHAT_ADMIN_LISTEN", "127.0.0.1:0")
+        .envs(WITHOUT_LIMITS.map(|variable| (variable, "off")))
         .current_dir(data_dir.parent().unwrap());
     command
 }

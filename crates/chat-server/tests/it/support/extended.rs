@@ -76,7 +76,7 @@ impl ExtendedSocket {
         }
     }
 
-    /// The next frame with text, or the end; pings are answered on the way. What it is told is not lost when it is
+    /// The next frame with text, or the end; pings are answered on the way. What it receives is not lost when it is
     /// dropped before it is ready.
     pub(crate) async fn heard(&mut self) -> Heard {
         loop {

@@ -48,6 +48,11 @@ impl Lines {
         }
     }
 
+    /// The lines so far.
+    pub(crate) fn so_far(&self) -> Vec<String> {
+        self.0.0.lock().unwrap().lines.clone()
+    }
+
     /// All lines, once the process has closed its end.
     pub(crate) fn all(&self) -> Vec<String> {
         let (state, changed) = &*self.0;

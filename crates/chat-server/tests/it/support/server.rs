@@ -1,5 +1,6 @@
 //! A server process with a data directory of its own.
 
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -49,10 +50,15 @@ impl TestServer {
     pub(crate) async fn start_on(data_dir: &Path, configure: impl FnOnce(&mut Command)) -> Self {
         let started = Instant::now();
         let mut command = chat_server(data_dir);
-        command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env("CHAT_LISTEN", "127.0.0.1:0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         configure(&mut command);
         let mut child = command.spawn().unwrap();
-        let stdout = Lines::collect(child.stdout.take().unwrap());
+        let stdout: Box<dyn Read + Send> = match child.stdout.take() {
+            Some(stdout) => Box::new(stdout),
+            // A test has put something else in its place.
+            None => Box::new(io::empty()),
+        };
+        let stdout = Lines::collect(stdout);
         let stderr = Lines::collect(child.stderr.take().unwrap());
         let addr = stderr.wait_for(PATIENCE, |lines| lines.iter().find_map(|line| field(line, "address")));
         let ready = reqwest::get(format!("http://{addr}/readyz")).await.unwrap();

@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -26,7 +27,7 @@ pub(crate) async fn try_connect(person: &Person, session: &str, query: &str) -> 
 }
 
 /// The next event; pings are answered on the way.
-pub(crate) async fn next_event(socket: &mut Socket) -> Value {
+pub(crate) async fn next_event<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>) -> Value {
     loop {
         match next(socket).await {
             Message::Text(text) => return serde_json::from_str(&text).unwrap(),
@@ -45,6 +46,6 @@ pub(crate) async fn close_code(socket: &mut Socket) -> u16 {
     }
 }
 
-async fn next(socket: &mut Socket) -> Message {
+async fn next<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>) -> Message {
     timeout(PATIENCE, socket.next()).await.expect("a frame in time").expect("an open socket").unwrap()
 }

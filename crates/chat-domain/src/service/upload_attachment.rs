@@ -1,0 +1,64 @@
+//! Upload a file, to be sent in a message later.
+
+use super::ChatService;
+use super::store_file::SharedLimit;
+use crate::error::{ChatError, Conflict, Input, LimitReached, Result};
+use crate::model::{Attachment, Principal, SessionId, UnsentUpload, UploadQuota};
+use crate::policy::{self, Action};
+use crate::ports::IncomingFile;
+
+impl ChatService {
+    /// Checks all that can be known before a file is read. `size` is how many bytes it certainly has at least, or what
+    /// is wrong with the request.
+    ///
+    /// # Errors
+    /// In this order: `NotFound(Session)`; `Forbidden`; `Invalid`; `Conflict(SessionClosed)`; `LimitReached`.
+    pub async fn prepare_upload(&self, who: &Principal, session: SessionId, size: Input<u64>) -> Result<()> {
+        let quota = self.rules.upload_quota;
+        let closed = self.may_upload(who, session).await?;
+        let size = size?;
+        closed?;
+        let usage = self.ports.uploads.usage(who.id.clone()).await?;
+        Ok(LimitReached::check_uploads(quota, usage, size)?)
+    }
+
+    /// Stores a file that waits to be sent in this session, by `who` alone. When it is refused, nothing stays.
+    ///
+    /// # Errors
+    /// As [`Self::prepare_upload`], and `Invalid` for what is wrong with the file.
+    pub async fn upload_attachment(
+        &self,
+        who: &Principal,
+        session: SessionId,
+        file: Input<IncomingFile>,
+    ) -> Result<Attachment> {
+        let closed = self.may_upload(who, session).await?;
+        let file = file?;
+        closed?;
+        // Alone, it has the limit of a file.
+        let limit = u64::MAX;
+        let attachment = self.store_file(file, SharedLimit { left: limit, limit }).await?;
+        let registered = self.register_upload(who, session, attachment.clone()).await;
+        if registered.as_ref().is_err_and(ChatError::is_certain) {
+            self.discard_file(attachment.id).await;
+        }
+        registered.map(|()| attachment)
+    }
+
+    async fn register_upload(&self, who: &Principal, session_id: SessionId, attachment: Attachment) -> Result<()> {
+        // The upload may have taken an hour.
+        self.require_access(who)?;
+        self.may_upload(who, session_id).await??;
+        let uploaded_at = self.ports.clock.now();
+        let upload = UnsentUpload { attachment, session_id, uploader: who.id.clone(), uploaded_at };
+        let quota: UploadQuota = self.rules.upload_quota;
+        self.ports.uploads.register(upload, quota).await
+    }
+
+    /// The right, and then whether the session takes files, for what is asked between the two.
+    async fn may_upload(&self, who: &Principal, session: SessionId) -> Result<Result<(), Conflict>> {
+        let session = self.session(session).await?;
+        policy::authorize(who, &Action::SendMessage(&session))?;
+        Ok(if session.is_active() { Ok(()) } else { Err(Conflict::SessionClosed) })
+    }
+}

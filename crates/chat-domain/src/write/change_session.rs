@@ -1,0 +1,36 @@
+//! Assigns, transfers or closes a session.
+
+use super::WriteBatch;
+use crate::error::{ChatError, Conflict, Resource, Result};
+use crate::model::{Change, ChatSession, SessionAction, SessionChange, SessionId, StatisticsDelta};
+use crate::policy::{self, Action};
+
+pub(super) fn decide(batch: &mut WriteBatch, id: SessionId, change: &SessionChange) -> Result<ChatSession> {
+    let SessionChange { by, at, action } = change;
+    let session = batch.session_for(id, by)?;
+    policy::authorize(by, &Action::change(action, session))?;
+    if let Some(agent) = action.receiving_agent()
+        && batch.facts.is_active(agent) != Some(true)
+    {
+        return Err(ChatError::NotFound(Resource::Agent));
+    }
+    let before = session.progress.last_seq;
+    let session = session.clone();
+    let (session, wrap): (_, fn(ChatSession) -> Change) = match action {
+        SessionAction::Assign(agent) => {
+            if session.is_active() && session.agent() == Some(agent) && *agent == by.id {
+                return Err(Conflict::AlreadyYours.into());
+            }
+            (session.assign(agent.clone(), *at)?, Change::Assigned)
+        }
+        SessionAction::Transfer(to) => (session.transfer(to.clone(), *at)?, Change::Transferred),
+        SessionAction::Close => (session.close(*at)?, Change::Closed),
+    };
+    // A transfer to the agent who has the session already changes nothing.
+    if session.progress.last_seq != before {
+        let closed = u64::from(matches!(action, SessionAction::Close));
+        let statistics = StatisticsDelta { closed, ..StatisticsDelta::default() };
+        batch.change(session.clone(), by.id.clone(), wrap(session.clone()), &statistics);
+    }
+    Ok(session)
+}

@@ -1,0 +1,129 @@
+//! What a batch of decided writes changes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::model::{
+    AttachmentId, Change, ChatMessage, ChatSession, Fingerprint, Idempotency, IdempotencyKey, ReceiptStatus, Seq,
+    SessionEvent, SessionId, StatisticsDelta, Timestamp, UserId,
+};
+
+/// Everything that a store persists for a batch, in one transaction. It comes out of
+/// [`WriteBatch::decide`](super::WriteBatch::decide) and from nowhere else.
+#[derive(Debug, Default)]
+pub struct Effects {
+    pub(super) sessions: BTreeMap<SessionId, SessionEffect>,
+    pub(super) events: Vec<SessionEvent>,
+    /// Of messages that were sent with a key, by the index of their event.
+    pub(super) fingerprints: HashMap<usize, Fingerprint>,
+    pub(super) receipts: Vec<ReceiptEffect>,
+    pub(super) unmarked_files: Vec<AttachmentId>,
+    pub(super) sent_uploads: Vec<AttachmentId>,
+}
+
+/// A session that the batch opens or changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionEffect {
+    /// As it was when it was loaded; `None` when the batch opens it.
+    pub before: Option<ChatSession>,
+    /// As the batch leaves it.
+    pub after: ChatSession,
+    /// Who opened it and under which key, when the batch does.
+    pub creation: Option<Creation>,
+    /// What its changes add to the statistics.
+    pub statistics: StatisticsDelta,
+}
+
+/// How a session was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Creation {
+    /// The person who opened it.
+    pub creator: UserId,
+    /// The key of the request and what it meant.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// Messages of a session that have come one stage further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptEffect {
+    /// The session.
+    pub session_id: SessionId,
+    /// How far they have come. What was read was delivered, at the same time if it was not before.
+    pub status: ReceiptStatus,
+    /// Their positions, in ascending order. Some may be those of messages that the batch appends.
+    pub seqs: Vec<Seq>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl SessionEffect {
+    /// Whether the session has come to another state, and not only its counters.
+    pub fn changes_state(&self) -> bool {
+        self.before.as_ref().is_some_and(|before| before.state != self.after.state)
+    }
+}
+
+impl Effects {
+    /// The sessions that the batch opens or changes, in the order of their ids.
+    pub fn sessions(&self) -> impl Iterator<Item = &SessionEffect> {
+        self.sessions.values()
+    }
+
+    /// The sessions that were there before the batch, in the order of their ids.
+    pub fn changed_sessions(&self) -> impl Iterator<Item = (&ChatSession, &SessionEffect)> {
+        self.sessions.values().filter_map(|effect| Some((effect.before.as_ref()?, effect)))
+    }
+
+    /// The sessions that the batch opens, in the order of their ids.
+    pub fn opened_sessions(&self) -> impl Iterator<Item = (&ChatSession, &Creation)> {
+        self.sessions.values().filter_map(|effect| Some((&effect.after, effect.creation.as_ref()?)))
+    }
+
+    /// The durable changes, in order; those of one session have its next positions without a gap. A message is its own
+    /// event: see [`Self::messages`].
+    pub fn events(&self) -> &[SessionEvent] {
+        &self.events
+    }
+
+    /// The messages that the batch appends, in order, each with its key and fingerprint if it has them.
+    pub fn messages(&self) -> impl Iterator<Item = (&ChatMessage, Option<(&IdempotencyKey, &Fingerprint)>)> {
+        self.events.iter().enumerate().filter_map(|(index, event)| match &event.change {
+            Change::Message(message) => Some((message, event.key.as_ref().zip(self.fingerprints.get(&index)))),
+            _ => None,
+        })
+    }
+
+    /// The messages that have come further, in order. To be persisted after [`Self::messages`].
+    pub fn receipts(&self) -> &[ReceiptEffect] {
+        &self.receipts
+    }
+
+    /// The files of the batch's messages that are marked as orphans and no longer are.
+    pub fn unmarked_files(&self) -> &[AttachmentId] {
+        &self.unmarked_files
+    }
+
+    /// The uploads that the batch's messages are sent with, each once. A store takes them out of the registry, and commits
+    /// nothing when one of them is no longer there.
+    pub fn sent_uploads(&self) -> &[AttachmentId] {
+        &self.sent_uploads
+    }
+
+    /// What the batch adds to the statistics.
+    pub fn statistics(&self) -> StatisticsDelta {
+        let mut sum = StatisticsDelta::default();
+        self.sessions.values().for_each(|effect| sum.add(&effect.statistics));
+        sum
+    }
+
+    /// The events to publish when these sessions were skipped, and the other sessions as the batch leaves them.
+    pub fn into_published(
+        self,
+        skipped: &HashSet<SessionId>,
+    ) -> (Vec<SessionEvent>, impl Iterator<Item = ChatSession>) {
+        let Self { sessions, mut events, .. } = self;
+        if !skipped.is_empty() {
+            events.retain(|event| !skipped.contains(&event.session_id));
+        }
+        (events, sessions.into_values().map(|effect| effect.after))
+    }
+}

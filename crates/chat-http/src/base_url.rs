@@ -1,0 +1,38 @@
+//! The address under which clients reach this service.
+
+use actix_web::HttpRequest;
+
+use crate::forwarding::{ClientScheme, ClientView};
+use crate::settings::HttpSettings;
+
+/// The beginning of the addresses in responses, before the path and without a slash at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BaseUrl(String);
+
+impl BaseUrl {
+    /// The configured address, else the one that the client has sent the request to, which behind a trusted proxy is the
+    /// proxy's.
+    pub(crate) fn of(request: &HttpRequest, settings: &HttpSettings) -> Self {
+        if let Some(url) = &settings.public_url {
+            return Self(url.clone());
+        }
+        let ClientView { scheme, host, prefix, .. } = ClientView::of(request, &settings.proxies);
+        // Without a usable Host header the addresses are relative to the server.
+        let Some(host) = host else { return Self(prefix.to_owned()) };
+        Self(format!("{}://{host}{prefix}", scheme.unwrap_or(ClientScheme::Http).as_str()))
+    }
+
+    /// The address, unless it is only known to be that of the server.
+    pub(crate) fn as_absolute(&self) -> Option<&str> {
+        self.0.contains("://").then_some(self.0.as_str())
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn join(&self, path: impl std::fmt::Display) -> String {
+        format!("{}{path}", self.0)
+    }
+}

@@ -1,0 +1,210 @@
+//! What the client of a socket has confirmed and asked for, until the stores have recorded it.
+//!
+//! The socket passes frames in and gets back what it has to do at once; the calls of the use cases are its jobs, whose
+//! results come back here.
+
+use std::time::Duration;
+
+use chat_domain::ChatError;
+use chat_domain::error::Invalid;
+use chat_domain::model::Seq;
+use chat_domain::service::{ChatService, SessionSubscription};
+use tokio::time::Instant;
+
+use super::jobs::{JobKind, JobOutcome, Jobs, in_time};
+use super::times::RECORD_GAP;
+use super::unrecorded::Unrecorded;
+use super::watermark_recorder::WatermarkRecorder;
+use crate::error::ApiError;
+use crate::socket_protocol::{ClientCommand, ClientFrame, MalformedFrame, Reference, SocketMode, parse_client_frame};
+
+/// What is not recorded yet.
+pub(super) struct InboundState {
+    /// Up to where the client has received messages.
+    delivered: WatermarkRecorder,
+    /// On the heap, because most sockets send nothing but acknowledgements.
+    requests: Option<Box<Requests>>,
+}
+
+/// What a client of the extended mode has sent besides acknowledgements.
+struct Requests {
+    /// Up to where it has read.
+    read: WatermarkRecorder,
+    /// The `ref` of the newest `read`.
+    read_reference: Option<Reference>,
+    /// The `ref` of the newest `ack` that has one.
+    ack_reference: Option<Reference>,
+    /// The newest `typing`, until it is shown.
+    typing: Option<(bool, Option<Reference>)>,
+}
+
+/// What the socket has to do at once for a frame.
+pub(super) enum InboundAction {
+    /// Nothing.
+    None,
+    /// Send an error frame.
+    Refuse(ApiError, Option<Reference>),
+    /// Check a newer token.
+    Renew(String, Option<Reference>),
+}
+
+/// A request that failed, with the `ref` of its frame.
+pub(super) type FailedRequest = (ChatError, Option<Reference>);
+
+impl InboundState {
+    pub(super) fn new(mode: SocketMode) -> Self {
+        // In base mode the pings have their own rhythm, and each asks for the delivery once.
+        let gap = if mode == SocketMode::Extended { RECORD_GAP } else { Duration::ZERO };
+        Self { delivered: WatermarkRecorder::new(gap), requests: None }
+    }
+
+    /// The client has received all messages up to this position.
+    pub(super) fn delivered_up_to(&mut self, seq: Seq) {
+        self.delivered.advance_to(seq);
+    }
+
+    /// Takes a text frame of the extended mode. `sent_up_to` is the newest position that was sent on this socket; `typing`
+    /// counts one more typing event of the viewer.
+    ///
+    /// # Errors
+    /// The text is no frame of the protocol.
+    pub(super) fn on_text(
+        &mut self,
+        text: &str,
+        sent_up_to: Seq,
+        typing: impl FnOnce() -> Result<(), ApiError>,
+    ) -> Result<InboundAction, MalformedFrame> {
+        let ClientFrame { command, reference } = parse_client_frame(text)?;
+        match command {
+            ClientCommand::Ack(seq) | ClientCommand::Read(seq) if seq > sent_up_to => {
+                let invalid = Invalid::new("seq", "must not be ahead of what was sent on this socket");
+                return Ok(InboundAction::Refuse(invalid.into(), reference));
+            }
+            ClientCommand::Ack(seq) => {
+                self.delivered.advance_to(seq);
+                if reference.is_some() {
+                    self.requests().ack_reference = reference;
+                }
+            }
+            ClientCommand::Read(seq) => {
+                let requests = self.requests();
+                requests.read.advance_to(seq);
+                requests.read_reference = reference;
+            }
+            ClientCommand::Typing(is_typing) => match typing() {
+                // Without its stop, a typing would be shown until it ends by itself.
+                Err(refusal) if is_typing => return Ok(InboundAction::Refuse(refusal, reference)),
+                // Only the newest state is shown: a stop right behind a start cancels it.
+                _ => self.requests().typing = Some((is_typing, reference)),
+            },
+            ClientCommand::Auth(token) => return Ok(InboundAction::Renew(token, reference)),
+            // Any frame is a sign of life; a heartbeat asks for nothing else.
+            ClientCommand::Heartbeat(_) | ClientCommand::Unknown => {}
+        }
+        Ok(InboundAction::None)
+    }
+
+    fn requests(&mut self) -> &mut Requests {
+        self.requests.get_or_insert_with(|| {
+            Box::new(Requests {
+                read: WatermarkRecorder::new(RECORD_GAP),
+                read_reference: None,
+                ack_reference: None,
+                typing: None,
+            })
+        })
+    }
+
+    /// Starts the jobs that are due and not running.
+    pub(super) fn start_jobs(
+        &mut self,
+        jobs: &mut Jobs,
+        service: &ChatService,
+        watch: &SessionSubscription,
+        now: Instant,
+    ) {
+        let session = watch.session_id();
+        let caller = || (service.clone(), watch.viewer().clone());
+        if let Some(up_to) = self.delivered.start(now) {
+            let (service, viewer) = caller();
+            jobs.start(JobKind::Delivered, async move {
+                JobOutcome::Delivered(up_to, in_time(service.mark_delivered(&viewer, session, up_to)).await)
+            });
+        }
+        let Some(requests) = &mut self.requests else { return };
+        if let Some(up_to) = requests.read.start(now) {
+            let (service, viewer) = caller();
+            jobs.start(JobKind::Read, async move {
+                JobOutcome::Read(up_to, in_time(service.mark_read_up_to(&viewer, session, up_to)).await)
+            });
+        }
+        if !jobs.is_running(JobKind::Typing)
+            && let Some((is_typing, reference)) = requests.typing.take()
+        {
+            let (service, viewer) = caller();
+            jobs.start(JobKind::Typing, async move {
+                JobOutcome::Typing(reference, in_time(service.send_typing(&viewer, session, Ok(is_typing))).await)
+            });
+        }
+    }
+
+    /// Takes the outcome of recording a delivery. Returns the failure to report, once for a series of them.
+    pub(super) fn on_delivered(
+        &mut self,
+        up_to: Seq,
+        outcome: Result<(), ChatError>,
+        now: Instant,
+    ) -> Option<FailedRequest> {
+        let Err(error) = outcome else {
+            self.delivered.settled(up_to);
+            return None;
+        };
+        let reference = self.requests.as_mut().and_then(|requests| requests.ack_reference.take());
+        is_reported(&mut self.delivered, up_to, &error, now).then_some((error, reference))
+    }
+
+    /// The same for a reading.
+    pub(super) fn on_read(
+        &mut self,
+        up_to: Seq,
+        outcome: Result<(), ChatError>,
+        now: Instant,
+    ) -> Option<FailedRequest> {
+        let requests = self.requests.as_mut()?;
+        let Err(error) = outcome else {
+            requests.read.settled(up_to);
+            return None;
+        };
+        let reference = requests.read_reference.take();
+        is_reported(&mut requests.read, up_to, &error, now).then_some((error, reference))
+    }
+
+    /// When a job is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let read = self.requests.as_ref().and_then(|requests| requests.read.deadline());
+        self.delivered.deadline().into_iter().chain(read).min()
+    }
+
+    /// What is to be recorded when the socket ends.
+    pub(super) fn unrecorded(&self, service: &ChatService, watch: &SessionSubscription) -> Option<Unrecorded> {
+        let delivered = self.delivered.unrecorded();
+        let read = self.requests.as_ref().and_then(|requests| requests.read.unrecorded());
+        (delivered.is_some() || read.is_some()).then(|| Unrecorded {
+            service: service.clone(),
+            viewer: watch.viewer().clone(),
+            session: watch.session_id(),
+            delivered,
+            read,
+        })
+    }
+}
+
+/// Notes that a watermark was not recorded. Returns whether the client gets to know: a refusal is final; of a series of
+/// failures, which are retried, only the first is reported.
+fn is_reported(recorder: &mut WatermarkRecorder, up_to: Seq, error: &ChatError, now: Instant) -> bool {
+    if error.is_certain() {
+        recorder.settled(up_to);
+        return true;
+    }
+    recorder.failed(now)
+}

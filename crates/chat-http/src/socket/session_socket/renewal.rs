@@ -1,0 +1,93 @@
+//! A newer token on an open socket: its check, and what it changes.
+
+use chat_domain::ChatError;
+use chat_domain::service::AccessState;
+use chat_identity::{TokenError, VerifiedToken};
+use tokio::time::Instant;
+
+use super::SessionSocket;
+use crate::error::ApiError;
+use crate::socket::close_reason::SocketCloseReason;
+use crate::socket::jobs::{JobKind, JobOutcome, TokenCheck, in_time};
+use crate::socket::token_lifetime::TokenLifetime;
+use crate::socket_protocol::{Reference, ServerFrame};
+
+impl SessionSocket {
+    /// Starts the check of a newer token. If its key is unknown, the keys of now are fetched beside the socket. A token that
+    /// comes meanwhile takes the place of the one that waits, which then gets no reply of its own.
+    pub(super) fn renew(&mut self, token: String, reference: Option<Reference>, now: Instant) {
+        match self.app.tokens.verify(&token, self.app.clock.now()) {
+            Err(error) if error.is_unknown_key() => {
+                let app = self.app.clone();
+                self.jobs.start(JobKind::TokenCheck, async move {
+                    let verified = app.tokens.verify_or_fetch(&token, || app.clock.now()).await;
+                    JobOutcome::TokenCheck(Box::new(TokenCheck { verified, reference }))
+                });
+            }
+            verified => self.on_token_check(TokenCheck { verified, reference }, now),
+        }
+    }
+
+    /// Starts the check of the right that the newer token gives, or reports to the client why it is refused.
+    pub(super) fn on_token_check(&mut self, check: TokenCheck, now: Instant) {
+        let TokenCheck { verified, reference } = check;
+        let token = match verified {
+            Ok(token) if token.principal.id == self.watch.viewer().id => token,
+            Ok(_) => {
+                let refusal = ApiError::unauthenticated("the token names another person than the socket's");
+                return self.send_error(&refusal, reference.as_ref(), now);
+            }
+            Err(error) => {
+                return self.send_error(&ApiError::unauthenticated(error.to_string()), reference.as_ref(), now);
+            }
+        };
+        if let Err(refused) = self.app.service.require_access(&token.principal) {
+            return self.send_error(&refused.into(), reference.as_ref(), now);
+        }
+        // An older token that still waits for its key must not follow this one.
+        self.jobs.stop(JobKind::TokenCheck);
+        // With a lower role than before, nothing is sent under the former one from here on: events wait for the outcome.
+        if self.watch.restrict_role(token.principal.role) {
+            self.access.role_lowered();
+            // It checks the former role.
+            self.jobs.stop(JobKind::Recheck);
+        }
+        let right = self.watch.check_access(token.principal.clone());
+        let renewal = Box::new((token, reference));
+        self.jobs.start(JobKind::Renewal, async { JobOutcome::Renewal(renewal, in_time(right).await) });
+    }
+
+    /// Takes the newer token if its person may see the session, and reports the outcome to the client.
+    pub(super) fn on_renewal(
+        &mut self,
+        token: VerifiedToken,
+        reference: Option<&Reference>,
+        right: Result<AccessState, ChatError>,
+        now: Instant,
+    ) -> Result<(), SocketCloseReason> {
+        match right {
+            Ok(AccessState::Granted) => {}
+            Ok(right) => return self.on_right(right),
+            Err(error) => {
+                self.access.renewal_failed(now);
+                self.send_error(&error.into(), reference, now);
+                return Ok(());
+            }
+        }
+        let wall_now = self.app.clock.now();
+        if token.expires_at <= wall_now {
+            self.access.renewal_expired(now);
+            self.send_error(&ApiError::unauthenticated(TokenError::Expired.to_string()), reference, now);
+            return Ok(());
+        }
+        // It names the same person, which was checked before the right was.
+        if self.watch.set_viewer(token.principal).is_ok() {
+            if self.access.renewed(now) {
+                self.jobs.stop(JobKind::Recheck);
+            }
+            self.token = TokenLifetime::new(token.expires_at, now, wall_now).with_warning(now);
+            self.send_frame(&ServerFrame::auth_ok(token.expires_at), now);
+        }
+        Ok(())
+    }
+}

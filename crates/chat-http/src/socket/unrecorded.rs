@@ -1,0 +1,40 @@
+//! What a client confirmed and no store has recorded when its socket ends.
+
+use chat_domain::ChatError;
+use chat_domain::model::{Principal, Seq, SessionId};
+use chat_domain::service::ChatService;
+
+/// The watermarks that are still to be recorded.
+pub(super) struct Unrecorded {
+    pub(super) service: ChatService,
+    pub(super) viewer: Principal,
+    pub(super) session: SessionId,
+    pub(super) delivered: Option<Seq>,
+    pub(super) read: Option<Seq>,
+}
+
+impl Unrecorded {
+    /// Records them. A failure is logged.
+    pub(super) async fn record(self) {
+        let Self { service, viewer, session, delivered, read } = self;
+        if let Some(up_to) = delivered
+            && let Err(error) = service.mark_delivered(&viewer, session, up_to).await
+        {
+            log_unrecorded_delivery(session, &error);
+        }
+        if let Some(up_to) = read
+            && let Err(error) = service.mark_read_up_to(&viewer, session, up_to).await
+        {
+            tracing::debug!(session.id = %session, error.cause = %error, "reading not recorded");
+        }
+    }
+}
+
+/// Logs that a delivery was not recorded. A refusal is no fault.
+pub(super) fn log_unrecorded_delivery(session: SessionId, error: &ChatError) {
+    if error.is_certain() {
+        tracing::debug!(session.id = %session, error.cause = %error, "delivery not recorded");
+    } else {
+        tracing::warn!(session.id = %session, error.cause = %error, "delivery not recorded");
+    }
+}

@@ -1,0 +1,203 @@
+//! Every type of frame once: what the reference page and the `AsyncAPI` document are made from. Tests compare it with what
+//! is really sent and read.
+
+use super::mode::SocketMode;
+
+/// Who sends a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FrameSender {
+    /// The server, to the client.
+    Server,
+    /// The client, to the server.
+    Client,
+}
+
+impl FrameSender {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+}
+
+/// A type of frame in one direction.
+#[derive(Debug)]
+pub(crate) struct FrameKind {
+    /// What stands in `type`.
+    pub(crate) name: &'static str,
+    /// Who sends it.
+    pub(crate) sender: FrameSender,
+    /// The modes in which it is sent.
+    pub(crate) modes: &'static [SocketMode],
+    /// Whether it is a durable event, which has a position and is replayed.
+    pub(crate) durable: bool,
+    /// The schema of what stands in `data`.
+    pub(crate) data: &'static str,
+    /// What it means.
+    pub(crate) meaning: &'static str,
+    /// How it looks in extended mode.
+    pub(crate) example: &'static str,
+}
+
+impl FrameKind {
+    /// Whether it may have the idempotency key of a message beside it.
+    pub(crate) fn may_have_key(&self) -> bool {
+        self.durable && self.name == "message"
+    }
+
+    /// Whether `data` may be left out.
+    pub(crate) fn may_lack_data(&self) -> bool {
+        self.sender == FrameSender::Client && self.name == "heartbeat"
+    }
+}
+
+const BOTH: &[SocketMode] = &[SocketMode::Base, SocketMode::Extended];
+const EXTENDED: &[SocketMode] = &[SocketMode::Extended];
+
+/// All types, in the order of the reference.
+pub(crate) const FRAMES: &[FrameKind] = &[
+    FrameKind {
+        name: "hello",
+        sender: FrameSender::Server,
+        modes: EXTENDED,
+        durable: false,
+        data: "Hello",
+        meaning: "The first frame. With `resumed`, the frames after it continue from `since` or `after` without a gap; \
+            else `reason` says why not, and nothing is replayed: the client reads the messages over REST, then goes on \
+            with what comes here. `seq` is the position of the newest change when the socket was opened.",
+        example: r#"{"type":"hello","data":{"connectionId":"019370d3-5a10-7e21-9c0d-3f2b1a0e9d88","sessionId":"019370d0-6e1b-7c40-8a52-1f0e5d1f7a11","userId":"alice","epoch":"0193a1b27c4d7e5f8a6b9c0d1e2f3a4b","seq":17,"resumed":false,"reason":"fresh","replayed":0,"heartbeatMs":25000,"maxFrameBytes":16384,"tokenExpiresAt":"2026-01-31T10:05:00.000Z","serverTime":"2026-01-31T09:05:01.000Z"}}"#,
+    },
+    FrameKind {
+        name: "message",
+        sender: FrameSender::Server,
+        modes: BOTH,
+        durable: true,
+        data: "ChatMessage",
+        meaning: "A message was added, as it was when it was sent. All sockets of the session get it, those of the sender \
+            too; in extended mode the sender's own also get the `idempotencyKey` that it was sent with, if any.",
+        example: r#"{"type":"message","seq":18,"idempotencyKey":"b7c1","data":{"id":"019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2","content":"Where is my parcel?","sender":"user","timestamp":"2026-01-31T09:05:02.007Z","read":false,"status":"sent"}}"#,
+    },
+    FrameKind {
+        name: "session_update",
+        sender: FrameSender::Server,
+        modes: BOTH,
+        durable: true,
+        data: "ChatSession",
+        meaning: "The session was opened, assigned, transferred or closed; this is how it is now. An agent whom the change \
+            takes the session from gets it too, and then 4403.",
+        example: r#"{"type":"session_update","seq":19,"data":{"id":"019370d0-6e1b-7c40-8a52-1f0e5d1f7a11","userId":"alice","agentId":"bob","status":"active","startedAt":"2026-01-31T09:05:00.120Z","endedAt":null,"subject":"My order is late","priority":"medium","tags":["orders"]}}"#,
+    },
+    FrameKind {
+        name: "receipt",
+        sender: FrameSender::Server,
+        modes: EXTENDED,
+        durable: true,
+        data: "ChatReceiptEvent",
+        meaning: "The messages `messageIds` have come one stage further; `upToSeq` is the position of the newest of them. A \
+            receipt for an `ack` or `read` of a socket names all that `userId` did not write up to there, and comes at most \
+            once a second for each stage and person. One for `PUT …/read`, which names single messages, may leave earlier ones \
+            unread, and comes at once.",
+        example: r#"{"type":"receipt","seq":20,"data":{"userId":"bob","status":"read","upToSeq":18,"messageIds":["019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2"],"timestamp":"2026-01-31T09:05:04.250Z"}}"#,
+    },
+    FrameKind {
+        name: "typing",
+        sender: FrameSender::Server,
+        modes: BOTH,
+        durable: false,
+        data: "ChatTypingEvent",
+        meaning: "Someone else started or stopped typing. At most once, never replayed. At most one change of a \
+            person in 2 seconds is sent; what comes sooner waits, and the last state always arrives. The server itself \
+            says that they stopped after 10 seconds of silence, when they leave, and right behind a message of theirs.",
+        example: r#"{"type":"typing","data":{"userId":"bob","isTyping":true,"timestamp":"2026-01-31T09:05:01.500Z"}}"#,
+    },
+    FrameKind {
+        name: "heartbeat",
+        sender: FrameSender::Server,
+        modes: EXTENDED,
+        durable: false,
+        data: "Heartbeat",
+        meaning: "Every `heartbeatMs`, and in place of a durable event of a kind that this server does not know, since a \
+            newer version wrote it. Everything up to `seq` was sent or is of such a kind: a client moves its own \
+            position there, and has lost something on its own side when it lacks an event for another reason.",
+        example: r#"{"type":"heartbeat","data":{"seq":20,"serverTime":"2026-01-31T09:05:26.000Z"}}"#,
+    },
+    FrameKind {
+        name: "auth_expiring",
+        sender: FrameSender::Server,
+        modes: EXTENDED,
+        durable: false,
+        data: "TokenExpiry",
+        meaning: "The token ends in a minute, or in less where less is left already, and the socket with it unless an `auth` comes before.",
+        example: r#"{"type":"auth_expiring","data":{"expiresAt":"2026-01-31T10:05:00.000Z"}}"#,
+    },
+    FrameKind {
+        name: "auth_ok",
+        sender: FrameSender::Server,
+        modes: EXTENDED,
+        durable: false,
+        data: "TokenExpiry",
+        meaning: "The answer to `auth`: the new token counts from now on. One with a lower role counted since the `auth`.",
+        example: r#"{"type":"auth_ok","data":{"expiresAt":"2026-01-31T11:05:00.000Z"}}"#,
+    },
+    FrameKind {
+        name: "error",
+        sender: FrameSender::Server,
+        modes: EXTENDED,
+        durable: false,
+        data: "SocketError",
+        meaning: "What a frame of the client asked for was not done, with a code of the [error reference](errors.md) and \
+            the `ref` of that frame. The socket lives on.",
+        example: r#"{"type":"error","data":{"code":"VALIDATION_FAILED","message":"seq must not be ahead of what was sent on this socket","ref":"c-42"}}"#,
+    },
+    FrameKind {
+        name: "ack",
+        sender: FrameSender::Client,
+        modes: EXTENDED,
+        durable: false,
+        data: "UpToPosition",
+        meaning: "Every durable event up to `seq` has arrived: messages of the other side count as *delivered*. `seq` must \
+            have been sent on this socket. One a second is enough.",
+        example: r#"{"type":"ack","data":{"seq":20},"ref":"c-42"}"#,
+    },
+    FrameKind {
+        name: "read",
+        sender: FrameSender::Client,
+        modes: EXTENDED,
+        durable: false,
+        data: "UpToPosition",
+        meaning: "The person has read everything up to `seq`, which must have been sent on this socket. One a second is \
+            enough.",
+        example: r#"{"type":"read","data":{"seq":20}}"#,
+    },
+    FrameKind {
+        name: "typing",
+        sender: FrameSender::Client,
+        modes: EXTENDED,
+        durable: false,
+        data: "TypingState",
+        meaning: "The person starts or stops typing; `true` is repeated within 10 seconds while they go on. \
+            A message ends the typing of its sender, who need not say so.",
+        example: r#"{"type":"typing","data":{"isTyping":true}}"#,
+    },
+    FrameKind {
+        name: "heartbeat",
+        sender: FrameSender::Client,
+        modes: EXTENDED,
+        durable: false,
+        data: "ClientHeartbeat",
+        meaning: "The client is alive. Needed only where pings of the server are not answered by the client's library; \
+            `data` may be left out.",
+        example: r#"{"type":"heartbeat","data":{"seq":20}}"#,
+    },
+    FrameKind {
+        name: "auth",
+        sender: FrameSender::Client,
+        modes: EXTENDED,
+        durable: false,
+        data: "NewToken",
+        meaning: "A newer token of the same person. The answer is `auth_ok`, or `error`: then the old token counts until \
+            it ends.",
+        example: r#"{"type":"auth","data":{"token":"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2lnbmF0dXJl"}}"#,
+    },
+];

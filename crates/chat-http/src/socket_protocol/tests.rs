@@ -1,0 +1,396 @@
+//! Every frame against its description, and what clients may get wrong.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chat_domain::error::ReplayUnavailable;
+use chat_domain::model::{
+    Change, ChatMessage, ChatSession, Delivery, Epoch, IdempotencyKey, LiveEvent, Party, Receipt, ReceiptStatus, Seq,
+    SessionEvent, SocketId, TypingEvent,
+};
+use chat_domain::ports::{Replay, SubscribeOutcome};
+use chat_testkit::fixtures::{
+    FixtureKind, agent_id, alice, at, attachment, bob, content, message_id, new_session, session_id, uuid,
+};
+use jsonschema::{Draft, Validator};
+use serde_json::{Value, json};
+
+use super::catalogue::{FRAMES, FrameKind, FrameSender};
+use super::server_frame::HelloFrame;
+use super::*;
+use crate::base_url::BaseUrl;
+use crate::error::ErrorCode;
+
+const MODES: [SocketMode; 2] = [SocketMode::Base, SocketMode::Extended];
+
+fn durable(seq: u64, change: Change) -> LiveEvent {
+    let key = Some(IdempotencyKey::parse("b7c1").unwrap());
+    let (actor, session_id) = (alice().id, session_id(1));
+    LiveEvent::Durable(SessionEvent { session_id, seq: Seq::new(seq), at: at(4), actor, key, change })
+}
+
+fn message(files: u64) -> LiveEvent {
+    durable(
+        18,
+        Change::Message(ChatMessage {
+            id: message_id(1),
+            session_id: session_id(1),
+            seq: Seq::new(18),
+            author: alice().id,
+            sender: Party::User,
+            content: content("Where is \"it\"?\u{2028}"),
+            sent_at: at(2),
+            delivery: Delivery::Sent,
+            attachments: (0..files).map(|n| attachment(n, b"bytes")).collect(),
+        }),
+    )
+}
+
+fn receipt(status: ReceiptStatus) -> LiveEvent {
+    let messages = vec![message_id(1), message_id(2)];
+    durable(20, Change::Receipt(Receipt { reader: bob().id, status, up_to: Seq::new(18), messages }))
+}
+
+fn typing() -> LiveEvent {
+    LiveEvent::Typing(TypingEvent { session_id: session_id(1), user_id: bob().id, is_typing: true, at: at(1) })
+}
+
+/// An event of every kind.
+fn events() -> Vec<LiveEvent> {
+    let opened = ChatSession::open(new_session(1));
+    let assigned = opened.clone().assign(agent_id(&bob()), at(1)).unwrap();
+    let closed = assigned.clone().close(at(9)).unwrap();
+    vec![
+        durable(1, Change::Opened(opened)),
+        durable(2, Change::Assigned(assigned.clone())),
+        durable(3, Change::Transferred(assigned)),
+        message(0),
+        message(2),
+        receipt(ReceiptStatus::Delivered),
+        receipt(ReceiptStatus::Read),
+        durable(21, Change::Closed(closed)),
+        typing(),
+    ]
+}
+
+fn hello(replay: Replay) -> Value {
+    let outcome = SubscribeOutcome { epoch: Epoch::parse("epoch-1").unwrap(), head: Seq::new(17), replay };
+    let hello = HelloFrame {
+        connection: SocketId::new(uuid(FixtureKind::Generated, 7)),
+        session: session_id(1),
+        user: &alice().id,
+        outcome: &outcome,
+        heartbeat: Duration::from_secs(25),
+        max_frame_bytes: 16_384,
+        token_expires_at: at(3_600),
+        now: at(1),
+    };
+    json(&ServerFrame::Hello(hello).encode())
+}
+
+fn replays() -> [Replay; 5] {
+    let refused = [
+        ReplayUnavailable::TooManyMissed { limit: 1_000 },
+        ReplayUnavailable::AheadOfSession,
+        ReplayUnavailable::OtherEpoch,
+    ];
+    let [many, ahead, epoch] = refused.map(Replay::Unavailable);
+    [Replay::Complete { missed: 3 }, Replay::Fresh, many, ahead, epoch]
+}
+
+/// A frame of every kind about the socket itself.
+fn controls() -> Vec<Value> {
+    let error = |reference| {
+        let message = "seq must not be ahead of what was sent on this socket";
+        json(&ServerFrame::Error { code: ErrorCode::ValidationFailed, message, reference }.encode())
+    };
+    let mut frames: Vec<Value> = replays().into_iter().map(hello).collect();
+    frames.extend([error(None), error(Some("c-42"))]);
+    frames.extend(
+        [
+            ServerFrame::heartbeat(Seq::new(20), at(26)),
+            ServerFrame::auth_expiring(at(3_600)),
+            ServerFrame::auth_ok(at(7_200)),
+        ]
+        .map(|frame| json(&frame.encode())),
+    );
+    frames
+}
+
+/// Every frame that the server can send in a mode.
+fn server_frames(mode: SocketMode) -> Vec<Value> {
+    let base = BaseUrl::default();
+    let encode = |event: &LiveEvent, own| encode_event(event, mode, &base, own).map(|text| json(&text));
+    let mut frames: Vec<Value> = events().iter().filter_map(|event| encode(event, false)).collect();
+    frames.extend(events().iter().filter_map(|event| encode(event, true)));
+    if mode == SocketMode::Extended {
+        frames.extend(controls());
+    }
+    frames
+}
+
+#[track_caller]
+fn json(text: &[u8]) -> Value {
+    serde_json::from_slice(text).unwrap()
+}
+
+/// The schema of a frame's whole text. Fields that it does not name are errors here: a client may ignore them, but the
+/// document should name them.
+fn schema_of(mode: SocketMode, frame: &FrameKind) -> Validator {
+    let mut document: Value = serde_json::from_str(&crate::asyncapi_json(None)).unwrap();
+    close_objects(&mut document);
+    let sender = if frame.sender == FrameSender::Server { "server" } else { "client" };
+    let name = format!("{}_{sender}_{}", mode.as_str(), frame.name);
+    let mut payload = document.pointer(&format!("/components/messages/{name}/payload")).expect("a message").clone();
+    // For generators a name; for this validator it would be the address that references are relative to.
+    payload.as_object_mut().unwrap().remove("$id");
+    let schema = json!({ "allOf": [payload], "components": document["components"] });
+    jsonschema::options().with_draft(Draft::Draft7).should_validate_formats(true).build(&schema).unwrap()
+}
+
+fn close_objects(value: &mut Value) {
+    if let Value::Object(fields) = value {
+        if fields.get("properties").is_some_and(Value::is_object) && fields.get("type") == Some(&json!("object")) {
+            fields.insert("additionalProperties".to_owned(), json!(false));
+        }
+        fields.values_mut().for_each(close_objects);
+    }
+}
+
+#[track_caller]
+fn assert_fits(validator: &Validator, frame: &Value) {
+    let errors: Vec<String> = validator.iter_errors(frame).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{frame} does not fit: {errors:?}");
+}
+
+#[test]
+fn the_document_has_every_server_frame_and_no_other() {
+    for mode in MODES {
+        let mut seen = BTreeSet::new();
+        for frame in server_frames(mode) {
+            let name = frame["type"].as_str().unwrap();
+            let of_type = |kind: &&FrameKind| kind.name == name && kind.sender == FrameSender::Server;
+            let kind = FRAMES.iter().find(of_type).unwrap_or_else(|| panic!("{name} is not in the catalogue"));
+            assert_fits(&schema_of(mode, kind), &frame);
+            assert_eq!(kind.durable && mode == SocketMode::Extended, frame.get("seq").is_some(), "{frame}");
+            seen.insert(kind.name);
+        }
+        let described: BTreeSet<&str> = FRAMES
+            .iter()
+            .filter(|kind| kind.sender == FrameSender::Server && kind.modes.contains(&mode))
+            .map(|kind| kind.name)
+            .collect();
+        assert_eq!(seen, described, "{mode:?}");
+    }
+}
+
+#[test]
+fn examples_fit_their_schemas_and_client_frames_are_parsed() {
+    for kind in FRAMES {
+        assert_fits(&schema_of(SocketMode::Extended, kind), &json(kind.example.as_bytes()));
+        if kind.sender == FrameSender::Client {
+            let frame = parse_client_frame(kind.example).unwrap();
+            assert_ne!(frame.command, ClientCommand::Unknown, "{}", kind.name);
+        }
+    }
+}
+
+/// Otherwise the tests above would say nothing.
+#[test]
+fn the_schemas_object_to_frames_that_are_wrong() {
+    let frame = |name: &str| FRAMES.iter().find(|kind| kind.name == name).unwrap();
+    for (name, wrong) in [
+        ("receipt", json!({ "type": "receipt" })),
+        ("heartbeat", json!({ "type": "heartbeat", "data": { "seq": 1 } })),
+        ("heartbeat", json!({ "type": "heartbeat", "data": { "seq": "1", "serverTime": "2026-01-31T09:05:26.000Z" } })),
+        ("heartbeat", json!({ "type": "heartbeat", "data": { "seq": 1, "serverTime": "yesterday" } })),
+        ("heartbeat", json!({ "type": "hello", "data": { "seq": 1, "serverTime": "2026-01-31T09:05:26.000Z" } })),
+        ("ack", json!({ "type": "ack", "data": { "seq": -1 } })),
+        ("ack", json!({ "type": "ack", "data": { "seq": 1 }, "ref": "x".repeat(65) })),
+        ("ack", json!({ "type": "ack", "data": { "seq": 1, "more": 1 } })),
+        ("typing", json!({ "type": "typing", "data": { "isTyping": true } })),
+    ] {
+        assert!(!schema_of(SocketMode::Extended, frame(name)).is_valid(&wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn a_frame_of_base_mode_is_type_and_data_and_nothing_else() {
+    let base = BaseUrl::default();
+    for own in [false, true] {
+        let frames: Vec<Value> = events()
+            .iter()
+            .filter_map(|event| encode_event(event, SocketMode::Base, &base, own))
+            .map(|text| json(&text))
+            .collect();
+        assert_eq!(frames.len(), events().len() - 2, "all but the receipts");
+        for frame in frames {
+            let keys: Vec<&str> = frame.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(keys, ["data", "type"], "{frame}");
+        }
+    }
+}
+
+#[test]
+fn a_receipt_names_the_reader_and_the_messages() {
+    let base = BaseUrl::default();
+    let frame = encode_event(&receipt(ReceiptStatus::Read), SocketMode::Extended, &base, true).unwrap();
+    assert_eq!(
+        json(&frame),
+        json!({
+            "type": "receipt",
+            "seq": 20,
+            "data": {
+                "userId": "bob",
+                "status": "read",
+                "upToSeq": 18,
+                "messageIds": [message_id(1).to_string(), message_id(2).to_string()],
+                "timestamp": "2026-01-31T09:05:04.000Z",
+            },
+        })
+    );
+}
+
+#[test]
+fn only_a_message_and_only_for_its_sender_has_the_key_beside_it() {
+    let base = BaseUrl::default();
+    for event in events() {
+        let is_message = matches!(&event, LiveEvent::Durable(event) if matches!(event.change, Change::Message(_)));
+        for own in [false, true] {
+            let frame = json(&encode_event(&event, SocketMode::Extended, &base, own).unwrap());
+            let expected = if is_message && own { json!("b7c1") } else { json!(null) };
+            assert_eq!(frame["idempotencyKey"], expected, "{frame}");
+        }
+    }
+}
+
+#[test]
+fn hello_says_whether_missed_events_are_replayed() {
+    let reasons = replays().map(|replay| {
+        let data = hello(replay)["data"].take();
+        (data["resumed"].clone(), data["reason"].clone(), data["replayed"].clone())
+    });
+    assert_eq!(
+        reasons,
+        [
+            (json!(true), json!(null), json!(3)),
+            (json!(false), json!("fresh"), json!(0)),
+            (json!(false), json!("too_many_missed"), json!(0)),
+            (json!(false), json!("ahead"), json!(0)),
+            (json!(false), json!("epoch"), json!(0)),
+        ]
+    );
+}
+
+#[test]
+fn frames_of_clients_are_understood() {
+    let position = |n| Seq::new(n);
+    for (text, command) in [
+        (r#"{"type":"ack","data":{"seq":0}}"#, ClientCommand::Ack(Seq::ZERO)),
+        (r#"{"data":{"seq":9223372036854775807},"type":"ack"}"#, ClientCommand::Ack(position(i64::MAX.unsigned_abs()))),
+        (r#" {"type":"read","data":{"seq":7,"later":[{}]},"later":null} "#, ClientCommand::Read(position(7))),
+        (r#"{"type":"typing","data":{"isTyping":false}}"#, ClientCommand::Typing(false)),
+        (r#"{"type":"heartbeat"}"#, ClientCommand::Heartbeat(None)),
+        (r#"{"type":"heartbeat","data":{}}"#, ClientCommand::Heartbeat(None)),
+        (r#"{"type":"heartbeat","data":{"seq":3}}"#, ClientCommand::Heartbeat(Some(position(3)))),
+        (r#"{"type":"auth","data":{"token":"a.b.c"}}"#, ClientCommand::Auth("a.b.c".to_owned())),
+        // Types of a later version, and of this one in the other direction.
+        (r#"{"type":"reaction","data":[1,2]}"#, ClientCommand::Unknown),
+        (r#"{"type":"hello"}"#, ClientCommand::Unknown),
+        (r#"{"type":"Ack","data":{"seq":-1}}"#, ClientCommand::Unknown),
+        (r#"{"type":""}"#, ClientCommand::Unknown),
+    ] {
+        let frame = parse_client_frame(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(frame, ClientFrame { command, reference: None }, "{text}");
+    }
+}
+
+#[test]
+fn malformed_frames_differ_from_unknown_types() {
+    let deep = format!(r#"{{"type":"x","data":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    let open = "{\"a\":".repeat(100_000);
+    for text in [
+        "",
+        " ",
+        "null",
+        "1",
+        "\"ack\"",
+        "[]",
+        "{}",
+        "{",
+        "}",
+        "[\"ack\",{\"seq\":1}]",
+        r#"{"type":"ack","data":{"seq":1}} {}"#,
+        r#"{"type":"ack","data":{"seq":1},}"#,
+        // The type.
+        r#"{"type":null}"#,
+        r#"{"type":1}"#,
+        r#"{"type":["ack"]}"#,
+        r#"{"Type":"heartbeat"}"#,
+        r#"{"data":{"seq":1}}"#,
+        // Repeated keys, at any depth, also in fields that are ignored.
+        r#"{"type":"ack","type":"ack","data":{"seq":1}}"#,
+        r#"{"type":"ack","data":{"seq":1,"seq":1}}"#,
+        r#"{"type":"x","y":[{"a":1,"a":2}]}"#,
+        r#"{"type":"heartbeat","\u0074ype":"heartbeat"}"#,
+        // Positions.
+        r#"{"type":"ack"}"#,
+        r#"{"type":"ack","data":null}"#,
+        r#"{"type":"ack","data":[1]}"#,
+        r#"{"type":"ack","data":1}"#,
+        r#"{"type":"ack","data":{}}"#,
+        r#"{"type":"ack","data":{"seq":null}}"#,
+        r#"{"type":"ack","data":{"seq":-1}}"#,
+        r#"{"type":"ack","data":{"seq":-0}}"#,
+        r#"{"type":"ack","data":{"seq":9223372036854775808}}"#,
+        r#"{"type":"ack","data":{"seq":18446744073709551616}}"#,
+        r#"{"type":"ack","data":{"seq":1.0}}"#,
+        r#"{"type":"ack","data":{"seq":1e0}}"#,
+        r#"{"type":"ack","data":{"seq":1e400}}"#,
+        r#"{"type":"ack","data":{"seq":"1"}}"#,
+        r#"{"type":"ack","data":{"seq":true}}"#,
+        r#"{"type":"ack","data":{"seq":[1]}}"#,
+        r#"{"type":"read","data":{"seq":-1}}"#,
+        r#"{"type":"heartbeat","data":{"seq":null}}"#,
+        r#"{"type":"heartbeat","data":{"seq":-1}}"#,
+        r#"{"type":"heartbeat","data":null}"#,
+        // The others.
+        r#"{"type":"typing","data":{}}"#,
+        r#"{"type":"typing","data":{"isTyping":null}}"#,
+        r#"{"type":"typing","data":{"isTyping":"true"}}"#,
+        r#"{"type":"typing","data":{"isTyping":1}}"#,
+        r#"{"type":"auth","data":{}}"#,
+        r#"{"type":"auth","data":{"token":1}}"#,
+        r#"{"type":"auth","data":{"token":null}}"#,
+        // The reference.
+        r#"{"type":"heartbeat","ref":1}"#,
+        r#"{"type":"heartbeat","ref":null}"#,
+        r#"{"type":"x","ref":{}}"#,
+        // Text.
+        r#"{"type":"x","y":"\ud800"}"#,
+        "{\"type\":\"x\u{0}\"}",
+        "\u{feff}{\"type\":\"heartbeat\"}",
+        "{'type':'x'}",
+        &deep,
+        &open,
+    ] {
+        let shown: String = text.chars().take(80).collect();
+        assert!(parse_client_frame(text).is_err(), "accepted: {shown}");
+    }
+}
+
+#[test]
+fn a_reference_has_at_most_64_characters() {
+    let with = |reference: &str| parse_client_frame(&json!({ "type": "heartbeat", "ref": reference }).to_string());
+    for reference in ["", "c-42", &"\u{1f600}".repeat(64)] {
+        let frame = with(reference).unwrap();
+        assert_eq!(frame.reference.unwrap().as_str(), reference);
+    }
+    assert!(with(&"\u{1f600}".repeat(65)).is_err());
+}
+
+#[test]
+fn a_token_in_a_frame_does_not_show_when_the_frame_is_printed() {
+    let frame = parse_client_frame(r#"{"type":"auth","data":{"token":"canary"}}"#).unwrap();
+    assert!(!format!("{frame:?}").contains("canary"));
+}

@@ -1,0 +1,190 @@
+//! Sockets while a store is out of reach, or slow.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use chat_domain::ChatError;
+use chat_domain::error::Result;
+use chat_domain::model::{AttachmentId, MessageQuery, SessionId, SessionSnapshot};
+use chat_domain::ports::{
+    AttachmentRecord, EventStream, MessageRepository, SessionFeed, StreamCloseReason, StreamItem, SubscribeRequest,
+    Subscription,
+};
+use chat_domain::service::Ports;
+use chat_domain::write::{SessionWrite, WriteReply};
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::app::Options;
+use crate::support::{Store, TestApp};
+
+/// What a store does with a delivery.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// Fails this often before it works.
+    Fails(u32),
+    /// Never returns.
+    Hangs,
+}
+
+struct Troubled {
+    inner: Arc<dyn MessageRepository>,
+    trouble: Trouble,
+    asked: AtomicU32,
+}
+
+#[async_trait]
+impl MessageRepository for Troubled {
+    async fn write(&self, write: SessionWrite) -> Result<WriteReply> {
+        match (&write, self.trouble) {
+            (SessionWrite::MarkDelivered(_), Trouble::Hangs) => pending().await,
+            (SessionWrite::MarkDelivered(_), Trouble::Fails(times))
+                if self.asked.fetch_add(1, Ordering::Relaxed) < times =>
+            {
+                Err(ChatError::unavailable("the store is away"))
+            }
+            _ => self.inner.write(write).await,
+        }
+    }
+
+    async fn page(&self, session: SessionId, query: MessageQuery) -> Result<Option<SessionSnapshot>> {
+        self.inner.page(session, query).await
+    }
+
+    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {
+        self.inner.find_attachment(id).await
+    }
+
+    async fn unknown_attachments(&self, ids: Vec<AttachmentId>) -> Result<Vec<AttachmentId>> {
+        self.inner.unknown_attachments(ids).await
+    }
+}
+
+fn with_trouble(mut ports: Ports, trouble: Trouble) -> Ports {
+    ports.messages = Arc::new(Troubled { inner: ports.messages, trouble, asked: AtomicU32::new(0) });
+    ports
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_acknowledgement_is_reported_once_and_recorded_later() {
+    let replace_ports: fn(Ports) -> Ports = |ports| with_trouble(ports, Trouble::Fails(2));
+    let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
+    let session = app.open_assigned("alice", "bob").await;
+    let (mut alice, _) = app.watch_extended("alice", &session, "").await;
+    app.say("bob", &session, "hello").await;
+    assert_eq!(alice.next().await["seq"], 3);
+    alice.say_as("a1", "ack", json!({ "seq": 3 })).await;
+    let refusal = alice.next().await;
+    assert_eq!((&refusal["type"], &refusal["data"]["code"]), (&json!("error"), &json!("UNAVAILABLE")), "{refusal}");
+    assert_eq!(refusal["data"]["ref"], "a1");
+    assert_eq!(refusal["data"]["message"], "the service is busy; try again later", "nothing of the cause");
+    let receipt = alice.next().await;
+    assert_eq!((&receipt["type"], &receipt["data"]["upToSeq"]), (&json!("receipt"), &json!(3)), "{receipt}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_hangs_holds_up_neither_events_nor_pongs() {
+    let replace_ports: fn(Ports) -> Ports = |ports| with_trouble(ports, Trouble::Hangs);
+    let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
+    let session = app.open_assigned("alice", "bob").await;
+    let (mut alice, _) = app.watch_extended("alice", &session, "").await;
+    app.say("bob", &session, "one").await;
+    assert_eq!(alice.next().await["seq"], 3);
+    alice.say("ack", json!({ "seq": 3 })).await;
+    // The pong waits for what was sent before to be recorded, but not without end.
+    alice.settle().await;
+    app.say("bob", &session, "two").await;
+    assert_eq!(alice.next().await["seq"], 4);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_keeps_pinging_gets_its_pong_while_a_store_hangs() {
+    let replace_ports: fn(Ports) -> Ports = |ports| with_trouble(ports, Trouble::Hangs);
+    let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
+    let session = app.open_assigned("alice", "bob").await;
+    let (mut alice, _) = app.watch_extended("alice", &session, "").await;
+    app.say("bob", &session, "one").await;
+    assert_eq!(alice.next().await["seq"], 3);
+    alice.say("ack", json!({ "seq": 3 })).await;
+    let begun = Instant::now();
+    let mut pings = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        tokio::select! {
+            _ = pings.tick() => alice.send(Message::Ping("there?".into())).await,
+            frame = alice.raw() => match frame.expect("an open socket") {
+                Message::Pong(_) => break,
+                other => assert!(matches!(other, Message::Ping(_)), "{other:?}"),
+            },
+        }
+    }
+    // The store is given up after ten seconds.
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+    app.stop().await;
+}
+
+/// A feed whose streams fail this often before they give anything out.
+struct Failing {
+    inner: Arc<dyn SessionFeed>,
+    times: u32,
+}
+
+struct FailingStream {
+    inner: Box<dyn EventStream>,
+    left: u32,
+}
+
+#[async_trait]
+impl SessionFeed for Failing {
+    async fn subscribe(&self, request: SubscribeRequest) -> Result<Subscription> {
+        let Subscription { outcome, stream: inner } = self.inner.subscribe(request).await?;
+        Ok(Subscription { outcome, stream: Box::new(FailingStream { inner, left: self.times }) })
+    }
+}
+
+impl EventStream for FailingStream {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<StreamItem>> {
+        if self.left == 0 {
+            return self.inner.poll_next(context);
+        }
+        self.left -= 1;
+        Poll::Ready(Err(ChatError::unavailable("the event log is away")))
+    }
+
+    fn poll_closed(&mut self, context: &mut Context<'_>) -> Poll<StreamCloseReason> {
+        self.inner.poll_closed(context)
+    }
+}
+
+fn with_failing_feed(ports: Ports, times: u32) -> Ports {
+    Ports { feed: Arc::new(Failing { inner: Arc::clone(&ports.feed), times }), ..ports }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_cannot_be_read_for_a_moment_are_sent_later() {
+    let replace_ports: fn(Ports) -> Ports = |ports| with_failing_feed(ports, 1);
+    let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
+    let session = app.open_session("alice").await;
+    let mut alice = app.watch("alice", &session, "").await;
+    app.say("alice", &session, "late").await;
+    assert_eq!(alice.next().await["data"]["content"], "late");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_whose_events_stay_unreadable_is_closed() {
+    let replace_ports: fn(Ports) -> Ports = |ports| with_failing_feed(ports, u32::MAX);
+    let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
+    let session = app.open_session("alice").await;
+    let begun = Instant::now();
+    let mut alice = app.watch("alice", &session, "").await;
+    assert_eq!(alice.closed().await, (1013, "try again later".to_owned()));
+    assert!(begun.elapsed() > Duration::from_secs(4), "it tried again a few times: {:?}", begun.elapsed());
+    app.until_no_session_is_watched().await;
+    app.stop().await;
+}

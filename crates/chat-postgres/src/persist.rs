@@ -1,0 +1,93 @@
+//! Persists the effects of a batch: one statement a table, whatever the size of the batch, but for new sessions.
+
+use std::collections::HashSet;
+
+use chat_domain::model::{AttachmentId, ReceiptStatus, SessionId};
+use chat_domain::write::{Effects, LockSet, ReceiptEffect};
+use chat_sql::{SessionCounts, to_db};
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable};
+use uuid::Uuid;
+
+use crate::error::Failure;
+use crate::rows::{NewAttachment, NewSessionRow};
+use crate::schema::{chat_attachments, chat_messages, chat_orphans, chat_sessions, chat_uploads};
+use crate::statements::{AddToCounts, AddToStatistics, AdvanceSessions, InsertEvents, UpdateStates};
+
+/// Persists messages that were decided without locks, and commits them. Returns the sessions that were skipped: they are
+/// no longer as the facts had them, or an agent who writes in them is deactivated.
+pub(crate) fn optimistic(
+    connection: &mut PgConnection,
+    writer: i32,
+    effects: &Effects,
+    locks: &LockSet<'_>,
+) -> Result<HashSet<SessionId>, Failure> {
+    let mut statement = AdvanceSessions::new(writer, effects);
+    if statement.is_empty() {
+        return Ok(HashSet::new());
+    }
+    locks.writing_agents.iter().for_each(|(session, agent)| statement.agent(*session, agent));
+    let mut skipped: HashSet<SessionId> = effects.changed_sessions().map(|(session, _)| session.id).collect();
+    for moved in statement.run(connection)? {
+        skipped.remove(&SessionId::new(moved));
+    }
+    Ok(skipped)
+}
+
+/// Persists effects that were decided with locks. The caller commits.
+pub(crate) fn effects(connection: &mut PgConnection, writer: i32, effects: &Effects) -> Result<(), Failure> {
+    // One by one: a statement of one row is prepared once, and few batches open several sessions.
+    for (session, creation) in effects.opened_sessions() {
+        let row = NewSessionRow::new(session, &creation.creator, creation.idempotency.as_ref());
+        diesel::insert_into(chat_sessions::table).values(row).execute(connection)?;
+    }
+    let statement = AdvanceSessions::new(writer, effects);
+    if !statement.is_empty() && statement.run(connection)?.len() != effects.changed_sessions().count() {
+        return Err(Failure::corrupt("chat_sessions.last_seq", "or what else decides moved under the lock of its row"));
+    }
+    let files: Vec<NewAttachment<'_>> =
+        effects.messages().flat_map(|(message, _)| NewAttachment::of(message)).collect();
+    if !files.is_empty() {
+        diesel::insert_into(chat_attachments::table).values(files).execute(connection)?;
+    }
+    let mut events = InsertEvents::default();
+    effects.events().iter().try_for_each(|event| events.event(event))?;
+    events.run(connection)?;
+    effects.receipts().iter().try_for_each(|receipt| receive(connection, receipt))?;
+    let mut states = UpdateStates::default();
+    let changed = effects.changed_sessions().filter(|(_, effect)| effect.changes_state());
+    changed.for_each(|(_, effect)| states.session(&effect.after));
+    states.run(connection)?;
+    if !effects.unmarked_files().is_empty() {
+        let ids: Vec<Uuid> = effects.unmarked_files().iter().map(AttachmentId::as_uuid).collect();
+        diesel::delete(chat_orphans::table.filter(chat_orphans::id.eq_any(ids))).execute(connection)?;
+    }
+    if !effects.sent_uploads().is_empty() {
+        let ids: Vec<Uuid> = effects.sent_uploads().iter().map(AttachmentId::as_uuid).collect();
+        let sent = chat_uploads::table.filter(chat_uploads::id.eq_any(ids));
+        if diesel::delete(sent).execute(connection)? != effects.sent_uploads().len() {
+            return Err(Failure::corrupt("chat_uploads.id", "of a message was removed under the lock of its row"));
+        }
+    }
+    AddToCounts::new(writer, &SessionCounts::of(effects)).run(connection)?;
+    AddToStatistics::new(writer, &effects.statistics()).run(connection)?;
+    Ok(())
+}
+
+/// Moves messages one stage further. What was read has been delivered.
+fn receive(connection: &mut PgConnection, receipt: &ReceiptEffect) -> QueryResult<()> {
+    use chat_messages::dsl;
+    let at = receipt.at.unix_ms();
+    let seqs: Vec<i64> = receipt.seqs.iter().map(|seq| to_db(seq.get())).collect();
+    let rows =
+        chat_messages::table.filter(dsl::session_id.eq(receipt.session_id.as_uuid())).filter(dsl::seq.eq_any(seqs));
+    match receipt.status {
+        ReceiptStatus::Delivered => diesel::update(rows).set(dsl::delivered_at.eq(at)).execute(connection)?,
+        ReceiptStatus::Read => {
+            let delivered_at = sql::<Nullable<BigInt>>("coalesce(delivered_at, ").bind::<BigInt, _>(at).sql(")");
+            diesel::update(rows).set((dsl::read_at.eq(at), dsl::delivered_at.eq(delivered_at))).execute(connection)?
+        }
+    };
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! `UploadRegistry`: the files that wait to be sent. The statements are in `uploads`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chat_domain::Result;
+use chat_domain::model::{AttachmentId, Timestamp, UnsentUpload, UploadQuota, UploadUsage, UserId};
+use chat_domain::ports::UploadRegistry;
+
+use crate::database::Database;
+use crate::uploads;
+
+/// Remembers the files that wait to be sent.
+pub struct SqliteUploadRegistry {
+    pub(crate) database: Arc<Database>,
+}
+
+#[async_trait]
+impl UploadRegistry for SqliteUploadRegistry {
+    async fn register(&self, upload: UnsentUpload, quota: UploadQuota) -> Result<()> {
+        self.database.writer.run(move |connection| uploads::register(connection, &upload, quota)).await?
+    }
+
+    async fn find(&self, id: AttachmentId) -> Result<Option<UnsentUpload>> {
+        self.database.read(move |connection| uploads::find(connection, id)).await
+    }
+
+    async fn usage(&self, uploader: UserId) -> Result<UploadUsage> {
+        self.database.read(move |connection| uploads::usage(connection, &uploader)).await
+    }
+
+    async fn remove(&self, id: AttachmentId, uploader: UserId) -> Result<bool> {
+        self.database.writer.run(move |connection| uploads::remove(connection, id, &uploader)).await
+    }
+
+    async fn remove_expired(&self, before: Timestamp, limit: usize) -> Result<usize> {
+        self.database.writer.run(move |connection| uploads::remove_expired(connection, before, limit)).await
+    }
+}

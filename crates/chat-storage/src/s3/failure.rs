@@ -1,0 +1,138 @@
+//! What goes wrong with S3, and what that means to the caller.
+
+use chat_domain::ChatError;
+
+/// Why a request to S3 failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum S3Failure {
+    /// There is no such object.
+    Missing,
+    /// A condition did not hold: an object is there, or is another one.
+    Condition,
+    /// There is no room.
+    Full(String),
+    /// The service cannot be reached, is too slow, or refuses; whether it has done the request is not known.
+    Away(String),
+    /// The request cannot succeed, whenever it is repeated.
+    Unexpected(String),
+}
+
+/// Codes with which services say that they have no room: a quota of Ceph or of Garage, a full disk of `MinIO`.
+const FULL: [&str; 4] = ["QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage"];
+
+/// Codes of responses with the status 400 that another attempt may not get.
+const TRANSIENT: [&str; 5] = ["ExpiredToken", "TokenRefreshRequired", "InvalidToken", "RequestTimeout", "SlowDown"];
+
+/// How much of an error's text is kept.
+const MOST_CHARS: usize = 300;
+
+impl S3Failure {
+    /// For the log. `doing` says what was attempted; no body of a response gets into the error.
+    pub(super) fn into_error(self, doing: &'static str) -> ChatError {
+        match self {
+            Self::Full(_) => ChatError::StorageFull,
+            Self::Away(reason) => ChatError::unavailable(format!("cannot {doing}: {reason}")),
+            Self::Missing => ChatError::internal(format!("cannot {doing}: it is missing")),
+            Self::Condition => ChatError::internal(format!("cannot {doing}: another one is there")),
+            Self::Unexpected(reason) => ChatError::internal(format!("cannot {doing}: {reason}")),
+        }
+    }
+
+    /// In words, for an operator.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Missing => "it is missing".to_owned(),
+            Self::Condition => "another object is there".to_owned(),
+            Self::Full(reason) | Self::Away(reason) | Self::Unexpected(reason) => reason.clone(),
+        }
+    }
+}
+
+impl From<object_store::Error> for S3Failure {
+    fn from(error: object_store::Error) -> Self {
+        use object_store::Error;
+        let text = error.to_string();
+        let code = code(&text);
+        if code.is_some_and(|code| FULL.contains(&code)) || text.contains("status code: 507") {
+            return Self::Full(describe(&text, code));
+        }
+        if code.is_some_and(|code| TRANSIENT.contains(&code)) {
+            return Self::Away(describe(&text, code));
+        }
+        match error {
+            Error::NotFound { .. } if code == Some("NoSuchBucket") => {
+                Self::Away("the bucket does not exist".to_owned())
+            }
+            Error::NotFound { .. } => Self::Missing,
+            Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotModified { .. } => Self::Condition,
+            Error::Generic { .. } if is_final(&text) => Self::Unexpected(describe(&text, code)),
+            Error::Generic { .. } | Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
+                Self::Away(describe(&text, code))
+            }
+            _ => Self::Unexpected(describe(&text, code)),
+        }
+    }
+}
+
+/// Whether the service has understood the request and will never carry it out. `object_store` keeps the type of these
+/// errors to itself.
+fn is_final(text: &str) -> bool {
+    ["status code: 400", "status code: 405", "status code: 416", "status code: 501", "Requested "]
+        .iter()
+        .any(|part| text.contains(part))
+}
+
+/// The code in the body of a response.
+fn code(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("<Code>")?;
+    rest.split_once("</Code>").map(|(code, _)| code)
+}
+
+/// The error's text without the body of the response, which may repeat what the request was signed with.
+fn describe(text: &str, code: Option<&str>) -> String {
+    let before = text.split('<').next().unwrap_or_default().trim_end_matches([':', ' ']);
+    let short: String = before.chars().take(MOST_CHARS).collect();
+    match code {
+        Some(code) => format!("{short} ({})", code.chars().take(60).collect::<String>()),
+        None => short,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generic(text: &str) -> S3Failure {
+        object_store::Error::Generic { store: "S3", source: text.to_owned().into() }.into()
+    }
+
+    #[test]
+    fn a_body_that_repeats_a_signature_does_not_get_into_the_text() {
+        let text = "Server returned non-2xx status code: 403 Forbidden: <?xml version=\"1.0\"?><Error><Code>SignatureDoesNot\
+                    Match</Code><CanonicalRequest>x-amz-security-token:canary</CanonicalRequest></Error>";
+        let S3Failure::Away(reason) = generic(text) else { panic!("not away") };
+        assert!(reason.ends_with("status code: 403 Forbidden (SignatureDoesNotMatch)"), "{reason}");
+        assert!(!reason.contains("canary"));
+    }
+
+    #[test]
+    fn services_say_in_several_ways_that_they_are_full() {
+        for text in [
+            "Server returned non-2xx status code: 507 Insufficient Storage: ",
+            "status code: 403 Forbidden: <Error><Code>QuotaExceeded</Code></Error>",
+            "status code: 507: <Error><Code>XMinioStorageFull</Code></Error>",
+        ] {
+            let failure = generic(text);
+            assert!(matches!(failure, S3Failure::Full(_)), "{text}");
+            assert!(matches!(failure.into_error("store"), ChatError::StorageFull));
+        }
+    }
+
+    #[test]
+    fn what_may_pass_is_unavailable_and_what_cannot_is_internal() {
+        let away = generic("HTTP error: error sending request");
+        assert!(matches!(away.into_error("read"), ChatError::Unavailable { .. }));
+        let wrong = generic("status code: 416 Range Not Satisfiable: ");
+        assert!(matches!(wrong.into_error("read"), ChatError::Internal(_)));
+    }
+}

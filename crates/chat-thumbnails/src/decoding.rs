@@ -1,0 +1,78 @@
+//! Decoding within bounds that are checked before any pixel is.
+
+use std::time::Duration;
+
+use chat_domain::model::MAX_THUMBNAIL_PIXELS;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, Limits};
+
+/// The most memory that decoding one picture takes.
+const MAX_MEMORY: u64 = 128 * 1024 * 1024;
+
+/// How long decoding one picture occupies a processor.
+const MAX_TIME: Duration = Duration::from_secs(2);
+
+/// What decoding a picture may take.
+pub(crate) struct Bounds {
+    pub(crate) pixels: u64,
+    pub(crate) memory: u64,
+    pub(crate) time: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { pixels: MAX_THUMBNAIL_PIXELS, memory: MAX_MEMORY, time: MAX_TIME }
+    }
+}
+
+/// The longest side of a picture that is decoded. Scaling keeps some numbers for each row and each column, however short
+/// the other side is; no picture that people send comes near it.
+const LONGEST_SIDE: u32 = 65_535;
+
+impl Bounds {
+    /// Whether a picture of this size may be decoded if that takes so many bytes for each pixel, and so many besides.
+    pub(crate) fn check(&self, width: u32, height: u32, bytes_per_pixel: u64, besides: usize) -> Option<()> {
+        let pixels = u64::from(width) * u64::from(height);
+        if width.max(height) > LONGEST_SIDE {
+            return None;
+        }
+        let memory = pixels.saturating_mul(bytes_per_pixel).saturating_add(u64::try_from(besides).ok()?);
+        ((1..=self.pixels).contains(&pixels) && memory <= self.memory).then_some(())
+    }
+}
+
+/// A picture, how it is to be turned, and what its colours mean.
+pub(crate) struct Decoded {
+    pub(crate) image: DynamicImage,
+    pub(crate) orientation: Orientation,
+    pub(crate) profile: Option<Vec<u8>>,
+}
+
+/// A limit of memory.
+pub(crate) fn limits(memory: u64) -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(memory);
+    limits
+}
+
+/// Checks what the header says, and decodes if all is well. `besides` is the memory that does not depend on the pixels;
+/// `more`, of a picture with or without transparency, is what the decoder takes for each pixel besides that of the result.
+pub(crate) fn decode_within(
+    mut decoder: impl ImageDecoder,
+    bounds: &Bounds,
+    besides: usize,
+    more: impl Fn(bool) -> u64,
+    is_plausible: impl Fn(u32, u32) -> bool,
+) -> Option<DynamicImage> {
+    let (width, height) = decoder.dimensions();
+    let colours = decoder.color_type();
+    bounds.check(width, height, u64::from(colours.bytes_per_pixel()) + more(colours.has_alpha()), besides)?;
+    if !is_plausible(width, height) {
+        return None;
+    }
+    let mut limits = limits(bounds.memory);
+    limits.reserve(decoder.total_bytes()).ok()?;
+    limits.reserve_usize(besides).ok()?;
+    decoder.set_limits(limits).ok()?;
+    DynamicImage::from_decoder(decoder).ok()
+}

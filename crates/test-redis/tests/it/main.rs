@@ -1,4 +1,0 @@
-//! A private server, on the real programs.
-
-mod cluster;
-mod server;

@@ -1,0 +1,115 @@
+//! Names of types: a name of one word stands once in the workspace, or carries its owner (docs/glossary.md).
+//!
+//! A reader who meets `Settings` in a search, a log or an error of the compiler must not have to find out whose it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::support::{assert_none, files, read, relative};
+
+/// Names of one word that stand in several files. The list only shrinks: take a name out when it stands once.
+const SEVERAL: &[&str] = &[
+    // One in each adapter or tool, each under the name of its crate, and the same idea.
+    "Arguments",
+    "Cli",
+    "Command",
+    "Database",
+    "Failure",
+    "Migrations",
+    "Node",
+    "Task",
+    // Two ideas under one name.
+    "Access",
+    "Attempt",
+    "Batch",
+    "Checked",
+    "Copied",
+    "Draft",
+    "Effects",
+    "Facts",
+    "Fanout",
+    "Frame",
+    "Hello",
+    "History",
+    "Hold",
+    "Inner",
+    "Line",
+    "Listed",
+    "Load",
+    "Outcome",
+    "Part",
+    "Prepare",
+    "Read",
+    "Reader",
+    "Report",
+    "Run",
+    "Running",
+    "Server",
+    "Shared",
+    "State",
+    "Stop",
+    "Target",
+    "Timer",
+    "Verdict",
+    "Violation",
+    "Writer",
+];
+
+const ITEMS: &[&str] = &["struct", "enum", "trait", "type", "union"];
+
+/// The types of a file that are not in one of its modules, which are tests.
+fn types(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
+        let item = match line.strip_prefix("pub") {
+            Some(rest) if rest.starts_with("(in ") => rest.split_once(") ")?.1,
+            Some(rest) => rest.split_once(' ')?.1,
+            None => line,
+        };
+        let (keyword, rest) = item.split_once(' ')?;
+        let end = rest.find(|letter: char| !letter.is_alphanumeric()).unwrap_or(rest.len());
+        ITEMS.contains(&keyword).then(|| rest.get(..end)).flatten()
+    })
+}
+
+/// Whether a name has one word. That of an abbreviation, such as `Cli`, is one too.
+fn is_short(name: &str) -> bool {
+    name.chars().skip(1).all(char::is_lowercase)
+}
+
+/// The files of each short name; each file counts once, since it may have one for each platform.
+fn short_names() -> BTreeMap<String, BTreeSet<String>> {
+    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in files("crates", "rs") {
+        let file = relative(&path);
+        if !file.contains("/src/") || file.contains("/tests/") || file.ends_with("tests.rs") {
+            continue;
+        }
+        for name in types(&read(&path)).filter(|name| is_short(name)) {
+            names.entry(name.to_owned()).or_default().insert(file.clone());
+        }
+    }
+    names
+}
+
+#[test]
+fn a_short_type_name_stands_once_in_the_workspace() {
+    let several =
+        short_names().into_iter().filter(|(name, files)| files.len() > 1 && !SEVERAL.contains(&name.as_str()));
+    let problems: Vec<String> = several.map(|(name, files)| format!("{name} in {files:?}")).collect();
+    assert_none(&problems, "give each a name that carries its owner, such as `PgSettings`");
+}
+
+#[test]
+fn the_list_of_names_that_stand_several_times_has_no_other() {
+    let names = short_names();
+    let is_needless = |name: &&&str| names.get(**name).is_none_or(|files| files.len() < 2);
+    let problems: Vec<String> = SEVERAL.iter().filter(is_needless).map(|name| (*name).to_owned()).collect();
+    assert_none(&problems, "take it out of the list in crates/xtask/tests/it/names.rs");
+}
+
+#[test]
+fn types_are_found_however_visible_they_are() {
+    let text = "pub struct One(u8);\npub(crate) enum Two {\nstruct Three<T> {\n    struct Inside;\nfn type_of() {}\n\
+                pub(in crate::a) trait Four: Send {\ntype Five = u8;\n// struct Six\n";
+    assert_eq!(types(text).collect::<Vec<_>>(), ["One", "Two", "Three", "Four", "Five"]);
+    assert!(is_short("Settings") && is_short("Cli") && !is_short("PgSettings"));
+}

@@ -1,0 +1,2 @@
+-- Files that wait to be sent become orphans, which are collected.
+DROP TABLE chat_uploads;

@@ -1,0 +1,22 @@
+-- Files that were uploaded and wait to be sent. A message that is sent with a file takes its row away in its own
+-- transaction, and then chat_attachments has it. A row that is not sent within a day is removed. The columns of a file
+-- are those of chat_attachments.
+--
+-- Does not start with session_id: a download and a message know only the id. The program makes each id once.
+CREATE TABLE chat_uploads (
+    id          UUID             NOT NULL PRIMARY KEY,
+    session_id  UUID             NOT NULL,
+    uploader_id TEXT COLLATE "C" NOT NULL,
+    uploaded_at BIGINT           NOT NULL,
+    name        TEXT             NOT NULL,
+    media_type  TEXT             NOT NULL,
+    size        BIGINT           NOT NULL,
+    sha256      BYTEA            NOT NULL CHECK (octet_length(sha256) = 32),
+    width       BIGINT,
+    height      BIGINT,
+    duration    DOUBLE PRECISION
+);
+
+-- How much a person has uploaded is summed up along this index.
+CREATE INDEX chat_uploads_by_uploader ON chat_uploads (uploader_id, size);
+CREATE INDEX chat_uploads_by_time ON chat_uploads (uploaded_at, id);

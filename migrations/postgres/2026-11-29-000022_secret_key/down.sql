@@ -1,0 +1,2 @@
+-- The step did nothing.
+SELECT 1;

@@ -1,0 +1,6 @@
+-- Sessions are no longer counted by the time at which they started: a page by number walks along the index of the list,
+-- and a page by cursor enters that index where the page before it ended. The totals of lists stay in
+-- chat_session_counts.
+--
+-- Beside running nodes: no other process uses the file while migrations run.
+DROP TABLE chat_session_buckets;

@@ -1,0 +1,1 @@
+DROP INDEX chat_revocations_by_end;
