@@ -41,6 +41,7 @@ use chat_domain::ports::{
     AgentDirectory, AttachmentStore, EventLog, MessageRepository, OrphanRegistry, RevocationStore, SessionRepository,
     StatsReader, StoreOwnership, ThumbnailStore, UploadRegistry,
 };
+use tokio::runtime::Builder;
 
 use crate::{RecordingNotifier, fixtures};
 
@@ -133,8 +134,20 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// # Panics
 /// When the case fails or hangs.
 pub fn run<F: Future<Output = ()>>(case: F) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
-    let runtime = runtime.expect("a runtime starts");
+    run_on(Builder::new_multi_thread().worker_threads(4), case);
+}
+
+/// Runs a case on a runtime whose tasks share one thread, so that they take turns only where they wait: what a race
+/// does is then the same each time.
+///
+/// # Panics
+/// When the case fails or hangs.
+pub fn run_on_one_thread<F: Future<Output = ()>>(case: F) {
+    run_on(&mut Builder::new_current_thread(), case);
+}
+
+fn run_on<F: Future<Output = ()>>(runtime: &mut Builder, case: F) {
+    let runtime = runtime.enable_all().build().expect("a runtime starts");
     runtime.block_on(async { tokio::time::timeout(PATIENCE, case).await.expect("the case does not hang") });
 }
 

@@ -7,7 +7,7 @@ use chat_testkit::contract::nodes::Nodes;
 use chat_testkit::contract::signing_key_store::SigningKeyStores;
 use chat_testkit::contract::socket_registry::RegistryUnderTest;
 use chat_testkit::contract::ticket_store::TicketStores;
-use chat_testkit::contract::{AttachmentStoreUnderTest, StoreUnderTest, ThumbnailStoreUnderTest, run};
+use chat_testkit::contract::{AttachmentStoreUnderTest, StoreUnderTest, ThumbnailStoreUnderTest, run_on_one_thread};
 use chat_testkit::{
     FewTickets, FixedClock, MemoryAttachmentStore, MemorySockets, MemoryStore, RecordingNotifier, Replacements,
 };
@@ -71,6 +71,9 @@ pub(crate) async fn make_registry() -> RegistryUnderTest {
 }
 
 /// Whether the case fails on the subject, told from a thread of its own because a case fails by panicking.
+///
+/// All its tasks share one thread, so a mutant that yields between its check and its act lets each of the others check
+/// first, however busy the machine is. On several threads a race that a mutant permits might not happen.
 pub(crate) fn fails<Make, Made, Subject, Case, Cased>(make: Make, case: Case) -> bool
 where
     Make: FnOnce() -> Made + Send + 'static,
@@ -78,7 +81,7 @@ where
     Case: FnOnce(Subject) -> Cased + Send + 'static,
     Cased: Future<Output = ()>,
 {
-    std::thread::spawn(move || run(async { case(make().await).await })).join().is_err()
+    std::thread::spawn(move || run_on_one_thread(async { case(make().await).await })).join().is_err()
 }
 
 /// A test that the mutant, which a future makes, fails the cases, and that what the `async fn` makes passes them.
