@@ -8,12 +8,12 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use super::http::{call, free_address, wait_for};
-use super::process::{Running, command};
+use super::process::{MeasuredProcess, command};
 use super::programs::release;
 
 /// The server in development mode with all that it has switched on: tokens, idempotency, events, metrics.
 pub(super) struct Chat {
-    pub(super) process: Running,
+    pub(super) process: MeasuredProcess,
     pub(super) address: String,
     /// Of an admin, who may do everything.
     pub(super) token: String,
@@ -61,7 +61,7 @@ impl Chat {
             serve.env("CHAT_DATABASE_URL", url);
         }
         let started = Instant::now();
-        let process = Running::start(&mut serve)?;
+        let process = MeasuredProcess::start(&mut serve)?;
         wait_for(&address, "/readyz")?;
         let first_answer_after = started.elapsed();
         let token = run(&["token", "--sub", "root", "--role", "admin", "--ttl", "24h"], database, data, settings)?;

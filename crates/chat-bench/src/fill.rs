@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use test_servers::postgres::PrivatePostgres;
 
-use super::Run;
+use super::BenchRun;
 use super::chat::{Database, migrate};
 use super::postgres;
 use super::scratch::free_gib;
@@ -60,7 +60,7 @@ pub(super) struct Filled {
 const LOG_GIB: f64 = 8.0;
 
 /// Makes and fills a database a size. Afterwards everything is on the disk and in memory as far as it fits.
-pub(super) fn databases(run: &Run, server: &PrivatePostgres, sizes: &[Size]) -> anyhow::Result<Vec<Filled>> {
+pub(super) fn databases(run: &BenchRun, server: &PrivatePostgres, sizes: &[Size]) -> anyhow::Result<Vec<Filled>> {
     let needed = LOG_GIB + sizes.iter().map(|size| size.gib()).sum::<f64>();
     let free = free_gib(server.socket_dir())?;
     println!("  needs {needed:.0} GiB of disk while it runs; {free:.0} GiB are free");
@@ -76,7 +76,7 @@ pub(super) fn databases(run: &Run, server: &PrivatePostgres, sizes: &[Size]) -> 
     Ok(filled)
 }
 
-fn fill(run: &Run, server: &PrivatePostgres, size: Size) -> anyhow::Result<Filled> {
+fn fill(run: &BenchRun, server: &PrivatePostgres, size: Size) -> anyhow::Result<Filled> {
     let started = Instant::now();
     let name = format!("chat_{}", size.messages);
     let url = postgres::create(server, &name)?;

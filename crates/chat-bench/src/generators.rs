@@ -4,12 +4,12 @@ use super::chat::{Chat, Database};
 use super::figures::Figures;
 use super::load::Load;
 use super::wrk::Wrk;
-use super::{Run, sample};
+use super::{BenchRun, sample};
 
 const SESSIONS: usize = 64;
 const CONNECTIONS: usize = 64;
 
-pub(super) fn measure(run: &Run) -> anyhow::Result<Figures> {
+pub(super) fn measure(run: &BenchRun) -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
     let chat = Chat::start(Database::Sqlite, &run.path("generators"), &[])?;
     let sessions = chat.open_sessions(SESSIONS)?;

@@ -13,7 +13,7 @@ use super::figures::{Figures, Goal};
 use super::fill::{self, Filled, LONG_SESSION, Size};
 use super::load::Load;
 use super::pgbench::Script;
-use super::{Run, postgres, sample};
+use super::{BenchRun, postgres, sample};
 
 /// There are many measurements, and each is of one kind of request.
 const AT_MOST: Duration = Duration::from_secs(2);
@@ -75,7 +75,7 @@ impl Request {
         })
     }
 
-    fn load(self, node: &Node) -> Load {
+    fn load(self, node: &GrowthNode) -> Load {
         const PAGE: &str = "/api/chat/sessions/{session}/messages?limit=50";
         let chat = &node.chat;
         match self {
@@ -98,7 +98,7 @@ fn middle_of_the_list(size: Size) -> String {
 }
 
 /// A service on a database of its own.
-struct Node {
+struct GrowthNode {
     chat: Chat,
     size: Size,
     /// The cursor of the page in the middle of the list.
@@ -109,11 +109,12 @@ struct Node {
     active: PathBuf,
 }
 
-pub(super) fn measure(run: &Run) -> anyhow::Result<Figures> {
+pub(super) fn measure(run: &BenchRun) -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
     let server = postgres::start()?;
     let filled = fill::databases(run, &server, &run.sizes)?;
-    let nodes = filled.iter().map(|filled| Node::start(run, &server, filled)).collect::<anyhow::Result<Vec<_>>>()?;
+    let nodes =
+        filled.iter().map(|filled| GrowthNode::start(run, &server, filled)).collect::<anyhow::Result<Vec<_>>>()?;
     let totals = filled
         .iter()
         .map(|filled| {
@@ -141,8 +142,8 @@ pub(super) fn measure(run: &Run) -> anyhow::Result<Figures> {
 
 const TOTAL_COUNT: &str = "SQL of totalCount by pgbench, 1 client";
 
-impl Node {
-    fn start(run: &Run, server: &PrivatePostgres, filled: &Filled) -> anyhow::Result<Self> {
+impl GrowthNode {
+    fn start(run: &BenchRun, server: &PrivatePostgres, filled: &Filled) -> anyhow::Result<Self> {
         let file = |what: &str| run.path(&format!("{}-{what}", filled.name));
         let sessions = |condition: &str, at_most| fill::sessions(server, &filled.name, condition, at_most);
         // With the cache, the newest page would be a page from memory at every size.
@@ -184,7 +185,7 @@ fn in_turn<T>(all: &[T], round: u32) -> Vec<&T> {
 }
 
 /// One request at all sizes: first its latency, then its throughput.
-fn take_turns(request: Request, nodes: &[&Node], length: Duration, figures: &mut Figures) -> anyhow::Result<()> {
+fn take_turns(request: Request, nodes: &[&GrowthNode], length: Duration, figures: &mut Figures) -> anyhow::Result<()> {
     for connections in CONNECTIONS {
         for node in nodes {
             let outcome = request.load(node).run(connections, length)?;

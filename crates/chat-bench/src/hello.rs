@@ -3,21 +3,21 @@
 use std::thread;
 
 use super::http::{free_address, wait_for};
-use super::process::{Running, command};
+use super::process::{MeasuredProcess, command};
 use super::programs::release;
 
 /// `crates/chat-http/examples/hello.rs` on a free port.
-pub(super) struct Hello {
+pub(super) struct HelloServer {
     pub(super) address: String,
-    pub(super) process: Running,
+    pub(super) process: MeasuredProcess,
 }
 
-impl Hello {
+impl HelloServer {
     pub(super) fn start(bytes: usize) -> anyhow::Result<Self> {
         let address = free_address()?;
         let workers = thread::available_parallelism().map_or(2, usize::from);
         let mut hello = command(&release("examples/hello"));
-        let process = Running::start(hello.args([&address, &bytes.to_string(), &workers.to_string()]))?;
+        let process = MeasuredProcess::start(hello.args([&address, &bytes.to_string(), &workers.to_string()]))?;
         wait_for(&address, "/")?;
         Ok(Self { address, process })
     }

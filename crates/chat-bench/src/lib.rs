@@ -81,14 +81,14 @@ pub enum Part {
 }
 
 /// What the parts share.
-struct Run {
+struct BenchRun {
     rounds: u32,
     length: Duration,
     scratch: Scratch,
     sizes: Vec<Size>,
 }
 
-impl Run {
+impl BenchRun {
     /// A path for the files of a part.
     fn path(&self, name: &str) -> PathBuf {
         self.scratch.path().join(name)
@@ -102,7 +102,7 @@ impl Run {
 }
 
 impl Part {
-    fn measure(self, run: &Run) -> anyhow::Result<Figures> {
+    fn measure(self, run: &BenchRun) -> anyhow::Result<Figures> {
         match self {
             Self::Generators => generators::measure(run),
             Self::Memory => memory::measure(run),
@@ -142,7 +142,8 @@ impl Benchmarks {
     pub fn run(self) -> anyhow::Result<()> {
         let parts = self.parts();
         let scratch = Scratch::new()?;
-        let run = Run { rounds: self.rounds, length: Duration::from_secs(self.seconds), scratch, sizes: self.sizes };
+        let run =
+            BenchRun { rounds: self.rounds, length: Duration::from_secs(self.seconds), scratch, sizes: self.sizes };
         let mut report = Report::new(self.rounds, self.seconds);
         for (index, part) in parts.iter().enumerate() {
             println!("[bench {}/{}] {}", index + 1, parts.len(), part.name());

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::chat::Chat;
 use super::figures::Figures;
-use super::hello::Hello;
+use super::hello::HelloServer;
 use super::process::command;
 use super::programs::release;
 
@@ -29,7 +29,7 @@ pub(super) struct Load {
 
 /// What came of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Outcome {
+pub(super) struct LoadOutcome {
     pub(super) per_second: f64,
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,
@@ -64,7 +64,7 @@ impl Load {
     }
 
     /// The fixed answer.
-    pub(super) fn of_hello(hello: &Hello) -> Self {
+    pub(super) fn of_hello(hello: &HelloServer) -> Self {
         let arguments = ["read", "--path", "/"].map(str::to_owned).to_vec();
         Self { address: hello.address.clone(), token: "none".to_owned(), process: hello.process.id(), arguments }
     }
@@ -85,7 +85,7 @@ impl Load {
     }
 
     /// Runs it. Any answer other than 2xx, and any request without an answer, makes it fail.
-    pub(super) fn run(&self, connections: usize, length: Duration) -> anyhow::Result<Outcome> {
+    pub(super) fn run(&self, connections: usize, length: Duration) -> anyhow::Result<LoadOutcome> {
         let mut generator = command(&release("chat-loadgen"));
         generator.args(&self.arguments).env("CHAT_LOADGEN_TOKEN", &self.token);
         generator.args(["--url", &format!("http://{}", self.address), "--warmup", WARM_UP, "--json", "--quiet"]);
@@ -104,7 +104,7 @@ impl Load {
             let number = report.pointer(path).and_then(Value::as_f64);
             number.with_context(|| format!("no number at {path} in {report}"))
         };
-        Ok(Outcome {
+        Ok(LoadOutcome {
             per_second: number("/perSecond")?,
             p50_ms: number("/latencyUs/p50")? / 1_000.0,
             p99_ms: number("/latencyUs/p99")? / 1_000.0,
@@ -114,7 +114,7 @@ impl Load {
     }
 }
 
-impl Outcome {
+impl LoadOutcome {
     /// Records everything under a name.
     pub(super) fn record(self, figures: &mut Figures, name: &str) {
         figures.record(name, "/s", self.per_second);

@@ -2,11 +2,11 @@
 
 use super::chat::{Chat, Database};
 use super::figures::{Figures, Goal};
-use super::{Run, postgres};
+use super::{BenchRun, postgres};
 
 const AT_MOST_MIB: Goal = Goal::AtMost(25.0);
 
-pub(super) fn measure(run: &Run) -> anyhow::Result<Figures> {
+pub(super) fn measure(run: &BenchRun) -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
     let server = postgres::start()?;
     let url = postgres::create(&server, "chat")?;

@@ -21,9 +21,9 @@ pub(super) fn command(program: &Path) -> Command {
 }
 
 /// A process that does not outlive the measurement.
-pub(super) struct Running(Child);
+pub(super) struct MeasuredProcess(Child);
 
-impl Running {
+impl MeasuredProcess {
     pub(super) fn start(command: &mut Command) -> anyhow::Result<Self> {
         let child = command.spawn().with_context(|| format!("{command:?} cannot be started"))?;
         Ok(Self(child))
@@ -53,7 +53,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for MeasuredProcess {
     fn drop(&mut self) {
         let _already_gone = self.0.kill();
         let _already_reaped = self.0.wait();

@@ -6,10 +6,10 @@ use anyhow::Context;
 use super::chat::{Chat, Database};
 use super::figures::{Figures, Goal};
 use super::fill::{self, Size};
-use super::hello::Hello;
+use super::hello::HelloServer;
 use super::load::Load;
 use super::pgbench::Script;
-use super::{Run, postgres, sample};
+use super::{BenchRun, postgres, sample};
 
 const SIZE: Size = Size::of(100_000);
 const CONNECTIONS: usize = 64;
@@ -25,7 +25,7 @@ const CACHE: &str = "GET …/messages?limit=50 from the cache, 64 connections";
 const FIXED: &str = "actix-web with a fixed answer of the same size, 64 connections";
 const PGBENCH: &str = "pgbench with the page's SQL";
 
-pub(super) fn measure(run: &Run) -> anyhow::Result<Figures> {
+pub(super) fn measure(run: &BenchRun) -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
     let server = postgres::start()?;
     let filled = fill::databases(run, &server, &[SIZE])?;
@@ -43,7 +43,7 @@ pub(super) fn measure(run: &Run) -> anyhow::Result<Figures> {
 
     let first = some.first().context("the database has no session")?;
     let bytes = cached.get(&PAGE.replace("{session}", first))?.len();
-    let hello = Hello::start(bytes)?;
+    let hello = HelloServer::start(bytes)?;
     let fixed = Load::of_hello(&hello);
     println!("  a page has {bytes} bytes");
 

@@ -14,7 +14,7 @@ use self::bare::Bare;
 use self::crowd::Crowd;
 use super::chat::{Chat, Database};
 use super::figures::{Figures, Goal};
-use super::{Run, postgres};
+use super::{BenchRun, postgres};
 
 pub(super) use nodes::measure as measure_nodes;
 
@@ -36,7 +36,7 @@ const HELD: Duration = Duration::from_secs(5);
 const CHAT: &str = "chat-server";
 const BARE: &str = "bare actix-ws";
 
-pub(super) fn measure(run: &Run) -> anyhow::Result<Figures> {
+pub(super) fn measure(run: &BenchRun) -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
     let server = postgres::start()?;
     let url = postgres::create(&server, "sockets")?;

@@ -8,13 +8,13 @@ use super::figures::{Figures, Goal, counted};
 use super::load::Load;
 use super::process::command;
 use super::programs::release;
-use super::{Run, sample};
+use super::{BenchRun, sample};
 
 const SESSIONS: usize = 64;
 const CONNECTIONS: [usize; 3] = [1, 8, 64];
 const LOOP: &str = "rows, a transaction each, plain diesel loop";
 
-pub(super) fn measure(run: &Run) -> anyhow::Result<Figures> {
+pub(super) fn measure(run: &BenchRun) -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
     let data = run.path("sqlite");
     {
@@ -45,7 +45,7 @@ fn post(connections: usize) -> String {
 }
 
 /// The rate of the plain loop, which it prints as the last word before `rows/s`. Its database is where ours are.
-fn rows_one_by_one(run: &Run) -> anyhow::Result<f64> {
+fn rows_one_by_one(run: &BenchRun) -> anyhow::Result<f64> {
     let seconds = run.length.as_secs().max(1).to_string();
     let mut rows = command(&release("examples/one_row_per_transaction"));
     let output = rows.arg(seconds).env("TMPDIR", run.scratch.path()).output()?;

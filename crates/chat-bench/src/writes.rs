@@ -6,7 +6,7 @@ use super::chat::{Chat, Database};
 use super::figures::{Figures, Goal, counted};
 use super::load::Load;
 use super::pgbench::Script;
-use super::{Run, postgres, sample};
+use super::{BenchRun, postgres, sample};
 
 /// On both sides, each with its own.
 pub(super) const SESSIONS: usize = 1_000;
@@ -40,7 +40,7 @@ const STEPS: [Step; 8] = [
     Step::Chat(256),
 ];
 
-pub(super) fn measure(run: &Run) -> anyhow::Result<Figures> {
+pub(super) fn measure(run: &BenchRun) -> anyhow::Result<Figures> {
     let server = postgres::start()?;
     let url = postgres::create(&server, DATABASE)?;
     let chat = Chat::start(Database::Postgres(&url), &run.path("writes"), &[])?;
@@ -68,7 +68,7 @@ pub(super) fn measure(run: &Run) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-fn script<'a>(run: &Run, server: &'a PrivatePostgres, file: &str, text: &str) -> anyhow::Result<Script<'a>> {
+fn script<'a>(run: &BenchRun, server: &'a PrivatePostgres, file: &str, text: &str) -> anyhow::Result<Script<'a>> {
     Script::new(server, DATABASE, run.path(file), text, SESSIONS)
 }
 
@@ -79,7 +79,7 @@ struct Sides<'a> {
 }
 
 impl Sides<'_> {
-    fn measure(&self, step: &Step, run: &Run, figures: &mut Figures) -> anyhow::Result<()> {
+    fn measure(&self, step: &Step, run: &BenchRun, figures: &mut Figures) -> anyhow::Result<()> {
         let (script, name, clients) = match step {
             Step::Chat(connections) => {
                 self.chat.run(*connections, run.length)?.record(figures, &post(*connections));

@@ -4,7 +4,9 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 pub use crate::invalid::{FieldError, FieldPath, Input, Invalid, Violation};
-use crate::model::{AccessEnd, Attempt, IdempotencyKey, SessionState, TransitionError, UploadQuota, UploadUsage};
+use crate::model::{
+    AccessEnd, AttemptedTransition, IdempotencyKey, SessionState, TransitionError, UploadQuota, UploadUsage,
+};
 
 /// The result of a use case or a port.
 pub type Result<T, E = ChatError> = std::result::Result<T, E>;
@@ -182,8 +184,14 @@ impl LimitReached {
 impl From<TransitionError> for ChatError {
     fn from(error: TransitionError) -> Self {
         Self::Conflict(match (error.attempted, error.from) {
-            (Attempt::Assign, SessionState::Active { .. }) => Conflict::AlreadyAssigned,
-            (Attempt::Assign | Attempt::Transfer | Attempt::Close | Attempt::Send, _) => Conflict::SessionClosed,
+            (AttemptedTransition::Assign, SessionState::Active { .. }) => Conflict::AlreadyAssigned,
+            (
+                AttemptedTransition::Assign
+                | AttemptedTransition::Transfer
+                | AttemptedTransition::Close
+                | AttemptedTransition::Send,
+                _,
+            ) => Conflict::SessionClosed,
         })
     }
 }

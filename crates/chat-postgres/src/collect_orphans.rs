@@ -32,7 +32,7 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(QueryableByName)]
-struct Hold {
+struct FilesHeldRow {
     #[diesel(sql_type = Bool)]
     is_held: bool,
 }
@@ -167,7 +167,7 @@ fn try_to_condemn(
     at: Timestamp,
 ) -> QueryResult<Option<Vec<AttachmentId>>> {
     connection.transaction(|connection| {
-        let hold: Hold = diesel::sql_query(HOLD_ALL_FILES).get_result(connection)?;
+        let hold: FilesHeldRow = diesel::sql_query(HOLD_ALL_FILES).get_result(connection)?;
         if !hold.is_held {
             return Ok(None);
         }

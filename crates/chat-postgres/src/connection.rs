@@ -21,14 +21,14 @@ pub(crate) const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET en
 
 /// A database and how to talk to it.
 #[derive(Clone)]
-pub(crate) struct Target {
+pub(crate) struct PgTarget {
     url: String,
     settings: String,
     lock_timeout: Duration,
     read_write: bool,
 }
 
-impl Target {
+impl PgTarget {
     /// For connections that read and write rows.
     pub(crate) fn rows(database: &PgUrl, config: &PgConfig) -> Self {
         let (url, settings) = (with_defaults(database, config.connect_timeout, READ_WRITE), settings(config));
@@ -78,16 +78,16 @@ impl Target {
 
     /// Tells a pooled connection what [`Self::connect`] tells one.
     pub(crate) fn prepare(&self) -> Box<dyn CustomizeConnection<PgConnection, diesel::r2d2::Error>> {
-        Box::new(Prepare { settings: self.settings.clone() })
+        Box::new(PgCustomizer { settings: self.settings.clone() })
     }
 }
 
 #[derive(Debug)]
-struct Prepare {
+struct PgCustomizer {
     settings: String,
 }
 
-impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for Prepare {
+impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for PgCustomizer {
     fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), diesel::r2d2::Error> {
         connection.batch_execute(&self.settings).map_err(diesel::r2d2::Error::QueryError)
     }
@@ -202,9 +202,9 @@ mod tests {
         setting.value
     }
 
-    fn target(url: &str) -> Target {
+    fn target(url: &str) -> PgTarget {
         let config = PgConfig { lock_timeout: Duration::from_millis(1500), ..PgConfig::new(url) };
-        Target::rows(&PgUrl::parse(url).unwrap(), &config)
+        PgTarget::rows(&PgUrl::parse(url).unwrap(), &config)
     }
 
     #[test]
@@ -255,7 +255,7 @@ mod tests {
     #[ignore = "needs Postgres: cargo xtask test"]
     fn a_migration_takes_as_long_as_it_takes() {
         let database = TestDatabase::empty();
-        let target = Target::migrator(&PgUrl::parse(database.url()).unwrap(), Duration::from_secs(7));
+        let target = PgTarget::migrator(&PgUrl::parse(database.url()).unwrap(), Duration::from_secs(7));
         let mut connection = target.connect().unwrap();
         assert_eq!(value(&mut connection, "lock_timeout"), "7s");
         assert_eq!(value(&mut connection, "statement_timeout"), "0");

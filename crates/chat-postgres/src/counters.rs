@@ -11,7 +11,7 @@ use crate::error::Failure;
 use crate::schema::{chat_session_counts, chat_sessions, chat_stats};
 
 /// How many sessions a list has on all its pages; see [`Scope::listed`].
-pub(crate) fn total(connection: &mut PgConnection, listed: &Listed) -> Result<u64, Failure> {
+pub(crate) fn total(connection: &mut PgConnection, listed: &ListedScopes) -> Result<u64, Failure> {
     let mut total = 0;
     for (scope, status) in listed {
         let (scope, holder) = scope.columns();
@@ -48,7 +48,7 @@ pub(crate) fn open_sessions(connection: &mut PgConnection, owners: &[&str]) -> R
 }
 
 /// The scopes of a list.
-pub(crate) type Listed = [(Scope, Option<SessionStatus>)];
+pub(crate) type ListedScopes = [(Scope, Option<SessionStatus>)];
 
 /// The sessions without an agent: their counter, and the first of the index that holds them in their order.
 pub(crate) fn waiting(connection: &mut PgConnection) -> Result<WaitingSessions, Failure> {

@@ -12,7 +12,7 @@ use diesel::prelude::*;
 use tokio::runtime::Handle;
 
 use crate::config::PgConfig;
-use crate::connection::{ReaderManager, Target};
+use crate::connection::{PgTarget, ReaderManager};
 use crate::error::{Failure, OpenError};
 use crate::session_store::PgSessionStore;
 use crate::ticket_writer::TicketWriter;
@@ -107,21 +107,21 @@ pub(crate) fn start_lookups(
 }
 
 /// A database that may be used: it can be reached as the operator wants it, has its migrations, and says which one it is.
-pub(crate) struct Checked {
+pub(crate) struct CheckedDatabase {
     /// The database without its password, for messages.
     pub(crate) shown: String,
     /// How to connect to it.
-    pub(crate) target: Target,
+    pub(crate) target: PgTarget,
     /// Which one it is; see `PgStore::identity`.
     pub(crate) identity: String,
 }
 
 /// Checks all that an operator may have got wrong. Blocks.
-pub(crate) fn check(config: &PgConfig) -> Result<Checked, OpenError> {
+pub(crate) fn check(config: &PgConfig) -> Result<CheckedDatabase, OpenError> {
     let url = PgUrl::parse(&config.url).map_err(|problem| OpenError::Url { problem })?;
     let database = || url.shown().to_owned();
     url.check_tls()?;
-    let target = Target::rows(&url, config);
+    let target = PgTarget::rows(&url, config);
     suitability::check(&url, &target)?;
     let pending = migrate::pending(&url)?;
     if !pending.is_empty() {
@@ -135,11 +135,11 @@ pub(crate) fn check(config: &PgConfig) -> Result<Checked, OpenError> {
         error => OpenError::Identity { database: database(), reason: error.to_string() },
     })?;
     tls::warn_if_plain(&url);
-    Ok(Checked { shown: database(), target, identity })
+    Ok(CheckedDatabase { shown: database(), target, identity })
 }
 
 /// Starts the connections that read. Blocks until the first one is made.
-pub(crate) fn start_reads(checked: &Checked, config: &PgConfig) -> Result<Reads<ReaderManager>, OpenError> {
+pub(crate) fn start_reads(checked: &CheckedDatabase, config: &PgConfig) -> Result<Reads<ReaderManager>, OpenError> {
     let limits = ReadLimits {
         store: STORE,
         connections: config.readers,

@@ -9,7 +9,7 @@ use chat_sql::valid;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use crate::connection::Target;
+use crate::connection::PgTarget;
 use crate::error::{Failure, OpenError};
 use crate::migrate;
 use crate::schema::{chat_epoch, chat_fanout_key};
@@ -84,7 +84,7 @@ pub(crate) fn with_connection<T>(
     if !pending.is_empty() {
         return Err(OpenError::PendingMigrations { database: database(), pending });
     }
-    let connected = Target::migrator(&url, PATIENCE).connect();
+    let connected = PgTarget::migrator(&url, PATIENCE).connect();
     let mut connection =
         connected.map_err(|error| OpenError::Connect { database: database(), reason: error.to_string() })?;
     work(&mut connection).map_err(|failure| failed(database(), failure))

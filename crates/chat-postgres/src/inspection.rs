@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text, Uuid as DbUuid};
 use uuid::Uuid;
 
-use crate::connection::Target;
+use crate::connection::PgTarget;
 use crate::error::{Failure, MigrateError, OpenError};
 use crate::instance;
 use crate::migrate;
@@ -100,8 +100,8 @@ pub fn facts(url: &str) -> Result<PgFacts, OpenError> {
     url.check_tls()?;
     let failed = |reason: String| OpenError::Connect { database: url.shown().to_owned(), reason };
     // First as a node does: of several hosts, one may take writes.
-    let connected = Target::migrator(&url, PATIENCE).connect();
-    let connected = connected.or_else(|error| Target::onlooker(&url, PATIENCE).connect().map_err(|_| error));
+    let connected = PgTarget::migrator(&url, PATIENCE).connect();
+    let connected = connected.or_else(|error| PgTarget::onlooker(&url, PATIENCE).connect().map_err(|_| error));
     let mut connection = connected.map_err(|error| failed(error.to_string()))?;
     look(&mut connection).map_err(|error| failed(error.to_string()))
 }
@@ -142,7 +142,7 @@ pub fn pending(url: &str) -> Result<Vec<String>, MigrateError> {
 /// When the database cannot be reached, or has no schema.
 pub fn identity(url: &str) -> Result<String, OpenError> {
     let url = PgUrl::parse(url).map_err(|problem| OpenError::Url { problem })?;
-    let connected = Target::onlooker(&url, PATIENCE).connect().map_err(|error| error.to_string());
+    let connected = PgTarget::onlooker(&url, PATIENCE).connect().map_err(|error| error.to_string());
     let identity =
         connected.and_then(|mut connection| instance::identity(&mut connection).map_err(|error| error.to_string()));
     identity.map_err(|reason| OpenError::Identity { database: url.shown().to_owned(), reason })
@@ -156,7 +156,7 @@ pub fn recount(url: &str, scope: RecountScope, random: u128) -> Result<Recount, 
     let url = PgUrl::parse(url).map_err(|problem| OpenError::Url { problem })?;
     url.check_tls()?;
     let failed = |reason: String| OpenError::Connect { database: url.shown().to_owned(), reason };
-    let connected = Target::onlooker(&url, PATIENCE).connect();
+    let connected = PgTarget::onlooker(&url, PATIENCE).connect();
     let mut connection = connected.map_err(|error| failed(error.to_string()))?;
     let counted = connection.build_transaction().read_only().repeatable_read().run(|connection| {
         let counters: PgTotals = diesel::sql_query(COUNTERS).get_result(connection)?;

@@ -62,7 +62,7 @@ pub(crate) fn list(connection: &mut PgConnection, query: &SessionQuery) -> Resul
 fn page(
     connection: &mut PgConnection,
     query: &SessionQuery,
-    listed: &counters::Listed,
+    listed: &counters::ListedScopes,
 ) -> Result<Option<SessionPage>, Failure> {
     let [first, second] = [Total::of(listed.first()), Total::of(listed.get(1))];
     let rows: Vec<Row> = chat_sessions::table

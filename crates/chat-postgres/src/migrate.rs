@@ -18,7 +18,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::connection::Target;
+use crate::connection::PgTarget;
 pub use crate::error::MigrateError;
 use crate::error::OpenError;
 use crate::suitability;
@@ -89,10 +89,10 @@ pub(crate) fn newest() -> String {
         .unwrap_or_default()
 }
 
-type Migrations = Vec<Box<dyn Migration<Pg>>>;
+type KnownMigrations = Vec<Box<dyn Migration<Pg>>>;
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
-fn known(source: &impl MigrationSource<Pg>) -> Result<Migrations, AnyError> {
+fn known(source: &impl MigrationSource<Pg>) -> Result<KnownMigrations, AnyError> {
     let mut known = source.migrations()?;
     known.sort_unstable_by(|a, b| a.name().version().cmp(&b.name().version()));
     Ok(known)
@@ -126,14 +126,14 @@ impl Migrator {
     fn connect_to_change(url: &str) -> Result<Self, MigrateError> {
         let url = PgUrl::parse(url).map_err(|problem| OpenError::Url { problem })?;
         url.check_tls()?;
-        suitability::check(&url, &Target::migrator(&url, PATIENCE))?;
+        suitability::check(&url, &PgTarget::migrator(&url, PATIENCE))?;
         Self::connect_to(&url, PATIENCE)
     }
 
     fn connect_to(url: &PgUrl, patience: Duration) -> Result<Self, MigrateError> {
         url.check_tls()?;
         let database = url.shown().to_owned();
-        match Target::migrator(url, patience).connect() {
+        match PgTarget::migrator(url, patience).connect() {
             Ok(connection) => Ok(Self { connection, database, patience }),
             Err(error) => Err(OpenError::Connect { database, reason: error.to_string() }.into()),
         }
@@ -179,7 +179,7 @@ impl Migrator {
         unknown.map_or(Ok(()), |version| Err(self.unknown(version, &known)))
     }
 
-    fn unknown(&self, version: String, known: &Migrations) -> MigrateError {
+    fn unknown(&self, version: String, known: &KnownMigrations) -> MigrateError {
         let newest = known.last().map(|migration| migration.name().to_string()).unwrap_or_default();
         MigrateError::Unknown { database: self.database.clone(), version, newest }
     }

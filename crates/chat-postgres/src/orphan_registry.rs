@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use tokio::runtime::Handle;
 
-use crate::connection::Target;
+use crate::connection::PgTarget;
 use crate::database::Database;
 use crate::error::Failure;
 use crate::{collect_orphans, instance};
@@ -24,7 +24,7 @@ const ONE_ROUND: &str = "SELECT pg_try_advisory_lock(1667785076, -2) AS is_ours"
 /// Remembers orphans.
 pub struct PgOrphanRegistry {
     pub(crate) database: Arc<Database>,
-    pub(crate) target: Target,
+    pub(crate) target: PgTarget,
 }
 
 struct PgRound {

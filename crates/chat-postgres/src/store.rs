@@ -12,7 +12,7 @@ use metrics::gauge;
 use tokio::runtime::Handle;
 use tracing::{error, info};
 
-use crate::database::{self, Checked, Database, STORE, SessionQueue};
+use crate::database::{self, CheckedDatabase, Database, STORE, SessionQueue};
 use crate::session_store::PgSessionStore;
 use crate::ticket_writer::TicketWriter;
 use crate::writing_connection::WritingConnection;
@@ -91,7 +91,7 @@ impl PgStore {
         Ok(Self::new(database, checked, threads))
     }
 
-    fn new(database: Arc<Database>, checked: Checked, writers: Vec<JoinHandle<()>>) -> Self {
+    fn new(database: Arc<Database>, checked: CheckedDatabase, writers: Vec<JoinHandle<()>>) -> Self {
         let db = || Arc::clone(&database);
         Self {
             sessions: Arc::new(PgSessionRepository { database: db() }),
@@ -147,7 +147,10 @@ impl PgStore {
 }
 
 /// Starts the writer of tickets, which connects when the first one is issued or used.
-fn start_tickets(checked: &Checked, config: &PgConfig) -> std::io::Result<(WriteQueue<TicketWriter>, JoinHandle<()>)> {
+fn start_tickets(
+    checked: &CheckedDatabase,
+    config: &PgConfig,
+) -> std::io::Result<(WriteQueue<TicketWriter>, JoinHandle<()>)> {
     let limits =
         WriterLimits { store: STORE, queue: config.queue, batch: config.max_batch, timeout: config.write_timeout };
     let connection = WritingConnection::without_counters(checked.target.clone());
@@ -156,7 +159,11 @@ fn start_tickets(checked: &Checked, config: &PgConfig) -> std::io::Result<(Write
 
 type Writers = (Vec<SessionQueue>, Vec<JoinHandle<()>>);
 
-fn start_writers(checked: &Checked, config: &PgConfig, notifier: &Arc<dyn Notifier>) -> Result<Writers, OpenError> {
+fn start_writers(
+    checked: &CheckedDatabase,
+    config: &PgConfig,
+    notifier: &Arc<dyn Notifier>,
+) -> Result<Writers, OpenError> {
     let count = config.writers.max(1);
     let limits =
         WriterLimits { store: STORE, queue: config.queue, batch: config.max_batch, timeout: config.write_timeout };

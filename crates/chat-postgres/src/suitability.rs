@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::result::Error as DieselError;
 use diesel::sql_types::Text;
 
-use crate::connection::Target;
+use crate::connection::PgTarget;
 use crate::error::OpenError;
 use crate::url::PgUrl;
 
@@ -21,7 +21,7 @@ const SERVER_ENCODING: &str = "SELECT current_setting('server_encoding') AS answ
 ///
 /// # Errors
 /// `Encoding` or `Pooled`; `Connect` when the server cannot be reached or asked.
-pub(crate) fn check(url: &PgUrl, target: &Target) -> Result<(), OpenError> {
+pub(crate) fn check(url: &PgUrl, target: &PgTarget) -> Result<(), OpenError> {
     let database = || url.shown().to_owned();
     let failed = |reason: String| OpenError::Connect { database: database(), reason };
     let connect = || target.connect_bare().map_err(|error| failed(error.to_string()));

@@ -9,7 +9,7 @@ use diesel::sql_types::Integer;
 use metrics::{Counter, counter};
 use tracing::{info, warn};
 
-use crate::connection::Target;
+use crate::connection::PgTarget;
 use crate::error::Failure;
 
 /// Advisory locks of this class ("chat" in ASCII) stand for the rows that writers have in the counter tables.
@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The connection of one writer.
 pub(crate) struct WritingConnection {
-    target: Target,
+    target: PgTarget,
     /// Whether it writes to the counter tables.
     counts: bool,
     open: Option<Open>,
@@ -49,14 +49,14 @@ impl WritingConnection {
     ///
     /// # Errors
     /// The database cannot be reached, or lacks its tables.
-    pub(crate) fn open(target: Target) -> Result<Self, Failure> {
+    pub(crate) fn open(target: PgTarget) -> Result<Self, Failure> {
         let mut this = Self { counts: true, ..Self::without_counters(target) };
         this.get()?;
         Ok(this)
     }
 
     /// A connection that is made when it is first used, for a writer that has no rows in the counter tables.
-    pub(crate) fn without_counters(target: Target) -> Self {
+    pub(crate) fn without_counters(target: PgTarget) -> Self {
         let reconnects = counter!("chat_database_reconnects_total", "store" => "postgres");
         Self { target, counts: false, open: None, was_lost: false, failed: None, made: 0, reconnects }
     }

@@ -11,7 +11,7 @@ use crate::mailbox::Mailbox;
 use crate::peers::{PeerEvent, PeerNotifier, PeerSink, SuspectedGap};
 use crate::reports::GapReportBox;
 use crate::settings::HubSettings;
-use crate::shard::{Effects, HubShard, Wakers};
+use crate::shard::{HubShard, ShardEffects, Wakers};
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 use crate::typing::TypingOrigin;
 
@@ -95,7 +95,7 @@ impl Hub {
     }
 
     /// Wakes streams and publishes typing to the other nodes. To be called without the lock of the shard.
-    fn apply(&self, effects: Effects) {
+    fn apply(&self, effects: ShardEffects) {
         wake(effects.wakers);
         if let Some(peers) = self.peers.get() {
             effects.for_peers.into_iter().for_each(|event| peers.publish(event));

@@ -12,12 +12,12 @@ use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
 /// A queue behind a lock, with the waker of its stream.
 pub(crate) struct Mailbox {
-    inner: Mutex<Inner>,
+    inner: Mutex<MailboxState>,
     /// Whether there is a close reason: read before each event, without the lock.
     closed: AtomicBool,
 }
 
-struct Inner {
+struct MailboxState {
     queue: EventQueue,
     waker: Option<Waker>,
     /// Whether the stream waits for its close only, because it reads the log.
@@ -28,7 +28,7 @@ struct Inner {
 impl Mailbox {
     pub(crate) fn new(limits: QueueLimits) -> Self {
         let queue = EventQueue::new(limits);
-        let inner = Inner { queue, waker: None, only_when_closed: false, close_reason: None };
+        let inner = MailboxState { queue, waker: None, only_when_closed: false, close_reason: None };
         Self { inner: Mutex::new(inner), closed: AtomicBool::new(false) }
     }
 
@@ -93,7 +93,7 @@ impl Mailbox {
     }
 }
 
-impl Inner {
+impl MailboxState {
     fn take_waker(&mut self) -> Option<Waker> {
         if self.only_when_closed { None } else { self.waker.take() }
     }

@@ -55,11 +55,11 @@ impl GapReports {
 /// The reports that wait for the repair.
 #[derive(Default)]
 pub(crate) struct GapReportBox {
-    inner: Mutex<Inner>,
+    inner: Mutex<PendingReports>,
 }
 
 #[derive(Default)]
-struct Inner {
+struct PendingReports {
     reports: GapReports,
     waker: Option<Waker>,
     closed: bool,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use chat_domain::model::{Change, LiveEvent, Seq, SessionEvent, SessionId, SocketId, Timestamp, UserId};
+use chat_domain::model::{EventChange, LiveEvent, Seq, SessionEvent, SessionId, SocketId, Timestamp, UserId};
 use chat_domain::ports::{SharedEvent, StreamCloseReason};
 
 use crate::mailbox::Mailbox;
@@ -52,7 +52,7 @@ pub(crate) struct Subscriber {
 
 /// What remains to be done once the shard's lock has been released.
 #[derive(Default)]
-pub(crate) struct Effects {
+pub(crate) struct ShardEffects {
     pub(crate) wakers: Wakers,
     /// Typing events for the other nodes.
     pub(crate) for_peers: Vec<PeerTyping>,
@@ -121,8 +121,8 @@ impl HubShard {
 
     /// Removes a subscription; if it was the last one of a typist, their typing ends, which is published to the other
     /// nodes at once.
-    pub(crate) fn unsubscribe(&mut self, session: SessionId, id: u64, now: Timestamp) -> Effects {
-        let mut effects = Effects::default();
+    pub(crate) fn unsubscribe(&mut self, session: SessionId, id: u64, now: Timestamp) -> ShardEffects {
+        let mut effects = ShardEffects::default();
         let Entry::Occupied(mut entry) = self.sessions.entry(session) else { return effects };
         let subscribers = &mut entry.get_mut().subscribers;
         // Ids only grow and subscriptions are added at the end, so the list is sorted.
@@ -144,17 +144,19 @@ impl HubShard {
     }
 
     /// Delivers a durable event to the subscriptions of its session, and with a message the end of its author's typing.
-    pub(crate) fn publish(&mut self, event: SessionEvent, now: Timestamp) -> Effects {
-        let mut effects = Effects::default();
+    pub(crate) fn publish(&mut self, event: SessionEvent, now: Timestamp) -> ShardEffects {
+        let mut effects = ShardEffects::default();
         let stopped = match &event.change {
-            Change::Message(_) => self.typing.on_message(event.session_id, &event.actor, now),
-            Change::Closed(_) => {
+            EventChange::Message(_) => self.typing.on_message(event.session_id, &event.actor, now),
+            EventChange::Closed(_) => {
                 self.typing.forget(event.session_id);
                 None
             }
-            Change::Opened(_) | Change::Assigned(_) | Change::Transferred(_) | Change::Receipt(_) | Change::Unknown => {
-                None
-            }
+            EventChange::Opened(_)
+            | EventChange::Assigned(_)
+            | EventChange::Transferred(_)
+            | EventChange::Receipt(_)
+            | EventChange::Unknown => None,
         };
         let Some(subscribed) = self.sessions.get_mut(&event.session_id) else { return effects };
         subscribed.newest = subscribed.newest.max(event.seq);
@@ -172,8 +174,8 @@ impl HubShard {
         origin: TypingOrigin,
         has_peers: bool,
         now: Timestamp,
-    ) -> Effects {
-        let mut effects = Effects::default();
+    ) -> ShardEffects {
+        let mut effects = ShardEffects::default();
         let subscribed = self.sessions.get(&event.session_id);
         // Typing that neither a socket nor another node would show is not kept.
         let is_of_use = subscribed.is_some() || (origin == TypingOrigin::ThisNode && has_peers);
@@ -195,7 +197,7 @@ impl HubShard {
         effects
     }
 
-    fn apply_notice(&self, notice: TypingNotice, effects: &mut Effects) {
+    fn apply_notice(&self, notice: TypingNotice, effects: &mut ShardEffects) {
         if notice.to_peers {
             effects.for_peers.push(notice.event.clone());
         }
@@ -231,11 +233,11 @@ impl HubShard {
     }
 
     /// Ends typing that has timed out, and delivers typing that has waited long enough.
-    pub(crate) fn tick(&mut self, now: Timestamp) -> Effects {
+    pub(crate) fn tick(&mut self, now: Timestamp) -> ShardEffects {
         while self.replaced_early.front().is_some_and(|(_, since)| now.since(*since) > REPLACED_EARLY_LIFETIME) {
             self.replaced_early.pop_front();
         }
-        let mut effects = Effects::default();
+        let mut effects = ShardEffects::default();
         let sessions = &self.sessions;
         let audience =
             |session, user: &UserId| sessions.get(&session).is_some_and(|subscribed| subscribed.is_audience_of(user));
@@ -246,7 +248,7 @@ impl HubShard {
     }
 
     /// Closes every stream, now and in future, as if each subscription had been dropped.
-    pub(crate) fn close(&mut self, now: Timestamp) -> Effects {
+    pub(crate) fn close(&mut self, now: Timestamp) -> ShardEffects {
         self.closed = true;
         self.subscriptions = 0;
         let sessions = std::mem::take(&mut self.sessions);
@@ -256,7 +258,7 @@ impl HubShard {
         let subscribers = sessions.into_values().flat_map(|subscribed| subscribed.subscribers);
         let wakers =
             subscribers.filter_map(|subscriber| subscriber.mailbox.close(StreamCloseReason::NodeStopping)).collect();
-        Effects { wakers, for_peers }
+        ShardEffects { wakers, for_peers }
     }
 
     pub(crate) fn subscribed_sessions(&self) -> impl Iterator<Item = SessionId> {

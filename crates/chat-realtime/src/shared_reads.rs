@@ -40,11 +40,11 @@ pub(crate) type SharedRead = Shared<ReadFuture>;
 pub(crate) struct SharedReads {
     log: Arc<dyn EventLog>,
     page_bytes: usize,
-    inner: Mutex<Inner>,
+    inner: Mutex<ReadsInProgress>,
 }
 
 #[derive(Default)]
-struct Inner {
+struct ReadsInProgress {
     /// Reads in progress, each with its number.
     in_flight: HashMap<PageKey, (u64, WeakShared<ReadFuture>)>,
     next_number: u64,
@@ -100,7 +100,7 @@ impl SharedReads {
     }
 }
 
-impl Inner {
+impl ReadsInProgress {
     fn keep(&mut self, key: PageKey, page: SharedPage) {
         self.recent_bytes += weight(&page);
         self.recent.push_back((key, page));

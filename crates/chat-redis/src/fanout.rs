@@ -22,7 +22,7 @@ use crate::names::{ChannelNames, SHARDS};
 use crate::outbox::{Outbox, RedisNotifier};
 use crate::overflowed_shards::ShardChecks;
 use crate::pubsub_connection::PubSubConnection;
-use crate::reader::Reader;
+use crate::reader::ChannelReader;
 use crate::replay_guard::ReplayGuard;
 use crate::signature::Signer;
 use crate::status::PeerStatus;
@@ -77,7 +77,7 @@ impl RedisFanout {
         // Nodes begin at different servers, so that each of those has its share.
         let (_, first) = node.as_u64_pair();
         sink.set_peers_reachable(false);
-        let reader = Reader {
+        let reader = ChannelReader {
             node,
             detector: FailureDetector::new(node),
             replay_guard: ReplayGuard::default(),

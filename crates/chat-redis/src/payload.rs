@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use chat_domain::model::{
-    AgentId, Attachment, AttachmentId, Change, ChatMessage, ChatSession, Content, Delivery, FileName, IdempotencyKey,
-    MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Receipt, ReceiptStatus, Seq, SessionEvent,
-    SessionId, SessionState, StoredObject, Subject, Tags, Timestamp, UserId,
+    AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Content, Delivery, EventChange, FileName,
+    IdempotencyKey, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Receipt, ReceiptStatus, Seq,
+    SessionEvent, SessionId, SessionState, StoredObject, Subject, Tags, Timestamp, UserId,
 };
 use chat_realtime::{PeerEvent, PeerTyping};
 use serde::{Deserialize, Serialize, Serializer};
@@ -34,13 +34,13 @@ pub(crate) fn kind(event: &PeerEvent) -> &'static str {
     match event {
         PeerEvent::Typing(_) => TYPING,
         PeerEvent::Durable(event) => match event.change {
-            Change::Opened(_) => "opened",
-            Change::Assigned(_) => "assigned",
-            Change::Transferred(_) => "transferred",
-            Change::Closed(_) => "closed",
-            Change::Message(_) => "message",
-            Change::Receipt(_) => "receipt",
-            Change::Unknown => "unknown",
+            EventChange::Opened(_) => "opened",
+            EventChange::Assigned(_) => "assigned",
+            EventChange::Transferred(_) => "transferred",
+            EventChange::Closed(_) => "closed",
+            EventChange::Message(_) => "message",
+            EventChange::Receipt(_) => "receipt",
+            EventChange::Unknown => "unknown",
         },
     }
 }
@@ -174,9 +174,13 @@ impl<'a> From<&'a SessionEvent> for Durable<'a> {
     fn from(event: &'a SessionEvent) -> Self {
         let (mut message, mut receipt) = (None, None);
         match &event.change {
-            Change::Message(it) => message = Some(it.into()),
-            Change::Receipt(it) => receipt = Some(it.into()),
-            Change::Opened(_) | Change::Assigned(_) | Change::Transferred(_) | Change::Closed(_) | Change::Unknown => {}
+            EventChange::Message(it) => message = Some(it.into()),
+            EventChange::Receipt(it) => receipt = Some(it.into()),
+            EventChange::Opened(_)
+            | EventChange::Assigned(_)
+            | EventChange::Transferred(_)
+            | EventChange::Closed(_)
+            | EventChange::Unknown => {}
         }
         Self {
             at: event.at.unix_ms(),
@@ -280,13 +284,13 @@ impl Durable<'_> {
         let at = Timestamp::from_unix_ms(self.at);
         let session = || self.session.as_ref().and_then(|session| session.read(session_id, at));
         let change = match kind {
-            "opened" => Change::Opened(session()?),
-            "assigned" => Change::Assigned(session()?),
-            "transferred" => Change::Transferred(session()?),
-            "closed" => Change::Closed(session()?),
-            "message" => Change::Message(self.message?.read(session_id, seq)?),
-            "receipt" => Change::Receipt(self.receipt?.read()?),
-            _ => Change::Unknown,
+            "opened" => EventChange::Opened(session()?),
+            "assigned" => EventChange::Assigned(session()?),
+            "transferred" => EventChange::Transferred(session()?),
+            "closed" => EventChange::Closed(session()?),
+            "message" => EventChange::Message(self.message?.read(session_id, seq)?),
+            "receipt" => EventChange::Receipt(self.receipt?.read()?),
+            _ => EventChange::Unknown,
         };
         let key = optional(self.key.as_deref(), |key| IdempotencyKey::parse(key).ok())?;
         let actor = UserId::parse(&self.actor).ok()?;

@@ -40,7 +40,7 @@ pub(crate) enum ConnectionEvent {
 }
 
 /// The reader with its state.
-pub(crate) struct Reader {
+pub(crate) struct ChannelReader {
     pub(crate) node: Uuid,
     pub(crate) detector: FailureDetector,
     pub(crate) replay_guard: ReplayGuard,
@@ -59,7 +59,7 @@ pub(crate) struct Reader {
     pub(crate) generation: u64,
 }
 
-impl Reader {
+impl ChannelReader {
     /// Reads until the connection task has ended.
     pub(crate) async fn run(mut self) {
         let mut ticks = interval(TICK);

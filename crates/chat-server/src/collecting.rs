@@ -144,9 +144,9 @@ mod tests {
     #[test]
     fn rounds_that_were_not_done_bring_a_server_no_nearer_to_removing() {
         let done = || Ok(Round::Done(Collected::default()));
-        let away = || Err(chat_domain::ChatError::unavailable("the database is away"));
+        let unreachable = || Err(chat_domain::ChatError::unavailable("the database is unreachable"));
         let none = Removal::Never;
-        assert_eq!(removals(vec![away(), away(), done(), done()]), [none, none, none, Removal::OfFew]);
+        assert_eq!(removals(vec![unreachable(), unreachable(), done(), done()]), [none, none, none, Removal::OfFew]);
         let others = [Ok(Round::Busy), Ok(Round::NotOwner(NotOwner::Contested))];
         assert_eq!(removals(others.into()), [none, none]);
     }

@@ -24,14 +24,14 @@ const FEWEST: u64 = 8;
 
 /// How many connections the limit of open files leaves room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DescriptorRoom {
+pub(crate) struct DescriptorLimits {
     /// HTTP connections at the same time.
     pub(crate) http: usize,
     /// Sockets at the same time.
     pub(crate) sockets: usize,
 }
 
-impl DescriptorRoom {
+impl DescriptorLimits {
     /// Raises the limit as far as the system allows, and shares it out.
     pub(crate) fn make(config: &Config) -> Self {
         let limit = raise();
@@ -104,20 +104,20 @@ mod tests {
     #[test]
     fn http_connections_with_their_files_and_sockets_fit_into_what_is_left() {
         for (limit, taken) in [(1_024, 150), (4_096, 200), (65_536, 200), (1_048_576, 200)] {
-            let DescriptorRoom { http, sockets } = DescriptorRoom::within(limit, taken);
+            let DescriptorLimits { http, sockets } = DescriptorLimits::within(limit, taken);
             assert!(2 * http as u64 + sockets as u64 <= limit - taken, "{limit}: {http} and {sockets}");
             assert!(sockets >= http, "{limit}: {http} and {sockets}");
         }
-        assert_eq!(DescriptorRoom::within(1_024, 224), DescriptorRoom { http: 200, sockets: 400 });
+        assert_eq!(DescriptorLimits::within(1_024, 224), DescriptorLimits { http: 200, sockets: 400 });
     }
 
     #[test]
     fn a_limit_that_is_far_too_low_leaves_a_few_of_each_kind() {
-        assert_eq!(DescriptorRoom::within(64, 200), DescriptorRoom { http: 8, sockets: 8 });
+        assert_eq!(DescriptorLimits::within(64, 200), DescriptorLimits { http: 8, sockets: 8 });
     }
 
     #[test]
     fn no_limit_is_much_room() {
-        assert_eq!(DescriptorRoom::within(u64::MAX, 200).http, 50_000);
+        assert_eq!(DescriptorLimits::within(u64::MAX, 200).http, 50_000);
     }
 }

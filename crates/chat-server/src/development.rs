@@ -11,7 +11,7 @@ use anyhow::Context;
 use chat_domain::model::{AgentId, DisplayName, Role, Timestamp};
 use chat_domain::ports::AgentDirectory;
 
-use crate::private_file::Draft;
+use crate::private_file::PrivateFile;
 use crate::tokens::TokenMaker;
 
 /// Where the tokens are, when there is no terminal to print them on.
@@ -49,8 +49,8 @@ pub(crate) fn greet(
         return Ok(terminal.flush()?);
     }
     let path = data_dir.join(TOKENS_FILE);
-    let draft = Draft::new(data_dir, TOKENS_FILE, greeting)?;
-    fs::rename(draft.path(), &path).with_context(|| format!("cannot write {}", path.display()))?;
+    let file = PrivateFile::new(data_dir, TOKENS_FILE, greeting)?;
+    fs::rename(file.path(), &path).with_context(|| format!("cannot write {}", path.display()))?;
     tracing::info!(
         development.file = %path.display(),
         "development mode: how to begin, with a token each of a user, an agent and an admin, is in {}",

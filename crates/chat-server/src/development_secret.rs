@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use secrecy::SecretString;
 
 use crate::data_dir;
-use crate::private_file::{Draft, random_hex};
+use crate::private_file::{PrivateFile, random_hex};
 
 /// Where the secret is, inside the data directory.
 const SECRET_FILE: &str = "development-secret";
@@ -36,13 +36,13 @@ pub(crate) fn exists(data_dir: &Path) -> bool {
 /// Writes the secret beside its place and links it there, so that the file is either missing or whole, and of two
 /// processes that start at the same time one makes the secret of both.
 fn make_secret(data_dir: &Path, path: &Path) -> anyhow::Result<()> {
-    let draft = Draft::new(data_dir, SECRET_FILE, &random_hex::<SECRET_BYTES>()?)?;
-    match fs::hard_link(draft.path(), path) {
+    let file = PrivateFile::new(data_dir, SECRET_FILE, &random_hex::<SECRET_BYTES>()?)?;
+    match fs::hard_link(file.path(), path) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error.into()),
     }
-    drop(draft);
+    drop(file);
     Ok(File::open(data_dir)?.sync_all()?)
 }
 

@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::background::{Background, FatalFailure};
 use crate::collecting;
 use crate::telemetry::Metrics;
-use crate::wire::{Desk, History, System, Watched};
+use crate::wire::{DatabaseHistory, Desk, System, Watched};
 
 /// How often the metrics are tidied: at 30,000 requests a second a megabyte gathers meanwhile.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
@@ -58,7 +58,7 @@ pub(crate) fn start(system: &System, collect_every: Duration, metrics: Option<&M
 
 /// Waits until the operator has begun a new epoch. What this server remembers, and what the sockets on it have been
 /// told, belongs to a history that the database does not have any more.
-async fn another_epoch(history: History, every: Duration) -> FatalFailure {
+async fn another_epoch(history: DatabaseHistory, every: Duration) -> FatalFailure {
     let mut rounds = interval(every);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

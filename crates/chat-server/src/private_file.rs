@@ -6,11 +6,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// A file that only its owner may read. It is removed when it is dropped, unless it was given another name.
-pub(crate) struct Draft {
+pub(crate) struct PrivateFile {
     path: PathBuf,
 }
 
-impl Draft {
+impl PrivateFile {
     /// Writes the content to a new file that is named after `name`.
     ///
     /// # Errors
@@ -18,10 +18,10 @@ impl Draft {
     pub(crate) fn new(data_dir: &Path, name: &str, content: &str) -> anyhow::Result<Self> {
         let path = data_dir.join(format!("{name}.{}", random_hex::<8>()?));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        let draft = Self { path };
+        let private = Self { path };
         file.write_all(content.as_bytes())?;
         file.sync_all()?;
-        Ok(draft)
+        Ok(private)
     }
 
     /// Where it is.
@@ -30,7 +30,7 @@ impl Draft {
     }
 }
 
-impl Drop for Draft {
+impl Drop for PrivateFile {
     fn drop(&mut self) {
         let _best_effort = fs::remove_file(&self.path);
     }

@@ -19,16 +19,16 @@ use chat_thumbnails::ImageThumbnailMaker;
 use tokio::runtime::Handle;
 
 use self::attachments::Attachments;
-pub(crate) use self::attachments::{Access, MigratingFiles};
+pub(crate) use self::attachments::{MigratingFiles, StoreAccess};
 pub(crate) use self::backup::{
     Embedded, StoredFile, adopt, copy_database, files_of, files_to_read, hold_files, new_files, renew_database,
     verify_database,
 };
 use self::database::Repositories;
 pub(crate) use self::database::{Migrations, Store, epoch, hold_database, rotate_epoch};
-use self::fanout::Fanout;
+use self::fanout::EventFanout;
 pub(crate) use self::inspection::{
-    DatabaseFacts, PgFacts, Recount, RecountScope, SqliteFacts, StoreTrial, database_facts, recount, redis_facts,
+    DatabaseFacts, PgFacts, Recount, RecountScope, SqliteFacts, StoreCheck, database_facts, recount, redis_facts,
     try_store,
 };
 use crate::config::Config;
@@ -68,10 +68,10 @@ impl System {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hub = Hub::new(HubSettings::default(), Arc::clone(&clock));
         Store::bring_up_to_date(config).await?;
-        let Fanout { notifier, redis, tasks: fanout_tasks } = Fanout::join(config, &hub, &clock).await?;
+        let EventFanout { notifier, redis, tasks: fanout_tasks } = EventFanout::join(config, &hub, &clock).await?;
         let sockets = LocalSockets::new(Arc::clone(&hub) as _);
         let store = Store::open_as_it_is(config, notifier).await?;
-        let files = Attachments::open(config, &store, Access::Alone).await?;
+        let files = Attachments::open(config, &store, StoreAccess::Alone).await?;
         let collector = collector(config, &store, &files);
         let Attachments { store: attachments, thumbnails, probe: attachments_probe, held, .. } = files;
         let thumbnail_maker =
@@ -147,8 +147,8 @@ impl System {
     }
 
     /// The history that this server serves.
-    pub(crate) fn history(&self) -> History {
-        History { at_start: self.epoch.clone(), events: Arc::clone(&self.events) }
+    pub(crate) fn history(&self) -> DatabaseHistory {
+        DatabaseHistory { at_start: self.epoch.clone(), events: Arc::clone(&self.events) }
     }
 
     /// The tasks that connect this node to the others, to be run until [`ShutdownNotice::send`] has returned.
@@ -196,13 +196,13 @@ impl ShutdownNotice {
 }
 
 /// Which history the positions of clients belong to.
-pub(crate) struct History {
+pub(crate) struct DatabaseHistory {
     /// When the server started.
     pub(crate) at_start: Epoch,
     events: Arc<dyn EventLog>,
 }
 
-impl History {
+impl DatabaseHistory {
     /// At the moment.
     ///
     /// # Errors
@@ -280,8 +280,8 @@ impl StoredFiles {
     /// Opens both as they are.
     ///
     /// # Errors
-    /// One of the two is missing or belongs elsewhere; with `Access::Alone`, a server uses them.
-    pub(crate) async fn open(config: &Config, access: Access) -> anyhow::Result<Self> {
+    /// One of the two is missing or belongs elsewhere; with `StoreAccess::Alone`, a server uses them.
+    pub(crate) async fn open(config: &Config, access: StoreAccess) -> anyhow::Result<Self> {
         let store = Store::open_as_it_is(config, Arc::new(NullNotifier)).await?;
         let files = Attachments::open(config, &store, access).await?;
         Ok(Self { collector: collector(config, &store, &files), store, _attachments: files.held })

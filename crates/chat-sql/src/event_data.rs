@@ -4,7 +4,7 @@
 //! good, so that a replayed event equals the one that was published.
 
 use chat_domain::model::{
-    AgentId, Change, ChatSession, MessageId, Progress, Receipt, ReceiptStatus, Seq, SessionEvent, SessionState,
+    AgentId, ChatSession, EventChange, MessageId, Progress, Receipt, ReceiptStatus, Seq, SessionEvent, SessionState,
     Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
@@ -65,13 +65,13 @@ struct ReceiptData {
 /// It is of a kind that this version does not know, and so does not make.
 pub fn encode_event(event: &SessionEvent) -> Result<Option<(&'static str, String)>, Corrupt> {
     let (kind, data) = match &event.change {
-        Change::Opened(session) => ("opened", session_data(session)),
-        Change::Assigned(session) => ("assigned", session_data(session)),
-        Change::Transferred(session) => ("transferred", session_data(session)),
-        Change::Closed(session) => ("closed", session_data(session)),
-        Change::Receipt(receipt) => (receipt.status.as_str(), receipt_data(receipt)),
-        Change::Message(_) => return Ok(None),
-        Change::Unknown => return Err(Corrupt { column: KIND, problem: "is unknown and cannot be written" }),
+        EventChange::Opened(session) => ("opened", session_data(session)),
+        EventChange::Assigned(session) => ("assigned", session_data(session)),
+        EventChange::Transferred(session) => ("transferred", session_data(session)),
+        EventChange::Closed(session) => ("closed", session_data(session)),
+        EventChange::Receipt(receipt) => (receipt.status.as_str(), receipt_data(receipt)),
+        EventChange::Message(_) => return Ok(None),
+        EventChange::Unknown => return Err(Corrupt { column: KIND, problem: "is unknown and cannot be written" }),
     };
     let data = data.map_err(|_| Corrupt { column: DATA, problem: "cannot be written as JSON" })?;
     Ok(Some((kind, data)))
@@ -101,7 +101,7 @@ fn receipt_data(receipt: &Receipt) -> serde_json::Result<String> {
 }
 
 /// The event as it was published. `session` is the session at any later time. A kind that this version does not know is
-/// `Change::Unknown`; the data of a known kind may have more fields than this version knows.
+/// `EventChange::Unknown`; the data of a known kind may have more fields than this version knows.
 ///
 /// # Errors
 /// The row holds something that was never written.
@@ -110,14 +110,14 @@ pub fn decode_event(row: &EventRecord, session: &ChatSession) -> Result<SessionE
     let actor = valid("chat_session_events.actor", UserId::parse(&row.actor))?;
     let at = Timestamp::from_unix_ms(row.at);
     let change = match row.kind.as_str() {
-        "opened" => Change::Opened(session_then(session, seq, at, &row.data)?),
-        "assigned" => Change::Assigned(session_then(session, seq, at, &row.data)?),
-        "transferred" => Change::Transferred(session_then(session, seq, at, &row.data)?),
-        "closed" => Change::Closed(session_then(session, seq, at, &row.data)?),
-        "delivered" => Change::Receipt(receipt(ReceiptStatus::Delivered, &actor, &row.data)?),
-        "read" => Change::Receipt(receipt(ReceiptStatus::Read, &actor, &row.data)?),
+        "opened" => EventChange::Opened(session_then(session, seq, at, &row.data)?),
+        "assigned" => EventChange::Assigned(session_then(session, seq, at, &row.data)?),
+        "transferred" => EventChange::Transferred(session_then(session, seq, at, &row.data)?),
+        "closed" => EventChange::Closed(session_then(session, seq, at, &row.data)?),
+        "delivered" => EventChange::Receipt(receipt(ReceiptStatus::Delivered, &actor, &row.data)?),
+        "read" => EventChange::Receipt(receipt(ReceiptStatus::Read, &actor, &row.data)?),
         // Written by a newer version, for which the data has a shape of its own.
-        _ => Change::Unknown,
+        _ => EventChange::Unknown,
     };
     Ok(SessionEvent { session_id: session.id, seq, at, actor, key: None, change })
 }
@@ -185,7 +185,7 @@ mod tests {
             at: at(4),
             actor: alice().id,
             key: None,
-            change: Change::Closed(session.clone()),
+            change: EventChange::Closed(session.clone()),
         };
         let (kind, data) = encode_event(&written).unwrap().unwrap();
         let row = EventRecord { seq: to_i64(written.seq), at: at(4).unix_ms(), ..record(kind, &data) };
@@ -199,17 +199,17 @@ mod tests {
         for data in ["", "[1]", r#"{"upTo":3}"#, "no JSON"] {
             let event = decode_event(&record("future_kind", data), &session).unwrap();
             assert_eq!((event.seq, event.at, event.actor), (Seq::new(9), at(1), alice().id));
-            assert_eq!(event.change, Change::Unknown);
+            assert_eq!(event.change, EventChange::Unknown);
         }
         let data = r#"{"messageCount":2,"unreadByUser":1,"unreadBySupport":0,"userDeliveredSeq":3,"supportDeliveredSeq":4,"mood":"new"}"#;
         let event = decode_event(&record("assigned", data), &session).unwrap();
-        assert!(matches!(event.change, Change::Assigned(_)), "{event:?}");
+        assert!(matches!(event.change, EventChange::Assigned(_)), "{event:?}");
     }
 
     #[test]
     fn an_unknown_event_is_not_written() {
         let event =
-            SessionEvent { change: Change::Unknown, ..decode_event(&record("read", READ), &session()).unwrap() };
+            SessionEvent { change: EventChange::Unknown, ..decode_event(&record("read", READ), &session()).unwrap() };
         assert!(encode_event(&event).is_err());
     }
 
@@ -229,7 +229,7 @@ mod tests {
         // The session has moved on since, and its marks with it.
         let now = ChatSession::open(new_session(1)).advance_read_watermark(Party::User, Seq::new(40));
         let event = decode_event(&record("assigned", data), &now).unwrap();
-        let Change::Assigned(then) = event.change else { panic!("an assignment, not {:?}", event.change) };
+        let EventChange::Assigned(then) = event.change else { panic!("an assignment, not {:?}", event.change) };
         let progress = Progress {
             last_seq: Seq::new(9),
             last_event_at: at(1),

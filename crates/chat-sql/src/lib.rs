@@ -29,7 +29,7 @@ pub use corrupt::Corrupt;
 pub use defaults::{READ_QUEUE, WRITE_BATCH, WRITE_QUEUE};
 pub use event_data::{EventRecord, decode_event, encode_event};
 pub use log_page::{LogSpan, WeighedChange};
-pub use lookups::{Load, Lookups};
+pub use lookups::{LookupLoader, Lookups};
 pub use merge_events::merge_events;
 pub use reads::{ConnectionLifetime, ReadFailure, ReadLimits, Reads, StartError};
 pub use records::{AgentRecord, AttachmentRecord, MessageRecord, RevocationRecord, SessionRecord, known_message};

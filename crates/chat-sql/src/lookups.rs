@@ -30,7 +30,7 @@ pub struct Lookups<K, V> {
 }
 
 /// Answers what there is of some keys, none of which comes twice.
-pub type Load<C, K, V, E> = fn(&mut C, &[K]) -> Result<HashMap<K, V>, E>;
+pub type LookupLoader<C, K, V, E> = fn(&mut C, &[K]) -> Result<HashMap<K, V>, E>;
 
 struct Wanted<K, V> {
     key: K,
@@ -49,7 +49,7 @@ where
     pub fn start<M, E>(
         reads: Reads<M>,
         limits: (usize, Duration),
-        load: Load<M::Connection, K, V, E>,
+        load: LookupLoader<M::Connection, K, V, E>,
     ) -> io::Result<Self>
     where
         M: ManageConnection,
@@ -85,7 +85,7 @@ fn stopped() -> ChatError {
     ChatError::unavailable("database: shutting down")
 }
 
-fn serve<K, V, M, E>(wanted: &Receiver<Wanted<K, V>>, reads: &Reads<M>, load: Load<M::Connection, K, V, E>)
+fn serve<K, V, M, E>(wanted: &Receiver<Wanted<K, V>>, reads: &Reads<M>, load: LookupLoader<M::Connection, K, V, E>)
 where
     K: Clone + Eq + Hash,
     V: Clone,

@@ -1,6 +1,6 @@
 //! Puts a session's log together from the rows of its messages and of its other events.
 
-use chat_domain::model::{Change, ChatMessage, IdempotencyKey, Seq, SessionEvent};
+use chat_domain::model::{ChatMessage, EventChange, IdempotencyKey, Seq, SessionEvent};
 
 use crate::Corrupt;
 use crate::values::valid;
@@ -39,7 +39,7 @@ fn message_event(message: ChatMessage, key: Option<&str>) -> Result<SessionEvent
         at: message.sent_at,
         actor: message.author.clone(),
         key: key.transpose()?,
-        change: Change::Message(message.as_sent()),
+        change: EventChange::Message(message.as_sent()),
     })
 }
 
@@ -60,7 +60,7 @@ mod tests {
             at: Timestamp::from_unix_ms(0),
             actor: reader,
             key: None,
-            change: Change::Receipt(receipt),
+            change: EventChange::Receipt(receipt),
         }
     }
 

@@ -42,7 +42,7 @@ impl<S: WriteStore> PendingWrite<S> {
     }
 }
 
-pub(crate) enum Command<S: WriteStore> {
+pub(crate) enum WriterCommand<S: WriteStore> {
     Write(PendingWrite<S>),
     Stop,
 }

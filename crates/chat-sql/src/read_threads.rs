@@ -22,15 +22,15 @@ impl ReadThreads {
 
     /// Runs `work` on one of the threads; `None` once they have ended. Dropping what is returned takes the work out of
     /// line if it has not begun.
-    pub(crate) fn run<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> Option<Read<R>> {
-        self.0.as_ref().map(|runtime| Read(runtime.spawn_blocking(work)))
+    pub(crate) fn run<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> Option<RunningRead<R>> {
+        self.0.as_ref().map(|runtime| RunningRead(runtime.spawn_blocking(work)))
     }
 }
 
 /// Work in line or running.
-pub(crate) struct Read<R>(JoinHandle<R>);
+pub(crate) struct RunningRead<R>(JoinHandle<R>);
 
-impl<R> Future for Read<R> {
+impl<R> Future for RunningRead<R> {
     type Output = Result<R, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -38,7 +38,7 @@ impl<R> Future for Read<R> {
     }
 }
 
-impl<R> Drop for Read<R> {
+impl<R> Drop for RunningRead<R> {
     fn drop(&mut self) {
         // Has no effect on work that has begun or is done.
         self.0.abort();

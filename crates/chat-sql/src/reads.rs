@@ -48,10 +48,10 @@ pub struct ConnectionLifetime {
 
 /// The way to the connections that read. Cloning it is cheap.
 pub struct Reads<M: ManageConnection> {
-    shared: Arc<Shared<M>>,
+    shared: Arc<SharedReads<M>>,
 }
 
-struct Shared<M: ManageConnection> {
+struct SharedReads<M: ManageConnection> {
     pool: Pool<Discarding<M>>,
     manager: Arc<M>,
     lifetime: Option<ConnectionLifetime>,
@@ -97,7 +97,7 @@ impl<M: ManageConnection> Reads<M> {
             .max_lifetime(None)
             .test_on_check_out(false)
             .connection_timeout(limits.timeout)
-            .connection_customizer(Box::new(Prepare(prepare)))
+            .connection_customizer(Box::new(ReaderCustomizer(prepare)))
             .error_handler(Box::new(outage.clone()))
             .build(Discarding { manager: Arc::clone(&manager), outage: outage.clone(), lifetime })
             .map_err(|error| StartError::Connection(error.to_string()))?;
@@ -111,7 +111,7 @@ impl<M: ManageConnection> Reads<M> {
         };
         let permits = Arc::new(Semaphore::new(limits.queue.max(1)));
         let timeout = limits.timeout;
-        let shared = Shared { pool, manager, lifetime, threads, permits, timeout, outage, meters };
+        let shared = SharedReads { pool, manager, lifetime, threads, permits, timeout, outage, meters };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -175,7 +175,7 @@ impl<M: ManageConnection> Reads<M> {
     }
 }
 
-impl<M: ManageConnection> Shared<M> {
+impl<M: ManageConnection> SharedReads<M> {
     fn with_connection<R, E: ReadFailure>(
         &self,
         mut work: impl FnMut(&mut M::Connection) -> Result<R, E>,
@@ -212,7 +212,7 @@ impl<M: ManageConnection> Shared<M> {
     }
 }
 
-impl<M: ManageConnection> Shared<M> {
+impl<M: ManageConnection> SharedReads<M> {
     /// Whether the connection is young enough, and still leads to where a new one would.
     fn may_be_used(&self, slot: &mut PooledReader<M::Connection>) -> bool {
         let Some(lifetime) = self.lifetime else { return true };
@@ -352,15 +352,15 @@ impl<M: ManageConnection> ManageConnection for Discarding<M> {
     }
 }
 
-struct Prepare<C, E>(Box<dyn CustomizeConnection<C, E>>);
+struct ReaderCustomizer<C, E>(Box<dyn CustomizeConnection<C, E>>);
 
-impl<C, E> fmt::Debug for Prepare<C, E> {
+impl<C, E> fmt::Debug for ReaderCustomizer<C, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Prepare")
+        f.write_str("ReaderCustomizer")
     }
 }
 
-impl<C: Send + 'static, E: 'static> CustomizeConnection<PooledReader<C>, E> for Prepare<C, E> {
+impl<C: Send + 'static, E: 'static> CustomizeConnection<PooledReader<C>, E> for ReaderCustomizer<C, E> {
     fn on_acquire(&self, slot: &mut PooledReader<C>) -> Result<(), E> {
         self.0.on_acquire(&mut slot.connection)
     }

@@ -68,7 +68,8 @@ pub trait SessionStore: Send + 'static {
     fn close(&mut self);
 }
 
-type Task<S> = Box<dyn FnMut(&mut <S as SessionStore>::Connection) -> Result<(), <S as SessionStore>::Failure> + Send>;
+type WriterTask<S> =
+    Box<dyn FnMut(&mut <S as SessionStore>::Connection) -> Result<(), <S as SessionStore>::Failure> + Send>;
 
 /// What the writer of sessions takes: a write that the domain decides, or a task of the store itself, such as a probe.
 #[expect(clippy::large_enum_variant, reason = "nearly all are the large one, and tasks are rare")]
@@ -76,7 +77,7 @@ pub enum StoreWrite<S: SessionStore> {
     /// A write to a session.
     Session(SessionWrite),
     /// Statements that run in the transaction before the batch is loaded, so that the facts show what they did.
-    Task(Task<S>),
+    Task(WriterTask<S>),
 }
 
 /// Makes a [`WriteStore`] of a [`SessionStore`].

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chat_domain::{ChatError, Result};
 use metrics::{Counter, Gauge, counter, gauge};
 
-use crate::pending_write::{Command, PendingWrite, stopped};
+use crate::pending_write::{PendingWrite, WriterCommand, stopped};
 use crate::values::as_f64;
 use crate::write_store::WriteStore;
 use crate::writer::{Writer, WriterMetrics};
@@ -28,7 +28,7 @@ pub struct WriterLimits {
 
 /// The queue in front of one writer.
 pub struct WriteQueue<S: WriteStore> {
-    sender: SyncSender<Command<S>>,
+    sender: SyncSender<WriterCommand<S>>,
     timeout: Duration,
     waiting: Gauge,
     refused: Counter,
@@ -68,7 +68,7 @@ impl<S: WriteStore> WriteQueue<S> {
     pub async fn submit(&self, write: S::Write) -> Result<S::Reply> {
         let (pending, reply) = PendingWrite::new(write);
         self.waiting.increment(1.0);
-        match self.sender.try_send(Command::Write(pending)) {
+        match self.sender.try_send(WriterCommand::Write(pending)) {
             Ok(()) => {}
             Err(refused) => {
                 self.waiting.decrement(1.0);
@@ -88,6 +88,6 @@ impl<S: WriteStore> WriteQueue<S> {
     /// Lets the writer finish the writes that wait, then stop. Blocks while the queue is full.
     pub fn stop(&self) {
         // An error means that it has stopped already.
-        let _stopped = self.sender.send(Command::Stop);
+        let _stopped = self.sender.send(WriterCommand::Stop);
     }
 }

@@ -12,7 +12,7 @@ use chat_domain::ChatError;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tracing::{Span, error, info, warn};
 
-use crate::pending_write::{Command, PendingWrite, stopped};
+use crate::pending_write::{PendingWrite, WriterCommand, stopped};
 use crate::values::as_f64;
 use crate::write_store::{Committed, LockMode, TransactionError, WriteOutcome, WriteStore};
 
@@ -59,10 +59,10 @@ impl WriterMetrics {
 type Batch<S> = Vec<PendingWrite<S>>;
 type Outcomes<S> = Vec<WriteOutcome<<S as WriteStore>::Reply>>;
 /// The mode in which a transaction was committed, and what became of its writes.
-type Attempt<S> = Result<(LockMode, Outcomes<S>), TransactionError>;
+type WriteAttempt<S> = Result<(LockMode, Outcomes<S>), TransactionError>;
 
 impl<S: WriteStore, P: FnMut(S::Event)> Writer<S, P> {
-    pub(crate) fn serve(&mut self, queue: &Receiver<Command<S>>, max_batch: usize) {
+    pub(crate) fn serve(&mut self, queue: &Receiver<WriterCommand<S>>, max_batch: usize) {
         let mut running = true;
         let mut blocked: Batch<S> = Vec::new();
         let mut last_wait: Option<Instant> = None;
@@ -78,14 +78,14 @@ impl<S: WriteStore, P: FnMut(S::Event)> Writer<S, P> {
                 queue.recv_timeout(RETRY_EVERY)
             };
             let mut batch = match first {
-                Ok(Command::Write(first)) => vec![first],
+                Ok(WriterCommand::Write(first)) => vec![first],
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
-                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(WriterCommand::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             };
             while !batch.is_empty() && batch.len() < max_batch {
                 match queue.try_recv() {
-                    Ok(Command::Write(next)) => batch.push(next),
-                    Ok(Command::Stop) | Err(TryRecvError::Disconnected) => {
+                    Ok(WriterCommand::Write(next)) => batch.push(next),
+                    Ok(WriterCommand::Stop) | Err(TryRecvError::Disconnected) => {
                         running = false;
                         break;
                     }
@@ -185,7 +185,7 @@ impl<S: WriteStore, P: FnMut(S::Event)> Writer<S, P> {
     }
 
     /// Runs the writes in one transaction and publishes its events.
-    fn attempt(&mut self, batch: &mut [PendingWrite<S>], mode: LockMode) -> Attempt<S> {
+    fn attempt(&mut self, batch: &mut [PendingWrite<S>], mode: LockMode) -> WriteAttempt<S> {
         let store = &mut self.store;
         let committed = tracing::trace_span!(target: "chat_trace", "commit", db.lock_mode = ?mode).in_scope(|| {
             catch_unwind(AssertUnwindSafe(|| {

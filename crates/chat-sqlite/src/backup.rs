@@ -9,7 +9,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use crate::connection::{self, Access};
+use crate::connection::{self, OpenMode};
 pub use crate::error::BackupError;
 use crate::migrate;
 use crate::schema::{chat_attachments, chat_uploads};
@@ -38,10 +38,10 @@ pub fn copy(path: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<(), Back
     let (path, target) = (path.as_ref(), target.as_ref());
     let failed = |reason: String| BackupError::Copy { path: path.to_owned(), target: target.to_owned(), reason };
     let mut connection =
-        connection::connect(path, Access::Write, PATIENCE).map_err(|error| failed(error.to_string()))?;
+        connection::connect(path, OpenMode::Write, PATIENCE).map_err(|error| failed(error.to_string()))?;
     // SQLite writes into an empty file, and this one only its owner may read.
     migrate::create_private(target).map_err(|error| failed(error.to_string()))?;
-    let copy = diesel::sql_query("VACUUM INTO ?1").bind::<Text, _>(connection::uri(target, Access::Write));
+    let copy = diesel::sql_query("VACUUM INTO ?1").bind::<Text, _>(connection::uri(target, OpenMode::Write));
     copy.execute(&mut connection).map_err(|error| failed(error.to_string()))?;
     drop(connection);
     // No connection to the copy is open, whose locks would end with this.
@@ -49,7 +49,7 @@ pub fn copy(path: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<(), Back
 }
 
 #[derive(QueryableByName)]
-struct Verdict {
+struct IntegrityRow {
     #[diesel(sql_type = Text)]
     integrity_check: String,
 }
@@ -62,10 +62,10 @@ pub fn verify(path: impl AsRef<Path>) -> Result<(), BackupError> {
     let path = path.as_ref();
     let damaged = |reason: String| BackupError::Damaged { path: path.to_owned(), reason };
     let mut connection =
-        connection::connect(path, Access::Write, PATIENCE).map_err(|error| damaged(error.to_string()))?;
+        connection::connect(path, OpenMode::Write, PATIENCE).map_err(|error| damaged(error.to_string()))?;
     connection.batch_execute("PRAGMA query_only = ON").map_err(|error| damaged(error.to_string()))?;
     let checked = diesel::sql_query("PRAGMA integrity_check(1)").get_result(&mut connection);
-    let Verdict { integrity_check } = checked.map_err(|error| damaged(error.to_string()))?;
+    let IntegrityRow { integrity_check } = checked.map_err(|error| damaged(error.to_string()))?;
     if integrity_check != "ok" {
         return Err(damaged(integrity_check));
     }
@@ -81,7 +81,7 @@ pub fn forget_uploads(path: impl AsRef<Path>) -> Result<(), BackupError> {
     let path = path.as_ref();
     let damaged = |reason: String| BackupError::Damaged { path: path.to_owned(), reason };
     let mut connection =
-        connection::connect(path, Access::Write, PATIENCE).map_err(|error| damaged(error.to_string()))?;
+        connection::connect(path, OpenMode::Write, PATIENCE).map_err(|error| damaged(error.to_string()))?;
     let forgotten = diesel::delete(chat_uploads::table).execute(&mut connection);
     forgotten.map(drop).map_err(|error| damaged(error.to_string()))
 }
@@ -99,7 +99,7 @@ pub fn stored_files(
     let path = path.as_ref();
     let damaged = |reason: String| BackupError::Damaged { path: path.to_owned(), reason };
     let mut connection =
-        connection::connect(path, Access::Write, PATIENCE).map_err(|error| damaged(error.to_string()))?;
+        connection::connect(path, OpenMode::Write, PATIENCE).map_err(|error| damaged(error.to_string()))?;
     // No id of ours has only zeros.
     let after = DbId(after.map_or_else(uuid::Uuid::nil, |after| after.as_uuid()));
     let page = chat_attachments::table.select((dsl::id, dsl::size, dsl::sha256)).filter(dsl::id.gt(after));

@@ -13,7 +13,7 @@ use crate::error::OpenError;
 
 /// What a connection may do with the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
+pub(crate) enum OpenMode {
     /// Read an existing file.
     Read,
     /// Write to an existing file.
@@ -23,7 +23,7 @@ pub(crate) enum Access {
 }
 
 /// The file as a URI (<https://sqlite.org/uri.html>), the only form in which diesel passes on what may be done with it.
-pub(crate) fn uri(path: &Path, access: Access) -> String {
+pub(crate) fn uri(path: &Path, access: OpenMode) -> String {
     let mut uri = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
         if byte.is_ascii_alphanumeric() || b"/-_.~".contains(byte) {
@@ -34,15 +34,15 @@ pub(crate) fn uri(path: &Path, access: Access) -> String {
         }
     }
     uri.push_str(match access {
-        Access::Read => "?mode=ro",
-        Access::Write => "?mode=rw",
-        Access::Create => "?mode=rwc",
+        OpenMode::Read => "?mode=ro",
+        OpenMode::Write => "?mode=rw",
+        OpenMode::Create => "?mode=rwc",
     });
     uri
 }
 
 /// A connection that waits for others.
-pub(crate) fn connect(path: &Path, access: Access, busy_timeout: Duration) -> ConnectionResult<SqliteConnection> {
+pub(crate) fn connect(path: &Path, access: OpenMode, busy_timeout: Duration) -> ConnectionResult<SqliteConnection> {
     let mut connection = SqliteConnection::establish(&uri(path, access))?;
     let settings = format!("PRAGMA busy_timeout = {}", busy_timeout.as_millis());
     connection.batch_execute(&settings).map_err(ConnectionError::CouldntSetupConfiguration)?;
@@ -123,5 +123,5 @@ impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for PrepareReade
 
 /// Makes reading connections for the pool.
 pub(crate) fn readers(path: &Path) -> ConnectionManager<SqliteConnection> {
-    ConnectionManager::new(uri(path, Access::Read))
+    ConnectionManager::new(uri(path, OpenMode::Read))
 }

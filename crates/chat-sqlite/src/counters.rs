@@ -31,10 +31,10 @@ pub(crate) fn add(connection: &mut SqliteConnection, counts: &SessionCounts) -> 
 }
 
 /// The scopes of a list; see [`Scope::listed`].
-pub(crate) type Listed = [(Scope, Option<SessionStatus>)];
+pub(crate) type ListedScopes = [(Scope, Option<SessionStatus>)];
 
 /// How many sessions a list has on all its pages.
-pub(crate) fn total(connection: &mut SqliteConnection, listed: &Listed) -> Result<u64, Failure> {
+pub(crate) fn total(connection: &mut SqliteConnection, listed: &ListedScopes) -> Result<u64, Failure> {
     let mut total = 0;
     for (scope, status) in listed {
         let (scope, holder) = scope.columns();

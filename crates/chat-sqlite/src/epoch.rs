@@ -10,7 +10,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use crate::connection::{self, Access};
+use crate::connection::{self, OpenMode};
 use crate::error::{Failure, OpenError};
 use crate::migrate;
 use crate::schema::chat_epoch;
@@ -53,7 +53,8 @@ pub(crate) fn begin(connection: &mut SqliteConnection) -> Result<Epoch, Failure>
 
 fn with_connection(path: &Path, work: fn(&mut SqliteConnection) -> Result<Epoch, Failure>) -> Result<Epoch, OpenError> {
     let file = |reason: String| OpenError::File { path: path.to_owned(), reason };
-    let mut connection = connection::connect(path, Access::Write, PATIENCE).map_err(|error| file(error.to_string()))?;
+    let mut connection =
+        connection::connect(path, OpenMode::Write, PATIENCE).map_err(|error| file(error.to_string()))?;
     let pending = migrate::pending(&mut connection, path)?;
     if !pending.is_empty() {
         return Err(OpenError::PendingMigrations { path: path.to_owned(), pending });

@@ -11,7 +11,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Text};
 use uuid::Uuid;
 
-use crate::connection::{self, Access};
+use crate::connection::{self, OpenMode};
 use crate::error::{Failure, MigrateError, OpenError};
 use crate::migrate;
 use crate::schema::chat_identity;
@@ -83,7 +83,7 @@ pub fn recount(path: impl AsRef<Path>, scope: RecountScope, random: u128) -> Res
 
 /// A connection that changes no row. It may write, since the first one to a write-ahead log makes its index.
 fn open(path: &Path) -> Result<SqliteConnection, diesel::result::Error> {
-    let connected = connection::connect(path, Access::Write, PATIENCE);
+    let connected = connection::connect(path, OpenMode::Write, PATIENCE);
     let mut connection = connected.map_err(|error| diesel::result::Error::QueryBuilderError(error.into()))?;
     connection::query_only(&mut connection)?;
     Ok(connection)

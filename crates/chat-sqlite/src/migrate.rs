@@ -21,7 +21,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::connection::{Access, check_encoding, connect, use_write_ahead_log};
+use crate::connection::{OpenMode, check_encoding, connect, use_write_ahead_log};
 pub use crate::error::MigrateError;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
@@ -46,10 +46,10 @@ pub struct MigrationStatus {
 pub fn up(path: impl AsRef<Path>) -> Result<Vec<String>, MigrateError> {
     let path = path.as_ref();
     create_private(path).map_err(|error| MigrateError::File { path: path.to_owned(), reason: error.to_string() })?;
-    let mut connection = open(path, Access::Create)?;
+    let mut connection = open(path, OpenMode::Create)?;
     check_encoding(&mut connection, path).map_err(|error| MigrateError::Encoding(Box::new(error)))?;
     switch_to_write_ahead_log(&mut connection).map_err(|error| failed(path, &error))?;
-    let applied: Result<_, Stop> = connection.exclusive_transaction(|connection| {
+    let applied: Result<_, MigrationStop> = connection.exclusive_transaction(|connection| {
         refuse_newer(&versions(connection)?)?;
         let pending = connection.pending_migrations(MIGRATIONS)?;
         pending
@@ -71,14 +71,14 @@ pub fn up(path: impl AsRef<Path>) -> Result<Vec<String>, MigrateError> {
 /// them is undone.
 pub fn down(path: impl AsRef<Path>, steps: usize) -> Result<Vec<String>, MigrateError> {
     let path = path.as_ref();
-    let mut connection = open(path, Access::Write)?;
-    let undone: Result<_, Stop> = connection.exclusive_transaction(|connection| {
+    let mut connection = open(path, OpenMode::Write)?;
+    let undone: Result<_, MigrationStop> = connection.exclusive_transaction(|connection| {
         let known = known()?;
         let applied = connection.applied_migrations()?;
         let mut undone = Vec::new();
         for version in applied.iter().take(steps) {
             let migration = known.iter().find(|migration| migration.name().version() == *version);
-            let migration = migration.ok_or_else(|| Stop::Unknown { version: version.to_string() })?;
+            let migration = migration.ok_or_else(|| MigrationStop::Unknown { version: version.to_string() })?;
             connection.revert_migration(migration)?;
             undone.push(migration.name().to_string());
         }
@@ -99,7 +99,7 @@ pub fn status(path: impl AsRef<Path>) -> Result<Vec<MigrationStatus>, MigrateErr
     if !path.exists() {
         return statuses(&BTreeSet::new()).map_err(|stop| stop.at(path));
     }
-    let mut connection = open(path, Access::Write)?;
+    let mut connection = open(path, OpenMode::Write)?;
     status_of(&mut connection).map_err(|stop| stop.at(path))
 }
 
@@ -131,17 +131,17 @@ struct Version {
     version: String,
 }
 
-fn status_of(connection: &mut SqliteConnection) -> Result<Vec<MigrationStatus>, Stop> {
+fn status_of(connection: &mut SqliteConnection) -> Result<Vec<MigrationStatus>, MigrationStop> {
     statuses(&versions(connection)?)
 }
 
-fn refuse_newer(applied: &BTreeSet<String>) -> Result<(), Stop> {
+fn refuse_newer(applied: &BTreeSet<String>) -> Result<(), MigrationStop> {
     let known: BTreeSet<String> = known()?.iter().map(|migration| migration.name().version().to_string()).collect();
-    applied.difference(&known).last().map_or(Ok(()), |version| Err(Stop::Unknown { version: version.clone() }))
+    applied.difference(&known).last().map_or(Ok(()), |version| Err(MigrationStop::Unknown { version: version.clone() }))
 }
 
 /// The versions of the migrations that are applied.
-fn versions(connection: &mut SqliteConnection) -> Result<BTreeSet<String>, Stop> {
+fn versions(connection: &mut SqliteConnection) -> Result<BTreeSet<String>, MigrationStop> {
     // diesel's own question would make its table first, which is a change.
     let table: Count = diesel::sql_query(
         "SELECT count(*) AS count FROM sqlite_master WHERE type = 'table' AND name = '__diesel_schema_migrations'",
@@ -156,7 +156,7 @@ fn versions(connection: &mut SqliteConnection) -> Result<BTreeSet<String>, Stop>
     Ok(applied)
 }
 
-fn statuses(applied: &BTreeSet<String>) -> Result<Vec<MigrationStatus>, Stop> {
+fn statuses(applied: &BTreeSet<String>) -> Result<Vec<MigrationStatus>, MigrationStop> {
     let all = known()?;
     let status = |migration: &dyn Migration<Sqlite>| MigrationStatus {
         name: migration.name().to_string(),
@@ -165,13 +165,13 @@ fn statuses(applied: &BTreeSet<String>) -> Result<Vec<MigrationStatus>, Stop> {
     Ok(all.iter().map(|migration| status(migration.as_ref())).collect())
 }
 
-fn known() -> Result<Vec<Box<dyn Migration<Sqlite>>>, Stop> {
+fn known() -> Result<Vec<Box<dyn Migration<Sqlite>>>, MigrationStop> {
     let mut known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS)?;
     known.sort_unstable_by(|a, b| a.name().version().cmp(&b.name().version()));
     Ok(known)
 }
 
-fn open(path: &Path, access: Access) -> Result<SqliteConnection, MigrateError> {
+fn open(path: &Path, access: OpenMode) -> Result<SqliteConnection, MigrateError> {
     connect(path, access, PATIENCE)
         .map_err(|error| MigrateError::File { path: path.to_owned(), reason: error.to_string() })
 }
@@ -181,12 +181,12 @@ fn failed(path: &Path, reason: &impl Display) -> MigrateError {
 }
 
 /// Why a transaction of migrations was left.
-enum Stop {
+enum MigrationStop {
     Unknown { version: String },
     Failed(String),
 }
 
-impl Stop {
+impl MigrationStop {
     fn at(self, path: &Path) -> MigrateError {
         match self {
             Self::Unknown { version } => MigrateError::Unknown { path: path.to_owned(), version, newest: newest() },
@@ -195,13 +195,13 @@ impl Stop {
     }
 }
 
-impl From<diesel::result::Error> for Stop {
+impl From<diesel::result::Error> for MigrationStop {
     fn from(error: diesel::result::Error) -> Self {
         Self::Failed(error.to_string())
     }
 }
 
-impl From<Box<dyn std::error::Error + Send + Sync>> for Stop {
+impl From<Box<dyn std::error::Error + Send + Sync>> for MigrationStop {
     fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
         Self::Failed(error.to_string())
     }

@@ -12,7 +12,7 @@ use metrics::gauge;
 use tokio::runtime::Handle;
 use tracing::{error, info};
 
-use crate::connection::{self, Access, PrepareReader};
+use crate::connection::{self, OpenMode, PrepareReader};
 use crate::database::Database;
 use crate::schema::chat_identity;
 use crate::session_store::SqliteSessionStore;
@@ -162,7 +162,7 @@ fn writing_connection(config: &SqliteConfig) -> Result<SqliteConnection, OpenErr
     let path = config.path.as_path();
     let file = |reason: String| OpenError::File { path: path.to_owned(), reason };
     let mut writer =
-        connection::connect(path, Access::Write, config.busy_timeout).map_err(|error| file(error.to_string()))?;
+        connection::connect(path, OpenMode::Write, config.busy_timeout).map_err(|error| file(error.to_string()))?;
     connection::check_encoding(&mut writer, path)?;
     let pending = pending(&mut writer, path)?;
     if !pending.is_empty() {

@@ -23,7 +23,7 @@ pub(crate) struct Intake {
 }
 
 /// What is known of an upload once all of it has been seen.
-pub(crate) struct Facts {
+pub(crate) struct UploadFacts {
     pub(crate) size: u64,
     pub(crate) sha256: [u8; 32],
     pub(crate) media_type: MediaType,
@@ -61,12 +61,12 @@ impl Intake {
 
     /// # Errors
     /// When there were no bytes at all.
-    pub(crate) fn finish(self, claimed: Option<&MediaType>) -> Result<Facts, Invalid> {
+    pub(crate) fn finish(self, claimed: Option<&MediaType>) -> Result<UploadFacts, Invalid> {
         if self.size == 0 {
             return Err(Invalid::new(FIELD, "must not be empty"));
         }
         let media_type = self.likely_type(claimed);
-        Ok(Facts { size: self.size, sha256: self.hash.finalize().into(), media_type })
+        Ok(UploadFacts { size: self.size, sha256: self.hash.finalize().into(), media_type })
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! [`LocalAttachmentStore`] keeps them in a directory, [`S3AttachmentStore`] in a bucket of S3. What does not depend on
 //! where bytes lie is apart from both: `intake` counts, limits and hashes, `sniff` names the type, `probe` reads
-//! dimensions and durations from headers, `owner_text` writes who collects the files and `thumbnail_text` what became of a thumbnail, `trouble` keeps what a store
-//! cannot do for a while.
+//! dimensions and durations from headers, `owner_text` writes who collects the files and `thumbnail_text` what became
+//! of a thumbnail, `outage` keeps what a store cannot do for a while.
 
 mod brands;
 mod error;
@@ -11,6 +11,7 @@ mod excerpt;
 mod fallback;
 mod intake;
 mod local;
+mod outage;
 mod owner_text;
 mod probe;
 mod recognised;
@@ -18,7 +19,6 @@ mod s3;
 mod sniff;
 mod text;
 mod thumbnail_text;
-mod trouble;
 
 pub use error::StorageError;
 pub use fallback::FallbackAttachmentStore;

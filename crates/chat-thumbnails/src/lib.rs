@@ -14,4 +14,4 @@ mod picture;
 mod webp;
 mod worker;
 
-pub use maker::{ImageThumbnailMaker, ThumbnailPatience};
+pub use maker::{ImageThumbnailMaker, ThumbnailTimeouts};

@@ -30,14 +30,14 @@ const RESULTS: [&str; 5] = ["made", "impossible", "busy", "failed", "unsaved"];
 const SLOTS: usize = 2;
 
 /// How many pictures are decoded or wait for it. More are refused at once.
-const MOST_FLIGHTS: usize = 64;
+const MOST_JOBS: usize = 64;
 
 /// When a caller should try again whom the node had no slot for.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// How long the callers of a thumbnail wait for each step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ThumbnailPatience {
+pub struct ThumbnailTimeouts {
     /// Until a slot is free.
     pub slot: Duration,
     /// Until all bytes of the picture are read.
@@ -46,7 +46,7 @@ pub struct ThumbnailPatience {
     pub making: Duration,
 }
 
-impl Default for ThumbnailPatience {
+impl Default for ThumbnailTimeouts {
     fn default() -> Self {
         Self { slot: Duration::from_secs(5), reading: Duration::from_secs(10), making: Duration::from_secs(15) }
     }
@@ -54,20 +54,20 @@ impl Default for ThumbnailPatience {
 
 /// Makes thumbnails with the crate `image`.
 #[derive(Clone)]
-pub struct ImageThumbnailMaker(Arc<Workshop>);
+pub struct ImageThumbnailMaker(Arc<ThumbnailJobs>);
 
-/// What all calls share.
-struct Workshop {
+/// The jobs that run, each of which makes the thumbnails of one object, and what they need.
+struct ThumbnailJobs {
     runtime: Handle,
     files: Arc<dyn AttachmentStore>,
     thumbnails: Arc<dyn ThumbnailStore>,
-    patience: ThumbnailPatience,
+    patience: ThumbnailTimeouts,
     slots: Arc<Semaphore>,
-    /// What is being made, with where its callers hear of it.
-    flights: Mutex<HashMap<AttachmentId, watch::Receiver<Option<Reply>>>>,
+    /// By the object, with the channel of its reply.
+    running: Mutex<HashMap<AttachmentId, watch::Receiver<Option<Reply>>>>,
 }
 
-/// What all callers of a flight get. `None` when no thumbnail can be made.
+/// What all callers of a job get. `None` when no thumbnail can be made.
 type Reply = Result<Option<ThumbnailSet>, MakingFailure>;
 
 /// Why a thumbnail was not made: a `ChatError` for each of several callers.
@@ -104,30 +104,30 @@ impl From<MakingFailure> for ChatError {
 impl ImageThumbnailMaker {
     /// A maker of thumbnails of the objects of `files`, which are kept in `thumbnails`. Its tasks run on `runtime`.
     pub fn new(runtime: Handle, files: Arc<dyn AttachmentStore>, thumbnails: Arc<dyn ThumbnailStore>) -> Self {
-        Self::with_patience(runtime, files, thumbnails, ThumbnailPatience::default())
+        Self::with_timeouts(runtime, files, thumbnails, ThumbnailTimeouts::default())
     }
 
     /// The same, whose callers wait otherwise.
-    pub fn with_patience(
+    pub fn with_timeouts(
         runtime: Handle,
         files: Arc<dyn AttachmentStore>,
         thumbnails: Arc<dyn ThumbnailStore>,
-        patience: ThumbnailPatience,
+        patience: ThumbnailTimeouts,
     ) -> Self {
         // So that all of them are there from the start.
         for result in RESULTS {
             thumbnails_counter(result).increment(0);
         }
         let slots = Arc::new(Semaphore::new(SLOTS));
-        Self(Arc::new(Workshop { runtime, files, thumbnails, patience, slots, flights: Mutex::default() }))
+        Self(Arc::new(ThumbnailJobs { runtime, files, thumbnails, patience, slots, running: Mutex::default() }))
     }
 }
 
 #[async_trait]
 impl ThumbnailMaker for ImageThumbnailMaker {
     async fn make(&self, id: AttachmentId, size: ThumbnailSize) -> Result<ThumbnailOutcome> {
-        let mut flight = Workshop::join(&self.0, id)?;
-        let reply = match flight.wait_for(Option::is_some).await {
+        let mut job = ThumbnailJobs::join_or_start(&self.0, id)?;
+        let reply = match job.wait_for(Option::is_some).await {
             Ok(reply) => reply.clone(),
             // The task was dropped with its runtime.
             Err(_) => None,
@@ -141,27 +141,27 @@ fn outcome(set: Option<&ThumbnailSet>, size: ThumbnailSize) -> ThumbnailOutcome 
     set.map_or(ThumbnailOutcome::Impossible, |set| ThumbnailOutcome::Made(set.get(size).clone()))
 }
 
-impl Workshop {
-    fn flights(&self) -> MutexGuard<'_, HashMap<AttachmentId, watch::Receiver<Option<Reply>>>> {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+impl ThumbnailJobs {
+    fn running(&self) -> MutexGuard<'_, HashMap<AttachmentId, watch::Receiver<Option<Reply>>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The flight that makes the thumbnails of this object; it begins with its first caller.
-    fn join(workshop: &Arc<Self>, id: AttachmentId) -> Result<watch::Receiver<Option<Reply>>> {
-        let mut flights = workshop.flights();
-        let is_full = flights.len() >= MOST_FLIGHTS;
-        match flights.entry(id) {
-            Entry::Occupied(flight) => Ok(flight.get().clone()),
+    /// The reply of the job that makes the thumbnails of this object; its first caller starts it.
+    fn join_or_start(jobs: &Arc<Self>, id: AttachmentId) -> Result<watch::Receiver<Option<Reply>>> {
+        let mut running = jobs.running();
+        let is_full = running.len() >= MOST_JOBS;
+        match running.entry(id) {
+            Entry::Occupied(job) => Ok(job.get().clone()),
             Entry::Vacant(_) if is_full => {
                 note("busy");
                 Err(MakingFailure::busy("too many thumbnails are wanted at the same time").into())
             }
             Entry::Vacant(place) => {
-                let (reply, flight) = watch::channel(None);
-                place.insert(flight.clone());
-                let landing = Landing { workshop: Arc::clone(workshop), id };
-                workshop.runtime.spawn(async move {
-                    let made = landing.workshop.fly(id, &reply).await;
+                let (reply, job) = watch::channel(None);
+                place.insert(job.clone());
+                let guard = JobGuard { jobs: Arc::clone(jobs), id };
+                jobs.runtime.spawn(async move {
+                    let made = guard.jobs.run(id, &reply).await;
                     note(match &made {
                         Ok(Some(_)) => "made",
                         Ok(None) => "impossible",
@@ -169,19 +169,19 @@ impl Workshop {
                         Err(MakingFailure::Broken(_)) => "failed",
                     });
                     // First, so that a caller who comes now finds what was saved, or begins again.
-                    drop(landing);
+                    drop(guard);
                     let _all_have_gone = reply.send(Some(made));
                 });
-                Ok(flight)
+                Ok(job)
             }
         }
     }
 
     /// Makes the thumbnails and saves them.
-    async fn fly(&self, id: AttachmentId, reply: &watch::Sender<Option<Reply>>) -> Reply {
+    async fn run(&self, id: AttachmentId, reply: &watch::Sender<Option<Reply>>) -> Reply {
         let slot = timeout(self.patience.slot, Arc::clone(&self.slots).acquire_owned()).await;
         let Ok(Ok(slot)) = slot else { return Err(MakingFailure::busy("no slot for a thumbnail was free in time")) };
-        // By a flight that has landed since the caller looked.
+        // By a job that has ended since the caller looked.
         if let Some(saved) = self.saved(id).await {
             return Ok(saved);
         }
@@ -252,15 +252,15 @@ impl Workshop {
     }
 }
 
-/// Ends a flight, also when its task is dropped.
-struct Landing {
-    workshop: Arc<Workshop>,
+/// Takes a job from those that run when its task ends, also when that is dropped.
+struct JobGuard {
+    jobs: Arc<ThumbnailJobs>,
     id: AttachmentId,
 }
 
-impl Drop for Landing {
+impl Drop for JobGuard {
     fn drop(&mut self) {
-        self.workshop.flights().remove(&self.id);
+        self.jobs.running().remove(&self.id);
     }
 }
 

@@ -3,9 +3,9 @@
 use std::process::Child;
 
 /// A process that is ended by its id when this goes.
-pub(crate) struct Running(pub(crate) Child);
+pub(crate) struct RunningProcess(pub(crate) Child);
 
-impl Drop for Running {
+impl Drop for RunningProcess {
     fn drop(&mut self) {
         let _already_gone = self.0.kill();
         let _already_reaped = self.0.wait();

@@ -22,7 +22,7 @@ pub(super) struct Crowd {
 }
 
 /// What the generator says.
-pub(super) struct Report(Value);
+pub(super) struct CrowdReport(Value);
 
 impl Crowd {
     /// Sockets of admins, ten each, in extended mode.
@@ -51,7 +51,7 @@ impl Crowd {
     }
 
     /// Runs it to its end.
-    pub(super) fn run(&self, what: &str, arguments: &[&str], length: Duration) -> anyhow::Result<Report> {
+    pub(super) fn run(&self, what: &str, arguments: &[&str], length: Duration) -> anyhow::Result<CrowdReport> {
         let mut generator = generator(what, length);
         generator.args(&self.arguments).args(arguments).args(["--server-pid", &self.process.to_string()]);
         if what == "fanout" {
@@ -75,16 +75,16 @@ fn generator(what: &str, length: Duration) -> Command {
 }
 
 /// Anything that went wrong with a socket makes it fail.
-pub(super) fn report(done: &Output) -> anyhow::Result<Report> {
+pub(super) fn report(done: &Output) -> anyhow::Result<CrowdReport> {
     let said = String::from_utf8_lossy(&done.stderr);
     ensure!(done.status.success(), "chat-loadgen failed: {said}{}", String::from_utf8_lossy(&done.stdout));
     let report: Value = serde_json::from_slice(&done.stdout).context("chat-loadgen prints no JSON")?;
     let is_empty = |counts: &Value| counts.as_object().is_none_or(serde_json::Map::is_empty);
     ensure!(report.get("closeReasons").is_none_or(is_empty), "sockets were refused, closed or lost: {report}");
-    Ok(Report(report))
+    Ok(CrowdReport(report))
 }
 
-impl Report {
+impl CrowdReport {
     pub(super) fn number(&self, path: &str) -> anyhow::Result<f64> {
         let number = self.0.pointer(path).and_then(Value::as_f64);
         number.with_context(|| format!("no number at {path} in {}", self.0))

@@ -12,7 +12,7 @@ use crate::chat::Chat;
 use crate::figures::Figures;
 use crate::load::Load;
 use crate::pgbench::Script;
-use crate::{Run, writes};
+use crate::{BenchRun, writes};
 
 /// Sessions with one socket each.
 pub(super) const SESSIONS: usize = 64;
@@ -30,13 +30,13 @@ const CLIENTS: usize = 8;
 pub(super) struct Floor<'a>(Script<'a>);
 
 impl<'a> Floor<'a> {
-    pub(super) fn new(run: &Run, server: &'a PrivatePostgres, database: &'a str) -> anyhow::Result<Self> {
+    pub(super) fn new(run: &BenchRun, server: &'a PrivatePostgres, database: &'a str) -> anyhow::Result<Self> {
         server.sql(database, writes::SETUP)?;
         let file = run.path("one-at-a-rate.sql");
         Ok(Self(Script::new(server, database, file, writes::ONE_STATEMENT, writes::SESSIONS)?))
     }
 
-    pub(super) fn measure(&self, figures: &mut Figures, run: &Run) -> anyhow::Result<()> {
+    pub(super) fn measure(&self, figures: &mut Figures, run: &BenchRun) -> anyhow::Result<()> {
         let times = self.0.run_at_rate(RATE, CLIENTS, run.length, &run.path("."))?;
         figures.record(floor("p50"), "ms", times.p50_ms);
         figures.record(floor("p99"), "ms", times.p99_ms);

@@ -13,7 +13,7 @@ use super::latency;
 use crate::chat::{Chat, Database};
 use crate::figures::{Figures, Goal};
 use crate::load::Load;
-use crate::{Run, postgres, sample};
+use crate::{BenchRun, postgres, sample};
 
 /// What both servers sign and check tokens with.
 const SECRET: &str = "a secret of the benchmark, which both servers share";
@@ -26,7 +26,7 @@ const NOTICED: Duration = Duration::from_secs(6);
 const SAME: &str = "on its node";
 const OTHER: &str = "on another node";
 
-pub(crate) fn measure(run: &Run) -> anyhow::Result<Figures> {
+pub(crate) fn measure(run: &BenchRun) -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
     let server = postgres::start()?;
     let url = postgres::create(&server, "nodes")?;

@@ -17,12 +17,12 @@ pub struct SessionEvent {
     /// message by it, which they may already show as being sent.
     pub key: Option<IdempotencyKey>,
     /// What changed.
-    pub change: Change,
+    pub change: EventChange,
 }
 
 /// What changed. The session inside is the session as it was right after the change.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
+pub enum EventChange {
     /// The session was opened.
     Opened(ChatSession),
     /// The session was given to an agent.
@@ -39,7 +39,7 @@ pub enum Change {
     Unknown,
 }
 
-impl Change {
+impl EventChange {
     /// The session after the change, when the change is one of the session itself.
     pub fn session(&self) -> Option<&ChatSession> {
         match self {

@@ -30,7 +30,7 @@ pub use agent::{Agent, AgentUpdate, DisplayName};
 pub use attachment::{Attachment, ByteRange, FileName, MediaMetadata, MediaType, StoredObject};
 pub use collection::{DatabaseInstance, Generation, Generations, NotOwner, OrphanMark, StoreOwner};
 pub use epoch::Epoch;
-pub use event::{Change, LiveEvent, SessionEvent, TypingEvent};
+pub use event::{EventChange, LiveEvent, SessionEvent, TypingEvent};
 pub use fanout_credentials::{FanoutCredentials, FanoutKey};
 pub use idempotency::{Fingerprint, FingerprintBuilder, Idempotency, IdempotencyKey};
 pub use ids::{AgentId, AttachmentId, MessageId, SessionId, SocketId, UserId};
@@ -42,7 +42,7 @@ pub use paging::{
 pub use principal::{Principal, Role};
 pub use receipt::{MAX_RECEIPT_MESSAGES, Receipt, ReceiptStatus};
 pub use revocation::{AccessChange, AccessEnd, Revocation, RevocationVersion};
-pub use session::{Attempt, ChatSession, NewSession, Party, Progress, Seq, SessionState, TransitionError};
+pub use session::{AttemptedTransition, ChatSession, NewSession, Party, Progress, Seq, SessionState, TransitionError};
 pub use session_change::{SessionAction, SessionChange};
 pub use session_details::{Priority, Subject, Tags};
 pub use signing_key::SigningKey;

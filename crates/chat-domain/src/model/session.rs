@@ -164,7 +164,7 @@ pub struct NewSession {
 
 /// What was attempted on a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attempt {
+pub enum AttemptedTransition {
     /// Give an unassigned session to an agent.
     Assign,
     /// Hand a session over, or back to the queue.
@@ -175,7 +175,7 @@ pub enum Attempt {
     Send,
 }
 
-impl fmt::Display for Attempt {
+impl fmt::Display for AttemptedTransition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Assign => "assign",
@@ -191,7 +191,7 @@ impl fmt::Display for Attempt {
 #[error("cannot {attempted} a session that is {}", .from.name())]
 pub struct TransitionError {
     /// What was attempted.
-    pub attempted: Attempt,
+    pub attempted: AttemptedTransition,
     /// The state the session was in, and still is.
     pub from: SessionState,
 }
@@ -264,7 +264,7 @@ impl ChatSession {
     pub fn assign(self, agent: AgentId, now: Timestamp) -> Result<Self, TransitionError> {
         match self.state {
             SessionState::Active { agent: None } => Ok(self.moved_to(SessionState::Active { agent: Some(agent) }, now)),
-            from => Err(TransitionError { attempted: Attempt::Assign, from }),
+            from => Err(TransitionError { attempted: AttemptedTransition::Assign, from }),
         }
     }
 
@@ -274,7 +274,9 @@ impl ChatSession {
         match self.state {
             SessionState::Active { ref agent } if *agent == to => Ok(self),
             SessionState::Active { .. } => Ok(self.moved_to(SessionState::Active { agent: to }, now)),
-            from @ SessionState::Closed { .. } => Err(TransitionError { attempted: Attempt::Transfer, from }),
+            from @ SessionState::Closed { .. } => {
+                Err(TransitionError { attempted: AttemptedTransition::Transfer, from })
+            }
         }
     }
 
@@ -285,7 +287,7 @@ impl ChatSession {
                 let (agent, at) = (agent.clone(), self.time_of_change(now));
                 Ok(self.moved_to(SessionState::Closed { agent, at }, at))
             }
-            from @ SessionState::Closed { .. } => Err(TransitionError { attempted: Attempt::Close, from }),
+            from @ SessionState::Closed { .. } => Err(TransitionError { attempted: AttemptedTransition::Close, from }),
         }
     }
 
@@ -297,7 +299,7 @@ impl ChatSession {
         now: Timestamp,
     ) -> Result<(Self, Option<Duration>), TransitionError> {
         if !self.is_active() {
-            return Err(TransitionError { attempted: Attempt::Send, from: self.state });
+            return Err(TransitionError { attempted: AttemptedTransition::Send, from: self.state });
         }
         let at = self.advance(now);
         let progress = &mut self.progress;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::model::{Change, Epoch, MessageId, Seq, SessionEvent, SessionId};
+use crate::model::{Epoch, EventChange, MessageId, Seq, SessionEvent, SessionId};
 
 /// The most sessions that are asked for in one call of [`EventLog::heads`].
 pub const MAX_HEADS: usize = 1_000;
@@ -31,19 +31,19 @@ impl LogLimit {
     /// About how many bytes it takes to keep an event in memory, or to write it to a socket.
     pub fn bytes_of(event: &SessionEvent) -> usize {
         match &event.change {
-            Change::Message(message) => {
+            EventChange::Message(message) => {
                 Self::bytes_of_message(message.content.as_str().len(), message.attachments.len())
             }
-            Change::Receipt(receipt) => EVENT_BYTES + receipt.messages.len() * ID_BYTES,
-            Change::Opened(session)
-            | Change::Assigned(session)
-            | Change::Transferred(session)
-            | Change::Closed(session) => {
+            EventChange::Receipt(receipt) => EVENT_BYTES + receipt.messages.len() * ID_BYTES,
+            EventChange::Opened(session)
+            | EventChange::Assigned(session)
+            | EventChange::Transferred(session)
+            | EventChange::Closed(session) => {
                 let subject = session.subject.as_ref().map_or(0, |subject| subject.as_str().len());
                 let tags: usize = session.tags.as_slice().iter().map(String::len).sum();
                 EVENT_BYTES + SESSION_BYTES + subject + tags
             }
-            Change::Unknown => EVENT_BYTES,
+            EventChange::Unknown => EVENT_BYTES,
         }
     }
 
@@ -103,7 +103,7 @@ pub trait EventLog: Send + Sync {
     /// times what the limit allows.
     ///
     /// An event is what was published: a message as it was sent, a session with its counters as they were then, the key
-    /// with it. One of a kind that this version does not know MUST be `Change::Unknown`, and values that it does not
+    /// with it. One of a kind that this version does not know MUST be `EventChange::Unknown`, and values that it does not
     /// know inside a known one MUST NOT make it unreadable.
     async fn read(&self, session: SessionId, after: Seq, limit: LogLimit) -> Result<LogPage>;
 

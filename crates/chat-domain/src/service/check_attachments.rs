@@ -23,7 +23,7 @@ pub enum Finding {
 
 /// How many files there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Checked {
+pub struct CheckedAttachments {
     /// Files that messages refer to.
     pub referenced: u64,
     /// Those of them that are not there.
@@ -54,14 +54,18 @@ impl AttachmentCheck {
     ///
     /// # Errors
     /// What the stores or `report` fail with.
-    pub async fn run(&self, report: &mut dyn FnMut(Finding) -> Result<()>) -> Result<Checked> {
-        let mut checked = Checked::default();
+    pub async fn run(&self, report: &mut dyn FnMut(Finding) -> Result<()>) -> Result<CheckedAttachments> {
+        let mut checked = CheckedAttachments::default();
         self.find_missing(&mut checked, report).await?;
         self.find_unreferenced(&mut checked, report).await?;
         Ok(checked)
     }
 
-    async fn find_missing(&self, checked: &mut Checked, report: &mut dyn FnMut(Finding) -> Result<()>) -> Result<()> {
+    async fn find_missing(
+        &self,
+        checked: &mut CheckedAttachments,
+        report: &mut dyn FnMut(Finding) -> Result<()>,
+    ) -> Result<()> {
         let mut stored = Listing::of(self.attachments.as_ref());
         let mut after = None;
         loop {
@@ -81,7 +85,7 @@ impl AttachmentCheck {
 
     async fn find_unreferenced(
         &self,
-        checked: &mut Checked,
+        checked: &mut CheckedAttachments,
         report: &mut dyn FnMut(Finding) -> Result<()>,
     ) -> Result<()> {
         let before = self.clock.now().minus(self.mark_after);

@@ -42,7 +42,7 @@ mod upload_attachment;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use check_attachments::{AttachmentCheck, Checked, Finding};
+pub use check_attachments::{AttachmentCheck, CheckedAttachments, Finding};
 pub use collect_orphans::{Collected, OrphanCollector, OrphanWaits, Removal, Round};
 pub use create_session::CreateSession;
 pub use download_attachment::Download;

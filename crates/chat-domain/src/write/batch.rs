@@ -4,7 +4,7 @@ use super::facts::EarlierMessage;
 use super::{Creation, Effects, Facts, ReceiptEffect, SessionEffect, SessionWrite};
 use crate::error::{ChatError, Conflict, Refusal, Resource, Result};
 use crate::model::{
-    AttachmentId, Change, ChatMessage, ChatSession, Idempotency, MessageDraft, Principal, SessionEvent, SessionId,
+    AttachmentId, ChatMessage, ChatSession, EventChange, Idempotency, MessageDraft, Principal, SessionEvent, SessionId,
     StatisticsDelta, UserId,
 };
 
@@ -60,7 +60,7 @@ impl WriteBatch {
             Some((earlier, _)) if earlier != fingerprint => Err(Conflict::IdempotencyKeyReused(name.2).into()),
             Some((_, EarlierMessage::Stored(message))) => Ok(Some(message.as_ref().clone())),
             Some((_, EarlierMessage::InBatch(event))) => match self.effects.events.get(*event) {
-                Some(SessionEvent { change: Change::Message(message), .. }) => Ok(Some(message.clone())),
+                Some(SessionEvent { change: EventChange::Message(message), .. }) => Ok(Some(message.clone())),
                 _ => Err(ChatError::internal("the key of a message of the batch names no message")),
             },
         }
@@ -70,7 +70,7 @@ impl WriteBatch {
     pub(super) fn open(&mut self, session: ChatSession, creator: &UserId, idempotency: Option<&Idempotency>) {
         let creation = Creation { creator: creator.clone(), idempotency: idempotency.cloned() };
         let statistics = StatisticsDelta { opened: 1, ..StatisticsDelta::default() };
-        let event = event(&session, creator.clone(), Change::Opened(session.clone()));
+        let event = event(&session, creator.clone(), EventChange::Opened(session.clone()));
         if let Some(Idempotency { key, fingerprint }) = idempotency {
             self.facts.note_opened(creator.clone(), key.clone(), *fingerprint, session.clone());
         }
@@ -81,8 +81,14 @@ impl WriteBatch {
     }
 
     /// Takes over a session after a change that has an event.
-    pub(super) fn change(&mut self, session: ChatSession, actor: UserId, change: Change, statistics: &StatisticsDelta) {
-        if matches!(change, Change::Closed(_)) {
+    pub(super) fn change(
+        &mut self,
+        session: ChatSession,
+        actor: UserId,
+        change: EventChange,
+        statistics: &StatisticsDelta,
+    ) {
+        if matches!(change, EventChange::Closed(_)) {
             self.facts.note_closed_session(&session.owner);
         }
         self.effects.events.push(event(&session, actor, change));
@@ -107,7 +113,7 @@ impl WriteBatch {
             self.effects.fingerprints.insert(index, *fingerprint);
         }
         let key = idempotency.map(|idempotency| idempotency.key.clone());
-        let event = event(&session, message.author.clone(), Change::Message(message));
+        let event = event(&session, message.author.clone(), EventChange::Message(message));
         self.effects.events.push(SessionEvent { key, ..event });
         self.replace(session, statistics);
     }
@@ -143,7 +149,7 @@ impl WriteBatch {
 }
 
 /// The event of the change that the session has just taken.
-fn event(session: &ChatSession, actor: UserId, change: Change) -> SessionEvent {
+fn event(session: &ChatSession, actor: UserId, change: EventChange) -> SessionEvent {
     let (session_id, progress) = (session.id, &session.progress);
     SessionEvent { session_id, seq: progress.last_seq, at: progress.last_event_at, actor, key: None, change }
 }

@@ -2,7 +2,7 @@
 
 use super::WriteBatch;
 use crate::error::{ChatError, Conflict, Resource, Result};
-use crate::model::{Change, ChatSession, SessionAction, SessionChange, SessionId, StatisticsDelta};
+use crate::model::{ChatSession, EventChange, SessionAction, SessionChange, SessionId, StatisticsDelta};
 use crate::policy::{self, Action};
 
 pub(super) fn decide(batch: &mut WriteBatch, id: SessionId, change: &SessionChange) -> Result<ChatSession> {
@@ -16,15 +16,15 @@ pub(super) fn decide(batch: &mut WriteBatch, id: SessionId, change: &SessionChan
     }
     let before = session.progress.last_seq;
     let session = session.clone();
-    let (session, wrap): (_, fn(ChatSession) -> Change) = match action {
+    let (session, wrap): (_, fn(ChatSession) -> EventChange) = match action {
         SessionAction::Assign(agent) => {
             if session.is_active() && session.agent() == Some(agent) && *agent == by.id {
                 return Err(Conflict::AlreadyYours.into());
             }
-            (session.assign(agent.clone(), *at)?, Change::Assigned)
+            (session.assign(agent.clone(), *at)?, EventChange::Assigned)
         }
-        SessionAction::Transfer(to) => (session.transfer(to.clone(), *at)?, Change::Transferred),
-        SessionAction::Close => (session.close(*at)?, Change::Closed),
+        SessionAction::Transfer(to) => (session.transfer(to.clone(), *at)?, EventChange::Transferred),
+        SessionAction::Close => (session.close(*at)?, EventChange::Closed),
     };
     // A transfer to the agent who has the session already changes nothing.
     if session.progress.last_seq != before {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::model::{
-    AttachmentId, Change, ChatMessage, ChatSession, Fingerprint, Idempotency, IdempotencyKey, ReceiptStatus, Seq,
+    AttachmentId, ChatMessage, ChatSession, EventChange, Fingerprint, Idempotency, IdempotencyKey, ReceiptStatus, Seq,
     SessionEvent, SessionId, StatisticsDelta, Timestamp, UserId,
 };
 
@@ -87,7 +87,7 @@ impl Effects {
     /// The messages that the batch appends, in order, each with its key and fingerprint if it has them.
     pub fn messages(&self) -> impl Iterator<Item = (&ChatMessage, Option<(&IdempotencyKey, &Fingerprint)>)> {
         self.events.iter().enumerate().filter_map(|(index, event)| match &event.change {
-            Change::Message(message) => Some((message, event.key.as_ref().zip(self.fingerprints.get(&index)))),
+            EventChange::Message(message) => Some((message, event.key.as_ref().zip(self.fingerprints.get(&index)))),
             _ => None,
         })
     }

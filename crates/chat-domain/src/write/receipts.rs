@@ -3,7 +3,8 @@
 use super::facts::span_up_to;
 use super::{MarkUpTo, ReceiptEffect, WriteBatch};
 use crate::model::{
-    Change, ChatSession, MAX_RECEIPT_MESSAGES, MessageId, Party, Receipt, ReceiptStatus, Seq, StatisticsDelta, UserId,
+    ChatSession, EventChange, MAX_RECEIPT_MESSAGES, MessageId, Party, Receipt, ReceiptStatus, Seq, StatisticsDelta,
+    UserId,
 };
 
 /// How many positions are searched in vain before the watermark advances past them. This bounds what a search costs, and
@@ -60,6 +61,6 @@ pub(super) fn receive(
     let receipt = Receipt { reader: reader.clone(), status, up_to, messages };
     let at = session.progress.last_event_at;
     batch.receive(ReceiptEffect { session_id: session.id, status, seqs, at });
-    batch.change(session, reader.clone(), Change::Receipt(receipt.clone()), &StatisticsDelta::default());
+    batch.change(session, reader.clone(), EventChange::Receipt(receipt.clone()), &StatisticsDelta::default());
     receipt
 }

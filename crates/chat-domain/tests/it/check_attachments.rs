@@ -5,7 +5,7 @@ use std::time::Duration;
 use chat_domain::ChatError;
 use chat_domain::model::Timestamp;
 use chat_domain::ports::{AttachmentStore as _, OrphanRegistry as _, Upload};
-use chat_domain::service::{AttachmentCheck, Checked, Finding};
+use chat_domain::service::{AttachmentCheck, CheckedAttachments, Finding};
 use chat_testkit::fixtures::attachment_id;
 use chat_testkit::source::from_bytes;
 
@@ -23,7 +23,7 @@ fn check(app: &App) -> AttachmentCheck {
     }
 }
 
-async fn run(check: &AttachmentCheck) -> (Checked, Vec<Finding>) {
+async fn run(check: &AttachmentCheck) -> (CheckedAttachments, Vec<Finding>) {
     let mut findings = Vec::new();
     let mut report = |finding| {
         findings.push(finding);
@@ -46,7 +46,10 @@ async fn missing_marked_and_unknown_files_are_told_apart() {
     for n in 0..3 {
         sent.push(app.send_files(session, &format!("{n}"), &[(0, "kept")]).await.message.attachments[0].id);
     }
-    assert_eq!(run(&check(&app)).await, (Checked { referenced: 3, ..Checked::default() }, Vec::new()));
+    assert_eq!(
+        run(&check(&app)).await,
+        (CheckedAttachments { referenced: 3, ..CheckedAttachments::default() }, Vec::new())
+    );
     orphan(&app, 50).await;
     orphan(&app, 51).await;
     app.clock.advance(DAY);
@@ -55,7 +58,7 @@ async fn missing_marked_and_unknown_files_are_told_apart() {
     let at = Timestamp::from_unix_ms(7);
     app.store.begin_round().await.unwrap().unwrap().mark(vec![attachment_id(51)], at).await.unwrap();
     let (checked, findings) = run(&check(&app)).await;
-    assert_eq!(checked, Checked { referenced: 3, missing: 1, marked: 1, unknown: 1 });
+    assert_eq!(checked, CheckedAttachments { referenced: 3, missing: 1, marked: 1, unknown: 1 });
     assert_eq!(
         findings,
         [Finding::Missing(sent[1]), Finding::Unknown(attachment_id(50)), Finding::Marked(attachment_id(51), at)],
@@ -78,7 +81,7 @@ async fn a_check_goes_through_any_number_of_files() {
     }
     app.clock.advance(DAY);
     let (checked, findings) = run(&check(&app)).await;
-    assert_eq!(checked, Checked { referenced: 1_200, missing: 400, marked: 0, unknown: 300 });
+    assert_eq!(checked, CheckedAttachments { referenced: 1_200, missing: 400, marked: 0, unknown: 300 });
     assert_eq!(findings.len(), 700);
 }
 

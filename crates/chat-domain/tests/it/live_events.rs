@@ -3,14 +3,14 @@
 use std::cell::Cell;
 
 use chat_domain::model::{
-    Change, ChatSession, Content, Epoch, LiveEvent, MessageDraft, MessageId, Receipt, ReceiptStatus, Seq, SessionEvent,
-    TicketDigest, TypingEvent,
+    ChatSession, Content, Epoch, EventChange, LiveEvent, MessageDraft, MessageId, Receipt, ReceiptStatus, Seq,
+    SessionEvent, TicketDigest, TypingEvent,
 };
 use chat_domain::ports::{LogLimit, SharedEvent};
 use chat_domain::write::{Facts, SessionWrite, WriteBatch};
 use chat_testkit::fixtures::{alice, at, attachment, draft, message_id, new_session, session_id};
 
-fn durable(change: Change) -> SessionEvent {
+fn durable(change: EventChange) -> SessionEvent {
     let (session_id, actor) = (session_id(1), alice().id);
     SessionEvent { session_id, seq: Seq::new(2), at: at(1), actor, key: None, change }
 }
@@ -22,12 +22,12 @@ fn message(text: &str, files: u64) -> SessionEvent {
     let mut facts = Facts::default();
     facts.add_session(ChatSession::open(new_session(1)));
     let decided = WriteBatch::new(facts).decide(&SessionWrite::AppendMessage(draft));
-    durable(Change::Message(decided.unwrap().appended().unwrap().message))
+    durable(EventChange::Message(decided.unwrap().appended().unwrap().message))
 }
 
 fn receipt(messages: Vec<MessageId>) -> SessionEvent {
     let receipt = Receipt { reader: alice().id, status: ReceiptStatus::Read, up_to: Seq::new(9), messages };
-    durable(Change::Receipt(receipt))
+    durable(EventChange::Receipt(receipt))
 }
 
 fn typing() -> LiveEvent {
@@ -37,7 +37,7 @@ fn typing() -> LiveEvent {
 #[test]
 fn the_bytes_of_an_event_grow_with_its_content() {
     let bytes = |event: SessionEvent| LogLimit::bytes_of(&event);
-    let least = bytes(durable(Change::Unknown));
+    let least = bytes(durable(EventChange::Unknown));
     assert!((1..1_024).contains(&least), "{least}");
     let text = |length| bytes(message(&"x".repeat(length), 0));
     assert_eq!(text(10_000) - text(1), 9_999);
@@ -48,7 +48,7 @@ fn the_bytes_of_an_event_grow_with_its_content() {
     let names = |count: u64| bytes(receipt((0..count).map(message_id).collect()));
     // An id is written as 36 characters between quotes, with a comma.
     assert!(names(1_000) >= names(0) + 39_000);
-    assert!(bytes(durable(Change::Opened(ChatSession::open(new_session(1))))) > least);
+    assert!(bytes(durable(EventChange::Opened(ChatSession::open(new_session(1))))) > least);
 }
 
 #[test]

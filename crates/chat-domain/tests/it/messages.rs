@@ -2,8 +2,8 @@
 
 use chat_domain::error::Input;
 use chat_domain::model::{
-    Change, Delivery, IdempotencyKey, LiveEvent, MAX_RECEIPT_MESSAGES, MessageCursor, MessageQuery, PageLimit, Party,
-    Seq, TypingEvent,
+    Delivery, EventChange, IdempotencyKey, LiveEvent, MAX_RECEIPT_MESSAGES, MessageCursor, MessageQuery, PageLimit,
+    Party, Seq, TypingEvent,
 };
 use chat_domain::ports::MessageRepository;
 use chat_domain::service::SendMessage;
@@ -111,7 +111,7 @@ async fn everything_up_to_a_position_is_read_however_much_that_is() {
     app.service.mark_read_up_to(&bob(), id, Seq::new(2 + MANY)).await.unwrap();
     let receipts = app.notifier.changes_of(id);
     let named = receipts.iter().map(|event| match &event.change {
-        Change::Receipt(receipt) => receipt.messages.len(),
+        EventChange::Receipt(receipt) => receipt.messages.len(),
         other => panic!("a receipt, not {other:?}"),
     });
     assert_eq!(named.collect::<Vec<_>>(), [MAX_RECEIPT_MESSAGES, MAX_RECEIPT_MESSAGES, 1]);

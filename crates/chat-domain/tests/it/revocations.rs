@@ -207,7 +207,11 @@ async fn a_block_stays_and_an_unblock_for_a_day_whatever_the_lifetime_of_tokens(
     app.service.unblock_person(&root(), Ok(bob().id)).await.unwrap();
     sign_out(&app.service, &mallory()).await;
     app.clock.advance(Duration::from_hours(23));
-    assert_eq!(app.service.sweep_revocations().await.unwrap(), 0, "a node that was away may not know of the unblock");
+    assert_eq!(
+        app.service.sweep_revocations().await.unwrap(),
+        0,
+        "a node that was unreachable may not know of the unblock"
+    );
     app.clock.advance(Duration::from_hours(24 * 400));
     sign_out(&app.service, &root()).await;
     assert_eq!(app.service.sweep_revocations().await.unwrap(), 2);

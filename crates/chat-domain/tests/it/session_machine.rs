@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chat_domain::error::Conflict;
 use chat_domain::model::{
-    AgentId, Attempt, Change, ChatSession, Party, Progress, Seq, SessionAction, SessionChange, SessionState, Timestamp,
+    AgentId, AttemptedTransition, ChatSession, EventChange, Party, Progress, Seq, SessionAction, SessionChange,
+    SessionState, Timestamp,
 };
 use chat_domain::write::{Facts, SessionWrite, WriteBatch};
 use chat_domain::{ChatError, model::TransitionError};
@@ -69,19 +70,19 @@ fn side(party: Party) -> usize {
 
 impl Model {
     /// Whether the step is allowed, and how long the customer waited for it.
-    fn apply(&mut self, step: &Step, clock: Timestamp) -> Result<Option<Duration>, Attempt> {
+    fn apply(&mut self, step: &Step, clock: Timestamp) -> Result<Option<Duration>, AttemptedTransition> {
         // No time goes back.
         let now = clock.max(self.changed_at.unwrap_or(clock)).max(new_session(1).started_at);
         let open = self.closed_at.is_none();
         let before = self.agent.clone();
         match step {
             Step::Assign(to) if open && self.agent.is_none() => self.agent = Some(agent(*to)),
-            Step::Assign(_) => return Err(Attempt::Assign),
+            Step::Assign(_) => return Err(AttemptedTransition::Assign),
             Step::Transfer(to) if open => self.agent = to.map(agent),
-            Step::Transfer(_) => return Err(Attempt::Transfer),
+            Step::Transfer(_) => return Err(AttemptedTransition::Transfer),
             Step::Close if open => self.closed_at = Some(now),
-            Step::Close => return Err(Attempt::Close),
-            Step::Message(_) if !open => return Err(Attempt::Send),
+            Step::Close => return Err(AttemptedTransition::Close),
+            Step::Message(_) if !open => return Err(AttemptedTransition::Send),
             Step::Message(sender) => {
                 self.messages += 1;
                 self.unread_by[side(sender.other())] += 1;
@@ -151,7 +152,7 @@ impl Model {
 }
 
 /// The session after the change, and the change as its event carries it. All agents are active.
-fn decide(session: &ChatSession, change: SessionChange) -> chat_domain::Result<(ChatSession, Option<Change>)> {
+fn decide(session: &ChatSession, change: SessionChange) -> chat_domain::Result<(ChatSession, Option<EventChange>)> {
     let mut facts = Facts::default();
     facts.add_session(session.clone());
     change.action.receiving_agent().into_iter().for_each(|agent| facts.add_agent(agent.clone(), true));
@@ -241,11 +242,11 @@ fn a_change_has_the_name_of_its_action() {
     let open = ChatSession::open(new_session(1));
     let decide = |session: ChatSession, action| decide(&session, change(&root(), action, 60)).unwrap();
     let (session, assigned) = decide(open, SessionAction::Assign(agent_id(&bob())));
-    assert!(matches!(assigned, Some(Change::Assigned(_))));
+    assert!(matches!(assigned, Some(EventChange::Assigned(_))));
     let (session, transferred) = decide(session, SessionAction::Transfer(Some(agent_id(&carol()))));
-    assert!(matches!(transferred, Some(Change::Transferred(_))));
+    assert!(matches!(transferred, Some(EventChange::Transferred(_))));
     let (_, closed) = decide(session, SessionAction::Close);
-    assert!(matches!(closed, Some(Change::Closed(_))));
+    assert!(matches!(closed, Some(EventChange::Closed(_))));
 }
 
 #[test]

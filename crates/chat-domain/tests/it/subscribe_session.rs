@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat_domain::ChatError;
 use chat_domain::error::{LimitReached, ReplayUnavailable};
 use chat_domain::model::{
-    AgentId, AgentUpdate, Change, Epoch, LiveEvent, Principal, Role, Seq, SessionAction, SessionId, SocketLimits,
+    AgentId, AgentUpdate, Epoch, EventChange, LiveEvent, Principal, Role, Seq, SessionAction, SessionId, SocketLimits,
 };
 use chat_domain::ports::{
     AgentDirectory, MockAgentDirectory, MockSessionFeed, MockSessionRepository, ReplayFallback, SocketRegistry,
@@ -43,13 +43,13 @@ async fn seen(watch: &mut SessionSubscription) -> Vec<&'static str> {
             StreamItem::Event(published) => items.push(match published.event() {
                 LiveEvent::Typing(_) => "typing",
                 LiveEvent::Durable(event) => match event.change {
-                    Change::Opened(_) => "opened",
-                    Change::Assigned(_) => "assigned",
-                    Change::Transferred(_) => "transferred",
-                    Change::Closed(_) => "closed",
-                    Change::Message(_) => "message",
-                    Change::Receipt(_) => "receipt",
-                    Change::Unknown => "unknown",
+                    EventChange::Opened(_) => "opened",
+                    EventChange::Assigned(_) => "assigned",
+                    EventChange::Transferred(_) => "transferred",
+                    EventChange::Closed(_) => "closed",
+                    EventChange::Message(_) => "message",
+                    EventChange::Receipt(_) => "receipt",
+                    EventChange::Unknown => "unknown",
                 },
             }),
             StreamItem::Closed(reason) => {
@@ -144,7 +144,7 @@ async fn the_event_that_ends_access_is_the_last_one_returned() {
 /// A watch that began while Bob held the session: the stores say so again, the stream says what came after.
 async fn watch_as_before_the_transfer(app: &App, who: &Principal, id: SessionId) -> SessionSubscription {
     let held = app.notifier.changes_of(id).into_iter().nth(1).expect("the assignment");
-    let Change::Assigned(session) = held.change else { panic!("the assignment, not {held:?}") };
+    let EventChange::Assigned(session) = held.change else { panic!("the assignment, not {held:?}") };
     let mut sessions = MockSessionRepository::new();
     sessions.expect_find().returning(move |_| Ok(Some(session.clone())));
     let service = app.service_with(|ports| ports.sessions = Arc::new(sessions));

@@ -19,7 +19,7 @@ use proptest::prelude::*;
 enum Step {
     Open { owner: usize, key: Option<u8>, limit: Option<u32> },
     Append { session: u64, author: usize, key: Option<u8>, meaning: u8 },
-    Change { session: u64, by: usize, action: u8 },
+    EventChange { session: u64, by: usize, action: u8 },
     MarkRead { session: u64, reader: usize, messages: Vec<u64> },
     ReadUpTo { session: u64, reader: usize, up_to: u64 },
     Deliver { session: u64, receiver: usize, up_to: u64 },
@@ -42,7 +42,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(owner, key, limit)| Step::Open { owner, key, limit }),
         6 => (sessions(), person(), key(), 0..2_u8)
             .prop_map(|(session, author, key, meaning)| Step::Append { session, author, key, meaning }),
-        3 => (sessions(), person(), 0..5_u8).prop_map(|(session, by, action)| Step::Change { session, by, action }),
+        3 => (sessions(), person(), 0..5_u8).prop_map(|(session, by, action)| Step::EventChange { session, by, action }),
         2 => (sessions(), person(), prop::collection::vec(0..30_u64, 0..5))
             .prop_map(|(session, reader, messages)| Step::MarkRead { session, reader, messages }),
         2 => (sessions(), person(), 0..40_u64)
@@ -70,7 +70,7 @@ fn write_of(step: &Step, place: u64) -> SessionWrite {
                 None => draft,
             })
         }
-        Step::Change { session, by, action } => {
+        Step::EventChange { session, by, action } => {
             let action = match action {
                 0 => assign(&bob()),
                 1 => assign(&carol()),

@@ -1,7 +1,7 @@
 //! What happens in a session, as frames of the socket.
 
 use chat_domain::model::{
-    Change, IdempotencyKey, LiveEvent, MessageId, Receipt, ReceiptStatus, SessionEvent, Timestamp, TypingEvent,
+    EventChange, IdempotencyKey, LiveEvent, MessageId, Receipt, ReceiptStatus, SessionEvent, Timestamp, TypingEvent,
 };
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -38,13 +38,13 @@ impl<'a> EventDataDto<'a> {
         Some(match event {
             LiveEvent::Typing(typing) => Self::Typing(typing.into()),
             LiveEvent::Durable(event) => match &event.change {
-                Change::Message(message) => Self::Message(MessageDto::new(message, base)),
-                Change::Opened(session)
-                | Change::Assigned(session)
-                | Change::Transferred(session)
-                | Change::Closed(session) => Self::Session(session.into()),
-                Change::Receipt(receipt) => Self::Receipt(ReceiptDto::new(receipt, event.at)),
-                Change::Unknown => return None,
+                EventChange::Message(message) => Self::Message(MessageDto::new(message, base)),
+                EventChange::Opened(session)
+                | EventChange::Assigned(session)
+                | EventChange::Transferred(session)
+                | EventChange::Closed(session) => Self::Session(session.into()),
+                EventChange::Receipt(receipt) => Self::Receipt(ReceiptDto::new(receipt, event.at)),
+                EventChange::Unknown => return None,
             },
         })
     }

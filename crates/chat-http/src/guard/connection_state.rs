@@ -39,7 +39,7 @@ enum ConnectionPhase {
 
 /// What a connection took too long for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Overdue {
+pub(super) enum ExceededTimeout {
     Head,
     Idle,
     Stalled,
@@ -278,19 +278,19 @@ impl ConnectionState {
     }
 
     /// When it will be too late for what the connection waits for, if it waits for the peer.
-    pub(super) fn deadline(&self, limits: &TransportLimits, is_crowded: bool) -> Option<(Instant, Overdue)> {
+    pub(super) fn deadline(&self, limits: &TransportLimits, is_crowded: bool) -> Option<(Instant, ExceededTimeout)> {
         if let Some(since) = self.stalled_since.get() {
             let limit = if is_crowded { limits.stalled.min(limits.crowded_stalled) } else { limits.stalled };
-            return Some((since + limit, Overdue::Stalled));
+            return Some((since + limit, ExceededTimeout::Stalled));
         }
         let within = |limit: Duration, crowded: Duration, overdue| {
             let limit = if is_crowded { limit.min(crowded) } else { limit };
             Some((self.since.get() + limit, overdue))
         };
         match self.phase.get() {
-            ConnectionPhase::Silent => within(limits.head, limits.crowded_silent, Overdue::Head),
-            ConnectionPhase::Head => within(limits.head, limits.crowded, Overdue::Head),
-            ConnectionPhase::Idle => within(limits.idle, limits.crowded, Overdue::Idle),
+            ConnectionPhase::Silent => within(limits.head, limits.crowded_silent, ExceededTimeout::Head),
+            ConnectionPhase::Head => within(limits.head, limits.crowded, ExceededTimeout::Head),
+            ConnectionPhase::Idle => within(limits.idle, limits.crowded, ExceededTimeout::Idle),
             ConnectionPhase::Request | ConnectionPhase::Flushing | ConnectionPhase::Over | ConnectionPhase::Gone => {
                 None
             }
@@ -304,7 +304,7 @@ mod tests {
 
     const LIMITS: fn() -> TransportLimits = TransportLimits::default;
 
-    fn waits_for(state: &ConnectionState) -> Option<Overdue> {
+    fn waits_for(state: &ConnectionState) -> Option<ExceededTimeout> {
         state.deadline(&LIMITS(), false).map(|(_, overdue)| overdue)
     }
 
@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn every_head_has_a_deadline_and_a_request_in_the_application_has_none() {
         let state = ConnectionState::default();
-        assert_eq!(waits_for(&state), Some(Overdue::Head));
+        assert_eq!(waits_for(&state), Some(ExceededTimeout::Head));
         state.received();
         state.request_ended();
         assert!(state.begin_request());
@@ -332,15 +332,15 @@ mod tests {
         state.response_ended();
         assert_eq!(waits_for(&state), None);
         state.flushed(false);
-        assert_eq!(waits_for(&state), Some(Overdue::Idle));
+        assert_eq!(waits_for(&state), Some(ExceededTimeout::Idle));
         state.received();
-        assert_eq!(waits_for(&state), Some(Overdue::Head));
+        assert_eq!(waits_for(&state), Some(ExceededTimeout::Head));
     }
 
     #[test]
     fn a_head_that_came_with_the_request_before_it_has_a_deadline() {
-        assert_eq!(waits_for(&after_a_request(false)), Some(Overdue::Idle));
-        assert_eq!(waits_for(&after_a_request(true)), Some(Overdue::Head));
+        assert_eq!(waits_for(&after_a_request(false)), Some(ExceededTimeout::Idle));
+        assert_eq!(waits_for(&after_a_request(true)), Some(ExceededTimeout::Head));
     }
 
     #[test]
@@ -369,7 +369,7 @@ mod tests {
         assert!(state.begin_request());
         state.blocked();
         let first = state.deadline(&LIMITS(), false);
-        assert_eq!(first.map(|(_, overdue)| overdue), Some(Overdue::Stalled));
+        assert_eq!(first.map(|(_, overdue)| overdue), Some(ExceededTimeout::Stalled));
         state.blocked();
         assert_eq!(state.deadline(&LIMITS(), false), first, "it is not put off by another attempt");
         state.progressed();

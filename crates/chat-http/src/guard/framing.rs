@@ -21,7 +21,7 @@ const MAX_LINE_BYTES: usize = 8 * 1024;
 /// How far the bytes of a connection have been looked at.
 #[derive(Debug, Default)]
 pub(super) struct Framing {
-    place: Place,
+    place: FramingState,
     /// What the head says so far.
     body: Body,
     /// The line of the head that has begun.
@@ -42,7 +42,7 @@ struct Body {
 
 /// Where in a request the next byte is.
 #[derive(Clone, Copy, Debug, Default)]
-enum Place {
+enum FramingState {
     #[default]
     Head,
     /// In a body of which so much is missing.
@@ -77,7 +77,7 @@ enum Place {
 
 /// Why looking at bytes stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(super) enum FramingStop {
     /// All of them were looked at.
     Exhausted,
     /// A request has ended.
@@ -90,18 +90,18 @@ pub(super) enum Stop {
 
 impl Framing {
     /// Looks at the bytes that follow. Returns how many of them may be given to the HTTP server, and why no more.
-    pub(super) fn advance(&mut self, bytes: &[u8]) -> (usize, Stop) {
+    pub(super) fn advance(&mut self, bytes: &[u8]) -> (usize, FramingStop) {
         let mut rest = bytes;
         let mut chunks = 0;
         let stop = loop {
             if let Some(stop) = self.step(&mut rest) {
                 break stop;
             }
-            if matches!(self.place, Place::DataReturn) {
+            if matches!(self.place, FramingState::DataReturn) {
                 chunks += 1;
             }
             if chunks >= MAX_CHUNKS_AT_ONCE && !rest.is_empty() {
-                break Stop::Enough;
+                break FramingStop::Enough;
             }
         };
         (bytes.len() - rest.len(), stop)
@@ -121,50 +121,50 @@ impl Framing {
     }
 
     /// Goes on by as much as is of one kind.
-    fn step(&mut self, rest: &mut &[u8]) -> Option<Stop> {
-        let Some(&next) = rest.first() else { return Some(Stop::Exhausted) };
+    fn step(&mut self, rest: &mut &[u8]) -> Option<FramingStop> {
+        let Some(&next) = rest.first() else { return Some(FramingStop::Exhausted) };
         self.place = match self.place {
-            Place::Head => return self.head(rest),
-            Place::Sized(missing) => {
+            FramingState::Head => return self.head(rest),
+            FramingState::Sized(missing) => {
                 let missing = self.skip_data(rest, missing);
                 if missing == 0 {
                     return Some(self.end());
                 }
-                Place::Sized(missing)
+                FramingState::Sized(missing)
             }
-            Place::Data(missing) => match self.skip_data(rest, missing) {
-                0 => Place::DataReturn,
-                missing => Place::Data(missing),
+            FramingState::Data(missing) => match self.skip_data(rest, missing) {
+                0 => FramingState::DataReturn,
+                missing => FramingState::Data(missing),
             },
-            Place::Extension { size } => {
+            FramingState::Extension { size } => {
                 let extension = line_of(rest);
                 let is_text = extension.iter().all(|byte| *byte == b'\t' || !byte.is_ascii_control());
                 if !is_text || !self.count(extension.len()) {
-                    return Some(Stop::Broken);
+                    return Some(FramingStop::Broken);
                 }
                 rest.advance(extension.len());
                 if rest.is_empty() {
-                    return Some(Stop::Exhausted);
+                    return Some(FramingStop::Exhausted);
                 }
                 rest.advance(1);
-                Place::SizeEnd { size }
+                FramingState::SizeEnd { size }
             }
-            Place::Trailer => {
+            FramingState::Trailer => {
                 let trailer = line_of(rest);
                 if !self.count(trailer.len()) {
-                    return Some(Stop::Broken);
+                    return Some(FramingStop::Broken);
                 }
                 rest.advance(trailer.len());
                 if rest.is_empty() {
-                    return Some(Stop::Exhausted);
+                    return Some(FramingStop::Exhausted);
                 }
                 rest.advance(1);
-                Place::TrailerFeed
+                FramingState::TrailerFeed
             }
             place => {
-                let Some(place) = self.framing_byte(place, next) else { return Some(Stop::Broken) };
+                let Some(place) = self.framing_byte(place, next) else { return Some(FramingStop::Broken) };
                 rest.advance(1);
-                if matches!(place, Place::Head) {
+                if matches!(place, FramingState::Head) {
                     return Some(self.end());
                 }
                 place
@@ -174,26 +174,30 @@ impl Framing {
     }
 
     /// Where a single byte leads to; `None` when it must not be there. The same as in the HTTP server's decoder.
-    fn framing_byte(&mut self, place: Place, byte: u8) -> Option<Place> {
+    fn framing_byte(&mut self, place: FramingState, byte: u8) -> Option<FramingState> {
         match (place, byte) {
-            (Place::Size { value, digits }, byte) if byte.is_ascii_hexdigit() => {
+            (FramingState::Size { value, digits }, byte) if byte.is_ascii_hexdigit() => {
                 let digit = char::from(byte).to_digit(16)?;
                 let value = value.checked_mul(16)?.checked_add(u64::from(digit))?;
-                (digits < MAX_SIZE_DIGITS).then_some(Place::Size { value, digits: digits + 1 })
+                (digits < MAX_SIZE_DIGITS).then_some(FramingState::Size { value, digits: digits + 1 })
             }
-            (Place::Size { digits: 0, .. }, _) => None,
-            (Place::Size { value: size, .. } | Place::Space { size }, b'\r') => Some(Place::SizeEnd { size }),
-            (Place::Size { value: size, .. } | Place::Space { size }, b';') => Some(Place::Extension { size }),
-            (Place::Size { value: size, .. } | Place::Space { size }, b'\t' | b' ') => {
-                self.count(1).then_some(Place::Space { size })
+            (FramingState::Size { digits: 0, .. }, _) => None,
+            (FramingState::Size { value: size, .. } | FramingState::Space { size }, b'\r') => {
+                Some(FramingState::SizeEnd { size })
             }
-            (Place::SizeEnd { size: 0 } | Place::TrailerFeed, b'\n') => Some(Place::TrailerStart),
-            (Place::SizeEnd { size }, b'\n') => Some(Place::Data(size)),
-            (Place::DataReturn, b'\r') => Some(Place::DataFeed),
-            (Place::DataFeed, b'\n') => Some(Place::Size { value: 0, digits: 0 }),
-            (Place::TrailerStart, b'\r') => Some(Place::LastFeed),
-            (Place::TrailerStart, _) => self.count(1).then_some(Place::Trailer),
-            (Place::LastFeed, b'\n') => Some(Place::Head),
+            (FramingState::Size { value: size, .. } | FramingState::Space { size }, b';') => {
+                Some(FramingState::Extension { size })
+            }
+            (FramingState::Size { value: size, .. } | FramingState::Space { size }, b'\t' | b' ') => {
+                self.count(1).then_some(FramingState::Space { size })
+            }
+            (FramingState::SizeEnd { size: 0 } | FramingState::TrailerFeed, b'\n') => Some(FramingState::TrailerStart),
+            (FramingState::SizeEnd { size }, b'\n') => Some(FramingState::Data(size)),
+            (FramingState::DataReturn, b'\r') => Some(FramingState::DataFeed),
+            (FramingState::DataFeed, b'\n') => Some(FramingState::Size { value: 0, digits: 0 }),
+            (FramingState::TrailerStart, b'\r') => Some(FramingState::LastFeed),
+            (FramingState::TrailerStart, _) => self.count(1).then_some(FramingState::Trailer),
+            (FramingState::LastFeed, b'\n') => Some(FramingState::Head),
             _ => None,
         }
     }
@@ -205,12 +209,12 @@ impl Framing {
     }
 
     /// Takes a line of the head, or what there is of it.
-    fn head(&mut self, rest: &mut &[u8]) -> Option<Stop> {
+    fn head(&mut self, rest: &mut &[u8]) -> Option<FramingStop> {
         let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
             let room = MAX_LINE_BYTES.saturating_sub(self.line.len());
             self.line.extend(rest.iter().take(room));
             rest.advance(rest.len());
-            return Some(Stop::Exhausted);
+            return Some(FramingStop::Exhausted);
         };
         let (line, behind) = rest.split_at_checked(length + 1)?;
         *rest = behind;
@@ -223,7 +227,7 @@ impl Framing {
     }
 
     /// Takes a line of the head with its end.
-    fn line(&mut self, line: &[u8]) -> Option<Stop> {
+    fn line(&mut self, line: &[u8]) -> Option<FramingStop> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
@@ -239,19 +243,19 @@ impl Framing {
         None
     }
 
-    fn head_ended(&mut self) -> Option<Stop> {
+    fn head_ended(&mut self) -> Option<FramingStop> {
         let Body { length, in_chunks, .. } = self.body;
         self.place = match length {
-            _ if in_chunks => Place::Size { value: 0, digits: 0 },
+            _ if in_chunks => FramingState::Size { value: 0, digits: 0 },
             0 => return Some(self.end()),
-            length => Place::Sized(length),
+            length => FramingState::Sized(length),
         };
         None
     }
 
-    fn end(&mut self) -> Stop {
+    fn end(&mut self) -> FramingStop {
         *self = Self { data: self.data, ..Self::default() };
-        Stop::RequestEnded
+        FramingStop::RequestEnded
     }
 }
 
@@ -283,9 +287,9 @@ mod tests {
                 length += taken;
                 rest = &rest[taken..];
                 match stop {
-                    Stop::RequestEnded => lengths.push(std::mem::take(&mut length)),
-                    Stop::Broken => panic!("broken"),
-                    Stop::Exhausted | Stop::Enough => {}
+                    FramingStop::RequestEnded => lengths.push(std::mem::take(&mut length)),
+                    FramingStop::Broken => panic!("broken"),
+                    FramingStop::Exhausted | FramingStop::Enough => {}
                 }
             }
         }
@@ -312,7 +316,7 @@ mod tests {
         }
     }
 
-    fn stop_of(bytes: &[u8]) -> Stop {
+    fn stop_of(bytes: &[u8]) -> FramingStop {
         Framing::default().advance(bytes).1
     }
 
@@ -331,9 +335,9 @@ mod tests {
             "ffffffffffffffff0\r\n",
             "0\r\n\rx",
         ] {
-            assert_eq!(stop_of(format!("{CHUNKED}{body}").as_bytes()), Stop::Broken, "{body:?}");
+            assert_eq!(stop_of(format!("{CHUNKED}{body}").as_bytes()), FramingStop::Broken, "{body:?}");
         }
-        assert_eq!(stop_of(format!("{CHUNKED}00000000000000005\r\n").as_bytes()), Stop::Broken);
+        assert_eq!(stop_of(format!("{CHUNKED}00000000000000005\r\n").as_bytes()), FramingStop::Broken);
     }
 
     #[test]
@@ -341,19 +345,19 @@ mod tests {
         let endless = "a".repeat(MAX_OVERHEAD_BYTES + 1);
         let space = " ".repeat(MAX_OVERHEAD_BYTES + 1);
         for body in [format!("5;{endless}"), format!("5{space}"), format!("0\r\n{endless}")] {
-            assert_eq!(stop_of(format!("{CHUNKED}{body}").as_bytes()), Stop::Broken);
+            assert_eq!(stop_of(format!("{CHUNKED}{body}").as_bytes()), FramingStop::Broken);
         }
         let lines = "X: y\r\n".repeat(MAX_OVERHEAD_BYTES / 4 + 1);
-        assert_eq!(stop_of(format!("{CHUNKED}0\r\n{lines}").as_bytes()), Stop::Broken);
+        assert_eq!(stop_of(format!("{CHUNKED}0\r\n{lines}").as_bytes()), FramingStop::Broken);
         let few = "X: y\r\n".repeat(100);
-        assert_eq!(stop_of(format!("{CHUNKED}0\r\n{few}\r\n").as_bytes()), Stop::RequestEnded);
+        assert_eq!(stop_of(format!("{CHUNKED}0\r\n{few}\r\n").as_bytes()), FramingStop::RequestEnded);
     }
 
     #[test]
     fn only_so_many_chunks_are_given_at_once() {
         let bytes = format!("{CHUNKED}{}", "1\r\na\r\n".repeat(200));
         let (taken, stop) = Framing::default().advance(bytes.as_bytes());
-        assert_eq!(stop, Stop::Enough);
+        assert_eq!(stop, FramingStop::Enough);
         assert_eq!(taken, CHUNKED.len() + 6 * MAX_CHUNKS_AT_ONCE - 2);
     }
 
@@ -361,7 +365,7 @@ mod tests {
     fn a_line_of_a_head_that_does_not_end_is_not_kept_as_a_whole() {
         let mut framing = Framing::default();
         for _ in 0..100 {
-            assert_eq!(framing.advance(&[b'a'; 4096]), (4096, Stop::Exhausted));
+            assert_eq!(framing.advance(&[b'a'; 4096]), (4096, FramingStop::Exhausted));
         }
         assert!(framing.line.capacity() <= 2 * MAX_LINE_BYTES);
     }

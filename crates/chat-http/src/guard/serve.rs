@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::GuardedStream;
 use super::address_counts::AddressCounts;
-use super::connection_state::{ConnectionState, Overdue};
+use super::connection_state::{ConnectionState, ExceededTimeout};
 use crate::metering::{ConnectionEnd, ConnectionMetrics, GaugeGuard};
 use crate::transport_limits::TransportLimits;
 
@@ -112,7 +112,7 @@ enum GuardOutcome {
     Malformed,
     /// The response is written, and the body of the request was not read to its end.
     Unread,
-    Overdue(Overdue),
+    ExceededTimeout(ExceededTimeout),
 }
 
 /// Serves a connection with `http`, the service of a worker, or closes it when its address has too many.
@@ -178,7 +178,7 @@ where
                 looks = worker.looks.get();
                 timer.as_mut().reset(Instant::now());
             }
-            poll_overdue(timer.as_mut(), cx, &state, worker).map(GuardOutcome::Overdue)
+            poll_overdue(timer.as_mut(), cx, &state, worker).map(GuardOutcome::ExceededTimeout)
         })
         .await
     };
@@ -218,7 +218,7 @@ fn poll_overdue(
     cx: &mut Context<'_>,
     state: &ConnectionState,
     worker: &WorkerConnections,
-) -> Poll<Overdue> {
+) -> Poll<ExceededTimeout> {
     while state.is_guarded() && timer.as_mut().poll(cx).is_ready() {
         let (now, is_crowded) = (Instant::now(), worker.is_crowded());
         worker.look_at_all(now);
@@ -238,16 +238,16 @@ async fn close(mut stream: TcpStream, end: GuardOutcome, worker: &WorkerConnecti
     let TransportLimits { drain, drain_bytes, .. } = worker.limits;
     let limit = if worker.is_crowded() { drain.min(CROWDED_DRAIN) } else { drain };
     match end {
-        GuardOutcome::Done | GuardOutcome::Overdue(Overdue::Idle) => Ok(()),
+        GuardOutcome::Done | GuardOutcome::ExceededTimeout(ExceededTimeout::Idle) => Ok(()),
         GuardOutcome::Malformed | GuardOutcome::Unread => lingering_close(&mut stream, drain_bytes, limit).await,
-        GuardOutcome::Overdue(Overdue::Head) => {
+        GuardOutcome::ExceededTimeout(ExceededTimeout::Head) => {
             timeout(limit, stream.write_all(REQUEST_TIMEOUT)).await??;
             // All that came was read, so that closing at once destroys nothing that is not still on its way here.
             let limit = if worker.is_crowded() { Duration::ZERO } else { limit };
             lingering_close(&mut stream, drain_bytes, limit).await
         }
         // Bytes that wait in the kernel for a peer that reads nothing would stay there for long.
-        GuardOutcome::Overdue(Overdue::Stalled) => {
+        GuardOutcome::ExceededTimeout(ExceededTimeout::Stalled) => {
             Ok(rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?)
         }
     }
@@ -257,11 +257,11 @@ impl GuardOutcome {
     /// How the end is counted; the usual one is not.
     fn reason(self) -> Option<ConnectionEnd> {
         match self {
-            Self::Done | Self::Overdue(Overdue::Idle) => None,
+            Self::Done | Self::ExceededTimeout(ExceededTimeout::Idle) => None,
             Self::Malformed => Some(ConnectionEnd::Malformed),
             Self::Unread => Some(ConnectionEnd::BodyUnread),
-            Self::Overdue(Overdue::Head) => Some(ConnectionEnd::HeadTooSlow),
-            Self::Overdue(Overdue::Stalled) => Some(ConnectionEnd::PeerStalled),
+            Self::ExceededTimeout(ExceededTimeout::Head) => Some(ConnectionEnd::HeadTooSlow),
+            Self::ExceededTimeout(ExceededTimeout::Stalled) => Some(ConnectionEnd::PeerStalled),
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::address_counts::AddressSlot;
 use super::connection_state::ConnectionState;
-use super::framing::{Framing, Stop};
+use super::framing::{Framing, FramingStop};
 
 /// How many bytes the HTTP server reads before it looks at them. It reads until nothing more is ready, into a buffer that
 /// would grow to 128 KiB and keep what it has while the client of an upload stops: 100 of these took 21 MiB. The buffer has
@@ -113,17 +113,17 @@ impl GuardedStream {
         self.stopped(taken, stop);
     }
 
-    fn stopped(&mut self, taken: usize, stop: Stop) {
+    fn stopped(&mut self, taken: usize, stop: FramingStop) {
         self.read_in_a_row += taken;
         self.state.body_came(self.framing.take_data());
         if taken > 0 {
             self.state.received();
         }
         match stop {
-            Stop::Exhausted => {}
-            Stop::RequestEnded => self.state.request_ended(),
-            Stop::Enough => self.read_in_a_row = READ_AT_ONCE,
-            Stop::Broken => self.state.body_broke(),
+            FramingStop::Exhausted => {}
+            FramingStop::RequestEnded => self.state.request_ended(),
+            FramingStop::Enough => self.read_in_a_row = READ_AT_ONCE,
+            FramingStop::Broken => self.state.body_broke(),
         }
     }
 

@@ -20,11 +20,11 @@ pub(crate) const UPGRADE_REQUIRED: &str = "connect with a WebSocket client; if t
                                            the headers Upgrade and Connection";
 
 /// Marks a request whose connection can be taken over.
-struct Takeable;
+struct UpgradableConnection;
 
 /// Notes that the connection of this request can become a socket.
 pub(crate) fn allow_takeover(request: &Request) {
-    request.extensions_mut().insert(Takeable);
+    request.extensions_mut().insert(UpgradableConnection);
 }
 
 /// Checks the request as an opening handshake: 426 unless it asks for a WebSocket on a connection that can become one,
@@ -33,7 +33,7 @@ pub(crate) fn allow_takeover(request: &Request) {
 /// A connection cannot become a socket when its request asks for one in a way that the HTTP server does not recognise, as
 /// with a body in chunks or with other protocols in the same header.
 pub(crate) fn require_handshake(request: &HttpRequest) -> Result<(), ApiError> {
-    if request.extensions().get::<Takeable>().is_none() {
+    if request.extensions().get::<UpgradableConnection>().is_none() {
         return Err(ApiError::new(ErrorCode::UpgradeRequired, UPGRADE_REQUIRED)
             .with_header(UPGRADE, HeaderValue::from_static("websocket"))
             .with_header(SEC_WEBSOCKET_VERSION, VERSION));
@@ -120,7 +120,7 @@ mod tests {
 
     async fn open(request: TestRequest) -> Result<(HttpResponse, SocketMode), ApiError> {
         let request = request.to_http_request();
-        request.extensions_mut().insert(Takeable);
+        request.extensions_mut().insert(UpgradableConnection);
         let payload = Payload::from_request(&request, &mut RawPayload::None).await.unwrap();
         switch_protocols(&request, payload)
     }

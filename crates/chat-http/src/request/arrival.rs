@@ -35,27 +35,27 @@ pub(crate) async fn receive<T>(reading: BodyReading, use_case: impl Future<Outpu
 
 /// The use case wants no more of the body.
 #[derive(Debug)]
-pub(super) struct NotWanted;
+pub(super) struct ReceiverDropped;
 
 /// The end of a channel at which a use case takes items, of which the last is `None`.
-pub(super) struct Taken<T>(mpsc::Receiver<Result<Option<T>>>);
+pub(super) struct PieceReceiver<T>(mpsc::Receiver<Result<Option<T>>>);
 
 /// The end at which the reading puts them.
-pub(super) struct Given<T>(mpsc::Sender<Result<Option<T>>>);
+pub(super) struct PieceSender<T>(mpsc::Sender<Result<Option<T>>>);
 
-pub(super) fn channel<T>() -> (Given<T>, Taken<T>) {
+pub(super) fn channel<T>() -> (PieceSender<T>, PieceReceiver<T>) {
     let (sender, receiver) = mpsc::channel(PIECES_IN_FLIGHT);
-    (Given(sender), Taken(receiver))
+    (PieceSender(sender), PieceReceiver(receiver))
 }
 
-impl<T> Given<T> {
+impl<T> PieceSender<T> {
     /// Hands over an item, or why there is none, or with `None` that there are no more.
-    pub(super) async fn give(&self, item: Result<Option<T>>) -> Result<(), NotWanted> {
-        self.0.send(item).await.map_err(|_closed| NotWanted)
+    pub(super) async fn give(&self, item: Result<Option<T>>) -> Result<(), ReceiverDropped> {
+        self.0.send(item).await.map_err(|_closed| ReceiverDropped)
     }
 }
 
-impl<T> Taken<T> {
+impl<T> PieceReceiver<T> {
     async fn take(&mut self) -> Result<Option<T>> {
         // The end is an item of its own: what breaks off must not look like a whole.
         let broken = || ChatError::internal("the reading of a body has ended without its end");
@@ -64,14 +64,14 @@ impl<T> Taken<T> {
 }
 
 #[async_trait]
-impl ByteSource for Taken<Bytes> {
+impl ByteSource for PieceReceiver<Bytes> {
     async fn next_chunk(&mut self) -> Result<Option<Bytes>> {
         self.take().await
     }
 }
 
 #[async_trait]
-impl MessageForm for Taken<MessageField> {
+impl MessageForm for PieceReceiver<MessageField> {
     async fn next_field(&mut self) -> Result<Option<MessageField>> {
         self.take().await
     }

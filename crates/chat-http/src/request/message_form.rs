@@ -10,9 +10,9 @@ use chat_domain::error::{FieldPath, Invalid, Result};
 use chat_domain::ports::{IncomingFile, MessageField, MessageForm};
 use futures_util::FutureExt;
 
-use super::arrival::{BodyReading, Given, NotWanted, channel};
+use super::arrival::{BodyReading, PieceSender, ReceiverDropped, channel};
 use super::multipart::{claimed_type, next_field, next_piece, parts, pump, unknown_field};
-use super::pace::Pace;
+use super::pace::MinimumRate;
 
 /// The most bytes of the field `content`: 10,000 characters of at most four bytes, and some to notice that it is longer.
 const MAX_CONTENT_BYTES: usize = 64 * 1024;
@@ -29,40 +29,40 @@ pub(crate) fn message_form(
 ) -> (Box<dyn MessageForm>, BodyReading) {
     let (given, taken) = channel();
     let form = parts(request, payload);
-    let reader = FormReader { given, pace: Pace::start(time_limit), files: 0, empty_fields: 0 };
+    let reader = FormReader { given, pace: MinimumRate::start(time_limit), files: 0, empty_fields: 0 };
     (Box::new(taken), reader.read(form).boxed_local())
 }
 
 struct FormReader {
-    given: Given<MessageField>,
-    pace: Pace,
+    given: PieceSender<MessageField>,
+    pace: MinimumRate,
     files: u32,
     empty_fields: u32,
 }
 
 /// Why reading has stopped before the end.
-enum Stop {
+enum FormStop {
     /// To be handed over.
     Broken(ChatError),
     /// The use case has ended, and says why.
-    NotWanted,
+    ReceiverDropped,
 }
 
-impl From<ChatError> for Stop {
+impl From<ChatError> for FormStop {
     fn from(error: ChatError) -> Self {
         Self::Broken(error)
     }
 }
 
-impl From<Invalid> for Stop {
+impl From<Invalid> for FormStop {
     fn from(invalid: Invalid) -> Self {
         Self::Broken(invalid.into())
     }
 }
 
-impl From<NotWanted> for Stop {
-    fn from(NotWanted: NotWanted) -> Self {
-        Self::NotWanted
+impl From<ReceiverDropped> for FormStop {
+    fn from(ReceiverDropped: ReceiverDropped) -> Self {
+        Self::ReceiverDropped
     }
 }
 
@@ -70,8 +70,8 @@ impl FormReader {
     async fn read(mut self, form: Multipart) -> bool {
         match self.read_fields(form).await {
             Ok(()) => self.given.give(Ok(None)).await.is_ok(),
-            Err(Stop::NotWanted) => false,
-            Err(Stop::Broken(error)) => {
+            Err(FormStop::ReceiverDropped) => false,
+            Err(FormStop::Broken(error)) => {
                 // Where it is not wanted any more, the use case has an error of its own.
                 let _not_wanted = self.given.give(Err(error)).await;
                 false
@@ -79,7 +79,7 @@ impl FormReader {
         }
     }
 
-    async fn read_fields(&mut self, mut form: Multipart) -> Result<(), Stop> {
+    async fn read_fields(&mut self, mut form: Multipart) -> Result<(), FormStop> {
         while let Some((field, header)) = next_field(&mut form, &mut self.pace).await? {
             if header.name == "content" {
                 let content = read_content(field, &mut self.pace).await?;
@@ -94,7 +94,7 @@ impl FormReader {
     }
 
     /// A form sends a field without name and bytes for which no file was chosen: that is no file.
-    async fn read_file(&mut self, mut field: Field, name: Option<String>, index: Option<u32>) -> Result<(), Stop> {
+    async fn read_file(&mut self, mut field: Field, name: Option<String>, index: Option<u32>) -> Result<(), FormStop> {
         let first = next_piece(&mut field, &mut self.pace).await;
         if matches!(first, Ok(None)) && name.as_deref() == Some("") {
             self.empty_fields += 1;
@@ -135,7 +135,7 @@ fn file_index(name: &str) -> Option<Option<u32>> {
     }
 }
 
-async fn read_content(mut field: Field, pace: &mut Pace) -> Result<String> {
+async fn read_content(mut field: Field, pace: &mut MinimumRate) -> Result<String> {
     let mut bytes = Vec::new();
     while let Some(piece) = next_piece(&mut field, pace).await? {
         if bytes.len() + piece.len() > MAX_CONTENT_BYTES {

@@ -10,10 +10,10 @@ use chat_domain::error::{Invalid, Result};
 use chat_domain::model::MediaType;
 use futures_util::StreamExt;
 
-use super::arrival::{Given, NotWanted};
+use super::arrival::{PieceSender, ReceiverDropped};
 use super::form_field::FormField;
 use super::json_body::content_type;
-use super::pace::Pace;
+use super::pace::MinimumRate;
 use super::small_pieces::SmallPieces;
 
 /// How much of the name of an unknown field is shown.
@@ -43,7 +43,7 @@ pub(super) fn parts(request: &HttpRequest, payload: Payload) -> Multipart {
 }
 
 /// The next field with what its header says; `None` at the end of the form.
-pub(super) async fn next_field(form: &mut Multipart, pace: &mut Pace) -> Result<Option<(Field, FormField)>> {
+pub(super) async fn next_field(form: &mut Multipart, pace: &mut MinimumRate) -> Result<Option<(Field, FormField)>> {
     let Some(field) = pace.wait(form.next()).await? else { return Ok(None) };
     let field = field.map_err(malformed)?;
     let header = field.headers().get(CONTENT_DISPOSITION).and_then(|header| FormField::parse(header.as_bytes()));
@@ -52,7 +52,7 @@ pub(super) async fn next_field(form: &mut Multipart, pace: &mut Pace) -> Result<
 }
 
 /// The next bytes of a field.
-pub(super) async fn next_piece(field: &mut Field, pace: &mut Pace) -> Result<Option<Bytes>> {
+pub(super) async fn next_piece(field: &mut Field, pace: &mut MinimumRate) -> Result<Option<Bytes>> {
     let Some(piece) = pace.wait(field.next()).await? else { return Ok(None) };
     let piece = piece.map_err(malformed)?;
     pace.progress(piece.len());
@@ -63,15 +63,15 @@ pub(super) async fn next_piece(field: &mut Field, pace: &mut Pace) -> Result<Opt
 pub(super) async fn pump(
     first: Option<Bytes>,
     field: &mut Field,
-    pieces: &Given<Bytes>,
-    pace: &mut Pace,
-) -> Result<(), NotWanted> {
+    pieces: &PieceSender<Bytes>,
+    pace: &mut MinimumRate,
+) -> Result<(), ReceiverDropped> {
     let mut next = Ok(first);
     while let Some(piece) = next.transpose() {
         let is_broken = piece.is_err();
         pieces.give(piece.map(Some)).await?;
         if is_broken {
-            return Err(NotWanted);
+            return Err(ReceiverDropped);
         }
         next = next_piece(field, pace).await;
     }

@@ -10,14 +10,14 @@ const WINDOW: Duration = Duration::from_secs(30);
 const MIN_BYTES_PER_WINDOW: usize = 30 * 8 * 1024;
 
 /// How a body gets on.
-pub(super) struct Pace {
+pub(super) struct MinimumRate {
     window_ends: Instant,
     received: usize,
     ends: Instant,
     time_limit: Duration,
 }
 
-impl Pace {
+impl MinimumRate {
     pub(super) fn start(time_limit: Duration) -> Self {
         let now = Instant::now();
         Self { window_ends: now + WINDOW, received: 0, ends: now + time_limit, time_limit }

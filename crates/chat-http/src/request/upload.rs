@@ -13,11 +13,11 @@ use chat_domain::ports::IncomingFile;
 use futures_util::future::ready;
 use futures_util::{FutureExt, StreamExt};
 
-use super::arrival::{BodyReading, Given, NotWanted, channel};
+use super::arrival::{BodyReading, PieceSender, ReceiverDropped, channel};
 use super::form_field::file_name;
 use super::json_body::content_type;
 use super::multipart::{claimed_type, is_multipart, next_field, next_piece, parts, pump, unknown_field};
-use super::pace::Pace;
+use super::pace::MinimumRate;
 use super::small_pieces::SmallPieces;
 
 /// The field of the form.
@@ -53,7 +53,7 @@ pub(crate) async fn read_upload(
     payload: Payload,
     time_limit: Duration,
 ) -> Result<(Input<IncomingFile>, BodyReading)> {
-    let pace = Pace::start(time_limit);
+    let pace = MinimumRate::start(time_limit);
     if is_multipart(request) {
         return read_form(parts(request, payload), pace).await;
     }
@@ -68,7 +68,7 @@ pub(crate) async fn read_upload(
     Ok((Ok(file), read_body(SmallPieces::new(payload), pace, given).boxed_local()))
 }
 
-async fn read_body(mut body: SmallPieces, mut pace: Pace, given: Given<Bytes>) -> bool {
+async fn read_body(mut body: SmallPieces, mut pace: MinimumRate, given: PieceSender<Bytes>) -> bool {
     loop {
         let piece = match pace.wait(body.next()).await {
             Ok(Some(Ok(piece))) => Ok(Some(piece)),
@@ -89,7 +89,7 @@ async fn read_body(mut body: SmallPieces, mut pace: Pace, given: Given<Bytes>) -
     }
 }
 
-async fn read_form(mut form: Multipart, mut pace: Pace) -> Result<(Input<IncomingFile>, BodyReading)> {
+async fn read_form(mut form: Multipart, mut pace: MinimumRate) -> Result<(Input<IncomingFile>, BodyReading)> {
     let refused =
         |invalid: Invalid| -> (Input<IncomingFile>, BodyReading) { (Err(invalid), ready(false).boxed_local()) };
     let (field, header) = match next_field(&mut form, &mut pace).await {
@@ -112,11 +112,11 @@ async fn read_form(mut form: Multipart, mut pace: Pace) -> Result<(Input<Incomin
 }
 
 /// The file has come to its end only when the form has: what else is in it would be lost.
-async fn read_file(mut form: Multipart, mut field: Field, mut pace: Pace, given: Given<Bytes>) -> bool {
+async fn read_file(mut form: Multipart, mut field: Field, mut pace: MinimumRate, given: PieceSender<Bytes>) -> bool {
     let first = next_piece(&mut field, &mut pace).await;
     let pumped = match first {
         Ok(first) => pump(first, &mut field, &given, &mut pace).await,
-        Err(error) => given.give(Err(error)).await.and(Err(NotWanted)),
+        Err(error) => given.give(Err(error)).await.and(Err(ReceiverDropped)),
     };
     if pumped.is_err() {
         return false;

@@ -1,6 +1,6 @@
 //! Events of the session as encoded frames, shared by the sockets of a mode where they can be.
 
-use chat_domain::model::{Change, LiveEvent, UserId};
+use chat_domain::model::{EventChange, LiveEvent, UserId};
 use chat_domain::ports::SharedEvent;
 use chat_websocket::Frame;
 
@@ -24,7 +24,7 @@ pub(super) fn event_frame(published: &SharedEvent, recipient: &Recipient<'_>) ->
     let mut is_individual = false;
     let mut own_key = false;
     if let LiveEvent::Durable(event) = event
-        && let Change::Message(message) = &event.change
+        && let EventChange::Message(message) = &event.change
     {
         own_key = mode == SocketMode::Extended && event.key.is_some() && event.actor == *viewer;
         is_individual = own_key || (!base_is_configured && !message.attachments.is_empty());

@@ -22,7 +22,7 @@ pub(super) struct Liveness {
 
 /// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum LivenessAction {
     Nothing,
     Ping,
     GiveUp,
@@ -38,13 +38,13 @@ impl Liveness {
         self.silent_at.map_or(self.next_ping, |silent_at| silent_at.min(self.next_ping))
     }
 
-    pub(super) fn due(&self, now: Instant) -> Due {
+    pub(super) fn due(&self, now: Instant) -> LivenessAction {
         if self.silent_at.is_some_and(|silent_at| now >= silent_at) {
-            Due::GiveUp
+            LivenessAction::GiveUp
         } else if now >= self.next_ping {
-            Due::Ping
+            LivenessAction::Ping
         } else {
-            Due::Nothing
+            LivenessAction::Nothing
         }
     }
 
@@ -78,11 +78,11 @@ mod tests {
     fn a_silent_peer_is_closed_at_the_limit_despite_further_pings() {
         let start = Instant::now();
         let mut liveness = Liveness::new(PING, SILENCE, start);
-        assert_eq!(liveness.due(start + PING), Due::Ping);
+        assert_eq!(liveness.due(start + PING), LivenessAction::Ping);
         liveness.pinged(start + PING);
         liveness.pinged(start + PING + Duration::from_secs(30));
         assert_eq!(liveness.deadline(), start + PING + SILENCE);
-        assert_eq!(liveness.due(start + PING + SILENCE), Due::GiveUp);
+        assert_eq!(liveness.due(start + PING + SILENCE), LivenessAction::GiveUp);
     }
 
     #[test]
@@ -114,7 +114,7 @@ mod tests {
         let mut liveness = Liveness::new(PING, SILENCE, start);
         liveness.pinged(start + PING);
         liveness.heard();
-        assert_eq!(liveness.due(start + PING + Duration::from_secs(1)), Due::Nothing);
+        assert_eq!(liveness.due(start + PING + Duration::from_secs(1)), LivenessAction::Nothing);
         assert_eq!(liveness.deadline(), start + PING + PING);
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use chat_domain::ChatError;
 use chat_domain::error::Refusal;
-use chat_domain::model::{Change, LiveEvent, Seq};
+use chat_domain::model::{EventChange, LiveEvent, Seq};
 use chat_domain::ports::{Replay, SharedEvent, StreamCloseReason, StreamItem};
 use chat_domain::service::{AccessState, SessionSubscription};
 use chat_websocket::{Frame, FrameLimits, Incoming, ReceiveError, WebSocket};
@@ -27,7 +27,7 @@ use super::event_frame::{Recipient, event_frame, text_frame};
 use super::frame_budget::FrameBudget;
 use super::inbound::{FailedRequest, InboundAction, InboundState};
 use super::jobs::{JobKind, JobOutcome, Jobs, in_time};
-use super::liveness::{Due, Liveness};
+use super::liveness::{Liveness, LivenessAction};
 use super::plan::SocketPlan;
 use super::times::RETRY_AFTER;
 use super::token_lifetime::TokenLifetime;
@@ -254,10 +254,10 @@ impl SessionSocket {
         }
         self.start_jobs(now);
         match self.liveness.due(now) {
-            Due::GiveUp => return Err(CloseCode::Silent.into()),
-            Due::Ping => self.send_heartbeat_and_ping(now),
-            Due::Nothing if is_due(self.probe.deadline()) => self.send_ping(now),
-            Due::Nothing => {}
+            LivenessAction::GiveUp => return Err(CloseCode::Silent.into()),
+            LivenessAction::Ping => self.send_heartbeat_and_ping(now),
+            LivenessAction::Nothing if is_due(self.probe.deadline()) => self.send_ping(now),
+            LivenessAction::Nothing => {}
         }
         Ok(())
     }
@@ -487,12 +487,12 @@ impl SessionSocket {
         }
         let LiveEvent::Durable(event) = published.event() else { return };
         self.cursor = self.cursor.max(event.seq);
-        if matches!(event.change, Change::Unknown) {
+        if matches!(event.change, EventChange::Unknown) {
             self.pass_over(now);
             return;
         }
         let is_of_another = event.actor != self.watch.viewer().id;
-        if self.mode == SocketMode::Base && is_of_another && matches!(event.change, Change::Message(_)) {
+        if self.mode == SocketMode::Base && is_of_another && matches!(event.change, EventChange::Message(_)) {
             self.probe.wrote(event.seq, now);
         }
     }

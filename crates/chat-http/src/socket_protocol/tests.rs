@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chat_domain::error::ReplayUnavailable;
 use chat_domain::model::{
-    Change, ChatMessage, ChatSession, Delivery, Epoch, IdempotencyKey, LiveEvent, Party, Receipt, ReceiptStatus, Seq,
-    SessionEvent, SocketId, TypingEvent,
+    ChatMessage, ChatSession, Delivery, Epoch, EventChange, IdempotencyKey, LiveEvent, Party, Receipt, ReceiptStatus,
+    Seq, SessionEvent, SocketId, TypingEvent,
 };
 use chat_domain::ports::{Replay, SubscribeOutcome};
 use chat_testkit::fixtures::{
@@ -23,7 +23,7 @@ use crate::error::ErrorCode;
 
 const MODES: [SocketMode; 2] = [SocketMode::Base, SocketMode::Extended];
 
-fn durable(seq: u64, change: Change) -> LiveEvent {
+fn durable(seq: u64, change: EventChange) -> LiveEvent {
     let key = Some(IdempotencyKey::parse("b7c1").unwrap());
     let (actor, session_id) = (alice().id, session_id(1));
     LiveEvent::Durable(SessionEvent { session_id, seq: Seq::new(seq), at: at(4), actor, key, change })
@@ -32,7 +32,7 @@ fn durable(seq: u64, change: Change) -> LiveEvent {
 fn message(files: u64) -> LiveEvent {
     durable(
         18,
-        Change::Message(ChatMessage {
+        EventChange::Message(ChatMessage {
             id: message_id(1),
             session_id: session_id(1),
             seq: Seq::new(18),
@@ -48,7 +48,7 @@ fn message(files: u64) -> LiveEvent {
 
 fn receipt(status: ReceiptStatus) -> LiveEvent {
     let messages = vec![message_id(1), message_id(2)];
-    durable(20, Change::Receipt(Receipt { reader: bob().id, status, up_to: Seq::new(18), messages }))
+    durable(20, EventChange::Receipt(Receipt { reader: bob().id, status, up_to: Seq::new(18), messages }))
 }
 
 fn typing() -> LiveEvent {
@@ -61,14 +61,14 @@ fn events() -> Vec<LiveEvent> {
     let assigned = opened.clone().assign(agent_id(&bob()), at(1)).unwrap();
     let closed = assigned.clone().close(at(9)).unwrap();
     vec![
-        durable(1, Change::Opened(opened)),
-        durable(2, Change::Assigned(assigned.clone())),
-        durable(3, Change::Transferred(assigned)),
+        durable(1, EventChange::Opened(opened)),
+        durable(2, EventChange::Assigned(assigned.clone())),
+        durable(3, EventChange::Transferred(assigned)),
         message(0),
         message(2),
         receipt(ReceiptStatus::Delivered),
         receipt(ReceiptStatus::Read),
-        durable(21, Change::Closed(closed)),
+        durable(21, EventChange::Closed(closed)),
         typing(),
     ]
 }
@@ -255,7 +255,7 @@ fn a_receipt_names_the_reader_and_the_messages() {
 fn only_a_message_and_only_for_its_sender_has_the_key_beside_it() {
     let base = BaseUrl::default();
     for event in events() {
-        let is_message = matches!(&event, LiveEvent::Durable(event) if matches!(event.change, Change::Message(_)));
+        let is_message = matches!(&event, LiveEvent::Durable(event) if matches!(event.change, EventChange::Message(_)));
         for own in [false, true] {
             let frame = json(&encode_event(&event, SocketMode::Extended, &base, own).unwrap());
             let expected = if is_message && own { json!("b7c1") } else { json!(null) };

@@ -196,19 +196,19 @@ async fn a_ticket_works_in_either_mode_and_other_texts_are_refused() {
 }
 
 /// A store that cannot be asked for the first ticket shown, and can for the second.
-struct Away {
+struct UnavailableTicketStore {
     tickets: Arc<dyn TicketStore>,
-    is_away: AtomicBool,
+    is_unreachable: AtomicBool,
 }
 
 #[async_trait]
-impl TicketStore for Away {
+impl TicketStore for UnavailableTicketStore {
     async fn put(&self, digest: TicketDigest, ticket: Ticket, now: Timestamp) -> chat_domain::Result<()> {
         self.tickets.put(digest, ticket, now).await
     }
 
     async fn take(&self, digest: TicketDigest, now: Timestamp) -> chat_domain::Result<Option<Ticket>> {
-        if self.is_away.swap(false, Ordering::Relaxed) {
+        if self.is_unreachable.swap(false, Ordering::Relaxed) {
             return Err(ChatError::unavailable("the test says so"));
         }
         self.tickets.take(digest, now).await
@@ -218,7 +218,10 @@ impl TicketStore for Away {
 #[tokio::test]
 async fn a_ticket_that_cannot_be_looked_up_is_shown_again_later() {
     let replace_ports: fn(Ports) -> Ports = |ports| {
-        let tickets = Arc::new(Away { tickets: Arc::clone(&ports.tickets), is_away: AtomicBool::new(true) });
+        let tickets = Arc::new(UnavailableTicketStore {
+            tickets: Arc::clone(&ports.tickets),
+            is_unreachable: AtomicBool::new(true),
+        });
         Ports { tickets, ..ports }
     };
     let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;

@@ -1,4 +1,4 @@
-//! The last key set on the disk, so that a node can start while the identity provider is away.
+//! The last key set on the disk, so that a node can start while the identity provider is unreachable.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -36,7 +36,7 @@ pub struct KeySetSettings {
 /// The keys that an identity provider publishes.
 ///
 /// [`open`](Self::open) fetches them, [`keep_current`](Self::keep_current) fetches them again every minute. A token with an
-/// unknown `kid` causes a fetch at once, at most every 30 seconds. While the provider is away, the last keys count.
+/// unknown `kid` causes a fetch at once, at most every 30 seconds. While the provider is unreachable, the last keys count.
 pub struct RemoteKeySet {
     location: KeySetLocation,
     client: KeySetClient,
@@ -48,7 +48,7 @@ pub struct RemoteKeySet {
     version: AtomicU64,
     /// Milliseconds since 1970.
     fetched_at: AtomicI64,
-    is_away: AtomicBool,
+    is_unreachable: AtomicBool,
 }
 
 /// One version of the key set.
@@ -68,7 +68,7 @@ impl RemoteKeySet {
         let KeySetSettings { location, allow_private_hosts, kept_in } = settings;
         let client = KeySetClient::new(allow_private_hosts)?;
         let kept = kept_in.map(|path| Arc::new(KeptKeys::new(path, &location)));
-        let (fetched, fetched_at, is_away) = match client.fetch(&location).await {
+        let (fetched, fetched_at, is_unreachable) = match client.fetch(&location).await {
             Ok(fetched) => (fetched, clock.now(), false),
             Err(error) => {
                 let (fetched, fetched_at) =
@@ -91,9 +91,9 @@ impl RemoteKeySet {
             current: RwLock::new(Arc::new(keys)),
             version: AtomicU64::new(0),
             fetched_at: AtomicI64::new(fetched_at.unix_ms()),
-            is_away: AtomicBool::new(is_away),
+            is_unreachable: AtomicBool::new(is_unreachable),
         };
-        if !is_away {
+        if !is_unreachable {
             opened.keep(fetched_at).await;
         }
         Ok(Arc::new(opened))
@@ -132,7 +132,7 @@ impl RemoteKeySet {
 
     async fn fetch_when_due(&self) {
         loop {
-            let wait = if self.is_away.load(Ordering::Relaxed) { RETRY_AFTER } else { REFRESH_EVERY };
+            let wait = if self.is_unreachable.load(Ordering::Relaxed) { RETRY_AFTER } else { REFRESH_EVERY };
             self.schedule.due(wait).await;
             self.schedule.run(self.refresh()).await;
         }
@@ -148,7 +148,7 @@ impl RemoteKeySet {
                 "ok"
             }
             Err(error) => {
-                if !self.is_away.swap(true, Ordering::Relaxed) {
+                if !self.is_unreachable.swap(true, Ordering::Relaxed) {
                     log_outage(&self.location, &error, self.age());
                 }
                 "failed"
@@ -159,7 +159,7 @@ impl RemoteKeySet {
 
     fn publish(&self, fetched: FetchedKeys, fetched_at: Timestamp) {
         self.fetched_at.store(fetched_at.unix_ms(), Ordering::Relaxed);
-        if self.is_away.swap(false, Ordering::Relaxed) {
+        if self.is_unreachable.swap(false, Ordering::Relaxed) {
             tracing::info!("the key set of {} can be fetched again", self.location);
         }
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
@@ -194,7 +194,7 @@ impl RemoteKeySet {
     }
 }
 
-/// Ready also while the provider is away: the last keys count.
+/// Ready also while the provider is unreachable: the last keys count.
 #[async_trait]
 impl HealthProbe for RemoteKeySet {
     fn name(&self) -> &'static str {
@@ -206,7 +206,7 @@ impl HealthProbe for RemoteKeySet {
     }
 
     fn degraded(&self) -> Option<&'static str> {
-        if self.is_away.load(Ordering::Relaxed) {
+        if self.is_unreachable.load(Ordering::Relaxed) {
             Some("the key set cannot be fetched; the last keys are used")
         } else if self.current().keys.len() == 0 {
             Some("the key set has no key that can be used; every token is refused")

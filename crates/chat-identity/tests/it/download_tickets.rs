@@ -15,14 +15,14 @@ fn now() -> Timestamp {
     Timestamp::from_unix_ms(NOW_MS)
 }
 
-/// A database whose key changes and which may be away.
+/// A database whose key changes and which may be unreachable.
 #[derive(Default)]
 struct Database(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     history: u32,
-    is_away: bool,
+    is_unreachable: bool,
     reads: u32,
 }
 
@@ -31,8 +31,8 @@ impl SigningKeyStore for Database {
     async fn signing_key(&self) -> Result<SigningKey> {
         let mut state = self.0.lock().unwrap();
         state.reads += 1;
-        if state.is_away {
-            return Err(ChatError::unavailable("the database is away"));
+        if state.is_unreachable {
+            return Err(ChatError::unavailable("the database is unreachable"));
         }
         Ok(SigningKey::derive(&[7; 32], "here", &Epoch::parse(&format!("epoch-{}", state.history)).unwrap()))
     }
@@ -105,14 +105,14 @@ async fn wrong_tickets_make_the_database_answer_once_a_second_at_most() {
 }
 
 #[tokio::test]
-async fn while_the_database_is_away_the_key_is_good_for_half_a_minute() {
+async fn while_the_database_is_unreachable_the_key_is_good_for_half_a_minute() {
     let database = Arc::new(Database::default());
     let tickets = DownloadTickets::new(Arc::clone(&database) as _);
     let (ticket, _) = tickets.issue(&alice(), now()).await.unwrap();
-    database.0.lock().unwrap().is_away = true;
+    database.0.lock().unwrap().is_unreachable = true;
     tickets.verify(&ticket, later(29)).await.unwrap().unwrap();
     let away = tickets.verify(&ticket, later(30)).await;
     assert!(matches!(away, Err(ChatError::Unavailable { .. })), "{away:?}");
-    database.0.lock().unwrap().is_away = false;
+    database.0.lock().unwrap().is_unreachable = false;
     tickets.verify(&ticket, later(31)).await.unwrap().unwrap();
 }

@@ -1,4 +1,4 @@
-//! An identity provider that is away: the last keys count, also over a restart.
+//! An identity provider that is unreachable: the last keys count, also over a restart.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,9 +22,9 @@ fn good() -> String {
 }
 
 #[tokio::test]
-async fn while_the_provider_is_away_the_last_keys_count_and_readiness_reports_it() {
+async fn while_the_provider_is_unreachable_the_last_keys_count_and_readiness_reports_it() {
     let outages = [
-        Behaviour::Away,
+        Behaviour::Disconnects,
         Behaviour::Status(503),
         Behaviour::Status(200),
         Behaviour::KeySet("<html>".to_owned()),
@@ -95,18 +95,18 @@ async fn start(provider: &IdentityProvider, dir: &Path, after: Duration) -> Resu
     let clock = FixedClock::new();
     clock.advance(after);
     let keys = RemoteKeySet::open(settings, Arc::new(clock) as Arc<dyn Clock>).await?;
-    let is_away = keys.degraded().is_some();
-    assert_eq!(keys.age() > Duration::ZERO, is_away);
+    let is_unreachable = keys.degraded().is_some();
+    assert_eq!(keys.age() > Duration::ZERO, is_unreachable);
     Ok(TokenVerifier::with_key_set(keys, TokenRules::default()))
 }
 
 #[tokio::test]
-async fn a_node_starts_with_the_keys_of_the_last_day_while_the_provider_is_away() {
+async fn a_node_starts_with_the_keys_of_the_last_day_while_the_provider_is_unreachable() {
     let dir = tempfile::tempdir().unwrap();
     let provider = provider();
     let hours = Duration::from_hours;
     start(&provider, dir.path(), Duration::ZERO).await.unwrap();
-    provider.behave(Behaviour::Away);
+    provider.behave(Behaviour::Disconnects);
     for after in [Duration::from_secs(1), hours(24)] {
         let verifier = start(&provider, dir.path(), after).await.unwrap();
         verify(&verifier, &good()).unwrap();

@@ -60,7 +60,7 @@ async fn a_discovery_document_that_cannot_be_meant_is_refused_with_the_reason() 
 async fn a_first_start_without_a_usable_key_is_refused_with_the_reason() {
     let provider = provider();
     let cases = [
-        (Behaviour::Away, "cannot read"),
+        (Behaviour::Disconnects, "cannot read"),
         (Behaviour::Status(404), "status 404"),
         (Behaviour::Status(204), "status 204"),
         (Behaviour::Redirecting("https://example.com/".to_owned()), "is not followed"),

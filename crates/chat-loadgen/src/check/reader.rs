@@ -46,7 +46,7 @@ pub(super) struct ReaderResult {
     pub(super) closed: BTreeMap<SocketCloseReason, u64>,
 }
 
-pub(super) struct Reader {
+pub(super) struct CheckReader {
     plan: Rc<CheckPlan>,
     /// Which of the nodes it is at: they are taken in turn.
     turn: usize,
@@ -66,7 +66,7 @@ pub(super) struct Reader {
     result: ReaderResult,
 }
 
-impl Reader {
+impl CheckReader {
     /// `numbers` are its number among those of its session, and among all.
     pub(super) fn new(plan: &Rc<CheckPlan>, token: String, session: &str, numbers: (usize, usize)) -> Self {
         Self {

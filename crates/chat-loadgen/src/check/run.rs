@@ -11,13 +11,13 @@ use tokio::time::timeout;
 
 use super::clock::RunClock;
 use super::people::People;
-use super::reader::{ReadEnd, Reader, ReaderResult};
-use super::writer::Writer;
+use super::reader::{CheckReader, ReadEnd, ReaderResult};
+use super::writer::CheckWriter;
 use super::{CheckPlan, final_state};
 use crate::api_client::ApiClient;
 use crate::drive::{Driver, FaultRound};
 use crate::error::LoadError;
-use crate::history::{self, Attempt, FinalState, History, OtherEvents, Violation};
+use crate::history::{self, Attempt, FinalState, History, HistoryViolation, OtherEvents};
 use crate::measure::{LatencySummary, histogram};
 use crate::socket::SocketCloseReason;
 
@@ -26,7 +26,7 @@ use crate::socket::SocketCloseReason;
 pub(crate) struct CheckRun {
     pub(crate) history: History,
     /// What is wrong with it.
-    pub(crate) violations: Vec<Violation>,
+    pub(crate) violations: Vec<HistoryViolation>,
     /// The faults of the run.
     pub(crate) rounds: Vec<FaultRound>,
     /// From sending to receiving, of messages that came while their socket was open. In base mode, those that a resumed
@@ -130,7 +130,7 @@ async fn open_sessions(plan: &CheckPlan, people: &People) -> Result<Vec<String>,
 }
 
 /// Of each session: the owner, the agent, and admins.
-fn new_readers(plan: &Rc<CheckPlan>, people: &People, sessions: &[String]) -> Result<Vec<Reader>, LoadError> {
+fn new_readers(plan: &Rc<CheckPlan>, people: &People, sessions: &[String]) -> Result<Vec<CheckReader>, LoadError> {
     let options = &plan.options;
     crate::net::allow_connections(options.sessions * options.readers + options.writers)?;
     let mut readers = Vec::new();
@@ -141,7 +141,7 @@ fn new_readers(plan: &Rc<CheckPlan>, people: &People, sessions: &[String]) -> Re
                 1 => people.agent(place)?,
                 _ => people.reading_admin(readers.len())?,
             };
-            readers.push(Reader::new(plan, token, session, (number, readers.len())));
+            readers.push(CheckReader::new(plan, token, session, (number, readers.len())));
         }
     }
     Ok(readers)
@@ -153,12 +153,12 @@ fn new_writers(
     people: &People,
     sessions: &[String],
     clock: &Rc<RunClock>,
-) -> Result<Vec<Writer>, LoadError> {
+) -> Result<Vec<CheckWriter>, LoadError> {
     let places = sessions.iter().enumerate().cycle().take(plan.options.writers).enumerate();
     let writer = |(number, (place, session)): (usize, (usize, &String))| {
         let by_agent = (number / sessions.len().max(1)) % 2 == 1;
         let token = if by_agent { people.agent(place)? } else { people.owner(place)? };
-        Ok(Writer::new(plan, clock, token, session, number))
+        Ok(CheckWriter::new(plan, clock, token, session, number))
     };
     places.map(writer).collect()
 }

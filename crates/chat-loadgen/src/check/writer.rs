@@ -17,7 +17,7 @@ use crate::monotonic;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-pub(super) struct Writer {
+pub(super) struct CheckWriter {
     plan: Rc<CheckPlan>,
     clock: Rc<RunClock>,
     token: String,
@@ -29,7 +29,7 @@ pub(super) struct Writer {
     attempts: Vec<Attempt>,
 }
 
-impl Writer {
+impl CheckWriter {
     /// Writer `number` of all.
     pub(super) fn new(plan: &Rc<CheckPlan>, clock: &Rc<RunClock>, token: String, session: &str, number: usize) -> Self {
         Self {

@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use super::drive::{FaultOptions, note_round};
 use super::options::{TokenOptions, read_file, run_name};
-use super::{Verdict, block_on};
+use super::{RunVerdict, block_on};
 use crate::check::{CheckOptions, CheckPlan, CheckRun, run};
 use crate::drive::{Driver, FaultRound, ReadyUrl};
 use crate::error::LoadError;
-use crate::history::{self, History, HistorySize, Violation};
+use crate::history::{self, History, HistorySize, HistoryViolation};
 use crate::measure::{LatencySummary, close_reasons, print_report};
 use crate::units;
 
@@ -59,7 +59,7 @@ struct CheckReport<'a> {
 }
 
 impl Check {
-    pub(super) fn run(&self) -> Result<Verdict, LoadError> {
+    pub(super) fn run(&self) -> Result<RunVerdict, LoadError> {
         let found = match &self.from {
             Some(file) => read(file)?,
             None => self.check()?,
@@ -80,10 +80,10 @@ impl Check {
             close_reasons: close_reasons(&found.closed),
             delivery_us: &found.delivery,
             violation_count: found.violations.len(),
-            violations: found.violations.iter().take(self.show).map(Violation::to_string).collect(),
+            violations: found.violations.iter().take(self.show).map(HistoryViolation::to_string).collect(),
         };
         print_report(&report, self.json)?;
-        Ok(Verdict(good))
+        Ok(RunVerdict(good))
     }
 
     fn check(&self) -> Result<CheckRun, LoadError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{Verdict, note};
+use super::{RunVerdict, note};
 use crate::drive::{DrivePlan, DriveSubject, Driver, FaultRound, ProcessFault, ReadyUrl};
 use crate::error::LoadError;
 use crate::measure::print_report;
@@ -86,7 +86,7 @@ pub(super) struct Drive {
 }
 
 impl Drive {
-    pub(super) async fn run(&self) -> Result<Verdict, LoadError> {
+    pub(super) async fn run(&self) -> Result<RunVerdict, LoadError> {
         let plan = self.faults.plan(None).ok_or_else(|| {
             LoadError::setup(
                 "there is no process to drive: give --pid, or a command after --, such as -- chat-server serve",
@@ -98,7 +98,7 @@ impl Drive {
         for round in &rounds? {
             print_report(round, self.json)?;
         }
-        Ok(Verdict(true))
+        Ok(RunVerdict(true))
     }
 }
 

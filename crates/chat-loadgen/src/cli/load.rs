@@ -6,7 +6,7 @@ use clap::Args;
 use hyper::Method;
 
 use super::options::{LoadOptions, OnOff, ServiceOptions, check_server_pid, run_name, session_ids};
-use super::{Verdict, block_on, note};
+use super::{RunVerdict, block_on, note};
 use crate::error::LoadError;
 use crate::http::RequestTemplate;
 use crate::load::LoadRequests;
@@ -47,7 +47,7 @@ pub(super) struct Send {
 }
 
 impl Send {
-    pub(super) fn run(&self) -> Result<Verdict, LoadError> {
+    pub(super) fn run(&self) -> Result<RunVerdict, LoadError> {
         check_server_pid(self.load.server_pid)?;
         let tokens = self.service.tokens.tokens()?;
         let (people, sessions) = match &self.session_ids_file {
@@ -121,7 +121,7 @@ pub(super) struct Read {
 }
 
 impl Read {
-    pub(super) fn run(&self) -> Result<Verdict, LoadError> {
+    pub(super) fn run(&self) -> Result<RunVerdict, LoadError> {
         check_server_pid(self.load.server_pid)?;
         let token = self.service.tokens.tokens()?.of("load-reader", TokenRole::Admin)?;
         let mut path = self.path.clone();

@@ -20,11 +20,11 @@ use crate::error::LoadError;
 #[command(name = "chat-loadgen", version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: LoadgenCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum LoadgenCommand {
     Send(load::Send),
     Read(load::Read),
     Hold(sockets::Hold),
@@ -39,7 +39,7 @@ enum Command {
 
 /// Whether what was checked is good, and whether a request of a load succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Verdict(bool);
+struct RunVerdict(bool);
 
 /// Runs the command that the process was started with. 0 when all is well, 1 when what was checked is wrong or no
 /// request of a load succeeded, 2 when the command could not do its work.
@@ -57,20 +57,20 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let done = match cli.command {
-        Command::Send(send) => send.run(),
-        Command::Read(read) => read.run(),
-        Command::Hold(hold) => block_on(hold.run()),
-        Command::Fanout(fanout) => block_on(fanout.run()),
-        Command::Abort(abort) => block_on(abort.run()),
-        Command::Flood(flood) => block_on(flood.run()),
-        Command::Occupy(occupy) => block_on(occupy.run()),
-        Command::Slow(slow) => block_on(slow.run()),
-        Command::Check(check) => check.run(),
-        Command::Drive(drive) => block_on(drive.run()),
+        LoadgenCommand::Send(send) => send.run(),
+        LoadgenCommand::Read(read) => read.run(),
+        LoadgenCommand::Hold(hold) => block_on(hold.run()),
+        LoadgenCommand::Fanout(fanout) => block_on(fanout.run()),
+        LoadgenCommand::Abort(abort) => block_on(abort.run()),
+        LoadgenCommand::Flood(flood) => block_on(flood.run()),
+        LoadgenCommand::Occupy(occupy) => block_on(occupy.run()),
+        LoadgenCommand::Slow(slow) => block_on(slow.run()),
+        LoadgenCommand::Check(check) => check.run(),
+        LoadgenCommand::Drive(drive) => block_on(drive.run()),
     };
     match done {
-        Ok(Verdict(true)) => ExitCode::SUCCESS,
-        Ok(Verdict(false)) => ExitCode::from(1),
+        Ok(RunVerdict(true)) => ExitCode::SUCCESS,
+        Ok(RunVerdict(false)) => ExitCode::from(1),
         Err(error) => {
             note(&format!("error: {error}"));
             ExitCode::from(2)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{Verdict, note};
+use super::{RunVerdict, note};
 use crate::api_client::ApiClient;
 use crate::error::LoadError;
 use crate::fleet::{FleetPlan, Reading};
@@ -172,7 +172,7 @@ impl LoadOptions {
         command: &'static str,
         service: &ServiceOptions,
         requests: LoadRequests,
-    ) -> Result<Verdict, LoadError> {
+    ) -> Result<RunVerdict, LoadError> {
         let plan = LoadPlan {
             command,
             target: service.url.clone(),
@@ -192,7 +192,7 @@ impl LoadOptions {
             let failures = listed(report.failures.iter().map(|(failure, count)| (*failure, *count)));
             note(&format!("no request succeeded: responses {statuses}; without a response {failures}"));
         }
-        Ok(Verdict(report.succeeded > 0))
+        Ok(RunVerdict(report.succeeded > 0))
     }
 }
 

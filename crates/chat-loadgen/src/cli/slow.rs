@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Verdict;
+use super::RunVerdict;
 use super::options::{OutputOptions, ServiceOptions};
 use crate::abuse::{SlowKind, SlowPlan, slow, store_file};
 use crate::error::LoadError;
@@ -38,7 +38,7 @@ pub(super) struct Slow {
 
 impl Slow {
     /// Whether others were served well meanwhile is for `read` and `send` beside it to say.
-    pub(super) async fn run(&self) -> Result<Verdict, LoadError> {
+    pub(super) async fn run(&self) -> Result<RunVerdict, LoadError> {
         let tokens = self.service.tokens.tokens()?;
         let people = (self.connections * SlowKind::ALL.len()).div_ceil(CONNECTIONS_OF_A_PERSON);
         let token_of = |person: usize| tokens.of(&format!("load-slow-{person}"), TokenRole::Admin);
@@ -57,6 +57,6 @@ impl Slow {
         };
         let report = slow(plan, self.output.progress()).await?;
         print_report(&report, self.output.json)?;
-        Ok(Verdict(true))
+        Ok(RunVerdict(true))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::sleep;
 
-use super::Verdict;
+use super::RunVerdict;
 use super::options::{OutputOptions, ServiceOptions, SocketOptions, check_server_pid, run_name};
 use crate::abuse::{self, FloodOptions, HeldRequest, OccupyPlan, OccupyProgress, upload_request};
 use crate::error::LoadError;
@@ -39,7 +39,7 @@ pub(super) struct Hold {
 
 impl Hold {
     /// Bad when not all sockets opened in time, one could not resume, or an event came out of order.
-    pub(super) async fn run(&self) -> Result<Verdict, LoadError> {
+    pub(super) async fn run(&self) -> Result<RunVerdict, LoadError> {
         check_server_pid(self.options.server_pid)?;
         let mut fleet = match self.catch_up {
             None => self.sockets.fleet().await?,
@@ -57,7 +57,7 @@ impl Hold {
         let report = hold::hold(fleet, &self.options, self.sockets.output.progress()).await?;
         print_report(&report, self.sockets.output.json)?;
         let is_complete = report.connect_seconds.is_some() && report.not_resumed.is_empty();
-        Ok(Verdict(is_complete && report.order_faults == 0))
+        Ok(RunVerdict(is_complete && report.order_faults == 0))
     }
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Fanout {
 
 impl Fanout {
     /// Bad when a socket missed a message.
-    pub(super) async fn run(&self) -> Result<Verdict, LoadError> {
+    pub(super) async fn run(&self) -> Result<RunVerdict, LoadError> {
         check_server_pid(self.options.server_pid)?;
         let (publication, fleet) = if let Some(path) = self.publish_path.clone() {
             (Publication::Texts { path }, FleetPlan { mode: SocketMode::Base, ..self.sockets.fleet().await? })
@@ -88,7 +88,7 @@ impl Fanout {
         let fleet = FleetPlan { reading: Reading::Frames, ..fleet };
         let report = fanout::fanout(fleet, publication, &self.options, self.sockets.output.progress()).await?;
         print_report(&report, self.sockets.output.json)?;
-        Ok(Verdict(report.missing == 0))
+        Ok(RunVerdict(report.missing == 0))
     }
 }
 
@@ -103,11 +103,11 @@ pub(super) struct Abort {
 }
 
 impl Abort {
-    pub(super) async fn run(&self) -> Result<Verdict, LoadError> {
+    pub(super) async fn run(&self) -> Result<RunVerdict, LoadError> {
         let fleet = self.sockets.fleet().await?;
         let report = abuse::abort(fleet, self.cycles, self.sockets.output.progress()).await?;
         print_report(&report, self.sockets.output.json)?;
-        Ok(Verdict(true))
+        Ok(RunVerdict(true))
     }
 }
 
@@ -122,10 +122,10 @@ pub(super) struct Flood {
 
 impl Flood {
     /// Bad when a socket is still open in the end.
-    pub(super) async fn run(&self) -> Result<Verdict, LoadError> {
+    pub(super) async fn run(&self) -> Result<RunVerdict, LoadError> {
         let report = abuse::flood(self.sockets.fleet().await?, &self.options).await?;
         print_report(&report, self.sockets.output.json)?;
-        Ok(Verdict(!report.close_reasons.contains_key("survived")))
+        Ok(RunVerdict(!report.close_reasons.contains_key("survived")))
     }
 }
 
@@ -158,7 +158,7 @@ pub(super) struct Occupy {
 
 impl Occupy {
     /// Bad when the service does not respond to `/healthz` in the end.
-    pub(super) async fn run(&self) -> Result<Verdict, LoadError> {
+    pub(super) async fn run(&self) -> Result<RunVerdict, LoadError> {
         check_server_pid(self.server_pid)?;
         let requests = match self.what {
             HeldRequest::Upload => self.uploads().await?,
@@ -181,7 +181,7 @@ impl Occupy {
         };
         let report = abuse::occupy(plan, stay).await?;
         print_report(&report, self.output.json)?;
-        Ok(Verdict(report.health_seconds.is_some()))
+        Ok(RunVerdict(report.health_seconds.is_some()))
     }
 
     /// Uploads to one session, in the names of all people in turn.

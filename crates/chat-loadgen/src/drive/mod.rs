@@ -1,4 +1,4 @@
-//! Faults: ends, stops and restarts one process at intervals, and measures how long its service is away.
+//! Faults: ends, stops and restarts one process at intervals, and measures how long its service is unreachable.
 //!
 //! It signals only a process that it started itself, or one that was named by its id.
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Attempt, AttemptOutcome, FinalState, History, ReaderLog, Violation};
+use super::{Attempt, AttemptOutcome, FinalState, History, HistoryViolation, ReaderLog};
 
 /// What is known about one session.
 pub(super) struct SessionFacts<'a> {
@@ -32,7 +32,7 @@ pub(super) struct SendFacts<'a> {
 }
 
 /// Sorts, and reports what cannot be sorted: sessions without a final state or with two.
-pub(super) fn by_session<'a>(history: &'a History, found: &mut Vec<Violation>) -> Vec<SessionFacts<'a>> {
+pub(super) fn by_session<'a>(history: &'a History, found: &mut Vec<HistoryViolation>) -> Vec<SessionFacts<'a>> {
     let mut sessions: BTreeMap<&str, SessionFacts<'_>> = BTreeMap::new();
     for state in &history.finals {
         let facts = SessionFacts {
@@ -44,7 +44,7 @@ pub(super) fn by_session<'a>(history: &'a History, found: &mut Vec<Violation>) -
             place_of: places(state),
         };
         if sessions.insert(&state.session, facts).is_some() {
-            found.push(Violation::TwoFinalStates { session: state.session.clone() });
+            found.push(HistoryViolation::TwoFinalStates { session: state.session.clone() });
         }
     }
     let mut without_state: Vec<&str> = Vec::new();
@@ -62,7 +62,9 @@ pub(super) fn by_session<'a>(history: &'a History, found: &mut Vec<Violation>) -
     }
     without_state.sort_unstable();
     without_state.dedup();
-    found.extend(without_state.into_iter().map(|session| Violation::NoFinalState { session: session.to_owned() }));
+    found.extend(
+        without_state.into_iter().map(|session| HistoryViolation::NoFinalState { session: session.to_owned() }),
+    );
     sessions.into_values().collect()
 }
 
@@ -71,7 +73,7 @@ fn places(state: &FinalState) -> BTreeMap<&str, usize> {
     state.messages.iter().enumerate().rev().map(|(place, message)| (message.id.as_str(), place)).collect()
 }
 
-fn add_attempt<'a>(facts: &mut SessionFacts<'a>, attempt: &'a Attempt, found: &mut Vec<Violation>) {
+fn add_attempt<'a>(facts: &mut SessionFacts<'a>, attempt: &'a Attempt, found: &mut Vec<HistoryViolation>) {
     let send = facts.sends.entry(&attempt.key).or_insert_with(|| SendFacts {
         content: &attempt.content,
         began_us: attempt.began_us,
@@ -80,7 +82,7 @@ fn add_attempt<'a>(facts: &mut SessionFacts<'a>, attempt: &'a Attempt, found: &m
         may_be_stored: false,
     });
     if send.content != attempt.content {
-        found.push(Violation::KeyReused { session: attempt.session.clone(), key: attempt.key.clone() });
+        found.push(HistoryViolation::KeyReused { session: attempt.session.clone(), key: attempt.key.clone() });
     }
     send.began_us = send.began_us.min(attempt.began_us);
     match &attempt.outcome {

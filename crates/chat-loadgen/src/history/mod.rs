@@ -14,7 +14,7 @@ mod violation;
 use serde::{Deserialize, Serialize};
 
 pub use journal::{JournalError, from_lines, to_lines};
-pub use violation::Violation;
+pub use violation::HistoryViolation;
 
 /// One request to store a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,7 +198,7 @@ impl History {
 }
 
 /// Returns everything that is wrong with a history; nothing when it is good. Takes time in proportion to its size.
-pub fn check(history: &History) -> Vec<Violation> {
+pub fn check(history: &History) -> Vec<HistoryViolation> {
     let mut found = Vec::new();
     let sessions = facts::by_session(history, &mut found);
     for session in &sessions {

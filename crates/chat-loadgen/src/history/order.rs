@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Violation;
+use super::HistoryViolation;
 use super::facts::{SendFacts, SessionFacts};
 
-pub(super) fn check(facts: &SessionFacts<'_>, found: &mut Vec<Violation>) {
+pub(super) fn check(facts: &SessionFacts<'_>, found: &mut Vec<HistoryViolation>) {
     let by_content: BTreeMap<&str, &SendFacts<'_>> = facts.sends.values().map(|send| (send.content, send)).collect();
     // From the end: of all messages that stand later, the one that was acknowledged first.
     let mut earliest: Option<(u64, &str)> = None;
@@ -16,7 +16,7 @@ pub(super) fn check(facts: &SessionFacts<'_>, found: &mut Vec<Violation>) {
             && acknowledged_us < send.began_us
             && id != message.id
         {
-            found.push(Violation::OrderReversed {
+            found.push(HistoryViolation::OrderReversed {
                 session: facts.session.to_owned(),
                 acknowledged: id.to_owned(),
                 begun_after: message.id.clone(),

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::SessionFacts;
-use super::{ReadEvent, ReaderLog, ReaderStart, Violation, content_hash};
+use super::{HistoryViolation, ReadEvent, ReaderLog, ReaderStart, content_hash};
 
-pub(super) fn check(facts: &SessionFacts<'_>, found: &mut Vec<Violation>) {
+pub(super) fn check(facts: &SessionFacts<'_>, found: &mut Vec<HistoryViolation>) {
     for (reader, logs) in &facts.readers {
         ReaderCheck { facts, name: reader, seen: BTreeSet::new() }.check(logs, found);
     }
@@ -30,7 +30,7 @@ struct ReaderPlace {
 }
 
 impl<'a> ReaderCheck<'a> {
-    fn check(&mut self, logs: &[&'a ReaderLog], found: &mut Vec<Violation>) {
+    fn check(&mut self, logs: &[&'a ReaderLog], found: &mut Vec<HistoryViolation>) {
         let mut at = ReaderPlace::default();
         for log in logs {
             match log.start {
@@ -63,47 +63,47 @@ impl<'a> ReaderCheck<'a> {
     }
 
     /// Where both are known, an event has the number after the one before.
-    fn check_seq(&self, event: &ReadEvent, at: &mut ReaderPlace, found: &mut Vec<Violation>) {
+    fn check_seq(&self, event: &ReadEvent, at: &mut ReaderPlace, found: &mut Vec<HistoryViolation>) {
         if let (Some(last), Some(seq)) = (at.seq, event.seq)
             && seq != last + 1
         {
             let (reader, session) = self.names();
-            found.push(Violation::ReaderSeq { reader, session, expected: last + 1, seen: seq });
+            found.push(HistoryViolation::ReaderSeq { reader, session, expected: last + 1, seen: seq });
         }
         at.seq = event.seq;
     }
 
-    fn check_content(&self, id: &str, seen: Option<u64>, found: &mut Vec<Violation>) {
+    fn check_content(&self, id: &str, seen: Option<u64>, found: &mut Vec<HistoryViolation>) {
         let place = self.facts.place_of.get(id);
         let stored = place.and_then(|place| self.facts.state.messages.get(*place));
         if let (Some(seen), Some(stored)) = (seen, stored)
             && seen != content_hash(&stored.content)
         {
             let (reader, session) = self.names();
-            found.push(Violation::ReaderWrongContent { reader, session, id: id.to_owned() });
+            found.push(HistoryViolation::ReaderWrongContent { reader, session, id: id.to_owned() });
         }
     }
 
-    fn check_message(&mut self, id: &'a str, at: &mut ReaderPlace, found: &mut Vec<Violation>) {
+    fn check_message(&mut self, id: &'a str, at: &mut ReaderPlace, found: &mut Vec<HistoryViolation>) {
         let (reader, session) = self.names();
         let Some(place) = self.facts.place_of.get(id).copied() else {
-            found.push(Violation::ReaderSawUnstored { reader, session, id: id.to_owned() });
+            found.push(HistoryViolation::ReaderSawUnstored { reader, session, id: id.to_owned() });
             return;
         };
         let fresh = self.seen.insert(id);
         let expected = at.place.map_or(0, |place| place + 1);
         if !fresh {
-            found.push(Violation::ReaderRepeated { reader, session, id: id.to_owned() });
+            found.push(HistoryViolation::ReaderRepeated { reader, session, id: id.to_owned() });
             // A repetition does not move the reader.
             return;
         }
         if at.place.is_some_and(|last| place < last) {
-            found.push(Violation::ReaderReordered { reader, session, id: id.to_owned() });
+            found.push(HistoryViolation::ReaderReordered { reader, session, id: id.to_owned() });
             // Neither does one that comes late: what follows is measured against the newest.
             return;
         }
         if (at.joined || at.place.is_some()) && place > expected {
-            found.push(Violation::ReaderGap {
+            found.push(HistoryViolation::ReaderGap {
                 reader,
                 session,
                 before: id.to_owned(),
@@ -113,12 +113,12 @@ impl<'a> ReaderCheck<'a> {
         at.place = Some(place);
     }
 
-    fn check_end(&self, at: ReaderPlace, found: &mut Vec<Violation>) {
+    fn check_end(&self, at: ReaderPlace, found: &mut Vec<HistoryViolation>) {
         let end = self.facts.state.messages.len();
         let next = at.place.map_or(0, |place| place + 1);
         if next < end {
             let (reader, session) = self.names();
-            found.push(Violation::ReaderIncomplete { reader, session, missing: self.ids(next, end) });
+            found.push(HistoryViolation::ReaderIncomplete { reader, session, missing: self.ids(next, end) });
         }
     }
 
@@ -130,7 +130,7 @@ impl<'a> ReaderCheck<'a> {
 
 /// In slices of one order, a message has the same neighbours wherever it has any. The final order is left out on
 /// purpose: readers may disagree about what is not stored, too.
-fn agree(facts: &SessionFacts<'_>, found: &mut Vec<Violation>) {
+fn agree(facts: &SessionFacts<'_>, found: &mut Vec<HistoryViolation>) {
     let mut after: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
     for (reader, logs) in &facts.readers {
         for log in logs {
@@ -138,7 +138,7 @@ fn agree(facts: &SessionFacts<'_>, found: &mut Vec<Violation>) {
             for (first, next) in ids.iter().zip(ids.iter().skip(1)) {
                 let (other_reader, other_next) = *after.entry(first).or_insert((reader, next));
                 if other_next != *next && other_reader != *reader {
-                    found.push(Violation::ReadersDisagree {
+                    found.push(HistoryViolation::ReadersDisagree {
                         session: facts.session.to_owned(),
                         after: (*first).to_owned(),
                         readers: [other_reader.to_owned(), (*reader).to_owned()],

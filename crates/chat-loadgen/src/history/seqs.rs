@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::facts::SessionFacts;
-use super::{OtherEvents, Violation};
+use super::{HistoryViolation, OtherEvents};
 
-pub(super) fn check(facts: &SessionFacts<'_>, found: &mut Vec<Violation>) {
+pub(super) fn check(facts: &SessionFacts<'_>, found: &mut Vec<HistoryViolation>) {
     let session = || facts.session.to_owned();
     let state = facts.state;
     let mut last: Option<u64> = None;
     for message in &state.messages {
         let Some(seq) = message.seq else { continue };
         if last.is_some_and(|last| seq == last) {
-            found.push(Violation::SeqRepeated { session: session(), seq });
+            found.push(HistoryViolation::SeqRepeated { session: session(), seq });
         } else if last.is_some_and(|last| seq < last) {
-            found.push(Violation::SeqBackwards { session: session(), id: message.id.clone(), seq });
+            found.push(HistoryViolation::SeqBackwards { session: session(), id: message.id.clone(), seq });
         }
         last = Some(seq);
     }
@@ -26,17 +26,17 @@ pub(super) fn check(facts: &SessionFacts<'_>, found: &mut Vec<Violation>) {
             OtherEvents::AtLeast(others) => (last_seq >= messages + others, others),
         };
         if !fits {
-            found.push(Violation::SeqGap { session: session(), last_seq, messages, others });
+            found.push(HistoryViolation::SeqGap { session: session(), last_seq, messages, others });
         }
         if last.is_some_and(|last| last > last_seq) {
-            found.push(Violation::SeqBeyondLast { session: session(), last_seq });
+            found.push(HistoryViolation::SeqBeyondLast { session: session(), last_seq });
         }
     }
     agree(facts, found);
 }
 
 /// Whether readers and the final state have one sequence number for a message.
-fn agree(facts: &SessionFacts<'_>, found: &mut Vec<Violation>) {
+fn agree(facts: &SessionFacts<'_>, found: &mut Vec<HistoryViolation>) {
     let stored = facts.state.messages.iter().filter_map(|message| Some((message.id.as_str(), message.seq?)));
     let seen = facts.readers.values().flatten().flat_map(|log| &log.events);
     let seen = seen.filter_map(|event| Some((event.message.as_deref()?, event.seq?)));
@@ -47,12 +47,12 @@ fn agree(facts: &SessionFacts<'_>, found: &mut Vec<Violation>) {
         let first = *seq_of.entry(id).or_insert(seq);
         if first != seq {
             let (session, id) = (facts.session.to_owned(), id.to_owned());
-            found.push(Violation::TwoSeqs { session, id, seqs: [first, seq] });
+            found.push(HistoryViolation::TwoSeqs { session, id, seqs: [first, seq] });
         }
         let other = *id_at.entry(seq).or_insert(id);
         if other != id {
             let ids = [other.to_owned(), id.to_owned()];
-            found.push(Violation::OneSeqForTwo { session: facts.session.to_owned(), seq, ids });
+            found.push(HistoryViolation::OneSeqForTwo { session: facts.session.to_owned(), seq, ids });
         }
     }
 }

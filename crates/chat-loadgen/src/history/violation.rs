@@ -3,7 +3,7 @@
 /// One thing that is wrong. Ids are those of messages unless they say otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the message of each says what it is and what its fields are")]
-pub enum Violation {
+pub enum HistoryViolation {
     #[error("session {session}: message {id} (key {key}) was acknowledged but is not stored")]
     Lost { session: String, id: String, key: String },
     #[error("session {session}: message {id} is stored more than once")]

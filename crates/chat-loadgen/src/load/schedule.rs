@@ -73,7 +73,7 @@ impl Turns {
 
     /// Lets the requests of the schedule become due until `end`.
     pub(super) async fn pace(&self, started: Instant, end: Instant) -> io::Result<()> {
-        let timer = Timer::new()?;
+        let timer = ScheduleTimer::new()?;
         let mut released = 0;
         loop {
             let count = self.schedule.due_by(started.elapsed());
@@ -90,10 +90,10 @@ impl Turns {
 }
 
 #[cfg(target_os = "linux")]
-struct Timer(tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>);
+struct ScheduleTimer(tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>);
 
 #[cfg(target_os = "linux")]
-impl Timer {
+impl ScheduleTimer {
     fn new() -> io::Result<Self> {
         use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
@@ -126,10 +126,10 @@ impl Timer {
 }
 
 #[cfg(not(target_os = "linux"))]
-struct Timer;
+struct ScheduleTimer;
 
 #[cfg(not(target_os = "linux"))]
-impl Timer {
+impl ScheduleTimer {
     fn new() -> io::Result<Self> {
         Ok(Self)
     }

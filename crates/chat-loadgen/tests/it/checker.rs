@@ -1,19 +1,19 @@
 //! The checker accepts good histories and says what is wrong with bad ones, each made by hand.
 
 use chat_loadgen::history::{
-    AttemptOutcome, History, OtherEvents, ReadEvent, ReaderStart, Violation, check, from_lines, to_lines,
+    AttemptOutcome, History, HistoryViolation, OtherEvents, ReadEvent, ReaderStart, check, from_lines, to_lines,
 };
 
 use crate::good_history::{acknowledged, attempt, good, log, stored};
 
 /// The only violation of a history.
-fn only(history: &History) -> Violation {
+fn only(history: &History) -> HistoryViolation {
     let mut found = check(history);
     assert_eq!(found.len(), 1, "{found:#?}");
     found.remove(0)
 }
 
-fn has(history: &History, wanted: impl Fn(&Violation) -> bool) -> bool {
+fn has(history: &History, wanted: impl Fn(&HistoryViolation) -> bool) -> bool {
     check(history).iter().any(wanted)
 }
 
@@ -49,7 +49,7 @@ fn a_lost_acknowledged_message_is_found() {
     let mut history = plain();
     history.finals[0].messages.remove(1);
     history.finals[0].total_count = 4;
-    assert_eq!(only(&history), Violation::Lost { session: "s".into(), id: "b1".into(), key: "key-b1".into() });
+    assert_eq!(only(&history), HistoryViolation::Lost { session: "s".into(), id: "b1".into(), key: "key-b1".into() });
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_message_that_stands_twice_is_found() {
     let again = history.finals[0].messages[4].clone();
     history.finals[0].messages.push(again);
     history.finals[0].total_count = 6;
-    assert_eq!(only(&history), Violation::StoredTwice { session: "s".into(), id: "a3".into() });
+    assert_eq!(only(&history), HistoryViolation::StoredTwice { session: "s".into(), id: "a3".into() });
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_message_that_is_stored_under_two_ids_is_found() {
     again.id = "a3-again".to_owned();
     history.finals[0].messages.push(again);
     history.finals[0].total_count = 6;
-    assert!(matches!(only(&history), Violation::StoredUnderTwoIds { key, .. } if key == "key-a3"));
+    assert!(matches!(only(&history), HistoryViolation::StoredUnderTwoIds { key, .. } if key == "key-a3"));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn an_unknown_outcome_that_is_stored_twice_is_found() {
     again.id = "b2-again".to_owned();
     history.finals[0].messages.push(again);
     history.finals[0].total_count = 6;
-    assert!(matches!(only(&history), Violation::StoredUnderTwoIds { key, .. } if key == "key-b2"));
+    assert!(matches!(only(&history), HistoryViolation::StoredUnderTwoIds { key, .. } if key == "key-b2"));
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_message_that_was_never_sent_is_found() {
     let mut history = plain();
     history.finals[0].messages.push(stored("x1", 7));
     history.finals[0].total_count = 6;
-    assert!(matches!(only(&history), Violation::Phantom { id, .. } if id == "x1"));
+    assert!(matches!(only(&history), HistoryViolation::Phantom { id, .. } if id == "x1"));
 }
 
 #[test]
@@ -95,28 +95,28 @@ fn a_refused_message_that_is_stored_is_found() {
     let mut history = plain();
     history.finals[0].messages.push(stored("a4", 7));
     history.finals[0].total_count = 6;
-    assert!(matches!(only(&history), Violation::RefusedButStored { key, .. } if key == "key-a4"));
+    assert!(matches!(only(&history), HistoryViolation::RefusedButStored { key, .. } if key == "key-a4"));
 }
 
 #[test]
 fn changed_content_is_found() {
     let mut history = plain();
     history.finals[0].messages[0].content = "content-b3".to_owned();
-    assert!(has(&history, |v| matches!(v, Violation::WrongContent { id, .. } if id == "a1")));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::WrongContent { id, .. } if id == "a1")));
 }
 
 #[test]
 fn two_ids_for_one_key_are_found() {
     let mut history = plain();
     history.attempts.push(attempt("a", 1, (1, 12), AttemptOutcome::Acknowledged { id: "other".to_owned(), seq: None }));
-    assert!(has(&history, |v| matches!(v, Violation::TwoIdsForOneKey { key, .. } if key == "key-a1")));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::TwoIdsForOneKey { key, .. } if key == "key-a1")));
 }
 
 #[test]
 fn one_id_for_two_keys_is_found() {
     let mut history = plain();
     history.attempts.push(attempt("b", 3, (1, 12), AttemptOutcome::Acknowledged { id: "a1".to_owned(), seq: None }));
-    assert!(has(&history, |v| matches!(v, Violation::OneIdForTwoKeys { id, .. } if id == "a1")));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::OneIdForTwoKeys { id, .. } if id == "a1")));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn an_order_against_time_is_found() {
     history.finals[0].messages.swap(2, 4);
     assert!(has(&history, |v| matches!(
         v,
-        Violation::OrderReversed { acknowledged, begun_after, .. } if acknowledged == "a2" && begun_after == "a3"
+        HistoryViolation::OrderReversed { acknowledged, begun_after, .. } if acknowledged == "a2" && begun_after == "a3"
     )));
     // Those that ran at the same time may stand either way.
     let mut history = plain();
@@ -139,7 +139,7 @@ fn a_gap_in_the_sequence_numbers_is_found() {
     let mut history = good();
     history.readers.clear();
     history.finals[0].last_seq = Some(7);
-    assert!(matches!(only(&history), Violation::SeqGap { last_seq: 7, messages: 5, others: 1, .. }));
+    assert!(matches!(only(&history), HistoryViolation::SeqGap { last_seq: 7, messages: 5, others: 1, .. }));
     history.finals[0].other_events = OtherEvents::AtLeast(1);
     assert_eq!(check(&history), [], "receipts may have taken it");
 }
@@ -149,8 +149,8 @@ fn a_repeated_sequence_number_is_found() {
     let mut history = good();
     history.readers.clear();
     history.finals[0].messages[2].seq = Some(3);
-    assert!(has(&history, |v| matches!(v, Violation::SeqRepeated { seq: 3, .. })));
-    assert!(has(&history, |v| matches!(v, Violation::OneSeqForTwo { seq: 3, .. })));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::SeqRepeated { seq: 3, .. })));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::OneSeqForTwo { seq: 3, .. })));
 }
 
 #[test]
@@ -158,9 +158,9 @@ fn sequence_numbers_backwards_or_beyond_the_last_are_found() {
     let mut history = good();
     history.readers.clear();
     history.finals[0].messages[2].seq = Some(9);
-    assert!(has(&history, |v| matches!(v, Violation::SeqBackwards { id, .. } if id == "b2")));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::SeqBackwards { id, .. } if id == "b2")));
     history.finals[0].messages[4].seq = Some(10);
-    assert!(has(&history, |v| matches!(v, Violation::SeqBeyondLast { last_seq: 6, .. })));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::SeqBeyondLast { last_seq: 6, .. })));
 }
 
 #[test]
@@ -168,14 +168,14 @@ fn an_acknowledgment_with_another_seq_than_the_store_is_found() {
     let mut history = good();
     let outcome = AttemptOutcome::Acknowledged { id: "a1".to_owned(), seq: Some(3) };
     history.attempts.push(attempt("a", 1, (11, 12), outcome));
-    assert!(has(&history, |v| matches!(v, Violation::TwoSeqs { id, .. } if id == "a1")));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::TwoSeqs { id, .. } if id == "a1")));
 }
 
 #[test]
 fn a_wrong_count_is_found() {
     let mut history = plain();
     history.finals[0].total_count = 6;
-    assert!(matches!(only(&history), Violation::WrongCount { counted: 6, listed: 5, .. }));
+    assert!(matches!(only(&history), HistoryViolation::WrongCount { counted: 6, listed: 5, .. }));
 }
 
 /// The plain history with one reader.
@@ -199,49 +199,52 @@ fn a_reader_may_see_any_slice() {
 #[test]
 fn a_reader_with_another_order_is_found() {
     let history = read(ReaderStart::Anywhere, &["a1", "a2", "b1", "b2"], false);
-    assert!(has(&history, |v| matches!(v, Violation::ReaderReordered { id, .. } if id == "b1")));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::ReaderReordered { id, .. } if id == "b1")));
 }
 
 #[test]
 fn a_gap_in_what_a_reader_saw_is_found() {
     let history = read(ReaderStart::Anywhere, &["a1", "b2"], false);
-    assert!(matches!(only(&history), Violation::ReaderGap { missing, .. } if missing == ["b1", "a2"]));
+    assert!(matches!(only(&history), HistoryViolation::ReaderGap { missing, .. } if missing == ["b1", "a2"]));
 }
 
 #[test]
 fn a_gap_at_the_beginning_is_found() {
     let history = read(ReaderStart::Beginning, &["b1", "a2"], false);
-    assert!(matches!(only(&history), Violation::ReaderGap { missing, .. } if missing == ["a1"]));
+    assert!(matches!(only(&history), HistoryViolation::ReaderGap { missing, .. } if missing == ["a1"]));
 }
 
 #[test]
 fn a_gap_between_two_connections_is_found() {
     let mut history = good();
     history.readers[2].events.remove(0);
-    assert!(has(&history, |v| matches!(v, Violation::ReaderGap { missing, .. } if missing == &["b2"])));
-    assert!(has(&history, |v| matches!(v, Violation::ReaderSeq { expected: 5, seen: 6, .. })));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::ReaderGap { missing, .. } if missing == &["b2"])));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::ReaderSeq { expected: 5, seen: 6, .. })));
 }
 
 #[test]
 fn a_message_that_a_reader_saw_twice_is_found() {
     let history = read(ReaderStart::Anywhere, &["a1", "b1", "b1", "a2"], false);
-    assert!(has(&history, |v| matches!(v, Violation::ReaderRepeated { id, .. } if id == "b1")));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::ReaderRepeated { id, .. } if id == "b1")));
     let mut history = good();
     let again = history.readers[1].events[1].clone();
     history.readers[2].events.insert(0, again);
-    assert!(has(&history, |v| matches!(v, Violation::ReaderRepeated { id, .. } if id == "a2")), "over connections");
+    assert!(
+        has(&history, |v| matches!(v, HistoryViolation::ReaderRepeated { id, .. } if id == "a2")),
+        "over connections"
+    );
 }
 
 #[test]
 fn a_message_that_a_reader_saw_but_is_not_stored_is_found() {
     let history = read(ReaderStart::Anywhere, &["a1", "ghost", "b1"], false);
-    assert!(matches!(only(&history), Violation::ReaderSawUnstored { id, .. } if id == "ghost"));
+    assert!(matches!(only(&history), HistoryViolation::ReaderSawUnstored { id, .. } if id == "ghost"));
 }
 
 #[test]
 fn a_reader_that_did_not_get_the_end_is_found() {
     let history = read(ReaderStart::Beginning, &["a1", "b1", "a2"], true);
-    assert!(matches!(only(&history), Violation::ReaderIncomplete { missing, .. } if missing == ["b2", "a3"]));
+    assert!(matches!(only(&history), HistoryViolation::ReaderIncomplete { missing, .. } if missing == ["b2", "a3"]));
 }
 
 #[test]
@@ -251,27 +254,27 @@ fn readers_that_disagree_are_found_whatever_is_stored() {
     other.reader = "other".to_owned();
     other.events[1].message = Some("b1".to_owned());
     history.readers.push(other);
-    assert!(has(&history, |v| matches!(v, Violation::ReadersDisagree { after, .. } if after == "a1")));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::ReadersDisagree { after, .. } if after == "a1")));
 }
 
 #[test]
 fn a_history_that_cannot_be_judged_is_no_good_history() {
     let mut history = plain();
     history.finals.clear();
-    assert!(matches!(only(&history), Violation::NoFinalState { .. }));
+    assert!(matches!(only(&history), HistoryViolation::NoFinalState { .. }));
     let mut history = plain();
     history.finals.push(history.finals[0].clone());
-    assert!(has(&history, |v| matches!(v, Violation::TwoFinalStates { .. })));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::TwoFinalStates { .. })));
     let mut history = plain();
     let mut other = acknowledged("a", 1, (0, 10));
     other.content = "content-a9".to_owned();
     history.attempts.push(other);
-    assert!(has(&history, |v| matches!(v, Violation::KeyReused { .. })));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::KeyReused { .. })));
     let mut history = plain();
     let mut other = attempt("b", 9, (0, 10), AttemptOutcome::Unknown);
     other.content = "content-b3".to_owned();
     history.attempts.push(other);
-    assert!(has(&history, |v| matches!(v, Violation::AmbiguousContent { .. })));
+    assert!(has(&history, |v| matches!(v, HistoryViolation::AmbiguousContent { .. })));
 }
 
 #[test]

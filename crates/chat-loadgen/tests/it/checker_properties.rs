@@ -1,8 +1,8 @@
 //! Any history that follows the rules passes, and one fault of any kind in it is found.
 
 use chat_loadgen::history::{
-    Attempt, AttemptOutcome, FinalState, History, OtherEvents, ReadEvent, ReaderLog, ReaderStart, StoredMessage,
-    Violation, check,
+    Attempt, AttemptOutcome, FinalState, History, HistoryViolation, OtherEvents, ReadEvent, ReaderLog, ReaderStart,
+    StoredMessage, check,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -143,7 +143,7 @@ fn fault() -> impl Strategy<Value = Fault> {
 }
 
 /// Brings the fault in; `None` where the history has no place for it. Answers what must be found.
-fn inject(fault: Fault, history: &mut History, at: Index) -> Option<fn(&Violation) -> bool> {
+fn inject(fault: Fault, history: &mut History, at: Index) -> Option<fn(&HistoryViolation) -> bool> {
     let acknowledged: Vec<String> = history
         .attempts
         .iter()
@@ -159,42 +159,42 @@ fn inject(fault: Fault, history: &mut History, at: Index) -> Option<fn(&Violatio
         Fault::Lose => {
             let id = (!acknowledged.is_empty()).then(|| at.get(&acknowledged))?;
             state.messages.retain(|message| message.id != *id);
-            Some(|v| matches!(v, Violation::Lost { .. }))
+            Some(|v| matches!(v, HistoryViolation::Lost { .. }))
         }
         Fault::StoreTwice => {
             let again = state.messages[place?].clone();
             state.messages.push(again);
-            Some(|v| matches!(v, Violation::StoredTwice { .. }))
+            Some(|v| matches!(v, HistoryViolation::StoredTwice { .. }))
         }
         Fault::StoreUnderTwoIds => {
             let mut again = state.messages[place?].clone();
             again.id.push_str("-again");
             state.messages.push(again);
-            Some(|v| matches!(v, Violation::StoredUnderTwoIds { .. }))
+            Some(|v| matches!(v, HistoryViolation::StoredUnderTwoIds { .. }))
         }
         Fault::Invent => {
             let invented = StoredMessage { id: "x".to_owned(), content: "invented".to_owned(), seq: None };
             state.messages.insert(at.index(state.messages.len() + 1), invented);
-            Some(|v| matches!(v, Violation::Phantom { .. }))
+            Some(|v| matches!(v, HistoryViolation::Phantom { .. }))
         }
         Fault::SwapInReader => {
             let last = reader.as_ref()?.events.len() - 1;
             reader?.events.swap(last - 1, last);
-            Some(|v| matches!(v, Violation::ReaderReordered { .. }))
+            Some(|v| matches!(v, HistoryViolation::ReaderReordered { .. }))
         }
         Fault::DropFromReader => {
             let log = reader?;
             log.events.remove(log.events.len() - 2);
-            Some(|v| matches!(v, Violation::ReaderGap { .. }))
+            Some(|v| matches!(v, HistoryViolation::ReaderGap { .. }))
         }
         Fault::RepeatInReader => {
             let again = reader.as_ref()?.events.last()?.clone();
             reader?.events.push(again);
-            Some(|v| matches!(v, Violation::ReaderRepeated { .. }))
+            Some(|v| matches!(v, HistoryViolation::ReaderRepeated { .. }))
         }
         Fault::GhostInReader => {
             reader?.events.push(ReadEvent { seq: None, message: Some("ghost".to_owned()), ..ReadEvent::default() });
-            Some(|v| matches!(v, Violation::ReaderSawUnstored { .. }))
+            Some(|v| matches!(v, HistoryViolation::ReaderSawUnstored { .. }))
         }
         Fault::TwoIds => {
             let (index, _) = history
@@ -205,23 +205,23 @@ fn inject(fault: Fault, history: &mut History, at: Index) -> Option<fn(&Violatio
             let mut other = history.attempts[index].clone();
             other.outcome = AttemptOutcome::Acknowledged { id: "other".to_owned(), seq: None };
             history.attempts.push(other);
-            Some(|v| matches!(v, Violation::TwoIdsForOneKey { .. }))
+            Some(|v| matches!(v, HistoryViolation::TwoIdsForOneKey { .. }))
         }
         Fault::SeqGap => {
             state.last_seq = state.last_seq.map(|last| last + 1);
-            Some(|v| matches!(v, Violation::SeqGap { .. }))
+            Some(|v| matches!(v, HistoryViolation::SeqGap { .. }))
         }
         Fault::SeqRepeated => {
             let place = place.filter(|place| *place > 0)?;
             state.messages[place].seq = state.messages[place - 1].seq;
-            Some(|v| matches!(v, Violation::SeqRepeated { .. }))
+            Some(|v| matches!(v, HistoryViolation::SeqRepeated { .. }))
         }
         Fault::Reverse => reverse(history),
     }
 }
 
 /// Swaps the ends of the order when time says which comes first.
-fn reverse(history: &mut History) -> Option<fn(&Violation) -> bool> {
+fn reverse(history: &mut History) -> Option<fn(&HistoryViolation) -> bool> {
     let messages = &mut history.finals[0].messages;
     let (first, last) = (messages.first()?.clone(), messages.last()?.clone());
     let of = |message: &StoredMessage| {
@@ -238,7 +238,7 @@ fn reverse(history: &mut History) -> Option<fn(&Violation) -> bool> {
     }
     let end = messages.len() - 1;
     messages.swap(0, end);
-    Some(|v| matches!(v, Violation::OrderReversed { .. }))
+    Some(|v| matches!(v, HistoryViolation::OrderReversed { .. }))
 }
 
 fn histories() -> impl Strategy<Value = History> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chat_domain::ChatError;
 use chat_domain::error::Conflict;
-use chat_domain::model::{Change, ChatMessage, MessageDraft, Principal, Seq, SessionAction, SessionId};
+use chat_domain::model::{ChatMessage, EventChange, MessageDraft, Principal, Seq, SessionAction, SessionId};
 use chat_domain::ports::{
     AgentDirectory as _, EventLog as _, LogLimit, MessageRepository as _, Notifier, SessionRepository as _,
 };
@@ -70,7 +70,7 @@ impl TwoNodes {
     async fn stored(&self, n: u64) -> ChatMessage {
         let log = self.other.events.read(self.session, Seq::ZERO, LogLimit::events(100)).await.unwrap().events;
         let messages = log.into_iter().filter_map(|event| match event.change {
-            Change::Message(message) => Some(message),
+            EventChange::Message(message) => Some(message),
             _ => None,
         });
         messages.into_iter().find(|message| message.id == message_id(n)).unwrap()
@@ -84,7 +84,7 @@ impl TwoNodes {
 
 fn messages_of(heard: &RecordingNotifier, session: SessionId) -> Vec<ChatMessage> {
     let message = |change| match change {
-        Change::Message(message) => message,
+        EventChange::Message(message) => message,
         other => panic!("{other:?} was committed by another node"),
     };
     heard.changes_of(session).into_iter().map(|event| message(event.change)).collect()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chat_domain::ChatError;
 use chat_domain::error::Conflict;
-use chat_domain::model::{Change, Party, Priority, Seq};
+use chat_domain::model::{EventChange, Party, Priority, Seq};
 use chat_domain::ports::{EventLog as _, LogLimit, MessageRepository as _, SessionRepository as _};
 use chat_postgres::{MigrateError, PgConfig, PgStore, migrate};
 use chat_testkit::RecordingNotifier;
@@ -35,7 +35,7 @@ async fn an_event_of_a_newer_version_takes_its_position_and_no_more() {
     let appended = store.messages.append(draft(session_id(1), &alice(), 2)).await.unwrap();
     assert_eq!(appended.message.seq, Seq::new(4));
     let log = store.events.read(session_id(1), Seq::ZERO, LogLimit::events(10)).await.unwrap().events;
-    let unknown: Vec<bool> = log.iter().map(|event| event.change == Change::Unknown).collect();
+    let unknown: Vec<bool> = log.iter().map(|event| event.change == EventChange::Unknown).collect();
     assert_eq!(unknown, [false, false, true, false]);
     assert!(store.messages.mark_read_up_to(session_id(1), root(), Seq::new(4), at(5_000)).await.unwrap().is_some());
     store.close().await;
@@ -48,7 +48,7 @@ async fn names_of_a_newer_version_are_read_as_what_comes_nearest() {
     let store = future(&database).await;
     database.sql("UPDATE chat_sessions SET priority = 'urgent'; UPDATE chat_messages SET sender = 'bot'");
     let log = store.events.read(session_id(1), Seq::new(1), LogLimit::events(1)).await.unwrap().events;
-    let Change::Message(message) = &log[0].change else { panic!("{log:?}") };
+    let EventChange::Message(message) = &log[0].change else { panic!("{log:?}") };
     assert_eq!(message.sender, Party::Support);
     assert_eq!(store.sessions.find(session_id(1)).await.unwrap().unwrap().priority, Priority::Medium);
     store.messages.append(draft(session_id(1), &alice(), 2)).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_domain::model::{Change, LiveEvent, Seq};
+use chat_domain::model::{EventChange, LiveEvent, Seq};
 use chat_domain::ports::SharedEvent;
 use chat_realtime::internals::{EventQueue, PushOutcome, QueueItem, QueueLimits};
 use chat_testkit::fixtures;
@@ -68,7 +68,7 @@ fn typing_is_dropped_from_half_full_on() {
 /// A message of about that many bytes.
 fn heavy(seq: u64, bytes: usize) -> Arc<SharedEvent> {
     let mut event = durable(seq);
-    if let Change::Message(message) = &mut event.change {
+    if let EventChange::Message(message) = &mut event.change {
         message.content = fixtures::content(&"x".repeat(bytes));
     }
     SharedEvent::new(LiveEvent::Durable(event))

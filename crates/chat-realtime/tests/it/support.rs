@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_domain::error::{ChatError, Result};
 use chat_domain::model::{
-    Change, ChatMessage, ChatSession, Delivery, Epoch, LiveEvent, MessageId, Party, Seq, SessionEvent, SessionId,
+    ChatMessage, ChatSession, Delivery, Epoch, EventChange, LiveEvent, MessageId, Party, Seq, SessionEvent, SessionId,
     SocketId, Timestamp, TypingEvent, UserId,
 };
 use chat_domain::ports::{
@@ -74,7 +74,7 @@ struct Inner {
 }
 
 impl FakeLog {
-    pub(crate) fn commit(&self, session: SessionId, change: impl FnOnce(Seq) -> Change) -> SessionEvent {
+    pub(crate) fn commit(&self, session: SessionId, change: impl FnOnce(Seq) -> EventChange) -> SessionEvent {
         let mut inner = self.inner.lock().unwrap();
         let events = inner.events.entry(session).or_default();
         let seq = Seq::new(events.len() as u64 + 1);
@@ -236,7 +236,7 @@ impl World {
     pub(crate) fn close_session(&self) {
         let opened = ChatSession::open(fixtures::new_session(1));
         let closed = opened.close(fixtures::start()).unwrap();
-        self.publish(self.log.commit(session(), |_| Change::Closed(closed)));
+        self.publish(self.log.commit(session(), |_| EventChange::Closed(closed)));
     }
 
     pub(crate) fn publish(&self, event: SessionEvent) {
@@ -270,8 +270,8 @@ pub(crate) fn subscribe_request(session: SessionId, viewer: &str, start: StartPo
 }
 
 /// A message event at that position.
-pub(crate) fn message(session_id: SessionId, seq: Seq) -> Change {
-    Change::Message(ChatMessage {
+pub(crate) fn message(session_id: SessionId, seq: Seq) -> EventChange {
+    EventChange::Message(ChatMessage {
         id: fixtures::message_id(seq.get()),
         session_id,
         seq,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_domain::error::Result;
 use chat_domain::model::{
-    Change, ChatSession, Epoch, LiveEvent, MessageId, Seq, SessionEvent, SessionId, SocketId, UserId,
+    ChatSession, Epoch, EventChange, LiveEvent, MessageId, Seq, SessionEvent, SessionId, SocketId, UserId,
 };
 use chat_domain::ports::{
     EventLog, LogLimit, LogPage, Notifier, ReplayFallback, SessionFeed, StartPosition, StreamCloseReason, StreamItem,
@@ -57,7 +57,7 @@ impl Log {
         let mut events = lock(&self.events);
         let seq = Seq::new(events.len() as u64 + 1);
         // What changes does not matter to the hub, and an opening is cheap to make.
-        let change = Change::Opened(ChatSession::open(fixtures::new_session(1)));
+        let change = EventChange::Opened(ChatSession::open(fixtures::new_session(1)));
         let (at, actor) = (fixtures::start(), user("alice"));
         let event = SessionEvent { session_id: session(), seq, at, actor, key: None, change };
         events.push(event.clone());

@@ -1,9 +1,9 @@
 //! Round trips of every kind of event, and what is made of messages of other versions.
 
 use chat_domain::model::{
-    AgentId, Attachment, AttachmentId, Change, ChatMessage, ChatSession, Content, Delivery, FileName, IdempotencyKey,
-    MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Receipt, ReceiptStatus, SessionEvent, SessionState,
-    StoredObject, Subject, Tags, Timestamp, UserId,
+    AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Content, Delivery, EventChange, FileName,
+    IdempotencyKey, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Receipt, ReceiptStatus,
+    SessionEvent, SessionState, StoredObject, Subject, Tags, Timestamp, UserId,
 };
 use chat_realtime::PeerTyping;
 use proptest::collection::vec;
@@ -121,13 +121,13 @@ fn durable() -> impl Strategy<Value = PeerEvent> {
     let key = option::of("[!-~]{1,20}".prop_map(|text| IdempotencyKey::parse(&text).unwrap()));
     (uuid().prop_map(SessionId::new), seq(), time(), user(), key).prop_flat_map(|(session_id, seq, at, actor, key)| {
         let change = prop_oneof![
-            session(session_id, at).prop_map(Change::Opened),
-            session(session_id, at).prop_map(Change::Assigned),
-            session(session_id, at).prop_map(Change::Transferred),
-            session(session_id, at).prop_map(Change::Closed),
-            message(session_id, seq).prop_map(Change::Message),
-            receipt().prop_map(Change::Receipt),
-            Just(Change::Unknown),
+            session(session_id, at).prop_map(EventChange::Opened),
+            session(session_id, at).prop_map(EventChange::Assigned),
+            session(session_id, at).prop_map(EventChange::Transferred),
+            session(session_id, at).prop_map(EventChange::Closed),
+            message(session_id, seq).prop_map(EventChange::Message),
+            receipt().prop_map(EventChange::Receipt),
+            Just(EventChange::Unknown),
         ];
         change.prop_map(move |change| {
             PeerEvent::Durable(SessionEvent { session_id, seq, at, actor: actor.clone(), key: key.clone(), change })
@@ -229,7 +229,7 @@ fn an_unknown_kind_without_seq_is_ephemeral() {
     let durable = r#""kind":"danced","seq":4,"payload":{"at":5,"actor":"alice"}"#;
     let said = with(&format!("{session},{durable}"));
     let Some(EnvelopeBody::Event(PeerEvent::Durable(event))) = said else { panic!("{said:?}") };
-    assert_eq!((event.seq, event.change), (Seq::new(4), Change::Unknown));
+    assert_eq!((event.seq, event.change), (Seq::new(4), EventChange::Unknown));
 }
 
 #[test]

@@ -13,7 +13,7 @@ const PAGE: u32 = 500;
 
 /// What was copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Copied {
+pub(super) struct CopiedFiles {
     pub(super) files: u64,
     pub(super) bytes: u64,
 }
@@ -26,8 +26,8 @@ pub(super) async fn copy(
     database: &Path,
     from: &dyn AttachmentStore,
     to: &dyn AttachmentStore,
-) -> anyhow::Result<Copied> {
-    let mut copied = Copied::default();
+) -> anyhow::Result<CopiedFiles> {
+    let mut copied = CopiedFiles::default();
     let mut after = None;
     loop {
         let page = wire::files_of(database, after, PAGE)?;

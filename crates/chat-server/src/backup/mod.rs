@@ -21,7 +21,7 @@ use std::path::Path;
 use anyhow::Context;
 use chat_domain::model::Timestamp;
 
-use self::files::Copied;
+use self::files::CopiedFiles;
 use self::manifest::Manifest;
 pub(crate) use self::restore::{Replace, Restored, restore};
 use self::staging::StagingDirectory;
@@ -56,7 +56,7 @@ pub(crate) async fn back_up(config: &Config, dir: &Path, now: Timestamp) -> anyh
     wire::verify_database(&copy)?;
     let from = wire::files_to_read(attachments)?;
     let to = wire::new_files(&staging.path().join(ATTACHMENTS), &copy)?;
-    let Copied { files, bytes } = files::copy(&copy, from.as_ref(), to.as_ref()).await?;
+    let CopiedFiles { files, bytes } = files::copy(&copy, from.as_ref(), to.as_ref()).await?;
     remove_log(&copy)?;
     let digest = manifest::digest(&copy, |_| Ok(())).with_context(|| format!("cannot read {}", copy.display()))?;
     Manifest::new(now.to_string(), digest, files, bytes).write(staging.path())?;

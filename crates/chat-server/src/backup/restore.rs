@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use chat_domain::model::{Epoch, Timestamp};
 
-use super::files::{self, Copied};
+use super::files::{self, CopiedFiles};
 use super::manifest::{self, Manifest, create_private};
 use super::staging::{self, StagingDirectory};
 use super::{ATTACHMENTS, DATABASE};
@@ -65,7 +65,7 @@ pub(crate) async fn restore(config: &Config, dir: &Path, replace: Replace, now: 
     let from = wire::files_to_read(&dir.join(ATTACHMENTS))?;
     let attachments = staging.path().join(ATTACHMENTS);
     let to = wire::new_files(&attachments, &database)?;
-    let Copied { files, bytes } = files::copy(&database, from.as_ref(), to.as_ref()).await?;
+    let CopiedFiles { files, bytes } = files::copy(&database, from.as_ref(), to.as_ref()).await?;
     manifest.require_counts(files, bytes).with_context(|| format!("{} is damaged", dir.display()))?;
     let staged = Config {
         data_dir: staging.path().to_owned(),

@@ -15,13 +15,13 @@ use crate::wire;
 
 /// What to do with the directory.
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(super) struct AgentsArguments {
     #[command(subcommand)]
-    task: Task,
+    task: AgentsTask,
 }
 
 #[derive(Subcommand)]
-enum Task {
+enum AgentsTask {
     /// Enter an agent, or activate one who was deactivated.
     Add {
         /// The `sub` of their tokens.
@@ -53,7 +53,7 @@ fn display_name(text: &str) -> Result<DisplayName, String> {
 ///
 /// # Errors
 /// An unknown agent; a database that is missing or lacks migrations; what the database fails with.
-pub(super) fn run(config: &Config, arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn run(config: &Config, arguments: AgentsArguments, out: &mut dyn Write) -> anyhow::Result<()> {
     block_on(async {
         let store = wire::Store::open_as_it_is(config, Arc::new(wire::NullNotifier)).await?;
         let done = carry_out(store.agents().as_ref(), arguments.task, out).await;
@@ -62,20 +62,20 @@ pub(super) fn run(config: &Config, arguments: Arguments, out: &mut dyn Write) ->
     })
 }
 
-async fn carry_out(agents: &dyn AgentDirectory, task: Task, out: &mut dyn Write) -> anyhow::Result<()> {
+async fn carry_out(agents: &dyn AgentDirectory, task: AgentsTask, out: &mut dyn Write) -> anyhow::Result<()> {
     match task {
-        Task::Add { id, name } => {
+        AgentsTask::Add { id, name } => {
             let update = AgentUpdate { display_name: name, active: Some(true) };
             let (agent, is_new) = agents.put(id, update, SystemClock.now()).await?;
             let verb = if is_new { "added" } else { "updated" };
             writeln!(out, "{verb} {}", line(&agent))?;
         }
-        Task::List => {
+        AgentsTask::List => {
             for agent in agents.list().await? {
                 writeln!(out, "{}", line(&agent))?;
             }
         }
-        Task::Deactivate { id } => {
+        AgentsTask::Deactivate { id } => {
             let agent = agents.deactivate(&id).await?.with_context(|| {
                 format!("there is no agent {id} in the directory; `chat-server agents list` prints all of them")
             })?;

@@ -13,7 +13,7 @@ use crate::wire::RecountScope;
 
 /// How it is asked.
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(super) struct DoctorArguments {
     /// Print one JSON object instead of lines.
     #[arg(long)]
     json: bool,
@@ -36,7 +36,11 @@ struct DoctorReport<'a> {
 ///
 /// # Errors
 /// A check failed.
-pub(super) fn run(config: Result<Config, String>, arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn run(
+    config: Result<Config, String>,
+    arguments: &DoctorArguments,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let recount = if arguments.full { RecountScope::Everything } else { RecountScope::Sample };
     let thoroughness = Thoroughness { recount, min_free: arguments.min_free };
     let checks = match config {

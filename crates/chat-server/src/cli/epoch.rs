@@ -9,13 +9,13 @@ use crate::wire;
 
 /// What to do with the epoch.
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(super) struct EpochArguments {
     #[command(subcommand)]
-    task: Option<Task>,
+    task: Option<EpochTask>,
 }
 
 #[derive(Subcommand)]
-enum Task {
+enum EpochTask {
     /// Print the epoch. This is the default.
     Show,
     /// Begin a new epoch, after a backup has been restored and before the servers start: clients that saw more than the
@@ -29,10 +29,10 @@ enum Task {
 ///
 /// # Errors
 /// What the database fails with.
-pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
-    match arguments.task.as_ref().unwrap_or(&Task::Show) {
-        Task::Show => Ok(writeln!(out, "{}", wire::epoch(config)?)?),
-        Task::Rotate => {
+pub(super) fn run(config: &Config, arguments: &EpochArguments, out: &mut dyn Write) -> anyhow::Result<()> {
+    match arguments.task.as_ref().unwrap_or(&EpochTask::Show) {
+        EpochTask::Show => Ok(writeln!(out, "{}", wire::epoch(config)?)?),
+        EpochTask::Rotate => {
             let epoch = wire::rotate_epoch(config)?;
             let running = match config.database_url {
                 // It was held by this command alone.

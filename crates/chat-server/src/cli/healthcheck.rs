@@ -25,7 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What `healthcheck` takes.
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct HealthcheckArguments {
     /// Ask whether the process runs (`/healthz`), and not whether it can serve (`/readyz`).
     #[arg(long)]
     alive: bool,
@@ -38,7 +38,7 @@ pub(super) struct Arguments {
 ///
 /// # Errors
 /// It does not, or does not in time; the error has its response.
-pub(super) fn run(listen: SocketAddr, arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn run(listen: SocketAddr, arguments: &HealthcheckArguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let address = address_of(listen)?;
     let path = if arguments.alive { "/healthz" } else { "/readyz" };
     let url = format!("http://{address}{path}");

@@ -11,13 +11,13 @@ use crate::wire::{self, Migrations};
 
 /// What to do with the schema.
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(super) struct SchemaArguments {
     #[command(subcommand)]
-    task: Option<Task>,
+    task: Option<SchemaTask>,
 }
 
 #[derive(Subcommand)]
-enum Task {
+enum SchemaTask {
     /// Apply all pending migrations. This is the default.
     Up,
     /// Take the newest migrations back. The rows of tables and columns that they made are deleted: make a backup first.
@@ -37,17 +37,17 @@ enum Task {
 ///
 /// # Errors
 /// What the database fails with.
-pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn run(config: &Config, arguments: &SchemaArguments, out: &mut dyn Write) -> anyhow::Result<()> {
     if let DatabaseUrl::Sqlite(_) = config.database_url {
         data_dir::make(&config.data_dir)?;
     }
     let migrations = Migrations::of(config);
-    match arguments.task.as_ref().unwrap_or(&Task::Up) {
-        Task::Up => {
+    match arguments.task.as_ref().unwrap_or(&SchemaTask::Up) {
+        SchemaTask::Up => {
             let _held = wire::hold_database(config)?;
             list(out, "applied", &migrations.up()?)
         }
-        Task::Down { steps, yes } => {
+        SchemaTask::Down { steps, yes } => {
             let _held = wire::hold_database(config)?;
             let names = newest_applied(&migrations, *steps)?;
             ensure!(
@@ -58,7 +58,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -
             );
             list(out, "took back", &migrations.down(*steps)?)
         }
-        Task::Status => {
+        SchemaTask::Status => {
             for (name, applied) in migrations.status()? {
                 writeln!(out, "{}\t{name}", if applied { "applied" } else { "pending" })?;
             }

@@ -32,23 +32,23 @@ struct Cli {
     #[command(flatten)]
     options: Options,
     #[command(subcommand)]
-    task: Option<Task>,
+    task: Option<ServerTask>,
 }
 
 #[derive(Subcommand)]
-enum Task {
+enum ServerTask {
     /// Serve the API; what happens without a command.
     Serve,
     /// Bring the database's schema up to date, back, or show where it stands.
-    Migrate(migrate::Arguments),
+    Migrate(migrate::SchemaArguments),
     /// Print a token for a person.
-    Token(token::Arguments),
+    Token(token::TokenArguments),
     /// Manage the directory of support agents.
-    Agents(agents::Arguments),
+    Agents(agents::AgentsArguments),
     /// Compare the stored files with the messages, or remove those that no message refers to.
-    Attachments(attachments::Arguments),
+    Attachments(attachments::AttachmentsArguments),
     /// Ask the node at the listen address whether it can serve; exit code 0 if so, for a supervisor's health check.
-    Healthcheck(healthcheck::Arguments),
+    Healthcheck(healthcheck::HealthcheckArguments),
     /// Copy the SQLite database and its attachments into a directory, also while a node runs.
     Backup(backup::BackupArguments),
     /// Put a backup in the place of the data directory. Stop the node first.
@@ -56,13 +56,13 @@ enum Task {
     /// Print the effective configuration and where each value comes from.
     CheckConfig,
     /// Check whether a node with this configuration would work here, and say what to do where it would not.
-    Doctor(doctor::Arguments),
+    Doctor(doctor::DoctorArguments),
     /// Print the OpenAPI document.
     Openapi,
     /// Print the AsyncAPI document.
     Asyncapi,
     /// Show which history clients' positions belong to, or begin a new one after restoring a backup.
-    Epoch(epoch::Arguments),
+    Epoch(epoch::EpochArguments),
     /// Print the reference document of the configuration.
     #[command(hide = true)]
     ConfigReference,
@@ -89,28 +89,28 @@ pub(crate) fn run(
             return doctor::run(Err(in_one_line(&error)), &asked, out);
         }
     };
-    match task.unwrap_or(Task::Serve) {
-        Task::Serve => {
+    match task.unwrap_or(ServerTask::Serve) {
+        ServerTask::Serve => {
             // A node has no use for them, and would keep them as long as it runs.
             drop((command, matches));
             serve::run(&Config::load(options)?, out)
         }
-        Task::Migrate(arguments) => migrate::run(&Config::load(options)?, &arguments, out),
-        Task::Token(arguments) => token::run(&Config::load(options)?, arguments, out),
-        Task::Agents(arguments) => agents::run(&Config::load(options)?, arguments, out),
-        Task::Attachments(arguments) => attachments::run(&Config::load(options)?, &arguments, out),
-        Task::Healthcheck(arguments) => healthcheck::run(options.listen, &arguments, out),
-        Task::Backup(arguments) => backup::run_backup(&Config::load(options)?, &arguments, out),
-        Task::Restore(arguments) => backup::run_restore(&Config::load(options)?, &arguments, out),
-        Task::CheckConfig => check_config::run(&Config::load(options)?, &command, &matches, out),
-        Task::Doctor(arguments) => {
+        ServerTask::Migrate(arguments) => migrate::run(&Config::load(options)?, &arguments, out),
+        ServerTask::Token(arguments) => token::run(&Config::load(options)?, arguments, out),
+        ServerTask::Agents(arguments) => agents::run(&Config::load(options)?, arguments, out),
+        ServerTask::Attachments(arguments) => attachments::run(&Config::load(options)?, &arguments, out),
+        ServerTask::Healthcheck(arguments) => healthcheck::run(options.listen, &arguments, out),
+        ServerTask::Backup(arguments) => backup::run_backup(&Config::load(options)?, &arguments, out),
+        ServerTask::Restore(arguments) => backup::run_restore(&Config::load(options)?, &arguments, out),
+        ServerTask::CheckConfig => check_config::run(&Config::load(options)?, &command, &matches, out),
+        ServerTask::Doctor(arguments) => {
             doctor::run(Config::load(options).map_err(|error| error.to_string()), &arguments, out)
         }
-        Task::Openapi => openapi::run(options.public_url.as_deref(), out),
-        Task::Asyncapi => asyncapi::run(options.public_url.as_deref(), out),
-        Task::Epoch(arguments) => epoch::run(&Config::load(options)?, &arguments, out),
-        Task::ConfigReference => reference::configuration(&command, out),
-        Task::MetricsReference => reference::metrics(out),
+        ServerTask::Openapi => openapi::run(options.public_url.as_deref(), out),
+        ServerTask::Asyncapi => asyncapi::run(options.public_url.as_deref(), out),
+        ServerTask::Epoch(arguments) => epoch::run(&Config::load(options)?, &arguments, out),
+        ServerTask::ConfigReference => reference::configuration(&command, out),
+        ServerTask::MetricsReference => reference::metrics(out),
     }
 }
 
@@ -128,7 +128,7 @@ fn parse(
 
 /// How `doctor` was asked, if it was, and only the server's options keep it from being run: it reports them as it reports
 /// other faults.
-fn doctor_asked_for(error: &clap::Error, arguments: &[OsString]) -> Option<doctor::Arguments> {
+fn doctor_asked_for(error: &clap::Error, arguments: &[OsString]) -> Option<doctor::DoctorArguments> {
     if !error.use_stderr() {
         return None;
     }
@@ -137,7 +137,7 @@ fn doctor_asked_for(error: &clap::Error, arguments: &[OsString]) -> Option<docto
     });
     let matches = with_any_values.try_get_matches_from_mut(arguments).ok()?;
     match matches.subcommand()? {
-        ("doctor", matches) => doctor::Arguments::from_arg_matches(matches).ok(),
+        ("doctor", matches) => doctor::DoctorArguments::from_arg_matches(matches).ok(),
         _ => None,
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use crate::admin::Admin;
 use crate::background::{Background, FatalFailure};
 use crate::config::{Config, Switch, TokenKey, units};
-use crate::descriptors::DescriptorRoom;
+use crate::descriptors::DescriptorLimits;
 use crate::exclusive::Held;
 use crate::shutdown::{
     ACCESS_LOG_LIMIT, REQUESTS_GRACE, REQUESTS_LIMIT, SHUTDOWN_NOTICE_LIMIT, STORE_LIMIT, Signals, TRACES_LIMIT,
@@ -56,7 +56,7 @@ pub(super) fn run(config: &Config, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 /// A server that accepts requests, with what it stands on.
-struct Running {
+struct RunningServer {
     server: Server,
     background: Background,
     /// Connects this node to the others until all that was accepted is published.
@@ -94,13 +94,13 @@ async fn serve(config: &Config, traces: Traces, out: &mut dyn Write) -> anyhow::
     }
 }
 
-async fn start(config: &Config, traces: Traces, out: &mut dyn Write) -> anyhow::Result<Running> {
+async fn start(config: &Config, traces: Traces, out: &mut dyn Write) -> anyhow::Result<RunningServer> {
     let listener = TcpListener::bind(config.listen).with_context(|| {
         format!("cannot listen on {}; choose another address with --listen (CHAT_LISTEN)", config.listen)
     })?;
     // First of all that does something: what counts takes its handle from here.
     let admin = Admin::start(config.admin_listen)?;
-    let room = DescriptorRoom::make(config);
+    let room = DescriptorLimits::make(config);
     data_dir::make(&config.data_dir)?;
     // Before anything is written to the database: without keys the server refuses to start.
     let tokens = TokenCheck::open(config, Arc::new(SystemClock)).await?;
@@ -158,7 +158,7 @@ async fn start(config: &Config, traces: Traces, out: &mut dyn Write) -> anyhow::
     if let Some(keys) = tokens.key_set {
         background.spawn("refresh of the key set", async move { keys.keep_current().await });
     }
-    Ok(Running { server, background, fanout, system, admin, access_log: access_log_thread, _database: database })
+    Ok(RunningServer { server, background, fanout, system, admin, access_log: access_log_thread, _database: database })
 }
 
 /// Begins to write a line for each request to standard output, if the operator wants it.
@@ -172,7 +172,7 @@ fn start_access_log(wanted: Switch) -> anyhow::Result<(Option<AccessLog>, Option
     }
 }
 
-impl Running {
+impl RunningServer {
     /// Waits for a signal, or for a reason why the server cannot go on.
     async fn until_end(&mut self, signals: &mut Signals) -> Option<FatalFailure> {
         tokio::select! {

@@ -14,7 +14,7 @@ use crate::tokens::{TokenMaker, subject};
 
 /// What the token says.
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(super) struct TokenArguments {
     /// Who the person is: the `sub` of the token.
     #[arg(long, value_parser = subject)]
     sub: UserId,
@@ -37,8 +37,8 @@ fn role(text: &str) -> Result<Role, String> {
 ///
 /// # Errors
 /// A configuration without a usable key.
-pub(super) fn run(config: &Config, arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
-    let Arguments { sub, role, name, ttl } = arguments;
+pub(super) fn run(config: &Config, arguments: TokenArguments, out: &mut dyn Write) -> anyhow::Result<()> {
+    let TokenArguments { sub, role, name, ttl } = arguments;
     let makes_a_secret =
         matches!(config.token_key()?, TokenKey::Development) && !development_secret::exists(&config.data_dir);
     let token = TokenMaker::new(config)?.make(sub.as_str(), role, name, SystemClock.now(), ttl)?;

@@ -7,7 +7,7 @@ use rustix::process::geteuid;
 
 use super::{Diagnosis, wire};
 use crate::config::{AttachmentsUrl, Config};
-use crate::wire::StoreTrial;
+use crate::wire::StoreCheck;
 
 /// Writes, reads and deletes a file in the place of the attachments.
 pub(super) async fn check(config: &Config) -> Diagnosis {
@@ -24,12 +24,12 @@ pub(super) async fn check(config: &Config) -> Diagnosis {
     };
     let place = &config.attachments_url;
     match wire::try_store(config).await {
-        Ok(StoreTrial::Unused) => Diagnosis::warn(
+        Ok(StoreCheck::Unused) => Diagnosis::warn(
             CHECK,
             format!("no node has used {place} yet, so nothing was tried"),
             "start the node, which creates it, and look again",
         ),
-        Ok(StoreTrial::Usable) => {
+        Ok(StoreCheck::Usable) => {
             let done = format!("a file was written, read and deleted in {place}");
             match owner_beside_root(place) {
                 Some(owner) => Diagnosis::warn(

@@ -8,7 +8,7 @@ use rustix::fs::{Access, access, statvfs};
 
 use super::Diagnosis;
 use crate::config::{AttachmentsUrl, Config, DatabaseUrl, units};
-use crate::descriptors::DescriptorRoom;
+use crate::descriptors::DescriptorLimits;
 use crate::private_file::random_hex;
 
 /// Below this many open files, a busy desk comes to the limit.
@@ -105,12 +105,12 @@ fn disk(place: &Path, min_free: u64) -> Diagnosis {
 /// How many connections the limit of open files leaves room for.
 pub(super) fn descriptors(config: &Config) -> Diagnosis {
     const CHECK: &str = "descriptors";
-    let (limit, room) = DescriptorRoom::foresee(config);
-    let DescriptorRoom { http, sockets } = room;
+    let (limit, room) = DescriptorLimits::foresee(config);
+    let DescriptorLimits { http, sockets } = room;
     let finding =
         format!("the limit of open files is {limit}: at most {http} HTTP connections and {sockets} sockets at once");
     let remedy = "raise the hard limit, such as with LimitNOFILE=65536 of systemd or ulimit -Hn 65536";
-    if DescriptorRoom::is_too_low(config, limit) {
+    if DescriptorLimits::is_too_low(config, limit) {
         Diagnosis::fail(CHECK, finding, remedy)
     } else if limit < FEW_DESCRIPTORS {
         Diagnosis::warn(CHECK, finding, remedy)

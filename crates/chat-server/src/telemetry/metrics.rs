@@ -82,7 +82,7 @@ pub(crate) const GROUPS: &[Group] = &[
                 "chat_http_unavailable_total",
                 &["code"],
                 "Requests refused with 503, by the code of the error: `UNAVAILABLE` while the service has too much to do or \
-                 a part of it is away, `STORAGE_FULL` while there is no room for files.",
+                 a part of it is unreachable, `STORAGE_FULL` while there is no room for files.",
             ),
             counter(
                 "chat_http_untrusted_forwarding_total",

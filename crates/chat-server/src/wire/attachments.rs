@@ -27,7 +27,7 @@ pub(super) struct Attachments {
 
 /// Who else may use the stored files meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
+pub(crate) enum StoreAccess {
     /// No other node, or all nodes of a database that takes several.
     Alone,
     /// Anyone: nothing is changed.
@@ -39,7 +39,7 @@ impl Attachments {
     ///
     /// # Errors
     /// It cannot be used, or belongs to another database.
-    pub(super) async fn open(config: &Config, database: &Store, access: Access) -> anyhow::Result<Self> {
+    pub(super) async fn open(config: &Config, database: &Store, access: StoreAccess) -> anyhow::Result<Self> {
         let name = config.database_url.to_string();
         let bound = Bound { identity: database.identity(), name: &name, sharing: database.sharing() };
         let files = match &config.attachments_url {
@@ -62,11 +62,11 @@ impl Attachments {
     }
 }
 
-fn open_directory(path: &Path, bound: Bound<'_>, access: Access) -> anyhow::Result<Attachments> {
+fn open_directory(path: &Path, bound: Bound<'_>, access: StoreAccess) -> anyhow::Result<Attachments> {
     let store = LocalAttachmentStore::open(path)?;
     let held = match access {
-        Access::Alone => Some(binding::bind(path, bound)?),
-        Access::Look => {
+        StoreAccess::Alone => Some(binding::bind(path, bound)?),
+        StoreAccess::Look => {
             binding::verify(path, bound)?;
             None
         }
@@ -76,16 +76,16 @@ fn open_directory(path: &Path, bound: Bound<'_>, access: Access) -> anyhow::Resu
 }
 
 /// A bucket has no lock. What an SQLite database needs, one node at a time, the lock of its file holds.
-async fn open_bucket(location: &S3Location, bound: Bound<'_>, access: Access) -> anyhow::Result<Attachments> {
+async fn open_bucket(location: &S3Location, bound: Bound<'_>, access: StoreAccess) -> anyhow::Result<Attachments> {
     let store = bucket(location)?;
     let outcome = match access {
-        Access::Alone => store.bind(bound.identity).await,
-        Access::Look => store.verify_bound(bound.identity).await,
+        StoreAccess::Alone => store.bind(bound.identity).await,
+        StoreAccess::Look => store.verify_bound(bound.identity).await,
     };
     match (outcome, access) {
         (Ok(()), _) => tracing::info!("attachments are kept in {location}"),
         // Texts need no attachments, and a node that does not start serves none.
-        (Err(error @ S3BindError::Away { .. }), Access::Alone) => {
+        (Err(error @ S3BindError::Unreachable { .. }), StoreAccess::Alone) => {
             tracing::warn!("attachments are kept in {location}, which is checked as soon as it answers: {error}");
         }
         (Err(error), _) => return Err(explained(error, bound)),
@@ -105,7 +105,7 @@ async fn open_fallback(url: &AttachmentsUrl, bound: Bound<'_>) -> anyhow::Result
             let store = bucket(location)?;
             match store.verify_bound(bound.identity).await {
                 Ok(()) => {}
-                Err(error @ S3BindError::Away { .. }) => {
+                Err(error @ S3BindError::Unreachable { .. }) => {
                     tracing::warn!("{error}; files that are there alone are missing");
                 }
                 Err(error) => {
@@ -132,7 +132,9 @@ async fn open_beside(url: &AttachmentsUrl, bound: Bound<'_>) -> anyhow::Result<A
             let store = bucket(location)?;
             match store.bind(bound.identity).await {
                 Ok(()) => {}
-                Err(error @ S3BindError::Away { .. }) => tracing::warn!("{error}; it is checked as soon as it answers"),
+                Err(error @ S3BindError::Unreachable { .. }) => {
+                    tracing::warn!("{error}; it is checked as soon as it answers");
+                }
                 Err(error) => return Err(explained(error, bound)),
             }
             Ok(Arc::new(store))
@@ -200,7 +202,7 @@ pub(super) fn explained(error: S3BindError, bound: Bound<'_>) -> anyhow::Error {
         ),
         S3BindError::Unused { .. }
         | S3BindError::NoConditions { .. }
-        | S3BindError::Away { .. }
+        | S3BindError::Unreachable { .. }
         | S3BindError::Refused { .. } => error.into(),
     }
 }

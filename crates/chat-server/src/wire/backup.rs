@@ -11,7 +11,7 @@ use chat_sqlite::{backup, epoch, inspection, migrate};
 use chat_storage::LocalAttachmentStore;
 
 use super::database::require_file;
-use super::{Access, StoredFiles};
+use super::{StoreAccess, StoredFiles};
 use crate::binding::{self, Bound};
 use crate::config::{AttachmentsUrl, Config, DatabaseUrl};
 use crate::exclusive::{Held, Sharing};
@@ -122,7 +122,7 @@ pub(crate) fn new_files(path: &Path, database: &Path) -> anyhow::Result<Arc<dyn 
 /// # Errors
 /// What the stores fail with.
 pub(crate) async fn adopt(config: &Config) -> anyhow::Result<()> {
-    let files = StoredFiles::open(config, Access::Alone).await?;
+    let files = StoredFiles::open(config, StoreAccess::Alone).await?;
     let adopted = files.collector.adopt().await;
     files.close().await;
     adopted?;

@@ -17,14 +17,14 @@ use crate::config::{Config, DatabaseUrl};
 use crate::system::UuidV7Generator;
 
 /// The fan-out of events: between several nodes, or within this one.
-pub(super) struct Fanout {
+pub(super) struct EventFanout {
     pub(super) notifier: Arc<dyn Notifier>,
     pub(super) redis: Option<Arc<RedisFanout>>,
     /// To be run until the fan-out is closed.
     pub(super) tasks: Vec<FanoutTask>,
 }
 
-impl Fanout {
+impl EventFanout {
     pub(super) async fn join(config: &Config, hub: &Arc<Hub>, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
         let notifier: Arc<dyn Notifier> = Arc::clone(hub) as _;
         let sink: Arc<dyn PeerSink> = Arc::clone(hub) as _;

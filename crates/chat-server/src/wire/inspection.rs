@@ -75,7 +75,7 @@ pub(crate) async fn redis_facts(config: &Config) -> Option<Result<RedisFacts, St
 
 /// What a trial of the attachment store has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StoreTrial {
+pub(crate) enum StoreCheck {
     /// No node has used it yet.
     Unused,
     /// It belongs to the database, and takes files.
@@ -86,15 +86,15 @@ pub(crate) enum StoreTrial {
 ///
 /// # Errors
 /// It takes no files, or belongs to another database.
-pub(crate) async fn try_store(config: &Config) -> anyhow::Result<StoreTrial> {
+pub(crate) async fn try_store(config: &Config) -> anyhow::Result<StoreCheck> {
     match &config.attachments_url {
         AttachmentsUrl::File(path) => {
             if !binding::is_marked(path)? {
-                return Ok(StoreTrial::Unused);
+                return Ok(StoreCheck::Unused);
             }
             verify_binding(config, path)?;
             LocalAttachmentStore::try_out(path)?;
-            Ok(StoreTrial::Usable)
+            Ok(StoreCheck::Usable)
         }
         AttachmentsUrl::S3(location) => {
             let store = bucket(location)?;
@@ -102,12 +102,12 @@ pub(crate) async fn try_store(config: &Config) -> anyhow::Result<StoreTrial> {
                 let name = config.database_url.to_string();
                 match store.verify_bound(&identity).await {
                     Ok(()) => {}
-                    Err(S3BindError::Unused { .. }) => return Ok(StoreTrial::Unused),
+                    Err(S3BindError::Unused { .. }) => return Ok(StoreCheck::Unused),
                     Err(error) => return Err(explained(error, bound(config, &identity, &name))),
                 }
             }
             store.try_out().await.map_err(anyhow::Error::msg)?;
-            Ok(StoreTrial::Usable)
+            Ok(StoreCheck::Usable)
         }
     }
 }

@@ -206,7 +206,7 @@ async fn each_fault_of_a_data_directory_is_found() {
 }
 
 #[test]
-fn an_unusable_key_set_has_another_remedy_than_one_that_is_away() {
+fn an_unusable_key_set_has_another_remedy_than_one_that_is_unreachable() {
     let provider = IdentityProvider::start().unwrap();
     let home = tempfile::tempdir().unwrap();
     let examine = |behaviour: Behaviour| {
@@ -216,7 +216,7 @@ fn an_unusable_key_set_has_another_remedy_than_one_that_is_away() {
         Examined::of(command.env("CHAT_JWT_ISSUER", "shop").env("CHAT_JWT_AUDIENCE", "chat"))
     };
     for (behaviour, part) in [
-        (Behaviour::Away, "make the key set reachable"),
+        (Behaviour::Disconnects, "make the key set reachable"),
         (Behaviour::Status(503), "the identity provider does not work"),
         (Behaviour::Status(404), "correct --jwt-jwks-url (CHAT_JWT_JWKS_URL)"),
         (Behaviour::KeySet("<html>".to_owned()), "correct --jwt-jwks-url (CHAT_JWT_JWKS_URL)"),
@@ -224,8 +224,8 @@ fn an_unusable_key_set_has_another_remedy_than_one_that_is_away() {
     ] {
         let examined = examine(behaviour);
         examined.expect("tokens", "fail", &[part]);
-        let is_away = part.contains("reachable");
-        assert_eq!(examined.check("tokens").1.contains("reachable"), is_away, "{}", examined.report);
+        let is_unreachable = part.contains("reachable");
+        assert_eq!(examined.check("tokens").1.contains("reachable"), is_unreachable, "{}", examined.report);
     }
 }
 

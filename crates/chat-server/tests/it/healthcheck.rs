@@ -35,7 +35,7 @@ async fn healthcheck_succeeds_until_the_node_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn healthcheck_reports_the_part_that_is_away() {
+async fn healthcheck_reports_the_part_that_is_unreachable() {
     let server = TestServer::start().await;
     let attachments = server.data_dir().join("attachments");
     fs::rename(&attachments, server.data_dir().join("elsewhere")).unwrap();

@@ -73,7 +73,7 @@ async fn a_new_key_of_the_provider_works_for_requests_bodies_and_sockets_at_once
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_starts_with_the_last_keys_while_its_provider_is_away_and_reports_it() {
+async fn a_server_starts_with_the_last_keys_while_its_provider_is_unreachable_and_reports_it() {
     let home = tempfile::tempdir().unwrap();
     let data_dir = home.path().join("data");
     let (provider, key) = provider();
@@ -84,7 +84,7 @@ async fn a_server_starts_with_the_last_keys_while_its_provider_is_away_and_repor
     .await;
     assert_eq!(status(&server, &token).await, 200);
     server.kill();
-    provider.behave(Behaviour::Away);
+    provider.behave(Behaviour::Disconnects);
     let server = TestServer::start_on(&data_dir, |command| {
         of_provider(&provider, command);
     })
@@ -120,8 +120,8 @@ async fn a_server_does_not_start_on_keys_that_were_kept_of_another_provider() {
     .await
     .kill();
     assert!(data_dir.join("token-keys.json").exists());
-    new.behave(Behaviour::Away);
-    old.behave(Behaviour::Away);
+    new.behave(Behaviour::Disconnects);
+    old.behave(Behaviour::Disconnects);
     let refused = [
         run(&mut start("CHAT_OIDC_ISSUER", new.issuer())),
         run(start("CHAT_JWT_JWKS_URL", new.key_set_url()).env("CHAT_JWT_ISSUER", old.issuer())),
@@ -168,7 +168,7 @@ fn a_first_start_without_keys_is_refused_with_the_reason() {
     }
     let other = r#"{"issuer":"https://other.example.com","jwks_uri":"https://other.example.com/keys"}"#;
     let cases = [
-        (Behaviour::Away, "cannot read"),
+        (Behaviour::Disconnects, "cannot read"),
         (Behaviour::Discovery("{}".to_owned()), "no `issuer`"),
         (Behaviour::Discovery(other.to_owned()), "https://other.example.com"),
         (Behaviour::KeySet(r#"{"keys":[]}"#.to_owned()), "no key that can be used"),

@@ -181,7 +181,7 @@ fn the_password_of_the_database_is_not_shown() {
 }
 
 #[test]
-fn a_database_that_is_away_is_named_without_its_password() {
+fn a_database_that_is_unreachable_is_named_without_its_password() {
     let home = tempfile::tempdir().unwrap();
     // A port that was free a moment ago and on which no process listens.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -46,8 +46,8 @@ use self::reading::FileSource;
 use self::staging::{SharedBuckets, Staged};
 use crate::error::{StorageError, file_error, task_error};
 use crate::intake::Intake;
+use crate::outage::{OutageMonitor, StoreOutage};
 use crate::probe;
-use crate::trouble::{StoreTrouble, TroubleWatch};
 
 /// How many bytes are gathered before they are hashed and written in one go. Together with one piece of the source this
 /// is what an upload takes of memory, also when its sender stops in the middle. A piece of this size, which is what the
@@ -66,7 +66,7 @@ pub struct LocalAttachmentStore {
     runtime: Handle,
     layout: Arc<Layout>,
     buckets: SharedBuckets,
-    full: Arc<TroubleWatch>,
+    full: Arc<OutageMonitor>,
     metadata_time: Duration,
     upload_threads: Arc<Semaphore>,
 }
@@ -128,7 +128,7 @@ impl LocalAttachmentStore {
             runtime,
             layout: Arc::new(layout),
             buckets: SharedBuckets::default(),
-            full: Arc::new(TroubleWatch::new(StoreTrouble::DiskFull)),
+            full: Arc::new(OutageMonitor::new(StoreOutage::DiskFull)),
             metadata_time: probe::METADATA_TIME,
             upload_threads: Arc::new(Semaphore::new(UPLOAD_THREADS)),
         }
@@ -164,7 +164,7 @@ impl LocalAttachmentStore {
     }
 
     /// Writes gathered bytes, and gives the file and the emptied buffer back.
-    async fn write(&self, mut staged: Staged, batch: Batch) -> Result<(Staged, Vec<u8>)> {
+    async fn write(&self, mut staged: Staged, batch: WriteBuffer) -> Result<(Staged, Vec<u8>)> {
         let written = self.step(move |_| {
             staged.write(batch.as_ref())?;
             Ok::<_, io::Error>((staged, batch.into_buffer()))
@@ -179,10 +179,10 @@ impl LocalAttachmentStore {
             staged.intake.admit(&piece)?;
             // A large piece is written as it is, small ones are gathered: one trip to another thread per batch.
             if buffer.len() + piece.len() > BATCH_BYTES && !buffer.is_empty() {
-                (staged, buffer) = self.write(staged, Batch::Gathered(buffer)).await?;
+                (staged, buffer) = self.write(staged, WriteBuffer::Gathered(buffer)).await?;
             }
             if piece.len() >= BATCH_BYTES {
-                (staged, _) = self.write(staged, Batch::Piece(piece)).await?;
+                (staged, _) = self.write(staged, WriteBuffer::Piece(piece)).await?;
                 continue;
             }
             // Grown step by step, it would end with room for twice as much.
@@ -190,7 +190,7 @@ impl LocalAttachmentStore {
             buffer.extend_from_slice(&piece);
         }
         if !buffer.is_empty() {
-            (staged, _) = self.write(staged, Batch::Gathered(buffer)).await?;
+            (staged, _) = self.write(staged, WriteBuffer::Gathered(buffer)).await?;
         }
         Ok(staged)
     }
@@ -267,12 +267,12 @@ impl LocalAttachmentStore {
 type Limited<T> = Result<Result<Result<T, JoinError>, Elapsed>, JoinError>;
 
 /// Bytes to be written.
-enum Batch {
+enum WriteBuffer {
     Gathered(Vec<u8>),
     Piece(Bytes),
 }
 
-impl Batch {
+impl WriteBuffer {
     /// An empty buffer, that of the batch where it has one.
     fn into_buffer(self) -> Vec<u8> {
         match self {
@@ -285,7 +285,7 @@ impl Batch {
     }
 }
 
-impl AsRef<[u8]> for Batch {
+impl AsRef<[u8]> for WriteBuffer {
     fn as_ref(&self) -> &[u8] {
         match self {
             Self::Gathered(buffer) => buffer,
@@ -299,8 +299,8 @@ impl AttachmentStore for LocalAttachmentStore {
     async fn put(&self, upload: Upload, source: Box<dyn ByteSource>) -> Result<StoredObject> {
         let stored = self.take(upload, source).await;
         match &stored {
-            Ok(_) => self.full.ended(),
-            Err(ChatError::StorageFull) => self.full.met(""),
+            Ok(_) => self.full.record_success(),
+            Err(ChatError::StorageFull) => self.full.record_failure(""),
             Err(_) => {}
         }
         stored
@@ -382,11 +382,11 @@ impl HealthProbe for LocalAttachmentStore {
             Ok(Ok(Ok(outcome))) => {
                 match outcome.map_err(|error| (error.to_string(), file_error("try the disk", &error))) {
                     Ok(()) => {
-                        self.full.ended();
+                        self.full.record_success();
                         Ok(())
                     }
                     Err((_, ChatError::StorageFull)) => {
-                        self.full.met("");
+                        self.full.record_failure("");
                         Ok(())
                     }
                     Err((error, _)) => Err(format!("cannot write attachments: {error}")),
@@ -399,6 +399,6 @@ impl HealthProbe for LocalAttachmentStore {
 
     /// A full disk does not prevent texts, and every node that shares it would report the same.
     fn degraded(&self) -> Option<&'static str> {
-        self.full.lasts().then_some("no room for files; texts can be sent")
+        self.full.is_active().then_some("no room for files; texts can be sent")
     }
 }

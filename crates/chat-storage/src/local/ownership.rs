@@ -22,46 +22,46 @@ pub(super) fn read(root: &Path) -> io::Result<Option<StoreOwner>> {
     parse(&text).map(Some).ok_or_else(unknown)
 }
 
-/// Puts `owner` in the place of `expected` and returns whether it did. A draft is written, synced and moved into the
-/// place, so that the power may go at any point.
+/// Puts `owner` in the place of `expected` and returns whether it did. A temporary file is written, synced and moved
+/// into the place, so that the power may go at any point.
 pub(super) fn replace(root: &Path, expected: Option<&StoreOwner>, owner: &StoreOwner) -> io::Result<bool> {
     if read(root)?.as_ref() != expected {
         return Ok(false);
     }
     let place = root.join(NAME);
-    let draft = Draft::write(root, &render(owner))?;
+    let temporary = TemporaryFile::write(root, &render(owner))?;
     if expected.is_some() {
-        fs::rename(&draft.0, &place)?;
+        fs::rename(&temporary.0, &place)?;
     } else {
         // Only where there is none yet.
-        match fs::hard_link(&draft.0, &place) {
+        match fs::hard_link(&temporary.0, &place) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
             linked => linked?,
         }
     }
-    drop(draft);
+    drop(temporary);
     sync_directory(root)?;
     Ok(true)
 }
 
 /// A file that is removed again unless it has been moved.
-struct Draft(PathBuf);
+struct TemporaryFile(PathBuf);
 
-impl Draft {
+impl TemporaryFile {
     fn write(root: &Path, text: &str) -> io::Result<Self> {
         // With the process's number: a server on another machine may do the same, and one of the two fails then.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let draft = Self(root.join(format!("{NAME}.{}-{number}", std::process::id())));
+        let temporary = Self(root.join(format!("{NAME}.{}-{number}", std::process::id())));
         // One of that name is what a crash has left.
-        remove_if_there(&draft.0)?;
-        let mut file: File = private_file().open(&draft.0)?;
+        remove_if_there(&temporary.0)?;
+        let mut file: File = private_file().open(&temporary.0)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        Ok(draft)
+        Ok(temporary)
     }
 }
 
-impl Drop for Draft {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
         let _best_effort = remove_if_there(&self.0);
     }

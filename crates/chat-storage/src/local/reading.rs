@@ -21,10 +21,10 @@ const PIECE_BYTES: u64 = 64 * 1024;
 /// An object, or a part of it, that is being read.
 pub(super) struct FileSource {
     runtime: Handle,
-    state: State,
+    state: ReadState,
 }
 
-enum State {
+enum ReadState {
     Idle {
         file: File,
         remaining: u64,
@@ -56,27 +56,27 @@ pub(super) fn open(path: &Path, range: Option<&ByteRange>) -> Result<Option<(Fil
 
 impl FileSource {
     pub(super) fn new(runtime: Handle, file: File, remaining: u64) -> Self {
-        Self { runtime, state: State::Idle { file, remaining } }
+        Self { runtime, state: ReadState::Idle { file, remaining } }
     }
 }
 
 #[async_trait]
 impl ByteSource for FileSource {
     async fn next_chunk(&mut self) -> Result<Option<Bytes>> {
-        if let State::Idle { .. } = self.state
-            && let State::Idle { file, remaining } = std::mem::replace(&mut self.state, State::Done)
+        if let ReadState::Idle { .. } = self.state
+            && let ReadState::Idle { file, remaining } = std::mem::replace(&mut self.state, ReadState::Done)
         {
             if remaining == 0 {
                 return Ok(None);
             }
-            self.state = State::Reading(self.runtime.spawn_blocking(move || read_piece(file, remaining)));
+            self.state = ReadState::Reading(self.runtime.spawn_blocking(move || read_piece(file, remaining)));
         }
-        let State::Reading(reading) = &mut self.state else { return Ok(None) };
+        let ReadState::Reading(reading) = &mut self.state else { return Ok(None) };
         let outcome = reading.await;
-        self.state = State::Done;
+        self.state = ReadState::Done;
         let piece = outcome.map_err(|error| task_error(&error))?;
         let Piece { bytes, file, remaining } = piece.map_err(|error| file_error("read an attachment", &error))?;
-        self.state = State::Idle { file, remaining };
+        self.state = ReadState::Idle { file, remaining };
         Ok(Some(bytes))
     }
 }

@@ -21,7 +21,7 @@ use chat_domain::model::{AttachmentId, MediaType};
 use tokio::runtime::Handle;
 
 use super::layout::{Layout, bucket_name};
-use crate::intake::{Facts, Intake};
+use crate::intake::{Intake, UploadFacts};
 
 /// Tells the files of one process apart.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -90,7 +90,7 @@ impl Staged {
     }
 
     /// What the bytes are, now that all of them have been written.
-    pub(super) fn finish(self, claimed: Option<&MediaType>) -> Result<(Facts, Complete), Invalid> {
+    pub(super) fn finish(self, claimed: Option<&MediaType>) -> Result<(UploadFacts, Complete), Invalid> {
         Ok((self.intake.finish(claimed)?, self.complete))
     }
 }

@@ -17,7 +17,7 @@ const MIN_FRAME: u64 = 24;
 
 /// What a frame header says.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Frame {
+struct MpegFrame {
     /// Bytes of the frame.
     length: u64,
     /// Bits per second.
@@ -49,7 +49,7 @@ fn behind_tag<R: Read + Seek>(window: &mut Window<R>) -> Option<u64> {
     Some(size + 10 + footer)
 }
 
-fn first_frame<R: Read + Seek>(window: &mut Window<R>, start: u64) -> Option<(u64, Frame)> {
+fn first_frame<R: Read + Seek>(window: &mut Window<R>, start: u64) -> Option<(u64, MpegFrame)> {
     let length = window.len().checked_sub(start)?.min(SEARCH_BYTES);
     let mut head = vec![0; usize::try_from(length).ok()?];
     window.fill(start, &mut head)?;
@@ -65,7 +65,7 @@ fn first_frame<R: Read + Seek>(window: &mut Window<R>, start: u64) -> Option<(u6
 }
 
 /// Reads a frame header of layer III.
-fn frame([sync, kind, rates, mode]: [u8; 4]) -> Option<Frame> {
+fn frame([sync, kind, rates, mode]: [u8; 4]) -> Option<MpegFrame> {
     /// Kilobits per second of MPEG 1, and of MPEG 2 and 2.5.
     const BIT_RATES: [[u64; 16]; 2] = [
         [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0],
@@ -95,7 +95,7 @@ fn frame([sync, kind, rates, mode]: [u8; 4]) -> Option<Frame> {
         (_, true) => 9,
     };
     let padding = u64::from(rates >> 1 & 1);
-    Some(Frame {
+    Some(MpegFrame {
         length: samples / 8 * bit_rate / sample_rate + padding,
         bit_rate,
         sample_rate,
@@ -106,7 +106,7 @@ fn frame([sync, kind, rates, mode]: [u8; 4]) -> Option<Frame> {
 
 /// The number of frames that encoders put into an otherwise silent first frame: "Xing" or "Info" behind the side
 /// information, or "VBRI" at its fixed place.
-fn stated_frames<R: Read + Seek>(window: &mut Window<R>, at: u64, frame: Frame) -> Option<u64> {
+fn stated_frames<R: Read + Seek>(window: &mut Window<R>, at: u64, frame: MpegFrame) -> Option<u64> {
     let xing = at.checked_add(4)?.checked_add(frame.side_information)?;
     if let Some(b"Xing" | b"Info") = window.peek::<4>(xing).as_ref() {
         let has_frames = window.u32_be(xing.checked_add(4)?)? & 1 == 1;
@@ -119,7 +119,7 @@ fn stated_frames<R: Read + Seek>(window: &mut Window<R>, at: u64, frame: Frame) 
     None
 }
 
-fn has_constant_rate<R: Read + Seek>(window: &mut Window<R>, mut at: u64, first: Frame) -> bool {
+fn has_constant_rate<R: Read + Seek>(window: &mut Window<R>, mut at: u64, first: MpegFrame) -> bool {
     let mut length = first.length;
     for _ in 0..COMPARED_FRAMES {
         let Some(next) = at.checked_add(length) else { return false };

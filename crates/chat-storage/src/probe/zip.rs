@@ -99,7 +99,7 @@ impl<'a> Entry<'a> {
 
 /// Entries that tell documents apart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
+enum DocumentPart {
     ContentTypes,
     Word,
     Excel,
@@ -114,7 +114,7 @@ enum Part {
 struct Seen {
     /// Where the entry `mimetype` lies.
     mimetype: Option<u32>,
-    parts: BTreeSet<Part>,
+    parts: BTreeSet<DocumentPart>,
 }
 
 impl Seen {
@@ -124,13 +124,13 @@ impl Seen {
                 self.mimetype = Some(entry.offset);
                 return;
             }
-            b"[Content_Types].xml" => Part::ContentTypes,
-            b"META-INF/container.xml" => Part::EpubContainer,
-            b"xl/workbook.bin" => Part::BinaryWorkbook,
-            name if name.ends_with(b"/vbaProject.bin") => Part::Macros,
-            name if name.starts_with(b"word/") => Part::Word,
-            name if name.starts_with(b"xl/") => Part::Excel,
-            name if name.starts_with(b"ppt/") => Part::PowerPoint,
+            b"[Content_Types].xml" => DocumentPart::ContentTypes,
+            b"META-INF/container.xml" => DocumentPart::EpubContainer,
+            b"xl/workbook.bin" => DocumentPart::BinaryWorkbook,
+            name if name.ends_with(b"/vbaProject.bin") => DocumentPart::Macros,
+            name if name.starts_with(b"word/") => DocumentPart::Word,
+            name if name.starts_with(b"xl/") => DocumentPart::Excel,
+            name if name.starts_with(b"ppt/") => DocumentPart::PowerPoint,
             _ => return,
         };
         self.parts.insert(part);
@@ -139,17 +139,17 @@ impl Seen {
     /// The type that the names of the entries alone tell.
     fn named(&self) -> Option<&'static str> {
         let has = |part| self.parts.contains(&part);
-        if !has(Part::ContentTypes) {
-            return has(Part::EpubContainer).then_some("application/epub+zip");
+        if !has(DocumentPart::ContentTypes) {
+            return has(DocumentPart::EpubContainer).then_some("application/epub+zip");
         }
         let kinds = [
-            (Part::BinaryWorkbook, EXCEL_BINARY, EXCEL_BINARY),
-            (Part::Word, WORD, WORD_MACROS),
-            (Part::Excel, EXCEL, EXCEL_MACROS),
-            (Part::PowerPoint, POWER_POINT, POWER_POINT_MACROS),
+            (DocumentPart::BinaryWorkbook, EXCEL_BINARY, EXCEL_BINARY),
+            (DocumentPart::Word, WORD, WORD_MACROS),
+            (DocumentPart::Excel, EXCEL, EXCEL_MACROS),
+            (DocumentPart::PowerPoint, POWER_POINT, POWER_POINT_MACROS),
         ];
         let found = kinds.into_iter().find(|(part, ..)| has(*part));
-        found.map(|(_, plain, with_macros)| if has(Part::Macros) { with_macros } else { plain })
+        found.map(|(_, plain, with_macros)| if has(DocumentPart::Macros) { with_macros } else { plain })
     }
 }
 

@@ -1,7 +1,7 @@
 //! To which database the objects belong: the object `database-id` beside them.
 //!
-//! It is made by the first node that uses them, and never changes. A node that starts while S3 is away checks it before
-//! the first file: texts need no S3, and a node that refused to start would not serve them.
+//! It is made by the first node that uses them, and never changes. A node that starts while S3 is unreachable checks it
+//! before the first file: texts need no S3, and a node that refused to start would not serve them.
 
 use std::sync::atomic::Ordering;
 
@@ -40,7 +40,7 @@ pub enum S3BindError {
     },
     /// The service cannot be reached or does not answer in time.
     #[error("{location} cannot be reached: {reason}")]
-    Away {
+    Unreachable {
         /// Where they lie.
         location: String,
         /// What happened.
@@ -71,8 +71,8 @@ impl S3AttachmentStore {
     /// Nothing else is done with them before.
     ///
     /// # Errors
-    /// They belong to another database, or S3 cannot be used. After [`S3BindError::Away`] the store may be used all the
-    /// same: everything is unavailable until S3 answers, and then this is done first.
+    /// They belong to another database, or S3 cannot be used. After [`S3BindError::Unreachable`] the store may be used
+    /// all the same: everything is unavailable until S3 answers, and then this is done first.
     pub async fn bind(&self, identity: &str) -> Result<(), S3BindError> {
         *self.unverified.lock().await = Some(Unverified { identity: identity.to_owned(), is_reported: false });
         self.is_unverified.store(true, Ordering::Release);
@@ -105,7 +105,7 @@ impl S3AttachmentStore {
         let Some(Unverified { identity, is_reported }) = unverified.as_mut() else { return Ok(()) };
         if let Err(error) = bind(&self.client, identity).await {
             // Requests would repeat the line.
-            if !matches!(error, S3BindError::Away { .. }) && !std::mem::replace(is_reported, true) {
+            if !matches!(error, S3BindError::Unreachable { .. }) && !std::mem::replace(is_reported, true) {
                 tracing::warn!("attachments cannot be used: {error}");
             }
             return Err(ChatError::unavailable(error.to_string()));
@@ -162,7 +162,7 @@ fn failed(client: &S3Client, failure: &S3Failure) -> S3BindError {
         .iter()
         .any(|part| reason.contains(part));
     match failure {
-        S3Failure::Away(_) if !refuses => S3BindError::Away { location, reason },
+        S3Failure::Unavailable(_) if !refuses => S3BindError::Unreachable { location, reason },
         _ => S3BindError::Refused { location, reason },
     }
 }

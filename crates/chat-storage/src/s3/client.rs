@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::connector::ConditionalConnector;
 use super::failure::S3Failure;
 use super::location::S3Location;
-use crate::trouble::{StoreTrouble, TroubleWatch};
+use crate::outage::{OutageMonitor, StoreOutage};
 
 /// How long a request may take that sends and gets little, with all its attempts.
 pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(5);
@@ -56,8 +56,8 @@ pub(super) struct S3Client {
     pub(super) store: AmazonS3,
     pub(super) location: S3Location,
     pub(super) runtime: Handle,
-    pub(super) full: TroubleWatch,
-    pub(super) away: TroubleWatch,
+    pub(super) full: OutageMonitor,
+    pub(super) unreachable: OutageMonitor,
 }
 
 /// Without the keys that the inner store has.
@@ -100,8 +100,8 @@ impl S3Client {
             store,
             location: settings.location,
             runtime,
-            full: TroubleWatch::new(StoreTrouble::ServiceFull),
-            away: TroubleWatch::new(StoreTrouble::ServiceAway),
+            full: OutageMonitor::new(StoreOutage::ServiceFull),
+            unreachable: OutageMonitor::new(StoreOutage::ServiceUnreachable),
         })
     }
 
@@ -121,18 +121,18 @@ impl S3Client {
     pub(super) fn noted<T>(&self, outcome: Result<Result<T, S3Failure>, JoinError>) -> Result<T, S3Failure> {
         let outcome = outcome.unwrap_or_else(|error| {
             Err(if error.is_cancelled() {
-                S3Failure::Away("the attachment store is shutting down".to_owned())
+                S3Failure::Unavailable("the attachment store is shutting down".to_owned())
             } else {
                 S3Failure::Unexpected("a request to S3 panicked".to_owned())
             })
         });
         match &outcome {
-            Ok(_) | Err(S3Failure::Missing | S3Failure::Condition) => self.away.ended(),
+            Ok(_) | Err(S3Failure::Missing | S3Failure::Condition) => self.unreachable.record_success(),
             Err(S3Failure::Full(reason)) => {
-                self.away.ended();
-                self.full.met(reason);
+                self.unreachable.record_success();
+                self.full.record_failure(reason);
             }
-            Err(S3Failure::Away(reason)) => self.away.met(reason),
+            Err(S3Failure::Unavailable(reason)) => self.unreachable.record_failure(reason),
             Err(S3Failure::Unexpected(_)) => {}
         }
         outcome
@@ -159,7 +159,7 @@ impl S3Client {
         let written =
             self.run(REQUEST_LIMIT, async move { store.put_opts(&key, text.into(), mode.into()).await }).await;
         if written.is_ok() {
-            self.full.ended();
+            self.full.record_success();
         }
         written.map(|_| ())
     }
@@ -214,6 +214,6 @@ pub(super) async fn within<T>(
 ) -> Result<T, S3Failure> {
     match timeout(limit, request).await {
         Ok(outcome) => outcome.map_err(S3Failure::from),
-        Err(_) => Err(S3Failure::Away(format!("S3 did not answer within {} s", limit.as_secs()))),
+        Err(_) => Err(S3Failure::Unavailable(format!("S3 did not answer within {} s", limit.as_secs()))),
     }
 }

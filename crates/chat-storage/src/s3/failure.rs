@@ -12,7 +12,7 @@ pub(super) enum S3Failure {
     /// There is no room.
     Full(String),
     /// The service cannot be reached, is too slow, or refuses; whether it has done the request is not known.
-    Away(String),
+    Unavailable(String),
     /// The request cannot succeed, whenever it is repeated.
     Unexpected(String),
 }
@@ -31,7 +31,7 @@ impl S3Failure {
     pub(super) fn into_error(self, doing: &'static str) -> ChatError {
         match self {
             Self::Full(_) => ChatError::StorageFull,
-            Self::Away(reason) => ChatError::unavailable(format!("cannot {doing}: {reason}")),
+            Self::Unavailable(reason) => ChatError::unavailable(format!("cannot {doing}: {reason}")),
             Self::Missing => ChatError::internal(format!("cannot {doing}: it is missing")),
             Self::Condition => ChatError::internal(format!("cannot {doing}: another one is there")),
             Self::Unexpected(reason) => ChatError::internal(format!("cannot {doing}: {reason}")),
@@ -43,7 +43,7 @@ impl S3Failure {
         match self {
             Self::Missing => "it is missing".to_owned(),
             Self::Condition => "another object is there".to_owned(),
-            Self::Full(reason) | Self::Away(reason) | Self::Unexpected(reason) => reason.clone(),
+            Self::Full(reason) | Self::Unavailable(reason) | Self::Unexpected(reason) => reason.clone(),
         }
     }
 }
@@ -57,17 +57,17 @@ impl From<object_store::Error> for S3Failure {
             return Self::Full(describe(&text, code));
         }
         if code.is_some_and(|code| TRANSIENT.contains(&code)) {
-            return Self::Away(describe(&text, code));
+            return Self::Unavailable(describe(&text, code));
         }
         match error {
             Error::NotFound { .. } if code == Some("NoSuchBucket") => {
-                Self::Away("the bucket does not exist".to_owned())
+                Self::Unavailable("the bucket does not exist".to_owned())
             }
             Error::NotFound { .. } => Self::Missing,
             Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotModified { .. } => Self::Condition,
             Error::Generic { .. } if is_final(&text) => Self::Unexpected(describe(&text, code)),
             Error::Generic { .. } | Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-                Self::Away(describe(&text, code))
+                Self::Unavailable(describe(&text, code))
             }
             _ => Self::Unexpected(describe(&text, code)),
         }
@@ -110,7 +110,7 @@ mod tests {
     fn a_body_that_repeats_a_signature_does_not_get_into_the_text() {
         let text = "Server returned non-2xx status code: 403 Forbidden: <?xml version=\"1.0\"?><Error><Code>SignatureDoesNot\
                     Match</Code><CanonicalRequest>x-amz-security-token:canary</CanonicalRequest></Error>";
-        let S3Failure::Away(reason) = generic(text) else { panic!("not away") };
+        let S3Failure::Unavailable(reason) = generic(text) else { panic!("not unavailable") };
         assert!(reason.ends_with("status code: 403 Forbidden (SignatureDoesNotMatch)"), "{reason}");
         assert!(!reason.contains("canary"));
     }

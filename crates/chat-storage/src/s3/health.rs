@@ -33,8 +33,8 @@ impl S3AttachmentStore {
     /// Tries it now and then, one trial at a time.
     async fn try_now_and_then(&self) {
         let Ok(mut last) = Arc::clone(&self.tried).try_lock_owned() else { return };
-        let in_trouble = self.client.away.lasts() || self.client.full.lasts();
-        if !in_trouble && last.is_some_and(|last: Instant| last.elapsed() < TRIED_EVERY) {
+        let has_outage = self.client.unreachable.is_active() || self.client.full.is_active();
+        if !has_outage && last.is_some_and(|last: Instant| last.elapsed() < TRIED_EVERY) {
             return;
         }
         let store = self.clone();
@@ -56,10 +56,11 @@ async fn try_out(client: &S3Client) -> Result<(), S3Failure> {
     if found.is_some_and(|(bytes, _)| bytes == TEXT) {
         return Ok(());
     }
-    Err(S3Failure::Away("what was written reads differently".to_owned()))
+    Err(S3Failure::Unavailable("what was written reads differently".to_owned()))
 }
 
-/// A service that is away or full does not prevent texts, and every node would report the same: the node stays ready.
+/// A service that is unreachable or full does not prevent texts, and every node would report the same: the node stays
+/// ready.
 #[async_trait]
 impl HealthProbe for S3AttachmentStore {
     fn name(&self) -> &'static str {
@@ -72,9 +73,9 @@ impl HealthProbe for S3AttachmentStore {
     }
 
     fn degraded(&self) -> Option<&'static str> {
-        if self.client.away.lasts() || self.is_unverified.load(Ordering::Acquire) {
+        if self.client.unreachable.is_active() || self.is_unverified.load(Ordering::Acquire) {
             return Some("files are out of reach; texts can be sent");
         }
-        self.client.full.lasts().then_some("no room for files; texts can be sent")
+        self.client.full.is_active().then_some("no room for files; texts can be sent")
     }
 }

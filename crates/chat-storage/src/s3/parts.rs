@@ -7,7 +7,7 @@ use chat_domain::error::Invalid;
 use chat_domain::model::MediaType;
 
 use crate::excerpt::Excerpt;
-use crate::intake::{FIELD, Facts, Intake};
+use crate::intake::{FIELD, Intake, UploadFacts};
 
 /// What a service takes at least of every part but the last.
 const PART_BYTES: usize = 5 * 1024 * 1024;
@@ -32,7 +32,7 @@ pub(super) struct IncomingParts {
 }
 
 /// A part that is complete.
-pub(super) struct Part {
+pub(super) struct CompletePart {
     pub(super) blocks: Vec<Bytes>,
     pub(super) bytes: u64,
 }
@@ -85,7 +85,7 @@ impl IncomingParts {
     ///
     /// # Errors
     /// There are more parts than a service takes.
-    pub(super) fn take_part(&mut self) -> Result<Part, Invalid> {
+    pub(super) fn take_part(&mut self) -> Result<CompletePart, Invalid> {
         self.parts += 1;
         if self.parts > MOST_PARTS {
             return Err(Invalid::new(FIELD, "must not be larger than this server can store"));
@@ -96,7 +96,7 @@ impl IncomingParts {
         }
         self.before.clone_from(&blocks);
         let bytes = mem::take(&mut self.part_bytes);
-        Ok(Part { blocks, bytes: u64::try_from(bytes).unwrap_or(u64::MAX) })
+        Ok(CompletePart { blocks, bytes: u64::try_from(bytes).unwrap_or(u64::MAX) })
     }
 
     /// Whether a part was taken: the upload is one in several parts.
@@ -108,11 +108,11 @@ impl IncomingParts {
     ///
     /// # Errors
     /// There were no bytes at all.
-    pub(super) fn finish(self, claimed: Option<&MediaType>) -> Result<(Facts, Excerpt, Part), Invalid> {
+    pub(super) fn finish(self, claimed: Option<&MediaType>) -> Result<(UploadFacts, Excerpt, CompletePart), Invalid> {
         let facts = self.intake.finish(claimed)?;
         let tail = self.before.iter().chain(&self.part).cloned().collect();
         let excerpt = Excerpt::new(facts.size, self.head, tail);
         let bytes = u64::try_from(self.part_bytes).unwrap_or(u64::MAX);
-        Ok((facts, excerpt, Part { blocks: self.part, bytes }))
+        Ok((facts, excerpt, CompletePart { blocks: self.part, bytes }))
     }
 }

@@ -119,8 +119,8 @@ impl ObjectReading {
         while self.next < self.end {
             let piece = match timeout(PIECE_LIMIT, stream.next()).await {
                 Ok(Some(piece)) => piece?,
-                Ok(None) => return Err(S3Failure::Away("an object is shorter than it was".to_owned())),
-                Err(_) => return Err(S3Failure::Away(format!("nothing came for {} s", PIECE_LIMIT.as_secs()))),
+                Ok(None) => return Err(S3Failure::Unavailable("an object is shorter than it was".to_owned())),
+                Err(_) => return Err(S3Failure::Unavailable(format!("nothing came for {} s", PIECE_LIMIT.as_secs()))),
             };
             let mut piece = piece;
             while !piece.is_empty() {

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::S3AttachmentStore;
 use super::client::{COMPLETION_LIMIT, REQUEST_LIMIT, S3Client, attributes, transfer_limit, within};
 use super::failure::S3Failure;
-use super::parts::{IncomingParts, Part};
+use super::parts::{CompletePart, IncomingParts};
 use crate::error::task_error;
 use crate::excerpt::Excerpt;
 use crate::probe;
@@ -32,7 +32,7 @@ const TOKEN: &str = "upload";
 
 /// What an upload is about, as far as S3 needs it.
 #[derive(Clone)]
-struct Target {
+struct UploadTarget {
     client: Arc<S3Client>,
     key: Path,
     token: String,
@@ -55,19 +55,19 @@ impl S3AttachmentStore {
         };
         // Nothing is awaited from here on: until it is kept, dropping this future removes the object again.
         stored.keep();
-        self.client.full.ended();
+        self.client.full.record_success();
         Ok(StoredObject { size: facts.size, sha256: facts.sha256, media_type, metadata })
     }
 
-    fn target(&self, id: AttachmentId) -> Target {
+    fn target(&self, id: AttachmentId) -> UploadTarget {
         let token = Uuid::new_v4().simple().to_string();
-        Target { client: Arc::clone(&self.client), key: self.client.location.object(id), token }
+        UploadTarget { client: Arc::clone(&self.client), key: self.client.location.object(id), token }
     }
 
     /// Takes all of the source. Parts are sent as they fill; the last one stays here.
     async fn receive(
         &self,
-        target: &Target,
+        target: &UploadTarget,
         mut incoming: IncomingParts,
         claimed: Option<&MediaType>,
         mut source: Box<dyn ByteSource>,
@@ -119,7 +119,7 @@ impl S3AttachmentStore {
     }
 }
 
-impl Target {
+impl UploadTarget {
     /// A download through S3's own addresses would never be shown as a page.
     fn attributes(&self, media_type: &MediaType) -> Attributes {
         Attributes::from_iter([
@@ -130,7 +130,7 @@ impl Target {
     }
 
     /// Stores a small object at once.
-    async fn put(self, part: Part, media_type: &MediaType) -> Result<Stored> {
+    async fn put(self, part: CompletePart, media_type: &MediaType) -> Result<Stored> {
         let limit = transfer_limit(part.bytes);
         let options =
             PutOptions { mode: PutMode::Create, attributes: self.attributes(media_type), ..PutOptions::default() };
@@ -198,7 +198,7 @@ impl Target {
 /// An object that was stored, removed again unless it is kept: its caller may be gone by now.
 #[must_use]
 struct Stored {
-    target: Target,
+    target: UploadTarget,
     /// The request, unless its outcome is known.
     task: Option<JoinHandle<Result<(), S3Failure>>>,
     is_kept: bool,
@@ -235,7 +235,7 @@ struct PartsUpload {
 
 impl PartsUpload {
     /// Sends a part, once the one before has been sent: an upload has two of them in memory.
-    async fn send(&mut self, part: Part) -> Result<()> {
+    async fn send(&mut self, part: CompletePart) -> Result<()> {
         self.wait().await?;
         let Unfinished { target, id, sending, .. } = &mut self.unfinished;
         let (store, key, id, index) = (target.client.store.clone(), target.key.clone(), id.clone(), self.next);
@@ -257,7 +257,7 @@ impl PartsUpload {
     }
 
     /// Sends the last part, and makes an object of all.
-    async fn complete(mut self, last: Part) -> Result<Stored> {
+    async fn complete(mut self, last: CompletePart) -> Result<Stored> {
         self.send(last).await?;
         self.wait().await?;
         let Self { mut unfinished, sent, .. } = self;
@@ -272,7 +272,7 @@ impl PartsUpload {
 
 /// The parts of an upload, removed again unless an object was made of them.
 struct Unfinished {
-    target: Target,
+    target: UploadTarget,
     id: MultipartId,
     sending: Option<JoinHandle<Result<PartId, S3Failure>>>,
     is_complete: bool,
@@ -289,7 +289,7 @@ impl Drop for Unfinished {
             if let Some(sending) = sending {
                 let _outcome_does_not_matter = sending.await;
             }
-            let Target { client, key, .. } = &target;
+            let UploadTarget { client, key, .. } = &target;
             let removal = within(REQUEST_LIMIT.saturating_mul(2), client.store.abort_multipart(key, &id));
             let _left_to_the_rule_of_the_bucket = removal.await;
         });

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::task::Poll;
 
-use chat_domain::model::{Change, ChatMessage, MessageCursor, MessageQuery, Seq, SessionEvent, SessionId};
+use chat_domain::model::{ChatMessage, EventChange, MessageCursor, MessageQuery, Seq, SessionEvent, SessionId};
 use chat_domain::ports::LogLimit;
 use tokio::sync::Barrier;
 
@@ -86,7 +86,7 @@ pub(crate) async fn assert_published_up_to(store: &StoreUnderTest, session: Sess
 /// The messages of a log, oldest first.
 pub(crate) fn messages_in(log: &[SessionEvent]) -> Vec<ChatMessage> {
     let message = |event: &SessionEvent| match &event.change {
-        Change::Message(message) => Some(message.clone()),
+        EventChange::Message(message) => Some(message.clone()),
         _ => None,
     };
     log.iter().filter_map(message).collect()

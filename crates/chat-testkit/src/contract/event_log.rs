@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use chat_domain::model::{
-    Change, ChatMessage, Content, Delivery, IdempotencyKey, MessageDraft, Seq, SessionAction, SessionEvent, SessionId,
+    ChatMessage, Content, Delivery, EventChange, IdempotencyKey, MessageDraft, Seq, SessionAction, SessionEvent,
+    SessionId,
 };
 use chat_domain::ports::{LogLimit, LogPage, MAX_HEADS};
 
@@ -220,15 +221,15 @@ async fn the_log_replays_what_was_published(store: &StoreUnderTest) {
     }
 }
 
-fn kind_of(change: &Change) -> &'static str {
+fn kind_of(change: &EventChange) -> &'static str {
     match change {
-        Change::Opened(_) => "opened",
-        Change::Assigned(_) => "assigned",
-        Change::Transferred(_) => "transferred",
-        Change::Closed(_) => "closed",
-        Change::Message(_) => "message",
-        Change::Receipt(_) => "receipt",
-        Change::Unknown => "unknown",
+        EventChange::Opened(_) => "opened",
+        EventChange::Assigned(_) => "assigned",
+        EventChange::Transferred(_) => "transferred",
+        EventChange::Closed(_) => "closed",
+        EventChange::Message(_) => "message",
+        EventChange::Receipt(_) => "receipt",
+        EventChange::Unknown => "unknown",
     }
 }
 
@@ -264,7 +265,7 @@ async fn a_replayed_change_shows_the_session_as_it_was_then(store: &StoreUnderTe
     for event in read(store, id, 0, 100).await.events {
         if let Some(session) = event.change.session() {
             assert_eq!(session.progress.last_seq, event.seq);
-            assert_eq!(session.is_active(), !matches!(event.change, Change::Closed(_)));
+            assert_eq!(session.is_active(), !matches!(event.change, EventChange::Closed(_)));
         }
     }
 }

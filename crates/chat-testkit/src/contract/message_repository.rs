@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat_domain::ChatError;
 use chat_domain::error::{Conflict, Resource};
 use chat_domain::model::{
-    Change, ChatMessage, Delivery, MessageCursor, MessageDraft, MessagePage, MessageQuery, PageRead, Party, Seq,
+    ChatMessage, Delivery, EventChange, MessageCursor, MessageDraft, MessagePage, MessageQuery, PageRead, Party, Seq,
     SessionAction, SessionId,
 };
 
@@ -85,7 +85,7 @@ async fn an_appended_message_is_read_as_append_returned_it(store: &StoreUnderTes
     let log = assert_published_as_logged(store, id).await;
     let event = log.last().expect("two changes");
     assert_eq!((event.at, &event.actor), (at(1), &alice().id));
-    assert_eq!(event.change, Change::Message(expected));
+    assert_eq!(event.change, EventChange::Message(expected));
 }
 
 async fn a_message_is_kept_byte_for_byte(store: &StoreUnderTest) {
@@ -328,7 +328,10 @@ async fn a_close_among_senders_ends_the_messages_and_loses_none(store: &StoreUnd
         let mut taken: Vec<_> = at_once((0..=8).map(send)).await.into_iter().flatten().collect();
         taken.sort_by_key(|message| message.seq);
         let log = assert_published_as_logged(store, id).await;
-        assert!(matches!(log.last().map(|event| &event.change), Some(Change::Closed(_))), "nothing after the close");
+        assert!(
+            matches!(log.last().map(|event| &event.change), Some(EventChange::Closed(_))),
+            "nothing after the close"
+        );
         assert_eq!(messages_in(&log), taken, "every acknowledged message, and no other");
         assert_eq!(whole_history(store, id).await, taken);
     }

@@ -15,6 +15,7 @@ pub mod attachment_store;
 mod checks;
 pub mod event_log;
 pub mod message_repository;
+mod node_stores;
 pub mod nodes;
 pub mod orphan_registry;
 pub mod read_up_to;

@@ -3,17 +3,18 @@
 //! The nodes of an adapter are stores with a notifier each over the same data. Where one process has the data for itself,
 //! as with memory, its nodes are handles of one store: then the cases still say what callers may rely on.
 
-use std::ops::Deref;
 use std::sync::Arc;
 
 use chat_domain::ChatError;
 use chat_domain::error::{Conflict, Resource};
 use chat_domain::model::{
-    AgentUpdate, Change, ChatMessage, MessageDraft, Role, Seq, SessionAction, SessionEvent, SessionId, SessionPosition,
-    SessionQuery, SessionStatus, UploadQuota, Visibility,
+    AgentUpdate, EventChange, MessageDraft, Role, Seq, SessionAction, SessionPosition, SessionQuery, SessionStatus,
+    UploadQuota, Visibility,
 };
 
-use super::checks::{Choices, ROUNDS, at_once, messages_in, whole_history, whole_log};
+use super::checks::{Choices, ROUNDS, at_once, messages_in, whole_history};
+pub use super::node_stores::Nodes;
+use super::node_stores::{assert_published_once, assert_publisher};
 use super::{StoreUnderTest, contract_cases, revocation_store, stats_reader, times, upload_registry};
 use crate::fixtures::{
     agent_id, alice, assign, at, bob, carol, change, draft, idempotency, keyed, limit, message_id, new_session,
@@ -40,83 +41,6 @@ contract_cases! { $ nodes_contract for nodes on crate::contract::nodes::Nodes:
     times_do_not_go_back_between_nodes_whose_clocks_differ,
 }
 
-/// At least two nodes on the same data, empty and for one case alone.
-pub struct Nodes(Vec<StoreUnderTest>);
-
-impl Nodes {
-    /// These nodes.
-    ///
-    /// # Panics
-    /// When there is only one.
-    pub fn new(nodes: Vec<StoreUnderTest>) -> Self {
-        assert!(nodes.len() > 1, "one node is not several");
-        Self(nodes)
-    }
-
-    /// Two handles of one store, for an adapter whose data belongs to one process.
-    pub fn handles_of(store: StoreUnderTest) -> Self {
-        let other = StoreUnderTest {
-            sessions: Arc::clone(&store.sessions),
-            messages: Arc::clone(&store.messages),
-            events: Arc::clone(&store.events),
-            stats: Arc::clone(&store.stats),
-            agents: Arc::clone(&store.agents),
-            revocations: Arc::clone(&store.revocations),
-            orphans: Arc::clone(&store.orphans),
-            uploads: Arc::clone(&store.uploads),
-            notifier: Arc::clone(&store.notifier),
-            guard: Box::new(()),
-        };
-        Self::new(vec![other, store])
-    }
-
-    /// The node whose turn it is at step `n`.
-    fn at(&self, n: u64) -> &StoreUnderTest {
-        &self.0[usize::try_from(n % self.0.len() as u64).expect("there are few nodes")]
-    }
-
-    /// What the different notifiers heard of a session.
-    fn told(&self, id: SessionId) -> Vec<Vec<SessionEvent>> {
-        let mut notifiers: Vec<_> = self.0.iter().map(|node| &node.notifier).collect();
-        notifiers.dedup_by(|one, other| Arc::ptr_eq(one, other));
-        notifiers.into_iter().map(|notifier| notifier.changes_of(id)).collect()
-    }
-}
-
-/// Sets up on the first node.
-impl Deref for Nodes {
-    type Target = StoreUnderTest;
-
-    fn deref(&self) -> &StoreUnderTest {
-        &self.0[0]
-    }
-}
-
-/// Checks that the log is the same on every node, that each change in it was published by one node, once, and by each node
-/// in order, and that it ends where every node says the session is.
-async fn assert_told_once(nodes: &Nodes, id: SessionId) -> Vec<SessionEvent> {
-    let log = whole_log(nodes, id).await;
-    for node in &nodes.0 {
-        assert_eq!(whole_log(node, id).await, log, "every node reads the same log");
-        let last = node.session(id).await.progress.last_seq;
-        assert_eq!(log.last().map(|event| event.seq), Some(last), "the log ends at the session's position");
-    }
-    let told = nodes.told(id);
-    for part in &told {
-        assert!(part.is_sorted_by(|one, next| one.seq < next.seq), "a node publishes in order");
-    }
-    let mut told: Vec<SessionEvent> = told.into_iter().flatten().collect();
-    told.sort_by_key(|event| event.seq);
-    assert_eq!(told, log, "each change is published once, by the node that committed it");
-    log
-}
-
-/// Checks that a node has published the messages that it answered as its own.
-fn assert_publisher(node: &StoreUnderTest, answered: &ChatMessage) {
-    let published = messages_in(&node.notifier.changes_of(answered.session_id));
-    assert!(published.contains(answered), "the node that commits a change publishes it");
-}
-
 async fn of_assignments_on_all_nodes_one_wins(nodes: &Nodes) {
     let agents: Vec<_> = (0..16).map(|n| person(&format!("agent-{n}"), Role::Agent)).collect();
     for agent in &agents {
@@ -137,7 +61,7 @@ async fn of_assignments_on_all_nodes_one_wins(nodes: &Nodes) {
         for node in &nodes.0 {
             assert_eq!(node.session(id).await, *winner);
         }
-        assert_eq!(assert_told_once(nodes, id).await.len(), 2);
+        assert_eq!(assert_published_once(nodes, id).await.len(), 2);
     }
 }
 
@@ -165,8 +89,11 @@ async fn a_close_on_one_node_ends_the_messages_of_all_and_loses_none(nodes: &Nod
         };
         let mut taken: Vec<_> = at_once((0..=8).map(send)).await.into_iter().flatten().collect();
         taken.sort_by_key(|message| message.seq);
-        let log = assert_told_once(nodes, id).await;
-        assert!(matches!(log.last().map(|event| &event.change), Some(Change::Closed(_))), "nothing after the close");
+        let log = assert_published_once(nodes, id).await;
+        assert!(
+            matches!(log.last().map(|event| &event.change), Some(EventChange::Closed(_))),
+            "nothing after the close"
+        );
         assert_eq!(messages_in(&log), taken, "every acknowledged message, and no other");
         for node in &nodes.0 {
             assert_eq!(whole_history(node, id).await, taken);
@@ -203,7 +130,7 @@ async fn repetitions_of_a_key_on_all_nodes_append_one_message(nodes: &Nodes) {
     answered.sort_by_key(|message| (message.session_id, message.seq));
     let mut stored = Vec::new();
     for n in 0..SESSIONS {
-        stored.extend(messages_in(&assert_told_once(nodes, session_id(n)).await));
+        stored.extend(messages_in(&assert_published_once(nodes, session_id(n)).await));
     }
     assert_eq!(stored.len() as u64, KEYS);
     assert!(stored == answered, "what was answered is what is stored");
@@ -223,7 +150,7 @@ async fn repetitions_of_a_key_on_all_nodes_open_one_session(nodes: &Nodes) {
         assert_eq!(of_key.iter().filter(|answer| !answer.replayed).count(), 1, "one request opens it");
         let first = &of_key[0].session;
         assert!(of_key.iter().all(|answer| answer.session == *first), "everyone gets the same answer");
-        assert_eq!(assert_told_once(nodes, first.id).await.len(), 1);
+        assert_eq!(assert_published_once(nodes, first.id).await.len(), 1);
     }
     for node in &nodes.0 {
         assert_eq!(node.stats.read().await.unwrap().total_sessions, KEYS);
@@ -269,7 +196,7 @@ async fn of_messages_with_an_upload_on_all_nodes_one_is_sent(nodes: &Nodes) {
             upload_registry::assert_blames(answer, "attachmentIds[0]");
         }
     }
-    assert_eq!(messages_in(&assert_told_once(nodes, id).await).len() as u64, ROUNDS);
+    assert_eq!(messages_in(&assert_published_once(nodes, id).await).len() as u64, ROUNDS);
 }
 
 async fn uploads_on_all_nodes_do_not_exceed_the_quota(nodes: &Nodes) {
@@ -314,7 +241,7 @@ async fn messages_of_all_nodes_take_positions_without_gap(nodes: &Nodes) {
         let mut answered: Vec<_> = answers.iter().flatten().filter(|message| message.session_id == id).collect();
         answered.sort_by_key(|message| message.seq);
         // That the log has no gap, and is the same on all nodes, is checked as it is read.
-        let logged = messages_in(&assert_told_once(nodes, id).await);
+        let logged = messages_in(&assert_published_once(nodes, id).await);
         assert_eq!(logged.iter().collect::<Vec<_>>(), answered);
         for node in &nodes.0 {
             assert_eq!(whole_history(node, id).await, logged, "every node pages in the same order");
@@ -352,9 +279,9 @@ async fn each_node_publishes_what_it_committed_once_and_in_order(nodes: &Nodes) 
         }
     }
     for id in ids {
-        let log = assert_told_once(nodes, id).await;
+        let log = assert_published_once(nodes, id).await;
         assert_eq!(messages_in(&log).len(), 32);
-        assert!(log.iter().any(|event| matches!(event.change, Change::Transferred(_))), "not only messages");
+        assert!(log.iter().any(|event| matches!(event.change, EventChange::Transferred(_))), "not only messages");
     }
 }
 
@@ -379,7 +306,7 @@ async fn receipts_of_one_node_count_the_messages_of_another(nodes: &Nodes) {
     };
     at_once((0..16).map(work)).await;
     for id in ids {
-        let log = assert_told_once(nodes, id).await;
+        let log = assert_published_once(nodes, id).await;
         assert_eq!(messages_in(&log).len(), 48);
         for node in &nodes.0 {
             let progress = node.session(id).await.progress;
@@ -405,9 +332,9 @@ async fn readings_up_to_a_position_on_all_nodes_name_each_message_once(nodes: &N
     };
     at_once((0..4).map(work)).await;
     nodes.at(1).messages.mark_read_up_to(id, bob(), Seq::new(u64::MAX), at(200)).await.unwrap();
-    let log = assert_told_once(nodes, id).await;
+    let log = assert_published_once(nodes, id).await;
     let read = log.iter().filter_map(|event| match &event.change {
-        Change::Receipt(receipt) => Some(receipt.messages.clone()),
+        EventChange::Receipt(receipt) => Some(receipt.messages.clone()),
         _ => None,
     });
     let mut read: Vec<_> = read.flatten().collect();
@@ -446,7 +373,7 @@ async fn statistics_and_totals_equal_a_recount_after_writes_on_all_nodes(nodes: 
     at_once((1..=8).map(work)).await;
     let mut all = Vec::new();
     for n in 0..SESSIONS {
-        assert_told_once(nodes, session_id(n)).await;
+        assert_published_once(nodes, session_id(n)).await;
         all.push(nodes.session(session_id(n)).await);
     }
     let [bobs, carols] = [bob(), carol()].map(|agent| Visibility::AssignedToOrWaiting(agent_id(&agent)));
@@ -479,7 +406,7 @@ async fn an_agent_deactivated_on_one_node_receives_nothing_on_another(nodes: &No
         let active = AgentUpdate { active: Some(true), ..AgentUpdate::default() };
         other.agents.put(agent_id(&bob()), active, start()).await.unwrap();
         one.change(id, &root(), assign(&bob())).await;
-        assert_eq!(assert_told_once(nodes, id).await.len(), 2);
+        assert_eq!(assert_published_once(nodes, id).await.len(), 2);
     }
 }
 
@@ -504,7 +431,7 @@ async fn times_do_not_go_back_between_nodes_whose_clocks_differ(nodes: &Nodes) {
         node.messages.mark_delivered(id, alice(), up_to, at(answer - 3)).await.unwrap();
     }
     let closed = nodes.at(1).sessions.change(id, change(&alice(), SessionAction::Close, 1)).await.unwrap();
-    let log = assert_told_once(nodes, id).await;
+    let log = assert_published_once(nodes, id).await;
     times::assert_times_in_order(&log);
     assert_eq!(closed.ended_at(), log.last().map(|event| event.at));
     let messages = whole_history(nodes, id).await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chat_domain::ChatError;
 use chat_domain::error::Resource;
 use chat_domain::model::{
-    Change, Delivery, MAX_RECEIPT_MESSAGES, MessageId, Party, Principal, Receipt, ReceiptStatus, Role, Seq,
+    Delivery, EventChange, MAX_RECEIPT_MESSAGES, MessageId, Party, Principal, Receipt, ReceiptStatus, Role, Seq,
     SessionAction, SessionEvent, SessionId,
 };
 
@@ -59,7 +59,7 @@ async fn unread(store: &StoreUnderTest, id: SessionId) -> (u64, u64) {
 /// The messages that receipts of a log say were read, in the order of the log.
 fn read_in(log: &[SessionEvent]) -> Vec<MessageId> {
     let read = |event: &SessionEvent| match &event.change {
-        Change::Receipt(receipt) if receipt.status == ReceiptStatus::Read => receipt.messages.clone(),
+        EventChange::Receipt(receipt) if receipt.status == ReceiptStatus::Read => receipt.messages.clone(),
         _ => Vec::new(),
     };
     log.iter().flat_map(read).collect()

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chat_domain::ChatError;
 use chat_domain::error::Resource;
 use chat_domain::model::{
-    Change, Delivery, MAX_RECEIPT_MESSAGES, MessageId, Principal, Receipt, ReceiptStatus, Role, Seq, SessionAction,
-    SessionId,
+    Delivery, EventChange, MAX_RECEIPT_MESSAGES, MessageId, Principal, Receipt, ReceiptStatus, Role, Seq,
+    SessionAction, SessionId,
 };
 
 use super::checks::{ROUNDS, abandon, assert_published_as_logged, assert_published_up_to, at_once, whole_history};
@@ -381,7 +381,7 @@ pub(super) async fn assert_receipts_go_forward(store: &StoreUnderTest, id: Sessi
     assert_eq!(marked, (1..=16).map(message_id).collect::<Vec<_>>(), "each message is marked once");
     let mut newest = Seq::ZERO;
     for event in assert_published_as_logged(store, id).await {
-        if let Change::Receipt(receipt) = event.change {
+        if let EventChange::Receipt(receipt) = event.change {
             assert!(receipt.up_to > newest, "each receipt comes further than the one before");
             newest = receipt.up_to;
         }
@@ -393,7 +393,7 @@ pub(super) async fn assert_ends_with(store: &StoreUnderTest, id: SessionId, rece
     let log = assert_published_as_logged(store, id).await;
     let event = log.last().expect("eight changes");
     assert_eq!((event.seq, event.at, &event.actor), (Seq::new(8), at(s), &bob().id));
-    assert_eq!(event.change, Change::Receipt(receipt));
+    assert_eq!(event.change, EventChange::Receipt(receipt));
 }
 
 async fn a_receipt_whose_reader_went_away_is_published_all_the_same(store: &StoreUnderTest) {

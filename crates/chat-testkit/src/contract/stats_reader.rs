@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chat_domain::model::{
-    Change, Party, SessionAction, SessionEvent, SessionId, Statistics, StatisticsDelta, Timestamp, WaitingSessions,
+    EventChange, Party, SessionAction, SessionEvent, SessionId, Statistics, StatisticsDelta, Timestamp, WaitingSessions,
 };
 use chat_domain::ports::{MessageRepository, SessionRepository};
 
@@ -86,17 +86,18 @@ fn recount(logs: &[Vec<SessionEvent>]) -> Statistics {
     let mut waiting: HashMap<SessionId, Timestamp> = HashMap::new();
     for event in logs.iter().flatten() {
         match &event.change {
-            Change::Opened(_) => delta.opened += 1,
-            Change::Closed(_) => delta.closed += 1,
-            Change::Message(message) if message.sender == Party::User => {
+            EventChange::Opened(_) => delta.opened += 1,
+            EventChange::Closed(_) => delta.closed += 1,
+            EventChange::Message(message) if message.sender == Party::User => {
                 waiting.entry(event.session_id).or_insert(message.sent_at);
                 delta.count_message(None);
             }
-            Change::Message(message) => {
+            EventChange::Message(message) => {
                 let since = waiting.remove(&event.session_id);
                 delta.count_message(since.map(|since| message.sent_at.since(since)));
             }
-            Change::Assigned(_) | Change::Transferred(_) | Change::Receipt(_) | Change::Unknown => {}
+            EventChange::Assigned(_) | EventChange::Transferred(_) | EventChange::Receipt(_) | EventChange::Unknown => {
+            }
         }
     }
     Statistics {

@@ -35,7 +35,7 @@ const EPOCH: &str = "in-memory";
 /// All stores of the chat over one locked state: a method is a transaction because it holds the lock from its first
 /// read to its last write, and events are in order because they are published before the lock is given up.
 pub struct MemoryStore {
-    state: Mutex<State>,
+    state: Mutex<MemoryState>,
     notifier: Arc<dyn Notifier>,
     epoch: Mutex<Epoch>,
     /// Held by a round of collecting.
@@ -68,13 +68,13 @@ impl MemoryStore {
         self.epoch.lock().expect("no method panics while it holds the lock").clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, MemoryState> {
         self.state.lock().expect("no method panics while it holds the lock")
     }
 }
 
 #[derive(Default)]
-struct State {
+struct MemoryState {
     sessions: BTreeMap<SessionId, SessionRecord>,
     /// What was opened under which key, per creator.
     session_keys: HashMap<(UserId, IdempotencyKey), (Fingerprint, SessionId)>,
@@ -96,7 +96,7 @@ struct SessionRecord {
     message_keys: HashMap<(UserId, IdempotencyKey), (Fingerprint, MessageId)>,
 }
 
-impl State {
+impl MemoryState {
     fn count(&mut self, delta: StatisticsDelta) {
         let figures = &mut self.statistics;
         figures.total_sessions += delta.opened;

@@ -10,7 +10,7 @@ use chat_domain::model::{AttachmentId, DatabaseInstance, Generation, Generations
 use chat_domain::ports::{Marking, OrphanRegistry, OrphanRound};
 use tokio::sync::OwnedMutexGuard;
 
-use super::{MemoryStore, State};
+use super::{MemoryState, MemoryStore};
 
 /// What is known of orphans.
 #[derive(Default)]
@@ -48,7 +48,7 @@ struct MemoryRound {
 }
 
 impl MemoryRound {
-    fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
+    fn with<R>(&self, work: impl FnOnce(&mut MemoryState) -> R) -> R {
         work(&mut self.store.lock())
     }
 }

@@ -6,9 +6,9 @@ use chat_domain::model::{AttachmentId, Timestamp, UnsentUpload, UploadQuota, Upl
 use chat_domain::ports::UploadRegistry;
 use chat_domain::{ChatError, Result};
 
-use super::{MemoryStore, State};
+use super::{MemoryState, MemoryStore};
 
-impl State {
+impl MemoryState {
     /// Whether a file belongs to a message or waits to be sent.
     pub(super) fn knows_file(&self, id: AttachmentId) -> bool {
         self.attachments.contains_key(&id) || self.uploads.contains_key(&id)

@@ -9,7 +9,7 @@ use chat_domain::write::{
     WriteReply,
 };
 
-use super::{MemoryStore, SessionRecord, State};
+use super::{MemoryState, MemoryStore, SessionRecord};
 
 impl MemoryStore {
     /// Decides and persists a batch of writes as one transaction, and returns their replies in their order.
@@ -32,7 +32,7 @@ impl MemoryStore {
     }
 }
 
-fn load(state: &State, writes: &[&SessionWrite]) -> Facts {
+fn load(state: &MemoryState, writes: &[&SessionWrite]) -> Facts {
     let locks = LockSet::of(writes);
     let mut facts = Facts::default();
     for record in locks.sessions.iter().filter_map(|id| state.sessions.get(id)) {
@@ -71,7 +71,7 @@ fn load(state: &State, writes: &[&SessionWrite]) -> Facts {
     facts
 }
 
-fn add_messages(state: &State, facts: &mut Facts, needed: MessagesNeeded) {
+fn add_messages(state: &MemoryState, facts: &mut Facts, needed: MessagesNeeded) {
     let known = |message: &ChatMessage| KnownMessage {
         id: message.id,
         seq: message.seq,
@@ -98,7 +98,7 @@ fn add_messages(state: &State, facts: &mut Facts, needed: MessagesNeeded) {
     }
 }
 
-fn persist(state: &mut State, effects: &Effects) {
+fn persist(state: &mut MemoryState, effects: &Effects) {
     for effect in effects.sessions() {
         save_session(state, effect);
         state.count(effect.statistics);
@@ -124,7 +124,7 @@ fn persist(state: &mut State, effects: &Effects) {
     }
 }
 
-fn save_session(state: &mut State, effect: &SessionEffect) {
+fn save_session(state: &mut MemoryState, effect: &SessionEffect) {
     let session = effect.after.clone();
     let Some(creation) = &effect.creation else {
         let record = state.sessions.get_mut(&session.id).expect("a session that was loaded is there");
@@ -138,7 +138,7 @@ fn save_session(state: &mut State, effect: &SessionEffect) {
     state.sessions.insert(session.id, SessionRecord::new(session));
 }
 
-fn receive(state: &mut State, receipt: &ReceiptEffect) {
+fn receive(state: &mut MemoryState, receipt: &ReceiptEffect) {
     let record = state.sessions.get_mut(&receipt.session_id).expect("its session was saved");
     let named = record.messages.iter_mut().filter(|message| receipt.seqs.binary_search(&message.seq).is_ok());
     for message in named {

@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that meets something unexpected stops there")]
 
-mod flights;
 mod hostile;
+mod jobs;
+mod orientation;
 mod pictures;
 mod support;
-mod turned;

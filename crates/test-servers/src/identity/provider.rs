@@ -32,7 +32,7 @@ pub enum Behaviour {
     /// With its documents.
     Healthy,
     /// With nothing: connections are closed at once.
-    Away,
+    Disconnects,
     /// With nothing: connections stay open until the behaviour changes.
     Silent,
     /// With this status and an empty body.
@@ -50,14 +50,14 @@ pub enum Behaviour {
 /// A provider on a free port of 127.0.0.1, which ends with the value.
 #[derive(Debug)]
 pub struct IdentityProvider {
-    shared: Arc<Shared>,
+    shared: Arc<ProviderShared>,
     address: SocketAddr,
     certificates: Option<Certificates>,
     accepting: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ProviderShared {
     state: Mutex<ProviderState>,
     changed: Condvar,
     tls: Option<Arc<ServerConfig>>,
@@ -108,7 +108,7 @@ impl IdentityProvider {
             requests: 0,
             is_stopped: false,
         };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), tls, base });
+        let shared = Arc::new(ProviderShared { state: Mutex::new(state), changed: Condvar::new(), tls, base });
         let accepting = thread::spawn({
             let shared = Arc::clone(&shared);
             move || accept(&listener, &shared)
@@ -201,7 +201,7 @@ fn server_config(certificates: &Certificates) -> Result<Arc<ServerConfig>, Error
         .map_err(|error| failed(error.to_string()))
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+fn accept(listener: &TcpListener, shared: &Arc<ProviderShared>) {
     for stream in listener.incoming() {
         if shared.state().is_stopped {
             return;
@@ -215,10 +215,10 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
+fn serve(stream: TcpStream, shared: &ProviderShared) -> io::Result<()> {
     stream.set_read_timeout(Some(IO_LIMIT))?;
     stream.set_write_timeout(Some(IO_LIMIT))?;
-    if shared.state().behaviour == Behaviour::Away {
+    if shared.state().behaviour == Behaviour::Disconnects {
         return Ok(());
     }
     match &shared.tls {
@@ -230,7 +230,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     }
 }
 
-fn respond(stream: impl Read + Write, shared: &Shared) -> io::Result<()> {
+fn respond(stream: impl Read + Write, shared: &ProviderShared) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut request = String::new();
     reader.read_line(&mut request)?;
@@ -248,7 +248,7 @@ fn respond(stream: impl Read + Write, shared: &Shared) -> io::Result<()> {
     stream.flush()
 }
 
-impl Shared {
+impl ProviderShared {
     fn state(&self) -> MutexGuard<'_, ProviderState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -273,7 +273,7 @@ impl Shared {
         // Below the path of whichever issuer.
         let path = if path.ends_with(DISCOVERY_PATH) { DISCOVERY_PATH } else { path };
         match (&state.behaviour, path) {
-            (Behaviour::Away | Behaviour::Silent, _) => Vec::new(),
+            (Behaviour::Disconnects | Behaviour::Silent, _) => Vec::new(),
             (Behaviour::Status(status), _) => http_response(*status, "", ""),
             (Behaviour::Redirecting(url), _) => http_response(302, &format!("Location: {url}\r\n"), ""),
             (Behaviour::Oversized, KEYS_PATH) => http_response(200, "", &" ".repeat(OVERSIZED_BYTES)),

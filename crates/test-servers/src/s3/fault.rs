@@ -12,7 +12,7 @@ use hyper::body::{Body, Frame, SizeHint};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum S3Fault {
     /// The connection is closed without a response, and nothing is done.
-    Away,
+    Disconnects,
     /// No response comes until the fault is taken away, and nothing is done.
     Silent,
     /// This status and this code of S3, such as 503 and `SlowDown`; nothing is done.

@@ -51,11 +51,11 @@ pub struct SeenRequest {
 pub struct S3Server {
     address: SocketAddr,
     directory: TempDir,
-    shared: Arc<Shared>,
+    shared: Arc<S3ServerState>,
     runtime: Option<Runtime>,
 }
 
-struct Shared {
+struct S3ServerState {
     service: S3Service,
     faults: Mutex<Vec<(S3Affected, S3Fault)>>,
     /// Moves whenever the faults change.
@@ -77,7 +77,7 @@ impl S3Server {
         })?;
         let mut builder = S3ServiceBuilder::new(files);
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(S3ServerState {
             service: builder.build(),
             faults: Mutex::default(),
             changes: watch::channel(0).0,
@@ -179,7 +179,7 @@ impl Drop for S3Server {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, shared: Arc<S3ServerState>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let shared = Arc::clone(&shared);
@@ -200,7 +200,7 @@ enum NoResponse {
     Service(HttpError),
 }
 
-async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, NoResponse> {
+async fn answer(shared: Arc<S3ServerState>, request: Request<Incoming>) -> Result<Response<Body>, NoResponse> {
     let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let method = request.method().clone();
     lock(&shared.seen).push(SeenRequest {
@@ -222,7 +222,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     };
     match fault {
         None | Some(S3Fault::Silent) => shared.serve(request.map(Body::from)).await,
-        Some(S3Fault::Away) => Err(NoResponse::Fault),
+        Some(S3Fault::Disconnects) => Err(NoResponse::Fault),
         Some(S3Fault::Status(status, code)) => {
             // A connection that is closed before the body was read destroys the response on its way.
             let _body = request.into_body().collect().await;
@@ -243,7 +243,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     }
 }
 
-impl Shared {
+impl S3ServerState {
     /// The fault that the request meets, counted.
     fn fault(&self, method: &Method, path: &str) -> Option<S3Fault> {
         let mut faults = lock(&self.faults);

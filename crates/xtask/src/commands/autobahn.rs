@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 use crate::postgres::apt_get;
-use crate::running::Running;
+use crate::running::RunningProcess;
 use crate::step::{Plan, cargo, target_dir, workspace_root};
 
 /// What talks to the suite's modules inside of Jython.
@@ -136,7 +136,7 @@ fn play(libraries: &Path, url: &str) -> anyhow::Result<BTreeMap<u32, Results>> {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=5", "180", "jython"]).arg(&client).arg(libraries).arg(url).args(CASES);
     let mut client =
-        Running(command.current_dir(directory.path()).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?);
+        RunningProcess(command.current_dir(directory.path()).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?);
     let output = client.0.stdout.take().context("the suite has no output")?;
 
     let mut groups: BTreeMap<u32, Results> = BTreeMap::new();
@@ -166,7 +166,7 @@ fn play(libraries: &Path, url: &str) -> anyhow::Result<BTreeMap<u32, Results>> {
 /// The server under test. It ends with its standard input, so also when this process is killed.
 struct Echo {
     url: String,
-    _process: Running,
+    _process: RunningProcess,
     _stdin: ChildStdin,
 }
 
@@ -175,7 +175,7 @@ impl Echo {
         let program = target_dir().join("debug/examples/echo");
         let mut command = Command::new(&program);
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut process = Running(child.with_context(|| format!("{} cannot be started", program.display()))?);
+        let mut process = RunningProcess(child.with_context(|| format!("{} cannot be started", program.display()))?);
         let stdin = process.0.stdin.take().context("the server has no input")?;
         let output = process.0.stdout.take().context("the server has no output")?;
         let mut address = String::new();

@@ -139,7 +139,7 @@ fn serve(dockerfile: &Dockerfile, image: &Tree) -> anyhow::Result<()> {
     let migrate = [&dockerfile.entrypoint[..], &["migrate".to_owned(), "up".to_owned()]].concat();
     succeed(as_root()?.args(inside(any, &migrate)))?;
 
-    let node = Node::start(&inside(any, &dockerfile.entrypoint))?;
+    let node = ImageNode::start(&inside(any, &dockerfile.entrypoint))?;
     let healthcheck = inside(&node.address, &dockerfile.healthcheck);
     succeed(as_root()?.args(&healthcheck)).context("the health check of the image fails")?;
     let status = fs::read_to_string(format!("/proc/{}/status", node.process))?;
@@ -205,13 +205,13 @@ wait "$node"
 "#;
 
 /// A running node.
-struct Node {
+struct ImageNode {
     supervisor: Child,
     process: String,
     address: String,
 }
 
-impl Node {
+impl ImageNode {
     fn start(words: &[String]) -> anyhow::Result<Self> {
         let mut supervisor = as_root()?;
         supervisor.args(["sh", "-c", SUPERVISOR, "supervisor"]).args(words);

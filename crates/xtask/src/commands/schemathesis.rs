@@ -16,7 +16,7 @@ use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
 use crate::python;
-use crate::running::Running;
+use crate::running::RunningProcess;
 use crate::step::{Plan, cargo, target_dir, workspace_root};
 
 /// The people, by their role.
@@ -53,8 +53,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     build.add("the server under test", cargo(["test", "--workspace", "--test=it", "--no-run"]));
     build.run()?;
     let start = Instant::now();
-    let runs: Vec<Run> =
-        PEOPLE.iter().map(|(role, _)| Run::start(role, &programs)).collect::<anyhow::Result<Vec<_>>>()?;
+    let runs: Vec<SchemathesisRun> =
+        PEOPLE.iter().map(|(role, _)| SchemathesisRun::start(role, &programs)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut failed = Vec::new();
     for run in runs {
         let role = run.role;
@@ -84,17 +84,17 @@ fn sources() -> PathBuf {
 }
 
 /// Schemathesis as one person, against a server of its own.
-struct Run {
+struct SchemathesisRun {
     role: &'static str,
-    checker: Running,
-    server: Server,
+    checker: RunningProcess,
+    server: SchemathesisServer,
     home: tempfile::TempDir,
 }
 
-impl Run {
+impl SchemathesisRun {
     fn start(role: &'static str, programs: &Path) -> anyhow::Result<Self> {
         let home = tempfile::Builder::new().prefix("chat-schemathesis-").tempdir().context("no temporary directory")?;
-        let server = Server::start(home.path())?;
+        let server = SchemathesisServer::start(home.path())?;
         let output = File::create(home.path().join("output"))?;
         // `timeout` ends it when it hangs.
         let mut checker = Command::new("timeout");
@@ -104,7 +104,7 @@ impl Run {
             checker.env(format!("CHAT_{}", role.to_uppercase()), server.token(sub, role)?);
         }
         checker.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        let checker = Running(checker.spawn().context("schemathesis cannot be started")?);
+        let checker = RunningProcess(checker.spawn().context("schemathesis cannot be started")?);
         Ok(Self { role, checker, server, home })
     }
 
@@ -124,22 +124,22 @@ impl Run {
 }
 
 /// A server with an SQLite database of its own, on a free port.
-struct Server {
+struct SchemathesisServer {
     url: String,
     program: PathBuf,
     home: PathBuf,
     log: PathBuf,
-    _process: Running,
+    _process: RunningProcess,
 }
 
-impl Server {
+impl SchemathesisServer {
     fn start(home: &Path) -> anyhow::Result<Self> {
         let program = target_dir().join("debug/chat-server");
         let log = home.join("log");
         let mut command = command(&program, home);
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "off", "--log-format", "json"]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
-        let mut process = Running(child.with_context(|| format!("{} cannot be started", program.display()))?);
+        let mut process = RunningProcess(child.with_context(|| format!("{} cannot be started", program.display()))?);
         let lines = BufReader::new(process.0.stderr.take().context("the server has no log")?).lines();
         let mut kept = File::create(&log)?;
         let (found, address) = mpsc::channel();

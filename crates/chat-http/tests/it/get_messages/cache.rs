@@ -179,7 +179,7 @@ on_every_store! {
 
     async fn cached_pages_equal_the_stores_in_any_order_of_events(app) {
         let uncached = Uncached::beside(app);
-        let mut dice = Dice(0x5eed);
+        let mut dice = SeededRandom(0x5eed);
         let mut sessions = Vec::new();
         for _ in 0..3 {
             sessions.push((app.open_assigned("alice", "bob").await, Vec::new()));
@@ -233,9 +233,9 @@ on_every_store! {
 }
 
 /// Numbers that look random and are the same in every run (xorshift64).
-struct Dice(u64);
+struct SeededRandom(u64);
 
-impl Dice {
+impl SeededRandom {
     /// A number below `sides`.
     fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
@@ -246,13 +246,13 @@ impl Dice {
 }
 
 /// Returns each page once: a second request for it fails as unavailable.
-struct GivesOnce {
+struct SingleUsePages {
     inner: Arc<dyn MessageRepository>,
     given: Mutex<HashSet<(SessionId, Seq, u32)>>,
 }
 
 #[async_trait]
-impl MessageRepository for GivesOnce {
+impl MessageRepository for SingleUsePages {
     async fn write(&self, write: SessionWrite) -> Result<WriteReply> {
         self.inner.write(write).await
     }
@@ -281,7 +281,7 @@ fn pages_given_once(page_cache_bytes: usize) -> Options {
     Options {
         http: HttpSettings { page_cache_bytes, ..HttpSettings::default() },
         replace_ports: Some(|mut ports| {
-            ports.messages = Arc::new(GivesOnce { inner: ports.messages, given: Mutex::default() });
+            ports.messages = Arc::new(SingleUsePages { inner: ports.messages, given: Mutex::default() });
             ports
         }),
         ..Options::default()

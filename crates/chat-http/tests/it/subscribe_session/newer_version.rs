@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_domain::error::Result;
 use chat_domain::model::{
-    AgentId, Change, ChatMessage, ChatSession, Content, Delivery, LiveEvent, Party, Role, Seq, SessionEvent, SessionId,
-    SessionPage, SessionQuery, SessionState,
+    AgentId, ChatMessage, ChatSession, Content, Delivery, EventChange, LiveEvent, Party, Role, Seq, SessionEvent,
+    SessionId, SessionPage, SessionQuery, SessionState,
 };
 use chat_domain::ports::{Clock, Notifier, SessionRepository};
 use chat_domain::service::Ports;
@@ -89,19 +89,19 @@ impl SessionRepository for Controlled {
 }
 
 /// Publishes an event as another node does.
-fn publish(app: &TestApp, session: &str, seq: u64, change: impl FnOnce(SessionId, Seq) -> Change) {
+fn publish(app: &TestApp, session: &str, seq: u64, change: impl FnOnce(SessionId, Seq) -> EventChange) {
     let (session_id, seq) = (SessionId::parse(session).unwrap(), Seq::new(seq));
     let (at, actor) = (app.clock.now(), fixtures::alice().id);
     let change = change(session_id, seq);
     app.hub.publish(LiveEvent::Durable(SessionEvent { session_id, seq, at, actor, key: None, change }));
 }
 
-fn unknown(_: SessionId, _: Seq) -> Change {
-    Change::Unknown
+fn unknown(_: SessionId, _: Seq) -> EventChange {
+    EventChange::Unknown
 }
 
-fn secret(session_id: SessionId, seq: Seq) -> Change {
-    Change::Message(ChatMessage {
+fn secret(session_id: SessionId, seq: Seq) -> EventChange {
+    EventChange::Message(ChatMessage {
         id: fixtures::message_id(1),
         session_id,
         seq,

@@ -24,28 +24,28 @@ use crate::support::{Store, TestApp};
 
 /// What a store does with a delivery.
 #[derive(Clone, Copy)]
-enum Trouble {
+enum MessageFault {
     /// Fails this often before it works.
     Fails(u32),
     /// Never returns.
     Hangs,
 }
 
-struct Troubled {
+struct FaultyMessages {
     inner: Arc<dyn MessageRepository>,
-    trouble: Trouble,
+    fault: MessageFault,
     asked: AtomicU32,
 }
 
 #[async_trait]
-impl MessageRepository for Troubled {
+impl MessageRepository for FaultyMessages {
     async fn write(&self, write: SessionWrite) -> Result<WriteReply> {
-        match (&write, self.trouble) {
-            (SessionWrite::MarkDelivered(_), Trouble::Hangs) => pending().await,
-            (SessionWrite::MarkDelivered(_), Trouble::Fails(times))
+        match (&write, self.fault) {
+            (SessionWrite::MarkDelivered(_), MessageFault::Hangs) => pending().await,
+            (SessionWrite::MarkDelivered(_), MessageFault::Fails(times))
                 if self.asked.fetch_add(1, Ordering::Relaxed) < times =>
             {
-                Err(ChatError::unavailable("the store is away"))
+                Err(ChatError::unavailable("the store is unreachable"))
             }
             _ => self.inner.write(write).await,
         }
@@ -64,14 +64,14 @@ impl MessageRepository for Troubled {
     }
 }
 
-fn with_trouble(mut ports: Ports, trouble: Trouble) -> Ports {
-    ports.messages = Arc::new(Troubled { inner: ports.messages, trouble, asked: AtomicU32::new(0) });
+fn with_fault(mut ports: Ports, fault: MessageFault) -> Ports {
+    ports.messages = Arc::new(FaultyMessages { inner: ports.messages, fault, asked: AtomicU32::new(0) });
     ports
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_acknowledgement_is_reported_once_and_recorded_later() {
-    let replace_ports: fn(Ports) -> Ports = |ports| with_trouble(ports, Trouble::Fails(2));
+    let replace_ports: fn(Ports) -> Ports = |ports| with_fault(ports, MessageFault::Fails(2));
     let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
     let session = app.open_assigned("alice", "bob").await;
     let (mut alice, _) = app.watch_extended("alice", &session, "").await;
@@ -89,7 +89,7 @@ async fn a_failed_acknowledgement_is_reported_once_and_recorded_later() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_hangs_holds_up_neither_events_nor_pongs() {
-    let replace_ports: fn(Ports) -> Ports = |ports| with_trouble(ports, Trouble::Hangs);
+    let replace_ports: fn(Ports) -> Ports = |ports| with_fault(ports, MessageFault::Hangs);
     let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
     let session = app.open_assigned("alice", "bob").await;
     let (mut alice, _) = app.watch_extended("alice", &session, "").await;
@@ -105,7 +105,7 @@ async fn a_store_that_hangs_holds_up_neither_events_nor_pongs() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_keeps_pinging_gets_its_pong_while_a_store_hangs() {
-    let replace_ports: fn(Ports) -> Ports = |ports| with_trouble(ports, Trouble::Hangs);
+    let replace_ports: fn(Ports) -> Ports = |ports| with_fault(ports, MessageFault::Hangs);
     let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
     let session = app.open_assigned("alice", "bob").await;
     let (mut alice, _) = app.watch_extended("alice", &session, "").await;
@@ -153,7 +153,7 @@ impl EventStream for FailingStream {
             return self.inner.poll_next(context);
         }
         self.left -= 1;
-        Poll::Ready(Err(ChatError::unavailable("the event log is away")))
+        Poll::Ready(Err(ChatError::unavailable("the event log is unreachable")))
     }
 
     fn poll_closed(&mut self, context: &mut Context<'_>) -> Poll<StreamCloseReason> {

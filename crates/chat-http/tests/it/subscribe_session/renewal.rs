@@ -168,12 +168,12 @@ async fn a_token_that_ends_during_its_check_changes_nothing() {
 }
 
 /// Sessions that are not found, and not missing either, while a test holds the lock for itself.
-struct Withheld(Arc<dyn SessionRepository>);
+struct GatedSessions(Arc<dyn SessionRepository>);
 
 static LOOKING: RwLock<()> = RwLock::const_new(());
 
 #[async_trait]
-impl SessionRepository for Withheld {
+impl SessionRepository for GatedSessions {
     async fn write(&self, write: SessionWrite) -> Result<WriteReply> {
         self.0.write(write).await
     }
@@ -191,7 +191,7 @@ impl SessionRepository for Withheld {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_lower_role_nothing_is_shown_before_it_is_known_to_suffice() {
     let replace_ports: fn(Ports) -> Ports =
-        |ports| Ports { sessions: Arc::new(Withheld(Arc::clone(&ports.sessions))), ..ports };
+        |ports| Ports { sessions: Arc::new(GatedSessions(Arc::clone(&ports.sessions))), ..ports };
     let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
     // Of a customer's session an admin sees nothing as a user, of their own everything.
     for (owner, may_stay) in [("alice", false), ("root", true)] {
@@ -218,7 +218,7 @@ async fn with_a_lower_role_nothing_is_shown_before_it_is_known_to_suffice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_tokens_whose_checks_run_at_the_same_time_the_later_one_counts() {
     let replace_ports: fn(Ports) -> Ports =
-        |ports| Ports { sessions: Arc::new(Withheld(Arc::clone(&ports.sessions))), ..ports };
+        |ports| Ports { sessions: Arc::new(GatedSessions(Arc::clone(&ports.sessions))), ..ports };
     let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
     let session = app.open_session("alice").await;
     let (mut alice, _) = app.watch_extended("alice", &session, "").await;

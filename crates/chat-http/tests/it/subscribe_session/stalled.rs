@@ -45,14 +45,14 @@ async fn read_all(app: &TestApp, session: &str) {
 }
 
 /// What a peer that begins to read finds, until the close.
-struct WhatCame {
+struct ReceivedFrames {
     /// The position of the last event.
     newest: u64,
     heartbeats_behind_it: u32,
     closed: (u16, String),
 }
 
-impl WhatCame {
+impl ReceivedFrames {
     async fn until_the_end(stalled: &mut RawClient) -> Self {
         let (mut newest, mut heartbeats_behind_it) = (0, 0);
         loop {
@@ -89,7 +89,7 @@ async fn queued_frames_are_dropped_when_the_token_ends() {
     let mut stalled = RawClient::open_extended(&app.base, &format!("{session}?since=0"), &token).await;
     app.until_no_session_is_watched().await;
 
-    let what_came = WhatCame::until_the_end(&mut stalled).await;
+    let what_came = ReceivedFrames::until_the_end(&mut stalled).await;
     assert_eq!(what_came.closed, (4401, "token expired".to_owned()));
     what_came.expect_nothing_that_waited();
     app.stop().await;
@@ -103,7 +103,7 @@ async fn queued_frames_are_dropped_when_access_is_found_lost() {
     read_all(&app, &session).await;
     app.delete("root", "/api/chat/agents/bob").await.expect(200);
     app.until_no_session_is_watched().await;
-    let what_came = WhatCame::until_the_end(&mut stalled).await;
+    let what_came = ReceivedFrames::until_the_end(&mut stalled).await;
     assert_eq!(what_came.closed, (4403, "access lost".to_owned()));
     what_came.expect_nothing_that_waited();
     app.stop().await;

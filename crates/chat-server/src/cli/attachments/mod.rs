@@ -13,17 +13,17 @@ use self::migrate::MigrateArguments;
 use super::block_on;
 use crate::collecting::{remedy, too_many};
 use crate::config::{Config, DatabaseUrl, units};
-use crate::wire::{self, Access, StoredFiles};
+use crate::wire::{self, StoreAccess, StoredFiles};
 
 /// What to do with the stored files.
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(super) struct AttachmentsArguments {
     #[command(subcommand)]
-    task: Task,
+    task: AttachmentsTask,
 }
 
 #[derive(Subcommand)]
-enum Task {
+enum AttachmentsTask {
     /// Print files that a message refers to and that are missing, and stored files that no message refers to: marked
     /// ones, which will be removed, and unknown ones. Changes nothing, and runs beside the server. Fails when a file is
     /// missing.
@@ -47,20 +47,20 @@ enum Task {
 ///
 /// # Errors
 /// A file is missing; this database may not collect; what the stores fail with.
-pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(super) fn run(config: &Config, arguments: &AttachmentsArguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let task = &arguments.task;
     let (access, _held) = match task {
-        Task::Migrate(arguments) => return migrate::run(config, arguments, out),
-        Task::Check => (Access::Look, None),
-        Task::Collect { .. } | Task::Adopt => (Access::Alone, wire::hold_database(config)?),
+        AttachmentsTask::Migrate(arguments) => return migrate::run(config, arguments, out),
+        AttachmentsTask::Check => (StoreAccess::Look, None),
+        AttachmentsTask::Collect { .. } | AttachmentsTask::Adopt => (StoreAccess::Alone, wire::hold_database(config)?),
     };
     block_on(async {
         let files = StoredFiles::open(config, access).await?;
         let collector = files.collector.clone();
         let done = match task {
-            Task::Check | Task::Migrate(_) => check(&collector, out).await,
-            Task::Collect { force } => collect(&collector, *force, out).await,
-            Task::Adopt => adopt(config, &collector, out).await,
+            AttachmentsTask::Check | AttachmentsTask::Migrate(_) => check(&collector, out).await,
+            AttachmentsTask::Collect { force } => collect(&collector, *force, out).await,
+            AttachmentsTask::Adopt => adopt(config, &collector, out).await,
         };
         drop(collector);
         files.close().await;

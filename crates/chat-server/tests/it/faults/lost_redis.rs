@@ -31,7 +31,7 @@ const AFTER: Duration = Duration::from_secs(6);
 
 /// To a socket on the other server, when 99 of 100 messages have come: a look into the database each second. A server that
 /// believes that it hears the other looks every 15 s.
-const REMOTE_WHILE_AWAY: Duration = Duration::from_secs(6);
+const REMOTE_WITHOUT_REDIS: Duration = Duration::from_secs(6);
 /// An answer that takes no longer is not slow, whatever the quickest of the run were: some hundred requests have one in
 /// the hundredth part that the machine has kept waiting, and not the server. One that waited for Redis would take seconds.
 const POST_FLOOR: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ fn remote_times(deliveries: &[Delivery], span: &Span) -> [Duration; 3] {
 }
 
 #[expect(clippy::print_stdout, reason = "the figures of a test")]
-async fn redis_is_away_for_a_while(leave: fn(&PrivateRedis), come_back: fn(&PrivateRedis)) {
+async fn redis_is_unreachable_for_a_while(leave: fn(&PrivateRedis), come_back: fn(&PrivateRedis)) {
     let cluster = Cluster::with_redis(2).await;
     let sessions = cluster.open_sessions(SESSIONS).await;
     let followers = Followers::start(&cluster, &sessions, FOLLOWERS).await;
@@ -87,12 +87,12 @@ async fn redis_is_away_for_a_while(leave: fn(&PrivateRedis), come_back: fn(&Priv
     let deliveries = deliveries(&answers, &followed);
     let converged = back + u64::try_from(CONVERGED_WITHIN.as_micros()).unwrap();
     let (before, away, after) = (begun..left, left..returns, converged..end);
-    let [posts_before, posts_away] = [&before, &away].map(|span| posts(&answers, span));
-    let [remote_before, remote_away, remote_after] =
+    let [posts_before, posts_without] = [&before, &away].map(|span| posts(&answers, span));
+    let [remote_before, remote_without, remote_after] =
         [&before, &away, &after].map(|span| remote_times(&deliveries, span));
-    println!("POST, p99: {posts_before:?} before, {posts_away:?} without Redis");
+    println!("POST, p99: {posts_before:?} before, {posts_without:?} without Redis");
     println!(
-        "to the other server, p50, p99 and at most: {remote_before:?} before, {remote_away:?} without Redis, \
+        "to the other server, p50, p99 and at most: {remote_before:?} before, {remote_without:?} without Redis, \
          {remote_after:?} after"
     );
     let late = deliveries.iter().filter(|delivery| delivery.sent_us < back && delivery.arrived_us > converged).count();
@@ -102,20 +102,20 @@ async fn redis_is_away_for_a_while(leave: fn(&PrivateRedis), come_back: fn(&Priv
         let sent = u64::from(MESSAGES_PER_SECOND) * during.as_secs();
         assert!(received > sent / 2, "of {sent} messages {received} came through Redis in {during:?}");
     }
-    assert!(remote_away[1] <= REMOTE_WHILE_AWAY, "without Redis: {remote_away:?}");
-    assert!(posts_away <= POST_FLOOR.max(2 * posts_before), "POST: {posts_away:?}, and it was {posts_before:?}");
+    assert!(remote_without[1] <= REMOTE_WITHOUT_REDIS, "without Redis: {remote_without:?}");
+    assert!(posts_without <= POST_FLOOR.max(2 * posts_before), "POST: {posts_without:?}, and it was {posts_before:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres and Redis: cargo xtask test"]
 async fn a_redis_that_is_killed_for_thirty_seconds_loses_and_delays_little() {
-    redis_is_away_for_a_while(|redis| redis.kill().unwrap(), |redis| redis.start_again().unwrap()).await;
+    redis_is_unreachable_for_a_while(|redis| redis.kill().unwrap(), |redis| redis.start_again().unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres and Redis: cargo xtask test"]
 async fn a_redis_that_is_frozen_for_thirty_seconds_loses_and_delays_little() {
-    redis_is_away_for_a_while(|redis| redis.freeze().unwrap(), |redis| redis.thaw().unwrap()).await;
+    redis_is_unreachable_for_a_while(|redis| redis.freeze().unwrap(), |redis| redis.thaw().unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,5 @@
-//! Tickets and the limits of sockets do not know of Redis: it may be away, and what a client writes there opens nothing.
+//! Tickets and the limits of sockets do not know of Redis: it may be unreachable, and what a client writes there opens
+//! nothing.
 
 use std::net::SocketAddr;
 
@@ -30,7 +31,7 @@ async fn shown(addr: SocketAddr, session: &str, ticket: &str) -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres and Redis: cargo xtask test"]
-async fn a_ticket_opens_a_socket_at_another_server_while_redis_is_away() {
+async fn a_ticket_opens_a_socket_at_another_server_while_redis_is_unreachable() {
     let cluster = Cluster::with_redis(2).await;
     let addresses: Vec<_> = cluster.addresses().iter().map(|address| *address.borrow()).collect();
     let alice = cluster.alice();

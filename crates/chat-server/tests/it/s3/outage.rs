@@ -1,4 +1,4 @@
-//! S3 in trouble: files are refused in words that clients understand, and texts go on.
+//! Outages of S3: files are refused in words that clients understand, and texts go on.
 
 use serde_json::{Value, json};
 use test_servers::s3::{S3Affected, S3Fault, S3Server};
@@ -16,7 +16,7 @@ async fn degraded(server: &TestServer) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn texts_go_on_while_s3_is_away_slow_full_or_refuses() {
+async fn texts_go_on_while_s3_is_unreachable_slow_full_or_refuses() {
     let s3 = S3Server::start().unwrap();
     let home = tempfile::tempdir().unwrap();
     let server = TestServer::start_on(&home.path().join("data"), on(&s3)).await;
@@ -25,7 +25,7 @@ async fn texts_go_on_while_s3_is_away_slow_full_or_refuses() {
     let messages = format!("/api/chat/sessions/{session}/messages");
     let kept = send_file(&alice, &session, "kept.txt", "kept").await;
     let faults = [
-        (S3Fault::Away, "UNAVAILABLE", 503),
+        (S3Fault::Disconnects, "UNAVAILABLE", 503),
         (S3Fault::Silent, "UNAVAILABLE", 503),
         (S3Fault::Status(503, "SlowDown"), "UNAVAILABLE", 503),
         (S3Fault::Status(403, "AccessDenied"), "UNAVAILABLE", 503),
@@ -65,7 +65,7 @@ async fn a_node_starts_without_s3_and_serves_files_as_soon_as_it_answers() {
     server.signal("TERM");
     assert!(server.ended().await.0.success());
 
-    s3.fail(S3Affected::ALL, S3Fault::Away);
+    s3.fail(S3Affected::ALL, S3Fault::Disconnects);
     let server = TestServer::start_on(&data_dir, on(&s3)).await;
     let alice = alice.at(server.addr);
     let messages = format!("/api/chat/sessions/{session}/messages");

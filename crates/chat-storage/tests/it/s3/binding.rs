@@ -29,9 +29,9 @@ async fn objects_stay_with_the_database_that_used_them_first() {
 async fn a_store_that_was_away_at_the_start_is_checked_before_the_first_file() {
     let store = S3Store::open();
     open_on(&store.server, PREFIX, |_| {}).bind("theirs").await.unwrap();
-    store.server.fail(S3Affected::ALL, S3Fault::Away);
+    store.server.fail(S3Affected::ALL, S3Fault::Disconnects);
     let away = store.store.bind("ours").await.unwrap_err();
-    assert!(matches!(away, S3BindError::Away { .. }), "{away}");
+    assert!(matches!(away, S3BindError::Unreachable { .. }), "{away}");
     assert!(matches!(store.store.open(id(1), None).await, Err(ChatError::Unavailable { .. })));
     store.server.heal();
     let refused = store.store.put(upload(1), pieces(&[b"bytes"])).await.unwrap_err();
@@ -39,7 +39,7 @@ async fn a_store_that_was_away_at_the_start_is_checked_before_the_first_file() {
 
     let store = S3Store::open();
     store.server.fail(S3Affected::ALL, S3Fault::Status(503, "SlowDown"));
-    assert!(matches!(store.store.bind("ours").await, Err(S3BindError::Away { .. })));
+    assert!(matches!(store.store.bind("ours").await, Err(S3BindError::Unreachable { .. })));
     store.server.heal();
     store.put(1, b"bytes").await;
     open_on(&store.server, PREFIX, |_| {}).verify_bound("ours").await.unwrap();

@@ -1,4 +1,4 @@
-//! A service that is away, slow, full or refuses: everything that needs it is unavailable, and nothing is half done.
+//! A service that is unreachable, slow, full or refuses: everything that needs it is unavailable, and nothing is half done.
 
 use std::time::{Duration, Instant};
 
@@ -30,10 +30,10 @@ fn is_unavailable(error: &ChatError) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_is_away_makes_files_unavailable_until_it_is_back() {
+async fn a_service_that_is_unreachable_makes_files_unavailable_until_it_is_back() {
     let store = S3Store::open();
     store.put(1, b"kept").await;
-    for fault in [S3Fault::Away, S3Fault::Status(503, "SlowDown"), S3Fault::Status(403, "AccessDenied")] {
+    for fault in [S3Fault::Disconnects, S3Fault::Status(503, "SlowDown"), S3Fault::Status(403, "AccessDenied")] {
         store.server.fail(S3Affected::ALL, fault);
         for error in attempts(&store).await {
             assert!(is_unavailable(&error), "{fault:?}: {error}");

@@ -1,4 +1,4 @@
-//! What readiness says of a service in trouble: the node stays ready.
+//! What readiness says of a service with an outage: the node stays ready.
 
 use chat_domain::ports::HealthProbe;
 use test_servers::s3::{S3Affected, S3Fault};
@@ -23,12 +23,12 @@ async fn until(store: &S3Store, expected: Option<&'static str>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_in_trouble_is_degraded_and_then_not() {
+async fn a_service_with_an_outage_is_degraded_and_then_not() {
     let store = S3Store::open();
     until(&store, None).await;
     store.put(1, b"bytes").await;
     let cases = [
-        (S3Fault::Away, "files are out of reach; texts can be sent"),
+        (S3Fault::Disconnects, "files are out of reach; texts can be sent"),
         (S3Fault::Status(403, "AccessDenied"), "files are out of reach; texts can be sent"),
         (S3Fault::Status(507, "XMinioStorageFull"), "no room for files; texts can be sent"),
     ];

@@ -37,7 +37,7 @@ async fn a_read_that_cannot_go_on_fails_and_gives_nothing_twice() {
     let store = S3Store::open();
     let bytes = numbered(500_000);
     store.put(1, &bytes).await;
-    store.server.fail(S3Affected::requests("GET", "objects/"), S3Fault::Away);
+    store.server.fail(S3Affected::requests("GET", "objects/"), S3Fault::Disconnects);
     store.server.fail(S3Affected::requests("GET", "objects/").once(), S3Fault::CutResponse(200_000));
     let mut source = store.store.open(id(1), None).await.unwrap().unwrap();
     let mut read = Vec::new();

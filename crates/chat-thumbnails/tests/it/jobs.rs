@@ -11,7 +11,7 @@ use chat_domain::{ChatError, Result};
 use chat_testkit::fixtures::attachment_id;
 use chat_testkit::latch::is_waiting;
 use chat_testkit::{FixedClock, MemoryAttachmentStore};
-use chat_thumbnails::{ImageThumbnailMaker, ThumbnailPatience};
+use chat_thumbnails::{ImageThumbnailMaker, ThumbnailTimeouts};
 use image::{DynamicImage, ImageFormat};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -23,10 +23,10 @@ use crate::support::{encoded, put};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Longer than a test.
-const LONG: ThumbnailPatience = ThumbnailPatience { slot: PATIENCE, reading: PATIENCE, making: PATIENCE };
+const LONG: ThumbnailTimeouts = ThumbnailTimeouts { slot: PATIENCE, reading: PATIENCE, making: PATIENCE };
 
 /// A store whose objects can be withheld from their readers, and that counts these.
-struct Withheld {
+struct GatedStore {
     inner: Arc<MemoryAttachmentStore>,
     opened: AtomicUsize,
     /// One permit lets one reader go on.
@@ -34,7 +34,7 @@ struct Withheld {
     takes_thumbnails: AtomicBool,
 }
 
-impl Withheld {
+impl GatedStore {
     fn until_opened(&self, times: usize) -> impl Future<Output = ()> {
         let opened = async move {
             while self.opened.load(Ordering::SeqCst) < times {
@@ -67,7 +67,7 @@ impl Withheld {
 }
 
 #[async_trait]
-impl AttachmentStore for Withheld {
+impl AttachmentStore for GatedStore {
     async fn put(&self, upload: Upload, source: Box<dyn ByteSource>) -> Result<StoredObject> {
         self.inner.put(upload, source).await
     }
@@ -76,7 +76,7 @@ impl AttachmentStore for Withheld {
         self.opened.fetch_add(1, Ordering::SeqCst);
         self.gate.acquire().await.unwrap().forget();
         if id == attachment_id(99) {
-            return Err(ChatError::unavailable("the store is away"));
+            return Err(ChatError::unavailable("the store is unreachable"));
         }
         self.inner.open(id, range).await
     }
@@ -91,7 +91,7 @@ impl AttachmentStore for Withheld {
 }
 
 #[async_trait]
-impl ThumbnailStore for Withheld {
+impl ThumbnailStore for GatedStore {
     async fn find(&self, id: AttachmentId, size: ThumbnailSize) -> Result<Option<ThumbnailOutcome>> {
         self.inner.find(id, size).await
     }
@@ -105,21 +105,21 @@ impl ThumbnailStore for Withheld {
     }
 }
 
-/// A maker on such a store, which has some pictures.
-async fn workshop(patience: ThumbnailPatience) -> (ImageThumbnailMaker, Arc<Withheld>) {
+/// A maker of thumbnails of the pictures of such a store, and the store.
+async fn maker_on_gated_store(patience: ThumbnailTimeouts) -> (ImageThumbnailMaker, Arc<GatedStore>) {
     let inner = MemoryAttachmentStore::new(Arc::new(FixedClock::new()));
     for n in 1..=5 {
         put(&inner, n, encoded(&DynamicImage::new_rgb8(1_000, 800), ImageFormat::Png)).await;
     }
     put(&inner, 6, "no picture").await;
-    let store = Arc::new(Withheld {
+    let store = Arc::new(GatedStore {
         inner,
         opened: AtomicUsize::new(0),
         gate: Semaphore::new(0),
         takes_thumbnails: AtomicBool::new(true),
     });
     let (files, thumbnails) = (store.clone(), store.clone());
-    (ImageThumbnailMaker::with_patience(Handle::current(), files, thumbnails, patience), store)
+    (ImageThumbnailMaker::with_timeouts(Handle::current(), files, thumbnails, patience), store)
 }
 
 fn make(maker: &ImageThumbnailMaker, n: u64, size: ThumbnailSize) -> tokio::task::JoinHandle<Result<ThumbnailOutcome>> {
@@ -133,7 +133,7 @@ fn is_made(outcome: &Result<ThumbnailOutcome>) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_callers_at_once_get_what_is_made_once() {
-    let (maker, store) = workshop(LONG).await;
+    let (maker, store) = maker_on_gated_store(LONG).await;
     let sizes = [ThumbnailSize::Small, ThumbnailSize::Large];
     let calls: Vec<_> = (0..100).map(|call| make(&maker, 1, *sizes.get(call % 2).unwrap())).collect();
     store.until_opened(1).await;
@@ -151,7 +151,7 @@ async fn a_hundred_callers_at_once_get_what_is_made_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_are_made_at_a_time_and_a_third_that_waits_in_vain_may_come_again() {
-    let (maker, store) = workshop(ThumbnailPatience { slot: Duration::from_millis(100), ..LONG }).await;
+    let (maker, store) = maker_on_gated_store(ThumbnailTimeouts { slot: Duration::from_millis(100), ..LONG }).await;
     let running = [1, 2].map(|n| make(&maker, n, ThumbnailSize::Large));
     store.until_opened(2).await;
     let refused = make(&maker, 3, ThumbnailSize::Large).await.unwrap();
@@ -167,7 +167,7 @@ async fn two_are_made_at_a_time_and_a_third_that_waits_in_vain_may_come_again() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_than_sixty_four_wait() {
-    let (maker, store) = workshop(LONG).await;
+    let (maker, store) = maker_on_gated_store(LONG).await;
     let mut waiting: Vec<_> = (1..=64).map(|n| maker.make(attachment_id(n), ThumbnailSize::Large)).collect();
     for call in &mut waiting {
         assert!(is_waiting(call).await);
@@ -183,7 +183,7 @@ async fn no_more_than_sixty_four_wait() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thumbnail_whose_caller_has_gone_is_made_and_saved() {
-    let (maker, store) = workshop(LONG).await;
+    let (maker, store) = maker_on_gated_store(LONG).await;
     let call = make(&maker, 1, ThumbnailSize::Small);
     store.until_opened(1).await;
     call.abort();
@@ -196,7 +196,7 @@ async fn a_thumbnail_whose_caller_has_gone_is_made_and_saved() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn that_none_can_be_made_is_saved_for_all_sizes_and_not_tried_again() {
-    let (maker, store) = workshop(LONG).await;
+    let (maker, store) = maker_on_gated_store(LONG).await;
     store.let_all_go_on();
     for size in ThumbnailSize::ALL {
         assert_eq!(make(&maker, 6, size).await.unwrap().unwrap(), ThumbnailOutcome::Impossible);
@@ -207,7 +207,7 @@ async fn that_none_can_be_made_is_saved_for_all_sizes_and_not_tried_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bytes_that_do_not_come_free_the_slot_and_say_nothing_of_the_picture() {
-    let (maker, store) = workshop(ThumbnailPatience { reading: Duration::from_millis(50), ..LONG }).await;
+    let (maker, store) = maker_on_gated_store(ThumbnailTimeouts { reading: Duration::from_millis(50), ..LONG }).await;
     for n in 1..=4 {
         let late = make(&maker, n, ThumbnailSize::Large).await.unwrap();
         assert!(matches!(late, Err(ChatError::Unavailable { .. })), "{late:?}");
@@ -217,12 +217,12 @@ async fn bytes_that_do_not_come_free_the_slot_and_say_nothing_of_the_picture() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failures_of_the_store_are_no_property_of_the_picture() {
-    let (maker, store) = workshop(LONG).await;
+    let (maker, store) = maker_on_gated_store(LONG).await;
     store.let_all_go_on();
     let missing = make(&maker, 50, ThumbnailSize::Large).await.unwrap();
     assert!(matches!(missing, Err(ChatError::Internal(_))), "{missing:?}");
-    let away = make(&maker, 99, ThumbnailSize::Large).await.unwrap();
-    assert!(matches!(away, Err(ChatError::Unavailable { .. })), "{away:?}");
+    let unreachable = make(&maker, 99, ThumbnailSize::Large).await.unwrap();
+    assert!(matches!(unreachable, Err(ChatError::Unavailable { .. })), "{unreachable:?}");
     for n in [50, 99] {
         assert_eq!(store.saved(n, ThumbnailSize::Large).await, None);
     }
@@ -230,7 +230,7 @@ async fn failures_of_the_store_are_no_property_of_the_picture() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thumbnail_that_there_is_no_room_for_is_made_all_the_same() {
-    let (maker, store) = workshop(LONG).await;
+    let (maker, store) = maker_on_gated_store(LONG).await;
     store.takes_thumbnails.store(false, Ordering::SeqCst);
     store.let_all_go_on();
     for times in 1..=2 {
