@@ -109,7 +109,7 @@ async fn replayed_heartbeats_do_not_keep_a_dead_node_alive() {
     dying.notifier.publish(event(1, 1));
     node.sink.until(|all| !events(all).is_empty()).await;
     let from = node.sink.len();
-    drop(dying);
+    dying.crash().await;
     let started = Instant::now();
     let replaying = async {
         let mut often = interval(Duration::from_millis(200));

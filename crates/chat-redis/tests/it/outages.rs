@@ -119,7 +119,7 @@ async fn a_killed_node_is_a_suspected_gap_and_a_stopped_one_is_not() {
     other.sink.until(|all| events(all).len() == 2).await;
     ending.fanout.close().await;
     let from = other.sink.len();
-    drop(dying);
+    dying.crash().await;
     other.sink.until_called(from, SinkCall::MarkSuspect(SuspectedGap::AllSessions)).await;
     let missed = other.sink.all()[from..].iter().filter(|call| matches!(call, SinkCall::MarkSuspect(_))).count();
     assert_eq!(missed, 1);

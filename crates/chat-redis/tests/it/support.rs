@@ -106,7 +106,7 @@ pub(crate) struct Node {
     pub(crate) local: Arc<Local>,
     pub(crate) notifier: Arc<dyn Notifier>,
     /// Aborted when the node is dropped.
-    _running: JoinSet<()>,
+    running: JoinSet<()>,
 }
 
 impl Node {
@@ -138,7 +138,7 @@ impl Node {
             running.spawn(task);
         }
         let notifier = fanout.notifier(Arc::clone(&local) as Arc<dyn Notifier>);
-        Self { fanout, sink, local, notifier, _running: running }
+        Self { fanout, sink, local, notifier, running }
     }
 
     /// Node `n`, once the others are reachable.
@@ -151,6 +151,11 @@ impl Node {
         let node = Self::begin_at(url, n, |_| ());
         assert!(node.fanout.wait_until_connected(PATIENCE).await);
         node
+    }
+
+    /// Ends it as a crash does. Its fan-out would say goodbye if it was dropped while the tasks run.
+    pub(crate) async fn crash(mut self) {
+        self.running.shutdown().await;
     }
 
     /// Waits until the others are reachable again, after the first `from` calls.
