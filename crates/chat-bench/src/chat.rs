@@ -1,6 +1,6 @@
 //! The service under measurement, on a free port.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,14 @@ pub(super) struct Chat {
     pub(super) token: String,
     /// From the start of the process to the first answer of `/readyz`, which tries the database.
     pub(super) first_answer_after: Duration,
+    home: Home,
+}
+
+/// What a subcommand needs to speak of the same service.
+struct Home {
+    database_url: Option<String>,
+    data: PathBuf,
+    settings: Vec<(String, String)>,
 }
 
 /// Where the service keeps its data.
@@ -65,7 +73,23 @@ impl Chat {
         wait_for(&address, "/readyz")?;
         let first_answer_after = started.elapsed();
         let token = run(&["token", "--sub", "root", "--role", "admin", "--ttl", "24h"], database, data, settings)?;
-        Ok(Self { process, address, token, first_answer_after })
+        let home = Home {
+            database_url: match database {
+                Database::Sqlite => None,
+                Database::Postgres(url) => Some(url.to_owned()),
+            },
+            data: data.to_owned(),
+            settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        };
+        Ok(Self { process, address, token, first_answer_after, home })
+    }
+
+    /// A token of another person.
+    pub(super) fn token_of(&self, person: &str, role: &str) -> anyhow::Result<String> {
+        let Home { database_url, data, settings } = &self.home;
+        let database = database_url.as_deref().map_or(Database::Sqlite, Database::Postgres);
+        let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (&**name, &**value)).collect();
+        run(&["token", "--sub", person, "--role", role, "--ttl", "24h"], database, data, &settings)
     }
 
     /// Opens sessions of the admin's own.
@@ -107,7 +131,12 @@ pub(super) fn migrate(database: Database<'_>, data: &Path) -> anyhow::Result<()>
 }
 
 /// Runs a subcommand of the server and returns what it prints.
-fn run(arguments: &[&str], database: Database<'_>, data: &Path, settings: &[(&str, &str)]) -> anyhow::Result<String> {
+pub(super) fn run(
+    arguments: &[&str],
+    database: Database<'_>,
+    data: &Path,
+    settings: &[(&str, &str)],
+) -> anyhow::Result<String> {
     let mut command = command(&release("chat-server"));
     command.args(arguments).args(["--log", "warn", "--data-dir"]).arg(data).envs(settings.iter().copied());
     if let Database::Postgres(url) = database {

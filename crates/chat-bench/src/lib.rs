@@ -7,6 +7,7 @@
 
 mod chat;
 mod figures;
+mod files;
 mod fill;
 mod generators;
 mod growth;
@@ -78,6 +79,8 @@ pub enum Part {
     Sockets,
     /// Two servers with Redis: time from sending to receiving on the other one, and what Redis's absence costs.
     Nodes,
+    /// Attachments on the disk and on S3, beside nginx: transfers, memory, thumbnails, download tickets, moving.
+    Files,
 }
 
 /// What the parts share.
@@ -112,6 +115,7 @@ impl Part {
             Self::Growth => growth::measure(run),
             Self::Sockets => sockets::measure(run),
             Self::Nodes => sockets::measure_nodes(run),
+            Self::Files => files::measure(run),
         }
     }
 

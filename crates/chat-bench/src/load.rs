@@ -78,6 +78,12 @@ impl Load {
         self
     }
 
+    /// Without the header `Authorization`: the path says who asks.
+    pub(super) fn without_token(mut self) -> Self {
+        self.token.clear();
+        self
+    }
+
     /// In an open loop at so many requests per second.
     pub(super) fn at_rate(mut self, rate: &str) -> Self {
         self.arguments.extend(["--rate", rate].map(str::to_owned));

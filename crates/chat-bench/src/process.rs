@@ -1,7 +1,7 @@
 //! Child processes that end with this one, however it ends.
 
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use std::{env, fs};
 
@@ -27,6 +27,13 @@ impl MeasuredProcess {
     pub(super) fn start(command: &mut Command) -> anyhow::Result<Self> {
         let child = command.spawn().with_context(|| format!("{command:?} cannot be started"))?;
         Ok(Self(child))
+    }
+
+    /// Starts a program whose standard output is piped, and returns that too.
+    pub(super) fn start_with_output(command: &mut Command) -> anyhow::Result<(Self, ChildStdout)> {
+        let mut running = Self::start(command.stdout(Stdio::piped()))?;
+        let output = running.0.stdout.take().context("the output is not piped")?;
+        Ok((running, output))
     }
 
     /// `setpriv` becomes the program, so it is the program's id too.

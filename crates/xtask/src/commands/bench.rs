@@ -4,11 +4,11 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 use chat_bench::{Benchmarks, Part};
+use test_servers::nginx::find_nginx;
 use test_servers::postgres::find_programs;
 
-use crate::postgres;
-use crate::redis;
 use crate::step::{Plan, cargo};
+use crate::{packages, postgres, redis};
 
 /// Measures a release build on this machine, on a durable PostgreSQL of its own.
 ///
@@ -59,6 +59,9 @@ fn build(parts: &[Part]) -> anyhow::Result<()> {
             cargo(["build", "--release", "--package=chat-sqlite", "--example=one_row_per_transaction"]),
         );
     }
+    if parts.contains(&Part::Files) {
+        plan.add("the S3 server", cargo(["build", "--release", "--package=test-servers", "--example=s3"]));
+    }
     plan.run()
 }
 
@@ -68,13 +71,16 @@ fn find_or_install(parts: &[Part]) -> anyhow::Result<()> {
         starts("setpriv"),
         "setpriv is missing, which ends what was started; on Debian: apt-get install util-linux"
     );
-    if parts.iter().any(|part| !matches!(part, Part::Generators | Part::SqliteWrites)) {
+    if parts.iter().any(|part| !matches!(part, Part::Generators | Part::SqliteWrites | Part::Files)) {
         postgres::find_or_install()?;
         let pgbench = find_programs()?.join("pgbench");
         ensure!(pgbench.is_file(), "{} is missing; it comes with PostgreSQL's server", pgbench.display());
     }
     if parts.contains(&Part::Nodes) {
         redis::find_or_install()?;
+    }
+    if parts.contains(&Part::Files) {
+        packages::find_or_install("nginx", find_nginx)?;
     }
     if parts.contains(&Part::Generators) && !starts("wrk") {
         install("wrk")?;
