@@ -88,6 +88,8 @@ pub enum Refusal {
 pub enum Resource {
     /// A session.
     Session,
+    /// A message of a session that there is.
+    Message,
     /// An agent who is in the directory and active.
     Agent,
     /// An attachment.
@@ -100,6 +102,7 @@ impl std::fmt::Display for Resource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Session => "chat session",
+            Self::Message => "message",
             Self::Agent => "agent",
             Self::Attachment => "attachment",
             Self::Thumbnail => "thumbnail",

@@ -10,9 +10,9 @@ use crate::asyncapi;
 use crate::error::{ApiError, ErrorCode};
 use crate::handlers::{
     assign_agent, block_person, close_session, create_session, deactivate_agent, describe_service, download_attachment,
-    get_messages, get_session, get_stats, get_thumbnail, health, issue_download_ticket, issue_ticket, list_agents,
-    list_sessions, mark_read, put_agent, remove_upload, send_message, send_typing, sign_out_person, subscribe_session,
-    transfer_session, unblock_person, upload_attachment,
+    get_message, get_messages, get_session, get_stats, get_thumbnail, health, issue_download_ticket, issue_ticket,
+    list_agents, list_sessions, mark_read, put_agent, remove_upload, send_message, send_typing, sign_out_person,
+    subscribe_session, transfer_session, unblock_person, upload_attachment,
 };
 use crate::metering::RouteMetrics;
 use crate::rate_limits::{PersonalRate, RouteRates};
@@ -64,6 +64,7 @@ fn endpoints() -> Vec<Endpoint> {
         at("/api/chat/sessions/{sessionId}/close", [(M::PUT, web::to(close_session::close_session))]),
         at("/api/chat/sessions/{sessionId}/assign", [(M::PUT, web::to(assign_agent::assign_agent))]),
         at("/api/chat/sessions/{sessionId}/transfer", [(M::PUT, web::to(transfer_session::transfer_session))]),
+        at("/api/chat/sessions/{sessionId}/messages/{messageId}", [(M::GET, web::to(get_message::get_message))]),
         at("/api/chat/sessions/{sessionId}/read", [(M::PUT, web::to(mark_read::mark_read))]),
         at("/api/chat/sessions/{sessionId}/typing", [(M::POST, web::to(send_typing::send_typing))])
             .limited(M::POST, PersonalRate::Typing),

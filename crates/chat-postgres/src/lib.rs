@@ -54,6 +54,7 @@ pub mod epoch;
 mod error;
 mod event_log;
 pub mod fanout_credentials;
+mod get_message;
 mod get_messages;
 mod get_session;
 mod health;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{AttachmentId, MessageQuery, PageRead, SessionId, SessionSnapshot};
-use chat_domain::ports::{AttachmentRecord, MessageRepository};
+use chat_domain::model::{AttachmentId, MessageId, MessageQuery, PageRead, SessionId, SessionSnapshot};
+use chat_domain::ports::{AttachmentRecord, MessageLookup, MessageRepository};
 use chat_domain::write::{SessionWrite, WriteReply};
 
 use crate::database::Database;
-use crate::{collect_orphans, download_attachment, get_messages};
+use crate::{collect_orphans, download_attachment, get_message, get_messages};
 
 /// Keeps messages.
 pub struct PgMessageRepository {
@@ -33,6 +33,16 @@ impl MessageRepository for PgMessageRepository {
                 Ok(Some(SessionSnapshot { session: session.clone(), page }))
             };
             self.database.read(read).await
+        };
+        self.database.together(reads).await
+    }
+
+    async fn find(&self, session: SessionId, message: MessageId) -> Result<Option<MessageLookup>> {
+        let reads = async {
+            let Some(session) = self.database.sessions.find(session).await? else { return Ok(None) };
+            let read = move |connection: &mut _| get_message::find(connection, session.id, message);
+            let message = self.database.read(read).await?;
+            Ok(Some(MessageLookup { session, message }))
         };
         self.database.together(reads).await
     }

@@ -17,6 +17,7 @@ mod download_attachment;
 pub mod epoch;
 mod error;
 mod event_log;
+mod get_message;
 mod get_messages;
 mod get_session;
 mod health;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{AttachmentId, MessageQuery, SessionId, SessionSnapshot};
-use chat_domain::ports::{AttachmentRecord, MessageRepository};
+use chat_domain::model::{AttachmentId, MessageId, MessageQuery, SessionId, SessionSnapshot};
+use chat_domain::ports::{AttachmentRecord, MessageLookup, MessageRepository};
 use chat_domain::write::{SessionWrite, WriteReply};
 
 use crate::database::Database;
-use crate::{collect_orphans, download_attachment, get_messages};
+use crate::{collect_orphans, download_attachment, get_message, get_messages};
 
 /// Keeps messages.
 pub struct SqliteMessageRepository {
@@ -24,6 +24,10 @@ impl MessageRepository for SqliteMessageRepository {
 
     async fn page(&self, session: SessionId, query: MessageQuery) -> Result<Option<SessionSnapshot>> {
         self.database.read_snapshot(move |connection| get_messages::page(connection, session, query)).await
+    }
+
+    async fn find(&self, session: SessionId, message: MessageId) -> Result<Option<MessageLookup>> {
+        self.database.read_snapshot(move |connection| get_message::find(connection, session, message)).await
     }
 
     async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {

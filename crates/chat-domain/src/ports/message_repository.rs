@@ -4,10 +4,19 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::model::{
-    Attachment, AttachmentId, ChatSession, MessageDraft, MessageId, MessageQuery, Principal, Receipt, Seq, SessionId,
-    SessionSnapshot, Timestamp,
+    Attachment, AttachmentId, ChatMessage, ChatSession, MessageDraft, MessageId, MessageQuery, Principal, Receipt, Seq,
+    SessionId, SessionSnapshot, Timestamp,
 };
 use crate::write::{Appended, MarkRead, MarkUpTo, SessionWrite, WriteReply};
+
+/// A session, and a message of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessageLookup {
+    /// The session, which decides who may see the message.
+    pub session: ChatSession,
+    /// The message. `None` when the session has none of that id.
+    pub message: Option<ChatMessage>,
+}
 
 /// An attachment with the session that decides who may see it.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +70,10 @@ pub trait MessageRepository: Send + Sync {
     /// came after the session was read may already show in it. MUST be `Unchanged`, without reading the page, when the
     /// session is at the position `known` and the cursor is `Newest`.
     async fn page(&self, session: SessionId, query: MessageQuery) -> Result<Option<SessionSnapshot>>;
+
+    /// A session and its message of that id, as far as it has come. `None` when there is no such session. The message
+    /// of another session MUST NOT be found.
+    async fn find(&self, session: SessionId, message: MessageId) -> Result<Option<MessageLookup>>;
 
     /// Marks messages of the other side as read by `reader`'s side, all or nothing.
     ///

@@ -32,7 +32,7 @@ pub use event_log::{EventLog, LogLimit, LogPage, MAX_HEADS};
 pub use health::HealthProbe;
 pub use id_generator::IdGenerator;
 pub use message_form::{IncomingFile, MessageField, MessageForm};
-pub use message_repository::{AttachmentRecord, MessageRepository};
+pub use message_repository::{AttachmentRecord, MessageLookup, MessageRepository};
 pub use notifier::Notifier;
 pub use orphan_registry::{Marking, OrphanRegistry, OrphanRound};
 pub use revocation_store::RevocationStore;

@@ -11,6 +11,7 @@ mod collect_orphans;
 mod create_session;
 mod deactivate_agent;
 mod download_attachment;
+mod get_message;
 mod get_messages;
 mod get_session;
 mod get_stats;

@@ -19,6 +19,7 @@ use crate::support::{App, bad};
 enum UseCase {
     GetSession,
     GetMessages,
+    GetMessage,
     SendText,
     SendWithKey,
     SendFiles,
@@ -35,13 +36,14 @@ enum UseCase {
 }
 
 use UseCase::{
-    Assign, Close, GetMessages, GetSession, IssueTicket, MarkRead, MarkReadUpTo, PrepareUpload, SendFiles, SendText,
-    SendWithKey, ShowTyping, Transfer, Upload, Watch,
+    Assign, Close, GetMessage, GetMessages, GetSession, IssueTicket, MarkRead, MarkReadUpTo, PrepareUpload, SendFiles,
+    SendText, SendWithKey, ShowTyping, Transfer, Upload, Watch,
 };
 
-const ALL: [UseCase; 15] = [
+const ALL: [UseCase; 16] = [
     GetSession,
     GetMessages,
+    GetMessage,
     SendText,
     SendWithKey,
     SendFiles,
@@ -67,6 +69,11 @@ async fn attempt(app: &App, what: UseCase, who: &Principal, id: SessionId, good:
             let query = MessageQuery { cursor: MessageCursor::Newest, limit: PageLimit::MESSAGES, known: None };
             Outcome::of(service.get_messages(who, id, if good { Ok(query) } else { bad() }).await)
         }
+        // In a session without a message: what may be seen is not there.
+        GetMessage => match service.get_message(who, id, good.then(|| message_id(1))).await {
+            Err(ChatError::NotFound(Resource::Message)) => Done,
+            other => Outcome::of(other),
+        },
         SendText => Outcome::of(service.send_message(who, id, text(), None).await),
         SendWithKey => {
             let key = if good { Ok(IdempotencyKey::parse("k").unwrap()) } else { bad() };
@@ -103,7 +110,7 @@ async fn attempt(app: &App, what: UseCase, who: &Principal, id: SessionId, good:
 
 /// Whether the use case takes input beside the session's id.
 fn takes_input(what: UseCase) -> bool {
-    !matches!(what, GetSession | MarkReadUpTo | IssueTicket)
+    !matches!(what, GetSession | GetMessage | MarkReadUpTo | IssueTicket)
 }
 
 #[tokio::test]
@@ -165,7 +172,7 @@ async fn a_closed_session_is_read_but_not_changed() {
     app.service.close_session(&bob(), id, Ok(())).await.unwrap();
     for what in ALL {
         let expected = match what {
-            GetSession | GetMessages | MarkRead | MarkReadUpTo | ShowTyping | Watch | IssueTicket => Done,
+            GetSession | GetMessages | GetMessage | MarkRead | MarkReadUpTo | ShowTyping | Watch | IssueTicket => Done,
             SendText | SendWithKey | SendFiles | Upload | PrepareUpload | Close | Assign | Transfer => Conflict,
         };
         assert_eq!(attempt(&app, what, &root(), id, true).await, expected, "{what:?}");
@@ -202,7 +209,7 @@ async fn a_waiting_session_may_be_looked_at_and_claimed_by_any_agent() {
     app.service.admit(&bob()).await.unwrap();
     let id = app.waiting(&alice(), 1).await;
     for what in ALL.into_iter().filter(|what| *what != Assign) {
-        let looks = matches!(what, GetSession | GetMessages | Watch | IssueTicket);
+        let looks = matches!(what, GetSession | GetMessages | GetMessage | Watch | IssueTicket);
         let expected = if looks { Done } else { Forbidden };
         assert_eq!(attempt(&app, what, &bob(), id, true).await, expected, "{what:?}");
     }

@@ -62,10 +62,11 @@ impl<'a> EventDataDto<'a> {
 impl<'a> EventFrameDto<'a> {
     /// The frame of base mode. Receipts have none: a client that expects three types would take them for new messages.
     pub(crate) fn plain(event: &'a LiveEvent, base: &BaseUrl) -> Option<Self> {
-        let data = EventDataDto::of(event, base)?;
-        if matches!(data, EventDataDto::Receipt(_)) {
-            return None;
-        }
+        let data = match EventDataDto::of(event, base)? {
+            EventDataDto::Receipt(_) => return None,
+            EventDataDto::Message(message) => EventDataDto::Message(message.plain()),
+            data => data,
+        };
         Some(Self { kind: data.kind(), seq: None, idempotency_key: None, data })
     }
 

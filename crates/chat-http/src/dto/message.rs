@@ -67,6 +67,10 @@ pub(crate) struct MessageDto<'a> {
     #[serde(serialize_with = "display")]
     #[schema(value_type = String, example = "019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2")]
     id: MessageId,
+    /// The position of the message among the session's events. Absent in base mode of the socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, example = 17)]
+    seq: Option<u64>,
     /// Up to 10,000 characters; may be empty beside attachments.
     #[schema(max_length = 10_000, example = "Where is my parcel?")]
     content: &'a str,
@@ -92,6 +96,7 @@ impl<'a> MessageDto<'a> {
         let status = message.delivery.status();
         Self {
             id: message.id,
+            seq: Some(message.seq.get()),
             content: message.content.as_str(),
             sender: message.sender.into(),
             timestamp: message.sent_at,
@@ -99,6 +104,11 @@ impl<'a> MessageDto<'a> {
             status: status.into(),
             attachments: message.attachments.iter().map(|file| AttachmentDto::new(file, base)).collect(),
         }
+    }
+
+    /// The message as the API's first description has it, for base mode of the socket.
+    pub(crate) fn plain(self) -> Self {
+        Self { seq: None, ..self }
     }
 }
 

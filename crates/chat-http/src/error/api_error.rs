@@ -179,6 +179,7 @@ impl From<ChatError> for ApiError {
             ChatError::NotFound(resource) => {
                 let code = match resource {
                     Resource::Session => ErrorCode::SessionNotFound,
+                    Resource::Message => ErrorCode::MessageNotFound,
                     Resource::Agent => ErrorCode::AgentNotFound,
                     Resource::Attachment => ErrorCode::AttachmentNotFound,
                     Resource::Thumbnail => ErrorCode::NoThumbnail,

@@ -32,7 +32,7 @@ pub(crate) enum SessionFailures {
     /// The session is not the caller's to see or to change
     #[response(status = 403)]
     Forbidden(ErrorEnvelope<'static>),
-    /// What the request names, a session or an agent, does not exist
+    /// What the request names, a session, a message or an agent, does not exist
     #[response(status = 404)]
     NotFound(ErrorEnvelope<'static>),
     /// Something failed on our side; the log knows it by the request id

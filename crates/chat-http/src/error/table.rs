@@ -55,6 +55,8 @@ error_codes! {
     DevelopmentMode = "DEVELOPMENT_MODE", FORBIDDEN;
     /// There is no session of this id.
     SessionNotFound = "SESSION_NOT_FOUND", NOT_FOUND;
+    /// The session has no message of this id.
+    MessageNotFound = "MESSAGE_NOT_FOUND", NOT_FOUND;
     /// There is no active agent of this id in the directory.
     AgentNotFound = "AGENT_NOT_FOUND", NOT_FOUND;
     /// There is no attachment of this id.

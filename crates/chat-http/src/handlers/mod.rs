@@ -7,6 +7,7 @@ pub(crate) mod create_session;
 pub(crate) mod deactivate_agent;
 pub(crate) mod describe_service;
 pub(crate) mod download_attachment;
+pub(crate) mod get_message;
 pub(crate) mod get_messages;
 pub(crate) mod get_session;
 pub(crate) mod get_stats;

@@ -102,7 +102,7 @@ fn require_possible_length(request: &HttpRequest, rules: &Rules) -> Result<(), A
 }
 
 fn created(sent: &Appended, session: SessionId, base: &BaseUrl) -> HttpResponse {
-    let location = base.join(format_args!("/api/chat/sessions/{session}/messages#{}", sent.message.id));
+    let location = base.join(format_args!("/api/chat/sessions/{session}/messages/{}", sent.message.id));
     let mut response = HttpResponse::Created();
     response.insert_header((LOCATION, location));
     if sent.replayed {

@@ -40,6 +40,7 @@ fn error(operation: &str, status: u16) -> Option<(ErrorCode, &'static str)> {
         (403, _) => (ErrorCode::Forbidden, forbidden(operation)),
         (404, "download_attachment" | "remove_upload") => (ErrorCode::AttachmentNotFound, "attachment not found"),
         (404, "get_thumbnail") => (ErrorCode::NoThumbnail, "thumbnail not found"),
+        (404, "get_message") => (ErrorCode::MessageNotFound, "message not found"),
         (404, "deactivate_agent") => (ErrorCode::AgentNotFound, "agent not found"),
         (404, _) => (ErrorCode::SessionNotFound, "chat session not found"),
         (409, "create_session") => {

@@ -37,6 +37,7 @@ use crate::state::App;
         handlers::assign_agent::assign_agent,
         handlers::transfer_session::transfer_session,
         handlers::get_messages::get_messages,
+        handlers::get_message::get_message,
         handlers::send_message::send_message,
         handlers::mark_read::mark_read,
         handlers::send_typing::send_typing,

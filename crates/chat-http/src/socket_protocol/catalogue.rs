@@ -76,7 +76,7 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         data: "ChatMessage",
         meaning: "A message was added, as it was when it was sent. All sockets of the session get it, those of the sender \
             too; in extended mode the sender's own also get the `idempotencyKey` that it was sent with, if any.",
-        example: r#"{"type":"message","seq":18,"idempotencyKey":"b7c1","data":{"id":"019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2","content":"Where is my parcel?","sender":"user","timestamp":"2026-01-31T09:05:02.007Z","read":false,"status":"sent"}}"#,
+        example: r#"{"type":"message","seq":18,"idempotencyKey":"b7c1","data":{"id":"019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2","seq":18,"content":"Where is my parcel?","sender":"user","timestamp":"2026-01-31T09:05:02.007Z","read":false,"status":"sent"}}"#,
     },
     FrameKind {
         name: "session_update",

@@ -25,6 +25,7 @@ mod download_attachment;
 mod example_client;
 mod expect_continue;
 mod forwarded;
+mod get_message;
 mod get_messages;
 mod get_session;
 mod get_stats;

@@ -25,7 +25,7 @@ const PEOPLE: [&str; 8] = ["anonymous", "expired", "owner", "other", "assigned",
 /// The rows. A state without a session is `-`; of agents, `known` are in the directory.
 ///
 /// `waiting` is active and unassigned, `abandoned` was closed before an agent came. `unsent` is a file that the owner of a
-/// waiting session has uploaded and not sent.
+/// waiting session has uploaded and not sent, and `unwritten` a waiting session without the message.
 const TABLE: &str = "
                                                    anonymous expired owner other assigned colleague off admin
 GET    /api/chat/sessions                 -              401     401   200   200      200       200 403   200
@@ -65,6 +65,14 @@ GET    /api/chat/sessions/{sessionId}/messages closed    401     401   200   403
 GET    /api/chat/sessions/{sessionId}/messages abandoned 401     401   200   403      403       403 403   200
 GET    /api/chat/sessions/{sessionId}/messages unknown   401     401   404   404      404       404 403   404
 GET    /api/chat/sessions/{sessionId}/messages malformed 401     401   404   404      404       404 403   404
+
+GET    /api/chat/sessions/{sessionId}/messages/{messageId} waiting   401 401 200 403 200 200 403 200
+GET    /api/chat/sessions/{sessionId}/messages/{messageId} assigned  401 401 200 403 200 403 403 200
+GET    /api/chat/sessions/{sessionId}/messages/{messageId} closed    401 401 200 403 200 403 403 200
+GET    /api/chat/sessions/{sessionId}/messages/{messageId} abandoned 401 401 200 403 403 403 403 200
+GET    /api/chat/sessions/{sessionId}/messages/{messageId} unwritten 401 401 404 403 404 404 403 404
+GET    /api/chat/sessions/{sessionId}/messages/{messageId} unknown   401 401 404 404 404 404 403 404
+GET    /api/chat/sessions/{sessionId}/messages/{messageId} malformed 401 401 404 404 404 404 403 404
 
 POST   /api/chat/sessions/{sessionId}/messages waiting   401     401   201   403      403       403 403   201
 POST   /api/chat/sessions/{sessionId}/messages assigned  401     401   201   403      201       403 403   201
@@ -202,6 +210,8 @@ fn states_of(path: &str) -> &'static [&'static str] {
         &["any", "malformed"]
     } else if path.ends_with("{attachmentId}") {
         &["waiting", "assigned", "closed", "abandoned", "unknown", "malformed", "unsent"]
+    } else if path.ends_with("{messageId}") {
+        &["waiting", "assigned", "closed", "abandoned", "unwritten", "unknown", "malformed"]
     } else if path.contains('{') {
         &["waiting", "assigned", "closed", "abandoned", "unknown", "malformed"]
     } else {
@@ -265,6 +275,9 @@ async fn prepare(app: &TestApp, row: &Row, column: usize) -> Subject {
         let path = format!("/api/chat/sessions/{session}/attachments");
         let file = send(app.request("alice", Method::POST, &path).body("receipt")).await.expect(201);
         return nothing(file["id"].as_str().unwrap().to_owned());
+    }
+    if row.state == "unwritten" {
+        return nothing(session);
     }
     let message =
         if about_attachment { send_file(app, &session).await } else { app.say("alice", &session, "hi").await };
@@ -345,7 +358,7 @@ async fn status_of_cell(app: &TestApp, row: &Row, column: usize) -> u16 {
     }
     let path = row.path.replace("{sessionId}", &subject.id);
     let path = path.replace("{attachmentId}", &subject.id).replace("{agentId}", &subject.id);
-    let path = path.replace("{personId}", &subject.id);
+    let path = path.replace("{personId}", &subject.id).replace("{messageId}", &subject.message);
     let mut request: RequestBuilder = app.anonymous(row.method.parse().unwrap(), &path);
     if let Some(token) = token {
         request = request.bearer_auth(token);

@@ -60,12 +60,12 @@ on_every_store! {
         let message = answer.expect(201);
         let message_id = message["id"].as_str().unwrap();
         let expected = json!({
-            "id": message_id, "content": " Where is it?\n", "sender": "user",
+            "id": message_id, "seq": 2, "content": " Where is it?\n", "sender": "user",
             "timestamp": message["timestamp"], "read": false, "status": "sent",
         });
         assert_eq!(message, expected);
         assert!(message["timestamp"].as_str().unwrap().ends_with('Z'));
-        assert_eq!(location, format!("{}/api/chat/sessions/{id}/messages#{message_id}", app.base));
+        assert_eq!(location, format!("{}{}/{message_id}", app.base, messages(&id)));
         assert_eq!(page(app, &id).await["messages"], json!([message]));
     }
 

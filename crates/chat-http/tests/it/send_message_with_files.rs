@@ -31,7 +31,7 @@ on_every_store! {
         assert_eq!(
             message,
             json!({
-                "id": message["id"], "content": "see this", "sender": "user", "timestamp": message["timestamp"],
+                "id": message["id"], "seq": 2, "content": "see this", "sender": "user", "timestamp": message["timestamp"],
                 "read": false, "status": "sent",
                 "attachments": [{
                     "id": file["id"], "type": "text/plain", "name": "a.txt", "size": 5,
@@ -40,7 +40,7 @@ on_every_store! {
             })
         );
         let path = format!("/api/chat/sessions/{session}/messages");
-        assert_eq!(location, format!("{}{path}#{}", app.base, message["id"].as_str().unwrap()));
+        assert_eq!(location, format!("{}{path}/{}", app.base, message["id"].as_str().unwrap()));
         assert_eq!(app.get("alice", &path).await.expect(200)["messages"][0], message);
         assert_eq!(app.stored_files().await, 1);
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chat_domain::ChatError;
 use chat_domain::error::{Conflict, Resource};
 use chat_domain::model::{
-    ChatMessage, Delivery, EventChange, MessageCursor, MessageDraft, MessagePage, MessageQuery, PageRead, Party, Seq,
-    SessionAction, SessionId,
+    ChatMessage, Delivery, DraftAttachments, EventChange, MessageCursor, MessageDraft, MessagePage, MessageQuery, PageRead,
+    Party, Seq, SessionAction, SessionId,
 };
 
 use super::checks::{
@@ -46,6 +46,8 @@ contract_cases! { $ message_repository_contract for message_repository on crate:
     a_page_of_an_unknown_session_is_none,
     a_page_comes_with_the_session_of_the_same_moment,
     the_newest_page_is_unchanged_while_its_session_is_and_only_then,
+    a_message_is_found_with_its_session,
+    a_message_is_found_in_its_own_session_only,
     an_attachment_is_found_with_its_session,
     an_unknown_attachment_is_not_found,
     attachments_that_no_message_refers_to_are_told_apart,
@@ -506,6 +508,32 @@ async fn the_newest_page_is_unchanged_while_its_session_is_and_only_then(store: 
     let here = store.session(id).await.progress.last_seq;
     store.change(id, &bob(), SessionAction::Close).await;
     assert!(read(MessageCursor::Newest, Some(here)).await.page().is_some());
+}
+
+async fn a_message_is_found_with_its_session(store: &StoreUnderTest) {
+    let id = store.held_by_bob(1).await;
+    for n in 1..=3 {
+        let files = vec![attachment(10 * n, b"a"), attachment(10 * n + 1, b"bb")];
+        let files = if n == 2 { files.into() } else { DraftAttachments::NONE };
+        store.messages.append(MessageDraft { attachments: files, ..draft(id, &alice(), n) }).await.unwrap();
+    }
+    store.messages.mark_read(id, bob(), vec![message_id(1), message_id(2)], at(9)).await.unwrap();
+    for (n, message) in (1..).zip(whole_history(store, id).await) {
+        let found = store.messages.find(id, message_id(n)).await.unwrap().expect("the session is there");
+        assert_eq!((found.session, found.message), (store.session(id).await, Some(message)));
+    }
+}
+
+async fn a_message_is_found_in_its_own_session_only(store: &StoreUnderTest) {
+    let (id, other) = (store.waiting(1).await, store.waiting(2).await);
+    let message = store.say(id, &alice(), 1).await;
+    for (session, expected) in [(id, Some(message)), (other, None)] {
+        let found = store.messages.find(session, message_id(1)).await.unwrap().expect("the session is there");
+        assert_eq!((found.session, found.message), (store.session(session).await, expected));
+    }
+    let found = store.messages.find(id, message_id(9)).await.unwrap().expect("the session is there");
+    assert_eq!(found.message, None);
+    assert_eq!(store.messages.find(session_id(9), message_id(1)).await.unwrap(), None);
 }
 
 async fn an_attachment_is_found_with_its_session(store: &StoreUnderTest) {

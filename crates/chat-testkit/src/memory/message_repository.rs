@@ -6,7 +6,7 @@ use chat_domain::model::{
     AttachmentId, ChatMessage, MessageCursor, MessageId, MessagePage, MessageQuery, PageRead, SessionId,
     SessionSnapshot,
 };
-use chat_domain::ports::{AttachmentRecord, MessageRepository};
+use chat_domain::ports::{AttachmentRecord, MessageLookup, MessageRepository};
 use chat_domain::write::{SessionWrite, WriteReply};
 
 use super::{MemoryStore, SessionRecord};
@@ -22,6 +22,15 @@ impl MessageRepository for MemoryStore {
         let snapshot =
             |record: &SessionRecord| SessionSnapshot { session: record.session.clone(), page: page_of(record, &query) };
         Ok(state.sessions.get(&session).map(snapshot))
+    }
+
+    async fn find(&self, session: SessionId, message: MessageId) -> Result<Option<MessageLookup>> {
+        let state = self.lock();
+        let found = |record: &SessionRecord| MessageLookup {
+            session: record.session.clone(),
+            message: record.message(message).cloned(),
+        };
+        Ok(state.sessions.get(&session).map(found))
     }
 
     async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {

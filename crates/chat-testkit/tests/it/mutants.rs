@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::error::LimitReached;
 use chat_domain::model::{
-    AttachmentId, ChatSession, Epoch, Idempotency, LiveEvent, MessageDraft, MessageId, MessageQuery, NewSession,
-    PageLimit, PageNumber, Principal, Receipt, Role, Seq, SessionChange, SessionEvent, SessionId, SessionPage,
-    SessionPosition, SessionQuery, SessionSnapshot, SessionStatus, Timestamp, Visibility,
+    AttachmentId, ChatMessage, ChatSession, Epoch, Idempotency, LiveEvent, MessageDraft, MessageId, MessageQuery,
+    NewSession, PageLimit, PageNumber, Principal, Receipt, Role, Seq, SessionChange, SessionEvent, SessionId,
+    SessionPage, SessionPosition, SessionQuery, SessionSnapshot, SessionStatus, Timestamp, Visibility,
 };
 use chat_domain::ports::{
-    AttachmentRecord, EventLog, LogLimit, LogPage, MessageRepository, Notifier, SessionRepository,
+    AttachmentRecord, EventLog, LogLimit, LogPage, MessageLookup, MessageRepository, Notifier, SessionRepository,
 };
 use chat_domain::write::{Appended, Opened, SessionWrite, WriteReply};
 use chat_testkit::contract::{
@@ -173,6 +173,12 @@ impl MessageRepository for Careless {
         }
     }
 
+    /// Forgets how far the message has come.
+    async fn find(&self, session: SessionId, message: MessageId) -> Result<Option<MessageLookup>> {
+        let record = self.messages.find(session, message).await?;
+        Ok(record.map(|record| MessageLookup { message: record.message.map(ChatMessage::as_sent), ..record }))
+    }
+
     async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {
         self.messages.find_attachment(id).await
     }
@@ -292,6 +298,10 @@ notices! { a_log_that_forgets_is_noticed: forgetful_store(), unlike make_store =
     event_log::a_page_has_one_event_whatever_it_weighs,
     event_log::the_log_replays_what_was_published,
     event_log::the_epoch_stays_whatever_happens_in_the_sessions,
+}
+
+notices! { a_message_without_its_receipts_is_noticed: careless_store(), unlike make_store =>
+    message_repository::a_message_is_found_with_its_session,
 }
 
 notices! { an_orphan_that_is_none_is_noticed: careless_store(), unlike make_store =>

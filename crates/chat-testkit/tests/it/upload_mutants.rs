@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::error::{FieldPath, Invalid, LimitReached};
 use chat_domain::model::{
-    Attachment, AttachmentId, MessageDraft, MessageQuery, SessionId, SessionSnapshot, Timestamp, UnsentUpload,
-    UploadQuota, UploadUsage, UserId,
+    Attachment, AttachmentId, MessageDraft, MessageId, MessageQuery, SessionId, SessionSnapshot, Timestamp,
+    UnsentUpload, UploadQuota, UploadUsage, UserId,
 };
-use chat_domain::ports::{AttachmentRecord, MessageRepository, UploadRegistry};
+use chat_domain::ports::{AttachmentRecord, MessageLookup, MessageRepository, UploadRegistry};
 use chat_domain::write::{Appended, SessionWrite, UNSENT_UPLOAD, WriteReply};
 use chat_testkit::contract::{StoreUnderTest, upload_registry};
 
@@ -85,6 +85,10 @@ impl MessageRepository for Unguarded {
 
     async fn page(&self, session: SessionId, query: MessageQuery) -> Result<Option<SessionSnapshot>> {
         self.messages.page(session, query).await
+    }
+
+    async fn find(&self, session: SessionId, message: MessageId) -> Result<Option<MessageLookup>> {
+        self.messages.find(session, message).await
     }
 
     async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::error::ChatError;
-use chat_domain::model::{AttachmentId, MessageQuery, PageRead, Principal, Seq, SessionId, SessionSnapshot};
-use chat_domain::ports::{AttachmentRecord, MessageRepository};
+use chat_domain::model::{AttachmentId, MessageId, MessageQuery, PageRead, Principal, Seq, SessionId, SessionSnapshot};
+use chat_domain::ports::{AttachmentRecord, MessageLookup, MessageRepository};
 use chat_domain::write::{SessionWrite, WriteReply};
 use chat_http::{Api, HttpSettings, Server};
 use chat_identity::{TokenRules, TokenVerifier};
@@ -266,6 +266,10 @@ impl MessageRepository for SingleUsePages {
             }
         }
         Ok(snapshot)
+    }
+
+    async fn find(&self, session: SessionId, message: MessageId) -> Result<Option<MessageLookup>> {
+        self.inner.find(session, message).await
     }
 
     async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {

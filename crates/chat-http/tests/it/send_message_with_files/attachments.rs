@@ -4,7 +4,7 @@ use chat_http::HttpSettings;
 use serde_json::{Value, json};
 
 use crate::support::app::{Options, send};
-use crate::support::{Form, Store, TestApp};
+use crate::support::{Form, Store, TestApp, plain};
 
 fn a_public_url() -> Options {
     let public_url = Some("https://chat.example".to_owned());
@@ -140,7 +140,7 @@ on_every_store! {
         let message = send(form.to(app, "alice", &session).header("host", "evil.example")).await.expect(201);
         let file = &message["attachments"][0];
         assert_eq!(file["url"], format!("https://chat.example/api/chat/attachments/{}", file["id"].as_str().unwrap()));
-        assert_eq!(socket.next().await["data"], message);
+        assert_eq!(socket.next().await["data"], plain(&message));
         let page = app.get("alice", &format!("/api/chat/sessions/{session}/messages")).await.expect(200);
         assert_eq!(page["messages"][0], message);
     }

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::support::app::{Options, send};
 use crate::support::raw::{RawClient, RawFrame, client_frame};
-use crate::support::{TestApp, TestSocket};
+use crate::support::{TestApp, TestSocket, plain};
 
 fn impatience() -> Options {
     let sockets = SocketSettings {
@@ -79,14 +79,14 @@ on_every_store! {
         let session = app.open_assigned("alice", "bob").await;
         let (mut alice, _) = app.watch_extended("alice", &session, "").await;
         let (mut bob, _) = app.watch_extended("bob", &session, "").await;
-        let mut plain = app.watch("alice", &session, "").await;
+        let mut in_base_mode = app.watch("alice", &session, "").await;
         let post = app.request("alice", reqwest::Method::POST, &format!("/api/chat/sessions/{session}/messages"));
         let sent = send(post.header("idempotency-key", "key-1").json(&json!({ "content": "hi" }))).await.expect(201);
         let with_key = json!({ "type": "message", "seq": 3, "idempotencyKey": "key-1", "data": sent });
         let without = json!({ "type": "message", "seq": 3, "data": sent });
         assert_eq!(bob.next().await, without);
         assert_eq!(alice.next().await, with_key);
-        assert_eq!(plain.next().await, json!({ "type": "message", "data": sent }));
+        assert_eq!(in_base_mode.next().await, json!({ "type": "message", "data": plain(&sent) }));
         let (mut again, _) = app.watch_extended("alice", &session, "?since=2").await;
         assert_eq!(again.next().await, with_key, "replayed as well");
         let (mut again, _) = app.watch_extended("bob", &session, "?since=2").await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Form, TestApp};
+use crate::support::{Form, TestApp, plain};
 
 async fn type_in(app: &TestApp, who: &str, session: &str, is_typing: bool) {
     let body = json!({ "isTyping": is_typing });
@@ -30,7 +30,7 @@ on_every_store! {
                 },
             })
         );
-        assert_eq!(frame["data"], sent);
+        assert_eq!(frame["data"], plain(&sent));
     }
 
     async fn a_message_frame_holds_the_files_with_the_address_that_the_watcher_uses(app) {
@@ -39,7 +39,7 @@ on_every_store! {
         let form = Form::new().text("content", "look").file(0, "a.txt", "text/plain", b"hello");
         let sent = crate::support::app::send(form.to(app, "alice", &session)).await.expect(201);
         let frame = socket.next().await;
-        assert_eq!(frame, json!({ "type": "message", "data": sent }));
+        assert_eq!(frame, json!({ "type": "message", "data": plain(&sent) }));
         let url = frame["data"]["attachments"][0]["url"].as_str().unwrap();
         assert!(url.starts_with(&format!("{}/api/chat/attachments/", app.base)), "{url}");
     }
@@ -90,7 +90,7 @@ on_every_store! {
         for (who, sender) in [("alice", "user"), ("bob", "support"), ("alice", "user")] {
             let sent = app.say(who, &session, who).await;
             assert_eq!(sent["sender"], sender);
-            let frame = json!({ "type": "message", "data": sent });
+            let frame = json!({ "type": "message", "data": plain(&sent) });
             assert_eq!(alice.next().await, frame);
             assert_eq!(bob.next().await, frame);
         }
@@ -101,8 +101,8 @@ on_every_store! {
         let mut phone = app.watch("alice", &session, "").await;
         let mut laptop = app.watch("alice", &session, "").await;
         let sent = app.say("alice", &session, "from my phone").await;
-        assert_eq!(phone.next().await["data"], sent);
-        assert_eq!(laptop.next().await["data"], sent);
+        assert_eq!(phone.next().await["data"], plain(&sent));
+        assert_eq!(laptop.next().await["data"], plain(&sent));
     }
 
     async fn typing_reaches_all_but_the_typist(app) {
@@ -145,7 +145,7 @@ on_every_store! {
         close(app, "alice", &other).await;
         app.say("mallory", &foreign, "foreign").await;
         let sent = app.say("alice", &mine, "mine").await;
-        assert_eq!(socket.next().await, json!({ "type": "message", "data": sent }));
+        assert_eq!(socket.next().await, json!({ "type": "message", "data": plain(&sent) }));
     }
 
     async fn receipts_are_no_frames(app) {
@@ -184,7 +184,7 @@ on_every_store! {
         socket.send(Message::binary(vec![0, 159, 146, 150])).await;
         socket.settle().await;
         let sent = app.say("alice", &session, "real").await;
-        assert_eq!(socket.next().await["data"], sent);
+        assert_eq!(socket.next().await["data"], plain(&sent));
         let page = app.get("alice", &format!("/api/chat/sessions/{session}/messages")).await.expect(200);
         assert_eq!(page["totalCount"], 1);
     }

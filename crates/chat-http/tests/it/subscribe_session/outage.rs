@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use chat_domain::ChatError;
 use chat_domain::error::Result;
-use chat_domain::model::{AttachmentId, MessageQuery, SessionId, SessionSnapshot};
+use chat_domain::model::{AttachmentId, MessageId, MessageQuery, SessionId, SessionSnapshot};
 use chat_domain::ports::{
-    AttachmentRecord, EventStream, MessageRepository, SessionFeed, StreamCloseReason, StreamItem, SubscribeRequest,
-    Subscription,
+    AttachmentRecord, EventStream, MessageLookup, MessageRepository, SessionFeed, StreamCloseReason, StreamItem,
+    SubscribeRequest, Subscription,
 };
 use chat_domain::service::Ports;
 use chat_domain::write::{SessionWrite, WriteReply};
@@ -53,6 +53,10 @@ impl MessageRepository for FaultyMessages {
 
     async fn page(&self, session: SessionId, query: MessageQuery) -> Result<Option<SessionSnapshot>> {
         self.inner.page(session, query).await
+    }
+
+    async fn find(&self, session: SessionId, message: MessageId) -> Result<Option<MessageLookup>> {
+        self.inner.find(session, message).await
     }
 
     async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {

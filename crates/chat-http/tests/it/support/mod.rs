@@ -11,7 +11,7 @@ mod socket;
 pub(crate) use answer::Answer;
 pub(crate) use app::{Store, TestApp};
 pub(crate) use form::Form;
-pub(crate) use socket::TestSocket;
+pub(crate) use socket::{TestSocket, plain};
 
 /// Makes of each function a test per store, named `function::store`. `with f;` at the beginning takes the options of the
 /// server from the function `f`.

@@ -135,3 +135,10 @@ impl TestSocket {
         next.and_then(Result::ok)
     }
 }
+
+/// A message of an answer as a frame of base mode holds it: without its position.
+pub(crate) fn plain(message: &Value) -> Value {
+    let mut message = message.clone();
+    assert!(message.as_object_mut().and_then(|message| message.remove("seq")).is_some(), "{message} has its position");
+    message
+}
