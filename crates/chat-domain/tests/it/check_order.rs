@@ -6,7 +6,7 @@ use chat_domain::model::{
     IdempotencyKey, MessageCursor, MessageQuery, PageLimit, Principal, Role, Seq, SessionId, TicketDigest,
 };
 use chat_domain::ports::ReplayFallback;
-use chat_domain::service::{SendMessage, SubscribeFrom, SubscribeOptions};
+use chat_domain::service::{ReadMessages, SendMessage, SubscribeFrom, SubscribeOptions};
 use chat_domain::{ChatError, Result};
 use chat_testkit::fixtures::{agent_id, alice, at, bob, carol, mallory, message_id, person, root, session_id};
 use chat_testkit::form;
@@ -26,6 +26,7 @@ enum UseCase {
     Upload,
     PrepareUpload,
     MarkRead,
+    MarkReadTo,
     MarkReadUpTo,
     ShowTyping,
     Close,
@@ -36,11 +37,11 @@ enum UseCase {
 }
 
 use UseCase::{
-    Assign, Close, GetMessage, GetMessages, GetSession, IssueTicket, MarkRead, MarkReadUpTo, PrepareUpload, SendFiles,
-    SendText, SendWithKey, ShowTyping, Transfer, Upload, Watch,
+    Assign, Close, GetMessage, GetMessages, GetSession, IssueTicket, MarkRead, MarkReadTo, MarkReadUpTo, PrepareUpload,
+    SendFiles, SendText, SendWithKey, ShowTyping, Transfer, Upload, Watch,
 };
 
-const ALL: [UseCase; 16] = [
+const ALL: [UseCase; 17] = [
     GetSession,
     GetMessages,
     GetMessage,
@@ -50,6 +51,7 @@ const ALL: [UseCase; 16] = [
     Upload,
     PrepareUpload,
     MarkRead,
+    MarkReadTo,
     MarkReadUpTo,
     ShowTyping,
     Close,
@@ -90,8 +92,13 @@ async fn attempt(app: &App, what: UseCase, who: &Principal, id: SessionId, good:
         }
         PrepareUpload => Outcome::of(service.prepare_upload(who, id, if good { Ok(1) } else { bad() }).await),
         MarkRead => {
-            let messages = if good { Ok(Vec::new()) } else { bad() };
+            let messages = if good { Ok(ReadMessages::Named(Vec::new())) } else { bad() };
             Outcome::of(service.mark_read(who, id, messages).await)
+        }
+        // No session of these tests has come so far.
+        MarkReadTo => {
+            let up_to = ReadMessages::UpTo(Seq::new(if good { 1 } else { 99 }));
+            Outcome::of(service.mark_read(who, id, Ok(up_to)).await)
         }
         ShowTyping => Outcome::of(service.send_typing(who, id, if good { Ok(true) } else { bad() }).await),
         Close => Outcome::of(service.close_session(who, id, if good { Ok(()) } else { bad() }).await),
@@ -172,7 +179,8 @@ async fn a_closed_session_is_read_but_not_changed() {
     app.service.close_session(&bob(), id, Ok(())).await.unwrap();
     for what in ALL {
         let expected = match what {
-            GetSession | GetMessages | GetMessage | MarkRead | MarkReadUpTo | ShowTyping | Watch | IssueTicket => Done,
+            GetSession | GetMessages | GetMessage | MarkRead | MarkReadTo | MarkReadUpTo | ShowTyping | Watch
+            | IssueTicket => Done,
             SendText | SendWithKey | SendFiles | Upload | PrepareUpload | Close | Assign | Transfer => Conflict,
         };
         assert_eq!(attempt(&app, what, &root(), id, true).await, expected, "{what:?}");
@@ -220,7 +228,7 @@ async fn a_waiting_session_may_be_looked_at_and_claimed_by_any_agent() {
 async fn messages_to_be_read_are_checked_after_the_right() {
     let app = App::new();
     let id = app.held_by_bob(1).await;
-    let unknown = || Ok(vec![message_id(77)]);
+    let unknown = || Ok(ReadMessages::Named(vec![message_id(77)]));
     assert_eq!(Outcome::of(app.service.mark_read(&mallory(), id, unknown()).await), Forbidden);
     assert_eq!(Outcome::of(app.service.mark_read(&bob(), id, unknown()).await), Invalid);
     assert_eq!(Outcome::of(app.service.mark_read(&bob(), session_id(9), unknown()).await), NotFound);

@@ -6,7 +6,7 @@ use chat_domain::model::{
     Party, Seq, TypingEvent,
 };
 use chat_domain::ports::MessageRepository;
-use chat_domain::service::SendMessage;
+use chat_domain::service::{ReadMessages, SendMessage};
 use chat_testkit::fixtures::{alice, bob, carol, draft, message_id, root};
 
 use crate::support::Outcome::{self, Conflict};
@@ -76,7 +76,7 @@ async fn a_page_shows_how_far_its_messages_have_come() {
         sent.push(app.service.send_message(&alice(), id, text(&format!("{n}")), None).await.unwrap().message);
     }
     app.service.mark_delivered(&bob(), id, sent[1].seq).await.unwrap();
-    app.service.mark_read(&bob(), id, Ok(vec![sent[0].id])).await.unwrap();
+    app.service.mark_read(&bob(), id, Ok(ReadMessages::Named(vec![sent[0].id]))).await.unwrap();
     let query = MessageQuery { cursor: MessageCursor::Newest, limit: PageLimit::MESSAGES, known: None };
     let (session, page) = app.service.get_messages(&alice(), id, Ok(query)).await.unwrap();
     let page = page.unwrap();

@@ -7,7 +7,9 @@ use chat_domain::model::{
     AccessChange, AccessEnd, LiveEvent, Principal, Revocation, RevocationVersion, Seq, SessionId, Timestamp, UserId,
 };
 use chat_domain::ports::{Clock as _, EventLog as _, LogLimit, RevocationStore as _, StreamCloseReason, StreamItem};
-use chat_domain::service::{ChatService, CreateSession, Rules, SendMessage, SessionSubscription, SubscribeFrom};
+use chat_domain::service::{
+    ChatService, CreateSession, ReadMessages, Rules, SendMessage, SessionSubscription, SubscribeFrom,
+};
 use chat_domain::{ChatError, Result};
 use chat_testkit::fixtures::{alice, at, bob, mallory, person, root};
 use chat_testkit::form;
@@ -332,7 +334,10 @@ async fn what_a_request_has_begun_before_a_block_is_not_recorded_after_it() {
     for outcome in write_all(&app, &alice(), id).await {
         assert_eq!(Outcome::of(outcome), Forbidden);
     }
-    assert_eq!(Outcome::of(app.service.mark_read(&alice(), id, Ok(vec![message.id])).await), Forbidden);
+    assert_eq!(
+        Outcome::of(app.service.mark_read(&alice(), id, Ok(ReadMessages::Named(vec![message.id]))).await),
+        Forbidden
+    );
     sign_out(&app.service, &bob()).await;
     let by_agent = app.service.transfer_session(&bob(), id, Ok(None)).await;
     assert_eq!(Outcome::of(by_agent), SignedOut);

@@ -11,7 +11,7 @@ use chat_domain::ports::{
     AgentDirectory, MockAgentDirectory, MockSessionFeed, MockSessionRepository, ReplayFallback, SocketRegistry,
     StartPosition, StreamCloseReason, StreamItem,
 };
-use chat_domain::service::{Rules, SendMessage, SessionSubscription, SubscribeFrom, SubscribeOptions};
+use chat_domain::service::{ReadMessages, Rules, SendMessage, SessionSubscription, SubscribeFrom, SubscribeOptions};
 use chat_testkit::fixtures::{
     agent_id, alice, assign, bob, carol, change, mallory, message_id, person, root, session_id, start, transfer,
 };
@@ -106,7 +106,7 @@ async fn a_subscriber_sees_all_events_until_the_node_stops() {
     let id = app.held_by_bob(1).await;
     let message = app.service.send_message(&alice(), id, SendMessage::text("hello"), None).await.unwrap().message;
     app.service.send_typing(&bob(), id, Ok(true)).await.unwrap();
-    app.service.mark_read(&bob(), id, Ok(vec![message.id])).await.unwrap();
+    app.service.mark_read(&bob(), id, Ok(ReadMessages::Named(vec![message.id]))).await.unwrap();
     app.service.close_session(&bob(), id, Ok(())).await.unwrap();
     for who in [alice(), bob(), root()] {
         play(&app, id, 2);

@@ -3,9 +3,9 @@
 use actix_web::web::Bytes;
 use chat_domain::error::{FieldPath, Input, Invalid};
 use chat_domain::model::{
-    AttachmentId, ChatMessage, DeliveryStatus, MAX_RECEIPT_MESSAGES, MessageId, Party, Timestamp,
+    AttachmentId, ChatMessage, DeliveryStatus, MAX_RECEIPT_MESSAGES, MessageId, Party, Seq, Timestamp,
 };
-use chat_domain::service::MessageContent;
+use chat_domain::service::{MessageContent, ReadMessages};
 use chat_domain::write::UNSENT_UPLOAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -234,19 +234,29 @@ fn upload_ids(value: Value) -> Input<Vec<AttachmentId>> {
     (0..).zip(&ids).map(parse).collect()
 }
 
-/// Which messages were read.
+/// Which messages were read: `messageIds` or `upToSeq`, and not both.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = MarkMessagesRead)]
+#[schema(as = MarkMessagesRead, example = json!({ "messageIds": ["019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2"] }))]
 pub(crate) struct ReadBody {
     /// Up to 1,000 ids of messages of this session. One's own are ignored.
-    #[schema(required, nullable = false, max_items = 1000, example = json!(["019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2"]))]
+    #[schema(max_items = 1000, example = json!(["019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2"]))]
     message_ids: Option<Vec<String>>,
+    /// All messages up to this position of the session's events, which must not be ahead of the newest one.
+    #[schema(minimum = 0, maximum = 9_223_372_036_854_775_807_u64, example = 17)]
+    up_to_seq: Option<u64>,
 }
 
 impl ReadBody {
-    pub(crate) fn parse(self) -> Input<Vec<MessageId>> {
-        let ids = self.message_ids.ok_or_else(|| Invalid::new(FieldPath::MESSAGE_IDS, "is required"))?;
+    pub(crate) fn parse(self) -> Input<ReadMessages> {
+        let ids = match (self.message_ids, self.up_to_seq) {
+            (Some(ids), None) => ids,
+            (None, Some(up_to)) => return Ok(ReadMessages::UpTo(Seq::new(up_to))),
+            (Some(_), Some(_)) => {
+                return Err(Invalid::new(ReadMessages::UP_TO, "must not be given together with messageIds"));
+            }
+            (None, None) => return Err(Invalid::new(FieldPath::MESSAGE_IDS, "is required, or else upToSeq")),
+        };
         if ids.len() > MAX_RECEIPT_MESSAGES {
             return Err(Invalid::new(FieldPath::MESSAGE_IDS, "must have at most 1000 entries"));
         }
@@ -255,7 +265,7 @@ impl ReadBody {
             let rule = "must be the id of a message of this session";
             MessageId::parse(id).ok_or_else(|| Invalid::new(FieldPath::MESSAGE_IDS.at(index), rule))
         };
-        (0..).zip(&ids).map(parse).collect()
+        (0..).zip(&ids).map(parse).collect::<Input<_>>().map(ReadMessages::Named)
     }
 }
 
@@ -277,7 +287,7 @@ impl TypingBody {
 
 #[cfg(test)]
 mod tests {
-    use chat_domain::model::{Content, Delivery, Seq};
+    use chat_domain::model::{Content, Delivery};
     use chat_testkit::fixtures::{alice, attachment, message_id, session_id, start};
 
     use super::*;

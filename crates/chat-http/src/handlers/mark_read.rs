@@ -13,8 +13,9 @@ use crate::traces::use_case;
 
 /// Mark messages as read
 ///
-/// All or nothing, and the same again when repeated. One's own messages are ignored; an id that is not a message of
-/// this session is refused and nothing changes.
+/// Either the messages that are named, all or nothing, or all messages up to a position. The same again when repeated.
+/// One's own messages are ignored; an id that is not a message of this session, or a position ahead of its newest event,
+/// is refused and nothing changes.
 #[utoipa::path(put, path = "/api/chat/sessions/{sessionId}/read", tag = "messages",
     params(("sessionId" = String, Path, description = "The session")),
     request_body = ReadBody,

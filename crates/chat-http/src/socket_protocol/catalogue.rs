@@ -96,7 +96,7 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         data: "ChatReceiptEvent",
         meaning: "The messages `messageIds` have come one stage further; `upToSeq` is the position of the newest of them. A \
             receipt for an `ack` or `read` of a socket names all that `userId` did not write up to there, and comes at most \
-            once a second for each stage and person. One for `PUT …/read`, which names single messages, may leave earlier ones \
+            once a second for each stage and person. One for `PUT …/read`, which may name single messages, may leave earlier ones \
             unread, and comes at once.",
         example: r#"{"type":"receipt","seq":20,"data":{"userId":"bob","status":"read","upToSeq":18,"messageIds":["019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2"],"timestamp":"2026-01-31T09:05:04.250Z"}}"#,
     },

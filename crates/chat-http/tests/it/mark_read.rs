@@ -9,6 +9,10 @@ async fn mark(app: &TestApp, who: &str, session: &str, ids: &[&Value]) -> Answer
     app.put(who, &format!("/api/chat/sessions/{session}/read"), json!({ "messageIds": ids })).await
 }
 
+async fn mark_up_to(app: &TestApp, who: &str, session: &str, up_to: Value) -> Answer {
+    app.put(who, &format!("/api/chat/sessions/{session}/read"), json!({ "upToSeq": up_to })).await
+}
+
 /// The status of each message, oldest first, and the position of the page.
 async fn statuses(app: &TestApp, session: &str) -> (Vec<String>, String) {
     let answer = app.get("root", &format!("/api/chat/sessions/{session}/messages")).await;
@@ -111,6 +115,53 @@ on_every_store! {
         for wrong in [json!([1]), json!([null]), json!([["x"]])] {
             app.put("alice", &path, json!({ "messageIds": wrong })).await.expect_invalid("messageIds[0]");
         }
+    }
+
+    async fn everything_up_to_a_position_is_marked(app) {
+        let id = app.open_assigned("alice", "bob").await;
+        for n in 1..=3 {
+            app.say("alice", &id, &format!("question {n}")).await;
+        }
+        app.say("bob", &id, "answer").await;
+        // Opened 1, assigned 2, the messages are 3 to 6.
+        for (up_to, expected) in [(0, ["sent", "sent", "sent", "sent"]), (4, ["read", "read", "sent", "sent"])] {
+            let response = mark_up_to(app, "bob", &id, json!(up_to)).await;
+            assert!(response.bytes.is_empty());
+            response.expect(204);
+            assert_eq!(statuses(app, &id).await.0, expected);
+        }
+        mark_up_to(app, "bob", &id, json!(6)).await.expect(204);
+        let all = statuses(app, &id).await;
+        assert_eq!(all, (vec!["read".to_owned(), "read".to_owned(), "read".to_owned(), "sent".to_owned()], "8".to_owned()));
+        mark_up_to(app, "bob", &id, json!(6)).await.expect(204);
+        mark_up_to(app, "bob", &id, json!(1)).await.expect(204);
+        assert_eq!(statuses(app, &id).await, all, "again, and further back, changes nothing");
+        mark_up_to(app, "alice", &id, json!(8)).await.expect(204);
+        assert_eq!(statuses(app, &id).await.0, ["read"; 4]);
+    }
+
+    async fn a_position_must_not_be_ahead_of_the_session(app) {
+        let id = app.open_assigned("alice", "bob").await;
+        app.say("alice", &id, "Where is it?").await;
+        let before = statuses(app, &id).await;
+        assert_eq!(before.1, "3");
+        for ahead in [json!(4), json!(i64::MAX), json!(u64::MAX)] {
+            mark_up_to(app, "bob", &id, ahead).await.expect_invalid("upToSeq");
+        }
+        for wrong in [json!(-1), json!(1.5), json!("3"), json!([3]), json!(true)] {
+            mark_up_to(app, "bob", &id, wrong).await.expect_invalid("upToSeq");
+        }
+        mark_up_to(app, "carol", &id, json!(4)).await.expect_error(403, "FORBIDDEN");
+        let unknown = fixtures::session_id(404).to_string();
+        mark_up_to(app, "root", &unknown, json!(4)).await.expect_error(404, "SESSION_NOT_FOUND");
+        assert_eq!(statuses(app, &id).await, before);
+    }
+
+    async fn ids_and_a_position_are_not_given_together(app) {
+        let id = app.open_assigned("alice", "bob").await;
+        let path = format!("/api/chat/sessions/{id}/read");
+        app.put("bob", &path, json!({ "messageIds": [], "upToSeq": 1 })).await.expect_invalid("upToSeq");
+        app.put("bob", &path, json!({ "messageIds": null, "upToSeq": null })).await.expect_invalid("messageIds");
     }
 
     async fn messages_of_a_closed_session_can_be_marked(app) {
