@@ -8,7 +8,8 @@
 //! | send, mark read, type, close | own | assigned to them | all |
 //! | assign | no | an unassigned session to themself | any |
 //! | transfer | no | a session assigned to them | all |
-//! | statistics, agents, people | no | no | yes |
+//! | list the agents | no | yes | yes |
+//! | statistics, manage agents, people | no | no | yes |
 
 use crate::error::Refusal;
 use crate::model::{AgentId, ChatSession, Principal, Role, SessionAction, UserId, Visibility};
@@ -37,7 +38,9 @@ pub enum Action<'a> {
     Transfer(&'a ChatSession),
     /// Read the statistics.
     SeeStatistics,
-    /// List and change the agents.
+    /// List the agents.
+    ListAgents,
+    /// Enter, change and deactivate agents.
     ManageAgents,
     /// Sign people out, block and unblock them.
     ManagePeople,
@@ -64,6 +67,7 @@ impl<'a> Action<'a> {
             Self::AssignAnything | Self::Assign(_) => "assign this session",
             Self::Transfer(_) => "transfer this session",
             Self::SeeStatistics => "see the statistics",
+            Self::ListAgents => "list agents",
             Self::ManageAgents => "manage agents",
             Self::ManagePeople => "end or restore the access of people",
         }
@@ -95,6 +99,7 @@ fn user_may(me: &UserId, action: &Action<'_>) -> bool {
         | Action::Assign(_)
         | Action::Transfer(_)
         | Action::SeeStatistics
+        | Action::ListAgents
         | Action::ManageAgents
         | Action::ManagePeople => false,
     }
@@ -109,7 +114,7 @@ fn agent_may(me: &UserId, action: &Action<'_>) -> bool {
         | Action::ShowTyping(session)
         | Action::Close(session)
         | Action::Transfer(session) => mine(session),
-        Action::AssignAnything => true,
+        Action::AssignAnything | Action::ListAgents => true,
         Action::Assign(agent) => **agent == *me,
         Action::OpenSession(_) | Action::SeeStatistics | Action::ManageAgents | Action::ManagePeople => false,
     }

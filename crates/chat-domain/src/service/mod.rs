@@ -47,6 +47,7 @@ pub use check_attachments::{AttachmentCheck, CheckedAttachments, Finding};
 pub use collect_orphans::{Collected, OrphanCollector, OrphanWaits, Removal, Round};
 pub use create_session::CreateSession;
 pub use download_attachment::Download;
+pub use list_agents::AgentList;
 pub use mark_read::ReadMessages;
 pub use migrate_attachments::{AttachmentMigration, FileMigration, MigrationBatch};
 pub use send_message::{MessageContent, SendMessage};

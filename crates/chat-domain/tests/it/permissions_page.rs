@@ -68,7 +68,8 @@ fn in_words(action: &Action<'_>) -> &'static str {
         Action::AssignAnything => "assign sessions at all",
         Action::Assign(_) => "assign a waiting session",
         Action::SeeStatistics => "read the statistics",
-        Action::ManageAgents => "list, enter, change and deactivate agents",
+        Action::ListAgents => "list agents",
+        Action::ManageAgents => "enter, change and deactivate agents",
         Action::ManagePeople => "sign people out, block and unblock them",
     }
 }
@@ -139,6 +140,7 @@ fn page() -> String {
         (Action::Assign(&my_agent), "oneself"),
         (Action::Assign(&other_agent), "another agent"),
         (Action::SeeStatistics, ""),
+        (Action::ListAgents, ""),
         (Action::ManageAgents, ""),
         (Action::ManagePeople, "anyone; an admin cannot block themself"),
     ];

@@ -148,6 +148,7 @@ fn what_is_allowed_beside_sessions_is_what_the_table_says() {
         (Action::Assign(&my_agent), [false, true, true]),
         (Action::Assign(&other_agent), [false, false, true]),
         (Action::SeeStatistics, [false, false, true]),
+        (Action::ListAgents, [false, true, true]),
         (Action::ManageAgents, [false, false, true]),
         (Action::ManagePeople, [false, false, true]),
     ];

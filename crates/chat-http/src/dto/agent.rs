@@ -2,10 +2,11 @@
 
 use chat_domain::error::Input;
 use chat_domain::model::{Agent, AgentUpdate, DisplayName, Timestamp};
+use chat_domain::service::AgentList;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::wire::display;
+use super::wire::display_or_null;
 use crate::problems::Problems;
 
 /// Someone sessions can be assigned to.
@@ -22,10 +23,10 @@ pub(crate) struct AgentDto<'a> {
     /// Whether they may work.
     #[schema(example = true)]
     active: bool,
-    /// RFC 3339 in UTC with milliseconds.
-    #[serde(serialize_with = "display")]
-    #[schema(value_type = String, format = DateTime, example = "2026-01-05T08:00:00.000Z")]
-    created_at: Timestamp,
+    /// RFC 3339 in UTC with milliseconds. For admins alone.
+    #[serde(serialize_with = "display_or_null", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, nullable = false, format = DateTime, example = "2026-01-05T08:00:00.000Z")]
+    created_at: Option<Timestamp>,
 }
 
 impl<'a> From<&'a Agent> for AgentDto<'a> {
@@ -34,8 +35,14 @@ impl<'a> From<&'a Agent> for AgentDto<'a> {
             id: agent.id.as_str(),
             display_name: agent.display_name.as_ref().map(DisplayName::as_str),
             active: agent.active,
-            created_at: agent.created_at,
+            created_at: Some(agent.created_at),
         }
+    }
+}
+
+impl<'a> AgentDto<'a> {
+    fn colleague(agent: &'a Agent) -> Self {
+        Self { created_at: None, ..Self::from(agent) }
     }
 }
 
@@ -44,7 +51,17 @@ impl<'a> From<&'a Agent> for AgentDto<'a> {
 #[schema(as = AgentList)]
 pub(crate) struct AgentListDto<'a> {
     /// Deactivated ones too.
-    pub(crate) agents: Vec<AgentDto<'a>>,
+    agents: Vec<AgentDto<'a>>,
+}
+
+impl<'a> From<&'a AgentList> for AgentListDto<'a> {
+    fn from(list: &'a AgentList) -> Self {
+        let agents = match list {
+            AgentList::Managed(agents) => agents.iter().map(AgentDto::from).collect(),
+            AgentList::Colleagues(agents) => agents.iter().map(AgentDto::colleague).collect(),
+        };
+        Self { agents }
+    }
 }
 
 /// What to change of an agent; what is left out stays as it is.

@@ -82,7 +82,8 @@ fn forbidden(operation: &str) -> &'static str {
         "mark_read" => "you are not allowed to mark messages of this session as read",
         "send_typing" => "you are not allowed to send typing events in this session",
         "get_stats" => "you are not allowed to see the statistics",
-        "list_agents" | "put_agent" | "deactivate_agent" => "you are not allowed to manage agents",
+        "list_agents" => "you are not allowed to list agents",
+        "put_agent" | "deactivate_agent" => "you are not allowed to manage agents",
         "sign_out_person" | "block_person" | "unblock_person" => {
             "you are not allowed to end or restore the access of people"
         }

@@ -51,10 +51,19 @@ on_every_store! {
         assert_eq!(app.get("root", "/api/chat/agents").await.expect(200), json!({ "agents": [] }));
     }
 
-    async fn only_an_admin_sees_them(app) {
-        for who in ["alice", "bob"] {
-            app.get(who, "/api/chat/agents").await.expect_error(403, "FORBIDDEN");
-        }
+    async fn an_agent_sees_to_whom_a_session_can_be_handed_over(app) {
+        app.put("root", "/api/chat/agents/ann", json!({ "displayName": "Ann" })).await.expect(201);
+        app.put("root", "/api/chat/agents/zoe", json!({ "active": false })).await.expect(201);
+        let expected = json!({ "agents": [
+            { "id": "ann", "displayName": "Ann", "active": true },
+            { "id": "bob", "displayName": null, "active": true },
+            { "id": "zoe", "displayName": null, "active": false },
+        ]});
+        assert_eq!(app.get("bob", "/api/chat/agents").await.expect(200), expected);
+    }
+
+    async fn a_customer_sees_no_agent(app) {
+        app.get("alice", "/api/chat/agents").await.expect_error(403, "FORBIDDEN");
     }
 }
 

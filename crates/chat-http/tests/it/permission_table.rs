@@ -157,7 +157,7 @@ GET    /ws/chat/{sessionId}               malformed      401     401   404   404
 POST   /api/chat/download-ticket          -              401     401   201   201      201       201 403   201
 
 GET    /api/chat/stats                    -              401     401   403   403      403       403 403   200
-GET    /api/chat/agents                   -              401     401   403   403      403       403 403   200
+GET    /api/chat/agents                   -              401     401   403   403      200       200 403   200
 PUT    /api/chat/agents/{agentId}         known          401     401   403   403      403       403 403   200
 PUT    /api/chat/agents/{agentId}         unknown        401     401   403   403      403       403 403   201
 PUT    /api/chat/agents/{agentId}         malformed      401     401   403   403      403       403 403   400
