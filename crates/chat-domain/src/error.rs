@@ -5,7 +5,7 @@ use std::time::Duration;
 
 pub use crate::invalid::{FieldError, FieldPath, Input, Invalid, Violation};
 use crate::model::{
-    AccessEnd, AttemptedTransition, IdempotencyKey, SessionState, TransitionError, UploadQuota, UploadUsage,
+    AccessEnd, AttemptedTransition, IdempotencyKey, Seq, SessionState, TransitionError, UploadQuota, UploadUsage,
 };
 
 /// The result of a use case or a port.
@@ -30,6 +30,12 @@ pub enum ChatError {
     /// The state of the thing does not allow it.
     #[error(transparent)]
     Conflict(#[from] Conflict),
+    /// The session is not as the caller knows it.
+    #[error("the session has changed meanwhile: its ETag is \"{current}\"")]
+    VersionMismatch {
+        /// As what it would be expected now.
+        current: Seq,
+    },
     /// The missed events cannot be replayed.
     #[error(transparent)]
     ReplayUnavailable(#[from] ReplayUnavailable),
@@ -191,6 +197,7 @@ impl From<TransitionError> for ChatError {
             (
                 AttemptedTransition::Assign
                 | AttemptedTransition::Transfer
+                | AttemptedTransition::Update
                 | AttemptedTransition::Close
                 | AttemptedTransition::Send,
                 _,

@@ -7,7 +7,7 @@
 //! | see | own | assigned to them, or unassigned and active | all |
 //! | send, mark read, type, close | own | assigned to them | all |
 //! | assign | no | an unassigned session to themself | any |
-//! | transfer | no | a session assigned to them | all |
+//! | transfer, update | no | a session assigned to them | all |
 //! | list the agents | no | yes | yes |
 //! | statistics, manage agents, people | no | no | yes |
 
@@ -36,6 +36,8 @@ pub enum Action<'a> {
     Assign(&'a AgentId),
     /// Hand a session over, or back to the queue.
     Transfer(&'a ChatSession),
+    /// Change what a session is about.
+    Update(&'a ChatSession),
     /// Read the statistics.
     SeeStatistics,
     /// List the agents.
@@ -52,6 +54,7 @@ impl<'a> Action<'a> {
         match action {
             SessionAction::Assign(agent) => Self::Assign(agent),
             SessionAction::Transfer(_) => Self::Transfer(session),
+            SessionAction::Update(_) => Self::Update(session),
             SessionAction::Close => Self::Close(session),
         }
     }
@@ -66,6 +69,7 @@ impl<'a> Action<'a> {
             Self::Close(_) => "close this session",
             Self::AssignAnything | Self::Assign(_) => "assign this session",
             Self::Transfer(_) => "transfer this session",
+            Self::Update(_) => "change this session",
             Self::SeeStatistics => "see the statistics",
             Self::ListAgents => "list agents",
             Self::ManageAgents => "manage agents",
@@ -98,6 +102,7 @@ fn user_may(me: &UserId, action: &Action<'_>) -> bool {
         Action::AssignAnything
         | Action::Assign(_)
         | Action::Transfer(_)
+        | Action::Update(_)
         | Action::SeeStatistics
         | Action::ListAgents
         | Action::ManageAgents
@@ -113,7 +118,8 @@ fn agent_may(me: &UserId, action: &Action<'_>) -> bool {
         | Action::MarkRead(session)
         | Action::ShowTyping(session)
         | Action::Close(session)
-        | Action::Transfer(session) => mine(session),
+        | Action::Transfer(session)
+        | Action::Update(session) => mine(session),
         Action::AssignAnything | Action::ListAgents => true,
         Action::Assign(agent) => **agent == *me,
         Action::OpenSession(_) | Action::SeeStatistics | Action::ManageAgents | Action::ManagePeople => false,

@@ -12,7 +12,7 @@ use crate::handlers::{
     assign_agent, block_person, close_session, create_session, deactivate_agent, describe_service, download_attachment,
     get_message, get_messages, get_session, get_stats, get_thumbnail, health, issue_download_ticket, issue_ticket,
     list_agents, list_sessions, mark_read, put_agent, remove_upload, send_message, send_typing, sign_out_person,
-    subscribe_session, transfer_session, unblock_person, upload_attachment,
+    subscribe_session, transfer_session, unblock_person, update_session, upload_attachment,
 };
 use crate::metering::RouteMetrics;
 use crate::rate_limits::{PersonalRate, RouteRates};
@@ -60,7 +60,10 @@ fn endpoints() -> Vec<Endpoint> {
             [(M::GET, web::to(list_sessions::list_sessions)), (M::POST, web::to(create_session::create_session))],
         )
         .limited(M::POST, PersonalRate::Sessions),
-        at("/api/chat/sessions/{sessionId}", [(M::GET, web::to(get_session::get_session))]),
+        at(
+            "/api/chat/sessions/{sessionId}",
+            [(M::GET, web::to(get_session::get_session)), (M::PATCH, web::to(update_session::update_session))],
+        ),
         at("/api/chat/sessions/{sessionId}/close", [(M::PUT, web::to(close_session::close_session))]),
         at("/api/chat/sessions/{sessionId}/assign", [(M::PUT, web::to(assign_agent::assign_agent))]),
         at("/api/chat/sessions/{sessionId}/transfer", [(M::PUT, web::to(transfer_session::transfer_session))]),
@@ -154,7 +157,7 @@ fn with_head(endpoint: Endpoint, again: Endpoint) -> Vec<(Method, Route)> {
 async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     // These two are refused everywhere: one echoes the request, the other would make a proxy of this server.
     if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
-        return Err(ApiError::method_not_allowed("GET, HEAD, POST, PUT, DELETE"));
+        return Err(ApiError::method_not_allowed("GET, HEAD, POST, PUT, PATCH, DELETE"));
     }
     Err(ApiError::new(ErrorCode::RouteNotFound, "there is nothing at this address"))
 }

@@ -11,7 +11,7 @@ use diesel::sql_types::{BigInt, Nullable};
 use uuid::Uuid;
 
 use crate::error::Failure;
-use crate::rows::{NewAttachment, NewSessionRow};
+use crate::rows::{DetailsRow, NewAttachment, NewSessionRow};
 use crate::schema::{chat_attachments, chat_messages, chat_orphans, chat_sessions, chat_uploads};
 use crate::statements::{AddToCounts, AddToStatistics, AdvanceSessions, InsertEvents, UpdateStates};
 
@@ -59,6 +59,11 @@ pub(crate) fn effects(connection: &mut PgConnection, writer: i32, effects: &Effe
     let changed = effects.changed_sessions().filter(|(_, effect)| effect.changes_state());
     changed.for_each(|(_, effect)| states.session(&effect.after));
     states.run(connection)?;
+    // One by one: few batches have one.
+    for (_, effect) in effects.changed_sessions().filter(|(_, effect)| effect.changes_details()) {
+        let row = chat_sessions::table.find(effect.after.id.as_uuid());
+        diesel::update(row).set(DetailsRow::new(&effect.after)).execute(connection)?;
+    }
     if !effects.unmarked_files().is_empty() {
         let ids: Vec<Uuid> = effects.unmarked_files().iter().map(AttachmentId::as_uuid).collect();
         diesel::delete(chat_orphans::table.filter(chat_orphans::id.eq_any(ids))).execute(connection)?;

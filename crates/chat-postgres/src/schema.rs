@@ -24,6 +24,7 @@ diesel::table! {
         user_read_seq -> BigInt,
         support_read_seq -> BigInt,
         last_event_at -> BigInt,
+        opened_with -> Nullable<Text>,
     }
 }
 

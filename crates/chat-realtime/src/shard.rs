@@ -155,6 +155,7 @@ impl HubShard {
             EventChange::Opened(_)
             | EventChange::Assigned(_)
             | EventChange::Transferred(_)
+            | EventChange::Updated(_)
             | EventChange::Receipt(_)
             | EventChange::Unknown => None,
         };

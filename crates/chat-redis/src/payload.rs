@@ -10,8 +10,9 @@ use std::fmt::Display;
 
 use chat_domain::model::{
     AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Content, Delivery, EventChange, FileName,
-    IdempotencyKey, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Receipt, ReceiptStatus, Seq,
-    SessionEvent, SessionId, SessionState, StoredObject, Subject, Tags, Timestamp, UserId,
+    IdempotencyKey, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Priority, Progress, Receipt,
+    ReceiptStatus, Seq, SessionDetails, SessionEvent, SessionId, SessionState, StoredObject, Subject, Tags, Timestamp,
+    UserId,
 };
 use chat_realtime::{PeerEvent, PeerTyping};
 use serde::{Deserialize, Serialize, Serializer};
@@ -26,7 +27,7 @@ pub(crate) const TYPING: &str = "typing";
 
 /// Whether this version has events of this kind.
 pub(crate) fn is_known_kind(kind: &str) -> bool {
-    [TYPING, "opened", "assigned", "transferred", "closed", "message", "receipt", "unknown"].contains(&kind)
+    [TYPING, "opened", "assigned", "transferred", "updated", "closed", "message", "receipt", "unknown"].contains(&kind)
 }
 
 /// The name of an event's kind, in its envelope.
@@ -37,6 +38,7 @@ pub(crate) fn kind(event: &PeerEvent) -> &'static str {
             EventChange::Opened(_) => "opened",
             EventChange::Assigned(_) => "assigned",
             EventChange::Transferred(_) => "transferred",
+            EventChange::Updated(_) => "updated",
             EventChange::Closed(_) => "closed",
             EventChange::Message(_) => "message",
             EventChange::Receipt(_) => "receipt",
@@ -109,6 +111,19 @@ struct SessionDto<'a> {
     support_delivered_seq: u64,
     user_read_seq: u64,
     support_read_seq: u64,
+    /// Present when the session is no longer about what it was opened with.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    opened_with: Option<OpeningDto<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OpeningDto<'a> {
+    #[serde(borrow)]
+    subject: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    priority: Cow<'a, str>,
+    tags: Vec<Cow<'a, str>>,
+    until: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -179,6 +194,7 @@ impl<'a> From<&'a SessionEvent> for Durable<'a> {
             EventChange::Opened(_)
             | EventChange::Assigned(_)
             | EventChange::Transferred(_)
+            | EventChange::Updated(_)
             | EventChange::Closed(_)
             | EventChange::Unknown => {}
         }
@@ -213,6 +229,19 @@ impl<'a> From<&'a ChatSession> for SessionDto<'a> {
             support_delivered_seq: progress.support_delivered_seq.get(),
             user_read_seq: progress.user_read_seq.get(),
             support_read_seq: progress.support_read_seq.get(),
+            opened_with: session.opened_with.as_deref().map(OpeningDto::from),
+        }
+    }
+}
+
+impl<'a> From<&'a OpeningDetails> for OpeningDto<'a> {
+    fn from(opening: &'a OpeningDetails) -> Self {
+        let details = &opening.details;
+        Self {
+            subject: details.subject.as_ref().map(|subject| subject.as_str().into()),
+            priority: details.priority.as_str().into(),
+            tags: details.tags.as_slice().iter().map(|tag| tag.as_str().into()).collect(),
+            until: opening.until.get(),
         }
     }
 }
@@ -287,6 +316,7 @@ impl Durable<'_> {
             "opened" => EventChange::Opened(session()?),
             "assigned" => EventChange::Assigned(session()?),
             "transferred" => EventChange::Transferred(session()?),
+            "updated" => EventChange::Updated(session()?),
             "closed" => EventChange::Closed(session()?),
             "message" => EventChange::Message(self.message?.read(session_id, seq)?),
             "receipt" => EventChange::Receipt(self.receipt?.read()?),
@@ -306,13 +336,22 @@ impl SessionDto<'_> {
             Some(at) => SessionState::Closed { agent, at: Timestamp::from_unix_ms(at) },
             None => SessionState::Active { agent },
         };
-        let subject = optional(self.subject.as_deref(), |subject| Subject::parse(subject).ok())?.flatten();
+        let details = read_details(self.subject.as_deref(), &self.priority, &self.tags)?;
+        let opened_with = match &self.opened_with {
+            Some(OpeningDto { subject, priority, tags, until }) => {
+                let details = read_details(subject.as_deref(), priority, tags)?;
+                Some(Box::new(OpeningDetails { details, until: Seq::new(*until) }))
+            }
+            None => None,
+        };
+        let SessionDetails { subject, priority, tags } = details;
         Some(ChatSession {
             id,
             owner: UserId::parse(&self.owner).ok()?,
             subject,
-            priority: Priority::from_store(&self.priority),
-            tags: Tags::parse(&self.tags).ok()?,
+            priority,
+            tags,
+            opened_with,
             started_at: Timestamp::from_unix_ms(self.started_at),
             state,
             progress: Progress {
@@ -329,6 +368,11 @@ impl SessionDto<'_> {
             },
         })
     }
+}
+
+fn read_details(subject: Option<&str>, priority: &str, tags: &[Cow<'_, str>]) -> Option<SessionDetails> {
+    let subject = optional(subject, |subject| Subject::parse(subject).ok())?.flatten();
+    Some(SessionDetails { subject, priority: Priority::from_store(priority), tags: Tags::parse(tags).ok()? })
 }
 
 impl MessageDto<'_> {

@@ -1,15 +1,17 @@
 //! The JSON in `chat_session_events.data`.
 //!
 //! A change of a session keeps what can change about a session and nothing else: the rest is in the session's row for
-//! good, so that a replayed event equals the one that was published.
+//! good, so that a replayed event equals the one that was published. What a session is about seldom changes: an event has it
+//! from the first such change on, and before that it is what the session was opened with, which the row keeps.
 
 use chat_domain::model::{
-    AgentId, ChatSession, EventChange, MessageId, Progress, Receipt, ReceiptStatus, Seq, SessionEvent, SessionState,
-    Timestamp, UserId,
+    AgentId, ChatSession, EventChange, MessageId, Progress, Receipt, ReceiptStatus, Seq, SessionDetails, SessionEvent,
+    SessionState, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::Corrupt;
+use crate::details::DetailsData;
 use crate::values::{seq_from_db, valid};
 
 const DATA: &str = "chat_session_events.data";
@@ -50,6 +52,9 @@ struct SessionData {
     user_read_seq: u64,
     #[serde(default)]
     support_read_seq: u64,
+    /// What the session is about, if that is no longer what it was opened with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    details: Option<DetailsData>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,6 +73,7 @@ pub fn encode_event(event: &SessionEvent) -> Result<Option<(&'static str, String
         EventChange::Opened(session) => ("opened", session_data(session)),
         EventChange::Assigned(session) => ("assigned", session_data(session)),
         EventChange::Transferred(session) => ("transferred", session_data(session)),
+        EventChange::Updated(session) => ("updated", session_data(session)),
         EventChange::Closed(session) => ("closed", session_data(session)),
         EventChange::Receipt(receipt) => (receipt.status.as_str(), receipt_data(receipt)),
         EventChange::Message(_) => return Ok(None),
@@ -90,6 +96,7 @@ fn session_data(session: &ChatSession) -> serde_json::Result<String> {
         support_delivered_seq: progress.support_delivered_seq.get(),
         user_read_seq: progress.user_read_seq.get(),
         support_read_seq: progress.support_read_seq.get(),
+        details: session.opened_with.as_ref().map(|_| DetailsData::from(&session.details())),
     })
 }
 
@@ -113,6 +120,7 @@ pub fn decode_event(row: &EventRecord, session: &ChatSession) -> Result<SessionE
         "opened" => EventChange::Opened(session_then(session, seq, at, &row.data)?),
         "assigned" => EventChange::Assigned(session_then(session, seq, at, &row.data)?),
         "transferred" => EventChange::Transferred(session_then(session, seq, at, &row.data)?),
+        "updated" => EventChange::Updated(session_then(session, seq, at, &row.data)?),
         "closed" => EventChange::Closed(session_then(session, seq, at, &row.data)?),
         "delivered" => EventChange::Receipt(receipt(ReceiptStatus::Delivered, &actor, &row.data)?),
         "read" => EventChange::Receipt(receipt(ReceiptStatus::Read, &actor, &row.data)?),
@@ -141,7 +149,14 @@ fn session_then(session: &ChatSession, seq: Seq, at: Timestamp, json: &str) -> R
         user_read_seq: Seq::new(data.user_read_seq),
         support_read_seq: Seq::new(data.support_read_seq),
     };
-    Ok(ChatSession { state, progress, ..session.clone() })
+    let (details, opened_with) = match (data.details, &session.opened_with) {
+        (Some(details), opened_with) => (details.read(DATA)?, opened_with.clone()),
+        (None, Some(opening)) if seq < opening.until => (opening.details.clone(), None),
+        // Of a session that was never changed so, or of an older version, which beside this one does not write the details.
+        (None, opened_with) => (session.details(), opened_with.clone()),
+    };
+    let SessionDetails { subject, priority, tags } = details;
+    Ok(ChatSession { state, progress, subject, priority, tags, opened_with, ..session.clone() })
 }
 
 fn receipt(status: ReceiptStatus, reader: &UserId, json: &str) -> Result<Receipt, Corrupt> {
@@ -157,7 +172,7 @@ fn parse<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, Corrupt> {
 
 #[cfg(test)]
 mod tests {
-    use chat_domain::model::Party;
+    use chat_domain::model::{DetailsUpdate, Party, Subject};
     use chat_testkit::fixtures::{alice, at, new_session};
 
     use super::*;
@@ -243,5 +258,26 @@ mod tests {
             support_read_seq: Seq::ZERO,
         };
         assert_eq!(then.progress, progress);
+    }
+
+    #[test]
+    fn an_event_has_the_details_of_its_time_whichever_version_wrote_it() {
+        let details =
+            |subject| DetailsUpdate { subject: Some(Subject::parse(subject).unwrap()), ..DetailsUpdate::default() };
+        let opened = ChatSession::open(new_session(1));
+        let first = opened.clone().update(&details("first"), at(2)).unwrap();
+        let second = first.clone().update(&details("second"), at(3)).unwrap();
+        let shown = |seq: u64, data: &str| {
+            let row = EventRecord { seq: to_i64(Seq::new(seq)), ..record("assigned", data) };
+            let Change::Assigned(then) = decode_event(&row, &second).unwrap().change else { panic!("an assignment") };
+            then.subject.unwrap().to_string()
+        };
+        let plain = session_data(&opened).unwrap();
+        assert!(!plain.contains("details"), "{plain}");
+        assert_eq!(shown(1, &plain), "Question 1");
+        assert_eq!(shown(2, &session_data(&first).unwrap()), "first");
+        assert_eq!(shown(3, &session_data(&second).unwrap()), "second");
+        // Of a node of the version before, which ran beside this one: as near as the row knows.
+        assert_eq!(shown(3, &plain), "second");
     }
 }

@@ -6,6 +6,7 @@
 
 mod corrupt;
 mod defaults;
+mod details;
 mod event_data;
 mod log_page;
 mod lookups;
@@ -27,6 +28,7 @@ mod writer;
 
 pub use corrupt::Corrupt;
 pub use defaults::{READ_QUEUE, WRITE_BATCH, WRITE_QUEUE};
+pub use details::opened_with_to_json;
 pub use event_data::{EventRecord, decode_event, encode_event};
 pub use log_page::{LogSpan, WeighedChange};
 pub use lookups::{LookupLoader, Lookups};

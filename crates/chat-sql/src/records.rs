@@ -12,6 +12,7 @@ use chat_domain::write::KnownMessage;
 use uuid::Uuid;
 
 use crate::Corrupt;
+use crate::details::opened_with_from_json;
 use crate::values::{from_db, last_event_from_db, moment_from_db, seq_from_db, state_from_db, tags_from_json, valid};
 
 /// A row of `chat_sessions`.
@@ -38,6 +39,7 @@ pub struct SessionRecord {
     pub user_read_seq: i64,
     pub support_read_seq: i64,
     pub last_event_at: i64,
+    pub opened_with: Option<String>,
 }
 
 impl TryFrom<SessionRecord> for ChatSession {
@@ -59,6 +61,7 @@ impl TryFrom<SessionRecord> for ChatSession {
             tags: tags_from_json("chat_sessions.tags", &row.tags)?,
             started_at: Timestamp::from_unix_ms(row.started_at),
             state,
+            opened_with: opened_with_from_json(row.opened_with.as_deref())?,
             progress: Progress {
                 last_seq: seq_from_db("chat_sessions.last_seq", row.last_seq)?,
                 last_event_at,

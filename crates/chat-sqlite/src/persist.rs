@@ -9,7 +9,7 @@ use diesel::sql_types::{BigInt, Nullable};
 
 use crate::counters;
 use crate::error::Failure;
-use crate::rows::{NewAttachment, NewEvent, NewMessage, NewSessionRow, SaveProgress, StateUpdate};
+use crate::rows::{DetailsRow, NewAttachment, NewEvent, NewMessage, NewSessionRow, SaveProgress, StateUpdate};
 use crate::schema::{chat_attachments, chat_messages, chat_orphans, chat_session_events, chat_sessions, chat_uploads};
 use crate::values::DbId;
 
@@ -25,6 +25,10 @@ pub(crate) fn effects(connection: &mut SqliteConnection, effects: &Effects) -> R
         if effect.changes_state() {
             let row = chat_sessions::table.find(DbId::from(effect.after.id));
             diesel::update(row).set(StateUpdate::new(&effect.after)).execute(connection)?;
+        }
+        if effect.changes_details() {
+            let row = chat_sessions::table.find(DbId::from(effect.after.id));
+            diesel::update(row).set(DetailsRow::new(&effect.after)).execute(connection)?;
         }
         if SaveProgress::of(&effect.after).execute(connection)? != 1 {
             return Err(Failure::corrupt("chat_uploads.id", "a file that was loaded is not there"));

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use chat_domain::model::{
-    AgentId, Attachment, AttachmentId, Content, DraftAttachments, FileName, Fingerprint, Idempotency, IdempotencyKey,
-    MediaMetadata, MediaType, MessageDraft, MessageId, NewSession, PageLimit, PageNumber, Principal, Priority, Role,
-    SessionAction, SessionChange, SessionId, StoredObject, Subject, Tags, Timestamp, UserId,
+    AgentId, Attachment, AttachmentId, Content, DetailsUpdate, DraftAttachments, ExpectedVersion, FileName,
+    Fingerprint, Idempotency, IdempotencyKey, MediaMetadata, MediaType, MessageDraft, MessageId, NewSession, PageLimit,
+    PageNumber, Principal, Priority, Role, SessionAction, SessionChange, SessionId, SessionUpdate, StoredObject,
+    Subject, Tags, Timestamp, UserId,
 };
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
@@ -173,6 +174,11 @@ pub fn assign(agent: &Principal) -> SessionAction {
 /// Handing a session over to `agent`.
 pub fn transfer(agent: &Principal) -> SessionAction {
     SessionAction::Transfer(Some(agent_id(agent)))
+}
+
+/// Changing what a session is about, whatever its version.
+pub fn update(details: DetailsUpdate) -> SessionAction {
+    SessionAction::Update(SessionUpdate { details, expected: ExpectedVersion::Any })
 }
 
 /// A page of that many items.

@@ -29,6 +29,8 @@ pub enum EventChange {
     Assigned(ChatSession),
     /// The session was handed over, or back to the queue.
     Transferred(ChatSession),
+    /// What the session is about was changed.
+    Updated(ChatSession),
     /// The session ended.
     Closed(ChatSession),
     /// A message was added.
@@ -43,9 +45,11 @@ impl EventChange {
     /// The session after the change, when the change is one of the session itself.
     pub fn session(&self) -> Option<&ChatSession> {
         match self {
-            Self::Opened(session) | Self::Assigned(session) | Self::Transferred(session) | Self::Closed(session) => {
-                Some(session)
-            }
+            Self::Opened(session)
+            | Self::Assigned(session)
+            | Self::Transferred(session)
+            | Self::Updated(session)
+            | Self::Closed(session) => Some(session),
             Self::Message(_) | Self::Receipt(_) | Self::Unknown => None,
         }
     }

@@ -42,9 +42,11 @@ pub use paging::{
 pub use principal::{Principal, Role};
 pub use receipt::{MAX_RECEIPT_MESSAGES, Receipt, ReceiptStatus};
 pub use revocation::{AccessChange, AccessEnd, Revocation, RevocationVersion};
-pub use session::{AttemptedTransition, ChatSession, NewSession, Party, Progress, Seq, SessionState, TransitionError};
-pub use session_change::{SessionAction, SessionChange};
-pub use session_details::{Priority, Subject, Tags};
+pub use session::{
+    AttemptedTransition, ChatSession, NewSession, OpeningDetails, Party, Progress, Seq, SessionState, TransitionError,
+};
+pub use session_change::{ExpectedVersion, SessionAction, SessionChange, SessionUpdate};
+pub use session_details::{DetailsUpdate, Priority, SessionDetails, Subject, Tags};
 pub use signing_key::SigningKey;
 pub use socket::{OpenSocket, SocketLimits};
 pub use statistics::{Statistics, StatisticsDelta, WaitingSessions};

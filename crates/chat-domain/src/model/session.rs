@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{AgentId, Priority, SessionId, Subject, Tags, Timestamp, UserId};
+use super::{AgentId, DetailsUpdate, Priority, SessionDetails, SessionId, Subject, Tags, Timestamp, UserId};
 
 /// A position in the dense sequence of a session's durable changes: 1, 2, 3 … without gaps.
 ///
@@ -141,8 +141,19 @@ pub struct ChatSession {
     pub started_at: Timestamp,
     /// Where it is in its life.
     pub state: SessionState,
+    /// What it was about when it was opened, if that has changed since.
+    pub opened_with: Option<Box<OpeningDetails>>,
     /// Its counters.
     pub progress: Progress,
+}
+
+/// What a session was about from its opening to the first change of that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpeningDetails {
+    /// What it was about.
+    pub details: SessionDetails,
+    /// The position of the first change.
+    pub until: Seq,
 }
 
 /// What it takes to open a session.
@@ -169,6 +180,8 @@ pub enum AttemptedTransition {
     Assign,
     /// Hand a session over, or back to the queue.
     Transfer,
+    /// Change what a session is about.
+    Update,
     /// End the session.
     Close,
     /// Add a message.
@@ -180,6 +193,7 @@ impl fmt::Display for AttemptedTransition {
         f.write_str(match self {
             Self::Assign => "assign",
             Self::Transfer => "transfer",
+            Self::Update => "update",
             Self::Close => "close",
             Self::Send => "send a message in",
         })
@@ -207,6 +221,7 @@ impl ChatSession {
             tags: new.tags,
             started_at: new.started_at,
             state: SessionState::Active { agent: None },
+            opened_with: None,
             progress: Progress { last_seq: Seq::ZERO.next(), last_event_at: new.started_at, ..Progress::default() },
         }
     }
@@ -214,7 +229,9 @@ impl ChatSession {
     /// The session as it was right after it was opened: what a repeated request to open it is answered with.
     #[must_use]
     pub fn as_opened(&self) -> Self {
-        let Self { id, owner, subject, priority, tags, started_at, state: _, progress: _ } = self.clone();
+        let details = self.opened_with.as_ref().map_or_else(|| self.details(), |opening| opening.details.clone());
+        let SessionDetails { subject, priority, tags } = details;
+        let (id, owner, started_at) = (self.id, self.owner.clone(), self.started_at);
         Self::open(NewSession { id, owner, subject, priority, tags, started_at })
     }
 
@@ -278,6 +295,27 @@ impl ChatSession {
                 Err(TransitionError { attempted: AttemptedTransition::Transfer, from })
             }
         }
+    }
+
+    /// What it is about.
+    pub fn details(&self) -> SessionDetails {
+        SessionDetails { subject: self.subject.clone(), priority: self.priority, tags: self.tags.clone() }
+    }
+
+    /// Changes what an active session is about. A session that is about that already stays as it is and takes no position.
+    pub fn update(mut self, update: &DetailsUpdate, now: Timestamp) -> Result<Self, TransitionError> {
+        if !self.is_active() {
+            return Err(TransitionError { attempted: Attempt::Update, from: self.state });
+        }
+        let before = self.details();
+        let after = update.apply_to(before.clone());
+        if after != before {
+            self.advance(now);
+            let until = self.progress.last_seq;
+            self.opened_with.get_or_insert_with(|| Box::new(OpeningDetails { details: before, until }));
+            SessionDetails { subject: self.subject, priority: self.priority, tags: self.tags } = after;
+        }
+        Ok(self)
     }
 
     /// Ends an active session.

@@ -115,6 +115,41 @@ impl Tags {
     }
 }
 
+/// What a session is about, all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionDetails {
+    /// What it is about.
+    pub subject: Option<Subject>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Its labels.
+    pub tags: Tags,
+}
+
+/// What to change of what a session is about. What is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DetailsUpdate {
+    /// Another subject, or none.
+    #[expect(clippy::option_option, reason = "the outer level is presence, the inner one whether there is a subject")]
+    pub subject: Option<Option<Subject>>,
+    /// Another priority.
+    pub priority: Option<Priority>,
+    /// Other labels in place of all of before.
+    pub tags: Option<Tags>,
+}
+
+impl DetailsUpdate {
+    /// The details after the update.
+    #[must_use]
+    pub fn apply_to(&self, details: SessionDetails) -> SessionDetails {
+        SessionDetails {
+            subject: self.subject.clone().unwrap_or(details.subject),
+            priority: self.priority.unwrap_or(details.priority),
+            tags: self.tags.clone().unwrap_or(details.tags),
+        }
+    }
+}
+
 /// No database column takes U+0000 in text, so it is refused where text enters.
 pub(super) fn reject_nul(text: &str) -> Result<(), Violation> {
     if text.contains('\0') {

@@ -38,6 +38,7 @@ impl LogLimit {
             EventChange::Opened(session)
             | EventChange::Assigned(session)
             | EventChange::Transferred(session)
+            | EventChange::Updated(session)
             | EventChange::Closed(session) => {
                 let subject = session.subject.as_ref().map_or(0, |subject| subject.as_str().len());
                 let tags: usize = session.tags.as_slice().iter().map(String::len).sum();

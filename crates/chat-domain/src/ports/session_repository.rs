@@ -55,12 +55,15 @@ pub trait SessionRepository: Send + Sync {
     /// last MUST be empty and cost no more than the first.
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage>;
 
-    /// Assigns, transfers or closes a session, under the session's lock, with its event and the statistics.
+    /// Assigns, transfers, updates or closes a session, under the session's lock, with its event and the statistics.
     ///
     /// MUST fail, changing nothing, in this order: `NotFound(Session)`; `Forbidden(AgentDeactivated)` when the asker is
     /// an agent whom the directory has deactivated by now; what `policy::authorize` refuses; `NotFound(Agent)` when the
-    /// receiving agent is not in the directory or deactivated; what the state does not allow. Of concurrent assignments
-    /// of one session exactly one MUST succeed.
+    /// receiving agent is not in the directory or deactivated; `VersionMismatch` when an update expects another version;
+    /// what the state does not allow. Of concurrent assignments of one session exactly one MUST succeed, and so MUST of
+    /// concurrent updates that change something and expect the same version.
+    ///
+    /// The session as it was opened MUST stay known, for repetitions of a key and for the event log.
     async fn change(&self, id: SessionId, change: SessionChange) -> Result<ChatSession> {
         self.write(SessionWrite::ChangeSession(id, change)).await?.changed()
     }

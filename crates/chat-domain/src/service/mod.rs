@@ -38,6 +38,7 @@ mod subscribe_session;
 mod sweep_revocations;
 mod transfer_session;
 mod unblock_person;
+mod update_session;
 mod upload_attachment;
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Assigns, transfers or closes a session.
+//! Assigns, transfers, updates or closes a session.
 
 use super::WriteBatch;
 use crate::error::{ChatError, Conflict, Resource, Result};
@@ -24,9 +24,15 @@ pub(super) fn decide(batch: &mut WriteBatch, id: SessionId, change: &SessionChan
             (session.assign(agent.clone(), *at)?, EventChange::Assigned)
         }
         SessionAction::Transfer(to) => (session.transfer(to.clone(), *at)?, EventChange::Transferred),
+        SessionAction::Update(update) => {
+            if !update.expected.admits(before) {
+                return Err(ChatError::VersionMismatch { current: before });
+            }
+            (session.update(&update.details, *at)?, EventChange::Updated)
+        }
         SessionAction::Close => (session.close(*at)?, EventChange::Closed),
     };
-    // A transfer to the agent who has the session already changes nothing.
+    // A transfer to the agent who has the session already changes nothing, nor does an update to what it is about.
     if session.progress.last_seq != before {
         let closed = u64::from(matches!(action, SessionAction::Close));
         let statistics = StatisticsDelta { closed, ..StatisticsDelta::default() };

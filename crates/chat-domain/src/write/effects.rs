@@ -60,6 +60,11 @@ impl SessionEffect {
     pub fn changes_state(&self) -> bool {
         self.before.as_ref().is_some_and(|before| before.state != self.after.state)
     }
+
+    /// Whether it has come to be about something else.
+    pub fn changes_details(&self) -> bool {
+        self.before.as_ref().is_some_and(|before| before.details() != self.after.details())
+    }
 }
 
 impl Effects {

@@ -38,7 +38,7 @@ pub enum SessionWrite {
     OpenSession(OpenSession),
     /// Appends a message to a session.
     AppendMessage(MessageDraft),
-    /// Assigns, transfers or closes a session.
+    /// Assigns, transfers, updates or closes a session.
     ChangeSession(SessionId, SessionChange),
     /// Marks messages of the other side as read.
     MarkRead(MarkRead),

@@ -3,7 +3,8 @@
 
 use chat_domain::error::Resource;
 use chat_domain::model::{
-    IdempotencyKey, MessageCursor, MessageQuery, PageLimit, Principal, Role, Seq, SessionId, TicketDigest,
+    DetailsUpdate, ExpectedVersion, IdempotencyKey, MessageCursor, MessageQuery, PageLimit, Principal, Role, Seq,
+    SessionId, SessionUpdate, TicketDigest,
 };
 use chat_domain::ports::ReplayFallback;
 use chat_domain::service::{ReadMessages, SendMessage, SubscribeFrom, SubscribeOptions};
@@ -32,16 +33,17 @@ enum UseCase {
     Close,
     Assign,
     Transfer,
+    Update,
     Watch,
     IssueTicket,
 }
 
 use UseCase::{
     Assign, Close, GetMessage, GetMessages, GetSession, IssueTicket, MarkRead, MarkReadTo, MarkReadUpTo, PrepareUpload,
-    SendFiles, SendText, SendWithKey, ShowTyping, Transfer, Upload, Watch,
+    SendFiles, SendText, SendWithKey, ShowTyping, Transfer, Update, Upload, Watch,
 };
 
-const ALL: [UseCase; 17] = [
+const ALL: [UseCase; 18] = [
     GetSession,
     GetMessages,
     GetMessage,
@@ -57,6 +59,7 @@ const ALL: [UseCase; 17] = [
     Close,
     Assign,
     Transfer,
+    Update,
     Watch,
     IssueTicket,
 ];
@@ -104,6 +107,11 @@ async fn attempt(app: &App, what: UseCase, who: &Principal, id: SessionId, good:
         Close => Outcome::of(service.close_session(who, id, if good { Ok(()) } else { bad() }).await),
         Assign => Outcome::of(service.assign_agent(who, id, if good { Ok(agent_id(&bob())) } else { bad() }).await),
         Transfer => Outcome::of(service.transfer_session(who, id, if good { Ok(None) } else { bad() }).await),
+        Update => {
+            let details = DetailsUpdate { subject: Some(None), ..DetailsUpdate::default() };
+            let update = SessionUpdate { details, expected: ExpectedVersion::Any };
+            Outcome::of(service.update_session(who, id, if good { Ok(update) } else { bad() }).await)
+        }
         MarkReadUpTo => Outcome::of(service.mark_read_up_to(who, id, Seq::new(1)).await),
         Watch => {
             let from = if good { Ok(SubscribeFrom::Now) } else { bad() };
@@ -145,7 +153,7 @@ async fn a_missing_right_comes_before_bad_input_and_the_state() {
                 let stranger = attempt(&app, what, &mallory(), id, good).await;
                 assert_eq!(stranger, Forbidden, "{what:?}, closed: {closed}, good: {good}");
                 // The owner may do everything but move their session between agents.
-                if matches!(what, Assign | Transfer) {
+                if matches!(what, Assign | Transfer | Update) {
                     assert_eq!(attempt(&app, what, &alice(), id, good).await, Forbidden, "{what:?}");
                 }
                 // Another agent may try to claim it: that it is taken is a matter of state.
@@ -181,7 +189,9 @@ async fn a_closed_session_is_read_but_not_changed() {
         let expected = match what {
             GetSession | GetMessages | GetMessage | MarkRead | MarkReadTo | MarkReadUpTo | ShowTyping | Watch
             | IssueTicket => Done,
-            SendText | SendWithKey | SendFiles | Upload | PrepareUpload | Close | Assign | Transfer => Conflict,
+            SendText | SendWithKey | SendFiles | Upload | PrepareUpload | Close | Assign | Transfer | Update => {
+                Conflict
+            }
         };
         assert_eq!(attempt(&app, what, &root(), id, true).await, expected, "{what:?}");
     }

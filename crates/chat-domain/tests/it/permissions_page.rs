@@ -64,6 +64,7 @@ fn in_words(action: &Action<'_>) -> &'static str {
         Action::ShowTyping(_) => "show that one is typing",
         Action::Close(_) => "close it",
         Action::Transfer(_) => "hand it over to another agent, or back to the queue",
+        Action::Update(_) => "change its subject, priority and tags",
         Action::OpenSession(_) => "open a session",
         Action::AssignAnything => "assign sessions at all",
         Action::Assign(_) => "assign a waiting session",
@@ -88,7 +89,7 @@ fn cells(action: &Action<'_>, has_agent: bool) -> Vec<&'static str> {
 }
 
 /// What can be done in a session, in the order of the page.
-fn actions_in(session: &ChatSession) -> [Action<'_>; 6] {
+fn actions_in(session: &ChatSession) -> [Action<'_>; 7] {
     [
         Action::See(session),
         Action::SendMessage(session),
@@ -96,6 +97,7 @@ fn actions_in(session: &ChatSession) -> [Action<'_>; 6] {
         Action::ShowTyping(session),
         Action::Close(session),
         Action::Transfer(session),
+        Action::Update(session),
     ]
 }
 

@@ -23,54 +23,54 @@ enum Agent {
 const ACTIVE: bool = true;
 const CLOSED: bool = false;
 
-/// For one role: owner, active or closed, assigned agent, and what is allowed of see, send, read, type, close and
-/// transfer, in this order.
+/// For one role: owner, active or closed, assigned agent, and what is allowed of see, send, read, type, close,
+/// transfer and update, in this order.
 type Rows = [(Owner, bool, Agent, &'static str); 12];
 
 const USER: Rows = [
-    (Mine, ACTIVE, Unassigned, "see send read type close -"),
-    (Mine, ACTIVE, Me, "see send read type close -"),
-    (Mine, ACTIVE, Other, "see send read type close -"),
-    (Mine, CLOSED, Unassigned, "see send read type close -"),
-    (Mine, CLOSED, Me, "see send read type close -"),
-    (Mine, CLOSED, Other, "see send read type close -"),
-    (Theirs, ACTIVE, Unassigned, "- - - - - -"),
-    (Theirs, ACTIVE, Me, "- - - - - -"),
-    (Theirs, ACTIVE, Other, "- - - - - -"),
-    (Theirs, CLOSED, Unassigned, "- - - - - -"),
-    (Theirs, CLOSED, Me, "- - - - - -"),
-    (Theirs, CLOSED, Other, "- - - - - -"),
+    (Mine, ACTIVE, Unassigned, "see send read type close - -"),
+    (Mine, ACTIVE, Me, "see send read type close - -"),
+    (Mine, ACTIVE, Other, "see send read type close - -"),
+    (Mine, CLOSED, Unassigned, "see send read type close - -"),
+    (Mine, CLOSED, Me, "see send read type close - -"),
+    (Mine, CLOSED, Other, "see send read type close - -"),
+    (Theirs, ACTIVE, Unassigned, "- - - - - - -"),
+    (Theirs, ACTIVE, Me, "- - - - - - -"),
+    (Theirs, ACTIVE, Other, "- - - - - - -"),
+    (Theirs, CLOSED, Unassigned, "- - - - - - -"),
+    (Theirs, CLOSED, Me, "- - - - - - -"),
+    (Theirs, CLOSED, Other, "- - - - - - -"),
 ];
 
 /// That an agent opened a session themself, as a customer, gives them no right to it as an agent.
 const AGENT: Rows = [
-    (Mine, ACTIVE, Unassigned, "see - - - - -"),
-    (Mine, ACTIVE, Me, "see send read type close transfer"),
-    (Mine, ACTIVE, Other, "- - - - - -"),
-    (Mine, CLOSED, Unassigned, "- - - - - -"),
-    (Mine, CLOSED, Me, "see send read type close transfer"),
-    (Mine, CLOSED, Other, "- - - - - -"),
-    (Theirs, ACTIVE, Unassigned, "see - - - - -"),
-    (Theirs, ACTIVE, Me, "see send read type close transfer"),
-    (Theirs, ACTIVE, Other, "- - - - - -"),
-    (Theirs, CLOSED, Unassigned, "- - - - - -"),
-    (Theirs, CLOSED, Me, "see send read type close transfer"),
-    (Theirs, CLOSED, Other, "- - - - - -"),
+    (Mine, ACTIVE, Unassigned, "see - - - - - -"),
+    (Mine, ACTIVE, Me, "see send read type close transfer update"),
+    (Mine, ACTIVE, Other, "- - - - - - -"),
+    (Mine, CLOSED, Unassigned, "- - - - - - -"),
+    (Mine, CLOSED, Me, "see send read type close transfer update"),
+    (Mine, CLOSED, Other, "- - - - - - -"),
+    (Theirs, ACTIVE, Unassigned, "see - - - - - -"),
+    (Theirs, ACTIVE, Me, "see send read type close transfer update"),
+    (Theirs, ACTIVE, Other, "- - - - - - -"),
+    (Theirs, CLOSED, Unassigned, "- - - - - - -"),
+    (Theirs, CLOSED, Me, "see send read type close transfer update"),
+    (Theirs, CLOSED, Other, "- - - - - - -"),
 ];
 
 const ADMIN: Rows = [
-    (Mine, ACTIVE, Unassigned, "see send read type close transfer"),
-    (Mine, ACTIVE, Me, "see send read type close transfer"),
-    (Mine, ACTIVE, Other, "see send read type close transfer"),
-    (Mine, CLOSED, Unassigned, "see send read type close transfer"),
-    (Mine, CLOSED, Me, "see send read type close transfer"),
-    (Mine, CLOSED, Other, "see send read type close transfer"),
-    (Theirs, ACTIVE, Unassigned, "see send read type close transfer"),
-    (Theirs, ACTIVE, Me, "see send read type close transfer"),
-    (Theirs, ACTIVE, Other, "see send read type close transfer"),
-    (Theirs, CLOSED, Unassigned, "see send read type close transfer"),
-    (Theirs, CLOSED, Me, "see send read type close transfer"),
-    (Theirs, CLOSED, Other, "see send read type close transfer"),
+    (Mine, ACTIVE, Unassigned, "see send read type close transfer update"),
+    (Mine, ACTIVE, Me, "see send read type close transfer update"),
+    (Mine, ACTIVE, Other, "see send read type close transfer update"),
+    (Mine, CLOSED, Unassigned, "see send read type close transfer update"),
+    (Mine, CLOSED, Me, "see send read type close transfer update"),
+    (Mine, CLOSED, Other, "see send read type close transfer update"),
+    (Theirs, ACTIVE, Unassigned, "see send read type close transfer update"),
+    (Theirs, ACTIVE, Me, "see send read type close transfer update"),
+    (Theirs, ACTIVE, Other, "see send read type close transfer update"),
+    (Theirs, CLOSED, Unassigned, "see send read type close transfer update"),
+    (Theirs, CLOSED, Me, "see send read type close transfer update"),
+    (Theirs, CLOSED, Other, "see send read type close transfer update"),
 ];
 
 const TABLE: [(Role, Rows); 3] = [(Role::User, USER), (Role::Agent, AGENT), (Role::Admin, ADMIN)];
@@ -103,6 +103,7 @@ fn what_is_allowed_in_a_session_is_what_the_table_says() {
                 ("type", Action::ShowTyping(&session)),
                 ("close", Action::Close(&session)),
                 ("transfer", Action::Transfer(&session)),
+                ("update", Action::Update(&session)),
             ];
             let found = actions.map(|(name, action)| if authorize(&who, &action).is_ok() { name } else { "-" });
             assert_eq!(found.join(" "), allowed, "{role:?} with {owner:?}, active: {active}, agent: {agent:?}");

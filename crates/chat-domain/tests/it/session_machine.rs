@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use chat_domain::error::Conflict;
 use chat_domain::model::{
-    AgentId, AttemptedTransition, ChatSession, EventChange, Party, Progress, Seq, SessionAction, SessionChange,
-    SessionState, Timestamp,
+    AgentId, AttemptedTransition, ChatSession, DetailsUpdate, EventChange, ExpectedVersion, Party, Priority, Progress,
+    Seq, SessionAction, SessionChange, SessionDetails, SessionState, SessionUpdate, Subject, Tags, Timestamp,
 };
 use chat_domain::write::{Facts, SessionWrite, WriteBatch};
 use chat_domain::{ChatError, model::TransitionError};
-use chat_testkit::fixtures::{agent_id, alice, bob, carol, change, new_session, root, start};
+use chat_testkit::fixtures::{agent_id, alice, bob, carol, change, new_session, root, start, update};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Step {
     Assign(u8),
     Transfer(Option<u8>),
+    Update(u8),
     Close,
     Message(Party),
     Read(Party, u64),
@@ -31,6 +32,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
     let step = prop_oneof![
         3 => (0..3_u8).prop_map(Step::Assign),
         3 => proptest::option::of(0..3_u8).prop_map(Step::Transfer),
+        3 => (0..5_u8).prop_map(Step::Update),
         1 => Just(Step::Close),
         8 => party().prop_map(Step::Message),
         3 => (party(), 0..4_u64).prop_map(|(reader, read)| Step::Read(reader, read)),
@@ -45,6 +47,27 @@ fn agent(n: u8) -> AgentId {
     AgentId::parse(&format!("agent-{n}")).unwrap()
 }
 
+/// What a session is about after an update of this number. 0 is what it was opened with.
+fn about(n: u8) -> SessionDetails {
+    let opened = ChatSession::open(new_session(1)).details();
+    match n {
+        0 => opened,
+        1 => SessionDetails { priority: Priority::Low, ..opened },
+        2 => SessionDetails { subject: None, ..opened },
+        3 => SessionDetails { tags: Tags::default(), ..opened },
+        _ => SessionDetails { subject: Subject::parse("Another").unwrap(), priority: Priority::Low, tags: opened.tags },
+    }
+}
+
+fn about_or_opening(update: Option<u8>) -> SessionDetails {
+    about(update.unwrap_or(0))
+}
+
+/// The update to exactly these details.
+fn whole(SessionDetails { subject, priority, tags }: SessionDetails) -> DetailsUpdate {
+    DetailsUpdate { subject: Some(subject), priority: Some(priority), tags: Some(tags) }
+}
+
 /// What a session should be, kept without its state machine.
 #[derive(Clone, Debug, Default)]
 struct Model {
@@ -54,6 +77,9 @@ struct Model {
     /// When the newest change was made.
     changed_at: Option<Timestamp>,
     messages: u64,
+    /// The number of the update that counts; `None` before the first.
+    about: Option<u8>,
+    updated_first_at: Option<u64>,
     /// When each customer message came that has no answer yet.
     unanswered: Vec<Timestamp>,
     unread_by: [u64; 2],
@@ -74,12 +100,19 @@ impl Model {
         // No time goes back.
         let now = clock.max(self.changed_at.unwrap_or(clock)).max(new_session(1).started_at);
         let open = self.closed_at.is_none();
-        let before = self.agent.clone();
+        let (before, before_about) = (self.agent.clone(), self.about);
         match step {
             Step::Assign(to) if open && self.agent.is_none() => self.agent = Some(agent(*to)),
             Step::Assign(_) => return Err(AttemptedTransition::Assign),
             Step::Transfer(to) if open => self.agent = to.map(agent),
             Step::Transfer(_) => return Err(AttemptedTransition::Transfer),
+            Step::Update(to) if open => {
+                if about(*to) != about_or_opening(self.about) {
+                    self.about = Some(*to);
+                    self.updated_first_at.get_or_insert(self.changes + 2);
+                }
+            }
+            Step::Update(_) => return Err(AttemptedTransition::Update),
             Step::Close if open => self.closed_at = Some(now),
             Step::Close => return Err(AttemptedTransition::Close),
             Step::Message(_) if !open => return Err(AttemptedTransition::Send),
@@ -112,7 +145,11 @@ impl Model {
                 *mark = (*mark).max(*up_to);
             }
         }
-        let stays = matches!(step, Step::Transfer(_)) && self.agent == before;
+        let stays = match step {
+            Step::Transfer(_) => self.agent == before,
+            Step::Update(_) => about_or_opening(self.about) == about_or_opening(before_about),
+            _ => false,
+        };
         if !stays {
             self.changes += 1;
             self.changed_at = Some(now);
@@ -148,6 +185,8 @@ impl Model {
             support_read_seq: Seq::new(self.read_watermarks[1]),
         };
         assert_eq!(session.progress, progress);
+        assert_eq!(session.details(), about_or_opening(self.about));
+        assert_eq!(session.opened_with.as_ref().map(|opening| opening.until.get()), self.updated_first_at);
     }
 }
 
@@ -167,6 +206,7 @@ fn take(session: ChatSession, step: &Step, now: Timestamp) -> Result<(ChatSessio
     match step {
         Step::Assign(to) => session.assign(agent(*to), now).map(plain),
         Step::Transfer(to) => session.transfer(to.map(agent), now).map(plain),
+        Step::Update(to) => session.update(&whole(about(*to)), now).map(plain),
         Step::Close => session.close(now).map(plain),
         Step::Message(sender) => session.record_message(*sender, now),
         Step::Read(reader, read) => Ok(plain(session.record_read(*reader, *read, now))),
@@ -215,6 +255,7 @@ proptest! {
             let action = match step {
                 Step::Assign(to) => SessionAction::Assign(agent(to)),
                 Step::Transfer(to) => SessionAction::Transfer(to.map(agent)),
+                Step::Update(to) => update(whole(about(to))),
                 Step::Close => SessionAction::Close,
                 Step::Message(_) | Step::Read(..) | Step::ReadUpTo(..) | Step::Delivery(..) => continue,
             };
@@ -245,6 +286,8 @@ fn a_change_has_the_name_of_its_action() {
     assert!(matches!(assigned, Some(EventChange::Assigned(_))));
     let (session, transferred) = decide(session, SessionAction::Transfer(Some(agent_id(&carol()))));
     assert!(matches!(transferred, Some(EventChange::Transferred(_))));
+    let (session, updated) = decide(session, update(whole(about(1))));
+    assert!(matches!(updated, Some(EventChange::Updated(_))));
     let (_, closed) = decide(session, SessionAction::Close);
     assert!(matches!(closed, Some(EventChange::Closed(_))));
 }
@@ -267,10 +310,38 @@ fn a_refused_transition_says_what_was_attempted_from_which_state() {
     let refusals = [
         (closed.clone().assign(agent(1), start()).unwrap_err(), "cannot assign a session that is closed"),
         (closed.clone().transfer(None, start()).unwrap_err(), "cannot transfer a session that is closed"),
+        (closed.clone().update(&whole(about(1)), start()).unwrap_err(), "cannot update a session that is closed"),
         (closed.clone().close(start()).unwrap_err(), "cannot close a session that is closed"),
         (closed.record_message(Party::User, start()).unwrap_err(), "cannot send a message in a session that is closed"),
     ];
     for (error, text) in refusals {
         assert_eq!(error.to_string(), text);
     }
+}
+
+#[test]
+fn an_update_is_made_only_of_a_version_that_is_expected() {
+    let session = ChatSession::open(new_session(1)).assign(agent_id(&bob()), start()).unwrap();
+    let update = |expected| SessionAction::Update(SessionUpdate { details: whole(about(1)), expected });
+    for (expected, admitted) in [
+        (ExpectedVersion::Any, true),
+        (ExpectedVersion::OneOf(vec![Seq::new(2)]), true),
+        (ExpectedVersion::OneOf(vec![Seq::new(1), Seq::new(2)]), true),
+        (ExpectedVersion::OneOf(vec![Seq::new(1)]), false),
+        (ExpectedVersion::OneOf(vec![Seq::new(3)]), false),
+        (ExpectedVersion::OneOf(Vec::new()), false),
+    ] {
+        match decide(&session, change(&bob(), update(expected.clone()), 60)) {
+            Ok((after, Some(Change::Updated(_)))) if admitted => assert_eq!(after.details(), about(1)),
+            Err(ChatError::VersionMismatch { current }) if !admitted => assert_eq!(current, Seq::new(2)),
+            other => panic!("{expected:?} gives {other:?}"),
+        }
+    }
+    // The right comes first, the state last.
+    let other = || update(ExpectedVersion::OneOf(Vec::new()));
+    assert!(matches!(decide(&session, change(&carol(), other(), 60)), Err(ChatError::Forbidden(_))));
+    let closed = session.close(start()).unwrap();
+    assert!(matches!(decide(&closed, change(&bob(), other(), 60)), Err(ChatError::VersionMismatch { .. })));
+    let any = update(ExpectedVersion::Any);
+    assert!(matches!(decide(&closed, change(&bob(), any, 60)), Err(ChatError::Conflict(Conflict::SessionClosed))));
 }

@@ -46,6 +46,7 @@ async fn seen(watch: &mut SessionSubscription) -> Vec<&'static str> {
                     EventChange::Opened(_) => "opened",
                     EventChange::Assigned(_) => "assigned",
                     EventChange::Transferred(_) => "transferred",
+                    EventChange::Updated(_) => "updated",
                     EventChange::Closed(_) => "closed",
                     EventChange::Message(_) => "message",
                     EventChange::Receipt(_) => "receipt",

@@ -111,6 +111,7 @@ pub(crate) enum Outcome {
     Forbidden,
     Invalid,
     Conflict,
+    OtherVersion,
     Limit,
     Failed,
 }
@@ -124,6 +125,7 @@ impl Outcome {
             Err(ChatError::Forbidden(_)) => Self::Forbidden,
             Err(ChatError::Invalid(_)) => Self::Invalid,
             Err(ChatError::Conflict(_)) => Self::Conflict,
+            Err(ChatError::VersionMismatch { .. }) => Self::OtherVersion,
             Err(ChatError::LimitReached(_)) => Self::Limit,
             Err(
                 ChatError::ReplayUnavailable(_)

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use chat_domain::model::{
-    AgentUpdate, ChatSession, MessageId, Principal, Seq, SessionAction, SessionEvent, SessionId, Statistics,
+    AgentUpdate, ChatSession, DetailsUpdate, MessageId, Principal, Priority, Seq, SessionAction, SessionEvent,
+    SessionId, Statistics,
 };
 use chat_domain::ports::{AgentDirectory, EventLog, LogLimit, SessionRepository, StatsReader};
 use chat_domain::write::{MarkRead, MarkUpTo, OpenSession, SessionWrite};
 use chat_testkit::fixtures::{
     agent_id, alice, assign, at, bob, carol, change, draft, idempotency, keyed, mallory, message_id, new_session_of,
-    root, session_id, transfer,
+    root, session_id, transfer, update,
 };
 use chat_testkit::{MemoryStore, RecordingNotifier};
 use proptest::prelude::*;
@@ -42,7 +43,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(owner, key, limit)| Step::Open { owner, key, limit }),
         6 => (sessions(), person(), key(), 0..2_u8)
             .prop_map(|(session, author, key, meaning)| Step::Append { session, author, key, meaning }),
-        3 => (sessions(), person(), 0..5_u8).prop_map(|(session, by, action)| Step::EventChange { session, by, action }),
+        3 => (sessions(), person(), 0..7_u8).prop_map(|(session, by, action)| Step::EventChange { session, by, action }),
         2 => (sessions(), person(), prop::collection::vec(0..30_u64, 0..5))
             .prop_map(|(session, reader, messages)| Step::MarkRead { session, reader, messages }),
         2 => (sessions(), person(), 0..40_u64)
@@ -76,6 +77,8 @@ fn write_of(step: &Step, place: u64) -> SessionWrite {
                 1 => assign(&carol()),
                 2 => transfer(&carol()),
                 3 => SessionAction::Transfer(None),
+                4 => update(DetailsUpdate { priority: Some(Priority::Low), ..DetailsUpdate::default() }),
+                5 => update(DetailsUpdate { subject: Some(None), ..DetailsUpdate::default() }),
                 _ => SessionAction::Close,
             };
             SessionWrite::ChangeSession(session_id(*session), change(&person(by), action, place))

@@ -42,6 +42,7 @@ impl<'a> EventDataDto<'a> {
                 EventChange::Opened(session)
                 | EventChange::Assigned(session)
                 | EventChange::Transferred(session)
+                | EventChange::Updated(session)
                 | EventChange::Closed(session) => Self::Session(session.into()),
                 EventChange::Receipt(receipt) => Self::Receipt(ReceiptDto::new(receipt, event.at)),
                 EventChange::Unknown => return None,

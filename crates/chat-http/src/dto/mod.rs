@@ -26,6 +26,8 @@ pub(crate) use message_form::{MultipartMessageBody, UploadBody};
 pub(crate) use page_body::PageBody;
 pub(crate) use person::BlockBody;
 pub(crate) use service::ServiceDto;
-pub(crate) use session::{AssignBody, CreateSessionBody, SessionDto, SessionListDto, SessionStatusDto, TransferBody};
+pub(crate) use session::{
+    AssignBody, CreateSessionBody, SessionDto, SessionListDto, SessionStatusDto, TransferBody, UpdateSessionBody,
+};
 pub(crate) use stats::StatsDto;
 pub(crate) use ticket::{DownloadTicketDto, TicketDto};

@@ -1,9 +1,9 @@
 //! Sessions on the wire.
 
-use chat_domain::error::{Input, Invalid};
+use chat_domain::error::{Input, Invalid, Violation};
 use chat_domain::model::{
-    AgentId, ChatSession, Priority, SessionId, SessionPage, SessionPosition, SessionStatus, Subject, Tags, Timestamp,
-    UserId,
+    AgentId, ChatSession, DetailsUpdate, Priority, SessionId, SessionPage, SessionPosition, SessionStatus, Subject,
+    Tags, Timestamp, UserId,
 };
 use chat_domain::service::CreateSession;
 use serde::{Deserialize, Serialize};
@@ -192,6 +192,44 @@ impl CreateSessionBody {
             priority: priority.unwrap_or_default(),
             tags: tags.unwrap_or_default(),
         })
+    }
+}
+
+/// What to change of a session; what is left out stays as it is. Other fields are refused.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = UpdateChatSession, example = json!({ "subject": "Refund of my order", "priority": "high", "tags": ["orders", "refund"] }))]
+pub(crate) struct UpdateSessionBody {
+    /// What it is about, at most 200 characters; `null` or a blank text clears it.
+    #[serde(default, deserialize_with = "null_is_a_value")]
+    #[schema(value_type = Option<String>, max_length = 200, pattern = r"^[^\x00]*$", example = "Refund of my order")]
+    #[expect(clippy::option_option, reason = "the outer level is presence, the inner one null")]
+    subject: Option<Option<String>>,
+    /// How urgent it is.
+    #[serde(default, deserialize_with = "null_is_a_value")]
+    #[schema(value_type = PriorityDto, required = false)]
+    #[expect(clippy::option_option, reason = "the outer level is presence, the inner one null")]
+    priority: Option<Option<String>>,
+    /// Up to 20 labels of up to 50 characters, in place of all of before.
+    #[serde(default, deserialize_with = "null_is_a_value")]
+    #[schema(value_type = Vec<TagDto>, required = false, max_items = 20, example = json!(["orders", "refund"]))]
+    #[expect(clippy::option_option, reason = "the outer level is presence, the inner one null")]
+    tags: Option<Option<Vec<String>>>,
+}
+
+impl UpdateSessionBody {
+    pub(crate) fn parse(self) -> Input<DetailsUpdate> {
+        let not_null = || Violation::new("must not be null");
+        let mut problems = Problems::default();
+        let subject = self.subject.and_then(|text| match text {
+            Some(text) => problems.check("subject", Subject::parse(&text)),
+            None => Some(None),
+        });
+        let priority = self.priority.map(|name| name.ok_or_else(not_null).and_then(|name| Priority::parse(&name)));
+        let priority = priority.and_then(|priority| problems.check("priority", priority));
+        let tags = self.tags.map(|tags| tags.ok_or_else(not_null).and_then(Tags::parse));
+        let tags = tags.and_then(|tags| problems.check("tags", tags));
+        problems.or(DetailsUpdate { subject, priority, tags })
     }
 }
 

@@ -197,6 +197,9 @@ impl From<ChatError> for ApiError {
                 };
                 Self::new(code, conflict.to_string())
             }
+            changed @ ChatError::VersionMismatch { .. } => {
+                Self::new(ErrorCode::PreconditionFailed, changed.to_string())
+            }
             ChatError::ReplayUnavailable(reason) => Self::new(ErrorCode::ReplayUnavailable, reason.to_string()),
             ChatError::LimitReached(limit) => match limit {
                 LimitReached::Sockets { .. } => Self::new(ErrorCode::TooManySockets, limit.to_string())

@@ -79,6 +79,8 @@ error_codes! {
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", CONFLICT;
     /// The file has been sent in a message, which keeps it: it cannot be taken back.
     AlreadySent = "ALREADY_SENT", CONFLICT;
+    /// The session is not as `If-Match` says. Read it again, and repeat the request with its `ETag` if it still makes sense.
+    PreconditionFailed = "PRECONDITION_FAILED", PRECONDITION_FAILED;
     /// The missed events cannot be replayed. Read the messages, then connect without `since` and `after`.
     ReplayUnavailable = "REPLAY_UNAVAILABLE", GONE;
     /// The address is a WebSocket; connect with a WebSocket client. A proxy may have dropped the headers `Upgrade` and

@@ -7,7 +7,7 @@ use super::HandlerResult;
 use crate::auth::Caller;
 use crate::dto::SessionDto;
 use crate::error::SessionFailures;
-use crate::request::{NoInput, session_id};
+use crate::request::{NoInput, session_id, version_tag};
 use crate::state::App;
 use crate::traces::use_case;
 
@@ -15,11 +15,12 @@ use crate::traces::use_case;
 #[utoipa::path(get, path = "/api/chat/sessions/{sessionId}", tag = "sessions",
     params(("sessionId" = String, Path, description = "The session")),
     responses(
-        (status = 200, description = "The session", body = SessionDto<'static>),
+        (status = 200, description = "The session", body = SessionDto<'static>,
+            headers(("ETag" = String, description = "The version of the session, for `If-Match`: the position of its newest event."))),
         SessionFailures),
     security(("bearer" = [])))]
 pub(crate) async fn get_session(caller: Caller, app: App, path: Path<String>, input: NoInput) -> HandlerResult {
     let session = use_case("get_session", app.service.get_session(caller.principal(), session_id(&path)?)).await?;
     input.0?;
-    Ok(HttpResponse::Ok().json(SessionDto::from(&session)))
+    Ok(HttpResponse::Ok().insert_header(version_tag(&session)).json(SessionDto::from(&session)))
 }

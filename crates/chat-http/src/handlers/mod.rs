@@ -26,6 +26,7 @@ pub(crate) mod sign_out_person;
 pub(crate) mod subscribe_session;
 pub(crate) mod transfer_session;
 pub(crate) mod unblock_person;
+pub(crate) mod update_session;
 pub(crate) mod upload_attachment;
 
 use actix_web::HttpResponse;

@@ -31,7 +31,7 @@ pub(crate) fn cors(listed: &Arc<[AllowedOrigin]>) -> Cors {
     Cors::default()
         .allowed_origin_fn(move |origin, _| origin.to_str().is_ok_and(|origin| origins::is_listed(&listed, origin)))
         .block_on_origin_mismatch(false)
-        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE])
+        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_any_header()
         .expose_headers(EXPOSED)
         .max_age(MAX_AGE_SECONDS)

@@ -49,6 +49,7 @@ fn error(operation: &str, status: u16) -> Option<(ErrorCode, &'static str)> {
         (409, "assign_agent") => (ErrorCode::AlreadyAssigned, "the session is already assigned to an agent"),
         (409, "remove_upload") => (ErrorCode::AlreadySent, "the file has been sent and can no longer be taken back"),
         (409, _) => (ErrorCode::SessionClosed, "the session is closed"),
+        (412, _) => (ErrorCode::PreconditionFailed, "the session has changed meanwhile: its ETag is \"18\""),
         (410, _) => (ErrorCode::ReplayUnavailable, "more than 1000 events were missed; read the messages instead"),
         (426, _) => (ErrorCode::UpgradeRequired, UPGRADE_REQUIRED),
         (429, "create_session") => {
@@ -77,6 +78,7 @@ fn forbidden(operation: &str) -> &'static str {
         "create_session" => "you are not allowed to create this session",
         "close_session" => "you are not allowed to close this session",
         "assign_agent" => "you are not allowed to assign this session",
+        "update_session" => "you are not allowed to change this session",
         "transfer_session" => "you are not allowed to transfer this session",
         "send_message" | "upload_attachment" => "you are not allowed to send messages in this session",
         "mark_read" => "you are not allowed to mark messages of this session as read",
@@ -95,7 +97,7 @@ fn forbidden(operation: &str) -> &'static str {
 /// A rule that a request to the operation can break.
 fn broken_rule(operation: &str) -> (&'static str, &'static str) {
     match operation {
-        "create_session" => ("subject", "must have at most 200 characters"),
+        "create_session" | "update_session" => ("subject", "must have at most 200 characters"),
         "assign_agent" => ("agentId", "is required"),
         "transfer_session" => ("agentId", "is required; null hands the session back to the queue"),
         "send_message" => ("content", "must not be blank unless there is an attachment"),

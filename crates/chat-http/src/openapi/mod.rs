@@ -33,6 +33,7 @@ use crate::state::App;
         handlers::list_sessions::list_sessions,
         handlers::create_session::create_session,
         handlers::get_session::get_session,
+        handlers::update_session::update_session,
         handlers::close_session::close_session,
         handlers::assign_agent::assign_agent,
         handlers::transfer_session::transfer_session,

@@ -29,6 +29,9 @@ const MAX_BYTES: usize = 256 * 1024;
 /// How much of a parser's message is passed on.
 const MAX_RULE_CHARS: usize = 200;
 
+/// How much of the name of a field is passed on.
+const MAX_FIELD_CHARS: usize = 64;
+
 /// The rule about `Content-Type` where nothing else is taken.
 const JSON_ONLY: &str = "must be application/json";
 
@@ -217,11 +220,14 @@ fn fit<T: DeserializeOwned>(document: Value) -> Input<T> {
 fn describe(path: &str, error: &serde_json::Error) -> Invalid {
     let problem = error.to_string();
     let rule: String = match expected(&problem) {
+        _ if problem.starts_with("unknown field ") => "is no field of this request".to_owned(),
         Some(kind) => format!("must be {kind}"),
         None if error.is_data() => format!("does not fit: {problem}"),
         None => format!("must be JSON: {problem}"),
     };
     let field = if path == "." || !error.is_data() { "body" } else { path };
+    // The name of an unknown field may be as long as the body.
+    let field: String = field.chars().take(MAX_FIELD_CHARS).collect();
     Invalid::new(field, rule.chars().take(MAX_RULE_CHARS).collect::<String>())
 }
 

@@ -15,6 +15,7 @@ mod query;
 mod range;
 mod small_pieces;
 mod upload;
+mod version;
 
 pub(crate) use arrival::receive;
 pub(crate) use idempotency::idempotency_key;
@@ -25,3 +26,4 @@ pub(crate) use path::{agent_id, attachment_id, person_id, session_id};
 pub(crate) use query::{NoInput, Query, THUMBNAIL_SIZES};
 pub(crate) use range::{RangeRequest, requested_range};
 pub(crate) use upload::{announced_length, announced_size, read_upload};
+pub(crate) use version::{expected_version, version_tag};

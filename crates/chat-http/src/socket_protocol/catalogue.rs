@@ -84,7 +84,7 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         modes: BOTH,
         durable: true,
         data: "ChatSession",
-        meaning: "The session was opened, assigned, transferred or closed; this is how it is now. An agent whom the change \
+        meaning: "The session was opened, assigned, transferred, updated or closed; this is how it is now. An agent whom the change \
             takes the session from gets it too, and then 4403.",
         example: r#"{"type":"session_update","seq":19,"data":{"id":"019370d0-6e1b-7c40-8a52-1f0e5d1f7a11","userId":"alice","agentId":"bob","status":"active","startedAt":"2026-01-31T09:05:00.120Z","endedAt":null,"subject":"My order is late","priority":"medium","tags":["orders"]}}"#,
     },

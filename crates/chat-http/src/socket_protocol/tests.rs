@@ -63,7 +63,8 @@ fn events() -> Vec<LiveEvent> {
     vec![
         durable(1, EventChange::Opened(opened)),
         durable(2, EventChange::Assigned(assigned.clone())),
-        durable(3, EventChange::Transferred(assigned)),
+        durable(3, EventChange::Transferred(assigned.clone())),
+        durable(4, EventChange::Updated(assigned)),
         message(0),
         message(2),
         receipt(ReceiptStatus::Delivered),

@@ -78,7 +78,10 @@ async fn a_page_of_a_known_origin_may_send_any_header() {
         let answer = send(request.header("Access-Control-Request-Headers", headers)).await;
         answer.expect_status(200);
         assert_eq!(answer.header("access-control-allow-origin"), SHOP);
-        assert_eq!(names(answer.header("access-control-allow-methods")), ["delete", "get", "head", "post", "put"]);
+        assert_eq!(
+            names(answer.header("access-control-allow-methods")),
+            ["delete", "get", "head", "patch", "post", "put"]
+        );
         assert_eq!(names(answer.header("access-control-allow-headers")), names(headers));
         assert!(!answer.headers.contains_key("access-control-allow-credentials"));
         expect_common_headers(&answer);

@@ -57,4 +57,5 @@ mod tokens;
 mod transfer_session;
 mod unblock_person;
 mod unknown_query;
+mod update_session;
 mod upload_attachment;

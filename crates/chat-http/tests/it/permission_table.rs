@@ -38,6 +38,13 @@ GET    /api/chat/sessions/{sessionId}     abandoned      401     401   200   403
 GET    /api/chat/sessions/{sessionId}     unknown        401     401   404   404      404       404 403   404
 GET    /api/chat/sessions/{sessionId}     malformed      401     401   404   404      404       404 403   404
 
+PATCH  /api/chat/sessions/{sessionId}     waiting        401     401   403   403      403       403 403   200
+PATCH  /api/chat/sessions/{sessionId}     assigned       401     401   403   403      200       403 403   200
+PATCH  /api/chat/sessions/{sessionId}     closed         401     401   403   403      409       403 403   409
+PATCH  /api/chat/sessions/{sessionId}     abandoned      401     401   403   403      403       403 403   409
+PATCH  /api/chat/sessions/{sessionId}     unknown        401     401   404   404      404       404 403   404
+PATCH  /api/chat/sessions/{sessionId}     malformed      401     401   404   404      404       404 403   404
+
 PUT    /api/chat/sessions/{sessionId}/close waiting      401     401   200   403      403       403 403   200
 PUT    /api/chat/sessions/{sessionId}/close assigned     401     401   200   403      200       403 403   200
 PUT    /api/chat/sessions/{sessionId}/close closed       401     401   409   403      409       403 403   409
@@ -328,6 +335,7 @@ fn body_for(row: &Row, person: &str, subject: &Subject) -> Option<Value> {
             None
         }
         ("POST", "sessions") | ("PUT", "{agentId}" | "block") => Some(json!({})),
+        ("PATCH", "{sessionId}") => Some(json!({ "subject": "Refund" })),
         // An agent claims for themself, everyone else asks for an agent of the directory.
         ("PUT", "assign") => {
             let agent = if matches!(person, "assigned" | "colleague" | "off") { name_of(person) } else { "carol" };

@@ -16,5 +16,5 @@ pub(crate) use attachment::{AttachmentRow, NewAttachment};
 pub(crate) use event::EventRow;
 pub(crate) use message::MessageRow;
 pub(crate) use revocation::RevocationRow;
-pub(crate) use session::{NewSessionRow, SessionRow, status_of};
+pub(crate) use session::{DetailsRow, NewSessionRow, SessionRow, status_of};
 pub(crate) use upload::{NewUpload, UploadRow};

@@ -1,7 +1,7 @@
 //! Rows of `chat_sessions`.
 
 use chat_domain::model::{AgentId, ChatSession, Idempotency, SessionStatus, Subject, Timestamp, UserId};
-use chat_sql::{SessionRecord, tags_to_json};
+use chat_sql::{SessionRecord, opened_with_to_json, tags_to_json};
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -33,6 +33,7 @@ pub(crate) struct SessionRow {
     user_read_seq: i64,
     support_read_seq: i64,
     last_event_at: i64,
+    opened_with: Option<String>,
 }
 
 impl TryFrom<SessionRow> for ChatSession {
@@ -59,6 +60,7 @@ impl TryFrom<SessionRow> for ChatSession {
             user_read_seq: row.user_read_seq,
             support_read_seq: row.support_read_seq,
             last_event_at: row.last_event_at,
+            opened_with: row.opened_with,
         };
         Ok(Self::try_from(record)?)
     }
@@ -105,6 +107,27 @@ impl<'a> NewSessionRow<'a> {
             created_by: creator.as_str(),
             idempotency_key: idempotency.map(|idempotency| idempotency.key.as_str()),
             fingerprint: idempotency.map(|idempotency| idempotency.fingerprint.as_bytes().as_slice()),
+        }
+    }
+}
+
+/// What a change of what a session is about writes.
+#[derive(AsChangeset)]
+#[diesel(table_name = chat_sessions, treat_none_as_null = true)]
+pub(crate) struct DetailsRow<'a> {
+    priority: DbPriority,
+    subject: Option<&'a str>,
+    tags: String,
+    opened_with: Option<String>,
+}
+
+impl<'a> DetailsRow<'a> {
+    pub(crate) fn new(session: &'a ChatSession) -> Self {
+        Self {
+            priority: DbPriority(session.priority),
+            subject: session.subject.as_ref().map(Subject::as_str),
+            tags: tags_to_json(&session.tags),
+            opened_with: opened_with_to_json(session),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use chat_domain::model::{
     AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Content, Delivery, EventChange, FileName,
-    IdempotencyKey, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Receipt, ReceiptStatus,
-    SessionEvent, SessionState, StoredObject, Subject, Tags, Timestamp, UserId,
+    IdempotencyKey, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Priority, Progress, Receipt,
+    ReceiptStatus, SessionDetails, SessionEvent, SessionState, StoredObject, Subject, Tags, Timestamp, UserId,
 };
 use chat_realtime::PeerTyping;
 use proptest::collection::vec;
@@ -42,11 +42,13 @@ fn seq() -> impl Strategy<Value = Seq> {
 
 /// A session right after a change that was made `at`.
 fn session(id: SessionId, at: Timestamp) -> impl Strategy<Value = ChatSession> {
-    let about = (
-        option::of("[ -~é😀]{1,30}".prop_filter_map("blank", |text| Subject::parse(&text).ok().flatten())),
-        prop::sample::select(Priority::ALL.to_vec()),
-        vec("[a-zé\"]{1,8}", 0..4).prop_filter_map("tags", |tags| Tags::parse(&tags).ok()),
-    );
+    let about = || {
+        (
+            option::of("[ -~é😀]{1,30}".prop_filter_map("blank", |text| Subject::parse(&text).ok().flatten())),
+            prop::sample::select(Priority::ALL.to_vec()),
+            vec("[a-zé\"]{1,8}", 0..4).prop_filter_map("tags", |tags| Tags::parse(&tags).ok()),
+        )
+    };
     let state = (option::of(user()), option::of(time())).prop_map(|(agent, ended)| {
         let agent = agent.map(|agent| AgentId::from(&agent));
         match ended {
@@ -66,10 +68,16 @@ fn session(id: SessionId, at: Timestamp) -> impl Strategy<Value = ChatSession> {
         user_read_seq: Seq::new(n[6]),
         support_read_seq: Seq::new(n[7]),
     });
-    (user(), about, time(), state, progress).prop_map(move |(owner, about, started_at, state, progress)| {
-        let (subject, priority, tags) = about;
-        ChatSession { id, owner, subject, priority, tags, started_at, state, progress }
-    })
+    let opening = option::of((about(), seq())).prop_map(|opening| {
+        let ((subject, priority, tags), until) = opening?;
+        Some(Box::new(OpeningDetails { details: SessionDetails { subject, priority, tags }, until }))
+    });
+    (user(), about(), opening, time(), state, progress).prop_map(
+        move |(owner, about, opened_with, started_at, state, progress)| {
+            let (subject, priority, tags) = about;
+            ChatSession { id, owner, subject, priority, tags, started_at, state, opened_with, progress }
+        },
+    )
 }
 
 fn attachment() -> impl Strategy<Value = Attachment> {
@@ -124,6 +132,7 @@ fn durable() -> impl Strategy<Value = PeerEvent> {
             session(session_id, at).prop_map(EventChange::Opened),
             session(session_id, at).prop_map(EventChange::Assigned),
             session(session_id, at).prop_map(EventChange::Transferred),
+            session(session_id, at).prop_map(EventChange::Updated),
             session(session_id, at).prop_map(EventChange::Closed),
             message(session_id, seq).prop_map(EventChange::Message),
             receipt().prop_map(EventChange::Receipt),

@@ -18,6 +18,6 @@ pub(crate) use event::{EventRow, NewEvent};
 pub(crate) use message::{MessageRow, NewMessage};
 pub(crate) use progress::SaveProgress;
 pub(crate) use revocation::{NewRevocation, RevocationRow};
-pub(crate) use session::{NewSessionRow, SessionRow, StateUpdate};
+pub(crate) use session::{DetailsRow, NewSessionRow, SessionRow, StateUpdate};
 pub(crate) use ticket::{NewTicket, TicketRow};
 pub(crate) use upload::{NewUpload, UploadRow};

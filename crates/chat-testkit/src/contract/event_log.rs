@@ -226,6 +226,7 @@ fn kind_of(change: &EventChange) -> &'static str {
         EventChange::Opened(_) => "opened",
         EventChange::Assigned(_) => "assigned",
         EventChange::Transferred(_) => "transferred",
+        EventChange::Updated(_) => "updated",
         EventChange::Closed(_) => "closed",
         EventChange::Message(_) => "message",
         EventChange::Receipt(_) => "receipt",

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chat_domain::ChatError;
 use chat_domain::error::{Conflict, Resource};
 use chat_domain::model::{
-    ChatMessage, Delivery, DraftAttachments, EventChange, MessageCursor, MessageDraft, MessagePage, MessageQuery, PageRead,
-    Party, Seq, SessionAction, SessionId,
+    ChatMessage, Delivery, DraftAttachments, EventChange, MessageCursor, MessageDraft, MessagePage, MessageQuery,
+    PageRead, Party, Seq, SessionAction, SessionId,
 };
 
 use super::checks::{

@@ -23,6 +23,7 @@ pub mod receipts;
 pub mod revocation_store;
 pub mod session_list;
 pub mod session_repository;
+pub mod session_update;
 pub mod signing_key_store;
 pub mod socket_registry;
 pub mod stats_reader;
@@ -197,6 +198,9 @@ macro_rules! store_contract {
         }
         mod session_list {
             $crate::session_list_contract!($(#[$attribute])* super::make_store_under_test);
+        }
+        mod session_update {
+            $crate::session_update_contract!($(#[$attribute])* super::make_store_under_test);
         }
         mod message_repository {
             $crate::message_repository_contract!($(#[$attribute])* super::make_store_under_test);

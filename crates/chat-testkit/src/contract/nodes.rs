@@ -12,10 +12,8 @@ use chat_domain::model::{
     UploadQuota, Visibility,
 };
 
-use super::checks::{Choices, ROUNDS, at_once, messages_in, whole_history};
-pub use super::node_stores::Nodes;
-use super::node_stores::{assert_published_once, assert_publisher};
-use super::{StoreUnderTest, contract_cases, revocation_store, stats_reader, times, upload_registry};
+use super::checks::{Choices, ROUNDS, at_once, messages_in, whole_history, whole_log};
+use super::{StoreUnderTest, contract_cases, revocation_store, session_update, stats_reader, times, upload_registry};
 use crate::fixtures::{
     agent_id, alice, assign, at, bob, carol, change, draft, idempotency, keyed, limit, message_id, new_session,
     new_session_of, page, person, root, session_id, start, transfer,
@@ -23,6 +21,7 @@ use crate::fixtures::{
 
 contract_cases! { $ nodes_contract for nodes on crate::contract::nodes::Nodes:
     of_assignments_on_all_nodes_one_wins,
+    of_updates_of_one_version_on_all_nodes_one_wins,
     a_close_on_one_node_ends_the_messages_of_all_and_loses_none,
     repetitions_of_a_key_on_all_nodes_append_one_message,
     repetitions_of_a_key_on_all_nodes_open_one_session,
@@ -62,6 +61,15 @@ async fn of_assignments_on_all_nodes_one_wins(nodes: &Nodes) {
             assert_eq!(node.session(id).await, *winner);
         }
         assert_eq!(assert_published_once(nodes, id).await.len(), 2);
+    }
+}
+
+async fn of_updates_of_one_version_on_all_nodes_one_wins(nodes: &Nodes) {
+    for round in 1..=ROUNDS {
+        let id = nodes.waiting(round).await;
+        let winner = session_update::race(|n| Arc::clone(&nodes.at(n).sessions), id, 1).await;
+        let log = assert_told_once(nodes, id).await;
+        assert_eq!((log.len(), &log[1].change), (2, &Change::Updated(winner)));
     }
 }
 

@@ -96,8 +96,11 @@ fn recount(logs: &[Vec<SessionEvent>]) -> Statistics {
                 let since = waiting.remove(&event.session_id);
                 delta.count_message(since.map(|since| message.sent_at.since(since)));
             }
-            EventChange::Assigned(_) | EventChange::Transferred(_) | EventChange::Receipt(_) | EventChange::Unknown => {
-            }
+            EventChange::Assigned(_)
+            | EventChange::Transferred(_)
+            | EventChange::Updated(_)
+            | EventChange::Receipt(_)
+            | EventChange::Unknown => {}
         }
     }
     Statistics {

@@ -18,6 +18,7 @@ use chat_domain::ports::{
 use chat_domain::write::{Appended, Opened, SessionWrite, WriteReply};
 use chat_testkit::contract::{
     StoreUnderTest, event_log, message_repository, read_up_to, receipts, session_list, session_repository,
+    session_update,
 };
 use chat_testkit::{MemoryStore, RecordingNotifier};
 
@@ -269,6 +270,13 @@ notices! { an_inexact_limit_is_noticed: careless_store(), unlike make_store =>
 notices! { a_second_winner_is_noticed: careless_store(), unlike make_store =>
     session_repository::of_concurrent_assignments_one_wins,
     session_repository::of_concurrent_closings_one_wins,
+}
+
+notices! { an_update_that_is_not_refused_is_noticed: careless_store(), unlike make_store =>
+    session_update::an_update_of_another_version_changes_nothing,
+    session_update::a_refused_update_leaves_no_trace,
+    session_update::a_closed_session_is_not_updated,
+    session_update::of_concurrent_updates_of_one_version_one_wins,
 }
 
 notices! { a_wrong_total_is_noticed: careless_store(), unlike make_store =>

@@ -211,6 +211,10 @@ impl TestApp {
         send(self.request(who, Method::PUT, path).json(&body)).await
     }
 
+    pub(crate) async fn patch(&self, who: &str, path: &str, body: Value) -> Answer {
+        send(self.request(who, Method::PATCH, path).json(&body)).await
+    }
+
     /// Opens a session and returns its id.
     pub(crate) async fn open_session(&self, who: &str) -> String {
         let session = self.post(who, "/api/chat/sessions", json!({})).await.expect(201);
