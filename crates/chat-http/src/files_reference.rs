@@ -83,11 +83,19 @@ EXIF data of the picture say, and has no metadata; its colours are those of sRGB
 is transparent. Rights, caching and the limit of downloads are those of the file.
 
 A message names it as `thumbnailUrl` if the type fits, the file has at most 32 MiB, and the header states no more than 50
-megapixels. The first request makes it, in both sizes, and it is kept beside the file. `404 NO_THUMBNAIL` if the picture
+megapixels. It is made, in both sizes, as the file is stored or with the first request, and kept beside the file.
+`404 NO_THUMBNAIL` if the picture
 is damaged, or decoding it takes more than 128 MiB of memory (about 44 megapixels of RGB, 16 with transparency, 13 of a
 progressive JPEG) or 2 seconds of a processor; that is kept too, so that it is tried once. A node decodes two pictures at a
 time: a request that waits 5 seconds in vain is `503 UNAVAILABLE` with `Retry-After`. Show the name of the file, or its
 `url`, where there is no thumbnail.
+
+`metadata.dominantColor` is the colour that most of such a picture comes close to, as `#a1b2c3`: with `width` and `height`, a
+page can lay out and colour the place of a picture before it loads
+(`<img style=\"aspect-ratio: 4 / 3; background: #a1b2c3\">`). The picture is decoded for it as it is stored, within the
+same bounds. It is absent if the picture has no thumbnail, if all of it is transparent, and if the node had no time: two
+other pictures were being decoded, or it took more than half a second. The file is stored all the same, and the pictures
+that follow it in a form have no colour either. A colour that is absent stays so.
 
 ## Links for pages
 

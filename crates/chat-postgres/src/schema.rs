@@ -69,6 +69,7 @@ diesel::table! {
         width -> Nullable<BigInt>,
         height -> Nullable<BigInt>,
         duration -> Nullable<Double>,
+        dominant_color -> Nullable<Integer>,
     }
 }
 
@@ -85,6 +86,7 @@ diesel::table! {
         width -> Nullable<BigInt>,
         height -> Nullable<BigInt>,
         duration -> Nullable<Double>,
+        dominant_color -> Nullable<Integer>,
     }
 }
 

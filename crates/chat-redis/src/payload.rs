@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use chat_domain::model::{
-    AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Content, Delivery, EventChange, FileName,
+    AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Color, Content, Delivery, EventChange, FileName,
     IdempotencyKey, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Priority, Progress, Receipt,
     ReceiptStatus, Seq, SessionDetails, SessionEvent, SessionId, SessionState, StoredObject, Subject, Tags, Timestamp,
     UserId,
@@ -158,6 +158,8 @@ struct AttachmentDto<'a> {
     width: Option<u32>,
     height: Option<u32>,
     duration: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dominant_color: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -273,6 +275,7 @@ impl<'a> From<&'a Attachment> for AttachmentDto<'a> {
             width: object.metadata.width,
             height: object.metadata.height,
             duration: object.metadata.duration,
+            dominant_color: attachment.dominant_color.map(Color::number),
         }
     }
 }
@@ -405,6 +408,7 @@ impl AttachmentDto<'_> {
                 media_type: MediaType::parse(&self.media_type)?,
                 metadata: MediaMetadata { width: self.width, height: self.height, duration: self.duration },
             },
+            dominant_color: self.dominant_color.and_then(Color::from_number),
         })
     }
 }

@@ -4,8 +4,8 @@
 //! allows is checked here, once for all databases.
 
 use chat_domain::model::{
-    Agent, AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Content, Delivery, DisplayName, FileName,
-    MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Revocation, RevocationVersion, SessionId,
+    Agent, AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Color, Content, Delivery, DisplayName,
+    FileName, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Revocation, RevocationVersion, SessionId,
     SessionStatus, StoredObject, Subject, Timestamp, UserId,
 };
 use chat_domain::write::KnownMessage;
@@ -140,6 +140,7 @@ pub struct AttachmentRecord {
     pub width: Option<i64>,
     pub height: Option<i64>,
     pub duration: Option<f64>,
+    pub dominant_color: Option<i32>,
 }
 
 impl TryFrom<AttachmentRecord> for Attachment {
@@ -167,6 +168,8 @@ impl TryFrom<AttachmentRecord> for Attachment {
                     duration: row.duration,
                 },
             },
+            // Decoration: of what is none, a page shows none.
+            dominant_color: row.dominant_color.and_then(|color| Color::from_number(u32::try_from(color).ok()?)),
         })
     }
 }

@@ -1,13 +1,18 @@
 //! How the domain's small values look in columns that every SQL database has.
 
 use chat_domain::error::Violation;
-use chat_domain::model::{AgentId, Fingerprint, Seq, SessionState, SessionStatus, Tags, Timestamp};
+use chat_domain::model::{AgentId, Color, Fingerprint, Seq, SessionState, SessionStatus, Tags, Timestamp};
 
 use crate::Corrupt;
 
 /// A count or position as a signed column holds it. Nothing that is counted one by one reaches 2^63.
 pub fn to_db(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A colour as a column holds it: its number, which a signed column has room for.
+pub fn color_to_db(color: Color) -> i32 {
+    i32::try_from(color.number()).unwrap_or_default()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a batch is far smaller than 2^53")]

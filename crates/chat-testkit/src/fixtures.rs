@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chat_domain::model::{
-    AgentId, Attachment, AttachmentId, Content, DetailsUpdate, DraftAttachments, ExpectedVersion, FileName,
+    AgentId, Attachment, AttachmentId, Color, Content, DetailsUpdate, DraftAttachments, ExpectedVersion, FileName,
     Fingerprint, Idempotency, IdempotencyKey, MediaMetadata, MediaType, MessageDraft, MessageId, NewSession, PageLimit,
     PageNumber, Principal, Priority, Role, SessionAction, SessionChange, SessionId, SessionUpdate, StoredObject,
     Subject, Tags, Timestamp, UserId,
@@ -158,6 +158,7 @@ pub fn attachment(n: u64, bytes: &[u8]) -> Attachment {
             media_type: MediaType::parse("image/png").expect("the fixture's media type is valid"),
             metadata: MediaMetadata { width: Some(640), height: Some(480), duration: Some(1.5) },
         },
+        dominant_color: Color::from_number(0xa1_b2_c3),
     }
 }
 

@@ -11,10 +11,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chat_domain::model::{AttachmentId, MAX_THUMBNAIL_SOURCE_BYTES, ThumbnailOutcome, ThumbnailSize};
+use chat_domain::model::{
+    Attachment, AttachmentId, Color, MAX_THUMBNAIL_SOURCE_BYTES, StoredObject, ThumbnailOutcome, ThumbnailSize,
+};
 use chat_domain::ports::{AttachmentStore, ThumbnailMaker, ThumbnailStore};
 use chat_domain::{ChatError, Result};
 use metrics::{Counter, counter};
+use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
@@ -24,7 +27,7 @@ use crate::picture::{ThumbnailSet, thumbnails};
 use crate::worker;
 
 /// How it can end, as it is counted.
-const RESULTS: [&str; 5] = ["made", "impossible", "busy", "failed", "unsaved"];
+const RESULTS: [&str; 6] = ["made", "impossible", "busy", "failed", "unsaved", "colorless"];
 
 /// How many pictures are decoded at the same time.
 const SLOTS: usize = 2;
@@ -44,11 +47,18 @@ pub struct ThumbnailTimeouts {
     pub reading: Duration,
     /// Until it is made. On an idle machine it takes 2 s at the most.
     pub making: Duration,
+    /// Until a picture that is being stored has its colour, with the reading. Its sender waits for it.
+    pub color: Duration,
 }
 
 impl Default for ThumbnailTimeouts {
     fn default() -> Self {
-        Self { slot: Duration::from_secs(5), reading: Duration::from_secs(10), making: Duration::from_secs(15) }
+        Self {
+            slot: Duration::from_secs(5),
+            reading: Duration::from_secs(10),
+            making: Duration::from_secs(15),
+            color: Duration::from_millis(500),
+        }
     }
 }
 
@@ -63,8 +73,20 @@ struct ThumbnailJobs {
     thumbnails: Arc<dyn ThumbnailStore>,
     patience: ThumbnailTimeouts,
     slots: Arc<Semaphore>,
-    /// By the object, with the channel of its reply.
-    running: Mutex<HashMap<AttachmentId, watch::Receiver<Option<Reply>>>>,
+    /// By the object.
+    running: Mutex<HashMap<AttachmentId, ThumbnailJob>>,
+}
+
+/// The channel on which the callers of a job see how far it is.
+type ThumbnailJob = watch::Receiver<ThumbnailJobState>;
+
+/// How far a job is.
+#[derive(Clone, Debug)]
+enum ThumbnailJobState {
+    Begun,
+    /// The thumbnails are made and not saved yet.
+    Made(Option<ThumbnailSet>),
+    Ended(Reply),
 }
 
 /// What all callers of a job get. `None` when no thumbnail can be made.
@@ -125,15 +147,27 @@ impl ImageThumbnailMaker {
 
 #[async_trait]
 impl ThumbnailMaker for ImageThumbnailMaker {
-    async fn make(&self, id: AttachmentId, size: ThumbnailSize) -> Result<ThumbnailOutcome> {
-        let mut job = ThumbnailJobs::join_or_start(&self.0, id)?;
-        let reply = match job.wait_for(Option::is_some).await {
-            Ok(reply) => reply.clone(),
-            // The task was dropped with its runtime.
-            Err(_) => None,
-        };
-        let reply = reply.unwrap_or_else(|| Err(MakingFailure::busy("no thumbnails are made any more")));
-        Ok(outcome(reply?.as_ref(), size))
+    async fn make(&self, picture: &Attachment, size: ThumbnailSize) -> Result<ThumbnailOutcome> {
+        let job = ThumbnailJobs::join_or_start(&self.0, picture, None)?;
+        Ok(outcome(end_of(job, |state| matches!(state, ThumbnailJobState::Ended(_))).await?.as_ref(), size))
+    }
+
+    async fn dominant_color(&self, picture: &Attachment) -> Result<Option<Color>> {
+        let color = ThumbnailJobs::color(&self.0, picture).await;
+        if matches!(color, Err(MakingFailure::Busy { .. })) {
+            note("colorless");
+        }
+        Ok(color?)
+    }
+}
+
+/// What a job has when it is far enough.
+async fn end_of(mut job: ThumbnailJob, is_enough: impl FnMut(&ThumbnailJobState) -> bool) -> Reply {
+    match job.wait_for(is_enough).await.as_deref() {
+        Ok(ThumbnailJobState::Made(set)) => Ok(set.clone()),
+        Ok(ThumbnailJobState::Ended(reply)) => reply.clone(),
+        // The task was dropped with its runtime.
+        Ok(ThumbnailJobState::Begun) | Err(_) => Err(MakingFailure::busy("no thumbnails are made any more")),
     }
 }
 
@@ -142,26 +176,45 @@ fn outcome(set: Option<&ThumbnailSet>, size: ThumbnailSize) -> ThumbnailOutcome 
 }
 
 impl ThumbnailJobs {
-    fn running(&self) -> MutexGuard<'_, HashMap<AttachmentId, watch::Receiver<Option<Reply>>>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<AttachmentId, ThumbnailJob>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The reply of the job that makes the thumbnails of this object; its first caller starts it.
-    fn join_or_start(jobs: &Arc<Self>, id: AttachmentId) -> Result<watch::Receiver<Option<Reply>>> {
+    /// The colour of a picture, if there is a slot for it now.
+    async fn color(jobs: &Arc<Self>, picture: &Attachment) -> Result<Option<Color>, MakingFailure> {
+        let Ok(slot) = Arc::clone(&jobs.slots).try_acquire_owned() else {
+            return Err(MakingFailure::busy("no slot for the colour of a picture was free"));
+        };
+        let job = Self::join_or_start(jobs, picture, Some(slot))?;
+        let made = end_of(job, |state| !matches!(state, ThumbnailJobState::Begun));
+        match timeout(jobs.patience.color, made).await {
+            Ok(made) => Ok(made?.and_then(|set| set.color)),
+            Err(_) => Err(MakingFailure::busy("the colour of a picture was not known in time")),
+        }
+    }
+
+    /// The job that makes the thumbnails of this picture; its first caller, who may have a slot for it, starts it.
+    fn join_or_start(
+        jobs: &Arc<Self>,
+        picture: &Attachment,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> Result<ThumbnailJob, MakingFailure> {
+        let id = picture.id;
         let mut running = jobs.running();
         let is_full = running.len() >= MOST_JOBS;
         match running.entry(id) {
             Entry::Occupied(job) => Ok(job.get().clone()),
             Entry::Vacant(_) if is_full => {
                 note("busy");
-                Err(MakingFailure::busy("too many thumbnails are wanted at the same time").into())
+                Err(MakingFailure::busy("too many thumbnails are wanted at the same time"))
             }
             Entry::Vacant(place) => {
-                let (reply, job) = watch::channel(None);
+                let (progress, job) = watch::channel(ThumbnailJobState::Begun);
                 place.insert(job.clone());
                 let guard = JobGuard { jobs: Arc::clone(jobs), id };
+                let object = picture.object.clone();
                 jobs.runtime.spawn(async move {
-                    let made = guard.jobs.run(id, &reply).await;
+                    let made = guard.jobs.run(id, object, slot, &progress).await;
                     note(match &made {
                         Ok(Some(_)) => "made",
                         Ok(None) => "impossible",
@@ -170,7 +223,7 @@ impl ThumbnailJobs {
                     });
                     // First, so that a caller who comes now finds what was saved, or begins again.
                     drop(guard);
-                    let _all_have_gone = reply.send(Some(made));
+                    let _all_have_gone = progress.send(ThumbnailJobState::Ended(made));
                 });
                 Ok(job)
             }
@@ -178,21 +231,35 @@ impl ThumbnailJobs {
     }
 
     /// Makes the thumbnails and saves them.
-    async fn run(&self, id: AttachmentId, reply: &watch::Sender<Option<Reply>>) -> Reply {
-        let slot = timeout(self.patience.slot, Arc::clone(&self.slots).acquire_owned()).await;
-        let Ok(Ok(slot)) = slot else { return Err(MakingFailure::busy("no slot for a thumbnail was free in time")) };
+    async fn run(
+        &self,
+        id: AttachmentId,
+        object: StoredObject,
+        slot: Option<OwnedSemaphorePermit>,
+        progress: &watch::Sender<ThumbnailJobState>,
+    ) -> Reply {
+        let slot = match slot {
+            Some(slot) => slot,
+            None => self.slot().await?,
+        };
         // By a job that has ended since the caller looked.
         if let Some(saved) = self.saved(id).await {
             return Ok(saved);
         }
-        let bytes = match timeout(self.patience.reading, self.read(id)).await {
-            Ok(bytes) => bytes?,
-            Err(_) => return Err(MakingFailure::busy("the bytes of a picture did not come in time")),
+        let set = if object.size > MAX_THUMBNAIL_SOURCE_BYTES {
+            None
+        } else {
+            let Ok(bytes) = timeout(self.patience.reading, self.read(id, object.size)).await else {
+                return Err(MakingFailure::busy("the bytes of a picture did not come in time"));
+            };
+            let Some(made) = self.work(bytes?, object.sha256, slot, progress).await? else {
+                return Err(MakingFailure::Broken(format!(
+                    "the bytes of attachment {id} have another SHA-256 than stored"
+                )));
+            };
+            made
         };
-        let set = match bytes {
-            Some(bytes) => self.work(bytes, slot, reply).await?,
-            None => None,
-        };
+        let _all_have_gone = progress.send(ThumbnailJobState::Made(set.clone()));
         for size in ThumbnailSize::ALL {
             let saved = self.thumbnails.save(id, size, outcome(set.as_ref(), size)).await;
             if let Err(error) = saved {
@@ -205,54 +272,75 @@ impl ThumbnailJobs {
         Ok(set)
     }
 
+    async fn slot(&self) -> Result<OwnedSemaphorePermit, MakingFailure> {
+        match timeout(self.patience.slot, Arc::clone(&self.slots).acquire_owned()).await {
+            Ok(Ok(slot)) => Ok(slot),
+            _ => Err(MakingFailure::busy("no slot for a thumbnail was free in time")),
+        }
+    }
+
     /// What is kept of an object in all sizes, if it is.
     async fn saved(&self, id: AttachmentId) -> Option<Option<ThumbnailSet>> {
         let small = self.thumbnails.find(id, ThumbnailSize::Small).await.ok()??;
         let large = self.thumbnails.find(id, ThumbnailSize::Large).await.ok()??;
         match (small, large) {
-            (ThumbnailOutcome::Made(small), ThumbnailOutcome::Made(large)) => Some(Some(ThumbnailSet { small, large })),
+            (ThumbnailOutcome::Made(small), ThumbnailOutcome::Made(large)) => {
+                Some(Some(ThumbnailSet { small, large, color: None }))
+            }
             (ThumbnailOutcome::Impossible, ThumbnailOutcome::Impossible) => Some(None),
             _ => None,
         }
     }
 
-    /// All bytes of an object; `None` when there are more than a thumbnail is made of.
-    async fn read(&self, id: AttachmentId) -> Result<Option<Bytes>, MakingFailure> {
+    /// All bytes of an object, which must be so many.
+    async fn read(&self, id: AttachmentId, size: u64) -> Result<Bytes, MakingFailure> {
         let failed = |error: ChatError| MakingFailure::of_store(&error);
         let Some(mut source) = self.files.open(id, None).await.map_err(failed)? else {
             return Err(MakingFailure::Broken(format!("the bytes of attachment {id} are missing from the store")));
         };
         let mut bytes = Vec::new();
+        let mut left = size;
         while let Some(chunk) = source.next_chunk().await.map_err(failed)? {
-            let length = u64::try_from(bytes.len().saturating_add(chunk.len())).unwrap_or(u64::MAX);
-            if length > MAX_THUMBNAIL_SOURCE_BYTES {
-                return Ok(None);
-            }
+            let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            left = left.checked_sub(length).ok_or_else(|| wrong_size(id, size, "more"))?;
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Some(bytes.into()))
+        if left == 0 { Ok(bytes.into()) } else { Err(wrong_size(id, size, "fewer")) }
     }
 
-    /// Lets a thread make the thumbnails. If that takes too long, the callers get a failure, and it goes on.
-    async fn work(&self, bytes: Bytes, slot: OwnedSemaphorePermit, reply: &watch::Sender<Option<Reply>>) -> Reply {
+    /// Lets a thread make the thumbnails, unless the bytes have another hash: `None`. If that takes too long, the callers get
+    /// a failure, and it goes on.
+    async fn work(
+        &self,
+        bytes: Bytes,
+        sha256: [u8; 32],
+        slot: OwnedSemaphorePermit,
+        progress: &watch::Sender<ThumbnailJobState>,
+    ) -> Result<Option<Option<ThumbnailSet>>, MakingFailure> {
         let work = move || {
             let _until_the_end = slot;
-            thumbnails(&bytes, &Bounds::default())
+            let is_whole = <[u8; 32]>::from(Sha256::digest(&bytes)) == sha256;
+            is_whole.then(|| thumbnails(&bytes, &Bounds::default()))
         };
         let mut working =
             worker::start(work).map_err(|_| MakingFailure::busy("no thread for a thumbnail could be started"))?;
         let made = if let Ok(made) = timeout(self.patience.making, &mut working).await {
             made
         } else {
-            let _all_have_gone = reply.send(Some(Err(MakingFailure::busy("a thumbnail was not made in time"))));
+            let late = Err(MakingFailure::busy("a thumbnail was not made in time"));
+            let _all_have_gone = progress.send(ThumbnailJobState::Ended(late));
             working.await
         };
         // A decoder that panics would do so again.
-        Ok(made.ok().flatten().flatten())
+        Ok(made.ok().flatten().unwrap_or(Some(None)))
     }
 }
 
-/// Takes a job from those that run when its task ends, also when that is dropped.
+fn wrong_size(id: AttachmentId, size: u64, than: &str) -> MakingFailure {
+    MakingFailure::Broken(format!("the store has {than} bytes of attachment {id} than the {size} that were stored"))
+}
+
+/// Ends a job, also when its task is dropped.
 struct JobGuard {
     jobs: Arc<ThumbnailJobs>,
     id: AttachmentId,

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use bytes::Bytes;
-use chat_domain::model::{Thumbnail, ThumbnailFormat, ThumbnailSize};
+use chat_domain::model::{Color, Thumbnail, ThumbnailFormat, ThumbnailSize};
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::codecs::gif::GifDecoder;
 use image::codecs::jpeg::JpegEncoder;
@@ -12,7 +12,7 @@ use image::codecs::webp::WebPEncoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat};
 
-use crate::colours::to_srgb;
+use crate::colours::{dominant, to_srgb};
 use crate::decoding::{Bounds, Decoded, decode_within, limits};
 use crate::jpeg;
 use crate::metered::MeteredInput;
@@ -24,11 +24,13 @@ const PNG_OVERHEAD: u64 = 8 * 1024 * 1024;
 /// Of 1 to 100.
 const JPEG_QUALITY: u8 = 80;
 
-/// The thumbnails of a picture in all sizes.
+/// The thumbnails of a picture in all sizes, and what else its pixels say.
 #[derive(Clone, Debug)]
 pub(crate) struct ThumbnailSet {
     pub(crate) small: Thumbnail,
     pub(crate) large: Thumbnail,
+    /// Of thumbnails that were saved before, it is not known.
+    pub(crate) color: Option<Color>,
 }
 
 impl ThumbnailSet {
@@ -47,8 +49,8 @@ pub(crate) fn thumbnails(bytes: &[u8], bounds: &Bounds) -> Option<ThumbnailSet> 
     let mut large = to_srgb(scaled(image, ThumbnailSize::Large)?, profile.as_deref());
     large.apply_orientation(orientation);
     let made = encode(&large)?;
-    let small = encode(&scaled(large, ThumbnailSize::Small)?)?;
-    Some(ThumbnailSet { small, large: made })
+    let small = scaled(large, ThumbnailSize::Small)?;
+    Some(ThumbnailSet { small: encode(&small)?, large: made, color: dominant(&small) })
 }
 
 /// Decodes a picture, of several the first. Its first bytes say which type it has.

@@ -16,6 +16,39 @@ pub struct Attachment {
     pub name: FileName,
     /// What the store found out about the bytes.
     pub object: StoredObject,
+    /// What a page shows in its place until it has loaded. Absent if it is no picture that there are thumbnails of, or the
+    /// node had no time for it as it was stored.
+    pub dominant_color: Option<Color>,
+}
+
+/// A colour of sRGB. Its text is that of CSS: `#a1b2c3`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Color {
+    /// 0 to 255.
+    pub red: u8,
+    /// 0 to 255.
+    pub green: u8,
+    /// 0 to 255.
+    pub blue: u8,
+}
+
+impl Color {
+    /// The colour of a number from 0 to `0xff_ffff`, of which red is the highest byte. `None` for other numbers.
+    pub fn from_number(number: u32) -> Option<Self> {
+        let [0, red, green, blue] = number.to_be_bytes() else { return None };
+        Some(Self { red, green, blue })
+    }
+
+    /// The number that [`Self::from_number`] reads.
+    pub fn number(self) -> u32 {
+        u32::from_be_bytes([0, self.red, self.green, self.blue])
+    }
+}
+
+impl fmt::Display for Color {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{:06x}", self.number())
+    }
 }
 
 /// What a store knows of bytes that it has made durable.

@@ -27,7 +27,7 @@ mod timestamp;
 mod upload;
 
 pub use agent::{Agent, AgentUpdate, DisplayName};
-pub use attachment::{Attachment, ByteRange, FileName, MediaMetadata, MediaType, StoredObject};
+pub use attachment::{Attachment, ByteRange, Color, FileName, MediaMetadata, MediaType, StoredObject};
 pub use collection::{DatabaseInstance, Generation, Generations, NotOwner, OrphanMark, StoreOwner};
 pub use epoch::Epoch;
 pub use event::{EventChange, LiveEvent, SessionEvent, TypingEvent};

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::store_file::SharedLimit;
+use super::store_file::{Coloring, SharedLimit};
 use super::{ChatService, Rules};
 use crate::error::{FieldPath, Input, Invalid, Result};
 use crate::model::{
@@ -119,6 +119,7 @@ impl ChatService {
     /// Reads the form to its end: stores its files in `staged`, and returns its text.
     async fn receive(&self, form: &mut dyn MessageForm, staged: &mut Vec<StagedFile>) -> Result<String> {
         let mut text = None;
+        let mut coloring = Coloring::default();
         while let Some(field) = form.next_field().await? {
             match field {
                 MessageField::Content(_) if text.is_some() => {
@@ -126,7 +127,8 @@ impl ChatService {
                 }
                 MessageField::Content(content) => text = Some(content),
                 MessageField::File { position, file } => {
-                    let attachment = self.stage(position, file, staged).await?;
+                    let mut attachment = self.stage(position, file, staged).await?;
+                    attachment.dominant_color = self.dominant_color(&attachment, &mut coloring).await;
                     staged.push(StagedFile { position, attachment });
                 }
             }

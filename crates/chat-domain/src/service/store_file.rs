@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::ChatService;
 use crate::error::{ChatError, FieldError, FieldPath, Invalid, Result};
-use crate::model::{Attachment, AttachmentId, FileName};
+use crate::model::{Attachment, AttachmentId, Color, FileName};
 use crate::ports::{ByteSource, IncomingFile, Upload};
 
 /// What all files of a message have left of their limit together.
@@ -16,6 +16,13 @@ use crate::ports::{ByteSource, IncomingFile, Upload};
 pub(super) struct SharedLimit {
     pub(super) left: u64,
     pub(super) limit: u64,
+}
+
+/// Whether the files of a message get their colours. After one for which there was no time the others are not tried, so
+/// that a message of many pictures does not wait for each of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Coloring {
+    had_no_time: bool,
 }
 
 /// Breaks a file off when all files of the message together have too many bytes.
@@ -57,7 +64,18 @@ impl ChatService {
             ChatError::Invalid(invalid) if !exceeded.load(Ordering::Relaxed) => of_file(invalid, &field).into(),
             other => other,
         })?;
-        Ok(Attachment { id, name: FileName::sanitize(&name), object })
+        Ok(Attachment { id, name: FileName::sanitize(&name), object, dominant_color: None })
+    }
+
+    /// The dominant colour of a file that was just stored. A file without it is as good: nothing fails because of it.
+    pub(super) async fn dominant_color(&self, file: &Attachment, coloring: &mut Coloring) -> Option<Color> {
+        if coloring.had_no_time || !file.object.may_have_thumbnail() {
+            return None;
+        }
+        let color = self.ports.thumbnail_maker.dominant_color(file).await;
+        // The maker counts its failures. If the bytes are damaged, who asks for a thumbnail hears of it.
+        coloring.had_no_time = color.is_err();
+        color.ok().flatten()
     }
 
     /// Removes a file that nothing refers to. What cannot be removed now is left to `collect_orphans`.

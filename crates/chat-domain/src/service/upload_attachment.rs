@@ -1,7 +1,7 @@
 //! Upload a file, to be sent in a message later.
 
 use super::ChatService;
-use super::store_file::SharedLimit;
+use super::store_file::{Coloring, SharedLimit};
 use crate::error::{ChatError, Conflict, Input, LimitReached, Result};
 use crate::model::{Attachment, Principal, SessionId, UnsentUpload, UploadQuota};
 use crate::policy::{self, Action};
@@ -37,7 +37,8 @@ impl ChatService {
         closed?;
         // Alone, it has the limit of a file.
         let limit = u64::MAX;
-        let attachment = self.store_file(file, SharedLimit { left: limit, limit }).await?;
+        let mut attachment = self.store_file(file, SharedLimit { left: limit, limit }).await?;
+        attachment.dominant_color = self.dominant_color(&attachment, &mut Coloring::default()).await;
         let registered = self.register_upload(who, session, attachment.clone()).await;
         if registered.as_ref().is_err_and(ChatError::is_certain) {
             self.discard_file(attachment.id).await;

@@ -21,6 +21,7 @@ mod check_order;
 mod collect_orphans;
 mod create_session;
 mod delivery;
+mod dominant_color;
 mod get_thumbnail;
 mod live_events;
 mod messages;

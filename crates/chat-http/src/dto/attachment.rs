@@ -1,10 +1,10 @@
 //! Attachments on the wire.
 
-use chat_domain::model::{Attachment, AttachmentId, MediaMetadata};
+use chat_domain::model::{Attachment, AttachmentId, Color, MediaMetadata};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::wire::display;
+use super::wire::{display, display_or_null};
 use crate::base_url::BaseUrl;
 
 /// A file of a message.
@@ -37,14 +37,15 @@ pub(crate) struct AttachmentDto<'a> {
     /// Bytes.
     #[schema(example = 48_213)]
     size: u64,
-    /// What the header of a picture, sound or film says; absent for other files.
+    /// What a page needs to lay out a picture, sound or film before it loads; absent for other files.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     metadata: Option<AttachmentMetadataDto>,
 }
 
-/// What a file's header says of its dimensions.
+/// What a file's header says of its dimensions, and the colour of a picture.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = ChatAttachmentMetadata)]
 pub(crate) struct AttachmentMetadataDto {
     /// Pixels.
@@ -59,6 +60,11 @@ pub(crate) struct AttachmentMetadataDto {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 0, example = 12.5)]
     duration: Option<f64>,
+    /// The colour that most of a picture comes close to, for CSS. Absent if the picture is one without thumbnails, or the
+    /// service had no time for it as it was stored.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "display_or_null")]
+    #[schema(value_type = String, required = false, pattern = "^#[0-9a-f]{6}$", example = "#a1b2c3")]
+    dominant_color: Option<Color>,
 }
 
 impl<'a> AttachmentDto<'a> {
@@ -69,6 +75,7 @@ impl<'a> AttachmentDto<'a> {
 
     pub(crate) fn new(attachment: &'a Attachment, base: &BaseUrl) -> Self {
         let metadata = attachment.object.metadata;
+        let has_metadata = metadata != MediaMetadata::default() || attachment.dominant_color.is_some();
         let thumbnail = || base.join(format_args!("/api/chat/attachments/{}/thumbnail", attachment.id));
         Self {
             id: attachment.id,
@@ -77,10 +84,11 @@ impl<'a> AttachmentDto<'a> {
             media_type: attachment.object.media_type.as_str(),
             name: attachment.name.as_str(),
             size: attachment.object.size,
-            metadata: (metadata != MediaMetadata::default()).then_some(AttachmentMetadataDto {
+            metadata: has_metadata.then_some(AttachmentMetadataDto {
                 width: metadata.width,
                 height: metadata.height,
                 duration: metadata.duration,
+                dominant_color: attachment.dominant_color,
             }),
         }
     }

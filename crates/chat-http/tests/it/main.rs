@@ -21,6 +21,7 @@ mod create_session;
 mod deactivate_agent;
 mod describe_service;
 mod documents;
+mod dominant_color;
 mod download_attachment;
 mod example_client;
 mod expect_continue;

@@ -1,7 +1,7 @@
 //! Rows of `chat_uploads`.
 
 use chat_domain::model::{Attachment, SessionId, Timestamp, UnsentUpload, UserId};
-use chat_sql::{AttachmentRecord, to_db, valid};
+use chat_sql::{AttachmentRecord, color_to_db, to_db, valid};
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -23,6 +23,7 @@ pub(crate) struct UploadRow {
     width: Option<i64>,
     height: Option<i64>,
     duration: Option<f64>,
+    dominant_color: Option<i32>,
 }
 
 impl TryFrom<UploadRow> for UnsentUpload {
@@ -38,6 +39,7 @@ impl TryFrom<UploadRow> for UnsentUpload {
             width: row.width,
             height: row.height,
             duration: row.duration,
+            dominant_color: row.dominant_color,
         };
         Ok(Self {
             attachment: Attachment::try_from(record)?,
@@ -63,6 +65,7 @@ pub(crate) struct NewUpload<'a> {
     width: Option<i64>,
     height: Option<i64>,
     duration: Option<f64>,
+    dominant_color: Option<i32>,
 }
 
 impl<'a> From<&'a UnsentUpload> for NewUpload<'a> {
@@ -80,6 +83,7 @@ impl<'a> From<&'a UnsentUpload> for NewUpload<'a> {
             width: attachment.object.metadata.width.map(i64::from),
             height: attachment.object.metadata.height.map(i64::from),
             duration: attachment.object.metadata.duration,
+            dominant_color: attachment.dominant_color.map(color_to_db),
         }
     }
 }

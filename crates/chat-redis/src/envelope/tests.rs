@@ -1,7 +1,7 @@
 //! Round trips of every kind of event, and what is made of messages of other versions.
 
 use chat_domain::model::{
-    AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Content, Delivery, EventChange, FileName,
+    AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Color, Content, Delivery, EventChange, FileName,
     IdempotencyKey, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Priority, Progress, Receipt,
     ReceiptStatus, SessionDetails, SessionEvent, SessionState, StoredObject, Subject, Tags, Timestamp, UserId,
 };
@@ -90,10 +90,12 @@ fn attachment() -> impl Strategy<Value = Attachment> {
             media_type: MediaType::parse(media_type).unwrap(),
             metadata,
         });
-    (uuid(), "\\PC{0,20}", object).prop_map(|(id, name, object)| Attachment {
+    let color = option::of((0..=0xff_ffff_u32).prop_map(|number| Color::from_number(number).unwrap()));
+    (uuid(), "\\PC{0,20}", object, color).prop_map(|(id, name, object, dominant_color)| Attachment {
         id: AttachmentId::new(id),
         name: FileName::sanitize(&name),
         object,
+        dominant_color,
     })
 }
 

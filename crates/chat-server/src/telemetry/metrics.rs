@@ -345,7 +345,8 @@ pub(crate) const GROUPS: &[Group] = &[
             &["result"],
             "Pictures whose thumbnails were wanted and not kept yet: `made`, `impossible` (no picture, or one that is too \
              large), `busy` (the caller got 503, since two are made at a time), `failed` (the store did not have the \
-             bytes). `unsaved` counts thumbnails that were made and could not be kept.",
+             bytes, or other ones). `unsaved` counts thumbnails that were made and could not be kept, `colorless` pictures \
+             that were stored without their colour, since two others were being decoded or it took too long.",
         )],
     },
     Group {

@@ -18,6 +18,7 @@ mod collecting;
 mod crash;
 mod deployment;
 mod doctor;
+mod dominant_color;
 mod epoch;
 mod faults;
 mod first_conversation;

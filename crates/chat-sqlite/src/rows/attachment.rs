@@ -1,7 +1,7 @@
 //! Rows of `chat_attachments`.
 
 use chat_domain::model::{Attachment, ChatMessage};
-use chat_sql::{AttachmentRecord, to_db};
+use chat_sql::{AttachmentRecord, color_to_db, to_db};
 use diesel::prelude::*;
 
 use crate::error::Failure;
@@ -22,6 +22,7 @@ pub(crate) struct AttachmentRow {
     width: Option<i64>,
     height: Option<i64>,
     duration: Option<f64>,
+    dominant_color: Option<i32>,
 }
 
 impl TryFrom<AttachmentRow> for Attachment {
@@ -37,6 +38,7 @@ impl TryFrom<AttachmentRow> for Attachment {
             width: row.width,
             height: row.height,
             duration: row.duration,
+            dominant_color: row.dominant_color,
         };
         Ok(Self::try_from(record)?)
     }
@@ -57,6 +59,7 @@ pub(crate) struct NewAttachment<'a> {
     width: Option<i64>,
     height: Option<i64>,
     duration: Option<f64>,
+    dominant_color: Option<i32>,
 }
 
 impl<'a> NewAttachment<'a> {
@@ -74,6 +77,7 @@ impl<'a> NewAttachment<'a> {
             width: attachment.object.metadata.width.map(i64::from),
             height: attachment.object.metadata.height.map(i64::from),
             duration: attachment.object.metadata.duration,
+            dominant_color: attachment.dominant_color.map(color_to_db),
         })
     }
 }

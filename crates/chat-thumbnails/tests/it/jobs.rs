@@ -1,29 +1,27 @@
 //! Who gets a thumbnail that is being made, and who waits in vain.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chat_domain::model::{AttachmentId, ByteRange, StoredObject, ThumbnailOutcome, ThumbnailSize, Timestamp};
+use chat_domain::model::{
+    Attachment, AttachmentId, ByteRange, Color, StoredObject, ThumbnailOutcome, ThumbnailSize, Timestamp,
+};
 use chat_domain::ports::{AttachmentStore, ByteSource, ThumbnailMaker, ThumbnailStore, Upload};
 use chat_domain::{ChatError, Result};
-use chat_testkit::fixtures::attachment_id;
+use chat_testkit::fixtures::{attachment, attachment_id};
 use chat_testkit::latch::is_waiting;
 use chat_testkit::{FixedClock, MemoryAttachmentStore};
 use chat_thumbnails::{ImageThumbnailMaker, ThumbnailTimeouts};
 use image::{DynamicImage, ImageFormat};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::support::{encoded, put};
-
-/// How long a test waits before it fails.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Longer than a test.
-const LONG: ThumbnailTimeouts = ThumbnailTimeouts { slot: PATIENCE, reading: PATIENCE, making: PATIENCE };
+use crate::support::{LONG, PATIENCE, encoded, put};
 
 /// A store whose objects can be withheld from their readers, and that counts these.
 struct GatedStore {
@@ -32,6 +30,7 @@ struct GatedStore {
     /// One permit lets one reader go on.
     gate: Semaphore,
     takes_thumbnails: AtomicBool,
+    pictures: HashMap<u64, Attachment>,
 }
 
 impl GatedStore {
@@ -46,6 +45,11 @@ impl GatedStore {
 
     fn let_all_go_on(&self) {
         self.gate.add_permits(1_000);
+    }
+
+    /// A picture, which there may be no bytes of.
+    fn picture(&self, n: u64) -> Attachment {
+        self.pictures.get(&n).cloned().unwrap_or_else(|| attachment(n, b"missing"))
     }
 
     fn opened(&self) -> usize {
@@ -106,25 +110,35 @@ impl ThumbnailStore for GatedStore {
 }
 
 /// A maker of thumbnails of the pictures of such a store, and the store.
-async fn maker_on_gated_store(patience: ThumbnailTimeouts) -> (ImageThumbnailMaker, Arc<GatedStore>) {
+async fn maker_on_gated_store(patience: ThumbnailTimeouts) -> Making {
     let inner = MemoryAttachmentStore::new(Arc::new(FixedClock::new()));
+    let mut pictures = HashMap::new();
+    let picture = encoded(&DynamicImage::new_rgb8(1_000, 800), ImageFormat::Png);
     for n in 1..=5 {
-        put(&inner, n, encoded(&DynamicImage::new_rgb8(1_000, 800), ImageFormat::Png)).await;
+        pictures.insert(n, put(&inner, n, picture.clone()).await);
     }
-    put(&inner, 6, "no picture").await;
+    pictures.insert(6, put(&inner, 6, "no picture").await);
     let store = Arc::new(GatedStore {
         inner,
         opened: AtomicUsize::new(0),
         gate: Semaphore::new(0),
         takes_thumbnails: AtomicBool::new(true),
+        pictures,
     });
     let (files, thumbnails) = (store.clone(), store.clone());
     (ImageThumbnailMaker::with_timeouts(Handle::current(), files, thumbnails, patience), store)
 }
 
-fn make(maker: &ImageThumbnailMaker, n: u64, size: ThumbnailSize) -> tokio::task::JoinHandle<Result<ThumbnailOutcome>> {
-    let maker = maker.clone();
-    tokio::spawn(async move { maker.make(attachment_id(n), size).await })
+type Making = (ImageThumbnailMaker, Arc<GatedStore>);
+
+fn make((maker, store): &Making, n: u64, size: ThumbnailSize) -> JoinHandle<Result<ThumbnailOutcome>> {
+    let (maker, picture) = (maker.clone(), store.picture(n));
+    tokio::spawn(async move { maker.make(&picture, size).await })
+}
+
+fn color((maker, store): &Making, n: u64) -> JoinHandle<Result<Option<Color>>> {
+    let (maker, picture) = (maker.clone(), store.picture(n));
+    tokio::spawn(async move { maker.dominant_color(&picture).await })
 }
 
 fn is_made(outcome: &Result<ThumbnailOutcome>) -> bool {
@@ -133,108 +147,179 @@ fn is_made(outcome: &Result<ThumbnailOutcome>) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_callers_at_once_get_what_is_made_once() {
-    let (maker, store) = maker_on_gated_store(LONG).await;
+    let making = maker_on_gated_store(LONG).await;
     let sizes = [ThumbnailSize::Small, ThumbnailSize::Large];
-    let calls: Vec<_> = (0..100).map(|call| make(&maker, 1, *sizes.get(call % 2).unwrap())).collect();
-    store.until_opened(1).await;
-    store.let_all_go_on();
+    let calls: Vec<_> = (0..100).map(|call| make(&making, 1, *sizes.get(call % 2).unwrap())).collect();
+    making.1.until_opened(1).await;
+    making.1.let_all_go_on();
     for call in calls {
         assert!(is_made(&call.await.unwrap()));
     }
     // Nor is it made again for a caller who looked too early.
-    assert!(is_made(&make(&maker, 1, ThumbnailSize::Small).await.unwrap()));
-    assert_eq!(store.opened(), 1);
+    assert!(is_made(&make(&making, 1, ThumbnailSize::Small).await.unwrap()));
+    assert_eq!(making.1.opened(), 1);
     for size in sizes {
-        assert_eq!(store.saved(1, size).await, make(&maker, 1, size).await.unwrap().ok());
+        assert_eq!(making.1.saved(1, size).await, make(&making, 1, size).await.unwrap().ok());
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_are_made_at_a_time_and_a_third_that_waits_in_vain_may_come_again() {
-    let (maker, store) = maker_on_gated_store(ThumbnailTimeouts { slot: Duration::from_millis(100), ..LONG }).await;
-    let running = [1, 2].map(|n| make(&maker, n, ThumbnailSize::Large));
-    store.until_opened(2).await;
-    let refused = make(&maker, 3, ThumbnailSize::Large).await.unwrap();
+    let making = maker_on_gated_store(ThumbnailTimeouts { slot: Duration::from_millis(100), ..LONG }).await;
+    let running = [1, 2].map(|n| make(&making, n, ThumbnailSize::Large));
+    making.1.until_opened(2).await;
+    let refused = make(&making, 3, ThumbnailSize::Large).await.unwrap();
     let Err(ChatError::Unavailable { retry_after, .. }) = refused else { panic!("{refused:?}") };
     assert!(retry_after >= Duration::from_secs(1));
-    assert_eq!((store.opened(), store.saved(3, ThumbnailSize::Large).await), (2, None));
-    store.let_all_go_on();
+    assert_eq!((making.1.opened(), making.1.saved(3, ThumbnailSize::Large).await), (2, None));
+    making.1.let_all_go_on();
     for call in running {
         assert!(is_made(&call.await.unwrap()));
     }
-    assert!(is_made(&make(&maker, 3, ThumbnailSize::Large).await.unwrap()));
+    assert!(is_made(&make(&making, 3, ThumbnailSize::Large).await.unwrap()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_than_sixty_four_wait() {
-    let (maker, store) = maker_on_gated_store(LONG).await;
-    let mut waiting: Vec<_> = (1..=64).map(|n| maker.make(attachment_id(n), ThumbnailSize::Large)).collect();
+    let making = maker_on_gated_store(LONG).await;
+    let (maker, store) = &making;
+    let pictures: Vec<_> = (1..=65).map(|n| store.picture(n)).collect();
+    let (last, first) = pictures.split_last().unwrap();
+    let mut waiting: Vec<_> = first.iter().map(|picture| maker.make(picture, ThumbnailSize::Large)).collect();
     for call in &mut waiting {
         assert!(is_waiting(call).await);
     }
-    let refused = maker.make(attachment_id(65), ThumbnailSize::Large).await;
+    let refused = maker.make(last, ThumbnailSize::Large).await;
     assert!(matches!(refused, Err(ChatError::Unavailable { .. })), "{refused:?}");
-    store.let_all_go_on();
+    making.1.let_all_go_on();
     for call in waiting {
         let _made_or_missing = call.await;
     }
-    assert!(is_made(&make(&maker, 1, ThumbnailSize::Large).await.unwrap()));
+    assert!(is_made(&make(&making, 1, ThumbnailSize::Large).await.unwrap()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thumbnail_whose_caller_has_gone_is_made_and_saved() {
-    let (maker, store) = maker_on_gated_store(LONG).await;
-    let call = make(&maker, 1, ThumbnailSize::Small);
-    store.until_opened(1).await;
+    let making = maker_on_gated_store(LONG).await;
+    let call = make(&making, 1, ThumbnailSize::Small);
+    making.1.until_opened(1).await;
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
-    store.let_all_go_on();
-    store.until_saved(1).await;
-    assert!(is_made(&make(&maker, 1, ThumbnailSize::Large).await.unwrap()));
-    assert_eq!(store.opened(), 1);
+    making.1.let_all_go_on();
+    making.1.until_saved(1).await;
+    assert!(is_made(&make(&making, 1, ThumbnailSize::Large).await.unwrap()));
+    assert_eq!(making.1.opened(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn that_none_can_be_made_is_saved_for_all_sizes_and_not_tried_again() {
-    let (maker, store) = maker_on_gated_store(LONG).await;
-    store.let_all_go_on();
+    let making = maker_on_gated_store(LONG).await;
+    making.1.let_all_go_on();
     for size in ThumbnailSize::ALL {
-        assert_eq!(make(&maker, 6, size).await.unwrap().unwrap(), ThumbnailOutcome::Impossible);
-        assert_eq!(store.saved(6, size).await, Some(ThumbnailOutcome::Impossible));
+        assert_eq!(make(&making, 6, size).await.unwrap().unwrap(), ThumbnailOutcome::Impossible);
+        assert_eq!(making.1.saved(6, size).await, Some(ThumbnailOutcome::Impossible));
     }
-    assert_eq!(store.opened(), 1);
+    assert_eq!(making.1.opened(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bytes_that_do_not_come_free_the_slot_and_say_nothing_of_the_picture() {
-    let (maker, store) = maker_on_gated_store(ThumbnailTimeouts { reading: Duration::from_millis(50), ..LONG }).await;
+    let making = maker_on_gated_store(ThumbnailTimeouts { reading: Duration::from_millis(50), ..LONG }).await;
     for n in 1..=4 {
-        let late = make(&maker, n, ThumbnailSize::Large).await.unwrap();
+        let late = make(&making, n, ThumbnailSize::Large).await.unwrap();
         assert!(matches!(late, Err(ChatError::Unavailable { .. })), "{late:?}");
-        assert_eq!(store.saved(n, ThumbnailSize::Large).await, None);
+        assert_eq!(making.1.saved(n, ThumbnailSize::Large).await, None);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failures_of_the_store_are_no_property_of_the_picture() {
-    let (maker, store) = maker_on_gated_store(LONG).await;
-    store.let_all_go_on();
-    let missing = make(&maker, 50, ThumbnailSize::Large).await.unwrap();
+    let making = maker_on_gated_store(LONG).await;
+    making.1.let_all_go_on();
+    let missing = make(&making, 50, ThumbnailSize::Large).await.unwrap();
     assert!(matches!(missing, Err(ChatError::Internal(_))), "{missing:?}");
-    let unreachable = make(&maker, 99, ThumbnailSize::Large).await.unwrap();
+    let unreachable = make(&making, 99, ThumbnailSize::Large).await.unwrap();
     assert!(matches!(unreachable, Err(ChatError::Unavailable { .. })), "{unreachable:?}");
     for n in [50, 99] {
-        assert_eq!(store.saved(n, ThumbnailSize::Large).await, None);
+        assert_eq!(making.1.saved(n, ThumbnailSize::Large).await, None);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thumbnail_that_there_is_no_room_for_is_made_all_the_same() {
-    let (maker, store) = maker_on_gated_store(LONG).await;
-    store.takes_thumbnails.store(false, Ordering::SeqCst);
-    store.let_all_go_on();
+    let making = maker_on_gated_store(LONG).await;
+    making.1.takes_thumbnails.store(false, Ordering::SeqCst);
+    making.1.let_all_go_on();
     for times in 1..=2 {
-        assert!(is_made(&make(&maker, 1, ThumbnailSize::Small).await.unwrap()));
-        assert_eq!(store.opened(), times);
+        assert!(is_made(&make(&making, 1, ThumbnailSize::Small).await.unwrap()));
+        assert_eq!(making.1.opened(), times);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_colour_is_known_when_the_picture_is_decoded_and_its_thumbnails_are_saved() {
+    let making = maker_on_gated_store(LONG).await;
+    making.1.let_all_go_on();
+    assert_eq!(color(&making, 1).await.unwrap().unwrap(), Color::from_number(0));
+    making.1.until_saved(1).await;
+    assert!(is_made(&make(&making, 1, ThumbnailSize::Small).await.unwrap()));
+    assert_eq!(making.1.opened(), 1, "it was decoded once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_colour_waits_for_no_other_picture() {
+    let making = maker_on_gated_store(LONG).await;
+    let running = [1, 2].map(|n| make(&making, n, ThumbnailSize::Large));
+    making.1.until_opened(2).await;
+    let refused = color(&making, 3).await.unwrap();
+    assert!(matches!(refused, Err(ChatError::Unavailable { .. })), "{refused:?}");
+    making.1.let_all_go_on();
+    for call in running {
+        assert!(is_made(&call.await.unwrap()));
+    }
+    assert_eq!(making.1.opened(), 2, "nothing of it was begun");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_colour_that_comes_too_late_is_given_up_and_the_thumbnails_are_made() {
+    let making = maker_on_gated_store(ThumbnailTimeouts { color: Duration::from_millis(50), ..LONG }).await;
+    let late = color(&making, 1).await.unwrap();
+    assert!(matches!(late, Err(ChatError::Unavailable { .. })), "{late:?}");
+    making.1.let_all_go_on();
+    making.1.until_saved(1).await;
+    assert_eq!(making.1.opened(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_picture_has_no_colour_and_that_is_not_tried_again() {
+    let making = maker_on_gated_store(LONG).await;
+    making.1.let_all_go_on();
+    assert_eq!(color(&making, 6).await.unwrap().unwrap(), None);
+    assert_eq!(make(&making, 6, ThumbnailSize::Large).await.unwrap().unwrap(), ThumbnailOutcome::Impossible);
+    assert_eq!(making.1.opened(), 1);
+}
+
+/// Bytes that are not those of the record say nothing of the picture: a backup of another day, or half of an object.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_that_are_not_those_that_were_stored_are_a_failure_and_not_remembered() {
+    let making = maker_on_gated_store(LONG).await;
+    making.1.let_all_go_on();
+    let (maker, store) = &making;
+    let right = store.picture(6);
+    let changed = |change: fn(&mut StoredObject)| {
+        let mut wrong = right.clone();
+        change(&mut wrong.object);
+        wrong
+    };
+    for wrong in [
+        changed(|object| object.size += 1),
+        changed(|object| object.size -= 1),
+        changed(|object| object.sha256 = [0; 32]),
+    ] {
+        let refused = maker.make(&wrong, ThumbnailSize::Large).await;
+        assert!(matches!(refused, Err(ChatError::Internal(_))), "{refused:?}");
+        assert!(maker.dominant_color(&wrong).await.is_err());
+        assert_eq!(store.saved(6, ThumbnailSize::Large).await, None);
+    }
+    assert_eq!(maker.make(&right, ThumbnailSize::Large).await.unwrap(), ThumbnailOutcome::Impossible);
 }

@@ -53,7 +53,7 @@ fn exif(orientation: u16) -> Vec<u8> {
     tiff
 }
 
-fn turned_jpeg(orientation: u16) -> Vec<u8> {
+pub(crate) fn turned_jpeg(orientation: u16) -> Vec<u8> {
     let picture = stored(orientation);
     let mut jpeg = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, 95);

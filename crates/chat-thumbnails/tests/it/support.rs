@@ -2,28 +2,49 @@
 
 use std::io::Cursor;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use chat_domain::model::{Thumbnail, ThumbnailFormat, ThumbnailOutcome, ThumbnailSize};
+use chat_domain::model::{Attachment, Color, FileName, Thumbnail, ThumbnailFormat, ThumbnailOutcome, ThumbnailSize};
 use chat_domain::ports::{AttachmentStore, ThumbnailMaker, Upload};
 use chat_testkit::fixtures::attachment_id;
 use chat_testkit::source::from_bytes;
 use chat_testkit::{FixedClock, MemoryAttachmentStore};
-use chat_thumbnails::ImageThumbnailMaker;
+use chat_thumbnails::{ImageThumbnailMaker, ThumbnailTimeouts};
 use image::{DynamicImage, ImageFormat};
 use tokio::runtime::Handle;
 
-pub(crate) async fn put(store: &MemoryAttachmentStore, n: u64, bytes: impl Into<Bytes>) {
-    let upload = Upload { id: attachment_id(n), claimed_type: None, max_bytes: 1 << 30 };
-    store.put(upload, from_bytes(bytes)).await.unwrap();
+/// How long a test waits before it fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Longer than a test.
+pub(crate) const LONG: ThumbnailTimeouts =
+    ThumbnailTimeouts { slot: PATIENCE, reading: PATIENCE, making: PATIENCE, color: PATIENCE };
+
+pub(crate) async fn put(store: &MemoryAttachmentStore, n: u64, bytes: impl Into<Bytes>) -> Attachment {
+    let id = attachment_id(n);
+    let upload = Upload { id, claimed_type: None, max_bytes: 1 << 30 };
+    let object = store.put(upload, from_bytes(bytes)).await.unwrap();
+    Attachment { id, name: FileName::sanitize("a picture"), object, dominant_color: None }
+}
+
+/// A picture with its maker.
+async fn stored(bytes: impl Into<Bytes>) -> (Attachment, ImageThumbnailMaker) {
+    let store = MemoryAttachmentStore::new(Arc::new(FixedClock::new()));
+    let picture = put(&store, 1, bytes).await;
+    (picture, ImageThumbnailMaker::with_timeouts(Handle::current(), store.clone(), store, LONG))
 }
 
 /// What becomes of a picture.
 pub(crate) async fn outcome(bytes: impl Into<Bytes>, size: ThumbnailSize) -> ThumbnailOutcome {
-    let store = MemoryAttachmentStore::new(Arc::new(FixedClock::new()));
-    put(&store, 1, bytes).await;
-    let maker = ImageThumbnailMaker::new(Handle::current(), store.clone(), store);
-    maker.make(attachment_id(1), size).await.unwrap()
+    let (picture, maker) = stored(bytes).await;
+    maker.make(&picture, size).await.unwrap()
+}
+
+/// The dominant colour of a picture.
+pub(crate) async fn color(bytes: impl Into<Bytes>) -> Option<Color> {
+    let (picture, maker) = stored(bytes).await;
+    maker.dominant_color(&picture).await.unwrap()
 }
 
 /// The thumbnail of a picture of which one can be made.

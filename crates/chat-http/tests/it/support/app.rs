@@ -18,7 +18,7 @@ use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, LocalSockets};
 use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_storage::LocalAttachmentStore;
 use chat_testkit::{FewTickets, FixedClock, MemoryAttachmentStore, MemoryStore, SequentialIds};
-use chat_thumbnails::ImageThumbnailMaker;
+use chat_thumbnails::{ImageThumbnailMaker, ThumbnailTimeouts};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use test_servers::postgres::{Keep, TestDatabase};
@@ -295,9 +295,11 @@ pub(crate) fn token(sub: &str, role: Role, issued_at: Timestamp, expires_at: Tim
 
 type Adapters = (Ports, Arc<dyn SigningKeyStore>, Vec<Arc<dyn HealthProbe>>, Option<Durable>, Box<dyn Any + Send>);
 
-/// The maker of the real server, for which the stores of the tests are no different.
+/// The maker of the real server, for which the stores of the tests are no different. A message waits as long as it takes for
+/// the colours of its pictures, so that it has them on a busy machine too.
 fn thumbnail_maker(store: Arc<impl AttachmentStore + ThumbnailStore + 'static>) -> Arc<dyn ThumbnailMaker> {
-    Arc::new(ImageThumbnailMaker::new(Handle::current(), Arc::clone(&store) as _, store))
+    let patience = ThumbnailTimeouts { color: Duration::from_secs(30), ..ThumbnailTimeouts::default() };
+    Arc::new(ImageThumbnailMaker::with_timeouts(Handle::current(), Arc::clone(&store) as _, store, patience))
 }
 
 async fn in_memory(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {

@@ -1,0 +1,2 @@
+ALTER TABLE chat_uploads DROP COLUMN dominant_color;
+ALTER TABLE chat_attachments DROP COLUMN dominant_color;
