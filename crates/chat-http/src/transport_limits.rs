@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// The limits of connections. Operators do not set them, except for the two numbers at the end, which follow from the
-/// limit of open files; tests shorten them.
+/// The limits of connections. Operators do not set them, except for the three numbers at the end, which follow from the
+/// size of messages and from the limit of open files; tests shorten them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransportLimits {
     /// How long the head of a request may take, from its first byte, or from the start of the connection.
@@ -27,6 +27,12 @@ pub struct TransportLimits {
     pub drain: Duration,
     /// How many of them.
     pub drain_bytes: u64,
+    /// The same for a connection of a trusted proxy. Proxies pass a body on while it comes, and those that fail to write
+    /// it return 502, whatever was responded: so the rest is taken until the proxy has seen the response and closes.
+    pub proxy_drain: Duration,
+    /// How many bytes a trusted proxy may send after the response: more than a message may have, so that an upload which is
+    /// refused for its size is covered too.
+    pub proxy_drain_bytes: u64,
     /// The most HTTP connections that a node holds. More wait to be accepted.
     pub connections: usize,
     /// The most sockets that a node holds. More are refused with 503.
@@ -45,6 +51,8 @@ impl Default for TransportLimits {
             crowded_stalled: Duration::from_secs(3),
             drain: Duration::from_secs(5),
             drain_bytes: 64 * 1024,
+            proxy_drain: Duration::from_secs(20),
+            proxy_drain_bytes: 100 * 1024 * 1024,
             connections: 25_000,
             sockets: 100_000,
         }

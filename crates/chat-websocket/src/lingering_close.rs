@@ -12,6 +12,10 @@ use tokio::time::timeout;
 
 /// Read at a time; small, because it is part of the caller's task.
 const CHUNK: usize = 256;
+/// Read at a time of a peer that may send more than [`LARGE_AFTER`]: the rest of an upload would be 100,000 small reads.
+const LARGE_CHUNK: usize = 16 * 1024;
+/// After how many bytes.
+const LARGE_AFTER: u64 = 64 * 1024;
 
 /// Shuts the sending side down, and reads until the peer has closed, or `most` bytes have come, or `limit` has passed.
 ///
@@ -23,8 +27,14 @@ where
 {
     timeout(limit, async {
         io.shutdown().await?;
-        let mut rest = io.take(most);
+        let mut first = io.take(most.min(LARGE_AFTER));
         let mut chunk = [0; CHUNK];
+        while first.read(&mut chunk).await? > 0 {}
+        if first.limit() > 0 || most <= LARGE_AFTER {
+            return Ok(());
+        }
+        let mut rest = first.into_inner().take(most - LARGE_AFTER);
+        let mut chunk = vec![0; LARGE_CHUNK];
         while rest.read(&mut chunk).await? > 0 {}
         Ok(())
     })

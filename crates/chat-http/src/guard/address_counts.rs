@@ -40,6 +40,11 @@ impl AddressCounts {
         Some(AddressSlot(Some((Arc::clone(self), address))))
     }
 
+    /// Whether this address is a trusted proxy's.
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
+        self.exempt.trusts(address)
+    }
+
     /// Nothing panics under the lock.
     fn lock(&self) -> MutexGuard<'_, HashMap<AddressGroup, usize>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)

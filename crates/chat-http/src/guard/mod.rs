@@ -6,6 +6,7 @@
 //! | a connection whose request is with the application | what the reading of its body allows, in `request` | |
 //! | a connection that takes no byte of what waits for it | 20 s; 3 s on a crowded worker | reset |
 //! | a connection that is drained: the response is written, the request was not read to its end | 5 s and 64 KiB; 1 s and 64 KiB on a crowded worker | closed |
+//! | the same of a trusted proxy, which passes on what its clients send | 20 s and two messages of the largest size; 1 s on a crowded worker | closed |
 //! | a connection that waits between two requests | 75 s; 2 s on a crowded worker | closed |
 //!
 //! A worker is crowded when three quarters of its connections are taken. A connection from an address that has as many

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -65,6 +65,15 @@ impl WorkerConnections {
     /// Whether so many connections are open that those that wait for nothing must make room.
     fn is_crowded(&self) -> bool {
         self.open.get() >= self.most - self.most / 4
+    }
+
+    /// How many bytes of the peer are dropped after the last response on a connection, and for how long. A trusted proxy
+    /// writes what its clients send, and takes a connection that is closed meanwhile for a node that failed.
+    fn drain_limits(&self, end: GuardOutcome, peer: Option<IpAddr>) -> (u64, Duration) {
+        let TransportLimits { drain, drain_bytes, proxy_drain, proxy_drain_bytes, .. } = self.limits;
+        let is_of_proxy = end == GuardOutcome::Unread && peer.is_some_and(|peer| self.addresses.trusts(peer));
+        let (most, limit) = if is_of_proxy { (proxy_drain_bytes, proxy_drain) } else { (drain_bytes, drain) };
+        (most, if self.is_crowded() { limit.min(CROWDED_DRAIN) } else { limit })
     }
 
     /// Wakes all connections of a crowded worker, so that those from before make room too; at most once a second. It is
@@ -143,7 +152,7 @@ where
     let worker = Rc::clone(worker);
     async move {
         match http {
-            Some(http) => run(http, state, worker).await,
+            Some(http) => run(http, state, worker, peer.map(|peer| peer.ip())).await,
             None => Ok(()),
         }
     }
@@ -153,6 +162,7 @@ async fn run<D>(
     mut http: Pin<Box<D>>,
     state: Rc<ConnectionState>,
     worker: Rc<WorkerConnections>,
+    peer: Option<IpAddr>,
 ) -> Result<(), DispatchError>
 where
     D: Future<Output = Result<(), DispatchError>>,
@@ -188,7 +198,7 @@ where
     }
     // A socket has taken the stream over.
     let Some(stream) = state.take_returned_stream() else { return Ok(()) };
-    if let Err(error) = close(stream, end, worker).await {
+    if let Err(error) = close(stream, end, worker, peer).await {
         tracing::trace!(error.cause = %error, "connection lost before it was closed");
     }
     // The stream is closed, whatever still has a hold of the state.
@@ -234,17 +244,21 @@ fn poll_overdue(
     Poll::Pending
 }
 
-async fn close(mut stream: TcpStream, end: GuardOutcome, worker: &WorkerConnections) -> io::Result<()> {
-    let TransportLimits { drain, drain_bytes, .. } = worker.limits;
-    let limit = if worker.is_crowded() { drain.min(CROWDED_DRAIN) } else { drain };
+async fn close(
+    mut stream: TcpStream,
+    end: GuardOutcome,
+    worker: &WorkerConnections,
+    peer: Option<IpAddr>,
+) -> io::Result<()> {
+    let (most, limit) = worker.drain_limits(end, peer);
     match end {
         GuardOutcome::Done | GuardOutcome::ExceededTimeout(ExceededTimeout::Idle) => Ok(()),
-        GuardOutcome::Malformed | GuardOutcome::Unread => lingering_close(&mut stream, drain_bytes, limit).await,
+        GuardOutcome::Malformed | GuardOutcome::Unread => lingering_close(&mut stream, most, limit).await,
         GuardOutcome::ExceededTimeout(ExceededTimeout::Head) => {
             timeout(limit, stream.write_all(REQUEST_TIMEOUT)).await??;
             // All that came was read, so that closing at once destroys nothing that is not still on its way here.
             let limit = if worker.is_crowded() { Duration::ZERO } else { limit };
-            lingering_close(&mut stream, drain_bytes, limit).await
+            lingering_close(&mut stream, most, limit).await
         }
         // Bytes that wait in the kernel for a peer that reads nothing would stay there for long.
         GuardOutcome::ExceededTimeout(ExceededTimeout::Stalled) => {
@@ -280,7 +294,7 @@ mod tests {
         let worker =
             WorkerConnections::new(TransportLimits::default(), 1, AddressCounts::new(None, ProxySettings::default()));
         let state = Rc::new(ConnectionState::default());
-        let mut task = pin!(run(Box::pin(pending()), Rc::clone(&state), Rc::clone(&worker)));
+        let mut task = pin!(run(Box::pin(pending()), Rc::clone(&state), Rc::clone(&worker), None));
         assert!(poll!(task.as_mut()).is_pending());
         assert!(worker.is_crowded());
         state.begin_request();

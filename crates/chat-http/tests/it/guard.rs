@@ -7,6 +7,7 @@ mod addresses;
 mod bodies;
 mod crowded;
 mod pipelining;
+mod proxies;
 mod unfinished;
 
 use std::time::{Duration, Instant};
@@ -40,6 +41,8 @@ fn patient() -> TransportLimits {
         crowded_stalled: LONG,
         drain: LONG,
         drain_bytes: u64::MAX,
+        proxy_drain: LONG,
+        proxy_drain_bytes: u64::MAX,
         ..TransportLimits::default()
     }
 }

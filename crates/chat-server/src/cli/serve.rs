@@ -126,7 +126,7 @@ async fn start(config: &Config, traces: Traces, out: &mut dyn Write) -> anyhow::
         settings: HttpSettings {
             public_url: config.public_url.clone(),
             origins: config.cors_origins.clone(),
-            transport: TransportLimits { connections: room.http, sockets: room.sockets, ..TransportLimits::default() },
+            transport: transport_limits(config, room),
             proxies: config.proxies.settings(),
             connections_per_address: config.rates.connections_per_address.limit(),
             rates: config.rates.settings(),
@@ -162,6 +162,14 @@ async fn start(config: &Config, traces: Traces, out: &mut dyn Write) -> anyhow::
 }
 
 /// Begins to write a line for each request to standard output, if the operator wants it.
+/// What connections may take, where it follows from the configuration and the limit of open files.
+fn transport_limits(config: &Config, room: DescriptorLimits) -> TransportLimits {
+    let defaults = TransportLimits::default();
+    // Twice the largest message, so that one that is refused for its size is covered too.
+    let proxy_drain_bytes = defaults.proxy_drain_bytes.max(config.max_message_size.saturating_mul(2));
+    TransportLimits { connections: room.http, sockets: room.sockets, proxy_drain_bytes, ..defaults }
+}
+
 fn start_access_log(wanted: Switch) -> anyhow::Result<(Option<AccessLog>, Option<AccessLogThread>)> {
     match wanted {
         Switch::Off => Ok((None, None)),

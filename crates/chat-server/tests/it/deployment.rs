@@ -54,7 +54,7 @@ fn options(home: &Path) -> BTreeMap<String, String> {
 }
 
 /// The block `http` of nginx.conf for these nodes.
-fn site(site: &NginxSite<'_>, nodes: &[&TestServer], home: &Path) -> String {
+pub(crate) fn site(site: &NginxSite<'_>, nodes: &[&TestServer], home: &Path) -> String {
     let shipped = fs::read_to_string(shipped("nginx.conf")).unwrap();
     let http = shipped.split_once("http {").unwrap().1.rsplit_once('}').unwrap().0;
     let mut http = replaced(http, "listen 443 ssl;", &format!("listen 127.0.0.1:{} ssl;", site.port));
@@ -66,6 +66,16 @@ fn site(site: &NginxSite<'_>, nodes: &[&TestServer], home: &Path) -> String {
         http = replaced(&http, &format!("node-{}:8080", index + 1), &node.addr.to_string());
     }
     http
+}
+
+/// A connection to nginx with TLS.
+pub(crate) async fn connect_tls(nginx: &PrivateNginx) -> TlsStream<TcpStream> {
+    let mut authorities = RootCertStore::empty();
+    authorities.add(CertificateDer::from_pem_slice(&nginx.authority().unwrap()).unwrap()).unwrap();
+    let config = ClientConfig::builder().with_root_certificates(authorities).with_no_client_auth();
+    let stream = TcpStream::connect(("127.0.0.1", nginx.port())).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
 }
 
 /// What `make-secrets.sh` makes, in the directory.
@@ -169,12 +179,7 @@ impl Deployment {
 
     /// A socket of the session.
     async fn connect(&self, person: &Person, session: &str) -> WebSocketStream<TlsStream<TcpStream>> {
-        let mut authorities = RootCertStore::empty();
-        authorities.add(CertificateDer::from_pem_slice(&self.nginx.authority().unwrap()).unwrap()).unwrap();
-        let config = ClientConfig::builder().with_root_certificates(authorities).with_no_client_auth();
-        let stream = TcpStream::connect(("127.0.0.1", self.nginx.port())).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        let stream = connect_tls(&self.nginx).await;
         let url = self.url(&format!("/ws/chat/{session}")).replacen("https", "wss", 1);
         let mut request = url.into_client_request().unwrap();
         request.headers_mut().insert("Authorization", format!("Bearer {}", person.token).parse().unwrap());

@@ -37,6 +37,7 @@ mod postgres;
 mod proxies;
 mod reference;
 mod refusals;
+mod refused_uploads;
 mod s3;
 mod shutdown;
 mod standby;
