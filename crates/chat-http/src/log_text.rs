@@ -14,8 +14,11 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 const LONGEST_PATH: usize = 256;
 /// Stands for a part of a path that may be a secret.
 const REDACTED: &str = "[redacted]";
-/// A text of so many characters of base64url may be a ticket or a part of a token. Ids have 36.
-const SECRET_LENGTH: usize = 43;
+/// The longest word that is shown: ids have 36 characters. A ticket has 43 of base64url, and what lacks a few of them can
+/// be guessed.
+const LONGEST_WORD: usize = 36;
+/// How often a segment is decoded. What then still decodes to something else is not shown.
+const MOST_DECODINGS: usize = 4;
 /// How tokens begin (`{"` in base64), and how they do in base64 once more, as in the name of a subprotocol.
 const TOKEN_BEGINNINGS: [&str; 2] = ["eyJ", "ZXlK"];
 /// Names of parameters whose values are secrets.
@@ -123,14 +126,31 @@ fn is_of_base64(character: char) -> bool {
 
 /// Whether a segment has a token, a ticket or a value that is named as one, encoded or not.
 fn shows_secret(segment: &str) -> bool {
-    let decoded = percent_decode_str(segment).decode_utf8_lossy();
+    let Some(decoded) = decoded_to_the_end(segment) else { return true };
     decoded
         .split(|character| !is_of_base64(character))
-        .any(|word| word.len() >= SECRET_LENGTH || TOKEN_BEGINNINGS.iter().any(|beginning| word.starts_with(beginning)))
+        .any(|word| word.len() > LONGEST_WORD || TOKEN_BEGINNINGS.iter().any(|beginning| word.starts_with(beginning)))
         || decoded.split('=').rev().skip(1).any(|before| {
             let before = before.to_ascii_lowercase();
             SECRET_NAMES.iter().any(|name| before.ends_with(name))
         })
+}
+
+/// A segment without percent-encoding, however often it was encoded: a reader of a log would decode it again. `None` when
+/// that was too often.
+fn decoded_to_the_end(segment: &str) -> Option<Cow<'_, str>> {
+    let mut decoded = Cow::Borrowed(segment);
+    for _ in 0..=MOST_DECODINGS {
+        if !decoded.contains('%') {
+            return Some(decoded);
+        }
+        let next = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
+        if next == decoded {
+            return Some(decoded);
+        }
+        decoded = Cow::Owned(next);
+    }
+    None
 }
 
 #[cfg(test)]
@@ -189,6 +209,15 @@ mod tests {
             "base64url.bearer.chat.ZXlKaGJHY2lPaUpJVXpJMU5pSjk".to_owned(),
             ticket.to_owned(),
             format!("{ticket}A"),
+            // A ticket without its last characters, of which there are few.
+            ticket[..42].to_owned(),
+            ticket[..37].to_owned(),
+            format!("{head}%252Ee30%252Ec2ln"),
+            "%2565yJhbGciOiJIUzI1NiJ9.e30.c2ln".to_owned(),
+            "%25252565yJhbGciOiJIUzI1NiJ9.e30.c2ln".to_owned(),
+            "ticket%253Dshort".to_owned(),
+            // Encoded more often than is looked at.
+            "%2525252525252541".to_owned(),
             "access_token=short".to_owned(),
             "%3Fticket%3Dshort".to_owned(),
             "x;Token=short;y=z".to_owned(),
@@ -198,7 +227,14 @@ mod tests {
         assert_eq!(redacted(&format!("{head}.e30.c2ln is not \"{ticket}\".")), "[redacted] is not \"[redacted]\".");
         let plain = "`limit` must be from 1 to 100; é.";
         assert_eq!(redacted(plain), plain);
-        for plain in ["0190a6e8-5b1c-7c3e-9d7e-4f1f2a3b4c5d", "auth0%7C5f7c8ec7c33c6c004bbafe82", "ws-ticket", "a=b"] {
+        for plain in [
+            "0190a6e8-5b1c-7c3e-9d7e-4f1f2a3b4c5d",
+            "auth0%7C5f7c8ec7c33c6c004bbafe82",
+            "ws-ticket",
+            "a=b",
+            "100%25",
+            "a%2520b",
+        ] {
             assert_eq!(logged_path(&format!("/{plain}")), format!("/{plain}"));
         }
     }
