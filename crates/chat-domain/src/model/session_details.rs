@@ -130,7 +130,6 @@ pub struct SessionDetails {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DetailsUpdate {
     /// Another subject, or none.
-    #[expect(clippy::option_option, reason = "the outer level is presence, the inner one whether there is a subject")]
     pub subject: Option<Option<Subject>>,
     /// Another priority.
     pub priority: Option<Priority>,

@@ -187,11 +187,13 @@ fn schemas_of_client_frames_have_bounds() {
     let looked_up = [
         "sessionId",
         "attachmentId",
+        "messageId",
         "before",
         "after",
         "Range",
         "If-Range",
         "If-None-Match",
+        "If-Match",
         "Content-Disposition",
         "MarkMessagesRead.messageIds",
         "SendChatMessage.attachmentIds",

@@ -3,7 +3,7 @@
 
 use chat_testkit::fixtures;
 use reqwest::{Method, RequestBuilder};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::app::send;
 use crate::support::{Form, TestApp, TestSocket};
@@ -12,18 +12,20 @@ use crate::support::{Form, TestApp, TestSocket};
 struct Ids {
     session: String,
     attachment: String,
+    message: String,
     agent: String,
 }
 
 impl Ids {
     fn unknown() -> Self {
         let (session, attachment) = (fixtures::session_id(404).to_string(), fixtures::attachment_id(404).to_string());
-        Self { session, attachment, agent: "unknown".to_owned() }
+        let message = fixtures::message_id(404).to_string();
+        Self { session, attachment, message, agent: "unknown".to_owned() }
     }
 
     fn path(&self, path: &str) -> String {
         let path = path.replace("{sessionId}", &self.session).replace("{attachmentId}", &self.attachment);
-        path.replace("{agentId}", &self.agent)
+        path.replace("{messageId}", &self.message).replace("{agentId}", &self.agent)
     }
 }
 
@@ -31,7 +33,9 @@ async fn ids(app: &TestApp) -> Ids {
     let session = app.open_assigned("alice", "bob").await;
     let form = Form::new().file(0, "a.txt", "text/plain", b"a");
     let message = send(form.to(app, "alice", &session)).await.expect(201);
-    Ids { session, attachment: message["attachments"][0]["id"].as_str().unwrap().to_owned(), agent: "bob".to_owned() }
+    let id = |id: &Value| id.as_str().unwrap().to_owned();
+    let (attachment, message) = (id(&message["attachments"][0]["id"]), id(&message["id"]));
+    Ids { session, attachment, message, agent: "bob".to_owned() }
 }
 
 /// With a body that every operation takes, since each ignores the fields of the others.
