@@ -12,7 +12,7 @@ use test_servers::nginx::PrivateNginx;
 
 use self::s3::S3;
 use self::transfer::{Service, Target, WebServer, download, upload};
-use super::Run;
+use super::BenchRun;
 use super::chat::{Chat, Database};
 use super::figures::Figures;
 
@@ -47,7 +47,7 @@ impl Place<'_> {
     }
 
     /// Starts a service that keeps its files here.
-    fn start(self, run: &Run, name: &str) -> anyhow::Result<Chat> {
+    fn start(self, run: &BenchRun, name: &str) -> anyhow::Result<Chat> {
         let settings = match self {
             Self::Disk => Vec::new(),
             Self::S3(s3) => s3.settings(),
@@ -58,7 +58,7 @@ impl Place<'_> {
     }
 }
 
-pub(super) fn measure(run: &Run) -> anyhow::Result<Figures> {
+pub(super) fn measure(run: &BenchRun) -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
     let s3 = S3::start()?;
     transfers(run, &s3, &mut figures)?;
@@ -71,7 +71,7 @@ pub(super) fn measure(run: &Run) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-fn transfers(run: &Run, s3: &S3, figures: &mut Figures) -> anyhow::Result<()> {
+fn transfers(run: &BenchRun, s3: &S3, figures: &mut Figures) -> anyhow::Result<()> {
     let root = run.path("nginx");
     std::fs::create_dir(&root)?;
     let shown = root.display();

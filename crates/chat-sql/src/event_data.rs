@@ -269,7 +269,9 @@ mod tests {
         let second = first.clone().update(&details("second"), at(3)).unwrap();
         let shown = |seq: u64, data: &str| {
             let row = EventRecord { seq: to_i64(Seq::new(seq)), ..record("assigned", data) };
-            let Change::Assigned(then) = decode_event(&row, &second).unwrap().change else { panic!("an assignment") };
+            let EventChange::Assigned(then) = decode_event(&row, &second).unwrap().change else {
+                panic!("an assignment")
+            };
             then.subject.unwrap().to_string()
         };
         let plain = session_data(&opened).unwrap();

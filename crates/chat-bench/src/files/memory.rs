@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 
 use super::transfer::{Connection, Service, Target, at_once};
-use super::{Place, Run};
+use super::{BenchRun, Place};
 use crate::figures::Figures;
-use crate::process::Running;
+use crate::process::MeasuredProcess;
 
 /// A person may have eight at a time.
 const PEOPLE: usize = 8;
@@ -17,7 +17,7 @@ const PARALLEL: usize = 64;
 const BYTES: usize = 25_000_000;
 const SAMPLES_EVERY: Duration = Duration::from_millis(10);
 
-pub(super) fn measure(run: &Run, place: Place<'_>, figures: &mut Figures) -> anyhow::Result<()> {
+pub(super) fn measure(run: &BenchRun, place: Place<'_>, figures: &mut Figures) -> anyhow::Result<()> {
     for round in run.rounds("memory of parallel transfers") {
         let chat = place.start(run, &format!("memory-{round}"))?;
         let services: Vec<Service> = (0..PEOPLE)
@@ -50,7 +50,7 @@ pub(super) fn measure(run: &Run, place: Place<'_>, figures: &mut Figures) -> any
 }
 
 /// By how much the resident memory grows at most while the work is done.
-fn growth(process: &Running, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+fn growth(process: &MeasuredProcess, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
     let before = process.resident_mib()?;
     let is_done = AtomicBool::new(false);
     let peak = thread::scope(|scope| {

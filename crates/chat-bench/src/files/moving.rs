@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use super::s3::S3;
 use super::transfer::{Service, upload};
-use super::{LOADS, Place, Run};
+use super::{BenchRun, LOADS, Place};
 use crate::chat::{Database, run as run_chat};
 use crate::figures::Figures;
 
-pub(super) fn measure(run: &Run, s3: &S3, figures: &mut Figures) -> anyhow::Result<()> {
+pub(super) fn measure(run: &BenchRun, s3: &S3, figures: &mut Figures) -> anyhow::Result<()> {
     for load in LOADS {
         let name = format!("moving-{}", load.bytes);
         {

@@ -4,18 +4,18 @@ use std::io::{BufRead, BufReader};
 
 use anyhow::{Context, ensure};
 
-use crate::process::{Running, command};
+use crate::process::{MeasuredProcess, command};
 use crate::programs::release;
 
 pub(super) struct S3 {
-    _process: Running,
+    _process: MeasuredProcess,
     bucket: String,
     variables: Vec<(String, String)>,
 }
 
 impl S3 {
     pub(super) fn start() -> anyhow::Result<Self> {
-        let (process, output) = Running::start_with_output(&mut command(&release("examples/s3")))?;
+        let (process, output) = MeasuredProcess::start_with_output(&mut command(&release("examples/s3")))?;
         let mut variables = Vec::new();
         let mut bucket = None;
         for line in BufReader::new(output).lines() {

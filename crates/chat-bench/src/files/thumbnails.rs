@@ -8,7 +8,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
 
 use super::transfer::{Connection, Service, Target, at_once};
-use super::{Place, Run};
+use super::{BenchRun, Place};
 use crate::figures::Figures;
 use crate::load::Load;
 use crate::sample;
@@ -19,7 +19,7 @@ const CONNECTIONS: usize = 8;
 const RATE: &str = "500";
 const SESSIONS: usize = 64;
 
-pub(super) fn measure(run: &Run, figures: &mut Figures) -> anyhow::Result<()> {
+pub(super) fn measure(run: &BenchRun, figures: &mut Figures) -> anyhow::Result<()> {
     let chat = Place::Disk.start(run, "thumbnails")?;
     let service = Service::of(&chat)?;
     let sessions = sample::draw(run.path("thumbnail-sessions"), &chat.open_sessions(SESSIONS)?)?;

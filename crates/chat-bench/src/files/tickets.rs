@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::transfer::{Connection, Service, Target};
-use super::{Place, Run};
+use super::{BenchRun, Place};
 use crate::figures::Figures;
 use crate::load::Load;
 use anyhow::Context;
@@ -11,7 +11,7 @@ use anyhow::Context;
 const CONNECTIONS: usize = 8;
 const BYTES: usize = 1_000;
 
-pub(super) fn measure(run: &Run, figures: &mut Figures) -> anyhow::Result<()> {
+pub(super) fn measure(run: &BenchRun, figures: &mut Figures) -> anyhow::Result<()> {
     let chat = Place::Disk.start(run, "tickets")?;
     let service = Service::of(&chat)?;
     let mut connection = Connection::to(service.address())?;

@@ -305,7 +305,7 @@ impl ChatSession {
     /// Changes what an active session is about. A session that is about that already stays as it is and takes no position.
     pub fn update(mut self, update: &DetailsUpdate, now: Timestamp) -> Result<Self, TransitionError> {
         if !self.is_active() {
-            return Err(TransitionError { attempted: Attempt::Update, from: self.state });
+            return Err(TransitionError { attempted: AttemptedTransition::Update, from: self.state });
         }
         let before = self.details();
         let after = update.apply_to(before.clone());

@@ -332,7 +332,7 @@ fn an_update_is_made_only_of_a_version_that_is_expected() {
         (ExpectedVersion::OneOf(Vec::new()), false),
     ] {
         match decide(&session, change(&bob(), update(expected.clone()), 60)) {
-            Ok((after, Some(Change::Updated(_)))) if admitted => assert_eq!(after.details(), about(1)),
+            Ok((after, Some(EventChange::Updated(_)))) if admitted => assert_eq!(after.details(), about(1)),
             Err(ChatError::VersionMismatch { current }) if !admitted => assert_eq!(current, Seq::new(2)),
             other => panic!("{expected:?} gives {other:?}"),
         }

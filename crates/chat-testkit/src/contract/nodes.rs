@@ -12,7 +12,9 @@ use chat_domain::model::{
     UploadQuota, Visibility,
 };
 
-use super::checks::{Choices, ROUNDS, at_once, messages_in, whole_history, whole_log};
+use super::checks::{Choices, ROUNDS, at_once, messages_in, whole_history};
+pub use super::node_stores::Nodes;
+use super::node_stores::{assert_published_once, assert_publisher};
 use super::{StoreUnderTest, contract_cases, revocation_store, session_update, stats_reader, times, upload_registry};
 use crate::fixtures::{
     agent_id, alice, assign, at, bob, carol, change, draft, idempotency, keyed, limit, message_id, new_session,
@@ -68,8 +70,8 @@ async fn of_updates_of_one_version_on_all_nodes_one_wins(nodes: &Nodes) {
     for round in 1..=ROUNDS {
         let id = nodes.waiting(round).await;
         let winner = session_update::race(|n| Arc::clone(&nodes.at(n).sessions), id, 1).await;
-        let log = assert_told_once(nodes, id).await;
-        assert_eq!((log.len(), &log[1].change), (2, &Change::Updated(winner)));
+        let log = assert_published_once(nodes, id).await;
+        assert_eq!((log.len(), &log[1].change), (2, &EventChange::Updated(winner)));
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat_domain::ChatError;
 use chat_domain::error::Conflict;
 use chat_domain::model::{
-    Change, ChatSession, DetailsUpdate, ExpectedVersion, Priority, Seq, SessionAction, SessionDetails, SessionId,
+    ChatSession, DetailsUpdate, EventChange, ExpectedVersion, Priority, Seq, SessionAction, SessionDetails, SessionId,
     SessionUpdate, Subject, Tags,
 };
 use chat_domain::ports::SessionRepository;
@@ -72,7 +72,7 @@ async fn an_update_changes_what_it_names_and_nothing_else(store: &StoreUnderTest
         let log = assert_published_as_logged(store, id).await;
         let event = log.last().expect("there are changes");
         assert_eq!((event.at, &event.actor), (at(n), &bob().id));
-        assert_eq!(event.change, Change::Updated(after));
+        assert_eq!(event.change, EventChange::Updated(after));
     }
 }
 
@@ -150,7 +150,7 @@ async fn events_of_before_an_update_show_what_the_session_was_about(store: &Stor
         store.change(id, &root(), action).await;
     }
     let log = assert_published_as_logged(store, id).await;
-    let about = |change: &Change| {
+    let about = |change: &EventChange| {
         let session = change.session().expect("no messages");
         (session.subject.as_ref().map(ToString::to_string).unwrap_or_default(), session.priority)
     };

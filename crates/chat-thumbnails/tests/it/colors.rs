@@ -1,5 +1,7 @@
 //! The dominant colours of pictures.
 
+use std::fmt::Write;
+
 use chat_testkit::media::{png, zeros_png};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 
@@ -73,13 +75,13 @@ fn cmyk_jpeg(channels: [u8; 4]) -> Vec<u8> {
         let difference = i32::from(channel) - 128;
         let length = 32 - difference.unsigned_abs().leading_zeros();
         let shown = if difference < 0 { difference + (1 << length) - 1 } else { difference };
-        bits.push_str(&format!("{length:04b}"));
+        write!(bits, "{length:04b}").unwrap();
         if length > 0 {
-            bits.push_str(&format!("{shown:0width$b}", width = usize::try_from(length).unwrap()));
+            write!(bits, "{shown:0width$b}", width = usize::try_from(length).unwrap()).unwrap();
         }
         bits.push('0');
     }
-    while bits.len() % 8 != 0 {
+    while !bits.len().is_multiple_of(8) {
         bits.push('1');
     }
     for byte in bits.as_bytes().chunks(8) {
