@@ -1,5 +1,6 @@
-//! Colours: what they mean, and which of them a picture has most of. A thumbnail has no profile, so that its colours are those of sRGB, as in every picture without one; what another
-//! profile of the picture means is put into its place. Telephones write such profiles into every photograph.
+//! Colours: what they mean, and which of them a picture has most of. A thumbnail has no profile, so that its colours are
+//! those of sRGB, as in every picture without one; what another profile of the picture means is put into its place.
+//! Telephones write such profiles into every photograph.
 
 use chat_domain::model::Color;
 use image::DynamicImage;
