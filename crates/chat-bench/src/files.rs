@@ -11,20 +11,20 @@ mod transfer;
 use test_servers::nginx::PrivateNginx;
 
 use self::s3::S3;
-use self::transfer::{Service, Target, WebServer, download, upload};
+use self::transfer::{Service, TransferTarget, WebServer, download, upload};
 use super::BenchRun;
 use super::chat::{Chat, Database};
 use super::figures::Figures;
 
 /// The sizes and numbers of the files, and how many connections carry them.
-const LOADS: [Load; 2] = [
-    Load { name: "25 MB, one after the other", bytes: 25_000_000, files: 4, connections: 1 },
-    Load { name: "100 × 20 KB, 8 at a time", bytes: 20_000, files: 100, connections: 8 },
+const LOADS: [TransferLoad; 2] = [
+    TransferLoad { name: "25 MB, one after the other", bytes: 25_000_000, files: 4, connections: 1 },
+    TransferLoad { name: "100 × 20 KB, 8 at a time", bytes: 20_000, files: 100, connections: 8 },
 ];
 
 /// Files to transfer.
 #[derive(Clone, Copy)]
-struct Load {
+struct TransferLoad {
     name: &'static str,
     bytes: usize,
     files: usize,
@@ -84,7 +84,7 @@ fn transfers(run: &BenchRun, s3: &S3, figures: &mut Figures) -> anyhow::Result<(
     })?;
     let on_disk = Place::Disk.start(run, "transfers")?;
     let on_s3 = Place::S3(s3).start(run, "transfers")?;
-    let targets: [(&str, Box<dyn Target>); 3] = [
+    let targets: [(&str, Box<dyn TransferTarget>); 3] = [
         ("nginx", Box::new(WebServer::at(nginx.port()))),
         ("chat-server on disk", Box::new(Service::of(&on_disk)?)),
         ("chat-server on S3", Box::new(Service::of(&on_s3)?)),
@@ -108,6 +108,6 @@ fn transfers(run: &BenchRun, s3: &S3, figures: &mut Figures) -> anyhow::Result<(
     Ok(())
 }
 
-fn of(target: &str, way: &str, load: Load) -> String {
+fn of(target: &str, way: &str, load: TransferLoad) -> String {
     format!("{way} of {}, {target}", load.name)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
-use super::transfer::{Connection, Service, Target, at_once};
+use super::transfer::{Connection, Service, TransferTarget, at_once};
 use super::{BenchRun, Place};
 use crate::figures::Figures;
 use crate::process::MeasuredProcess;

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
 
-use super::transfer::{Connection, Service, Target, at_once};
+use super::transfer::{Connection, Service, TransferTarget, at_once};
 use super::{BenchRun, Place};
 use crate::figures::Figures;
 use crate::load::Load;

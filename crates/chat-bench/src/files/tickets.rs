@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::transfer::{Connection, Service, Target};
+use super::transfer::{Connection, Service, TransferTarget};
 use super::{BenchRun, Place};
 use crate::figures::Figures;
 use crate::load::Load;

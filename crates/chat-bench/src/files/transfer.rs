@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, ensure};
 use serde_json::Value;
 
-use super::Load;
+use super::TransferLoad;
 use crate::chat::Chat;
 
 const PATIENCE: Duration = Duration::from_mins(2);
 const BOUNDARY: &str = "a boundary that is in no file";
 
 /// What takes and serves files over HTTP.
-pub(super) trait Target: Sync {
+pub(super) trait TransferTarget: Sync {
     fn address(&self) -> &str;
 
     /// Sends a file and returns the path at which it is served.
@@ -39,7 +39,7 @@ impl WebServer {
     }
 }
 
-impl Target for WebServer {
+impl TransferTarget for WebServer {
     fn address(&self) -> &str {
         &self.address
     }
@@ -78,7 +78,7 @@ impl Service {
     }
 }
 
-impl Target for Service {
+impl TransferTarget for Service {
     fn address(&self) -> &str {
         &self.address
     }
@@ -177,7 +177,7 @@ impl Connection {
 }
 
 /// Sends the files of a load; the paths at which they are served, and MB/s.
-pub(super) fn upload(target: &dyn Target, load: Load) -> anyhow::Result<(Vec<String>, f64)> {
+pub(super) fn upload(target: &dyn TransferTarget, load: TransferLoad) -> anyhow::Result<(Vec<String>, f64)> {
     // Bytes of no known type: what is recognised is looked at more closely.
     let bytes = vec![7; load.bytes];
     let paths = Mutex::new(Vec::new());
@@ -190,7 +190,7 @@ pub(super) fn upload(target: &dyn Target, load: Load) -> anyhow::Result<(Vec<Str
 }
 
 /// Downloads files of a load; MB/s.
-pub(super) fn download(target: &dyn Target, load: Load, paths: &[String]) -> anyhow::Result<f64> {
+pub(super) fn download(target: &dyn TransferTarget, load: TransferLoad, paths: &[String]) -> anyhow::Result<f64> {
     let headers = target.headers();
     transfer(target, load, |connection, number| {
         let path = paths.get(number).context("not so many files were sent")?;
@@ -202,8 +202,8 @@ pub(super) fn download(target: &dyn Target, load: Load, paths: &[String]) -> any
 
 /// Does a transfer of each file of a load, on as many connections as it says.
 fn transfer(
-    target: &dyn Target,
-    load: Load,
+    target: &dyn TransferTarget,
+    load: TransferLoad,
     each: impl Fn(&mut Connection, usize) -> anyhow::Result<()> + Sync,
 ) -> anyhow::Result<f64> {
     let next = AtomicUsize::new(0);
