@@ -50,7 +50,7 @@ impl Place<'_> {
     fn start(self, run: &BenchRun, name: &str) -> anyhow::Result<Chat> {
         let settings = match self {
             Self::Disk => Vec::new(),
-            Self::S3(s3) => s3.settings(),
+            Self::S3(s3) => s3.settings(name),
         };
         let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (&**name, &**value)).collect();
         let data = run.path(&format!("files-{name}-{}", self.name()));

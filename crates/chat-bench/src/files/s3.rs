@@ -41,9 +41,9 @@ impl S3 {
         &self.variables
     }
 
-    /// Settings of a service that keeps its files there.
-    pub(super) fn settings(&self) -> Vec<(String, String)> {
-        let place = ("CHAT_ATTACHMENTS_URL".to_owned(), self.url("desk"));
+    /// Settings of a service that keeps its files there, in a place of its own.
+    pub(super) fn settings(&self, name: &str) -> Vec<(String, String)> {
+        let place = ("CHAT_ATTACHMENTS_URL".to_owned(), self.url(name));
         self.variables.iter().cloned().chain([place]).collect()
     }
 }

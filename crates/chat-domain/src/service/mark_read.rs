@@ -31,6 +31,7 @@ impl ChatService {
                 Ok(())
             }
             Ok(ReadMessages::UpTo(up_to)) => {
+                self.require_access(who)?;
                 let session = self.session(id).await?;
                 policy::authorize(who, &Action::MarkRead(&session))?;
                 // The newest position only grows, so what is not ahead of it now is not when the write is decided.

@@ -61,9 +61,13 @@ impl SessionEffect {
         self.before.as_ref().is_some_and(|before| before.state != self.after.state)
     }
 
-    /// Whether it has come to be about something else.
+    /// Whether it has come to be about something else. A batch may change that and change it back; then the session still
+    /// has to know what it was opened with.
     pub fn changes_details(&self) -> bool {
-        self.before.as_ref().is_some_and(|before| before.details() != self.after.details())
+        let after = &self.after;
+        self.before
+            .as_ref()
+            .is_some_and(|before| before.opened_with != after.opened_with || before.details() != after.details())
     }
 }
 

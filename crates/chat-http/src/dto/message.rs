@@ -240,10 +240,10 @@ fn upload_ids(value: Value) -> Input<Vec<AttachmentId>> {
 #[schema(as = MarkMessagesRead, example = json!({ "messageIds": ["019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2"] }))]
 pub(crate) struct ReadBody {
     /// Up to 1,000 ids of messages of this session. One's own are ignored.
-    #[schema(max_items = 1000, example = json!(["019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2"]))]
+    #[schema(nullable = false, max_items = 1000, example = json!(["019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2"]))]
     message_ids: Option<Vec<String>>,
     /// All messages up to this position of the session's events, which must not be ahead of the newest one.
-    #[schema(minimum = 0, maximum = 9_223_372_036_854_775_807_u64, example = 17)]
+    #[schema(nullable = false, minimum = 0, maximum = 9_223_372_036_854_775_807_u64, example = 17)]
     up_to_seq: Option<u64>,
 }
 

@@ -17,7 +17,7 @@ use crate::traces::use_case;
 /// Get the thumbnail of an attachment
 ///
 /// A small picture of a JPEG, PNG, GIF or WebP, turned as it is to be shown and without its metadata; of an animation
-/// the first picture. It is made when it is first asked for. It counts as a download.
+/// the first picture. It is made as the picture is stored, or else when it is first asked for. It counts as a download.
 #[utoipa::path(get, path = "/api/chat/attachments/{attachmentId}/thumbnail", tag = "attachments",
     params(
         ("attachmentId" = String, Path, description = "The attachment"),

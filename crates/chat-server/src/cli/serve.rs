@@ -161,7 +161,6 @@ async fn start(config: &Config, traces: Traces, out: &mut dyn Write) -> anyhow::
     Ok(RunningServer { server, background, fanout, system, admin, access_log: access_log_thread, _database: database })
 }
 
-/// Begins to write a line for each request to standard output, if the operator wants it.
 /// What connections may take, where it follows from the configuration and the limit of open files.
 fn transport_limits(config: &Config, room: DescriptorLimits) -> TransportLimits {
     let defaults = TransportLimits::default();
@@ -170,6 +169,7 @@ fn transport_limits(config: &Config, room: DescriptorLimits) -> TransportLimits 
     TransportLimits { connections: room.http, sockets: room.sockets, proxy_drain_bytes, ..defaults }
 }
 
+/// Begins to write a line for each request to standard output, if the operator wants it.
 fn start_access_log(wanted: Switch) -> anyhow::Result<(Option<AccessLog>, Option<AccessLogThread>)> {
     match wanted {
         Switch::Off => Ok((None, None)),

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use chat_domain::ChatError;
 use chat_domain::error::Refusal;
-use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName, Principal, Role, Seq, SessionAction};
+use chat_domain::model::{
+    Agent, AgentId, AgentUpdate, DetailsUpdate, DisplayName, Principal, Role, Seq, SessionAction,
+};
 
 use super::checks::{assert_published_as_logged, at_once};
 use super::{StoreUnderTest, contract_cases};
-use crate::fixtures::{agent_id, alice, assign, at, bob, carol, change, draft, keyed, root, transfer};
+use crate::fixtures::{agent_id, alice, assign, at, bob, carol, change, draft, keyed, root, transfer, update};
 
 contract_cases! { $ agent_directory_contract for agent_directory on crate::contract::StoreUnderTest:
     an_unknown_agent_is_not_found,
@@ -191,9 +193,13 @@ async fn a_deactivated_agent_changes_nothing(store: &StoreUnderTest) {
     assert_refused(&messages.mark_read(held, bob(), vec![asked.id], at(2_000)).await);
     assert_refused(&messages.mark_read_up_to(held, bob(), Seq::new(99), at(2_000)).await);
     assert_refused(&messages.mark_delivered(held, bob(), Seq::new(99), at(2_000)).await);
-    for (session, action) in
-        [(waiting, assign(&bob())), (held, transfer(&carol())), (held, SessionAction::Close), (held, assign(&bob()))]
-    {
+    for (session, action) in [
+        (waiting, assign(&bob())),
+        (held, transfer(&carol())),
+        (held, update(DetailsUpdate::default())),
+        (held, SessionAction::Close),
+        (held, assign(&bob())),
+    ] {
         assert_refused(&store.sessions.change(session, change(&bob(), action, 2_000)).await);
     }
     assert_eq!(store.session(held).await, before);
