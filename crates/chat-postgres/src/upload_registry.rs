@@ -36,7 +36,8 @@ impl UploadRegistry for PgUploadRegistry {
     }
 
     async fn remove(&self, id: AttachmentId, uploader: UserId) -> Result<bool> {
-        self.database.autocommit(move |connection| uploads::remove(connection, id, &uploader)).await
+        let mut was_there = false;
+        self.database.autocommit(move |connection| uploads::remove(connection, id, &uploader, &mut was_there)).await
     }
 
     async fn remove_expired(&self, before: Timestamp, limit: usize) -> Result<usize> {

@@ -8,6 +8,7 @@ use chat_domain::model::{AttachmentId, Timestamp, UnsentUpload, UploadQuota, Upl
 use chat_domain::{ChatError, Result};
 use chat_sql::{LockMode, from_db};
 use diesel::connection::SimpleConnection;
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use uuid::Uuid;
@@ -17,7 +18,7 @@ use crate::collect_orphans::HOLD_FILES;
 use crate::error::Failure;
 use crate::rows::{NewUpload, UploadRow};
 use crate::schema::chat_uploads::dsl;
-use crate::schema::{chat_orphans, chat_uploads};
+use crate::schema::{chat_attachments, chat_orphans, chat_uploads};
 
 /// A file that a message holds at the moment is passed over: it is sent, or left to the next round.
 const REMOVE_EXPIRED: &str = "\
@@ -68,9 +69,22 @@ pub(crate) fn usage(connection: &mut PgConnection, uploader: &UserId) -> Result<
     Ok(UploadUsage { files: sizes.len() as u64, bytes })
 }
 
-pub(crate) fn remove(connection: &mut PgConnection, id: AttachmentId, uploader: &UserId) -> Result<bool, Failure> {
-    let own = chat_uploads::table.find(id.as_uuid()).filter(dsl::uploader_id.eq(uploader.as_str()));
-    Ok(diesel::delete(own).execute(connection)? == 1)
+/// May run twice, when its connection was lost: `was_there` is what the run before saw. A file that it saw, and that is gone
+/// without having been sent, was removed by it.
+pub(crate) fn remove(
+    connection: &mut PgConnection,
+    id: AttachmentId,
+    uploader: &UserId,
+    was_there: &mut bool,
+) -> Result<bool, Failure> {
+    let own = || chat_uploads::table.find(id.as_uuid()).filter(dsl::uploader_id.eq(uploader.as_str()));
+    let is_second_run = *was_there;
+    *was_there |= diesel::select(exists(own())).get_result::<bool>(connection)?;
+    if diesel::delete(own()).execute(connection)? == 1 {
+        return Ok(true);
+    }
+    let sent = chat_attachments::table.filter(chat_attachments::id.eq(id.as_uuid()));
+    Ok(is_second_run && !diesel::select(exists(sent)).get_result::<bool>(connection)?)
 }
 
 /// Removes the oldest ones, and returns how many.

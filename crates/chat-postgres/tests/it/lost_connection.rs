@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use chat_domain::ChatError;
 use chat_domain::error::Conflict;
-use chat_domain::model::{MessageDraft, MessageId, SessionAction};
-use chat_domain::ports::{MessageRepository as _, SessionRepository as _, StatsReader as _};
+use chat_domain::model::{MessageDraft, MessageId, SessionAction, UnsentUpload, UploadQuota};
+use chat_domain::ports::{MessageRepository as _, SessionRepository as _, StatsReader as _, UploadRegistry as _};
 use chat_postgres::{PgConfig, PgStore};
 use chat_testkit::RecordingNotifier;
-use chat_testkit::fixtures::{alice, change, draft, idempotency, keyed, message_id, new_session};
+use chat_testkit::fixtures::{
+    alice, attachment, attachment_id, change, draft, idempotency, keyed, message_id, new_session, session_id, start,
+};
 use diesel::connection::SimpleConnection;
 use test_servers::postgres::TestDatabase;
 
@@ -238,5 +240,36 @@ async fn a_connection_that_turns_out_to_be_read_only_in_a_writes_own_statement_i
     assert!(matches!(first, Err(ChatError::Unavailable { .. })), "{first:?}");
     // Only a new connection can do this.
     store.sessions.open(new_session(2), alice(), None).await.unwrap();
+    store.close().await;
+}
+
+/// The first run of a removal has deleted the row when its connection is cut: for the second run, it is as if another
+/// connection had. What was sent meanwhile has not been removed.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn a_removal_whose_connection_is_cut_has_removed_its_file_unless_it_was_sent() {
+    const SEND: &str = "INSERT INTO chat_attachments (session_id, seq, position, id, name, media_type, size, sha256)
+                        SELECT session_id, 7, 0, id, name, media_type, size, sha256 FROM chat_uploads;";
+    let database = reused();
+    let store = open(&database).await;
+    let removed = async |n: u64, meanwhile: &str| {
+        let upload = UnsentUpload {
+            attachment: attachment(n, b"bytes"),
+            session_id: session_id(1),
+            uploader: alice().id,
+            uploaded_at: start(),
+        };
+        store.uploads.register(upload, UploadQuota { files: 10, bytes: 100 }).await.unwrap();
+        let mut other = connect(&database);
+        other.batch_execute(&format!("BEGIN; {meanwhile} DELETE FROM chat_uploads")).unwrap();
+        let uploads = Arc::clone(&store.uploads);
+        let removing = tokio::spawn(async move { uploads.remove(attachment_id(n), alice().id).await });
+        cut_blocked(&database);
+        other.batch_execute("COMMIT").unwrap();
+        removing.await.unwrap().unwrap()
+    };
+    assert!(removed(1, "").await);
+    assert!(!removed(2, SEND).await);
+    assert!(!store.uploads.remove(attachment_id(1), alice().id).await.unwrap(), "another removal");
     store.close().await;
 }
