@@ -7,8 +7,8 @@ use crate::model::{AttachmentId, ThumbnailOutcome, ThumbnailSize};
 
 /// Keeps what became of thumbnails, beside the bytes of their attachments. What it loses is made again.
 ///
-/// When the attachment store deletes an object, what is kept of its thumbnails MUST go too, and they MUST NOT be among
-/// the objects that it lists.
+/// When the attachment store deletes an object, what is kept of its thumbnails MUST go too. If that fails, the object MUST
+/// still be there, so that the removal can be tried again. Thumbnails MUST NOT be among the objects that it lists.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait ThumbnailStore: Send + Sync {

@@ -315,6 +315,8 @@ impl AttachmentStore for LocalAttachmentStore {
     /// Not synced: a removal that a crash undoes leaves an object that nothing refers to, to be collected again.
     async fn delete(&self, id: AttachmentId) -> Result<()> {
         let removed = self.blocking(move |layout| {
+            // While the object is there, a removal that failed is tried again. Afterwards, what was saved meanwhile goes.
+            thumbnails::remove(layout, id)?;
             staging::remove_if_there(&layout.object(id))?;
             thumbnails::remove(layout, id)
         });

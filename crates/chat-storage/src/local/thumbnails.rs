@@ -36,7 +36,7 @@ pub(super) fn save(
     if layout.object(id).try_exists()? { Ok(()) } else { remove_if_there(&place) }
 }
 
-/// Removes all that is kept of an object that has been removed.
+/// Removes all that is kept of an object.
 pub(super) fn remove(layout: &Layout, id: AttachmentId) -> io::Result<()> {
     ThumbnailSize::ALL.into_iter().try_for_each(|size| remove_if_there(&layout.thumbnail(id, size)))
 }

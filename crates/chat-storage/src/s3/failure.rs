@@ -20,9 +20,6 @@ pub(super) enum S3Failure {
 /// Codes with which services say that they have no room: a quota of Ceph or of Garage, a full disk of `MinIO`.
 const FULL: [&str; 4] = ["QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage"];
 
-/// Codes of responses with the status 400 that another attempt may not get.
-const TRANSIENT: [&str; 5] = ["ExpiredToken", "TokenRefreshRequired", "InvalidToken", "RequestTimeout", "SlowDown"];
-
 /// How much of an error's text is kept.
 const MOST_CHARS: usize = 300;
 
@@ -56,9 +53,6 @@ impl From<object_store::Error> for S3Failure {
         if code.is_some_and(|code| FULL.contains(&code)) || text.contains("status code: 507") {
             return Self::Full(describe(&text, code));
         }
-        if code.is_some_and(|code| TRANSIENT.contains(&code)) {
-            return Self::Unavailable(describe(&text, code));
-        }
         match error {
             Error::NotFound { .. } if code == Some("NoSuchBucket") => {
                 Self::Unavailable("the bucket does not exist".to_owned())
@@ -74,12 +68,13 @@ impl From<object_store::Error> for S3Failure {
     }
 }
 
-/// Whether the service has understood the request and will never carry it out. `object_store` keeps the type of these
-/// errors to itself.
+/// Whether the request asks for bytes that the object does not have. `object_store` keeps the type of these errors to
+/// itself.
+///
+/// Any other refusal, such as 400 for a wrong region or 501 for uploads in parts, is a matter of the service and its
+/// settings: an operator changes them, and no caller is to blame.
 fn is_final(text: &str) -> bool {
-    ["status code: 400", "status code: 405", "status code: 416", "status code: 501", "Requested "]
-        .iter()
-        .any(|part| text.contains(part))
+    ["status code: 416", "Requested "].iter().any(|part| text.contains(part))
 }
 
 /// The code in the body of a response.
@@ -130,8 +125,16 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_unavailable_and_what_cannot_is_internal() {
-        let away = generic("HTTP error: error sending request");
-        assert!(matches!(away.into_error("read"), ChatError::Unavailable { .. }));
+        for text in [
+            "HTTP error: error sending request",
+            "status code: 501 Not Implemented: <Error><Code>NotImplemented</Code></Error>",
+            "status code: 405 Method Not Allowed: ",
+            "status code: 400 Bad Request: <Error><Code>AuthorizationHeaderMalformed</Code></Error>",
+            "status code: 400 Bad Request: <Error><Code>ExpiredToken</Code></Error>",
+        ] {
+            let unavailable = generic(text);
+            assert!(matches!(unavailable.into_error("read"), ChatError::Unavailable { .. }), "{text}");
+        }
         let wrong = generic("status code: 416 Range Not Satisfiable: ");
         assert!(matches!(wrong.into_error("read"), ChatError::Internal(_)));
     }

@@ -97,6 +97,8 @@ impl AttachmentStore for S3AttachmentStore {
 
     async fn delete(&self, id: AttachmentId) -> Result<()> {
         self.verified().await?;
+        // While the object is there, a removal that failed is tried again. Afterwards, what was saved meanwhile goes.
+        self.remove_thumbnails(id).await?;
         self.client
             .delete(self.client.location.object(id))
             .await

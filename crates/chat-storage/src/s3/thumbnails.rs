@@ -35,7 +35,7 @@ impl ThumbnailStore for S3AttachmentStore {
 }
 
 impl S3AttachmentStore {
-    /// Removes all that is kept of an object that has been removed.
+    /// Removes all that is kept of an object.
     pub(super) async fn remove_thumbnails(&self, id: AttachmentId) -> Result<()> {
         for size in ThumbnailSize::ALL {
             self.remove_thumbnail(self.client.location.thumbnail(id, size)).await?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use chat_domain::model::{Thumbnail, ThumbnailFormat, ThumbnailOutcome, ThumbnailSize};
-use chat_domain::ports::ThumbnailStore;
+use chat_domain::ports::{AttachmentStore, ThumbnailStore};
 use chat_storage::LocalAttachmentStore;
 
 use crate::support::{TestStore, id};
@@ -53,4 +53,21 @@ async fn a_store_without_a_directory_of_thumbnails_has_none_and_gets_one() {
     // As an operator may delete it while a node runs.
     store.store.save(id(1), ThumbnailSize::Small, made()).await.unwrap();
     assert_eq!(reader.find(id(1), ThumbnailSize::Small).await.unwrap(), Some(made()));
+}
+
+#[tokio::test]
+async fn an_object_whose_thumbnails_cannot_be_removed_stays_until_they_can() {
+    let store = TestStore::open();
+    store.put(1, b"an object").await;
+    store.store.save(id(1), ThumbnailSize::Small, made()).await.unwrap();
+    let path = store.files().into_iter().find(|path| path.extension().is_some_and(|pixels| pixels == "160")).unwrap();
+    // A directory is not removed like a file.
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    store.store.delete(id(1)).await.unwrap_err();
+    assert_eq!(store.read(1, None).await.as_deref(), Some(&b"an object"[..]));
+    fs::remove_dir(&path).unwrap();
+    store.store.save(id(1), ThumbnailSize::Small, made()).await.unwrap();
+    store.store.delete(id(1)).await.unwrap();
+    assert_eq!(store.files(), Vec::<std::path::PathBuf>::new());
 }

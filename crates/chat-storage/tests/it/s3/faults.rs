@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use chat_domain::ChatError;
-use chat_domain::model::{DatabaseInstance, Generation, StoreOwner, Timestamp};
-use chat_domain::ports::{AttachmentStore, StoreOwnership};
+use chat_domain::model::{DatabaseInstance, Generation, StoreOwner, ThumbnailOutcome, ThumbnailSize, Timestamp};
+use chat_domain::ports::{AttachmentStore, HealthProbe, StoreOwnership, ThumbnailStore};
 use test_servers::s3::{S3Affected, S3Fault};
 use uuid::Uuid;
 
@@ -147,4 +147,28 @@ async fn a_wrong_key_is_refused_by_the_service() {
     let refused = stranger.open(id(1), None).await.err().unwrap();
     assert!(is_unavailable(&refused) && refused.to_string().contains("SignatureDoesNotMatch"), "{refused}");
     assert!(!refused.to_string().contains("canary"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_whose_thumbnails_cannot_be_removed_stays_until_they_can() {
+    let store = S3Store::open();
+    store.put(1, b"kept").await;
+    store.store.save(id(1), ThumbnailSize::Small, ThumbnailOutcome::Impossible).await.unwrap();
+    store.server.fail(S3Affected::requests("DELETE", "thumbnails/"), S3Fault::Status(403, "AccessDenied"));
+    let refused = store.store.delete(id(1)).await.unwrap_err();
+    assert!(is_unavailable(&refused), "{refused}");
+    store.server.heal();
+    assert_eq!(store.read(1, None).await.as_deref(), Some(&b"kept"[..]));
+    store.store.delete(id(1)).await.unwrap();
+    store.wait_until_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_without_uploads_in_parts_refuses_large_files_alone_and_readiness_says_so() {
+    let store = S3Store::open();
+    store.server.fail(S3Affected::requests("POST", "uploads"), S3Fault::Status(501, "NotImplemented"));
+    let refused = store.store.put(upload(1), pieces(&[&numbered(LARGE)])).await.unwrap_err();
+    assert!(is_unavailable(&refused), "{refused}");
+    assert_eq!(store.store.degraded(), Some("files are out of reach; texts can be sent"));
+    store.put(2, b"small").await;
 }
