@@ -327,11 +327,15 @@ async fn in_memory(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
     (ports, Arc::clone(&store) as _, vec![store, HubHealthProbe::new(Arc::clone(hub))], None, Box::new(()))
 }
 
+/// How long a request waits for its database: on a machine that is busy with much else, longer than for a person.
+const UNHURRIED: Duration = Duration::from_mins(2);
+
 async fn on_sqlite(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("chat.db");
     chat_sqlite::migrate::up(&path).expect("the migrations run");
-    let store = SqliteStore::open(SqliteConfig::new(path), Arc::clone(hub) as _).await.expect("the store opens");
+    let config = SqliteConfig { read_timeout: UNHURRIED, write_timeout: UNHURRIED, ..SqliteConfig::new(path) };
+    let store = SqliteStore::open(config, Arc::clone(hub) as _).await.expect("the store opens");
     let attachments = LocalAttachmentStore::open(dir.path().join("attachments")).expect("the attachment store opens");
     let attachments = Arc::new(attachments);
     let epoch = store.events.epoch().await.expect("an epoch");
@@ -368,7 +372,8 @@ async fn on_postgres(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         },
     );
     // Each connection is a process of the server, which takes longer to start than most tests to run.
-    let config = PgConfig { readers: 2, writers: 1, ..PgConfig::new(database.url()) };
+    let (read_timeout, write_timeout) = (UNHURRIED, UNHURRIED);
+    let config = PgConfig { readers: 2, writers: 1, read_timeout, write_timeout, ..PgConfig::new(database.url()) };
     let store = PgStore::open(config, Arc::clone(hub) as _).await.expect("the store opens");
     let attachments = LocalAttachmentStore::open(dir.path().join("attachments")).expect("the attachment store opens");
     let attachments = Arc::new(attachments);
