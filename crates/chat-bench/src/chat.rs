@@ -48,6 +48,14 @@ const WITHOUT_LIMITS: [(&str, &str); 6] = [
     ("CHAT_CONNECTIONS_PER_ADDRESS", "off"),
 ];
 
+impl Home {
+    fn token_of(&self, person: &str, role: &str) -> anyhow::Result<String> {
+        let database = self.database_url.as_deref().map_or(Database::Sqlite, Database::Postgres);
+        let settings: Vec<(&str, &str)> = self.settings.iter().map(|(name, value)| (&**name, &**value)).collect();
+        run(&["token", "--sub", person, "--role", role, "--ttl", "24h"], database, &self.data, &settings)
+    }
+}
+
 impl Chat {
     /// Starts it with a data directory of its own, which is kept, and these options besides.
     pub(super) fn start(database: Database<'_>, data: &Path, options: &[&str]) -> anyhow::Result<Self> {
@@ -72,7 +80,6 @@ impl Chat {
         let process = MeasuredProcess::start(&mut serve)?;
         wait_for(&address, "/readyz")?;
         let first_answer_after = started.elapsed();
-        let token = run(&["token", "--sub", "root", "--role", "admin", "--ttl", "24h"], database, data, settings)?;
         let home = Home {
             database_url: match database {
                 Database::Sqlite => None,
@@ -81,15 +88,13 @@ impl Chat {
             data: data.to_owned(),
             settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         };
+        let token = home.token_of("root", "admin")?;
         Ok(Self { process, address, token, first_answer_after, home })
     }
 
     /// A token of another person.
     pub(super) fn token_of(&self, person: &str, role: &str) -> anyhow::Result<String> {
-        let Home { database_url, data, settings } = &self.home;
-        let database = database_url.as_deref().map_or(Database::Sqlite, Database::Postgres);
-        let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (&**name, &**value)).collect();
-        run(&["token", "--sub", person, "--role", role, "--ttl", "24h"], database, data, &settings)
+        self.home.token_of(person, role)
     }
 
     /// Opens sessions of the admin's own.

@@ -104,7 +104,8 @@ pub(crate) fn logged_path(path: &str) -> String {
 
 /// A message about what a client sent, without words that may be tokens or tickets.
 pub(crate) fn redacted(message: &str) -> String {
-    let is_of_word = |character: char| is_of_base64(character) || character == '.';
+    // With the signs of percent-encoding: a word in it is one word.
+    let is_of_word = |character: char| is_of_base64(character) || matches!(character, '.' | '%');
     let mut shown = String::with_capacity(message.len());
     let mut rest = message;
     while let Some(begin) = rest.find(is_of_word) {
@@ -225,7 +226,10 @@ mod tests {
             assert_eq!(logged_path(&format!("/a/{secret}/b")), "/a/[redacted]/b", "{secret}");
         }
         assert_eq!(redacted(&format!("{head}.e30.c2ln is not \"{ticket}\".")), "[redacted] is not \"[redacted]\".");
-        let plain = "`limit` must be from 1 to 100; é.";
+        for encoded in [format!("%65{}", &head[1..]), format!("{}%41{}", &ticket[..20], &ticket[20..])] {
+            assert_eq!(redacted(&format!("unknown `{encoded}`")), "unknown `[redacted]`", "{encoded}");
+        }
+        let plain = "`limit` must be from 1 to 100; é; 100%, %2.";
         assert_eq!(redacted(plain), plain);
         for plain in [
             "0190a6e8-5b1c-7c3e-9d7e-4f1f2a3b4c5d",

@@ -5,7 +5,8 @@ use chat_domain::ports::{LogLimit, LogPage};
 
 use crate::values::to_db;
 
-/// The data of a session's change is shorter than this. That of a receipt grows with the messages that it names.
+/// The data of most changes of a session is shorter than this. That of a receipt grows with the messages that it names, and
+/// that of a session which was updated has its details.
 const LONG_DATA: usize = 1024;
 
 /// A change in the log that has not been read yet.
@@ -13,7 +14,8 @@ const LONG_DATA: usize = 1024;
 pub struct WeighedChange {
     /// The position.
     pub seq: i64,
-    /// At most what `LogLimit::bytes_of` will be.
+    /// About what `LogLimit::bytes_of` will be. Details have escapes in JSON, so they may weigh more here: then the page
+    /// ends sooner than it had to.
     weight: usize,
 }
 

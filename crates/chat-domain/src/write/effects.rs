@@ -64,10 +64,14 @@ impl SessionEffect {
     /// Whether it has come to be about something else. A batch may change that and change it back; then the session still
     /// has to know what it was opened with.
     pub fn changes_details(&self) -> bool {
+        // Compared in place, since this is asked of each session of each batch.
         let after = &self.after;
-        self.before
-            .as_ref()
-            .is_some_and(|before| before.opened_with != after.opened_with || before.details() != after.details())
+        self.before.as_ref().is_some_and(|before| {
+            before.opened_with != after.opened_with
+                || before.subject != after.subject
+                || before.priority != after.priority
+                || before.tags != after.tags
+        })
     }
 }
 

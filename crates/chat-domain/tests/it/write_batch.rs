@@ -7,7 +7,7 @@ use chat_domain::model::{
     SessionId, Statistics,
 };
 use chat_domain::ports::{AgentDirectory, EventLog, LogLimit, SessionRepository, StatsReader};
-use chat_domain::write::{MarkRead, MarkUpTo, OpenSession, SessionWrite};
+use chat_domain::write::{Facts, MarkRead, MarkUpTo, OpenSession, SessionWrite, WriteBatch};
 use chat_testkit::fixtures::{
     agent_id, alice, assign, at, bob, carol, change, draft, idempotency, keyed, mallory, message_id, new_session_of,
     root, session_id, transfer, update,
@@ -20,7 +20,7 @@ use proptest::prelude::*;
 enum Step {
     Open { owner: usize, key: Option<u8>, limit: Option<u32> },
     Append { session: u64, author: usize, key: Option<u8>, meaning: u8 },
-    EventChange { session: u64, by: usize, action: u8 },
+    Change { session: u64, by: usize, action: u8 },
     MarkRead { session: u64, reader: usize, messages: Vec<u64> },
     ReadUpTo { session: u64, reader: usize, up_to: u64 },
     Deliver { session: u64, receiver: usize, up_to: u64 },
@@ -43,7 +43,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(owner, key, limit)| Step::Open { owner, key, limit }),
         6 => (sessions(), person(), key(), 0..2_u8)
             .prop_map(|(session, author, key, meaning)| Step::Append { session, author, key, meaning }),
-        3 => (sessions(), person(), 0..7_u8).prop_map(|(session, by, action)| Step::EventChange { session, by, action }),
+        3 => (sessions(), person(), 0..7_u8).prop_map(|(session, by, action)| Step::Change { session, by, action }),
         2 => (sessions(), person(), prop::collection::vec(0..30_u64, 0..5))
             .prop_map(|(session, reader, messages)| Step::MarkRead { session, reader, messages }),
         2 => (sessions(), person(), 0..40_u64)
@@ -71,7 +71,7 @@ fn write_of(step: &Step, place: u64) -> SessionWrite {
                 None => draft,
             })
         }
-        Step::EventChange { session, by, action } => {
+        Step::Change { session, by, action } => {
             let action = match action {
                 0 => assign(&bob()),
                 1 => assign(&carol()),
@@ -157,4 +157,21 @@ proptest! {
         prop_assert_eq!(of_batches, of_single);
         prop_assert_eq!(batched_events.events(), single_events.events());
     }
+}
+
+#[test]
+fn a_batch_that_changes_a_session_and_changes_it_back_keeps_what_it_was_opened_with() {
+    let session = ChatSession::open(new_session_of(&alice(), 1));
+    let first = session.priority;
+    let mut facts = Facts::default();
+    facts.add_session(session.clone());
+    let mut batch = WriteBatch::new(facts);
+    for (priority, place) in [(Priority::Low, 1), (first, 2)] {
+        let action = update(DetailsUpdate { priority: Some(priority), ..DetailsUpdate::default() });
+        batch.decide(&SessionWrite::ChangeSession(session.id, change(&root(), action, place))).unwrap();
+    }
+    let effects = batch.into_effects();
+    let (_, effect) = effects.changed_sessions().next().expect("the session has changed");
+    assert_eq!(effect.after.details(), session.details());
+    assert!(effect.after.opened_with.is_some() && effect.changes_details());
 }

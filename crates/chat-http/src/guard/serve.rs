@@ -72,8 +72,13 @@ impl WorkerConnections {
     fn drain_limits(&self, end: GuardOutcome, peer: Option<IpAddr>) -> (u64, Duration) {
         let TransportLimits { drain, drain_bytes, proxy_drain, proxy_drain_bytes, .. } = self.limits;
         let is_of_proxy = end == GuardOutcome::Unread && peer.is_some_and(|peer| self.addresses.trusts(peer));
-        let (most, limit) = if is_of_proxy { (proxy_drain_bytes, proxy_drain) } else { (drain_bytes, drain) };
-        (most, if self.is_crowded() { limit.min(CROWDED_DRAIN) } else { limit })
+        if is_of_proxy { (proxy_drain_bytes, proxy_drain) } else { (drain_bytes, drain) }
+    }
+
+    /// Ready `limit` after the worker is crowded, now or later: then all tasks of connections are woken.
+    async fn crowded_for(&self, limit: Duration) {
+        poll_fn(|_| if self.is_crowded() { Poll::Ready(()) } else { Poll::Pending }).await;
+        sleep(limit).await;
     }
 
     /// Wakes all connections of a crowded worker, so that those from before make room too; at most once a second. It is
@@ -198,7 +203,11 @@ where
     }
     // A socket has taken the stream over.
     let Some(stream) = state.take_returned_stream() else { return Ok(()) };
-    if let Err(error) = close(stream, end, worker, peer).await {
+    let closed = tokio::select! {
+        closed = close(stream, end, worker, peer) => closed,
+        () = worker.crowded_for(CROWDED_DRAIN) => Ok(()),
+    };
+    if let Err(error) = closed {
         tracing::trace!(error.cause = %error, "connection lost before it was closed");
     }
     // The stream is closed, whatever still has a hold of the state.

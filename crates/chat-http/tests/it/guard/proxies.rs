@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chat_http::{HttpSettings, ProxySettings, TransportLimits, TrustedProxy};
+use tokio::time::timeout;
 
 use super::{LONG, SHORT, closes, patient};
 use crate::support::app::Options;
@@ -17,7 +18,11 @@ const PIECE: &[u8] = &[b'x'; 64 * 1024];
 
 /// A node that gives clients the usual bounds, and its proxies these; it has the test for a proxy if `is_trusted`.
 async fn app_with(is_trusted: bool, proxy_drain: Duration, proxy_drain_bytes: u64) -> TestApp {
-    let transport = TransportLimits { drain_bytes: 64 * 1024, proxy_drain, proxy_drain_bytes, ..patient() };
+    app_within(is_trusted, TransportLimits { proxy_drain, proxy_drain_bytes, ..patient() }).await
+}
+
+async fn app_within(is_trusted: bool, transport: TransportLimits) -> TestApp {
+    let transport = TransportLimits { drain_bytes: 64 * 1024, ..transport };
     let trusted = if is_trusted { vec![TrustedProxy::Loopback] } else { Vec::new() };
     let proxies = ProxySettings { trusted, ..ProxySettings::default() };
     TestApp::with(
@@ -67,5 +72,21 @@ async fn what_a_trusted_proxy_sends_after_a_response_is_bounded_in_bytes_and_tim
     }
     until_connections_are(&app, 0).await;
     drop(silent);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_that_comes_later_ends_what_a_trusted_proxy_still_sends() {
+    let limits = TransportLimits { connections: 4, proxy_drain: LONG, proxy_drain_bytes: u64::MAX, ..patient() };
+    let app = app_within(true, limits).await;
+    let mut drained = refused(&app, usize::MAX).await;
+    // With these, three quarters are taken; they may be silent for as long as they like.
+    let _others = [RawClient::connect(&app.base).await, RawClient::connect(&app.base).await];
+    let cut_off = async {
+        while drained.send_until_cut_off(b"x", 1).await > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(timeout(Duration::from_mins(1), cut_off).await.is_ok(), "it is drained for as long as without a crowd");
     app.stop().await;
 }

@@ -210,22 +210,32 @@ impl Traffic {
     }
 }
 
-/// How many of a hundred answers may be 503 in a test where nothing that a request waits for fails: the database may take
-/// longer than requests wait for it, in a debug build on a busy machine. If requests waited for what does fail, most
-/// answers of a long time would be.
+/// How many of a hundred answers may be 503 after a wait, in a test where nothing that a request waits for fails: in a debug
+/// build on a busy machine the database may take longer than requests wait for it. If requests waited for what does fail,
+/// most answers of a long time would be.
 const BUSY_PERCENT: usize = 2;
+/// The shortest time after which a request gives its database up: a second for a look-up, and nearly four for a write. What
+/// is refused sooner is refused for another reason.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Whether all answers came in time, and nothing but `allowed` came where a message was not acknowledged.
 pub(super) fn assert_in_time(answers: &[Answer], allowed: &[Option<u16>]) {
     let slowest = answers.iter().max_by_key(|answer| answer.took()).expect("answers");
     assert!(slowest.took() <= REQUEST_LIMIT, "{:?} of {:?} took {:?}", slowest.status, slowest.attempt, slowest.took());
     let is_unexpected = |answer: &&Answer| !answer.is_acknowledged() && !allowed.contains(&answer.status);
-    let (busy, wrong): (Vec<&Answer>, Vec<&Answer>) =
-        answers.iter().filter(is_unexpected).partition(|answer| answer.status == Some(503));
+    let (busy, wrong): (Vec<&Answer>, Vec<&Answer>) = answers
+        .iter()
+        .filter(is_unexpected)
+        .partition(|answer| answer.status == Some(503) && answer.took() >= SHORTEST_WAIT);
     if let Some(answer) = wrong.first() {
         panic!("{:?} of {:?}", answer.status, answer.attempt);
     }
-    assert!(busy.len() * 100 <= answers.len() * BUSY_PERCENT, "{} of {} answers are 503", busy.len(), answers.len());
+    assert!(
+        busy.len() * 100 <= answers.len() * BUSY_PERCENT,
+        "{} of {} answers are a late 503",
+        busy.len(),
+        answers.len()
+    );
 }
 
 /// A span of the clock, in microseconds.
