@@ -40,15 +40,16 @@ fn seq() -> impl Strategy<Value = Seq> {
     any::<u64>().prop_map(Seq::new)
 }
 
-/// A session right after a change that was made `at`.
-fn session(id: SessionId, at: Timestamp) -> impl Strategy<Value = ChatSession> {
-    let about = || {
-        (
-            option::of("[ -~é😀]{1,30}".prop_filter_map("blank", |text| Subject::parse(&text).ok().flatten())),
-            prop::sample::select(Priority::ALL.to_vec()),
-            vec("[a-zé\"]{1,8}", 0..4).prop_filter_map("tags", |tags| Tags::parse(&tags).ok()),
-        )
-    };
+fn details() -> impl Strategy<Value = SessionDetails> {
+    let subject = "[ -~é😀]{1,30}".prop_filter_map("blank", |text| Subject::parse(&text).ok().flatten());
+    let tags = vec("[a-zé\"]{1,8}", 0..4).prop_filter_map("tags", |tags| Tags::parse(&tags).ok());
+    (option::of(subject), prop::sample::select(Priority::ALL.to_vec()), tags)
+        .prop_map(|(subject, priority, tags)| SessionDetails { subject, priority, tags })
+}
+
+/// A session right after a change that was made `at`. On the heap: as a value, a strategy of so many parts takes more of
+/// the stack than a test's thread has.
+fn session(id: SessionId, at: Timestamp) -> BoxedStrategy<ChatSession> {
     let state = (option::of(user()), option::of(time())).prop_map(|(agent, ended)| {
         let agent = agent.map(|agent| AgentId::from(&agent));
         match ended {
@@ -68,16 +69,13 @@ fn session(id: SessionId, at: Timestamp) -> impl Strategy<Value = ChatSession> {
         user_read_seq: Seq::new(n[6]),
         support_read_seq: Seq::new(n[7]),
     });
-    let opening = option::of((about(), seq())).prop_map(|opening| {
-        let ((subject, priority, tags), until) = opening?;
-        Some(Box::new(OpeningDetails { details: SessionDetails { subject, priority, tags }, until }))
+    let opening = (details(), seq()).prop_map(|(details, until)| Box::new(OpeningDetails { details, until }));
+    let parts = (user(), details(), option::of(opening), time(), state, progress);
+    let session = parts.prop_map(move |(owner, details, opened_with, started_at, state, progress)| {
+        let SessionDetails { subject, priority, tags } = details;
+        ChatSession { id, owner, subject, priority, tags, started_at, state, opened_with, progress }
     });
-    (user(), about(), opening, time(), state, progress).prop_map(
-        move |(owner, about, opened_with, started_at, state, progress)| {
-            let (subject, priority, tags) = about;
-            ChatSession { id, owner, subject, priority, tags, started_at, state, opened_with, progress }
-        },
-    )
+    session.boxed()
 }
 
 fn attachment() -> impl Strategy<Value = Attachment> {
@@ -99,23 +97,23 @@ fn attachment() -> impl Strategy<Value = Attachment> {
     })
 }
 
-fn message(session_id: SessionId, seq: Seq) -> impl Strategy<Value = ChatMessage> {
+fn message(session_id: SessionId, seq: Seq) -> BoxedStrategy<ChatMessage> {
     let delivery = (option::of(time()), option::of(time()))
         .prop_map(|(delivered_at, read_at)| Delivery::from_moments(delivered_at, read_at));
     let content = any::<String>().prop_map(Content::from_store);
-    (uuid(), user(), any::<bool>(), content, time(), delivery, vec(attachment(), 0..3)).prop_map(
-        move |(id, author, by_user, content, sent_at, delivery, attachments)| ChatMessage {
-            id: MessageId::new(id),
-            session_id,
-            seq,
-            author,
-            sender: if by_user { Party::User } else { Party::Support },
-            content,
-            sent_at,
-            delivery,
-            attachments,
-        },
-    )
+    let parts = (uuid(), user(), any::<bool>(), content, time(), delivery, vec(attachment(), 0..3));
+    let message = parts.prop_map(move |(id, author, by_user, content, sent_at, delivery, attachments)| ChatMessage {
+        id: MessageId::new(id),
+        session_id,
+        seq,
+        author,
+        sender: if by_user { Party::User } else { Party::Support },
+        content,
+        sent_at,
+        delivery,
+        attachments,
+    });
+    message.boxed()
 }
 
 fn receipt() -> impl Strategy<Value = Receipt> {
@@ -130,12 +128,13 @@ fn receipt() -> impl Strategy<Value = Receipt> {
 fn durable() -> impl Strategy<Value = PeerEvent> {
     let key = option::of("[!-~]{1,20}".prop_map(|text| IdempotencyKey::parse(&text).unwrap()));
     (uuid().prop_map(SessionId::new), seq(), time(), user(), key).prop_flat_map(|(session_id, seq, at, actor, key)| {
+        let session = session(session_id, at);
         let change = prop_oneof![
-            session(session_id, at).prop_map(EventChange::Opened),
-            session(session_id, at).prop_map(EventChange::Assigned),
-            session(session_id, at).prop_map(EventChange::Transferred),
-            session(session_id, at).prop_map(EventChange::Updated),
-            session(session_id, at).prop_map(EventChange::Closed),
+            session.clone().prop_map(EventChange::Opened),
+            session.clone().prop_map(EventChange::Assigned),
+            session.clone().prop_map(EventChange::Transferred),
+            session.clone().prop_map(EventChange::Updated),
+            session.prop_map(EventChange::Closed),
             message(session_id, seq).prop_map(EventChange::Message),
             receipt().prop_map(EventChange::Receipt),
             Just(EventChange::Unknown),
