@@ -111,6 +111,11 @@ impl Chat {
         self.call("GET", path, "")
     }
 
+    /// A `POST` without a body.
+    pub(super) fn post(&self, path: &str) -> anyhow::Result<()> {
+        self.call("POST", path, "").map(drop)
+    }
+
     /// A number in the answer to a `GET`.
     pub(super) fn number(&self, path: &str, field: &str) -> anyhow::Result<u64> {
         let answer: Value = serde_json::from_slice(&self.get(path)?)?;

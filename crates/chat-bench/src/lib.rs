@@ -5,6 +5,7 @@
 //! measurement (`chat`, `hello`, `postgres`), the load on them (`load`, `pgbench`, `wrk`), and what came of it (`figures`).
 #![expect(clippy::print_stdout, reason = "a developer's tool reports on standard output")]
 
+mod access;
 mod chat;
 mod figures;
 mod files;
@@ -81,6 +82,8 @@ pub enum Part {
     Nodes,
     /// Attachments on the disk and on S3, beside nginx: transfers, memory, thumbnails, download tickets, moving.
     Files,
+    /// Access that begins and ends: the first token of a new signing key, and a sign-out on two nodes.
+    Access,
 }
 
 /// What the parts share.
@@ -116,6 +119,7 @@ impl Part {
             Self::Sockets => sockets::measure(run),
             Self::Nodes => sockets::measure_nodes(run),
             Self::Files => files::measure(run),
+            Self::Access => access::measure(run),
         }
     }
 

@@ -76,7 +76,7 @@ fn find_or_install(parts: &[Part]) -> anyhow::Result<()> {
         let pgbench = find_programs()?.join("pgbench");
         ensure!(pgbench.is_file(), "{} is missing; it comes with PostgreSQL's server", pgbench.display());
     }
-    if parts.contains(&Part::Nodes) {
+    if parts.iter().any(|part| matches!(part, Part::Nodes | Part::Access)) {
         redis::find_or_install()?;
     }
     if parts.contains(&Part::Files) {
