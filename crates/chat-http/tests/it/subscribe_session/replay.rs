@@ -5,9 +5,13 @@ use chat_domain::service::SendMessage;
 use chat_testkit::fixtures;
 use futures_util::future::{join_all, select};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::support::handshake::refusal_for;
 use crate::support::{TestApp, TestSocket};
+
+/// How far posting may be ahead of those who read: less than the 1,000 events that can be replayed.
+const AHEAD: u64 = 500;
 
 /// Reads messages and returns their contents.
 async fn contents(socket: &mut TestSocket, count: usize) -> Vec<Value> {
@@ -31,9 +35,11 @@ async fn page_and_position(app: &TestApp, who: &str, session: &str) -> (Value, u
     (answer.expect(200), position)
 }
 
-/// Posts the numbers from 1 on, one after the other, until it is dropped.
-async fn count_up(app: &TestApp, session: &str) {
+/// Posts the numbers from 1 on, one after the other, until it is dropped. It waits for those who read, so that they miss
+/// fewer than can be replayed, however slow they are: each number comes only when `limit` has reached it.
+async fn count_up(app: &TestApp, session: &str, mut limit: watch::Receiver<u64>) {
     for number in 1_u64.. {
+        limit.wait_for(|limit| number <= *limit).await.expect("a reader");
         app.say("alice", session, &number.to_string()).await;
     }
 }
@@ -128,10 +134,12 @@ on_every_store! {
 
     async fn joining_while_others_post_misses_and_repeats_nothing(app) {
         let session = app.open_session("alice").await;
+        let (limit, posted) = watch::channel(AHEAD);
         let joins = async {
             for _ in 0..200 {
                 // The opening is position 1, so position n + 1 belongs to the message n.
                 let (page, seen) = page_and_position(app, "alice", &session).await;
+                limit.send_replace(seen + AHEAD);
                 let newest = page["messages"].as_array().unwrap().last();
                 let newest: u64 = newest.map_or(0, |message| message["content"].as_str().unwrap().parse().unwrap());
                 assert!(newest + 1 >= seen, "the page ends with {newest}, the frames begin after position {seen}");
@@ -140,19 +148,20 @@ on_every_store! {
                 assert_eq!(contents(&mut socket, 5).await, expected);
             }
         };
-        select(Box::pin(joins), Box::pin(count_up(app, &session))).await;
+        select(Box::pin(joins), Box::pin(count_up(app, &session, posted))).await;
     }
 
     async fn a_long_replay_meets_the_live_events_without_a_seam(app) {
         let session = app.open_session("alice").await;
-        let poster = count_up(app, &session);
+        let (limit, posted) = watch::channel(AHEAD);
+        let poster = count_up(app, &session, posted);
         let joins = async {
             // Each join replays from the beginning what has been posted so far, while more is posted.
-            for join in 1..=20 {
+            for join in 1..=20_u64 {
+                limit.send_replace(join * 20 + AHEAD);
                 let mut socket = app.watch("alice", &session, "?since=1").await;
-                let count = join * 20;
-                let expected: Vec<_> = (1..=count).map(|number| json!(number.to_string())).collect();
-                assert_eq!(contents(&mut socket, count).await, expected);
+                let expected: Vec<_> = (1..=join * 20).map(|number| json!(number.to_string())).collect();
+                assert_eq!(contents(&mut socket, expected.len()).await, expected);
             }
         };
         select(Box::pin(joins), Box::pin(poster)).await;

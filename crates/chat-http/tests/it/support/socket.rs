@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Response};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
@@ -18,20 +18,14 @@ pub(crate) struct TestSocket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl TestSocket {
     pub(crate) async fn open(base: &str, session: &str, query: &str, token: &str) -> Self {
-        match Self::try_open(base, session, query, &[("authorization", &format!("Bearer {token}"))]).await {
-            Ok(socket) => socket,
-            Err(status) => panic!("the socket was refused with {status}"),
-        }
+        Self::accepted(base, session, query, &[("authorization", &format!("Bearer {token}"))]).await
     }
 
     /// Opens a socket in extended mode, and returns it with the data of its `hello`.
     pub(crate) async fn open_extended(base: &str, session: &str, query: &str, token: &str) -> (Self, Value) {
         let token = format!("Bearer {token}");
         let headers = [("authorization", token.as_str()), ("sec-websocket-protocol", "chat.v1")];
-        let mut socket = match Self::try_open(base, session, query, &headers).await {
-            Ok(socket) => socket,
-            Err(status) => panic!("the socket was refused with {status}"),
-        };
+        let mut socket = Self::accepted(base, session, query, &headers).await;
         let mut hello = socket.next().await;
         assert_eq!(hello["type"], "hello", "{hello}");
         let data = hello["data"].take();
@@ -45,6 +39,25 @@ impl TestSocket {
         query: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, u16> {
+        Self::connect(base, session, query, headers).await.map_err(|refusal| refusal.status().as_u16())
+    }
+
+    async fn accepted(base: &str, session: &str, query: &str, headers: &[(&'static str, &str)]) -> Self {
+        match Self::connect(base, session, query, headers).await {
+            Ok(socket) => socket,
+            Err(refusal) => {
+                let body = refusal.body().as_deref().map(String::from_utf8_lossy);
+                panic!("the socket was refused with {}: {}", refusal.status(), body.unwrap_or_default())
+            }
+        }
+    }
+
+    async fn connect(
+        base: &str,
+        session: &str,
+        query: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, Box<Response<Option<Vec<u8>>>>> {
         let url = format!("{}/ws/chat/{session}{query}", base.replacen("http", "ws", 1));
         let mut request = url.into_client_request().expect("a request");
         for (name, value) in headers {
@@ -52,7 +65,7 @@ impl TestSocket {
         }
         match connect_async(request).await {
             Ok((socket, _)) => Ok(Self(socket)),
-            Err(tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+            Err(tungstenite::Error::Http(response)) => Err(response),
             Err(error) => panic!("no answer to the handshake: {error}"),
         }
     }
