@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::error::{ChatError, Result};
-use crate::model::{AttachmentId, Timestamp};
-use crate::ports::{AttachmentStore, ByteSource, MessageRepository, Upload};
+use crate::model::{AttachmentId, StoredObject, Timestamp};
+use crate::ports::{AttachmentStore, ByteSource, MessageRepository, Upload, UploadRegistry};
 
 /// How many files are listed together, so that memory does not grow with their number.
 const BATCH: usize = 500;
@@ -35,7 +35,7 @@ pub enum FileMigration {
     Copied(u64),
     /// It is gone from the old store: it was collected meanwhile.
     Gone,
-    /// Its bytes are not those that its message was stored with. It was not copied.
+    /// Its bytes are not those that it was uploaded with. It was not copied.
     Damaged,
 }
 
@@ -48,6 +48,8 @@ pub struct AttachmentMigration {
     pub to: Arc<dyn AttachmentStore>,
     /// The messages, which know the hash of each of their files.
     pub messages: Arc<dyn MessageRepository>,
+    /// Those that are not sent yet, with their hashes.
+    pub uploads: Arc<dyn UploadRegistry>,
 }
 
 impl AttachmentMigration {
@@ -74,13 +76,13 @@ impl AttachmentMigration {
         Ok(Some(MigrationBatch { missing, present: present.len(), last }))
     }
 
-    /// Copies a file. Its bytes are compared with the hash that its message has before the new store shows it.
+    /// Copies a file. Its bytes are compared with the hash that the database has of it before the new store shows it.
     ///
     /// # Errors
     /// What the stores fail with.
     pub async fn copy(&self, id: AttachmentId) -> Result<FileMigration> {
         let Some(inner) = self.from.open(id, None).await? else { return Ok(FileMigration::Gone) };
-        let known = self.messages.find_attachment(id).await?.map(|record| record.attachment.object);
+        let known = self.known(id).await?;
         let is_damaged = Arc::new(AtomicBool::new(false));
         let source = VerifiedSource {
             inner,
@@ -96,9 +98,18 @@ impl AttachmentMigration {
             Err(error) => Err(error),
         }
     }
+
+    /// What the database knows of a file. `None` for an orphan, and for a file that is being uploaded.
+    async fn known(&self, id: AttachmentId) -> Result<Option<StoredObject>> {
+        // First, since a file that is sent meanwhile goes from here to the messages.
+        if let Some(upload) = self.uploads.find(id).await? {
+            return Ok(Some(upload.attachment.object));
+        }
+        Ok(self.messages.find_attachment(id).await?.map(|record| record.attachment.object))
+    }
 }
 
-/// Bytes that end in a failure when they are not the expected ones. A file that no message refers to has no hash.
+/// Bytes that end in a failure when they are not the expected ones. An orphan has no hash.
 struct VerifiedSource {
     inner: Box<dyn ByteSource>,
     hash: Sha256,

@@ -11,7 +11,7 @@ use chat_storage::{
     FallbackAttachmentStore, LocalAttachmentStore, S3AttachmentStore, S3BindError, S3Location, S3Settings,
 };
 
-use super::{NullNotifier, Store};
+use super::{NullNotifier, Repositories, Store};
 use crate::binding::{self, Bound};
 use crate::config::{AttachmentsUrl, Config};
 use crate::exclusive::Held;
@@ -170,8 +170,8 @@ impl MigratingFiles {
             }
         };
         let to = open_beside(to, bound).await?;
-        let messages = database.repositories().messages;
-        Ok(Self { migration: AttachmentMigration { from, to, messages }, database })
+        let Repositories { messages, uploads, .. } = database.repositories();
+        Ok(Self { migration: AttachmentMigration { from, to, messages, uploads }, database })
     }
 
     /// Closes the database.

@@ -17,6 +17,9 @@ use crate::wire::MigratingFiles;
 /// How often a line says how far it is.
 const REPORTED_EVERY: Duration = Duration::from_secs(5);
 
+/// How many of the files that could not be copied are named. While a store is out of reach, that may be all.
+const MOST_NAMED: u64 = 100;
+
 /// From where to where.
 #[derive(Args)]
 pub(super) struct MigrateArguments {
@@ -31,10 +34,11 @@ pub(super) struct MigrateArguments {
     parallel: usize,
 }
 
-/// Copies what the new place does not have.
+/// Copies what the new place does not have. A file that cannot be copied is left out, and the others are copied.
 ///
 /// # Errors
-/// The places are the same or belong to another database; a file is damaged; what the stores fail with.
+/// The places are the same or belong to another database; a file is damaged or could not be copied; the files cannot be
+/// listed.
 pub(super) fn run(config: &Config, arguments: &MigrateArguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let MigrateArguments { from, to, parallel } = arguments;
     ensure!(from != to, "--from and --to name the same place");
@@ -56,6 +60,7 @@ struct MigrationProgress<'a> {
     present: u64,
     gone: u64,
     damaged: u64,
+    failed: u64,
 }
 
 type Copies = JoinSet<(AttachmentId, Result<FileMigration>)>;
@@ -63,10 +68,29 @@ type Copies = JoinSet<(AttachmentId, Result<FileMigration>)>;
 impl<'a> MigrationProgress<'a> {
     fn new(out: &'a mut dyn Write) -> Self {
         let now = Instant::now();
-        Self { out, started: now, reported: now, copied: 0, bytes: 0, present: 0, gone: 0, damaged: 0 }
+        Self { out, started: now, reported: now, copied: 0, bytes: 0, present: 0, gone: 0, damaged: 0, failed: 0 }
     }
 
     async fn copy_all(mut self, migration: &AttachmentMigration, parallel: usize) -> anyhow::Result<()> {
+        let listed = self.copy_listed(migration, parallel).await;
+        self.summary()?;
+        listed?;
+        ensure!(
+            self.failed == 0,
+            "{} files could not be copied; run the same command again, which copies what the new place does not have",
+            self.failed
+        );
+        ensure!(
+            self.damaged == 0,
+            "{} files are not what they were uploaded with, and were not copied; restore them from a backup of the \
+             attachments",
+            self.damaged
+        );
+        Ok(())
+    }
+
+    /// Copies file after file until there are no more, or they cannot be listed.
+    async fn copy_listed(&mut self, migration: &AttachmentMigration, parallel: usize) -> anyhow::Result<()> {
         let (mut running, mut after) = (Copies::new(), None);
         while let Some(batch) = migration.batch(after).await? {
             self.present += u64::try_from(batch.present)?;
@@ -82,13 +106,6 @@ impl<'a> MigrationProgress<'a> {
         while !running.is_empty() {
             self.wait(&mut running).await?;
         }
-        self.summary()?;
-        ensure!(
-            self.damaged == 0,
-            "{} files are not what their messages were sent with, and were not copied; restore them from a backup of the \
-             attachments",
-            self.damaged
-        );
         Ok(())
     }
 
@@ -96,15 +113,24 @@ impl<'a> MigrationProgress<'a> {
     async fn wait(&mut self, running: &mut Copies) -> anyhow::Result<()> {
         let Some(done) = running.join_next().await else { return Ok(()) };
         let (id, outcome) = done?;
-        match outcome? {
-            FileMigration::Copied(bytes) => {
+        match outcome {
+            Ok(FileMigration::Copied(bytes)) => {
                 self.copied += 1;
                 self.bytes += bytes;
             }
-            FileMigration::Gone => self.gone += 1,
-            FileMigration::Damaged => {
+            Ok(FileMigration::Gone) => self.gone += 1,
+            Ok(FileMigration::Damaged) => {
                 self.damaged += 1;
                 writeln!(self.out, "damaged\t{id}")?;
+            }
+            Err(error) => {
+                self.failed += 1;
+                if self.failed <= MOST_NAMED {
+                    writeln!(self.out, "failed\t{id}\t{}", error.to_string().escape_debug())?;
+                }
+                if self.failed == MOST_NAMED {
+                    writeln!(self.out, "files that fail from here on are counted and not named")?;
+                }
             }
         }
         if self.reported.elapsed() >= REPORTED_EVERY {
@@ -117,10 +143,11 @@ impl<'a> MigrationProgress<'a> {
     }
 
     fn summary(&mut self) -> anyhow::Result<()> {
-        let Self { out, copied, bytes, present, gone, damaged, .. } = self;
+        let Self { out, copied, bytes, present, gone, damaged, failed, .. } = self;
         Ok(writeln!(
             out,
-            "{copied} files copied ({bytes} bytes), {present} were there, {gone} gone meanwhile, {damaged} damaged"
+            "{copied} files copied ({bytes} bytes), {present} were there, {gone} gone meanwhile, {damaged} damaged, \
+             {failed} failed"
         )?)
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use reqwest::Method;
 use test_servers::s3::{S3Affected, S3Fault, S3Server};
 
 use super::{on, send_file, url};
@@ -58,15 +59,26 @@ async fn files_move_to_s3_while_a_node_serves_them() {
     files.push((send_file(&alice, &session, "new.bin", "new").await, b"new".to_vec()));
     expect(&alice, &files).await;
 
-    // The service fails in the middle; the same command goes on.
-    s3.fail(S3Affected::requests("POST", "uploads"), S3Fault::Status(403, "AccessDenied"));
+    // The service refuses the first file and the last one; the same command copies them later.
+    let names = [("PUT", &files[0]), ("POST", &files[3])].map(|(method, (path, _))| {
+        let name: &'static str = path.rsplit('/').next().unwrap().to_owned().leak();
+        s3.fail(S3Affected::requests(method, name), S3Fault::Status(403, "AccessDenied"));
+        name
+    });
     let broken = migrate(&s3, &data_dir, &directory, &url(&s3));
     assert_eq!(broken.code, 1, "{}", broken.stdout);
+    for name in names {
+        assert!(broken.stdout.contains(&format!("failed\t{name}\t")), "{}", broken.stdout);
+    }
+    let summary = "2 files copied (120000 bytes), 0 were there, 0 gone meanwhile, 0 damaged, 2 failed\n";
+    assert!(broken.stdout.ends_with(summary), "{}", broken.stdout);
+    assert!(broken.stderr.contains("run the same command again"), "{}", broken.stderr);
     s3.heal();
     let moved = migrate(&s3, &data_dir, &directory, &url(&s3));
     assert_eq!(moved.code, 0, "{}", moved.stderr);
+    assert_eq!(moved.stdout, "2 files copied (6000001 bytes), 2 were there, 0 gone meanwhile, 0 damaged, 0 failed\n");
     let again = migrate(&s3, &data_dir, &directory, &url(&s3));
-    assert_eq!(again.stdout, "0 files copied (0 bytes), 4 were there, 0 gone meanwhile, 0 damaged\n");
+    assert_eq!(again.stdout, "0 files copied (0 bytes), 4 were there, 0 gone meanwhile, 0 damaged, 0 failed\n");
     stop(server).await;
 
     // The old place is not needed any more.
@@ -78,7 +90,7 @@ async fn files_move_to_s3_while_a_node_serves_them() {
     let back = format!("file://{}", home.path().join("back").display());
     let moved = migrate(&s3, &data_dir, &url(&s3), &back);
     assert_eq!(
-        moved.stdout, "5 files copied (6120004 bytes), 0 were there, 0 gone meanwhile, 0 damaged\n",
+        moved.stdout, "5 files copied (6120004 bytes), 0 were there, 0 gone meanwhile, 0 damaged, 0 failed\n",
         "{}",
         moved.stderr
     );
@@ -97,16 +109,23 @@ async fn a_file_that_has_rotted_is_named_and_not_copied() {
     let server = TestServer::start_on(&data_dir, |_| {}).await;
     let alice = server.person("alice", "user");
     let session = alice.open_session("rot").await;
-    let path = send_file(&alice, &session, "old.txt", "old").await;
-    let id = path.rsplit('/').next().unwrap();
+    let sent = send_file(&alice, &session, "old.txt", "old").await;
+    let sent = sent.rsplit('/').next().unwrap();
+    let unsent = alice.request(Method::POST, &format!("/api/chat/sessions/{session}/attachments")).body("old");
+    let unsent = Person::json(unsent.send().await.unwrap(), 201).await;
+    let unsent = unsent["id"].as_str().unwrap();
     let objects = data_dir.join("attachments/objects");
-    let file = files_below(&objects).into_iter().find(|file| file.ends_with(id)).unwrap();
-    fs::write(&file, "rot").unwrap();
     let directory = format!("file://{}", data_dir.join("attachments").display());
+    for id in [sent, unsent] {
+        let file = files_below(&objects).into_iter().find(|file| file.ends_with(id)).unwrap();
+        fs::write(&file, "rot").unwrap();
+    }
     let refused = migrate(&s3, &data_dir, &directory, &url(&s3));
     assert_eq!(refused.code, 1);
-    assert!(refused.stdout.contains(&format!("damaged\t{id}\n")), "{}", refused.stdout);
-    assert!(!s3.objects().join("desk/objects").join(id).exists());
+    for id in [sent, unsent] {
+        assert!(refused.stdout.contains(&format!("damaged\t{id}\n")), "{}", refused.stdout);
+        assert!(!s3.objects().join("desk/objects").join(id).exists());
+    }
     let same = migrate(&s3, &data_dir, &directory, &directory);
     assert!(same.code == 1 && same.stderr.contains("the same place"), "{}", same.stderr);
     let other = migrate(&s3, &home.path().join("other"), &directory, &url(&s3));
