@@ -62,7 +62,7 @@ The message is the same in both ways, for its readers and on sockets. A file tha
 - counts until then in the quota of its uploader (`CHAT_MAX_UNSENT_SIZE`, and 500 files): `400 UPLOAD_QUOTA`.
 
 A client that sends `Expect: 100-continue` is asked for the file only after the checks that do not need it: token,
-session, right, length, state of the session, quota, limits.
+session, right, length, quota, state of the session, limits.
 
 ## Names
 

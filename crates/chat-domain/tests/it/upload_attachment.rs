@@ -163,6 +163,33 @@ async fn a_person_has_a_quota_of_unsent_files() {
 }
 
 #[tokio::test]
+async fn the_quota_comes_before_the_state_of_the_session() {
+    let quota = UploadQuota { files: 3, bytes: 10 };
+    let app = Arc::new(App::with_rules(Rules { upload_quota: quota, ..Rules::default() }));
+    let (open, closed) = (app.held_by_bob(1).await, app.waiting(&alice(), 2).await);
+    upload(&app, &alice(), open, "123456").await;
+    app.service.close_session(&alice(), closed, Ok(())).await.unwrap();
+    let is_full = |answer: Result<()>| {
+        assert!(matches!(answer, Err(ChatError::LimitReached(LimitReached::UnsentUploads { .. }))), "{answer:?}");
+    };
+    is_full(app.service.prepare_upload(&alice(), closed, Ok(5)).await);
+    assert_eq!(Outcome::of(app.service.prepare_upload(&alice(), closed, Ok(4)).await), Conflict);
+    assert_eq!(Outcome::of(app.service.prepare_upload(&alice(), closed, bad()).await), Invalid);
+    assert_eq!(Outcome::of(app.service.prepare_upload(&mallory(), closed, Ok(5)).await), Forbidden);
+    // A session that is closed during the upload.
+    let late = |id, bytes| Meanwhile { bytes, ..Meanwhile::closing(&app, id) };
+    let file = incoming_file("a", Box::new(late(open, "12345")));
+    is_full(app.service.upload_attachment(&alice(), open, Ok(file)).await.map(drop));
+    // Of a file whose length is not known, the least counts.
+    let fits = Ok(upload_of("12345"));
+    assert_eq!(Outcome::of(app.service.upload_attachment(&alice(), closed, fits).await), Conflict);
+    let other = app.waiting(&alice(), 3).await;
+    upload(&app, &alice(), other, "1234").await;
+    is_full(app.service.upload_attachment(&alice(), closed, Ok(upload_of("1"))).await.map(drop));
+    assert_eq!(app.attachments.ids().len(), 2);
+}
+
+#[tokio::test]
 async fn a_file_that_may_have_been_registered_stays_for_the_collector() {
     let app = App::new();
     let id = app.held_by_bob(1).await;
@@ -178,7 +205,7 @@ async fn a_session_that_is_closed_or_handed_over_during_the_upload_takes_no_file
     let app = Arc::new(App::new());
     let id = app.held_by_bob(1).await;
     for (who, closes, expected) in [(bob(), false, Forbidden), (alice(), true, Conflict)] {
-        let bytes = Meanwhile { app: Arc::clone(&app), session: id, closes, is_given: false };
+        let bytes = Meanwhile { closes, ..Meanwhile::closing(&app, id) };
         let late = app.service.upload_attachment(&who, id, Ok(incoming_file("a", Box::new(bytes)))).await;
         assert_eq!(Outcome::of(late), expected);
     }
@@ -190,7 +217,14 @@ struct Meanwhile {
     app: Arc<App>,
     session: SessionId,
     closes: bool,
+    bytes: &'static str,
     is_given: bool,
+}
+
+impl Meanwhile {
+    fn closing(app: &Arc<App>, session: SessionId) -> Self {
+        Self { app: Arc::clone(app), session, closes: true, bytes: "bytes", is_given: false }
+    }
 }
 
 #[async_trait]
@@ -204,7 +238,7 @@ impl ByteSource for Meanwhile {
         } else {
             self.app.transfer(self.session, Some(&carol())).await;
         }
-        Ok(Some(Bytes::from_static(b"bytes")))
+        Ok(Some(Bytes::from_static(self.bytes.as_bytes())))
     }
 }
 

@@ -3,6 +3,7 @@
 use chat_domain::model::UploadQuota;
 use chat_domain::service::Rules;
 use futures_util::future::join_all;
+use serde_json::json;
 
 use super::{send_with, upload, upload_form, uploaded};
 use crate::support::Form;
@@ -25,6 +26,24 @@ on_every_store! {
         assert_eq!(app.stored_files().await, 0);
         upload(app, "alice", &session, &"x".repeat(100)).await.expect(201);
         upload_form(app, "alice", &session, form(100)).await.expect(201);
+    }
+
+    async fn the_quota_comes_before_the_state_of_the_session(app) {
+        let (open, closed) = (app.open_session("alice").await, app.open_session("alice").await);
+        app.put("alice", &format!("/api/chat/sessions/{closed}/close"), json!(null)).await.expect(200);
+        upload(app, "alice", &closed, "x").await.expect_error(409, "SESSION_CLOSED");
+        for _ in 0..2 {
+            uploaded(app, "alice", &open, &"x".repeat(100)).await;
+        }
+        upload(app, "alice", &closed, &"x".repeat(51)).await.expect_error(400, "UPLOAD_QUOTA");
+        upload(app, "mallory", &closed, &"x".repeat(51)).await.expect_error(403, "FORBIDDEN");
+        upload(app, "alice", &closed, &"x".repeat(101)).await.expect_invalid("body");
+        upload(app, "alice", &closed, &"x".repeat(50)).await.expect_error(409, "SESSION_CLOSED");
+        // Of the file of a form, it is known at first that it has a byte.
+        uploaded(app, "alice", &open, &"x".repeat(50)).await;
+        let form = Form::new().file_as("file", "a.txt", "text/plain", b"x");
+        upload_form(app, "alice", &closed, form).await.expect_error(400, "UPLOAD_QUOTA");
+        assert_eq!(app.stored_files().await, 3);
     }
 
     async fn the_quota_is_of_bytes_and_files_and_is_free_again_when_they_are_sent_or_removed(app) {
