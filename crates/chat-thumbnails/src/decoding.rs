@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_domain::model::MAX_THUMBNAIL_PIXELS;
+use chat_domain::model::{MAX_THUMBNAIL_PIXELS, MAX_THUMBNAIL_SIDE};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, Limits};
 
@@ -25,15 +25,11 @@ impl Default for Bounds {
     }
 }
 
-/// The longest side of a picture that is decoded. Scaling keeps some numbers for each row and each column, however short
-/// the other side is; no picture that people send comes near it.
-const LONGEST_SIDE: u32 = 65_535;
-
 impl Bounds {
     /// Whether a picture of this size may be decoded if that takes so many bytes for each pixel, and so many besides.
     pub(crate) fn check(&self, width: u32, height: u32, bytes_per_pixel: u64, besides: usize) -> Option<()> {
         let pixels = u64::from(width) * u64::from(height);
-        if width.max(height) > LONGEST_SIDE {
+        if width.max(height) > MAX_THUMBNAIL_SIDE {
             return None;
         }
         let memory = pixels.saturating_mul(bytes_per_pixel).saturating_add(u64::try_from(besides).ok()?);

@@ -64,7 +64,7 @@ pub struct StoredObject {
     pub metadata: MediaMetadata,
 }
 
-/// Dimensions read from a file's header, each absent when the header does not say.
+/// What a file's header says, each absent when it does not. A picture may state dimensions that no picture has.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct MediaMetadata {
     /// Pixels.
@@ -73,6 +73,25 @@ pub struct MediaMetadata {
     pub height: Option<u32>,
     /// Seconds.
     pub duration: Option<f64>,
+}
+
+impl MediaMetadata {
+    /// The most pixels that are shown to clients: four times those of the largest cameras.
+    const MOST_PIXELS: u64 = 1 << 28;
+
+    /// How many pixels the header states. `None` when it does not say.
+    pub fn pixels(&self) -> Option<u64> {
+        Some(u64::from(self.width?) * u64::from(self.height?))
+    }
+
+    /// What a page can be laid out with: without the dimensions of empty and immense pictures.
+    #[must_use]
+    pub fn plausible(self) -> Self {
+        if self.pixels().is_some_and(|pixels| (1..=Self::MOST_PIXELS).contains(&pixels)) {
+            return self;
+        }
+        Self { width: None, height: None, ..self }
+    }
 }
 
 /// A media type such as `image/png`, of text with the character set where it is not UTF-8: `text/plain; charset=utf-16`.

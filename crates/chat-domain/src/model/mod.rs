@@ -51,7 +51,8 @@ pub use signing_key::SigningKey;
 pub use socket::{OpenSocket, SocketLimits};
 pub use statistics::{Statistics, StatisticsDelta, WaitingSessions};
 pub use thumbnail::{
-    MAX_THUMBNAIL_PIXELS, MAX_THUMBNAIL_SOURCE_BYTES, Thumbnail, ThumbnailFormat, ThumbnailOutcome, ThumbnailSize,
+    MAX_THUMBNAIL_PIXELS, MAX_THUMBNAIL_SIDE, MAX_THUMBNAIL_SOURCE_BYTES, Thumbnail, ThumbnailFormat, ThumbnailOutcome,
+    ThumbnailSize,
 };
 pub use ticket::{MAX_TICKETS_OF_A_PERSON, TICKET_LIFETIME, Ticket, TicketDigest};
 pub use timestamp::Timestamp;

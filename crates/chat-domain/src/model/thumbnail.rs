@@ -14,6 +14,10 @@ pub const MAX_THUMBNAIL_SOURCE_BYTES: u64 = 32 * 1024 * 1024;
 /// The most pixels of a picture that a thumbnail is made of.
 pub const MAX_THUMBNAIL_PIXELS: u64 = 50_000_000;
 
+/// The longest side of a picture that a thumbnail is made of. Scaling keeps some numbers for each row and each column,
+/// however short the other side is; no picture that people send comes near it.
+pub const MAX_THUMBNAIL_SIDE: u32 = 65_535;
+
 /// How large a thumbnail is: the most pixels of its longer side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ThumbnailSize {
@@ -89,12 +93,10 @@ impl StoredObject {
     /// Whether there may be a thumbnail, as far as the type, the size and the header say. Only an attempt shows whether
     /// there is one.
     pub fn may_have_thumbnail(&self) -> bool {
-        let pixels = match (self.metadata.width, self.metadata.height) {
-            (Some(width), Some(height)) => u64::from(width) * u64::from(height),
-            _ => 0,
-        };
+        let sides = [self.metadata.width, self.metadata.height];
         PICTURES.contains(&self.media_type.essence())
             && self.size <= MAX_THUMBNAIL_SOURCE_BYTES
-            && pixels <= MAX_THUMBNAIL_PIXELS
+            && sides.iter().flatten().all(|side| (1..=MAX_THUMBNAIL_SIDE).contains(side))
+            && self.metadata.pixels().is_none_or(|pixels| pixels <= MAX_THUMBNAIL_PIXELS)
     }
 }

@@ -113,6 +113,11 @@ fn whether_there_may_be_a_thumbnail_follows_from_type_size_and_pixels() {
         ("image/jpeg", 1, Some((8_000, 6_250)), true),
         ("image/jpeg", 1, Some((8_000, 6_251)), false),
         ("image/jpeg", 1, Some((u32::MAX, u32::MAX)), false),
+        ("image/png", 1, Some((30_000, 30_000)), false),
+        ("image/png", 1, Some((0, 0)), false),
+        ("image/gif", 1, Some((0, 5)), false),
+        ("image/webp", 1, Some((65_535, 1)), true),
+        ("image/webp", 1, Some((1, 65_536)), false),
         ("image/png", most, None, true),
         ("image/png", most + 1, None, false),
         ("image/gif", 1, None, true),
@@ -124,4 +129,21 @@ fn whether_there_may_be_a_thumbnail_follows_from_type_size_and_pixels() {
     ] {
         assert_eq!(object(media_type, size, pixels).may_have_thumbnail(), expected, "{media_type} {size} {pixels:?}");
     }
+}
+
+#[test]
+fn dimensions_that_no_picture_has_are_not_plausible() {
+    let stated = |width, height| MediaMetadata { width: Some(width), height: Some(height), duration: Some(1.0) };
+    let without = MediaMetadata { width: None, height: None, duration: Some(1.0) };
+    for (width, height, expected) in [
+        (16_384, 16_384, stated(16_384, 16_384)),
+        (1 << 28, 1, stated(1 << 28, 1)),
+        (16_384, 16_385, without),
+        (u32::MAX, u32::MAX, without),
+        (0, 5, without),
+        (0, 0, without),
+    ] {
+        assert_eq!(stated(width, height).plausible(), expected, "{width} {height}");
+    }
+    assert_eq!(without.plausible(), without);
 }

@@ -74,7 +74,7 @@ impl<'a> AttachmentDto<'a> {
     }
 
     pub(crate) fn new(attachment: &'a Attachment, base: &BaseUrl) -> Self {
-        let metadata = attachment.object.metadata;
+        let metadata = attachment.object.metadata.plausible();
         let has_metadata = metadata != MediaMetadata::default() || attachment.dominant_color.is_some();
         let thumbnail = || base.join(format_args!("/api/chat/attachments/{}/thumbnail", attachment.id));
         Self {

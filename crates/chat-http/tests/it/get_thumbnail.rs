@@ -246,12 +246,18 @@ async fn a_thumbnail_is_offered_for_pictures_that_are_not_too_large() {
     for (bytes, offered) in [
         (png(7_000, 7_000), true),
         (png(8_000, 7_000), false),
+        (png(30_000, 30_000), false),
+        (png(0, 0), false),
         (b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0\x3b".to_vec(), true),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(), false),
         (b"hello".to_vec(), false),
     ] {
         let file = sent(&app, &session, "image/png", &bytes).await;
         assert_eq!(file.get("thumbnailUrl").is_some(), offered, "{file}");
+        let path = format!("/api/chat/attachments/{}/thumbnail", file["id"].as_str().unwrap());
+        if !offered {
+            app.get("alice", &path).await.expect_error(404, "NO_THUMBNAIL");
+        }
     }
     app.stop().await;
 }

@@ -50,9 +50,6 @@ pub(crate) fn abandon_after(time: Duration) -> Duration {
 /// The longest duration that is believed: 1000 hours.
 const MAX_SECONDS: f64 = 3_600_000.0;
 
-/// The most pixels that are believed: four times those of the largest cameras.
-const MAX_PIXELS: u64 = 1 << 28;
-
 /// The type of a container's files that hold no pictures.
 fn sound_of(container: &str) -> Option<&'static str> {
     Some(match container {
@@ -116,17 +113,11 @@ fn read_metadata<R: Read + Seek>(window: &mut Window<R>, media_type: &str) -> Op
     }
 }
 
-/// Leaves out what cannot be: empty and immense pictures, and durations that no file of this size has. There is no sound
-/// or video of less than a byte a second.
+/// Leaves out a duration that no file of this size has: there is no sound or video of less than a byte a second.
+/// Dimensions stay as they are stated, since those that no picture has say that there is no thumbnail.
 fn plausible(found: MediaMetadata, size: u64) -> MediaMetadata {
-    let (width, height) = match (found.width, found.height) {
-        (Some(width), Some(height)) if (1..=MAX_PIXELS).contains(&(u64::from(width) * u64::from(height))) => {
-            (Some(width), Some(height))
-        }
-        _ => (None, None),
-    };
     let most = Duration::from_secs(size).as_secs_f64().min(MAX_SECONDS);
-    MediaMetadata { width, height, duration: found.duration.filter(|seconds| *seconds > 0.0 && *seconds <= most) }
+    MediaMetadata { duration: found.duration.filter(|seconds| *seconds > 0.0 && *seconds <= most), ..found }
 }
 
 /// `count / rate` in seconds, rounded to milliseconds. `None` when it is no number, or longer than any duration that is

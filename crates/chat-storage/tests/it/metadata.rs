@@ -40,11 +40,10 @@ async fn a_photo_has_the_dimensions_at_which_it_is_shown() {
 }
 
 #[tokio::test]
-async fn dimensions_of_more_pixels_than_any_camera_has_are_left_out() {
-    assert_eq!(metadata(&png(16_384, 16_384)).await, picture(16_384, 16_384));
-    assert_eq!(metadata(&png(16_384, 16_385)).await, MediaMetadata::default());
-    assert_eq!(metadata(&png(1 << 28, 1)).await, picture(1 << 28, 1));
-    assert_eq!(metadata(&png(2_147_483_647, 2_147_483_647)).await, MediaMetadata::default());
+async fn dimensions_that_no_picture_has_are_kept_as_they_are_stated() {
+    for (width, height) in [(30_000, 30_000), (1 << 28, 1), (2_147_483_647, 2_147_483_647), (0, 5), (0, 0)] {
+        assert_eq!(metadata(&png(width, height)).await, picture(width, height));
+    }
 }
 
 #[tokio::test]
@@ -154,7 +153,6 @@ async fn a_voice_message_in_a_video_container_is_sound() {
 async fn what_the_header_does_not_say_is_absent() {
     assert_eq!(metadata(b"just words").await, MediaMetadata::default());
     assert_eq!(metadata(b"%PDF-1.7\n\xff\x00").await, MediaMetadata::default());
-    assert_eq!(metadata(&png(0, 5)).await, MediaMetadata::default());
     assert_eq!(metadata(&mp4(&[mvhd(1000, u32::MAX), trak(640, 480, false)])).await, picture(640, 480));
     let varying = [mp3_frame(), {
         let mut f = mp3_frame();
