@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chat_domain::model::{Attachment, Color, ThumbnailOutcome, ThumbnailSize};
+use chat_domain::model::{Attachment, Color, ThumbnailOutcome, ThumbnailSize, UserId};
 use chat_domain::ports::{SessionFeed, SubscribeRequest, Subscription, ThumbnailMaker};
 use chat_domain::service::{ChatService, Ports, Rules};
 use chat_domain::{ChatError, Result};
@@ -31,11 +31,11 @@ pub struct NullThumbnailMaker;
 
 #[async_trait]
 impl ThumbnailMaker for NullThumbnailMaker {
-    async fn make(&self, _: &Attachment, _: ThumbnailSize) -> Result<ThumbnailOutcome> {
+    async fn make(&self, _: &UserId, _: &Attachment, _: ThumbnailSize) -> Result<ThumbnailOutcome> {
         Ok(ThumbnailOutcome::Impossible)
     }
 
-    async fn dominant_color(&self, _: &Attachment) -> Result<Option<Color>> {
+    async fn dominant_color(&self, _: &UserId, _: &Attachment) -> Result<Option<Color>> {
         Ok(None)
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use chat_domain::model::{Attachment, Color, FileName, ThumbnailOutcome, ThumbnailSize};
 use chat_domain::ports::{AttachmentStore, ThumbnailMaker, Upload};
-use chat_testkit::fixtures::attachment_id;
+use chat_testkit::fixtures::{alice, attachment_id};
 use chat_testkit::source::from_bytes;
 use chat_testkit::{FixedClock, MemoryAttachmentStore};
 use chat_thumbnails::ImageThumbnailMaker;
@@ -64,10 +64,10 @@ async fn round(bytes: &[u8]) -> (Option<Color>, Vec<usize>) {
     let picture = Attachment { id, name: FileName::sanitize("a picture"), object, dominant_color: None };
     let maker = ImageThumbnailMaker::new(Handle::current(), store.clone(), store);
     // Not in time on a busy machine.
-    let color = maker.dominant_color(&picture).await.ok().flatten();
+    let color = maker.dominant_color(&alice().id, &picture).await.ok().flatten();
     let mut sizes = Vec::new();
     for size in ThumbnailSize::ALL {
-        sizes.push(match maker.make(&picture, size).await.unwrap() {
+        sizes.push(match maker.make(&alice().id, &picture, size).await.unwrap() {
             ThumbnailOutcome::Made(thumbnail) => thumbnail.bytes.len(),
             ThumbnailOutcome::Impossible => 0,
         });

@@ -7,7 +7,9 @@
 
 mod colours;
 mod decoding;
+mod failure;
 mod jpeg;
+mod log_interval;
 mod maker;
 mod metered;
 mod picture;

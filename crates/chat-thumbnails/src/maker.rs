@@ -5,14 +5,13 @@
 //! cannot be stopped from outside.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chat_domain::model::{
-    Attachment, AttachmentId, Color, MAX_THUMBNAIL_SOURCE_BYTES, StoredObject, ThumbnailOutcome, ThumbnailSize,
+    Attachment, AttachmentId, Color, MAX_THUMBNAIL_SOURCE_BYTES, StoredObject, ThumbnailOutcome, ThumbnailSize, UserId,
 };
 use chat_domain::ports::{AttachmentStore, ThumbnailMaker, ThumbnailStore};
 use chat_domain::{ChatError, Result};
@@ -23,11 +22,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::decoding::Bounds;
+use crate::failure::MakingFailure;
+use crate::log_interval::LogInterval;
 use crate::picture::{ThumbnailSet, thumbnails};
 use crate::worker;
 
+#[cfg(test)]
+mod tests;
+
 /// How it can end, as it is counted.
-const RESULTS: [&str; 6] = ["made", "impossible", "busy", "failed", "unsaved", "colorless"];
+const RESULTS: [&str; 7] = ["made", "impossible", "busy", "failed", "panicked", "unsaved", "colorless"];
 
 /// How many pictures are decoded at the same time.
 const SLOTS: usize = 2;
@@ -35,8 +39,8 @@ const SLOTS: usize = 2;
 /// How many pictures are decoded or wait for it. More are refused at once.
 const MOST_JOBS: usize = 64;
 
-/// When a caller should try again whom the node had no slot for.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// How many of them one person has begun.
+const MOST_JOBS_OF_A_PERSON: usize = 16;
 
 /// How long the callers of a thumbnail wait for each step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +51,8 @@ pub struct ThumbnailTimeouts {
     pub reading: Duration,
     /// Until it is made. On an idle machine it takes 2 s at the most.
     pub making: Duration,
-    /// Until a picture that is being stored has its colour, with the reading. Its sender waits for it.
+    /// Until a picture that is being stored has its colour, with the waiting for a slot and the reading. Its sender waits
+    /// for it.
     pub color: Duration,
 }
 
@@ -74,7 +79,28 @@ struct ThumbnailJobs {
     patience: ThumbnailTimeouts,
     slots: Arc<Semaphore>,
     /// By the object.
-    running: Mutex<HashMap<AttachmentId, ThumbnailJob>>,
+    running: Mutex<HashMap<AttachmentId, RunningJob>>,
+    decode: DecodeFn,
+    damage_logged: LogInterval,
+    panic_logged: LogInterval,
+}
+
+/// Makes the thumbnails of the bytes of a picture, within bounds.
+type DecodeFn = fn(&[u8], &Bounds) -> Option<ThumbnailSet>;
+
+/// A job, and the person who began it: it occupies a place of theirs until it ends, also when others wait for it too and
+/// they do not any more.
+struct RunningJob {
+    job: ThumbnailJob,
+    begun_by: UserId,
+}
+
+/// For whom a job begins.
+enum JobStart {
+    /// For a request. It waits for a slot; meanwhile another job may save the thumbnails.
+    Requested,
+    /// For the sender of a picture that was stored a moment ago, so that nothing can be saved of it. It has this slot.
+    Stored(OwnedSemaphorePermit),
 }
 
 /// The channel on which the callers of a job see how far it is.
@@ -91,37 +117,6 @@ enum ThumbnailJobState {
 
 /// What all callers of a job get. `None` when no thumbnail can be made.
 type Reply = Result<Option<ThumbnailSet>, MakingFailure>;
-
-/// Why a thumbnail was not made: a `ChatError` for each of several callers.
-#[derive(Clone, Debug)]
-enum MakingFailure {
-    Busy { reason: String, retry_after: Duration },
-    Broken(String),
-}
-
-impl MakingFailure {
-    fn busy(reason: &str) -> Self {
-        Self::Busy { reason: reason.to_owned(), retry_after: RETRY_AFTER }
-    }
-
-    fn of_store(error: &ChatError) -> Self {
-        match error {
-            ChatError::Unavailable { reason, retry_after } => {
-                Self::Busy { reason: reason.clone(), retry_after: *retry_after }
-            }
-            other => Self::Broken(other.to_string()),
-        }
-    }
-}
-
-impl From<MakingFailure> for ChatError {
-    fn from(failure: MakingFailure) -> Self {
-        match failure {
-            MakingFailure::Busy { reason, retry_after } => Self::Unavailable { reason, retry_after },
-            MakingFailure::Broken(cause) => Self::internal(cause),
-        }
-    }
-}
 
 impl ImageThumbnailMaker {
     /// A maker of thumbnails of the objects of `files`, which are kept in `thumbnails`. Its tasks run on `runtime`.
@@ -140,20 +135,32 @@ impl ImageThumbnailMaker {
         for result in RESULTS {
             thumbnails_counter(result).increment(0);
         }
-        let slots = Arc::new(Semaphore::new(SLOTS));
-        Self(Arc::new(ThumbnailJobs { runtime, files, thumbnails, patience, slots, running: Mutex::default() }))
+        Self(Arc::new(ThumbnailJobs {
+            runtime,
+            files,
+            thumbnails,
+            patience,
+            slots: Arc::new(Semaphore::new(SLOTS)),
+            running: Mutex::default(),
+            decode: self::thumbnails,
+            damage_logged: LogInterval::default(),
+            panic_logged: LogInterval::default(),
+        }))
     }
 }
 
 #[async_trait]
 impl ThumbnailMaker for ImageThumbnailMaker {
-    async fn make(&self, picture: &Attachment, size: ThumbnailSize) -> Result<ThumbnailOutcome> {
-        let job = ThumbnailJobs::join_or_start(&self.0, picture, None)?;
+    async fn make(&self, who: &UserId, picture: &Attachment, size: ThumbnailSize) -> Result<ThumbnailOutcome> {
+        let job = ThumbnailJobs::join_or_start(&self.0, who, picture, JobStart::Requested);
+        let job = job.inspect_err(|_| note("busy"))?;
         Ok(outcome(end_of(job, |state| matches!(state, ThumbnailJobState::Ended(_))).await?.as_ref(), size))
     }
 
-    async fn dominant_color(&self, picture: &Attachment) -> Result<Option<Color>> {
-        let color = ThumbnailJobs::color(&self.0, picture).await;
+    async fn dominant_color(&self, who: &UserId, picture: &Attachment) -> Result<Option<Color>> {
+        let patience = self.0.patience.color;
+        let color = timeout(patience, ThumbnailJobs::color(&self.0, who, picture)).await;
+        let color = color.unwrap_or_else(|_| Err(MakingFailure::busy("the colour of a picture was not known in time")));
         if matches!(color, Err(MakingFailure::Busy { .. })) {
             note("colorless");
         }
@@ -176,57 +183,70 @@ fn outcome(set: Option<&ThumbnailSet>, size: ThumbnailSize) -> ThumbnailOutcome 
 }
 
 impl ThumbnailJobs {
-    fn running(&self) -> MutexGuard<'_, HashMap<AttachmentId, ThumbnailJob>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<AttachmentId, RunningJob>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The colour of a picture, if there is a slot for it now.
-    async fn color(jobs: &Arc<Self>, picture: &Attachment) -> Result<Option<Color>, MakingFailure> {
-        let Ok(slot) = Arc::clone(&jobs.slots).try_acquire_owned() else {
-            return Err(MakingFailure::busy("no slot for the colour of a picture was free"));
-        };
-        let job = Self::join_or_start(jobs, picture, Some(slot))?;
-        let made = end_of(job, |state| !matches!(state, ThumbnailJobState::Begun));
-        match timeout(jobs.patience.color, made).await {
-            Ok(made) => Ok(made?.and_then(|set| set.color)),
-            Err(_) => Err(MakingFailure::busy("the colour of a picture was not known in time")),
-        }
+    /// The colour of a picture. If the caller gives it up before there is a slot, nothing has begun: a place in the line is
+    /// for those who ask for thumbnails.
+    async fn color(jobs: &Arc<Self>, who: &UserId, picture: &Attachment) -> Result<Option<Color>, MakingFailure> {
+        let slot = jobs.slot().await?;
+        let job = Self::join_or_start(jobs, who, picture, JobStart::Stored(slot))?;
+        let made = end_of(job, |state| !matches!(state, ThumbnailJobState::Begun)).await?;
+        Ok(made.and_then(|set| set.color))
     }
 
-    /// The job that makes the thumbnails of this picture; its first caller, who may have a slot for it, starts it.
+    /// The job that makes the thumbnails of this picture. Its first caller starts it.
     fn join_or_start(
         jobs: &Arc<Self>,
+        who: &UserId,
         picture: &Attachment,
-        slot: Option<OwnedSemaphorePermit>,
+        start: JobStart,
     ) -> Result<ThumbnailJob, MakingFailure> {
         let id = picture.id;
         let mut running = jobs.running();
-        let is_full = running.len() >= MOST_JOBS;
-        match running.entry(id) {
-            Entry::Occupied(job) => Ok(job.get().clone()),
-            Entry::Vacant(_) if is_full => {
-                note("busy");
-                Err(MakingFailure::busy("too many thumbnails are wanted at the same time"))
-            }
-            Entry::Vacant(place) => {
-                let (progress, job) = watch::channel(ThumbnailJobState::Begun);
-                place.insert(job.clone());
-                let guard = JobGuard { jobs: Arc::clone(jobs), id };
-                let object = picture.object.clone();
-                jobs.runtime.spawn(async move {
-                    let made = guard.jobs.run(id, object, slot, &progress).await;
-                    note(match &made {
-                        Ok(Some(_)) => "made",
-                        Ok(None) => "impossible",
-                        Err(MakingFailure::Busy { .. }) => "busy",
-                        Err(MakingFailure::Broken(_)) => "failed",
-                    });
-                    // First, so that a caller who comes now finds what was saved, or begins again.
-                    drop(guard);
-                    let _all_have_gone = progress.send(ThumbnailJobState::Ended(made));
-                });
-                Ok(job)
-            }
+        if let Some(running) = running.get(&id) {
+            return Ok(running.job.clone());
+        }
+        if running.len() >= MOST_JOBS {
+            return Err(MakingFailure::busy("too many thumbnails are wanted at the same time"));
+        }
+        if running.values().filter(|running| running.begun_by == *who).count() >= MOST_JOBS_OF_A_PERSON {
+            return Err(MakingFailure::busy("a person wants too many thumbnails at the same time"));
+        }
+        let (progress, job) = watch::channel(ThumbnailJobState::Begun);
+        running.insert(id, RunningJob { job: job.clone(), begun_by: who.clone() });
+        // A runtime that has ended drops the task, and with it the guard, which takes the lock.
+        drop(running);
+        let guard = JobGuard { jobs: Arc::clone(jobs), id };
+        let object = picture.object.clone();
+        jobs.runtime.spawn(async move {
+            let made = guard.jobs.run(id, object, start, &progress).await;
+            guard.jobs.report(id, &made);
+            // First, so that a caller who comes now finds what was saved, or begins again.
+            drop(guard);
+            let _all_have_gone = progress.send(ThumbnailJobState::Ended(made));
+        });
+        Ok(job)
+    }
+
+    /// Counts how a job has ended, and logs it if the stored bytes are damaged.
+    fn report(&self, id: AttachmentId, made: &Reply) {
+        note(match made {
+            Ok(Some(_)) => "made",
+            Ok(None) => "impossible",
+            Err(MakingFailure::Busy { .. }) => "busy",
+            Err(MakingFailure::Damaged(_) | MakingFailure::Broken(_)) => "failed",
+        });
+        if let Err(MakingFailure::Damaged(cause)) = made
+            && self.damage_logged.is_due(Instant::now())
+        {
+            tracing::error!(
+                attachment.id = %id,
+                error.cause = cause,
+                "the stored bytes of attachment {id} are damaged: {cause}; restore them from a backup of the attachments \
+                 (others are not logged for a minute)"
+            );
         }
     }
 
@@ -235,29 +255,27 @@ impl ThumbnailJobs {
         &self,
         id: AttachmentId,
         object: StoredObject,
-        slot: Option<OwnedSemaphorePermit>,
+        start: JobStart,
         progress: &watch::Sender<ThumbnailJobState>,
     ) -> Reply {
-        let slot = match slot {
-            Some(slot) => slot,
-            None => self.slot().await?,
+        let slot = match start {
+            JobStart::Stored(slot) => slot,
+            JobStart::Requested => {
+                let slot = self.slot().await?;
+                // By a job that has ended since the caller looked.
+                if let Some(saved) = self.saved(id).await {
+                    return Ok(saved);
+                }
+                slot
+            }
         };
-        // By a job that has ended since the caller looked.
-        if let Some(saved) = self.saved(id).await {
-            return Ok(saved);
-        }
         let set = if object.size > MAX_THUMBNAIL_SOURCE_BYTES {
             None
         } else {
             let Ok(bytes) = timeout(self.patience.reading, self.read(id, object.size)).await else {
                 return Err(MakingFailure::busy("the bytes of a picture did not come in time"));
             };
-            let Some(made) = self.work(bytes?, object.sha256, slot, progress).await? else {
-                return Err(MakingFailure::Broken(format!(
-                    "the bytes of attachment {id} have another SHA-256 than stored"
-                )));
-            };
-            made
+            self.work(id, bytes?, object.sha256, slot, progress).await?
         };
         let _all_have_gone = progress.send(ThumbnailJobState::Made(set.clone()));
         for size in ThumbnailSize::ALL {
@@ -296,31 +314,32 @@ impl ThumbnailJobs {
     async fn read(&self, id: AttachmentId, size: u64) -> Result<Bytes, MakingFailure> {
         let failed = |error: ChatError| MakingFailure::of_store(&error);
         let Some(mut source) = self.files.open(id, None).await.map_err(failed)? else {
-            return Err(MakingFailure::Broken(format!("the bytes of attachment {id} are missing from the store")));
+            return Err(MakingFailure::Damaged("they are missing from the store".to_owned()));
         };
         let mut bytes = Vec::new();
         let mut left = size;
         while let Some(chunk) = source.next_chunk().await.map_err(failed)? {
             let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-            left = left.checked_sub(length).ok_or_else(|| wrong_size(id, size, "more"))?;
+            left = left.checked_sub(length).ok_or_else(|| MakingFailure::wrong_size(size, "more"))?;
             bytes.extend_from_slice(&chunk);
         }
-        if left == 0 { Ok(bytes.into()) } else { Err(wrong_size(id, size, "fewer")) }
+        if left == 0 { Ok(bytes.into()) } else { Err(MakingFailure::wrong_size(size, "fewer")) }
     }
 
-    /// Lets a thread make the thumbnails, unless the bytes have another hash: `None`. If that takes too long, the callers get
-    /// a failure, and it goes on.
+    /// Lets a thread make the thumbnails. If that takes too long, the callers get a failure, and it goes on.
     async fn work(
         &self,
+        id: AttachmentId,
         bytes: Bytes,
         sha256: [u8; 32],
         slot: OwnedSemaphorePermit,
         progress: &watch::Sender<ThumbnailJobState>,
-    ) -> Result<Option<Option<ThumbnailSet>>, MakingFailure> {
+    ) -> Reply {
+        let decode = self.decode;
         let work = move || {
             let _until_the_end = slot;
             let is_whole = <[u8; 32]>::from(Sha256::digest(&bytes)) == sha256;
-            is_whole.then(|| thumbnails(&bytes, &Bounds::default()))
+            is_whole.then(|| decode(&bytes, &Bounds::default()))
         };
         let mut working =
             worker::start(work).map_err(|_| MakingFailure::busy("no thread for a thumbnail could be started"))?;
@@ -331,13 +350,30 @@ impl ThumbnailJobs {
             let _all_have_gone = progress.send(ThumbnailJobState::Ended(late));
             working.await
         };
-        // A decoder that panics would do so again.
-        Ok(made.ok().flatten().unwrap_or(Some(None)))
+        match made {
+            Ok(Ok(Some(made))) => Ok(made),
+            Ok(Ok(None)) => Err(MakingFailure::Damaged("they have another SHA-256 than stored".to_owned())),
+            Ok(Err(panic)) => {
+                self.report_panic(id, &panic);
+                // The decoder would do so again.
+                Ok(None)
+            }
+            Err(_) => Err(MakingFailure::Broken("the thread of a thumbnail has ended without a result".to_owned())),
+        }
     }
-}
 
-fn wrong_size(id: AttachmentId, size: u64, than: &str) -> MakingFailure {
-    MakingFailure::Broken(format!("the store has {than} bytes of attachment {id} than the {size} that were stored"))
+    /// Counts that the decoder panicked, which is a fault of the decoder, and logs it.
+    fn report_panic(&self, id: AttachmentId, panic: &str) {
+        note("panicked");
+        if self.panic_logged.is_due(Instant::now()) {
+            tracing::warn!(
+                attachment.id = %id,
+                error.cause = panic,
+                "the decoder panicked on attachment {id}, which has no thumbnail: {panic} (others are not logged for a \
+                 minute)"
+            );
+        }
+    }
 }
 
 /// Ends a job, also when its task is dropped.

@@ -24,7 +24,7 @@ impl ChatService {
         }
         let outcome = match self.ports.thumbnails.find(id, size).await? {
             Some(saved) => saved,
-            None => match self.ports.thumbnail_maker.make(&attachment, size).await {
+            None => match self.ports.thumbnail_maker.make(&who.id, &attachment, size).await {
                 Ok(made) => made,
                 Err(error) => {
                     // A file that waits to be sent may have been taken back meanwhile.

@@ -90,7 +90,7 @@ impl ChatService {
     ) -> Result<Appended> {
         self.authorize_message(who, id).await?;
         let mut staged: Vec<StagedFile> = Vec::new();
-        let text = match self.receive(form.as_mut(), &mut staged).await {
+        let text = match self.receive(who, form.as_mut(), &mut staged).await {
             Ok(text) => text,
             Err(error) => {
                 self.discard(staged).await;
@@ -117,7 +117,12 @@ impl ChatService {
     }
 
     /// Reads the form to its end: stores its files in `staged`, and returns its text.
-    async fn receive(&self, form: &mut dyn MessageForm, staged: &mut Vec<StagedFile>) -> Result<String> {
+    async fn receive(
+        &self,
+        who: &Principal,
+        form: &mut dyn MessageForm,
+        staged: &mut Vec<StagedFile>,
+    ) -> Result<String> {
         let mut text = None;
         let mut coloring = Coloring::default();
         while let Some(field) = form.next_field().await? {
@@ -128,7 +133,7 @@ impl ChatService {
                 MessageField::Content(content) => text = Some(content),
                 MessageField::File { position, file } => {
                     let mut attachment = self.stage(position, file, staged).await?;
-                    attachment.dominant_color = self.dominant_color(&attachment, &mut coloring).await;
+                    attachment.dominant_color = self.dominant_color(who, &attachment, &mut coloring).await;
                     staged.push(StagedFile { position, attachment });
                 }
             }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::ChatService;
 use crate::error::{ChatError, FieldError, FieldPath, Invalid, Result};
-use crate::model::{Attachment, AttachmentId, Color, FileName};
+use crate::model::{Attachment, AttachmentId, Color, FileName, Principal};
 use crate::ports::{ByteSource, IncomingFile, Upload};
 
 /// What all files of a message have left of their limit together.
@@ -68,12 +68,17 @@ impl ChatService {
     }
 
     /// The dominant colour of a file that was just stored. A file without it is as good: nothing fails because of it.
-    pub(super) async fn dominant_color(&self, file: &Attachment, coloring: &mut Coloring) -> Option<Color> {
+    pub(super) async fn dominant_color(
+        &self,
+        who: &Principal,
+        file: &Attachment,
+        coloring: &mut Coloring,
+    ) -> Option<Color> {
         if coloring.had_no_time || !file.object.may_have_thumbnail() {
             return None;
         }
-        let color = self.ports.thumbnail_maker.dominant_color(file).await;
-        // The maker counts its failures. If the bytes are damaged, who asks for a thumbnail hears of it.
+        let color = self.ports.thumbnail_maker.dominant_color(&who.id, file).await;
+        // The maker counts its failures, and logs it if the bytes are damaged.
         coloring.had_no_time = color.is_err();
         color.ok().flatten()
     }

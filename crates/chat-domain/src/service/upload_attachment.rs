@@ -38,7 +38,7 @@ impl ChatService {
         // Alone, it has the limit of a file.
         let limit = u64::MAX;
         let mut attachment = self.store_file(file, SharedLimit { left: limit, limit }).await?;
-        attachment.dominant_color = self.dominant_color(&attachment, &mut Coloring::default()).await;
+        attachment.dominant_color = self.dominant_color(who, &attachment, &mut Coloring::default()).await;
         let registered = self.register_upload(who, session, attachment.clone()).await;
         if registered.as_ref().is_err_and(ChatError::is_certain) {
             self.discard_file(attachment.id).await;

@@ -21,7 +21,7 @@ fn coloring(app: &App, colors: impl IntoIterator<Item = Result<Option<Color>, Ch
     let colors: Vec<_> = colors.into_iter().collect();
     let times = colors.len();
     let mut colors = colors.into_iter();
-    maker.expect_dominant_color().times(times).returning(move |_| colors.next().unwrap());
+    maker.expect_dominant_color().times(times).returning(move |_, _| colors.next().unwrap());
     app.service_with(|ports| ports.thumbnail_maker = Arc::new(maker))
 }
 

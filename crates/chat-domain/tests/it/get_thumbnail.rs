@@ -31,7 +31,7 @@ fn made() -> ThumbnailOutcome {
 /// With a maker that makes so many thumbnails, all alike, and fails the test when it is asked for more.
 fn making(app: &App, times: usize, outcome: ThumbnailOutcome) -> ChatService {
     let mut maker = MockThumbnailMaker::new();
-    maker.expect_make().times(times).returning(move |_, _| Ok(outcome.clone()));
+    maker.expect_make().times(times).returning(move |_, _, _| Ok(outcome.clone()));
     app.service_with(|ports| ports.thumbnail_maker = Arc::new(maker))
 }
 

@@ -131,6 +131,7 @@ impl Outcome {
                 ChatError::ReplayUnavailable(_)
                 | ChatError::Unavailable { .. }
                 | ChatError::StorageFull
+                | ChatError::DamagedFile
                 | ChatError::Internal(_),
             ) => Self::Failed,
         }

@@ -32,6 +32,8 @@ pub(crate) struct ApiError {
     cause: Option<String>,
     /// Whether the connection is of no more use, because the rest of the request was not read.
     close_connection: bool,
+    /// Whether the log has it already, from where it was found.
+    is_logged: bool,
 }
 
 impl ApiError {
@@ -43,6 +45,7 @@ impl ApiError {
             headers: Vec::new(),
             cause: None,
             close_connection: false,
+            is_logged: false,
         }
     }
 
@@ -117,7 +120,7 @@ impl ApiError {
     /// every request meets alike, such as a full queue or disk, a client could fill the log with: that is counted here,
     /// and logged where it begins and ends.
     pub(crate) fn is_fault(&self) -> bool {
-        self.code == ErrorCode::Internal
+        self.code == ErrorCode::Internal && !self.is_logged
     }
 
     /// The answer, with the id under which the log knows the request.
@@ -210,6 +213,7 @@ impl From<ChatError> for ApiError {
             },
             ChatError::Unavailable { reason, retry_after } => Self::unavailable(reason, retry_after),
             ChatError::StorageFull => Self::storage_full(),
+            damaged @ ChatError::DamagedFile => Self { is_logged: true, ..Self::internal(damaged.to_string()) },
             ChatError::Internal(cause) => Self::internal(chain(cause.as_ref())),
         }
     }
@@ -242,7 +246,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 mod tests {
     use chat_domain::ChatError;
 
-    use super::ApiError;
+    use super::{ApiError, ErrorCode};
 
     #[test]
     fn errors_that_a_client_can_repeat_at_will_are_no_faults() {
@@ -250,6 +254,9 @@ mod tests {
         assert!(!overload.is_fault());
         assert!(overload.cause().is_some(), "the cause is for the debug line");
         assert!(!ApiError::from(ChatError::StorageFull).is_fault());
+        let damaged = ApiError::from(ChatError::DamagedFile);
+        assert!(!damaged.is_fault());
+        assert_eq!(damaged.code(), ErrorCode::Internal);
         assert!(ApiError::from(ChatError::internal("a bug")).is_fault());
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chat_domain::model::{Attachment, Color, ThumbnailOutcome, ThumbnailSize};
+use chat_domain::model::{Attachment, Color, ThumbnailOutcome, ThumbnailSize, UserId};
 use chat_domain::ports::ThumbnailMaker;
 use chat_domain::service::Ports;
 use chat_domain::{ChatError, Result};
@@ -202,11 +202,11 @@ struct Busy;
 
 #[async_trait]
 impl ThumbnailMaker for Busy {
-    async fn make(&self, _: &Attachment, _: ThumbnailSize) -> Result<ThumbnailOutcome> {
+    async fn make(&self, _: &UserId, _: &Attachment, _: ThumbnailSize) -> Result<ThumbnailOutcome> {
         Err(ChatError::unavailable("all slots are taken"))
     }
 
-    async fn dominant_color(&self, _: &Attachment) -> Result<Option<Color>> {
+    async fn dominant_color(&self, _: &UserId, _: &Attachment) -> Result<Option<Color>> {
         Err(ChatError::unavailable("all slots are taken"))
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_domain::model::{
-    Attachment, AttachmentId, ByteRange, Color, StoredObject, ThumbnailOutcome, ThumbnailSize, Timestamp,
+    Attachment, AttachmentId, ByteRange, Color, Role, StoredObject, ThumbnailOutcome, ThumbnailSize, Timestamp, UserId,
 };
 use chat_domain::ports::{AttachmentStore, ByteSource, ThumbnailMaker, ThumbnailStore, Upload};
 use chat_domain::{ChatError, Result};
-use chat_testkit::fixtures::{attachment, attachment_id};
+use chat_testkit::fixtures::{alice, attachment, attachment_id, bob, person};
 use chat_testkit::latch::is_waiting;
 use chat_testkit::{FixedClock, MemoryAttachmentStore};
 use chat_thumbnails::{ImageThumbnailMaker, ThumbnailTimeouts};
@@ -27,6 +27,8 @@ use crate::support::{LONG, PATIENCE, encoded, put};
 struct GatedStore {
     inner: Arc<MemoryAttachmentStore>,
     opened: AtomicUsize,
+    /// How often a thumbnail was looked for.
+    searched: AtomicUsize,
     /// One permit lets one reader go on.
     gate: Semaphore,
     takes_thumbnails: AtomicBool,
@@ -97,6 +99,7 @@ impl AttachmentStore for GatedStore {
 #[async_trait]
 impl ThumbnailStore for GatedStore {
     async fn find(&self, id: AttachmentId, size: ThumbnailSize) -> Result<Option<ThumbnailOutcome>> {
+        self.searched.fetch_add(1, Ordering::SeqCst);
         self.inner.find(id, size).await
     }
 
@@ -107,6 +110,10 @@ impl ThumbnailStore for GatedStore {
             Err(ChatError::StorageFull)
         }
     }
+}
+
+fn customer(n: u64) -> UserId {
+    person(&format!("customer-{n}"), Role::User).id
 }
 
 /// A maker of thumbnails of the pictures of such a store, and the store.
@@ -121,6 +128,7 @@ async fn maker_on_gated_store(patience: ThumbnailTimeouts) -> Making {
     let store = Arc::new(GatedStore {
         inner,
         opened: AtomicUsize::new(0),
+        searched: AtomicUsize::new(0),
         gate: Semaphore::new(0),
         takes_thumbnails: AtomicBool::new(true),
         pictures,
@@ -133,12 +141,12 @@ type Making = (ImageThumbnailMaker, Arc<GatedStore>);
 
 fn make((maker, store): &Making, n: u64, size: ThumbnailSize) -> JoinHandle<Result<ThumbnailOutcome>> {
     let (maker, picture) = (maker.clone(), store.picture(n));
-    tokio::spawn(async move { maker.make(&picture, size).await })
+    tokio::spawn(async move { maker.make(&alice().id, &picture, size).await })
 }
 
 fn color((maker, store): &Making, n: u64) -> JoinHandle<Result<Option<Color>>> {
     let (maker, picture) = (maker.clone(), store.picture(n));
-    tokio::spawn(async move { maker.dominant_color(&picture).await })
+    tokio::spawn(async move { maker.dominant_color(&alice().id, &picture).await })
 }
 
 fn is_made(outcome: &Result<ThumbnailOutcome>) -> bool {
@@ -183,19 +191,56 @@ async fn two_are_made_at_a_time_and_a_third_that_waits_in_vain_may_come_again() 
 async fn no_more_than_sixty_four_wait() {
     let making = maker_on_gated_store(LONG).await;
     let (maker, store) = &making;
-    let pictures: Vec<_> = (1..=65).map(|n| store.picture(n)).collect();
+    let pictures: Vec<_> = (1..=65).map(|n| (customer(n / 10), store.picture(n))).collect();
     let (last, first) = pictures.split_last().unwrap();
-    let mut waiting: Vec<_> = first.iter().map(|picture| maker.make(picture, ThumbnailSize::Large)).collect();
+    let mut waiting: Vec<_> =
+        first.iter().map(|(who, picture)| maker.make(who, picture, ThumbnailSize::Large)).collect();
     for call in &mut waiting {
         assert!(is_waiting(call).await);
     }
-    let refused = maker.make(last, ThumbnailSize::Large).await;
+    let refused = maker.make(&last.0, &last.1, ThumbnailSize::Large).await;
     assert!(matches!(refused, Err(ChatError::Unavailable { .. })), "{refused:?}");
     making.1.let_all_go_on();
     for call in waiting {
         let _made_or_missing = call.await;
     }
     assert!(is_made(&make(&making, 1, ThumbnailSize::Large).await.unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_person_waits_for_sixteen_pictures_and_others_are_not_refused() {
+    let making = maker_on_gated_store(LONG).await;
+    let (maker, store) = &making;
+    let (alice, bob) = (alice().id, bob().id);
+    let pictures: Vec<_> = (1..=18).map(|n| store.picture(n)).collect();
+    let mut waiting: Vec<_> =
+        pictures[..16].iter().map(|picture| maker.make(&alice, picture, ThumbnailSize::Large)).collect();
+    for call in &mut waiting {
+        assert!(is_waiting(call).await);
+    }
+    let refused = maker.make(&alice, &pictures[16], ThumbnailSize::Large).await;
+    let Err(ChatError::Unavailable { retry_after, .. }) = refused else { panic!("{refused:?}") };
+    assert!(retry_after >= Duration::from_secs(1));
+    // What is being made already takes no other place, and places of others are theirs.
+    let mut joined = maker.make(&alice, &pictures[0], ThumbnailSize::Small);
+    assert!(is_waiting(&mut joined).await);
+    let mut other = maker.make(&bob, &pictures[16], ThumbnailSize::Large);
+    assert!(is_waiting(&mut other).await);
+    let mut joined_other = maker.make(&alice, &pictures[16], ThumbnailSize::Large);
+    assert!(is_waiting(&mut joined_other).await);
+    // Those who go away do not free their places: their pictures are still made.
+    drop(waiting);
+    assert!(maker.make(&alice, &pictures[17], ThumbnailSize::Large).await.is_err());
+    store.let_all_go_on();
+    assert!(is_made(&joined.await));
+    let _made_or_missing = (other.await, joined_other.await);
+    let again = async {
+        while matches!(maker.make(&alice, &pictures[1], ThumbnailSize::Large).await, Err(ChatError::Unavailable { .. }))
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, again).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -237,7 +282,7 @@ async fn failures_of_the_store_are_no_property_of_the_picture() {
     let making = maker_on_gated_store(LONG).await;
     making.1.let_all_go_on();
     let missing = make(&making, 50, ThumbnailSize::Large).await.unwrap();
-    assert!(matches!(missing, Err(ChatError::Internal(_))), "{missing:?}");
+    assert!(matches!(missing, Err(ChatError::DamagedFile)), "{missing:?}");
     let unreachable = make(&making, 99, ThumbnailSize::Large).await.unwrap();
     assert!(matches!(unreachable, Err(ChatError::Unavailable { .. })), "{unreachable:?}");
     for n in [50, 99] {
@@ -267,8 +312,28 @@ async fn a_colour_is_known_when_the_picture_is_decoded_and_its_thumbnails_are_sa
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_colour_waits_for_no_other_picture() {
+async fn nothing_is_looked_for_of_a_picture_that_was_just_stored() {
     let making = maker_on_gated_store(LONG).await;
+    making.1.let_all_go_on();
+    assert!(color(&making, 1).await.unwrap().unwrap().is_some());
+    assert_eq!(making.1.searched.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_that_are_stored_at_the_same_time_all_have_their_colours() {
+    let making = maker_on_gated_store(LONG).await;
+    let stored: Vec<_> = (0..60).map(|call| color(&making, call % 5 + 1)).collect();
+    // The slots are taken, and the others wait for them.
+    making.1.until_opened(2).await;
+    making.1.let_all_go_on();
+    for call in stored {
+        assert_eq!(call.await.unwrap().unwrap(), Color::from_number(0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_colour_that_gets_no_slot_in_time_is_given_up_and_nothing_is_begun() {
+    let making = maker_on_gated_store(ThumbnailTimeouts { color: Duration::from_millis(50), ..LONG }).await;
     let running = [1, 2].map(|n| make(&making, n, ThumbnailSize::Large));
     making.1.until_opened(2).await;
     let refused = color(&making, 3).await.unwrap();
@@ -316,10 +381,10 @@ async fn bytes_that_are_not_those_that_were_stored_are_a_failure_and_not_remembe
         changed(|object| object.size -= 1),
         changed(|object| object.sha256 = [0; 32]),
     ] {
-        let refused = maker.make(&wrong, ThumbnailSize::Large).await;
-        assert!(matches!(refused, Err(ChatError::Internal(_))), "{refused:?}");
-        assert!(maker.dominant_color(&wrong).await.is_err());
+        let refused = maker.make(&alice().id, &wrong, ThumbnailSize::Large).await;
+        assert!(matches!(refused, Err(ChatError::DamagedFile)), "{refused:?}");
+        assert!(maker.dominant_color(&alice().id, &wrong).await.is_err());
         assert_eq!(store.saved(6, ThumbnailSize::Large).await, None);
     }
-    assert_eq!(maker.make(&right, ThumbnailSize::Large).await.unwrap(), ThumbnailOutcome::Impossible);
+    assert_eq!(maker.make(&alice().id, &right, ThumbnailSize::Large).await.unwrap(), ThumbnailOutcome::Impossible);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chat_domain::model::{Attachment, Color, FileName, Thumbnail, ThumbnailFormat, ThumbnailOutcome, ThumbnailSize};
 use chat_domain::ports::{AttachmentStore, ThumbnailMaker, Upload};
-use chat_testkit::fixtures::attachment_id;
+use chat_testkit::fixtures::{alice, attachment_id};
 use chat_testkit::source::from_bytes;
 use chat_testkit::{FixedClock, MemoryAttachmentStore};
 use chat_thumbnails::{ImageThumbnailMaker, ThumbnailTimeouts};
@@ -38,13 +38,13 @@ async fn stored(bytes: impl Into<Bytes>) -> (Attachment, ImageThumbnailMaker) {
 /// What becomes of a picture.
 pub(crate) async fn outcome(bytes: impl Into<Bytes>, size: ThumbnailSize) -> ThumbnailOutcome {
     let (picture, maker) = stored(bytes).await;
-    maker.make(&picture, size).await.unwrap()
+    maker.make(&alice().id, &picture, size).await.unwrap()
 }
 
 /// The dominant colour of a picture.
 pub(crate) async fn color(bytes: impl Into<Bytes>) -> Option<Color> {
     let (picture, maker) = stored(bytes).await;
-    maker.dominant_color(&picture).await.unwrap()
+    maker.dominant_color(&alice().id, &picture).await.unwrap()
 }
 
 /// The thumbnail of a picture of which one can be made.
