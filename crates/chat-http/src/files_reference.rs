@@ -79,23 +79,43 @@ session, right, length, quota, state of the session, limits.
 
 `GET /api/chat/attachments/{attachmentId}/thumbnail?size=160` is a small picture of a JPEG, PNG, GIF (its first frame) or
 WebP: the longer side has at most 160 or, by default, 640 pixels, and never more than the picture. It is turned as the
-EXIF data of the picture say, and has no metadata; its colours are those of sRGB. It is a JPEG, or a lossless WebP where something
-is transparent. Rights, caching and the limit of downloads are those of the file.
+EXIF data of the picture say, and has no metadata; its colours are those of sRGB. It is a JPEG, or a lossless WebP where
+something is transparent. Rights, caching and the limit of downloads are those of the file. AVIF and HEIC have no thumbnail,
+since their decoders are written in C, in which an error lets a picture take over the node. TIFF, BMP and SVG have none
+either.
 
-A message names it as `thumbnailUrl` if the type fits, the file has at most 32 MiB, and the header states no more than 50
-megapixels. It is made, in both sizes, as the file is stored or with the first request, and kept beside the file.
-`404 NO_THUMBNAIL` if the picture
-is damaged, or decoding it takes more than 128 MiB of memory (about 44 megapixels of RGB, 16 with transparency, 13 of a
-progressive JPEG) or 2 seconds of a processor; that is kept too, so that it is tried once. A node decodes two pictures at a
-time: a request that waits 5 seconds in vain is `503 UNAVAILABLE` with `Retry-After`. Show the name of the file, or its
-`url`, where there is no thumbnail.
+A message names it as `thumbnailUrl` if the type fits, the file has at most 32 MiB, and the header does not state
+a side of 0 or of more than 65,535 pixels, or more than 50 megapixels. It is made, in both sizes, as the file is stored or
+with the first request, and kept beside the file. `404 NO_THUMBNAIL` if the picture is damaged, or decoding it takes more
+than 128 MiB of memory or 2 seconds of a processor; that is kept too, so that it is tried once. The bound of memory depends
+on what the decoder of the format needs for each pixel:
+
+| picture | bytes for a pixel | most megapixels |
+|---|---|---|
+| grey JPEG in one scan, grey PNG | 1, 2 | 50 |
+| JPEG in one scan, PNG | 3 | 44 |
+| progressive JPEG, or one in several scans | 9 | 14 |
+| PNG with transparency, and every GIF | 8 | 16 |
+| PNG of 16 bits a channel | 6 | 22 |
+| PNG of 16 bits a channel with transparency | 16 | 8 |
+| WebP | 7 | 19 |
+| WebP with transparency | 11 | 12 |
+| animated WebP | 14 or 15 | 9 or 8 |
+
+The file itself counts too: of WebP once, of the others twice, so that a JPEG of 6 MB ends at 40 megapixels. A lossless
+WebP, and the transparency of a lossy one, may bring tables that take 350 times as much memory as bytes: it has at most about
+370 KB, less 20 KB for each megapixel, or 30 KB with transparency.
+
+A node decodes two pictures at a time. At most 64 are decoded or wait, of which one person has asked for at most 16: beyond
+that, and after waiting 5 seconds in vain, a request is `503 UNAVAILABLE` with `Retry-After`. Show the name of the file, or
+its `url`, where there is no thumbnail.
 
 `metadata.dominantColor` is the colour that most of such a picture comes close to, as `#a1b2c3`: with `width` and `height`, a
 page can lay out and colour the place of a picture before it loads
 (`<img style=\"aspect-ratio: 4 / 3; background: #a1b2c3\">`). The picture is decoded for it as it is stored, within the
-same bounds. It is absent if the picture has no thumbnail, if all of it is transparent, and if the node had no time: two
-other pictures were being decoded, or it took more than half a second. The file is stored all the same, and the pictures
-that follow it in a form have no colour either. A colour that is absent stays so.
+same bounds. It is absent if the picture has no thumbnail, if all of it is transparent, and if it took more than half a
+second, with the time in which other pictures were decoded. The file is stored all the same, and the pictures that follow
+it in a form have no colour either. A colour that is absent stays so.
 
 ## Links for pages
 

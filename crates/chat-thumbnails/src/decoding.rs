@@ -72,3 +72,32 @@ pub(crate) fn decode_within(
     decoder.set_limits(limits).ok()?;
     DynamicImage::from_decoder(decoder).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the reference of files says for the formats.
+    #[test]
+    fn the_bound_of_memory_is_one_of_megapixels() {
+        let fits = |bytes_per_pixel, megapixels: u32| {
+            Bounds::default().check(megapixels * 1_000, 1_000, bytes_per_pixel, 0).is_some()
+        };
+        for (bytes_per_pixel, most) in
+            [(1, 50), (2, 50), (3, 44), (6, 22), (7, 19), (8, 16), (9, 14), (11, 12), (14, 9), (15, 8), (16, 8)]
+        {
+            assert!(fits(bytes_per_pixel, most), "{bytes_per_pixel} {most}");
+            assert!(!fits(bytes_per_pixel, most + 1), "{bytes_per_pixel} {most}");
+        }
+        // A JPEG of 6 MB, of which the file counts twice.
+        let jpeg = |megapixels: u32| Bounds::default().check(megapixels * 1_000, 1_000, 3, 12_000_000).is_some();
+        assert!(jpeg(40) && !jpeg(41));
+    }
+
+    #[test]
+    fn no_side_is_longer_than_scaling_allows() {
+        assert!(Bounds::default().check(65_535, 1, 1, 0).is_some());
+        assert!(Bounds::default().check(1, 65_536, 1, 0).is_none());
+        assert!(Bounds::default().check(0, 1, 1, 0).is_none());
+    }
+}

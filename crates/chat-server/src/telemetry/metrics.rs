@@ -343,10 +343,12 @@ pub(crate) const GROUPS: &[Group] = &[
         metrics: &[counter(
             "chat_thumbnails_total",
             &["result"],
-            "Pictures whose thumbnails were wanted and not kept yet: `made`, `impossible` (no picture, or one that is too \
-             large), `busy` (the caller got 503, since two are made at a time), `failed` (the store did not have the \
-             bytes, or other ones). `unsaved` counts thumbnails that were made and could not be kept, `colorless` pictures \
-             that were stored without their colour, since two others were being decoded or it took too long.",
+            "Pictures whose thumbnails were wanted and not kept yet, by how that ended: `made`, `impossible` (no picture, \
+             or one that is too large), `busy` (too many waited, of all or of one person, or no slot was free or the bytes \
+             did not come in time: 503 for those who asked), `failed` (the stored bytes are missing or damaged, or the \
+             store failed). `panicked` counts those of `impossible` on which the decoder panicked, `unsaved` thumbnails \
+             that were made and could not be kept, `colorless` pictures that were stored without their colour, since it \
+             was not known within half a second.",
         )],
     },
     Group {
