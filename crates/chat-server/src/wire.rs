@@ -19,7 +19,7 @@ use chat_thumbnails::ImageThumbnailMaker;
 use tokio::runtime::Handle;
 
 use self::attachments::Attachments;
-pub(crate) use self::attachments::{MigratingFiles, StoreAccess};
+pub(crate) use self::attachments::{MigratingFiles, StoreAccess, unused_aws_variables};
 pub(crate) use self::backup::{
     Embedded, StoredFile, adopt, copy_database, files_of, files_to_read, hold_files, new_files, renew_database,
     verify_database,
@@ -28,8 +28,8 @@ use self::database::Repositories;
 pub(crate) use self::database::{Migrations, Store, epoch, hold_database, rotate_epoch};
 use self::fanout::EventFanout;
 pub(crate) use self::inspection::{
-    DatabaseFacts, PgFacts, Recount, RecountScope, SqliteFacts, StoreCheck, database_facts, recount, redis_facts,
-    try_store,
+    DatabaseFacts, FallbackCheck, PgFacts, Recount, RecountScope, SqliteFacts, StoreCheck, database_facts, recount,
+    redis_facts, try_fallback, try_store,
 };
 use crate::config::Config;
 use crate::exclusive::Held;

@@ -24,4 +24,4 @@ pub use error::StorageError;
 pub use fallback::FallbackAttachmentStore;
 pub use local::LocalAttachmentStore;
 pub use recognised::RECOGNISED_TYPES;
-pub use s3::{S3AttachmentStore, S3BindError, S3Location, S3Settings};
+pub use s3::{S3AttachmentStore, S3BindError, S3Location, S3Settings, is_s3_variable};

@@ -6,6 +6,7 @@ use clap::{ArgMatches, Command};
 
 use super::{UNSET, source};
 use crate::config::{Config, TokenKey};
+use crate::wire;
 
 /// Prints every option with its value and source.
 ///
@@ -26,6 +27,10 @@ pub(super) fn run(config: &Config, command: &Command, matches: &ArgMatches, out:
         writeln!(out, "{variable:width$}  {source:7}  {value}")?;
     }
     writeln!(out)?;
+    let unused = wire::unused_aws_variables(config);
+    if !unused.is_empty() {
+        writeln!(out, "Set and not used: {}", unused.join(", "))?;
+    }
     match config.token_key()? {
         TokenKey::Configured(_) => writeln!(out, "The configuration is valid.")?,
         TokenKey::Development => writeln!(out, "The configuration is valid, for development mode on this machine.")?,

@@ -7,7 +7,7 @@ use rustix::process::geteuid;
 
 use super::{Diagnosis, wire};
 use crate::config::{AttachmentsUrl, Config};
-use crate::wire::StoreCheck;
+use crate::wire::{FallbackCheck, StoreCheck};
 
 /// Writes, reads and deletes a file in the place of the attachments.
 pub(super) async fn check(config: &Config) -> Diagnosis {
@@ -40,7 +40,56 @@ pub(super) async fn check(config: &Config) -> Diagnosis {
                 None => Diagnosis::ok(CHECK, done),
             }
         }
-        Err(error) => Diagnosis::fail(CHECK, format!("{error:#}"), remedy),
+        Err(error) => failed(CHECK, &error, remedy),
+    }
+}
+
+/// Looks at the place where files are read that are not in the first one.
+pub(super) async fn check_fallback(config: &Config) -> Option<Diagnosis> {
+    const CHECK: &str = "attachments fallback";
+    let place = config.attachments_fallback_url.as_ref()?;
+    Some(match wire::try_fallback(config).await? {
+        Ok(FallbackCheck::Used) => Diagnosis::ok(CHECK, format!("files can be read in {place} too")),
+        Ok(FallbackCheck::Empty) => Diagnosis::warn(
+            CHECK,
+            format!("{place} has no files"),
+            "take --attachments-fallback-url (CHAT_ATTACHMENTS_FALLBACK_URL) away: each file that is missing is looked for \
+             there",
+        ),
+        Ok(FallbackCheck::Unknown) => Diagnosis::warn(
+            CHECK,
+            format!("there is no database that says whether the files in {place} are its own, so nothing was tried"),
+            "start the node, and look again",
+        ),
+        Err(error) => failed(
+            CHECK,
+            &error,
+            "set --attachments-fallback-url (CHAT_ATTACHMENTS_FALLBACK_URL) to the place where files of this database lie, \
+             or take it away",
+        ),
+    })
+}
+
+/// The variables for S3 that have no effect.
+pub(super) fn check_variables(config: &Config) -> Option<Diagnosis> {
+    let unused = wire::unused_aws_variables(config);
+    (!unused.is_empty()).then(|| {
+        Diagnosis::warn(
+            "AWS variables",
+            format!("set and not used: {}", unused.join(", ")),
+            "correct their names, or take them away; they are used if --attachments-url (CHAT_ATTACHMENTS_URL) or \
+             --attachments-fallback-url (CHAT_ATTACHMENTS_FALLBACK_URL) names S3, and profiles are not read",
+        )
+    })
+}
+
+/// A failure, with the remedy unless its text has one, which names the option.
+fn failed(check: &'static str, error: &anyhow::Error, remedy: &str) -> Diagnosis {
+    let finding = format!("{error:#}");
+    if finding.contains("(CHAT_ATTACHMENTS_URL)") {
+        Diagnosis::fail_as_said(check, finding)
+    } else {
+        Diagnosis::fail(check, finding, remedy)
     }
 }
 

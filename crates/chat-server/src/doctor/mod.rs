@@ -99,6 +99,8 @@ pub(crate) async fn examine(config: &Config, thoroughness: Thoroughness) -> Vec<
     found.extend(database::check(config, thoroughness.recount));
     found.extend(redis::check(config).await);
     found.push(attachments::check(config).await);
+    found.extend(attachments::check_fallback(config).await);
+    found.extend(attachments::check_variables(config));
     found.push(machine::data_directory(config));
     found.extend(machine::disks(config, thoroughness.min_free));
     found.push(machine::descriptors(config));

@@ -9,6 +9,7 @@ use chat_domain::ports::{AttachmentStore, HealthProbe, StoreOwnership, Thumbnail
 use chat_domain::service::AttachmentMigration;
 use chat_storage::{
     FallbackAttachmentStore, LocalAttachmentStore, S3AttachmentStore, S3BindError, S3Location, S3Settings,
+    is_s3_variable,
 };
 
 use super::{NullNotifier, Repositories, Store};
@@ -94,7 +95,7 @@ async fn open_bucket(location: &S3Location, bound: Bound<'_>, access: StoreAcces
 }
 
 /// Opens a place to read from it alone: nothing is made, marked or held there.
-async fn open_fallback(url: &AttachmentsUrl, bound: Bound<'_>) -> anyhow::Result<Arc<dyn AttachmentStore>> {
+pub(super) async fn open_fallback(url: &AttachmentsUrl, bound: Bound<'_>) -> anyhow::Result<Arc<dyn AttachmentStore>> {
     match url {
         AttachmentsUrl::File(path) => {
             binding::verify(path, bound)
@@ -186,10 +187,23 @@ impl MigratingFiles {
 /// # Errors
 /// The variables are wrong.
 pub(super) fn bucket(location: &S3Location) -> anyhow::Result<S3AttachmentStore> {
+    Ok(S3AttachmentStore::open(S3Settings { location: location.clone(), variables: aws_variables().collect() })?)
+}
+
+fn aws_variables() -> impl Iterator<Item = (String, String)> {
     let variables =
         env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let variables = variables.filter(|(name, _)| name.starts_with("AWS_")).collect();
-    Ok(S3AttachmentStore::open(S3Settings { location: location.clone(), variables })?)
+    variables.filter(|(name, _)| name.starts_with("AWS_"))
+}
+
+/// The variables for S3 that are set and have no effect, in alphabetical order.
+pub(crate) fn unused_aws_variables(config: &Config) -> Vec<String> {
+    let places = [Some(&config.attachments_url), config.attachments_fallback_url.as_ref()];
+    let uses_s3 = places.into_iter().flatten().any(|place| matches!(place, AttachmentsUrl::S3(_)));
+    let names = aws_variables().map(|(name, _)| name);
+    let mut unused: Vec<String> = names.filter(|name| !(uses_s3 && is_s3_variable(name))).collect();
+    unused.sort_unstable();
+    unused
 }
 
 /// The error with what to do about it.

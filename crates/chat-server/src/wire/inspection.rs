@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use chat_domain::model::{AttachmentId, Timestamp};
 use chat_domain::ports::IdGenerator;
 use chat_postgres::inspection as postgres;
 pub(crate) use chat_postgres::inspection::{PgFacts, Recount, RecountScope};
@@ -12,8 +13,9 @@ pub(crate) use chat_redis::inspection::RedisFacts;
 use chat_sqlite::inspection as sqlite;
 pub(crate) use chat_sqlite::inspection::SqliteFacts;
 use chat_storage::{LocalAttachmentStore, S3BindError};
+use uuid::Uuid;
 
-use super::attachments::{bucket, explained};
+use super::attachments::{bucket, explained, open_fallback};
 use crate::binding::{self, Bound};
 use crate::config::{AttachmentsUrl, Config, DatabaseUrl};
 use crate::exclusive::Sharing;
@@ -110,6 +112,34 @@ pub(crate) async fn try_store(config: &Config) -> anyhow::Result<StoreCheck> {
             Ok(StoreCheck::Usable)
         }
     }
+}
+
+/// What a look at the place that is read besides has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FallbackCheck {
+    /// It has files.
+    Used,
+    /// It has no files.
+    Empty,
+    /// There is no database yet that could say whether the files are its own.
+    Unknown,
+}
+
+/// Looks at the place that is read besides, if one is configured.
+///
+/// # Errors
+/// It cannot be read, or belongs to another database.
+pub(crate) async fn try_fallback(config: &Config) -> Option<anyhow::Result<FallbackCheck>> {
+    Some(look_into(config, config.attachments_fallback_url.as_ref()?).await)
+}
+
+async fn look_into(config: &Config, fallback: &AttachmentsUrl) -> anyhow::Result<FallbackCheck> {
+    let Some(identity) = identity(config) else { return Ok(FallbackCheck::Unknown) };
+    let store = open_fallback(fallback, bound(config, &identity, &config.database_url.to_string())).await?;
+    let (everything, first) = (Timestamp::from_unix_ms(i64::MAX), AttachmentId::new(Uuid::nil()));
+    // Its text has its causes.
+    let files = store.stored_before(everything, Some(first), 1).await.map_err(|error| anyhow!("{error}"))?;
+    Ok(if files.is_empty() { FallbackCheck::Empty } else { FallbackCheck::Used })
 }
 
 /// Checks that the files belong to the database.

@@ -409,3 +409,52 @@ fn a_redis_that_is_gone_or_refuses_is_found() {
     redis.kill().unwrap();
     on_redis(&redis.url()).expect("redis", "fail", &["nodes work without it"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_and_places_of_attachments_without_use_are_named() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    drop(TestServer::start_on(&data_dir, |_| {}).await);
+    let names = ["AWS_PROFILE", "AWS_REGION"];
+    let unused = |command: &mut Command| {
+        for name in names {
+            command.env(name, "a");
+        }
+    };
+    doctor(&data_dir, unused).expect("AWS variables", "warn", &["AWS_PROFILE, AWS_REGION", "CHAT_ATTACHMENTS_URL"]);
+    // Nothing listens there.
+    let s3 = |command: &mut Command| {
+        unused(command);
+        command.env("CHAT_ATTACHMENTS_URL", "s3://bucket/prefix").env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+        command.env("AWS_ALLOW_HTTP", "true").env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+    };
+    let (_, found) = doctor(&data_dir, s3).check("AWS variables");
+    assert!(found.starts_with("set and not used: AWS_PROFILE; "), "{found}");
+    let mut shown = chat_server(&data_dir);
+    unused(shown.arg("check-config").env("CHAT_JWT_SECRET", SECRET));
+    let shown = run(&mut shown);
+    assert!(shown.stdout.contains("\nSet and not used: AWS_PROFILE, AWS_REGION\n"), "{}", shown.stdout);
+
+    let attachments = data_dir.join("attachments");
+    let fallback = home.path().join("old");
+    fs::create_dir(&fallback).unwrap();
+    let url = format!("file://{}", fallback.display());
+    let set_fallback = || set("CHAT_ATTACHMENTS_FALLBACK_URL", &url);
+    let check = "attachments fallback";
+    doctor(&data_dir, set_fallback()).expect(check, "fail", &["database-id", "CHAT_ATTACHMENTS_FALLBACK_URL"]);
+    fs::copy(attachments.join("database-id"), fallback.join("database-id")).unwrap();
+    fs::create_dir(fallback.join("objects")).unwrap();
+    doctor(&data_dir, set_fallback()).expect(check, "warn", &["no files", "take --attachments-fallback-url"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remedy_that_the_error_names_is_not_repeated() {
+    let home = tempfile::tempdir().unwrap();
+    let [data_dir, other] = ["data", "other"].map(|name| home.path().join(name));
+    for place in [&data_dir, &other] {
+        drop(TestServer::start_on(place, |_| {}).await);
+    }
+    let url = format!("file://{}", other.join("attachments").display());
+    let (_, found) = doctor(&data_dir, set("CHAT_ATTACHMENTS_URL", &url)).check("attachments");
+    assert_eq!(found.matches("(CHAT_ATTACHMENTS_URL)").count(), 1, "{found}");
+}

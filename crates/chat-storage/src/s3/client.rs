@@ -83,7 +83,7 @@ impl S3Client {
         }
         let mut builder = AmazonS3Builder::new().with_client_options(options);
         for (name, value) in settings.variables {
-            if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
+            if let Some(key) = setting(&name) {
                 builder = builder.with_config(key, value);
             }
         }
@@ -183,6 +183,18 @@ impl S3Client {
             Err(failure) => Err(failure),
         }
     }
+}
+
+/// What a variable sets, by its name. `None` if it sets nothing.
+fn setting(variable: &str) -> Option<AmazonS3ConfigKey> {
+    let key = variable.to_ascii_lowercase().parse().ok()?;
+    // The bucket is that of the location.
+    (key != AmazonS3ConfigKey::Bucket).then_some(key)
+}
+
+/// Whether a variable of this name, such as `AWS_REGION`, has an effect.
+pub fn is_s3_variable(name: &str) -> bool {
+    setting(name).is_some()
 }
 
 /// Whether the address of the service is one that requests can be sent to.

@@ -34,7 +34,7 @@ use crate::error::StorageError;
 use crate::probe;
 
 pub use self::binding::S3BindError;
-pub use self::client::S3Settings;
+pub use self::client::{S3Settings, is_s3_variable};
 pub use self::location::S3Location;
 
 /// How many threads work on uploads at the same time.
