@@ -50,7 +50,10 @@ pub(super) fn read(
     }
     let name = claims.get("name").and_then(Value::as_str).map(|name| name.chars().take(MAX_NAME_CHARS).collect());
     let role = role(claims, rules, unmapped);
-    Ok(VerifiedToken { principal: Principal { id, role, name, token_issued_at: issued_at }, expires_at })
+    Ok(VerifiedToken {
+        principal: Principal { id, role, name, token_issued_at: issued_at, token_key: None },
+        expires_at,
+    })
 }
 
 /// When the token was issued. One that claims to be from the future, as a time in milliseconds does, says nothing about

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chat_domain::model::Timestamp;
+use chat_domain::model::{Principal, Timestamp};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -92,6 +92,21 @@ impl TokenVerifier {
         timeout(MAX_WAIT, self.fetch_and_verify(token, now)).await.unwrap_or(verified)
     }
 
+    /// Whether the key that verified the person's token is still there. Always with keys that are fixed, and for a token
+    /// that was verified where they are.
+    pub fn has_key_of(&self, who: &Principal) -> bool {
+        match (&self.keys, who.token_key) {
+            (KeySource::Remote(keys), Some(key)) => keys.current().keys.has(key),
+            (KeySource::Fixed(_), _) | (KeySource::Remote(_), None) => true,
+        }
+    }
+
+    /// As `has_key_of`; if the key is not there, waits until the key set has been fetched, since another node may have
+    /// found it first.
+    pub async fn has_or_fetches_key_of(&self, who: &Principal) -> bool {
+        self.has_key_of(who) || (self.fetched_for_unknown_key().await && self.has_key_of(who))
+    }
+
     /// Verifies a token after each fetch until its key is known.
     async fn fetch_and_verify(&self, token: &str, now: impl Fn() -> Timestamp) -> Result<VerifiedToken, TokenError> {
         let mut verified = Err(TokenDefect::UnknownKey.into());
@@ -134,18 +149,16 @@ impl TokenVerifier {
         let header = json(header)?;
         let hint = self.hint(&header)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenDefect::Signature)?;
-        let version = match &self.keys {
-            KeySource::Fixed(keys) => {
-                keys.current().verify(hint, signed.as_bytes(), &signature)?;
-                0
-            }
+        let (key, version) = match &self.keys {
+            KeySource::Fixed(keys) => (keys.current().verify(hint, signed.as_bytes(), &signature)?, 0),
             KeySource::Remote(keys) => {
                 let current = keys.current();
-                current.keys.verify(hint, signed.as_bytes(), &signature)?;
-                current.version
+                (current.keys.verify(hint, signed.as_bytes(), &signature)?, current.version)
             }
         };
-        Ok((claims::read(&json(claims)?, &self.rules, &self.unmapped, now)?, version))
+        let mut verified = claims::read(&json(claims)?, &self.rules, &self.unmapped, now)?;
+        verified.principal.token_key = key;
+        Ok((verified, version))
     }
 
     /// What the header of a token says about its key.

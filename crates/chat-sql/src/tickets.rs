@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use chat_domain::model::{MAX_TICKETS_OF_A_PERSON, Principal, Role, SessionId, Ticket, Timestamp, UserId};
+use chat_domain::model::{
+    MAX_TICKETS_OF_A_PERSON, Principal, Role, SessionId, Ticket, Timestamp, TokenKeyDigest, UserId,
+};
 
 use crate::{Corrupt, moment_from_db, valid};
 
@@ -30,21 +32,34 @@ pub fn name_to_db(name: Option<&str>) -> Option<String> {
     name.map(|name| name.replace('\0', ""))
 }
 
+/// What a row says of the token that its ticket was asked for with.
+pub struct TicketToken<'a> {
+    /// When it was issued.
+    pub issued_at: Option<i64>,
+    /// When it ends.
+    pub expires_at: i64,
+    /// The digest of the key that verified it.
+    pub key: Option<&'a [u8]>,
+}
+
 /// A ticket from its columns. `None` when its role is one that only a newer version knows: it opens nothing here.
 ///
 /// # Errors
-/// The person is none.
+/// The person is none, or the digest of the key is none.
 pub fn ticket_from_db(
     (user_id, role, name): (&str, &str, Option<String>),
     session_id: SessionId,
-    (token_issued_at, token_expires_at): (Option<i64>, i64),
+    token: TicketToken<'_>,
     expires_at: i64,
 ) -> Result<Option<Ticket>, Corrupt> {
     let id = valid("chat_tickets.user_id", UserId::parse(user_id))?;
+    let token_key = token.key.map(<[u8; 32]>::try_from).transpose();
+    let token_key = token_key.map_err(|_| Corrupt { column: "chat_tickets.token_key", problem: "has not 32 bytes" })?;
+    let token_issued_at = moment_from_db(token.issued_at);
     Ok(Role::parse(role).map(|role| Ticket {
-        holder: Principal { id, role, name, token_issued_at: moment_from_db(token_issued_at) },
+        holder: Principal { id, role, name, token_issued_at, token_key: token_key.map(TokenKeyDigest::from_bytes) },
         session_id,
-        token_expires_at: Timestamp::from_unix_ms(token_expires_at),
+        token_expires_at: Timestamp::from_unix_ms(token.expires_at),
         expires_at: Timestamp::from_unix_ms(expires_at),
     }))
 }

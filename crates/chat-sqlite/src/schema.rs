@@ -164,6 +164,7 @@ diesel::table! {
         token_expires_at -> BigInt,
         expires_at -> BigInt,
         token_issued_at -> Nullable<BigInt>,
+        token_key -> Nullable<Binary>,
     }
 }
 

@@ -39,7 +39,7 @@ pub use paging::{
     MessageCursor, MessagePage, MessageQuery, PageLimit, PageNumber, PageRead, SessionKey, SessionPage,
     SessionPosition, SessionQuery, SessionSnapshot, SessionStatus, Visibility,
 };
-pub use principal::{Principal, Role};
+pub use principal::{Principal, Role, TokenKeyDigest};
 pub use receipt::{MAX_RECEIPT_MESSAGES, Receipt, ReceiptStatus};
 pub use revocation::{AccessChange, AccessEnd, Revocation, RevocationVersion};
 pub use session::{

@@ -1,5 +1,7 @@
 //! Who is asking.
 
+use sha2::{Digest, Sha256};
+
 use super::{AgentId, Timestamp, UserId};
 
 /// What a person may do in general; see `policy` for what that means for one session.
@@ -43,16 +45,39 @@ pub struct Principal {
     pub name: Option<String>,
     /// When the token was issued, if it says.
     pub token_issued_at: Option<Timestamp>,
+    /// The key that verified the token, if keys may be removed while the node runs.
+    pub token_key: Option<TokenKeyDigest>,
 }
 
 impl Principal {
     /// A caller whose token says nothing more.
     pub fn new(id: UserId, role: Role) -> Self {
-        Self { id, role, name: None, token_issued_at: None }
+        Self { id, role, name: None, token_issued_at: None, token_key: None }
     }
 
     /// The agent that the caller acts as, if they do.
     pub fn agent(&self) -> Option<AgentId> {
         (self.role == Role::Agent).then(|| AgentId::from(&self.id))
+    }
+}
+
+/// SHA-256 of a public key. It is the same on all nodes, whatever id the key is published under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokenKeyDigest([u8; 32]);
+
+impl TokenKeyDigest {
+    /// The digest of a key.
+    pub fn of(key: &[u8]) -> Self {
+        Self(Sha256::digest(key).into())
+    }
+
+    /// A digest that was kept.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 }

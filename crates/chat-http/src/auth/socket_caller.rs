@@ -131,5 +131,9 @@ async fn redeem(text: &str, request: &HttpRequest, api: &AppState) -> Result<Ver
         Ok(redeemed) => redeemed?.ok_or_else(refused)?,
         Err(_elapsed) => return Err(ChatError::unavailable("the ticket store takes too long").into()),
     };
+    // As the token would be.
+    if !api.tokens.has_or_fetches_key_of(&redeemed.holder).await {
+        return Err(refused().with_cause("the key that signed the token of the ticket was removed"));
+    }
     Ok(VerifiedToken { principal: redeemed.holder, expires_at: redeemed.token_expires_at })
 }

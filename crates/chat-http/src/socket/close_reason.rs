@@ -11,6 +11,8 @@ pub(super) enum SocketCloseReason {
     Close(CloseCode),
     /// The server closes it because its person was signed out.
     SignedOut,
+    /// The server closes it because the identity provider has removed the key that signed its token.
+    KeyRemoved,
     /// The server closes it because its person was blocked.
     Blocked,
     /// The server closes it because its person is an agent who was deactivated.
@@ -26,7 +28,7 @@ impl SocketCloseReason {
     pub(super) fn code(self) -> Option<CloseCode> {
         match self {
             Self::Close(code) => Some(code),
-            Self::SignedOut => Some(CloseCode::TokenExpired),
+            Self::SignedOut | Self::KeyRemoved => Some(CloseCode::TokenExpired),
             Self::Blocked | Self::AgentDeactivated => Some(CloseCode::AccessLost),
             Self::Malformed(_) => Some(CloseCode::BadFrame),
             Self::PeerGone => None,
@@ -47,10 +49,10 @@ impl SocketCloseReason {
         }
     }
 
-    /// Whether the person has no access to anything any more: nothing that waits is shown to them, and nothing that
-    /// they have confirmed is recorded.
+    /// Whether the person has no access to anything any more, or it is not certain that it is this person: nothing that
+    /// waits is shown to them, and nothing that they have confirmed is recorded.
     pub(super) fn ends_access(self) -> bool {
-        matches!(self, Self::SignedOut | Self::Blocked | Self::AgentDeactivated)
+        matches!(self, Self::SignedOut | Self::KeyRemoved | Self::Blocked | Self::AgentDeactivated)
     }
 
     /// The reason in the close frame: ASCII, and nothing that a user wrote.
@@ -58,6 +60,7 @@ impl SocketCloseReason {
         match self {
             Self::Close(code) => code.reason().to_owned(),
             Self::SignedOut => "signed out".to_owned(),
+            Self::KeyRemoved => "key removed".to_owned(),
             Self::Blocked => "blocked".to_owned(),
             Self::AgentDeactivated => CloseCode::AccessLost.reason().to_owned(),
             Self::Malformed(defect) => format!("{}: {defect}", CloseCode::BadFrame.reason()),

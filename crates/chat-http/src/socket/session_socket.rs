@@ -245,6 +245,9 @@ impl SessionSocket {
             self.send_frame(&ServerFrame::auth_expiring(self.token.expires_at()), now);
         }
         let recheck_is_due = self.access.take_due(now, self.app.settings.sockets.recheck_every);
+        if recheck_is_due && !self.app.tokens.has_key_of(self.watch.viewer()) {
+            return Err(SocketCloseReason::KeyRemoved);
+        }
         if recheck_is_due && !self.jobs.is_running(JobKind::Recheck) {
             let right = self.watch.check_access(self.watch.viewer().clone());
             self.jobs.start(JobKind::Recheck, async { JobOutcome::Recheck(in_time(right).await) });

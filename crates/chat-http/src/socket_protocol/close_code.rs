@@ -56,7 +56,8 @@ close_codes! {
     Overloaded = 1013, "try again later", "connect again after a growing delay, with `since`";
     /// In extended mode, a text frame of the client was not one of the protocol. The reason goes on with what is wrong.
     BadFrame = 4400, "bad frame", "stop: it is a fault of the client";
-    /// The token has expired. Or an admin has signed the caller out: then the reason is `signed out`.
+    /// The token has expired. Or an admin has signed the caller out: then the reason is `signed out`. Or the identity
+    /// provider has removed the key that signed the token: then it is `key removed`.
     TokenExpired = 4401, "token expired", "get a new token, then connect again with `since`";
     /// The caller may not see the session any more, or is an agent who was deactivated. Or an admin has blocked the
     /// caller: then the reason is `blocked`.

@@ -10,6 +10,7 @@ mod newer_version;
 mod origins;
 mod outage;
 mod refusals;
+mod removed_keys;
 mod renewal;
 mod replay;
 mod shutdown;

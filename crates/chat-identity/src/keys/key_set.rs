@@ -1,5 +1,7 @@
 //! Keys, and which of them a token is verified with.
 
+use chat_domain::model::TokenKeyDigest;
+
 use super::algorithm::TokenAlgorithm;
 use super::verifying_key::VerifyingKey;
 use crate::verified_token::TokenDefect;
@@ -38,7 +40,12 @@ impl KeySet {
         self.keys.len()
     }
 
-    /// Whether one of the keys has made the signature.
+    /// Whether the key of this digest is in the set.
+    pub(crate) fn has(&self, digest: TokenKeyDigest) -> bool {
+        self.keys.iter().any(|key| key.digest() == Some(digest))
+    }
+
+    /// Whether one of the keys has made the signature. Returns the digest of that key if it may disappear from the set.
     ///
     /// A token with a `kid` is verified with the keys of that id and with those that have none, a token without one with
     /// all of its algorithm in turn.
@@ -46,12 +53,17 @@ impl KeySet {
     /// # Errors
     /// `UnknownKey` if the set has no key with the `kid` of the token, and another version of the set might;
     /// `Algorithm` if its key is for another one; `Signature` if none of them made it.
-    pub(crate) fn verify(&self, hint: KeyHint<'_>, signed: &[u8], signature: &[u8]) -> Result<(), TokenDefect> {
+    pub(crate) fn verify(
+        &self,
+        hint: KeyHint<'_>,
+        signed: &[u8],
+        signature: &[u8],
+    ) -> Result<Option<TokenKeyDigest>, TokenDefect> {
         let has_id = |key: &VerifyingKey| key.id.is_some() && key.id.as_deref() == hint.key_id;
         let is_candidate = |key: &VerifyingKey| hint.key_id.is_none() || key.id.is_none() || has_id(key);
         let has_algorithm = |key: &VerifyingKey| is_candidate(key) && key.algorithm == hint.algorithm;
-        if self.keys.iter().any(|key| has_algorithm(key) && key.verifies(signed, signature)) {
-            return Ok(());
+        if let Some(signer) = self.keys.iter().find(|key| has_algorithm(key) && key.verifies(signed, signature)) {
+            return Ok(if self.is_published { signer.digest() } else { None });
         }
         let is_known = hint.key_id.is_none() || self.keys.iter().any(has_id);
         let has_ids = self.is_published || self.keys.iter().any(|key| key.id.is_some());

@@ -6,6 +6,7 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::PublicKey;
 use aws_lc_rs::signature::{ParsedPublicKey, RsaPublicKeyComponents};
+use chat_domain::model::TokenKeyDigest;
 
 use super::algorithm::TokenAlgorithm;
 
@@ -94,6 +95,14 @@ impl VerifyingKey {
         let [n, e] = [modulus, exponent].map(without_leading_zeros);
         let der = RsaPublicKeyComponents { n, e }.as_der().map_err(|_| KeyProblem::Malformed)?;
         Self::public(id, algorithm, der.as_ref())
+    }
+
+    /// The digest of a public key, as it was read; `None` for a secret.
+    pub(super) fn digest(&self) -> Option<TokenKeyDigest> {
+        match &self.material {
+            KeyMaterial::Secret(_) => None,
+            KeyMaterial::Public(key) => Some(TokenKeyDigest::of(key.as_ref())),
+        }
     }
 
     /// Whether this key has made the signature.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chat_identity::TokenDefect;
+use chat_identity::{TokenDefect, TokenRules, TokenVerifier};
 use serde_json::json;
 use test_servers::identity::{IdentityProvider, SigningKey};
 use tokio::time::Instant;
 
-use crate::support::{CurrentKeys, claims, good_claims, key, verify, verify_or_fetch};
+use crate::support::{CurrentKeys, SECRET, claims, good_claims, key, verify, verify_or_fetch};
 
 fn provider() -> Arc<IdentityProvider> {
     let provider = IdentityProvider::start().unwrap();
@@ -76,6 +76,31 @@ async fn a_removed_key_ends_its_tokens_with_the_next_refresh() {
     current.until_fetched(before + 1).await;
     assert_eq!(verify(&current.verifier, &first), Err(TokenDefect::UnknownKey.into()));
     assert!(current.accepts(&second.token(&good_claims()).unwrap()).await);
+}
+
+#[tokio::test]
+async fn the_key_of_a_token_is_there_until_the_refresh_after_its_removal() {
+    let provider = provider();
+    let current = CurrentKeys::of(&provider).await;
+    let who = verify(&current.verifier, &key("ES256").token(&good_claims()).unwrap()).unwrap().principal;
+    assert!(who.token_key.is_some() && current.verifier.has_key_of(&who));
+    let refresh = async || {
+        let before = current.fetches();
+        current.after(Duration::from_mins(1)).await;
+        current.until_fetched(before + 1).await;
+        current.verifier.has_key_of(&who)
+    };
+    // The same key under another id is the same key.
+    provider.publish_jwks(vec![second_key().jwk().unwrap(), key("ES256").jwk_with(r#""kid":"renamed""#).unwrap()]);
+    assert!(refresh().await);
+    provider.publish(&[&second_key()]).unwrap();
+    assert!(current.verifier.has_key_of(&who), "it is not known yet");
+    assert!(!refresh().await);
+    // What cannot change while a node runs need not be looked for.
+    let fixed = TokenVerifier::hs256(SECRET, TokenRules::default());
+    let of_secret = verify(&fixed, &SigningKey::secret(SECRET).token(&good_claims()).unwrap()).unwrap().principal;
+    assert_eq!(of_secret.token_key, None);
+    assert!(fixed.has_key_of(&of_secret) && fixed.has_key_of(&who) && current.verifier.has_key_of(&of_secret));
 }
 
 #[tokio::test]

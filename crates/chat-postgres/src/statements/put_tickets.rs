@@ -29,6 +29,7 @@ pub(crate) struct PutTickets<'a> {
     names: Vec<Option<String>>,
     session_ids: Vec<Uuid>,
     token_issued_at: Vec<Option<i64>>,
+    token_keys: Vec<Option<&'a [u8]>>,
     token_expires_at: Vec<i64>,
     expires_at: Vec<i64>,
 }
@@ -61,6 +62,7 @@ impl<'a> PutTickets<'a> {
         self.names.push(name_to_db(ticket.holder.name.as_deref()));
         self.session_ids.push(ticket.session_id.as_uuid());
         self.token_issued_at.push(ticket.holder.token_issued_at.map(Timestamp::unix_ms));
+        self.token_keys.push(ticket.holder.token_key.as_ref().map(|key| key.as_bytes().as_slice()));
         self.token_expires_at.push(ticket.token_expires_at.unix_ms());
         self.expires_at.push(ticket.expires_at.unix_ms());
     }
@@ -93,7 +95,7 @@ impl QueryFragment<Pg> for PutTickets<'_> {
         out.push_bind_param::<BigInt, _>(&self.swept)?;
         out.push_sql(
             " FOR UPDATE SKIP LOCKED))) INSERT INTO chat_tickets (digest, user_id, role, name, session_id, \
-             token_issued_at, token_expires_at, expires_at) SELECT * FROM unnest(",
+             token_issued_at, token_key, token_expires_at, expires_at) SELECT * FROM unnest(",
         );
         Columns::of(&mut out)
             .bytes(&self.digests)?
@@ -102,6 +104,7 @@ impl QueryFragment<Pg> for PutTickets<'_> {
             .maybe_texts(&self.names)?
             .uuids(&self.session_ids)?
             .maybe_numbers(&self.token_issued_at)?
+            .maybe_bytes(&self.token_keys)?
             .numbers(&self.token_expires_at)?
             .numbers(&self.expires_at)?;
         out.push_sql(") ON CONFLICT (digest) DO NOTHING");

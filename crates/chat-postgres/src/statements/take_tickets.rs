@@ -17,9 +17,9 @@ pub(crate) struct TakeTickets<'a> {
     digests: Vec<&'a [u8]>,
 }
 
-/// A ticket: its digest; whose it is, their role and name; its session; when its token was issued and when it ends;
-/// when the ticket ends.
-pub(crate) type TakenRow = (Vec<u8>, String, String, Option<String>, Uuid, Option<i64>, i64, i64);
+/// A ticket: its digest; whose it is, their role and name; its session; when its token was issued, the digest of the key
+/// that verified it, and when it ends; when the ticket ends.
+pub(crate) type TakenRow = (Vec<u8>, String, String, Option<String>, Uuid, Option<i64>, Option<Vec<u8>>, i64, i64);
 
 impl<'a> TakeTickets<'a> {
     /// A statement that takes these.
@@ -41,14 +41,15 @@ impl QueryFragment<Pg> for TakeTickets<'_> {
         Columns::of(&mut out).bytes(&self.digests)?;
         out.push_sql(
             ") FOR UPDATE SKIP LOCKED)) \
-             RETURNING digest, user_id, role, name, session_id, token_issued_at, token_expires_at, expires_at",
+             RETURNING digest, user_id, role, name, session_id, token_issued_at, token_key, token_expires_at, \
+             expires_at",
         );
         Ok(())
     }
 }
 
 impl Query for TakeTickets<'_> {
-    type SqlType = (Binary, Text, Text, Nullable<Text>, SqlUuid, Nullable<BigInt>, BigInt, BigInt);
+    type SqlType = (Binary, Text, Text, Nullable<Text>, SqlUuid, Nullable<BigInt>, Nullable<Binary>, BigInt, BigInt);
 }
 
 prepared!(TakeTickets<'_>);

@@ -1,7 +1,7 @@
 //! Rows of `chat_tickets`.
 
 use chat_domain::model::{Ticket, TicketDigest, Timestamp};
-use chat_sql::{name_to_db, ticket_from_db};
+use chat_sql::{TicketToken, name_to_db, ticket_from_db};
 use diesel::prelude::*;
 
 use crate::error::Failure;
@@ -17,6 +17,7 @@ pub(crate) struct TicketRow {
     name: Option<String>,
     session_id: DbId,
     token_issued_at: Option<i64>,
+    token_key: Option<Vec<u8>>,
     token_expires_at: i64,
     expires_at: i64,
 }
@@ -24,9 +25,13 @@ pub(crate) struct TicketRow {
 impl TicketRow {
     /// The ticket, unless only a newer version understands it.
     pub(crate) fn into_ticket(self) -> Result<Option<Ticket>, Failure> {
-        let Self { user_id, role, name, session_id, token_issued_at, token_expires_at, expires_at } = self;
-        let holder = (user_id.as_str(), role.as_str(), name);
-        Ok(ticket_from_db(holder, session_id.into(), (token_issued_at, token_expires_at), expires_at)?)
+        let holder = (self.user_id.as_str(), self.role.as_str(), self.name);
+        let token = TicketToken {
+            issued_at: self.token_issued_at,
+            expires_at: self.token_expires_at,
+            key: self.token_key.as_deref(),
+        };
+        Ok(ticket_from_db(holder, self.session_id.into(), token, self.expires_at)?)
     }
 }
 
@@ -40,6 +45,7 @@ pub(crate) struct NewTicket<'a> {
     name: Option<String>,
     session_id: DbId,
     token_issued_at: Option<i64>,
+    token_key: Option<&'a [u8]>,
     token_expires_at: i64,
     expires_at: i64,
 }
@@ -53,6 +59,7 @@ impl<'a> NewTicket<'a> {
             name: name_to_db(ticket.holder.name.as_deref()),
             session_id: ticket.session_id.into(),
             token_issued_at: ticket.holder.token_issued_at.map(Timestamp::unix_ms),
+            token_key: ticket.holder.token_key.as_ref().map(|key| key.as_bytes().as_slice()),
             token_expires_at: ticket.token_expires_at.unix_ms(),
             expires_at: ticket.expires_at.unix_ms(),
         }

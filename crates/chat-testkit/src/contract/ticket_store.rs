@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_domain::model::{MAX_TICKETS_OF_A_PERSON, Principal, Ticket, TicketDigest, Timestamp};
+use chat_domain::model::{MAX_TICKETS_OF_A_PERSON, Principal, Ticket, TicketDigest, Timestamp, TokenKeyDigest};
 use chat_domain::ports::TicketStore;
 
 use super::checks::{ROUNDS, at_once};
@@ -84,6 +84,8 @@ async fn a_ticket_is_taken_once_and_as_it_was_put(stores: &TicketStores) {
         (1..).zip([(alice(), None), (bob(), Some("Bob \"B\" é\n")), (root(), Some("")), (alice(), Some("Alice"))])
     {
         holder.name = name.map(str::to_owned);
+        holder.token_issued_at = (n % 2 == 0).then(|| at(0));
+        holder.token_key = (n > 2).then(|| TokenKeyDigest::of(b"a public key"));
         let given = Ticket { session_id: session_id(n), token_expires_at: at(600 + n), ..ticket(holder, 30) };
         stores.put(n, given.clone(), at(0)).await;
         assert_eq!(stores.take(n, at(1)).await, Some(given));

@@ -52,6 +52,8 @@ pub(crate) struct Options {
     pub(crate) http: HttpSettings,
     pub(crate) rules: Rules,
     pub(crate) tokens: TokenRules,
+    /// Verifies tokens instead of the tests' secret, with which the requests of usual persons are signed.
+    pub(crate) verifier: Option<TokenVerifier>,
     /// Replaces ports, by failing ones for example.
     pub(crate) replace_ports: Option<fn(Ports) -> Ports>,
     /// What readiness depends on besides the adapters.
@@ -65,6 +67,7 @@ impl Default for Options {
             http: HttpSettings::default(),
             rules: Rules { max_open_sessions: None, ..Rules::default() },
             tokens: TokenRules::default(),
+            verifier: None,
             replace_ports: None,
             more_probes: Vec::new(),
         }
@@ -116,7 +119,7 @@ impl TestApp {
         let api = Api {
             service: service.clone(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            tokens: TokenVerifier::hs256(SECRET, options.tokens),
+            tokens: options.verifier.unwrap_or_else(|| TokenVerifier::hs256(SECRET, options.tokens)),
             download_tickets: download_tickets.clone(),
             probes,
             settings: options.http,

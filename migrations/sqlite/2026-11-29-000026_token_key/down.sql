@@ -1,0 +1,1 @@
+ALTER TABLE chat_tickets DROP COLUMN token_key;
