@@ -127,6 +127,28 @@ async fn a_request_that_never_ends_does_not_hold_the_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_whose_refused_upload_is_drained_does_not_hold_the_process() {
+    let home = tempfile::tempdir().unwrap();
+    let server = TestServer::start_on(&home.path().join("data"), |command| {
+        command.env("CHAT_JWT_SECRET", "0123456789abcdef0123456789abcdef").env("CHAT_TRUSTED_PROXIES", "127.0.0.1");
+    })
+    .await;
+    let mut proxy = TcpStream::connect(server.addr).await.unwrap();
+    let head = format!("POST /nothing HTTP/1.1\r\nHost: {}\r\nContent-Length: 1000000\r\n\r\n", server.addr);
+    proxy.write_all(head.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    // To the end: the node has shut its side down, and waits 20 seconds for the rest of the body.
+    timeout(PATIENCE, proxy.read_to_string(&mut response)).await.unwrap().unwrap();
+    assert!(response.starts_with("HTTP/1.1 404 "), "{response}");
+    server.signal("TERM");
+    let (status, log) = server.ended().await;
+    // A process that takes longer than its limit of 10 seconds ends with 1.
+    assert_eq!(status.code(), Some(0), "{log:#?}");
+    assert!(log.iter().any(|line| line.contains("connections still open")), "it was not drained any more: {log:#?}");
+    drop(proxy);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_the_process_at_once() {
     let server = TestServer::start().await;
     let alice = server.person("alice", "user");

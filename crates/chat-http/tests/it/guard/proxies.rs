@@ -1,7 +1,7 @@
 //! What a trusted proxy may still send after a response: it passes on what its client sends, and takes a connection that
 //! is closed meanwhile for a node that failed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chat_http::{HttpSettings, ProxySettings, TransportLimits, TrustedProxy};
 use tokio::time::timeout;
@@ -89,4 +89,15 @@ async fn a_crowd_that_comes_later_ends_what_a_trusted_proxy_still_sends() {
     };
     assert!(timeout(Duration::from_mins(1), cut_off).await.is_ok(), "it is drained for as long as without a crowd");
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stops_drains_a_trusted_proxy_no_longer_than_its_limit() {
+    let app = app_with(true, LONG, u64::MAX).await;
+    let drained = refused(&app, BODY_BYTES).await;
+    let begun = Instant::now();
+    app.stop_server(Duration::from_millis(100)).await;
+    // actix itself would wait for 30 seconds.
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    drop(drained);
 }
