@@ -58,11 +58,15 @@ pub(crate) fn effects(connection: &mut PgConnection, writer: i32, effects: &Effe
     let mut states = UpdateStates::default();
     let changed = effects.changed_sessions().filter(|(_, effect)| effect.changes_state());
     changed.for_each(|(_, effect)| states.session(&effect.after));
-    states.run(connection)?;
+    if !states.run(connection)? {
+        return Err(Failure::corrupt("chat_sessions.id", "a session was removed under the lock of its row"));
+    }
     // One by one: few batches have one.
     for (_, effect) in effects.changed_sessions().filter(|(_, effect)| effect.changes_details()) {
         let row = chat_sessions::table.find(effect.after.id.as_uuid());
-        diesel::update(row).set(DetailsRow::new(&effect.after)).execute(connection)?;
+        if diesel::update(row).set(DetailsRow::new(&effect.after)).execute(connection)? != 1 {
+            return Err(Failure::corrupt("chat_sessions.id", "a session was removed under the lock of its row"));
+        }
     }
     if !effects.unmarked_files().is_empty() {
         let ids: Vec<Uuid> = effects.unmarked_files().iter().map(AttachmentId::as_uuid).collect();

@@ -22,17 +22,14 @@ pub(crate) fn effects(connection: &mut SqliteConnection, effects: &Effects) -> R
         diesel::insert_into(chat_sessions::table).values(row).execute(connection)?;
     }
     for (_, effect) in effects.changed_sessions() {
+        let row = chat_sessions::table.find(DbId::from(effect.after.id));
         if effect.changes_state() {
-            let row = chat_sessions::table.find(DbId::from(effect.after.id));
-            diesel::update(row).set(StateUpdate::new(&effect.after)).execute(connection)?;
+            require_one(diesel::update(row).set(StateUpdate::new(&effect.after)).execute(connection)?)?;
         }
         if effect.changes_details() {
-            let row = chat_sessions::table.find(DbId::from(effect.after.id));
-            diesel::update(row).set(DetailsRow::new(&effect.after)).execute(connection)?;
+            require_one(diesel::update(row).set(DetailsRow::new(&effect.after)).execute(connection)?)?;
         }
-        if SaveProgress::of(&effect.after).execute(connection)? != 1 {
-            return Err(Failure::corrupt("chat_uploads.id", "a file that was loaded is not there"));
-        }
+        require_one(SaveProgress::of(&effect.after).execute(connection)?)?;
     }
     for (message, key) in effects.messages() {
         diesel::insert_into(chat_messages::table).values(NewMessage::new(message, key)).execute(connection)?;
@@ -51,12 +48,21 @@ pub(crate) fn effects(connection: &mut SqliteConnection, effects: &Effects) -> R
     }
     for file in effects.sent_uploads() {
         if diesel::delete(chat_uploads::table.find(DbId::from(*file))).execute(connection)? != 1 {
-            return Err(diesel::result::Error::NotFound.into());
+            return Err(Failure::corrupt("chat_uploads.id", "a file that was loaded is not there"));
         }
     }
     counters::add(connection, &SessionCounts::of(effects))?;
     counters::add_statistics(connection, &effects.statistics())?;
     Ok(())
+}
+
+/// Refuses a statement that was to update the row of a session, and did not update one.
+fn require_one(updated: usize) -> Result<(), Failure> {
+    if updated == 1 {
+        Ok(())
+    } else {
+        Err(Failure::corrupt("chat_sessions.id", "a session that was loaded is not there"))
+    }
 }
 
 /// Moves messages one stage further. What was read has been delivered.

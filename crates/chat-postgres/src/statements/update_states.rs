@@ -28,12 +28,10 @@ impl<'a> UpdateStates<'a> {
         self.ended_at.push(session.ended_at().map(Timestamp::unix_ms));
     }
 
-    /// Runs it, if there is anything to update.
-    pub(crate) fn run(self, connection: &mut PgConnection) -> QueryResult<()> {
-        if !self.ids.is_empty() {
-            self.execute(connection)?;
-        }
-        Ok(())
+    /// Runs it, if there is anything to update, and returns whether each session was there.
+    pub(crate) fn run(self, connection: &mut PgConnection) -> QueryResult<bool> {
+        let sessions = self.ids.len();
+        Ok(sessions == 0 || self.execute(connection)? == sessions)
     }
 }
 
