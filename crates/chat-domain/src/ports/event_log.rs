@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::model::{Epoch, EventChange, MessageId, Seq, SessionEvent, SessionId};
+use crate::model::{Epoch, EventChange, MessageId, Seq, SessionEvent, SessionId, Subject, Tags};
 
 /// The most sessions that are asked for in one call of [`EventLog::heads`].
 pub const MAX_HEADS: usize = 1_000;
@@ -40,12 +40,19 @@ impl LogLimit {
             | EventChange::Transferred(session)
             | EventChange::Updated(session)
             | EventChange::Closed(session) => {
-                let subject = session.subject.as_ref().map_or(0, |subject| subject.as_str().len());
-                let tags: usize = session.tags.as_slice().iter().map(String::len).sum();
-                EVENT_BYTES + SESSION_BYTES + subject + tags
+                let details = Self::bytes_of_details(session.subject.as_ref(), &session.tags);
+                let opened_with = session.opened_with.as_ref().map_or(0, |opening| {
+                    Self::bytes_of_details(opening.details.subject.as_ref(), &opening.details.tags)
+                });
+                EVENT_BYTES + SESSION_BYTES + details + opened_with
             }
             EventChange::Unknown => EVENT_BYTES,
         }
+    }
+
+    fn bytes_of_details(subject: Option<&Subject>, tags: &Tags) -> usize {
+        let tags: usize = tags.as_slice().iter().map(String::len).sum();
+        subject.map_or(0, |subject| subject.as_str().len()) + tags
     }
 
     /// As [`bytes_of`](Self::bytes_of), of a message with this many bytes of text and this many files, for a store that has

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 
 use chat_domain::model::{
-    ChatSession, Content, Epoch, EventChange, LiveEvent, MessageDraft, MessageId, Receipt, ReceiptStatus, Seq,
-    SessionEvent, TicketDigest, TypingEvent,
+    ChatSession, Content, DetailsUpdate, Epoch, EventChange, LiveEvent, MessageDraft, MessageId, NewSession, Receipt,
+    ReceiptStatus, Seq, SessionEvent, Subject, Tags, TicketDigest, TypingEvent,
 };
 use chat_domain::ports::{LogLimit, SharedEvent};
 use chat_domain::write::{Facts, SessionWrite, WriteBatch};
@@ -49,6 +49,13 @@ fn the_bytes_of_an_event_grow_with_its_content() {
     // An id is written as 36 characters between quotes, with a comma.
     assert!(names(1_000) >= names(0) + 39_000);
     assert!(bytes(durable(EventChange::Opened(ChatSession::open(new_session(1))))) > least);
+    // What a session was opened with is kept and written beside what it is about now.
+    let subject = Subject::parse(&"y".repeat(200)).unwrap();
+    let tags = Tags::parse((0..20).map(|n| format!("{n:050}"))).unwrap();
+    let opened = ChatSession::open(NewSession { subject, tags, ..new_session(1) });
+    let clearing = DetailsUpdate { subject: Some(None), tags: Some(Tags::default()), priority: None };
+    let cleared = opened.clone().update(&clearing, at(1)).unwrap();
+    assert_eq!(bytes(durable(EventChange::Updated(cleared))), bytes(durable(EventChange::Opened(opened))));
 }
 
 #[test]
