@@ -63,7 +63,8 @@ fn endpoints() -> Vec<Endpoint> {
         at(
             "/api/chat/sessions/{sessionId}",
             [(M::GET, web::to(get_session::get_session)), (M::PATCH, web::to(update_session::update_session))],
-        ),
+        )
+        .limited(M::PATCH, PersonalRate::Messages),
         at("/api/chat/sessions/{sessionId}/close", [(M::PUT, web::to(close_session::close_session))]),
         at("/api/chat/sessions/{sessionId}/assign", [(M::PUT, web::to(assign_agent::assign_agent))]),
         at("/api/chat/sessions/{sessionId}/transfer", [(M::PUT, web::to(transfer_session::transfer_session))]),

@@ -43,7 +43,8 @@ impl Priority {
     }
 }
 
-/// What a session is about: 1 to 200 characters without white space around them.
+/// What a session is about: 1 to 200 characters without white space around them. As in a message, line breaks and other
+/// control characters stay as they were given, but for U+0000: it is shown as text, and is in no header and no log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subject(String);
 
@@ -73,7 +74,8 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Up to 20 different labels of 1 to 50 characters, in the order in which they were first given.
+/// Up to 20 different labels of 1 to 50 characters, in the order in which they were first given; characters as in a
+/// [`Subject`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tags(Vec<String>);
 

@@ -65,6 +65,6 @@ pub trait SessionRepository: Send + Sync {
     ///
     /// The session as it was opened MUST stay known, for repetitions of a key and for the event log.
     async fn change(&self, id: SessionId, change: SessionChange) -> Result<ChatSession> {
-        self.write(SessionWrite::ChangeSession(id, change)).await?.changed()
+        Ok(self.write(SessionWrite::ChangeSession(id, change)).await?.changed()?.session)
     }
 }

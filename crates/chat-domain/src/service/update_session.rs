@@ -2,8 +2,9 @@
 
 use super::ChatService;
 use crate::error::{Input, Result};
-use crate::model::{ChatSession, Principal, SessionAction, SessionChange, SessionId, SessionUpdate};
+use crate::model::{Principal, SessionAction, SessionChange, SessionId, SessionUpdate};
 use crate::policy::{self, Action};
+use crate::write::{ChangedSession, SessionWrite};
 
 impl ChatService {
     /// Changes subject, priority and tags of an active session. An update that changes nothing is none: it has no event.
@@ -12,7 +13,7 @@ impl ChatService {
         who: &Principal,
         id: SessionId,
         update: Input<SessionUpdate>,
-    ) -> Result<ChatSession> {
+    ) -> Result<ChangedSession> {
         let update = match update {
             Ok(update) => update,
             Err(invalid) => {
@@ -22,6 +23,7 @@ impl ChatService {
         };
         self.require_access(who)?;
         let action = SessionAction::Update(update);
-        self.ports.sessions.change(id, SessionChange { by: who.clone(), at: self.ports.clock.now(), action }).await
+        let change = SessionChange { by: who.clone(), at: self.ports.clock.now(), action };
+        self.ports.sessions.write(SessionWrite::ChangeSession(id, change)).await?.changed()
     }
 }

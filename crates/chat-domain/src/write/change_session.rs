@@ -1,11 +1,11 @@
 //! Assigns, transfers, updates or closes a session.
 
-use super::WriteBatch;
+use super::{ChangedSession, WriteBatch};
 use crate::error::{ChatError, Conflict, Resource, Result};
 use crate::model::{ChatSession, EventChange, SessionAction, SessionChange, SessionId, StatisticsDelta};
 use crate::policy::{self, Action};
 
-pub(super) fn decide(batch: &mut WriteBatch, id: SessionId, change: &SessionChange) -> Result<ChatSession> {
+pub(super) fn decide(batch: &mut WriteBatch, id: SessionId, change: &SessionChange) -> Result<ChangedSession> {
     let SessionChange { by, at, action } = change;
     let session = batch.session_for(id, by)?;
     policy::authorize(by, &Action::change(action, session))?;
@@ -33,10 +33,11 @@ pub(super) fn decide(batch: &mut WriteBatch, id: SessionId, change: &SessionChan
         SessionAction::Close => (session.close(*at)?, EventChange::Closed),
     };
     // A transfer to the agent who has the session already changes nothing, nor does an update to what it is about.
-    if session.progress.last_seq != before {
+    let has_event = session.progress.last_seq != before;
+    if has_event {
         let closed = u64::from(matches!(action, SessionAction::Close));
         let statistics = StatisticsDelta { closed, ..StatisticsDelta::default() };
         batch.change(session.clone(), by.id.clone(), wrap(session.clone()), &statistics);
     }
-    Ok(session)
+    Ok(ChangedSession { session, has_event })
 }

@@ -25,7 +25,7 @@ pub use batch::WriteBatch;
 pub use effects::{Creation, Effects, ReceiptEffect, SessionEffect};
 pub use facts::{Facts, KnownMessage, MessagesNeeded, UNSENT_UPLOAD};
 pub use lock_set::LockSet;
-pub use reply::{Appended, Opened, WriteReply};
+pub use reply::{Appended, ChangedSession, Opened, WriteReply};
 
 use crate::model::{
     Idempotency, MessageDraft, MessageId, NewSession, Principal, Seq, SessionChange, SessionId, Timestamp,

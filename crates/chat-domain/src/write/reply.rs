@@ -21,6 +21,15 @@ pub struct Appended {
     pub replayed: bool,
 }
 
+/// A session after a change that was not refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedSession {
+    /// The session as it is now.
+    pub session: ChatSession,
+    /// Whether it was another one before: a session that is as it was asked to be has no event.
+    pub has_event: bool,
+}
+
 /// The result of a write that was not refused.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WriteReply {
@@ -28,8 +37,8 @@ pub enum WriteReply {
     Opened(Opened),
     /// Of `AppendMessage`.
     Appended(Appended),
-    /// Of `ChangeSession`: the session after the change.
-    Changed(ChatSession),
+    /// Of `ChangeSession`.
+    Changed(ChangedSession),
     /// Of the three marks: the receipt, or `None` when no message has come further.
     Receipt(Option<Receipt>),
 }
@@ -61,9 +70,9 @@ impl WriteReply {
     ///
     /// # Errors
     /// As [`Self::opened`].
-    pub fn changed(self) -> Result<ChatSession> {
+    pub fn changed(self) -> Result<ChangedSession> {
         match self {
-            Self::Changed(session) => Ok(session),
+            Self::Changed(changed) => Ok(changed),
             other => Err(other.mismatch()),
         }
     }

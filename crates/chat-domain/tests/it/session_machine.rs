@@ -196,7 +196,7 @@ fn decide(session: &ChatSession, change: SessionChange) -> chat_domain::Result<(
     facts.add_session(session.clone());
     change.action.receiving_agent().into_iter().for_each(|agent| facts.add_agent(agent.clone(), true));
     let mut batch = WriteBatch::new(facts);
-    let after = batch.decide(&SessionWrite::ChangeSession(session.id, change))?.changed()?;
+    let after = batch.decide(&SessionWrite::ChangeSession(session.id, change))?.changed()?.session;
     let change = batch.into_effects().events().first().map(|event| event.change.clone());
     Ok((after, change))
 }

@@ -1,7 +1,9 @@
 //! `GET /api/chat/sessions/{sessionId}`
 
 use actix_web::HttpResponse;
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Path;
+use chat_domain::model::ChatSession;
 
 use super::HandlerResult;
 use crate::auth::Caller;
@@ -22,5 +24,13 @@ use crate::traces::use_case;
 pub(crate) async fn get_session(caller: Caller, app: App, path: Path<String>, input: NoInput) -> HandlerResult {
     let session = use_case("get_session", app.service.get_session(caller.principal(), session_id(&path)?)).await?;
     input.0?;
-    Ok(HttpResponse::Ok().insert_header(version_tag(&session)).json(SessionDto::from(&session)))
+    Ok(with_version(&session))
+}
+
+/// The response with a session and its version. A proxy that compressed it would make the version weak (RFC 9110, 8.8.3.3),
+/// which `If-Match` never matches, so it is told to leave it as it is.
+pub(super) fn with_version(session: &ChatSession) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.insert_header(version_tag(session)).insert_header((CACHE_CONTROL, "no-store, no-transform"));
+    response.json(SessionDto::from(session))
 }

@@ -1,14 +1,15 @@
 //! `PATCH /api/chat/sessions/{sessionId}`
 
+use actix_web::HttpRequest;
 use actix_web::web::Path;
-use actix_web::{HttpRequest, HttpResponse};
 use chat_domain::model::SessionUpdate;
 
 use super::HandlerResult;
+use super::get_session::with_version;
 use crate::auth::Caller;
 use crate::dto::{SessionDto, UpdateSessionBody};
 use crate::error::{ErrorEnvelope, SessionFailures};
-use crate::request::{JsonBody, expected_version, session_id, version_tag};
+use crate::request::{JsonBody, expected_version, session_id};
 use crate::state::App;
 use crate::traces::use_case;
 
@@ -18,7 +19,9 @@ use crate::traces::use_case;
 /// the session is as the body says already, also if the body is empty, nothing changes and no one is notified.
 ///
 /// The `ETag` of a session is the position of its newest event, so a message changes it too. With `If-Match`, the update is
-/// made only of that version: of several that name the same one, one succeeds.
+/// made only of that version: of several that name the same one, one succeeds. If the response is lost, the same request
+/// again gets 412 when the first one was made: get the session, and if it is as the body says, all is done. A weak tag
+/// (`W/"7"`), which a proxy makes when it compresses the response, is that of no version.
 #[utoipa::path(patch, path = "/api/chat/sessions/{sessionId}", tag = "sessions",
     params(
         ("sessionId" = String, Path, description = "The session"),
@@ -30,6 +33,7 @@ use crate::traces::use_case;
         (status = 400, description = "The body or a header breaks a rule", body = ErrorEnvelope<'static>),
         (status = 409, description = "Closed", body = ErrorEnvelope<'static>),
         (status = 412, description = "The session is not as `If-Match` says", body = ErrorEnvelope<'static>),
+        (status = 429, description = "The caller has sent too much lately", body = ErrorEnvelope<'static>),
         SessionFailures),
     security(("bearer" = [])))]
 pub(crate) async fn update_session(
@@ -43,9 +47,11 @@ pub(crate) async fn update_session(
         let expected = expected_version(&request)?;
         Ok(SessionUpdate { details, expected })
     });
-    let session =
+    let updated =
         use_case("update_session", app.service.update_session(caller.principal(), session_id(&path)?, update)).await?;
-    let id = session.id;
-    tracing::info!(session.id = %id, actor.id = %caller.principal().id, "updated session {id}");
-    Ok(HttpResponse::Ok().insert_header(version_tag(&session)).json(SessionDto::from(&session)))
+    if updated.has_event {
+        let id = updated.session.id;
+        tracing::info!(session.id = %id, actor.id = %caller.principal().id, "updated session {id}");
+    }
+    Ok(with_version(&updated.session))
 }

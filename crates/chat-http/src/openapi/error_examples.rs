@@ -61,6 +61,11 @@ fn error(operation: &str, status: u16) -> Option<(ErrorCode, &'static str)> {
         (429, "send_message" | "upload_attachment") => {
             (ErrorCode::TooManyUploads, "you have 8 uploads running, and no more are allowed; let one end first")
         }
+        (429, "update_session") => {
+            let message =
+                "this node takes 300/min of messages, uploads and updates of one person; repeat this after 1 s";
+            (ErrorCode::RateLimited, message)
+        }
         (429, "send_typing") => {
             (ErrorCode::RateLimited, "this node takes 120/min of typing events of one person; repeat this after 1 s")
         }

@@ -1,5 +1,5 @@
-//! How often people and addresses may do what costs others something: send messages, open sessions, type, download, open
-//! sockets.
+//! How often people and addresses may do what costs others something: send messages, update and open sessions, type,
+//! download, open sockets.
 //!
 //! Each node counts for itself, in memory: a limit protects the node and its database from a client that does not stop,
 //! and a person who is sent from node to node has it on each of them ([ADR 0024](../../../../docs/adr/0024-limits-and-proxies.md)).
@@ -66,7 +66,7 @@ impl RateLimits {
     pub(crate) fn new(settings: RateSettings) -> Self {
         let RateSettings { messages, sessions, typing, downloads, sockets } = settings;
         Self {
-            messages: NamedLimit::new("messages", "messages of one person", messages),
+            messages: NamedLimit::new("messages", "messages, uploads and updates of one person", messages),
             sessions: NamedLimit::new("sessions", "sessions that one person opens", sessions),
             typing: NamedLimit::new("typing", "typing events of one person", typing),
             downloads: NamedLimit::new("downloads", "downloads of one person", downloads),

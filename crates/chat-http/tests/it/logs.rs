@@ -90,6 +90,11 @@ async fn neither_tokens_nor_tickets_reach_the_log_at_any_level() {
     socket.send(json!({ "type": "auth", "data": { "token": format!("{token}A") } }).to_string().into()).await;
     assert_eq!(socket.next().await["type"], "error");
     drop(socket);
+    // The second one changes nothing.
+    for _ in 0..2 {
+        let update = app.anonymous(Method::PATCH, &format!("/api/chat/sessions/{session}")).bearer_auth(&token);
+        send(update.json(&json!({ "subject": "Refund" }))).await.expect(200);
+    }
     let download = send(app.anonymous(Method::POST, "/api/chat/download-ticket").bearer_auth(&token)).await.expect(201);
     let download = download["ticket"].as_str().unwrap();
     for query in [format!("?ticket={download}"), format!("?ticket={download}A"), format!("?ticket={download}&x=1")] {
@@ -103,6 +108,11 @@ async fn neither_tokens_nor_tickets_reach_the_log_at_any_level() {
     assert!(log.contains(&format!("/ws/chat/{session}")), "the requests are in the log");
     assert!(log.contains("UNAUTHENTICATED"), "and so are the refusals");
     assert!(log.contains("/nowhere/[redacted]"), "and so are paths that have a token, without it");
+    assert_eq!(
+        log.matches(&format!("\"message\":\"updated session {session}\"")).count(),
+        1,
+        "what changed nothing is none"
+    );
     let encoded = entry.rsplit('.').next().unwrap();
     for (what, secret) in [
         ("the ticket", ticket),

@@ -49,7 +49,10 @@ async fn messages_are_limited_for_each_person_and_repetitions_count() {
     app.post("alice", &path, json!({ "content": "" })).await.expect_invalid("content");
     expect_limited(send(send_again()).await, "messages");
     expect_limited(send(Form::new().text("content", "a").to(&app, "alice", &session)).await, "messages");
+    let update = json!({ "subject": "Refund" });
+    expect_limited(app.patch("alice", &format!("/api/chat/sessions/{session}"), update).await, "messages");
     // Neither other people nor other requests are concerned.
+    app.get("alice", &format!("/api/chat/sessions/{session}")).await.expect(200);
     app.say("bob", &session, "still possible").await;
     let page = app.get("alice", &path).await.expect(200);
     assert_eq!(page["totalCount"], 2, "{page}");

@@ -86,6 +86,25 @@ on_every_store! {
         assert_eq!(about(app, &id).await.1, "\"3\"");
     }
 
+    async fn control_characters_stay_as_they_were_given(app) {
+        let about = json!({ "subject": "one\ntwo\u{1b}[31m\u{85}", "tags": ["a\tb", "\u{7f}\u{202e}c"] });
+        let trimmed = json!({ "subject": "one\ntwo\u{1b}[31m", "tags": ["a\tb", "\u{7f}\u{202e}c"] });
+        let opened = app.post("alice", "/api/chat/sessions", about.clone()).await.expect(201);
+        let other = assigned(app).await;
+        let updated = app.patch("bob", &path(&other), about).await.expect(200);
+        for session in [opened, updated, app.get("bob", &path(&other)).await.expect(200)] {
+            assert_eq!(json!({ "subject": session["subject"], "tags": session["tags"] }), trimmed);
+        }
+    }
+
+    async fn a_session_with_its_version_is_not_to_be_changed_on_its_way(app) {
+        let id = assigned(app).await;
+        for answer in [app.get("bob", &path(&id)).await, app.patch("bob", &path(&id), json!({})).await] {
+            assert_eq!(answer.header("cache-control"), "no-store, no-transform");
+            answer.expect(200);
+        }
+    }
+
     async fn bad_fields_are_all_named_and_nothing_changes(app) {
         let id = assigned(app).await;
         let before = about(app, &id).await;

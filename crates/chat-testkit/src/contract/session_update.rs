@@ -9,6 +9,7 @@ use chat_domain::model::{
     SessionUpdate, Subject, Tags,
 };
 use chat_domain::ports::SessionRepository;
+use chat_domain::write::SessionWrite;
 
 use super::checks::{ROUNDS, assert_published_as_logged, at_once};
 use super::{StoreUnderTest, contract_cases};
@@ -86,6 +87,11 @@ async fn an_update_to_what_a_session_is_about_changes_nothing(store: &StoreUnder
         assert_eq!(store.session(id).await, before);
     }
     assert_eq!(assert_published_as_logged(store, id).await.len(), 1);
+    for (details, has_event) in [(DetailsUpdate::default(), false), (to_subject("Refund"), true)] {
+        let write = SessionWrite::ChangeSession(id, change(&root(), update(details), 60));
+        let changed = store.sessions.write(write).await.unwrap().changed().unwrap();
+        assert_eq!((changed.has_event, changed.session), (has_event, store.session(id).await));
+    }
 }
 
 async fn an_update_of_another_version_changes_nothing(store: &StoreUnderTest) {
