@@ -242,7 +242,8 @@ pub(crate) struct ReadBody {
     /// Up to 1,000 ids of messages of this session. One's own are ignored.
     #[schema(nullable = false, max_items = 1000, example = json!(["019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2"]))]
     message_ids: Option<Vec<String>>,
-    /// All messages up to this position of the session's events, which must not be ahead of the newest one.
+    /// All messages up to this position of the session's events, which must not be ahead of the newest one. It is written
+    /// without a fraction or an exponent: `17`, not `17.0`.
     #[schema(nullable = false, minimum = 0, maximum = 9_223_372_036_854_775_807_u64, example = 17)]
     up_to_seq: Option<u64>,
 }

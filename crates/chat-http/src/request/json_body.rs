@@ -238,7 +238,9 @@ fn expected(problem: &str) -> Option<&str> {
     Some(match expected {
         "a sequence" => "a list",
         "a map" => "an object",
-        "i32" | "i64" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+        // RFC 8259 leaves it to the receiver which numbers it takes: one that is written as 3.0 is read as a float.
+        "i32" | "i64" => "a whole number, without a fraction or an exponent",
+        "u16" | "u32" | "u64" | "usize" => "a whole number from 0, without a fraction or an exponent",
         other if other.starts_with("struct ") => "an object",
         other => other,
     })
@@ -253,7 +255,10 @@ mod tests {
         for (problem, kind) in [
             ("invalid type: string \"x, expected y\", expected a sequence", Some("a list")),
             ("invalid type: integer `5`, expected a string", Some("a string")),
-            ("invalid value: integer `-1`, expected u64", Some("a whole number")),
+            (
+                "invalid value: integer `-1`, expected u64",
+                Some("a whole number from 0, without a fraction or an exponent"),
+            ),
             ("invalid type: null, expected struct Body", Some("an object")),
             ("missing field `agentId`", None),
             ("expected value at line 1 column 1", None),

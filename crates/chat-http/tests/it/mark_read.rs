@@ -1,8 +1,10 @@
 //! `PUT /api/chat/sessions/{sessionId}/read`
 
 use chat_testkit::fixtures;
+use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::app::send;
 use crate::support::{Answer, TestApp};
 
 async fn mark(app: &TestApp, who: &str, session: &str, ids: &[&Value]) -> Answer {
@@ -150,6 +152,14 @@ on_every_store! {
         }
         for wrong in [json!(-1), json!(1.5), json!("3"), json!([3]), json!(true)] {
             mark_up_to(app, "bob", &id, wrong).await.expect_invalid("upToSeq");
+        }
+        // The same number in JSON, in another form than the one that is taken.
+        for form in ["3.0", "3e0", "30e-1", "-0.0"] {
+            let request = app.request("bob", Method::PUT, &format!("/api/chat/sessions/{id}/read"));
+            let request = request.header("content-type", "application/json").body(format!("{{\"upToSeq\":{form}}}"));
+            let error = send(request).await.expect_error(400, "VALIDATION_FAILED");
+            let rule = "must be a whole number from 0, without a fraction or an exponent";
+            assert_eq!(error["details"], json!([{ "field": "upToSeq", "message": rule }]), "{form}");
         }
         mark_up_to(app, "carol", &id, json!(4)).await.expect_error(403, "FORBIDDEN");
         let unknown = fixtures::session_id(404).to_string();
