@@ -118,6 +118,26 @@ on_every_store! {
         assert_eq!(again.next().await["data"]["content"], "again");
     }
 
+    async fn sockets_and_tickets_of_a_token_without_iat_end_too(app) {
+        let session = app.open_assigned("alice", "bob").await;
+        let claims = json!({ "sub": "alice", "exp": fixtures::START / 1_000 + 3_600 });
+        let without_iat = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET)).unwrap();
+        let mut by_token = TestSocket::open(&app.base, &session, "", &without_iat).await;
+        let ticket = async || {
+            let path = format!("{SESSIONS}/{session}/ws-ticket");
+            let ticket = send(app.anonymous(Method::POST, &path).bearer_auth(&without_iat)).await.expect(201);
+            format!("?ticket={}", ticket["ticket"].as_str().unwrap())
+        };
+        let mut by_ticket = TestSocket::try_open(&app.base, &session, &ticket().await, &[]).await.unwrap();
+        let unused = ticket().await;
+        sign_out(app, "alice").await;
+        app.say("bob", &session, "after").await;
+        for socket in [&mut by_token, &mut by_ticket] {
+            assert_eq!(socket.closed().await, (4401, "signed out".to_owned()));
+        }
+        assert_eq!(status(handshake(app, &session, &unused)).await, 401);
+    }
+
     async fn sockets_of_a_person_signed_out_elsewhere_close_and_record_nothing(app) {
         let session = app.open_assigned("alice", "bob").await;
         let message = app.say("bob", &session, "hello").await;
