@@ -118,15 +118,10 @@ impl AccessLogThread {
 fn write_all(entries: &Receiver<AccessLogEntry>, shall_end: &AtomicBool, out: impl Write, dropped: Counter) {
     let mut pending = PendingLines { out, text: String::with_capacity(BUFFER_BYTES), lines: 0, works: true, dropped };
     while let Ok(first) = entries.recv() {
-        let mut next = Some(first);
-        while let Some(entry) = next {
-            if let AccessLogEntry::Line(line) = entry {
-                pending.add(&line);
-            }
-            next = entries.try_recv().ok();
-        }
-        pending.write();
+        pending.write_with_waiting(Some(first), entries);
         if shall_end.load(Ordering::SeqCst) {
+            // What came while the lines before were being written.
+            pending.write_with_waiting(None, entries);
             break;
         }
     }
@@ -143,6 +138,16 @@ struct PendingLines<W> {
 }
 
 impl<W: Write> PendingLines<W> {
+    /// Writes the line of an entry, and those that wait behind it.
+    fn write_with_waiting(&mut self, first: Option<AccessLogEntry>, entries: &Receiver<AccessLogEntry>) {
+        for entry in first.into_iter().chain(entries.try_iter()) {
+            if let AccessLogEntry::Line(line) = entry {
+                self.add(&line);
+            }
+        }
+        self.write();
+    }
+
     fn add(&mut self, line: &AccessLine) {
         let Ok(line) = serde_json::to_string(line) else { return self.dropped.increment(1) };
         self.text.push_str(&escape_unseen(&line));
@@ -155,6 +160,9 @@ impl<W: Write> PendingLines<W> {
 
     /// Writes them all. If that fails, since the reader of the log is gone for example, they are counted and dropped.
     fn write(&mut self) {
+        if self.lines == 0 {
+            return;
+        }
         let outcome = self.out.write_all(self.text.as_bytes()).and_then(|()| self.out.flush());
         match &outcome {
             Err(error) if self.works => tracing::warn!(error.cause = %error, "the access log cannot be written"),
@@ -179,14 +187,16 @@ mod tests {
     /// Far more than a thread needs that has nothing to wait for.
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// Sends what is written, once the gate is open: when its other end is gone.
+    /// Sends what is written, once the gate is open: when its other end is gone. Says before that it waits.
     struct Gated {
+        waits: Sender<()>,
         gate: Receiver<()>,
         written: Sender<Vec<u8>>,
     }
 
     impl Write for Gated {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _may_be_unobserved = self.waits.send(());
             let _open_now = self.gate.recv();
             self.written.send(bytes.to_vec()).unwrap();
             Ok(bytes.len())
@@ -214,10 +224,14 @@ mod tests {
 
     #[test]
     fn the_lines_of_a_full_queue_are_written_before_the_end() {
+        let (waits, waiting) = mpsc::channel();
         let (gate, closed) = mpsc::channel();
         let (written, pieces) = mpsc::channel();
-        let (log, thread) = AccessLog::start(Gated { gate: closed, written }).unwrap();
-        let mut taken = 0;
+        let (log, thread) = AccessLog::start(Gated { waits, gate: closed, written }).unwrap();
+        // The thread writes this one while the queue fills.
+        log.queue.send(line()).unwrap();
+        waiting.recv_timeout(PATIENCE).unwrap();
+        let mut taken = 1;
         while log.queue.try_send(line()).is_ok() {
             taken += 1;
         }
@@ -234,7 +248,7 @@ mod tests {
         let (gate, closed) = mpsc::channel();
         drop(gate);
         let (written, pieces) = mpsc::channel();
-        let (log, thread) = AccessLog::start(Gated { gate: closed, written }).unwrap();
+        let (log, thread) = AccessLog::start(Gated { waits: mpsc::channel().0, gate: closed, written }).unwrap();
         log.queue.send(line()).unwrap();
         drop((log, thread));
         assert!(pieces.recv_timeout(PATIENCE).is_ok());
