@@ -33,6 +33,7 @@ pub fn name_to_db(name: Option<&str>) -> Option<String> {
 }
 
 /// What a row says of the token that its ticket was asked for with.
+#[derive(Clone, Copy, Debug)]
 pub struct TicketToken<'a> {
     /// When it was issued.
     pub issued_at: Option<i64>,
