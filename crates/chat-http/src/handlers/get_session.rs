@@ -28,7 +28,7 @@ pub(crate) async fn get_session(caller: Caller, app: App, path: Path<String>, in
 }
 
 /// The response with a session and its version. A proxy that compressed it would make the version weak (RFC 9110, 8.8.3.3),
-/// which `If-Match` never matches, so it is told to leave it as it is.
+/// which `If-Match` never matches; `no-transform` forbids that.
 pub(super) fn with_version(session: &ChatSession) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header(version_tag(session)).insert_header((CACHE_CONTROL, "no-store, no-transform"));
