@@ -81,7 +81,7 @@ session, right, length, quota, state of the session, limits.
 WebP: the longer side has at most 160 or, by default, 640 pixels, and never more than the picture. It is turned as the
 EXIF data of the picture say, and has no metadata; its colours are those of sRGB. It is a JPEG, or a lossless WebP where
 something is transparent. Rights, caching and the limit of downloads are those of the file. AVIF and HEIC have no thumbnail,
-since their decoders are written in C, in which an error lets a picture take over the node. TIFF, BMP and SVG have none
+since their decoders are written in C, in which an error of memory can let a picture run code. TIFF, BMP and SVG have none
 either.
 
 A message names it as `thumbnailUrl` if the type fits, the file has at most 32 MiB, and the header does not state
@@ -106,7 +106,7 @@ The file itself counts too: of WebP once, of the others twice, so that a JPEG of
 WebP, and the transparency of a lossy one, may bring tables that take 350 times as much memory as bytes: it has at most about
 370 KB, less 20 KB for each megapixel, or 30 KB with transparency.
 
-A node decodes two pictures at a time. At most 64 are decoded or wait, of which one person has asked for at most 16: beyond
+A node decodes two pictures at a time. At most 64 are decoded or wait, of which one person has begun at most 16: beyond
 that, and after waiting 5 seconds in vain, a request is `503 UNAVAILABLE` with `Retry-After`. Show the name of the file, or
 its `url`, where there is no thumbnail.
 

@@ -30,7 +30,7 @@ use crate::worker;
 #[cfg(test)]
 mod tests;
 
-/// How it can end, as it is counted.
+/// The values of the label `result`.
 const RESULTS: [&str; 7] = ["made", "impossible", "busy", "failed", "panicked", "unsaved", "colorless"];
 
 /// How many pictures are decoded at the same time.
@@ -88,8 +88,8 @@ struct ThumbnailJobs {
 /// Makes the thumbnails of the bytes of a picture, within bounds.
 type DecodeFn = fn(&[u8], &Bounds) -> Option<ThumbnailSet>;
 
-/// A job, and the person who began it: it occupies a place of theirs until it ends, also when others wait for it too and
-/// they do not any more.
+/// A job and the person who began it. It counts against that person's places until it ends, also when only others wait for
+/// it.
 struct RunningJob {
     job: ThumbnailJob,
     begun_by: UserId,
@@ -211,7 +211,10 @@ impl ThumbnailJobs {
         if running.len() >= MOST_JOBS {
             return Err(MakingFailure::busy("too many thumbnails are wanted at the same time"));
         }
-        if running.values().filter(|running| running.begun_by == *who).count() >= MOST_JOBS_OF_A_PERSON {
+        // A picture that is being stored has a slot, and the uploads of a person are bounded.
+        let is_bounded = matches!(start, JobStart::Requested);
+        let begun = || running.values().filter(|running| running.begun_by == *who).count();
+        if is_bounded && begun() >= MOST_JOBS_OF_A_PERSON {
             return Err(MakingFailure::busy("a person wants too many thumbnails at the same time"));
         }
         let (progress, job) = watch::channel(ThumbnailJobState::Begun);
@@ -314,7 +317,8 @@ impl ThumbnailJobs {
     async fn read(&self, id: AttachmentId, size: u64) -> Result<Bytes, MakingFailure> {
         let failed = |error: ChatError| MakingFailure::of_store(&error);
         let Some(mut source) = self.files.open(id, None).await.map_err(failed)? else {
-            return Err(MakingFailure::Damaged("they are missing from the store".to_owned()));
+            // Not `Damaged`, which is logged here: an upload may have been taken back meanwhile, which the caller finds out.
+            return Err(MakingFailure::Broken(format!("the bytes of attachment {id} are missing from the store")));
         };
         let mut bytes = Vec::new();
         let mut left = size;

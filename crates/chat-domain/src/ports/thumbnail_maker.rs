@@ -19,8 +19,8 @@ pub trait ThumbnailMaker: Send + Sync {
     ///
     /// # Errors
     /// `Unavailable` when too many others are being made, for `who` or for all: nothing is saved, and another attempt makes
-    /// sense. `DamagedFile` when the attachment store does not have the bytes or has other ones, which MUST be logged, and
-    /// seldom; besides what that store fails with.
+    /// sense. `DamagedFile` when the attachment store has other bytes than were stored, which MUST be logged, and seldom;
+    /// `Internal` when it has none, as of an upload that was taken back; besides what that store fails with.
     async fn make(&self, who: &UserId, picture: &Attachment, size: ThumbnailSize) -> Result<ThumbnailOutcome>;
 
     /// The dominant colour of a picture that was stored a moment ago: the one that most of what is not transparent comes

@@ -345,10 +345,10 @@ pub(crate) const GROUPS: &[Group] = &[
             &["result"],
             "Pictures whose thumbnails were wanted and not kept yet, by how that ended: `made`, `impossible` (no picture, \
              or one that is too large), `busy` (too many waited, of all or of one person, or no slot was free or the bytes \
-             did not come in time: 503 for those who asked), `failed` (the stored bytes are missing or damaged, or the \
-             store failed). `panicked` counts those of `impossible` on which the decoder panicked, `unsaved` thumbnails \
+             did not come in time, or the store or a thread was not available: 503 for those who asked), `failed` (the \
+             stored bytes are missing or damaged, or the store failed otherwise). `panicked` counts those of `impossible` on which the decoder panicked, `unsaved` thumbnails \
              that were made and could not be kept, `colorless` pictures that were stored without their colour, since it \
-             was not known within half a second.",
+             was not known within half a second, too many others waited, or the store was not available.",
         )],
     },
     Group {

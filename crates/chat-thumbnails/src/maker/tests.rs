@@ -156,3 +156,14 @@ async fn damaged_bytes_are_logged_once_however_often_they_are_asked_for() {
     }
     assert_eq!(lines("another SHA-256"), [Level::ERROR]);
 }
+
+/// An upload may be taken back while its thumbnail waits for a slot, which is no fault of the store.
+#[tokio::test]
+async fn missing_bytes_are_reported_to_the_caller_and_not_logged() {
+    start_log();
+    let (maker, store, [picture, _]) = maker_with(|_, _| None).await;
+    store.delete(picture.id).await.unwrap();
+    let refused = maker.make(&alice().id, &picture, ThumbnailSize::Large).await;
+    assert!(matches!(refused, Err(ChatError::Internal(_))), "{refused:?}");
+    assert!(lines("missing from the store").is_empty());
+}
