@@ -101,10 +101,18 @@ impl TokenVerifier {
         }
     }
 
-    /// As `has_key_of`; if the key is not there, waits until the key set has been fetched, since another node may have
-    /// found it first.
+    /// As `has_key_of`; if the key is not there, waits until the key set has been fetched as for a token, since another node
+    /// may have found it first.
     pub async fn has_or_fetches_key_of(&self, who: &Principal) -> bool {
-        self.has_key_of(who) || (self.fetched_for_unknown_key().await && self.has_key_of(who))
+        let fetched = async {
+            for _ in 0..MAX_FETCHES {
+                if self.has_key_of(who) || !self.fetched_for_unknown_key().await {
+                    break;
+                }
+            }
+        };
+        let _in_time = timeout(MAX_WAIT, fetched).await;
+        self.has_key_of(who)
     }
 
     /// Verifies a token after each fetch until its key is known.

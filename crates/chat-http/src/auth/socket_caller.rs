@@ -131,7 +131,7 @@ async fn redeem(text: &str, request: &HttpRequest, api: &AppState) -> Result<Ver
         Ok(redeemed) => redeemed?.ok_or_else(refused)?,
         Err(_elapsed) => return Err(ChatError::unavailable("the ticket store takes too long").into()),
     };
-    // As the token would be.
+    // A token of that key would be refused too.
     if !api.tokens.has_or_fetches_key_of(&redeemed.holder).await {
         return Err(refused().with_cause("the key that signed the token of the ticket was removed"));
     }
