@@ -206,6 +206,14 @@ fn check_endpoint(variables: &[(String, String)]) -> Result<(), String> {
         if !is_plain && !url.starts_with("https://") {
             return Err(format!("{name} must begin with https:// or http://, such as https://s3.example.com"));
         }
+        // The address is shown in errors and in the log.
+        let authority = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(""));
+        if authority.contains('@') {
+            return Err(format!(
+                "{name} must have no user name and no password; the keys for S3 are AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY, and a valid address is https://s3.example.com"
+            ));
+        }
         if is_plain && value("AWS_ALLOW_HTTP").is_none_or(|allows| !allows.eq_ignore_ascii_case("true")) {
             return Err(format!("{name} begins with http://, which needs AWS_ALLOW_HTTP=true"));
         }

@@ -107,4 +107,7 @@ async fn a_bucket_stays_with_its_database_and_mistakes_are_named_at_the_start() 
     assert!(wrong_key.contains("SignatureDoesNotMatch") && !wrong_key.contains("canary"), "{wrong_key}");
     let plain = refused("data", &[("AWS_ALLOW_HTTP", "false")]);
     assert!(plain.contains("s3://"), "{plain}");
+    let password = refused("data", &[("AWS_ENDPOINT_URL", "https://me:canary@127.0.0.1:1")]);
+    assert!(password.contains("AWS_ENDPOINT_URL must have no user name and no password"), "{password}");
+    assert!(!password.contains("canary"), "{password}");
 }
