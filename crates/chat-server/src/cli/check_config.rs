@@ -29,7 +29,7 @@ pub(super) fn run(config: &Config, command: &Command, matches: &ArgMatches, out:
     writeln!(out)?;
     let unused = wire::unused_aws_variables(config);
     if !unused.is_empty() {
-        writeln!(out, "Set and not used: {}", unused.join(", "))?;
+        writeln!(out, "Set and not used by the node: {}", unused.join(", "))?;
     }
     match config.token_key()? {
         TokenKey::Configured(_) => writeln!(out, "The configuration is valid.")?,

@@ -53,19 +53,20 @@ pub(super) async fn check_fallback(config: &Config) -> Option<Diagnosis> {
         Ok(FallbackCheck::Empty) => Diagnosis::warn(
             CHECK,
             format!("{place} has no files"),
-            "take --attachments-fallback-url (CHAT_ATTACHMENTS_FALLBACK_URL) away: each file that is missing is looked for \
-             there",
+            "if no files are being moved, take --attachments-fallback-url (CHAT_ATTACHMENTS_FALLBACK_URL) away: each file \
+             that is missing is looked for there",
         ),
         Ok(FallbackCheck::Unknown) => Diagnosis::warn(
             CHECK,
-            format!("there is no database that says whether the files in {place} are its own, so nothing was tried"),
-            "start the node, and look again",
+            format!("the database could not be asked whether the files in {place} are its own, so nothing was tried"),
+            "see the check of the database; a node creates it when it starts",
         ),
-        Err(error) => failed(
+        // The error may name the option of the first place, which is not the one to change.
+        Err(error) => Diagnosis::fail(
             CHECK,
-            &error,
+            format!("{error:#}"),
             "set --attachments-fallback-url (CHAT_ATTACHMENTS_FALLBACK_URL) to the place where files of this database lie, \
-             or take it away",
+             make that place reachable, or take the option away",
         ),
     })
 }
@@ -76,8 +77,8 @@ pub(super) fn check_variables(config: &Config) -> Option<Diagnosis> {
     (!unused.is_empty()).then(|| {
         Diagnosis::warn(
             "AWS variables",
-            format!("set and not used: {}", unused.join(", ")),
-            "correct their names, or take them away; they are used if --attachments-url (CHAT_ATTACHMENTS_URL) or \
+            format!("set and not used by the node: {}", unused.join(", ")),
+            "correct their names, or take them away unless other programs need them; they are used if --attachments-url (CHAT_ATTACHMENTS_URL) or \
              --attachments-fallback-url (CHAT_ATTACHMENTS_FALLBACK_URL) names S3, and profiles are not read",
         )
     })

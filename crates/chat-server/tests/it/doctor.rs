@@ -429,11 +429,11 @@ async fn variables_and_places_of_attachments_without_use_are_named() {
         command.env("AWS_ALLOW_HTTP", "true").env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
     };
     let (_, found) = doctor(&data_dir, s3).check("AWS variables");
-    assert!(found.starts_with("set and not used: AWS_PROFILE; "), "{found}");
+    assert!(found.starts_with("set and not used by the node: AWS_PROFILE; "), "{found}");
     let mut shown = chat_server(&data_dir);
     unused(shown.arg("check-config").env("CHAT_JWT_SECRET", SECRET));
     let shown = run(&mut shown);
-    assert!(shown.stdout.contains("\nSet and not used: AWS_PROFILE, AWS_REGION\n"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("\nSet and not used by the node: AWS_PROFILE, AWS_REGION\n"), "{}", shown.stdout);
 
     let attachments = data_dir.join("attachments");
     let fallback = home.path().join("old");

@@ -92,7 +92,13 @@ impl<'a> MigrationProgress<'a> {
     /// Copies file after file until there are no more, or they cannot be listed.
     async fn copy_listed(&mut self, migration: &AttachmentMigration, parallel: usize) -> anyhow::Result<()> {
         let (mut running, mut after) = (Copies::new(), None);
-        while let Some(batch) = migration.batch(after).await? {
+        let listed = loop {
+            let batch = match migration.batch(after).await {
+                Ok(Some(batch)) => batch,
+                Ok(None) => break Ok(()),
+                // What is being copied comes to its end.
+                Err(error) => break Err(error),
+            };
             self.present += u64::try_from(batch.present)?;
             for id in batch.missing {
                 while running.len() >= parallel {
@@ -102,11 +108,11 @@ impl<'a> MigrationProgress<'a> {
                 running.spawn(async move { (id, migration.copy(id).await) });
             }
             after = Some(batch.last);
-        }
+        };
         while !running.is_empty() {
             self.wait(&mut running).await?;
         }
-        Ok(())
+        Ok(listed?)
     }
 
     /// Waits for one of the files.
@@ -136,7 +142,8 @@ impl<'a> MigrationProgress<'a> {
         if self.reported.elapsed() >= REPORTED_EVERY {
             self.reported = Instant::now();
             let rate = self.bytes / self.started.elapsed().as_secs().max(1) / 1024;
-            writeln!(self.out, "{} files copied, {} bytes, {rate} KiB/s; last {id}", self.copied, self.bytes)?;
+            let Self { out, copied, bytes, failed, .. } = self;
+            writeln!(out, "{copied} files copied, {bytes} bytes, {rate} KiB/s, {failed} failed; last {id}")?;
             self.out.flush()?;
         }
         Ok(())
