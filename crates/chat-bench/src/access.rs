@@ -30,8 +30,6 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The first byte of a frame that closes a socket (RFC 6455, 5.2).
 const CLOSE_FRAME: u8 = 0x88;
-/// A token that was issued in the second of a sign-out is refused.
-const NEXT_SECOND: Duration = Duration::from_millis(1_100);
 
 pub(crate) fn measure(run: &BenchRun) -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
@@ -78,13 +76,12 @@ fn sign_out(run: &BenchRun, figures: &mut Figures, with_redis: bool) -> anyhow::
     let (named, goal) = if with_redis { ("with Redis", 2_000.0) } else { ("without Redis", 6_000.0) };
     let server = postgres::start()?;
     let url = postgres::create(&server, "access")?;
-    let redis = PrivateRedis::start(&[]).context("no Redis server")?;
-    let (redis_url, files) = (
-        redis.url(),
-        format!("file://{}", run.path(if with_redis { "access-files" } else { "access-files-alone" }).display()),
-    );
+    let redis = with_redis.then(|| PrivateRedis::start(&[]).context("no Redis server")).transpose()?;
+    let redis_url = redis.as_ref().map(PrivateRedis::url);
+    let files = run.path(if with_redis { "access-files" } else { "access-files-alone" });
+    let files = format!("file://{}", files.display());
     let mut settings = vec![("CHAT_JWT_SECRET", SECRET), ("CHAT_ATTACHMENTS_URL", files.as_str())];
-    if with_redis {
+    if let Some(redis_url) = &redis_url {
         settings.push(("CHAT_REDIS_URL", redis_url.as_str()));
     }
     let start = |name: &str| {
@@ -104,7 +101,6 @@ fn sign_out(run: &BenchRun, figures: &mut Figures, with_redis: bool) -> anyhow::
         for (session, node) in sessions.iter().zip(nodes.iter().cycle()) {
             closed.push(open_socket(&node.address, session, &token)?);
         }
-        thread::sleep(NEXT_SECOND);
         let start = Instant::now();
         sent_to.post(&format!("/api/chat/people/{person}/sign-out"))?;
         for (node, of_node) in [("the first", 0), ("the other", 1)] {

@@ -187,7 +187,7 @@ mod tests {
     /// Far more than a thread needs that has nothing to wait for.
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// Sends what is written, once the gate is open: when its other end is gone. Says before that it waits.
+    /// Sends what is written, once the gate is open: when its other end is gone. Sends on `waits` before each piece.
     struct Gated {
         waits: Sender<()>,
         gate: Receiver<()>,

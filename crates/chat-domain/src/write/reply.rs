@@ -26,7 +26,7 @@ pub struct Appended {
 pub struct ChangedSession {
     /// The session as it is now.
     pub session: ChatSession,
-    /// Whether it was another one before: a session that is as it was asked to be has no event.
+    /// Whether the change has an event. A change to what the session already is has none.
     pub has_event: bool,
 }
 

@@ -20,8 +20,8 @@ use crate::traces::use_case;
 ///
 /// The `ETag` of a session is the position of its newest event, so a message changes it too. With `If-Match`, the update is
 /// made only of that version: of several that name the same one, one succeeds. If the response is lost, the same request
-/// again gets 412 when the first one was made: get the session, and if it is as the body says, all is done. A weak tag
-/// (`W/"7"`), which a proxy makes when it compresses the response, is that of no version.
+/// again gets 412 when the first one was made: get the session, and if it is as the body says, all is done. A tag
+/// that a proxy has changed as it compressed the response (`W/"7"`, `"7-gzip"`) is that of no version.
 #[utoipa::path(patch, path = "/api/chat/sessions/{sessionId}", tag = "sessions",
     params(
         ("sessionId" = String, Path, description = "The session"),

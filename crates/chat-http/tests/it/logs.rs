@@ -111,7 +111,7 @@ async fn neither_tokens_nor_tickets_reach_the_log_at_any_level() {
     assert_eq!(
         log.matches(&format!("\"message\":\"updated session {session}\"")).count(),
         1,
-        "what changed nothing is none"
+        "an update that changes nothing is not logged"
     );
     let encoded = entry.rsplit('.').next().unwrap();
     for (what, secret) in [

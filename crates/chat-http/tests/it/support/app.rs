@@ -52,7 +52,7 @@ pub(crate) struct Options {
     pub(crate) http: HttpSettings,
     pub(crate) rules: Rules,
     pub(crate) tokens: TokenRules,
-    /// Verifies tokens instead of the tests' secret, with which the requests of usual persons are signed.
+    /// Verifies tokens instead of the tests' secret, with which the requests of the tests' persons are signed.
     pub(crate) verifier: Option<TokenVerifier>,
     /// Replaces ports, by failing ones for example.
     pub(crate) replace_ports: Option<fn(Ports) -> Ports>,
