@@ -26,12 +26,13 @@ pub(super) fn measure(run: &BenchRun, figures: &mut Figures) -> anyhow::Result<(
     let load = Load::sending(&chat, &sessions).at_rate(RATE);
     let picture = photograph()?;
     let made_already = run.path("files-thumbnails-disk").join("attachments/thumbnails");
-    for _ in run.rounds("thumbnails") {
+    for round in run.rounds("thumbnails") {
         let mut connection = Connection::to(service.address())?;
         let paths: Vec<String> =
             (0..PICTURES).map(|_| service.send(&mut connection, &picture)).collect::<anyhow::Result<_>>()?;
-        // Most were made for the colours of the pictures, as these were stored.
-        std::fs::remove_dir_all(&made_already)?;
+        // Most were made for the colours of the pictures, as these were stored. Some are still being saved, so that the
+        // directory cannot be removed.
+        std::fs::rename(&made_already, run.path(&format!("thumbnails-before-round-{round}")))?;
         load.run(CONNECTIONS, run.length)?.record(figures, "POST …/messages at 500/s");
         let (next, is_done) = (AtomicUsize::new(0), AtomicBool::new(false));
         let (beside, made) = thread::scope(|scope| {
