@@ -53,8 +53,8 @@ pub enum ChatError {
     /// There is no room for files until a person makes some. Trying again at once does not make sense.
     #[error("there is no room for files")]
     StorageFull,
-    /// The bytes of a stored file are not those that were stored. The adapter that found it has logged it: a
-    /// client can ask for the file as often as it likes.
+    /// The bytes of a stored file are not those that were stored. The adapter that found it has logged it: a client can ask
+    /// for the file as often as it likes.
     #[error("the bytes of a stored file are damaged")]
     DamagedFile,
     /// Something that should not happen did.

@@ -78,8 +78,9 @@ pub(super) fn check_variables(config: &Config) -> Option<Diagnosis> {
         Diagnosis::warn(
             "AWS variables",
             format!("set and not used by the node: {}", unused.join(", ")),
-            "correct their names, or take them away unless other programs need them; they are used if --attachments-url (CHAT_ATTACHMENTS_URL) or \
-             --attachments-fallback-url (CHAT_ATTACHMENTS_FALLBACK_URL) names S3, and profiles are not read",
+            "correct their names, or take them away unless other programs need them; they are used if --attachments-url \
+             (CHAT_ATTACHMENTS_URL) or --attachments-fallback-url (CHAT_ATTACHMENTS_FALLBACK_URL) names S3, and profiles \
+             are not read",
         )
     })
 }

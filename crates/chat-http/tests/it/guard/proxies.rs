@@ -94,7 +94,8 @@ async fn a_crowd_that_comes_later_ends_what_a_trusted_proxy_still_sends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stops_drains_a_trusted_proxy_no_longer_than_its_limit() {
     let app = app_with(true, LONG, u64::MAX).await;
-    let drained = refused(&app, BODY_BYTES).await;
+    let mut drained = refused(&app, usize::MAX).await;
+    assert_eq!(drained.send_until_cut_off(PIECE, BODY_BYTES).await, BODY_BYTES, "it is being drained");
     let begun = Instant::now();
     app.stop_server(Duration::from_millis(100)).await;
     // actix itself would wait for 30 seconds.
