@@ -18,13 +18,14 @@ use chat_domain::{ChatError, Result};
 use metrics::{Counter, counter};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::decoding::Bounds;
 use crate::failure::MakingFailure;
 use crate::log_interval::LogInterval;
 use crate::picture::{ThumbnailSet, thumbnails};
+use crate::slots::{Slot, Slots};
 use crate::worker;
 
 #[cfg(test)]
@@ -77,7 +78,7 @@ struct ThumbnailJobs {
     files: Arc<dyn AttachmentStore>,
     thumbnails: Arc<dyn ThumbnailStore>,
     patience: ThumbnailTimeouts,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     /// By the object.
     running: Mutex<HashMap<AttachmentId, RunningJob>>,
     decode: DecodeFn,
@@ -97,10 +98,10 @@ struct RunningJob {
 
 /// For whom a job begins.
 enum JobStart {
-    /// For a request. It waits for a slot; meanwhile another job may save the thumbnails.
-    Requested,
+    /// For a request of this person. It waits for a slot; meanwhile another job may save the thumbnails.
+    Requested(UserId),
     /// For the sender of a picture that was stored a moment ago, so that nothing can be saved of it. It has this slot.
-    Stored(OwnedSemaphorePermit),
+    Stored(Slot),
 }
 
 /// The channel on which the callers of a job see how far it is.
@@ -140,7 +141,7 @@ impl ImageThumbnailMaker {
             files,
             thumbnails,
             patience,
-            slots: Arc::new(Semaphore::new(SLOTS)),
+            slots: Slots::new(SLOTS),
             running: Mutex::default(),
             decode: self::thumbnails,
             damage_logged: LogInterval::default(),
@@ -152,7 +153,7 @@ impl ImageThumbnailMaker {
 #[async_trait]
 impl ThumbnailMaker for ImageThumbnailMaker {
     async fn make(&self, who: &UserId, picture: &Attachment, size: ThumbnailSize) -> Result<ThumbnailOutcome> {
-        let job = ThumbnailJobs::join_or_start(&self.0, who, picture, JobStart::Requested);
+        let job = ThumbnailJobs::join_or_start(&self.0, who, picture, JobStart::Requested(who.clone()));
         let job = job.inspect_err(|_| note("busy"))?;
         Ok(outcome(end_of(job, |state| matches!(state, ThumbnailJobState::Ended(_))).await?.as_ref(), size))
     }
@@ -190,7 +191,7 @@ impl ThumbnailJobs {
     /// The colour of a picture. If the caller gives it up before there is a slot, nothing has begun: a place in the line is
     /// for those who ask for thumbnails.
     async fn color(jobs: &Arc<Self>, who: &UserId, picture: &Attachment) -> Result<Option<Color>, MakingFailure> {
-        let slot = jobs.slot().await?;
+        let slot = jobs.slot(who).await?;
         let job = Self::join_or_start(jobs, who, picture, JobStart::Stored(slot))?;
         let made = end_of(job, |state| !matches!(state, ThumbnailJobState::Begun)).await?;
         Ok(made.and_then(|set| set.color))
@@ -212,7 +213,7 @@ impl ThumbnailJobs {
             return Err(MakingFailure::busy("too many thumbnails are wanted at the same time"));
         }
         // A picture that is being stored has a slot, and the uploads of a person are bounded.
-        let is_bounded = matches!(start, JobStart::Requested);
+        let is_bounded = matches!(start, JobStart::Requested(_));
         let begun = || running.values().filter(|running| running.begun_by == *who).count();
         if is_bounded && begun() >= MOST_JOBS_OF_A_PERSON {
             return Err(MakingFailure::busy("a person wants too many thumbnails at the same time"));
@@ -263,8 +264,8 @@ impl ThumbnailJobs {
     ) -> Reply {
         let slot = match start {
             JobStart::Stored(slot) => slot,
-            JobStart::Requested => {
-                let slot = self.slot().await?;
+            JobStart::Requested(who) => {
+                let slot = self.slot(&who).await?;
                 // By a job that has ended since the caller looked.
                 if let Some(saved) = self.saved(id).await {
                     return Ok(saved);
@@ -293,11 +294,9 @@ impl ThumbnailJobs {
         Ok(set)
     }
 
-    async fn slot(&self) -> Result<OwnedSemaphorePermit, MakingFailure> {
-        match timeout(self.patience.slot, Arc::clone(&self.slots).acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(slot),
-            _ => Err(MakingFailure::busy("no slot for a thumbnail was free in time")),
-        }
+    async fn slot(&self, who: &UserId) -> Result<Slot, MakingFailure> {
+        let slot = timeout(self.patience.slot, self.slots.take(who)).await;
+        slot.map_err(|_| MakingFailure::busy("no slot for a thumbnail was free in time"))
     }
 
     /// What is kept of an object in all sizes, if it is.
@@ -336,7 +335,7 @@ impl ThumbnailJobs {
         id: AttachmentId,
         bytes: Bytes,
         sha256: [u8; 32],
-        slot: OwnedSemaphorePermit,
+        slot: Slot,
         progress: &watch::Sender<ThumbnailJobState>,
     ) -> Reply {
         let decode = self.decode;

@@ -354,6 +354,29 @@ async fn pictures_that_are_stored_at_the_same_time_all_have_their_colours() {
     }
 }
 
+/// On one thread, so that all that was begun has its place in the line when the first two have been opened.
+#[tokio::test]
+async fn a_person_who_wants_sixteen_thumbnails_delays_the_colour_of_another_person_by_one_turn() {
+    let making = maker_on_gated_store(LONG).await;
+    let (maker, store) = &making;
+    let (alice, bob) = (alice().id, bob().id);
+    let wanted: Vec<_> = TINY.take(16).map(|n| store.picture(n)).collect();
+    let mut calls: Vec<_> = wanted.iter().map(|picture| maker.make(&alice, picture, ThumbnailSize::Large)).collect();
+    for call in &mut calls {
+        assert!(is_waiting(call).await);
+    }
+    store.until_opened(2).await;
+    let stored = store.picture(1);
+    let color = maker.dominant_color(&bob, &stored);
+    // Two that run, one more of hers, his.
+    store.gate.add_permits(4);
+    assert_eq!(timeout(PATIENCE, color).await.unwrap().unwrap(), Color::from_number(0));
+    store.let_all_go_on();
+    for call in calls {
+        assert!(is_made(&call.await));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_colour_that_gets_no_slot_in_time_is_given_up_and_nothing_is_begun() {
     let making = maker_on_gated_store(ThumbnailTimeouts { color: Duration::from_millis(50), ..LONG }).await;
