@@ -1,6 +1,6 @@
 //! Reading an object piece by piece.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -44,6 +44,9 @@ struct Piece {
 /// Opens the file at the first byte of the range. `None` when there is no such file.
 pub(super) fn open(path: &Path, range: Option<&ByteRange>) -> Result<Option<(File, u64)>> {
     let failed = |error: io::Error| file_error("read an attachment", &error);
+    if !is_plain_file(path).map_err(failed)? {
+        return Ok(None);
+    }
     let Some(mut file) = if_there(File::open(path)).map_err(failed)? else { return Ok(None) };
     let size = file.metadata().map_err(failed)?.len();
     let Some(range) = range else { return Ok(Some((file, size))) };
@@ -52,6 +55,18 @@ pub(super) fn open(path: &Path, range: Option<&ByteRange>) -> Result<Option<(Fil
     }
     file.seek(SeekFrom::Start(range.first())).map_err(failed)?;
     Ok(Some((file, range.length())))
+}
+
+/// Whether there are bytes of an object. What else a restored backup may have left under its name is no object: a directory,
+/// a link that leads nowhere or in a circle, and a pipe, at which opening it would wait for a writer.
+fn is_plain_file(path: &Path) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.is_file()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        // A circle has no stable kind of error.
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied && path.is_symlink() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 impl FileSource {

@@ -11,9 +11,7 @@ use crate::support::{TestStore, id};
 /// Stores an object that was last written at this second.
 async fn put_at(store: &TestStore, n: u128, second: u64) {
     store.put(n, b"bytes").await;
-    let name = id(n).to_string();
-    let path = store.path().join("objects").join(&name[..6]).join(name);
-    let file = File::options().write(true).open(path).unwrap();
+    let file = File::options().write(true).open(store.object(n)).unwrap();
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(second)).unwrap();
 }
 

@@ -4,8 +4,9 @@ use chat_domain::ChatError;
 use chat_domain::model::ByteRange;
 use chat_domain::ports::AttachmentStore;
 use tokio::task::yield_now;
+use tokio::time::timeout;
 
-use crate::support::{TestStore, id};
+use crate::support::{PATIENCE, TestStore, id};
 
 fn numbered(length: usize) -> Vec<u8> {
     (0..length).map(|n| u8::try_from(n % 251).unwrap()).collect()
@@ -49,6 +50,26 @@ async fn a_missing_object_is_none_and_removing_it_is_fine() {
     store.store.delete(id(1)).await.unwrap();
     assert_eq!(store.read(1, None).await, None);
     store.wait_until_empty().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_no_plain_file_is_no_object() {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    let store = TestStore::open();
+    let paths = [1, 2, 3, 4].map(|n| store.object(n));
+    let [directory, circle, pipe, nowhere] = &paths;
+    paths.iter().for_each(|path| fs::create_dir_all(path.parent().unwrap()).unwrap());
+    fs::create_dir(directory).unwrap();
+    symlink(circle, circle).unwrap();
+    assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    symlink(store.path().join("missing"), nowhere).unwrap();
+    for n in 1..=4 {
+        assert_eq!(timeout(PATIENCE, store.read(n, None)).await.unwrap(), None, "{n}");
+    }
 }
 
 #[tokio::test]

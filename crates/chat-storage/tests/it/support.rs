@@ -41,6 +41,12 @@ impl TestStore {
         self.directory.path()
     }
 
+    /// Where an object is.
+    pub(crate) fn object(&self, n: u128) -> PathBuf {
+        let name = id(n).to_string();
+        self.path().join("objects").join(&name[..6]).join(name)
+    }
+
     pub(crate) fn incoming(&self) -> PathBuf {
         self.path().join("incoming")
     }
