@@ -371,10 +371,12 @@ impl SessionSocket {
                 let (token, reference) = *renewal;
                 return self.on_renewal(token, reference.as_ref(), right, now);
             }
-            // Sooner than the directory is looked at.
+            // Sooner than the directory is looked at. What was refused is not recorded when the socket has ended either: the
+            // agent may be active again by then.
             JobOutcome::Delivered(_, Err(ChatError::Forbidden(Refusal::AgentDeactivated)))
             | JobOutcome::Read(_, Err(ChatError::Forbidden(Refusal::AgentDeactivated))) => {
-                return self.on_right(AccessState::Lost);
+                self.watch.set_access(AccessState::Lost);
+                return Err(self.on_stream_closed(StreamCloseReason::AgentDeactivated));
             }
             JobOutcome::Delivered(up_to, outcome) => match self.inbound.on_delivered(up_to, outcome, now) {
                 Some((error, _)) if self.mode == SocketMode::Base => {

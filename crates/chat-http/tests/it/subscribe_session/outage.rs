@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chat_domain::ChatError;
-use chat_domain::error::Result;
+use chat_domain::error::{Refusal, Result};
 use chat_domain::model::{AttachmentId, MessageId, MessageQuery, SessionId, SessionSnapshot};
 use chat_domain::ports::{
     AttachmentRecord, EventStream, MessageLookup, MessageRepository, SessionFeed, StreamCloseReason, StreamItem,
@@ -27,6 +27,8 @@ use crate::support::{Store, TestApp};
 enum MessageFault {
     /// Fails this often before it works.
     Fails(u32),
+    /// Refuses the first one, as that of an agent who is deactivated and a moment later active again.
+    RefusesOne,
     /// Never returns.
     Hangs,
 }
@@ -46,6 +48,11 @@ impl MessageRepository for FaultyMessages {
                 if self.asked.fetch_add(1, Ordering::Relaxed) < times =>
             {
                 Err(ChatError::unavailable("the store is unreachable"))
+            }
+            (SessionWrite::MarkDelivered(_), MessageFault::RefusesOne)
+                if self.asked.fetch_add(1, Ordering::Relaxed) == 0 =>
+            {
+                Err(Refusal::AgentDeactivated.into())
             }
             _ => self.inner.write(write).await,
         }
@@ -88,6 +95,23 @@ async fn a_failed_acknowledgement_is_reported_once_and_recorded_later() {
     assert_eq!(refusal["data"]["message"], "the service is busy; try again later", "nothing of the cause");
     let receipt = alice.next().await;
     assert_eq!((&receipt["type"], &receipt["data"]["upToSeq"]), (&json!("receipt"), &json!(3)), "{receipt}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_refused_to_a_deactivated_agent_is_not_recorded_when_the_socket_ends() {
+    let replace_ports: fn(Ports) -> Ports = |ports| with_fault(ports, MessageFault::RefusesOne);
+    let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
+    let session = app.open_assigned("alice", "bob").await;
+    let (mut alice, _) = app.watch_extended("alice", &session, "").await;
+    assert_eq!(app.say("alice", &session, "hello").await["seq"], 3);
+    assert_eq!(alice.next().await["seq"], 3);
+    let (mut bob, _) = app.watch_extended("bob", &session, "").await;
+    bob.say("ack", json!({ "seq": 3 })).await;
+    assert_eq!(bob.closed().await, (4403, "access lost".to_owned()));
+    app.say("alice", &session, "is anyone there?").await;
+    let next = alice.next().await;
+    assert_eq!((&next["type"], &next["seq"]), (&json!("message"), &json!(4)), "{next}");
     app.stop().await;
 }
 
