@@ -110,7 +110,10 @@ async fn maker_with(decode: DecodeFn) -> (ImageThumbnailMaker, Arc<MemoryAttachm
         let object = store.put(upload, from_bytes("a picture")).await.unwrap();
         pictures.push(Attachment { id, name: FileName::sanitize("a"), object, dominant_color: None });
     }
-    let maker = ImageThumbnailMaker::new(Handle::current(), store.clone(), store.clone());
+    // A panic takes long to print on a busy machine.
+    let long = Duration::from_mins(2);
+    let patience = ThumbnailTimeouts { slot: long, reading: long, making: long, color: long };
+    let maker = ImageThumbnailMaker::with_timeouts(Handle::current(), store.clone(), store.clone(), patience);
     let mut jobs = Arc::into_inner(maker.0).unwrap();
     jobs.decode = decode;
     (ImageThumbnailMaker(Arc::new(jobs)), store, pictures.try_into().unwrap())
