@@ -5,14 +5,14 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{ExtendedSocket, Finished, Person, TestServer, chat_server, eventually, run};
+use crate::support::{ExtendedSocket, Finished, Person, TestServer, chat_server, run};
 
 /// The key of tokens: that of development mode stays in its data directory.
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -364,40 +364,38 @@ async fn a_damaged_backup_is_refused_and_nothing_changes() {
     assert_eq!(read_all(&alice, &session).await, ["message 0"]);
 }
 
-/// Puts a pipe without a writer in the place of a file: a command that reads it waits until it is killed.
+/// Puts a pipe without a writer in the place of a file.
 fn block(path: &Path) {
     fs::rename(path, path.with_extension("aside")).unwrap();
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-fn unblock(path: &Path) {
-    fs::rename(path.with_extension("aside"), path).unwrap();
-}
-
-/// Kills a command once it has copied the database into a directory beside its place.
-async fn kill_half_way(command: &mut Command, partial: &Path) {
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let objects = partial.join("attachments/incoming");
-    eventually("it copies the attachments", async || objects.exists()).await;
-    assert!(child.try_wait().unwrap().is_none(), "it waits for the pipe");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(partial.exists());
+/// Runs a command that the kernel kills where it writes more into a file than any database here has: while it copies a
+/// large attachment.
+fn killed_at_a_large_attachment(desk: &Desk, arguments: &[&str]) {
+    let mut limited = Command::new("sh");
+    limited.env_clear().env("CHAT_DATA_DIR", desk.at("data")).env("CHAT_JWT_SECRET", SECRET);
+    limited.args(["-c", "ulimit -f 4096; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_chat-server")]).args(arguments);
+    let killed = limited.status().unwrap();
+    assert!(killed.signal().is_some(), "{killed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_is_killed_leaves_none_and_the_next_one_succeeds() {
     let desk = Desk::new();
-    desk.with_a_message().await;
+    let server = desk.start().await;
+    let alice = desk.person(&server, "alice");
+    send_lines(&alice, &alice.open_session("large").await, 0, 250_000).await;
+    stop(server).await;
     let dir = desk.at("backup");
-    let object = only_object(&desk.at("data"));
-    block(&object);
-    kill_half_way(&mut desk.command(&["backup", dir.to_str().unwrap()]), &desk.at("backup.partial")).await;
+    let backup = ["backup", dir.to_str().unwrap()];
+    killed_at_a_large_attachment(&desk, &backup);
+    let partial = desk.at("backup.partial");
+    assert!(partial.join("attachments/incoming").exists(), "it had begun to copy attachments");
     assert!(!dir.exists());
-    let refused = desk.run(&["restore", desk.at("backup.partial").to_str().unwrap(), "--replace"]);
+    let refused = desk.run(&["restore", partial.to_str().unwrap(), "--replace"]);
     assert!(refused.code == 1 && refused.stderr.contains("has completed"), "{}", refused.stderr);
-    unblock(&object);
-    desk.done(&["backup", dir.to_str().unwrap()]);
+    desk.done(&backup);
     assert_eq!(desk.others(), ["backup"]);
 }
 
@@ -416,13 +414,8 @@ async fn a_restore_that_is_killed_changes_nothing_and_the_next_one_succeeds() {
     send(&alice, &session, 1).await;
     stop(server).await;
 
-    // The kernel kills it where it writes more into a file than the database has: while it copies the large attachment.
     let restore = ["restore", &dir, "--replace"];
-    let mut limited = Command::new("sh");
-    limited.env_clear().env("CHAT_DATA_DIR", desk.at("data")).env("CHAT_JWT_SECRET", SECRET);
-    limited.args(["-c", "ulimit -f 4096; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_chat-server")]).args(restore);
-    let killed = limited.status().unwrap();
-    assert!(killed.signal().is_some(), "{killed}");
+    killed_at_a_large_attachment(&desk, &restore);
     assert!(desk.at("data.partial/attachments/incoming").exists(), "it had begun to copy attachments");
     let server = desk.start().await;
     assert_eq!(read_all(&alice.at(server.addr), &session).await.len(), 2, "the old data is in its place");
