@@ -68,6 +68,8 @@ pub enum AccessState {
     Granted,
     /// They may not any more. The event that ended it is the last one that is returned.
     Lost,
+    /// They are an agent who was deactivated.
+    AgentDeactivated,
     /// Their token is not valid any more.
     SignedOut,
     /// The session does not exist any more.
@@ -80,6 +82,7 @@ impl AccessState {
         match self {
             Self::Granted => None,
             Self::Lost => Some(StreamCloseReason::AccessLost),
+            Self::AgentDeactivated => Some(StreamCloseReason::AgentDeactivated),
             Self::SignedOut => Some(StreamCloseReason::SignedOut),
             Self::SessionGone => Some(StreamCloseReason::SessionGone),
         }
@@ -273,6 +276,7 @@ impl SessionSubscription {
         async move {
             match service.authorize_view(&viewer, id).await {
                 Ok(()) => Ok(AccessState::Granted),
+                Err(ChatError::Forbidden(Refusal::AgentDeactivated)) => Ok(AccessState::AgentDeactivated),
                 Err(ChatError::Forbidden(_)) => Ok(AccessState::Lost),
                 Err(ChatError::SignedOut) => Ok(AccessState::SignedOut),
                 Err(ChatError::NotFound(_)) => Ok(AccessState::SessionGone),

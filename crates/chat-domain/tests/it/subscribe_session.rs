@@ -208,7 +208,7 @@ async fn a_recheck_closes_the_subscription_of_a_deactivated_agent() {
     let off_duty = AgentUpdate { display_name: None, active: Some(false) };
     app.store.put(agent_id(&bob()), off_duty, start()).await.unwrap();
     assert!(!bobs.recheck_access().await.unwrap());
-    assert!(matches!(bobs.next().await.unwrap(), StreamItem::Closed(StreamCloseReason::AccessLost)));
+    assert!(matches!(bobs.next().await.unwrap(), StreamItem::Closed(StreamCloseReason::AgentDeactivated)));
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@
 //! | `plan` | what the handler of a handshake leaves for the take-over |
 //! | `worker_sockets`, `wake_relay` | the open sockets of a worker: what keeps it alive for them, and what wakes them |
 //! | `socket_task` | a socket as a task: the open socket, then its closing handshake |
-//! | `session_socket` | what is due, what the peer sends, what the jobs return, what happens in the session |
+//! | `chat_socket` | what is due, what the peer sends, what the jobs return, what happens in the session |
+//! | `connection` | what belongs to the connection: writing, liveness, the token, the budget of frames |
+//! | `live_subscription` | what belongs to a session: its events, the right to see them, what the client has confirmed |
 //! | `inbound` | what the client has confirmed and asked for |
 //! | `jobs` | the calls of use cases that run |
 //! | `event_frame` | events as encoded frames |
@@ -18,15 +20,17 @@
 //! `socket_protocol`, their bytes on the wire in `chat_websocket`.
 
 mod access_check;
+mod chat_socket;
 mod close_reason;
+mod connection;
 mod delivery_probe;
 mod event_frame;
 mod frame_budget;
 mod inbound;
 mod jobs;
+mod live_subscription;
 mod liveness;
 mod plan;
-mod session_socket;
 mod socket_task;
 mod takeover;
 mod times;

@@ -11,8 +11,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::close_reason::SocketCloseReason;
+use super::connection::ClosingSocket;
 use super::plan::SocketPlan;
-use super::session_socket::{ClosingSocket, SessionSocket};
+use super::chat_socket::ChatSocket;
 use super::unrecorded::Unrecorded;
 use super::worker_sockets::SocketSlot;
 use crate::socket_protocol::CloseCode;
@@ -30,7 +31,7 @@ const RECORD_LIMIT: Duration = Duration::from_secs(2);
 /// One value without inner futures, polled as a whole: what an `async` function keeps at each of its waits would be part
 /// of every idle socket.
 pub(super) struct SocketTask {
-    open: Option<SessionSocket>,
+    open: Option<ChatSocket>,
     closing: Option<LocalBoxFuture<'static, ()>>,
     _slot: SocketSlot,
 }
@@ -38,7 +39,7 @@ pub(super) struct SocketTask {
 impl SocketTask {
     /// A socket on a stream whose handshake is done. `already_read` is what came right behind the handshake.
     pub(super) fn new(plan: SocketPlan, stream: TcpStream, already_read: &BytesMut, slot: SocketSlot) -> Self {
-        let open = SessionSocket::new(plan, stream, already_read, slot.wake_relay());
+        let open = ChatSocket::new(plan, stream, already_read, slot.wake_relay());
         Self { open: Some(open), closing: None, _slot: slot }
     }
 }
@@ -60,7 +61,7 @@ impl Future for SocketTask {
     }
 }
 
-fn close(open: SessionSocket, reason: SocketCloseReason) -> LocalBoxFuture<'static, ()> {
+fn close(open: ChatSocket, reason: SocketCloseReason) -> LocalBoxFuture<'static, ()> {
     let (socket, unrecorded) = open.close(reason);
     match reason.code() {
         None => {
