@@ -346,7 +346,7 @@ async fn a_subscription_holds_a_registry_place_while_it_lives() {
     let [alices, bobs] = watches;
     drop(alices);
     let [left] = &app.door.sockets()[..] else { panic!("one is left") };
-    assert_eq!((left.id, left.session_id, &left.user_id), (bobs.socket_id(), id, &bob().id));
+    assert_eq!((left.id, left.session_id, &left.user_id), (bobs.socket_id(), Some(id), &bob().id));
     drop(bobs);
     assert_eq!(app.door.sockets(), []);
 }

@@ -1,4 +1,4 @@
-//! An open socket: what is due by the time, what the peer sends, what its jobs return, what happens in the session.
+//! An open socket: what is due by the time, what the peer sends, what its jobs return, what happens in its sessions.
 //!
 //! All of it is looked at in this order whenever anything may be ready. So nothing is written after the token's end, and
 //! nothing waits for a store. Events stay in the bounded subscription while many bytes wait to be written.
@@ -9,57 +9,52 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use chat_websocket::{FrameLimits, Incoming};
+use chat_websocket::Incoming;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::close_reason::SocketCloseReason;
 use super::connection::{ClosingSocket, ConnectionParts, SocketConnection, is_due};
-use super::inbound::InboundAction;
 use super::jobs::JobOutcome;
 use super::live_subscription::{LiveSubscription, Taken};
 use super::liveness::LivenessAction;
-use super::plan::SocketPlan;
-use super::unrecorded::Unrecorded;
+use super::plan::{PlannedSubscriptions, SocketPlan};
+use super::subscription_set::SubscriptionSet;
+use super::subscriptions::Subscriptions;
+use super::unrecorded::Leftovers;
 use super::wake_relay::WakeRelay;
-use crate::rate_limits::PersonalRate;
-use crate::socket_protocol::{CloseCode, ServerFrame, SocketMode};
+use crate::socket_protocol::{ClientCommand, CloseCode, ServerFrame, SocketMode, parse_client_frame};
 
 /// How often events are taken and written before other tasks have their turn.
 const ROUNDS: usize = 8;
 
 /// An open socket and what it knows.
 pub(super) struct ChatSocket {
-    /// Dropped before the connection, so that a client that sees the connection end knows that the subscription has ended.
-    subscription: LiveSubscription,
+    /// Dropped before the connection, so that a client that sees the connection end knows that they have ended.
+    subscriptions: Subscriptions,
     connection: SocketConnection,
 }
 
 impl ChatSocket {
     pub(super) fn new(plan: SocketPlan, stream: TcpStream, already_read: &BytesMut, relay: Arc<WakeRelay>) -> Self {
         let now = Instant::now();
-        let SocketPlan { app, mode, base, watch, token_expires_at, opened_while_draining, permit } = plan;
-        tracing::debug!(
-            session.id = %watch.session_id(), connection.id = %watch.socket_id(), user.id = %watch.viewer().id,
-            mode = ?mode, "socket opened"
-        );
-        let subscription = LiveSubscription::new(watch, mode, &app, now);
+        let SocketPlan { app, mode, base, subscriptions, token_expires_at, opened_while_draining, permit } = plan;
         let parts = ConnectionParts { app, mode, base, token_expires_at, opened_while_draining, permit };
         let connection = SocketConnection::new(parts, stream, already_read, relay, now);
-        let mut socket = Self { subscription, connection };
-        if mode == SocketMode::Extended {
-            socket.send_hello(now);
+        let subscriptions = match subscriptions {
+            PlannedSubscriptions::One(watch) => {
+                Subscriptions::One(LiveSubscription::new(watch, mode, &connection.app, now))
+            }
+            PlannedSubscriptions::Many(person) => {
+                Subscriptions::Many(Box::new(SubscriptionSet::new(person, &connection, now)))
+            }
+        };
+        let mut socket = Self { subscriptions, connection };
+        socket.log("socket opened", None);
+        if mode != SocketMode::Base {
+            socket.subscriptions.send_hello(&mut socket.connection, now);
         }
         socket
-    }
-
-    fn send_hello(&mut self, now: Instant) {
-        let app = &self.connection.app;
-        let (every, wall_now) = (app.settings.sockets.ping_every, app.clock.now());
-        let frame_bytes = FrameLimits::default().frame_bytes;
-        let expires_at = self.connection.token.expires_at();
-        let hello = ServerFrame::hello(self.subscription.watch(), every, frame_bytes, expires_at, wall_now);
-        self.connection.send_frame(&hello, now);
     }
 
     /// Ready when the socket ends.
@@ -73,32 +68,32 @@ impl ChatSocket {
         }
     }
 
-    /// Ends the subscription. What remains is the connection, with what may still be written to it, and what the client
+    /// Ends the subscriptions. What remains is the connection, with what may still be written to it, and what the client
     /// has confirmed.
-    pub(super) fn close(mut self, reason: SocketCloseReason) -> (ClosingSocket, Option<Unrecorded>) {
+    pub(super) fn close(mut self, reason: SocketCloseReason) -> (ClosingSocket, Leftovers) {
         match reason.code() {
-            None => self.log_end("socket lost", reason),
+            None => self.log("socket lost", Some(reason)),
             Some(code) => {
-                self.log_end("socket closed", reason);
+                self.log("socket closed", Some(reason));
                 self.connection.app.sockets.closed(code);
                 if code == CloseCode::TokenExpired {
-                    // Nothing of the session is sent after this moment.
+                    // Nothing of any session is sent after this moment.
                     self.connection.discard_queued();
                 }
             }
         }
-        let Self { subscription, connection } = self;
-        let unrecorded = if reason.ends_access() { None } else { subscription.unrecorded(&connection.app) };
-        drop(subscription);
-        (connection.into_closing(), unrecorded)
+        let Self { subscriptions, connection } = self;
+        let leftovers =
+            if reason.ends_access() { Leftovers::default() } else { subscriptions.into_leftovers(&connection) };
+        (connection.into_closing(), leftovers)
     }
 
-    fn log_end(&self, message: &str, reason: SocketCloseReason) {
-        let code = reason.code().map(CloseCode::number);
-        let watch = self.subscription.watch();
+    fn log(&self, message: &str, end: Option<SocketCloseReason>) {
+        let code = end.and_then(SocketCloseReason::code).map(CloseCode::number);
         tracing::debug!(
-            session.id = %watch.session_id(), connection.id = %watch.socket_id(), user.id = %watch.viewer().id,
-            mode = ?self.connection.mode, close.code = code, close.reason = reason.text(),
+            session.id = self.subscriptions.session().map(tracing::field::display),
+            connection.id = %self.subscriptions.socket_id(), user.id = %self.subscriptions.viewer().id,
+            mode = ?self.connection.mode, close.code = code, close.reason = end.map(SocketCloseReason::text),
             seconds = self.connection.opened_at.elapsed().as_secs(), "{message}"
         );
     }
@@ -108,15 +103,13 @@ impl ChatSocket {
         self.on_frames(cx, now)?;
         self.on_jobs(cx, now)?;
         self.on_events(cx, now)?;
-        self.connection.sleep(cx, self.subscription.deadline());
+        self.connection.sleep(cx, self.subscriptions.deadline());
         Ok(())
     }
 
     fn on_time(&mut self, now: Instant) -> Result<(), SocketCloseReason> {
         self.connection.check_time(now)?;
-        if self.subscription.on_time(&self.connection, now)? {
-            self.subscription.recheck();
-        }
+        self.subscriptions.on_time(&mut self.connection, now)?;
         match self.connection.liveness.due(now) {
             LivenessAction::GiveUp => return Err(CloseCode::Silent.into()),
             LivenessAction::Ping => self.send_heartbeat_and_ping(now),
@@ -126,10 +119,14 @@ impl ChatSocket {
         Ok(())
     }
 
-    /// In both modes the peer has to answer the ping, which browsers do without help of the page.
+    /// In all modes the peer has to answer the ping, which browsers do without help of the page.
     fn send_heartbeat_and_ping(&mut self, now: Instant) {
-        if self.connection.mode == SocketMode::Extended {
-            let heartbeat = ServerFrame::heartbeat(self.subscription.cursor(), self.connection.app.clock.now());
+        if self.connection.mode != SocketMode::Base {
+            let wall_now = self.connection.app.clock.now();
+            let heartbeat = match self.subscriptions.position() {
+                Some(seq) => ServerFrame::heartbeat(seq, wall_now),
+                None => ServerFrame::Alive { now: wall_now },
+            };
             self.connection.send_frame(&heartbeat, now);
         }
         self.connection.send_ping(now);
@@ -139,7 +136,7 @@ impl ChatSocket {
         while let Poll::Ready(frame) = self.connection.poll_frame(cx) {
             self.on_frame(frame?, now)?;
         }
-        self.subscription.start_jobs(&self.connection, now);
+        self.subscriptions.start_jobs(&self.connection, now);
         Ok(())
     }
 
@@ -147,14 +144,16 @@ impl ChatSocket {
         self.connection.liveness.heard();
         // A pong that answers a ping of the server is free; every other frame counts.
         let is_free = matches!(frame, Incoming::Pong(_)) && self.connection.liveness.answered();
-        if !is_free {
+        // On a socket of many sessions some have a budget of their own, which the text decides.
+        let is_for_later = self.connection.mode == SocketMode::Multiplexed && matches!(frame, Incoming::Text(_));
+        if !is_free && !is_for_later {
             self.connection.spend(now)?;
         }
         match frame {
             Incoming::Ping(payload) => self.connection.on_ping(payload, now),
             Incoming::Pong(payload) => {
                 if let Some(up_to) = self.connection.probe.pong(&payload) {
-                    self.subscription.inbound.delivered_up_to(up_to);
+                    self.subscriptions.delivered_up_to(up_to);
                 }
             }
             Incoming::Close(_) => return Err(CloseCode::Done.into()),
@@ -168,18 +167,18 @@ impl ChatSocket {
     }
 
     fn on_text(&mut self, text: &str, now: Instant) -> Result<(), SocketCloseReason> {
-        let subscription = &mut self.subscription;
-        let (rates, sent_up_to) = (&self.connection.app.rates, subscription.cursor());
-        let viewer = subscription.watch().viewer().id.clone();
-        let typing = || rates.check(PersonalRate::Typing, &viewer);
-        match subscription.inbound.on_text(text, sent_up_to, typing)? {
-            InboundAction::None => {}
-            InboundAction::Refuse(error, reference) => {
-                self.connection.send_error(&error, reference.as_ref(), Some(subscription.session_id()), now);
-            }
-            InboundAction::Renew(token, reference) => self.renew(token, reference, now),
+        let frame = parse_client_frame(text, self.connection.mode)?;
+        let has_own_budget = matches!(frame.command, ClientCommand::Subscribe(_) | ClientCommand::Unsubscribe);
+        if self.connection.mode == SocketMode::Multiplexed && !has_own_budget {
+            self.connection.spend(now)?;
         }
-        Ok(())
+        match frame.command {
+            ClientCommand::Auth(token) => {
+                self.renew(token, frame.reference, now);
+                Ok(())
+            }
+            _ => self.subscriptions.on_command(frame, &mut self.connection, now),
+        }
     }
 
     fn on_jobs(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), SocketCloseReason> {
@@ -190,12 +189,17 @@ impl ChatSocket {
                     let (token, reference) = *renewal;
                     self.on_renewal(token, reference.as_ref(), right, now)?;
                 }
-                // Jobs of the subscription.
-                JobOutcome::Recheck(_) | JobOutcome::Delivered(..) | JobOutcome::Read(..) | JobOutcome::Typing(..) => {}
+                JobOutcome::Recheck(Ok(access)) => self.subscriptions.on_access(access, &mut self.connection)?,
+                JobOutcome::Recheck(Err(error)) => {
+                    let connection = self.subscriptions.socket_id();
+                    tracing::warn!(connection.id = %connection, error.cause = %error, "recheck failed");
+                }
+                // Jobs of subscriptions.
+                JobOutcome::Delivered(..) | JobOutcome::Read(..) | JobOutcome::Typing(..) => {}
             }
         }
-        self.subscription.on_jobs(cx, &mut self.connection, now)?;
-        if !self.subscription.is_recording() {
+        self.subscriptions.on_jobs(cx, &mut self.connection, now)?;
+        if self.connection.owes_pong() && !self.subscriptions.is_recording() {
             self.connection.send_pending_pong(now);
         }
         Ok(())
@@ -205,11 +209,11 @@ impl ChatSocket {
         let waker = self.connection.subscription_waker(cx).clone();
         let mut relayed = Context::from_waker(&waker);
         for _ in 0..ROUNDS {
-            let taken = self.subscription.take_events(&mut relayed, &mut self.connection, usize::MAX, now)?;
+            let taken = self.subscriptions.take_events(&mut relayed, &mut self.connection, now)?;
             match self.connection.poll_flush(cx, now)? {
                 _ if taken == Taken::All => return Ok(()),
                 Poll::Pending if !self.connection.has_room() => {
-                    return self.subscription.poll_closed(&mut relayed, &mut self.connection);
+                    return self.subscriptions.poll_closed(&mut relayed, &mut self.connection, now);
                 }
                 Poll::Ready(()) | Poll::Pending => {}
             }

@@ -25,7 +25,7 @@ use crate::error::ApiError;
 use crate::log_text::redacted;
 use crate::metering::GaugeGuard;
 use crate::socket_permits::SocketPermit;
-use crate::socket_protocol::{CloseCode, Reference, ServerFrame, SocketMode};
+use crate::socket_protocol::{CloseCode, HelloLimits, Reference, ServerFrame, SocketMode};
 use crate::state::App;
 
 /// Events are taken while less than this waits to be written.
@@ -126,6 +126,21 @@ impl SocketConnection {
         self.waker.of(cx)
     }
 
+    /// The session as frames name it: a socket that has one by its address leaves it out.
+    pub(super) fn name_of(&self, session: SessionId) -> Option<SessionId> {
+        (self.mode == SocketMode::Multiplexed).then_some(session)
+    }
+
+    /// What `hello` says of times and limits.
+    pub(super) fn hello_limits(&self) -> HelloLimits {
+        HelloLimits {
+            heartbeat: self.app.settings.sockets.ping_every,
+            max_frame_bytes: FrameLimits::default().frame_bytes,
+            token_expires_at: self.token.expires_at(),
+            now: self.app.clock.now(),
+        }
+    }
+
     /// Adds what was written to the metrics.
     pub(super) fn count_written(&mut self) {
         let WrittenCount { frames, bytes } = std::mem::take(&mut self.written);
@@ -197,6 +212,10 @@ impl SocketConnection {
         self.pending_pong = Some((payload, at));
     }
 
+    pub(super) fn owes_pong(&self) -> bool {
+        self.pending_pong.is_some()
+    }
+
     pub(super) fn send_pending_pong(&mut self, now: Instant) {
         if let Some((payload, _)) = self.pending_pong.take() {
             self.queue(Frame::pong(&payload), now);
@@ -223,6 +242,15 @@ impl SocketConnection {
         self.socket.discard_queued();
     }
 
+    /// Drops what waits to be written of a subscription: where the socket has no other, all of it.
+    pub(super) fn discard_of(&mut self, tag: u32) {
+        if self.mode == SocketMode::Multiplexed {
+            self.socket.discard_tagged(tag);
+        } else {
+            self.socket.discard_queued();
+        }
+    }
+
     /// Sends what was not done, and why, in the words of the error table. `session` is the one that it is about.
     pub(super) fn send_error(
         &mut self,
@@ -240,18 +268,40 @@ impl SocketConnection {
                 tracing::debug!(session.id = session, error.code = code, error.cause = cause, "socket request refused");
             }
         }
-        self.send_frame(&ServerFrame::error(error, reference), now);
+        let session = session.and_then(|session| self.name_of(session)).map(|session| session.to_string());
+        self.send_frame(&ServerFrame::error(error, reference, session), now);
+    }
+
+    /// The same about what the client takes for a session.
+    pub(super) fn send_error_about(
+        &mut self,
+        session: &str,
+        error: &ApiError,
+        reference: Option<&Reference>,
+        now: Instant,
+    ) {
+        self.send_frame(&ServerFrame::error(error, reference, Some(session.to_owned())), now);
     }
 
     pub(super) fn send_frame(&mut self, frame: &ServerFrame<'_>, now: Instant) {
         self.queue(text_frame(&frame.encode()), now);
     }
 
+    /// The same for a frame of a subscription.
+    pub(super) fn send_frame_of(&mut self, tag: u32, frame: &ServerFrame<'_>, now: Instant) {
+        self.queue_of(tag, text_frame(&frame.encode()), now);
+    }
+
     /// Puts a frame behind what waits to be written.
     pub(super) fn queue(&mut self, frame: Frame, now: Instant) {
+        self.queue_of(0, frame, now);
+    }
+
+    /// The same for a frame of a subscription, which is dropped with what waits of that one.
+    pub(super) fn queue_of(&mut self, tag: u32, frame: Frame, now: Instant) {
         self.written.frames += 1;
         self.written.bytes += frame.as_bytes().len() as u64;
-        self.socket.queue(frame, now.into_std());
+        self.socket.queue_tagged(frame, tag, now.into_std());
     }
 }
 

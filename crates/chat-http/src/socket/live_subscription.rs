@@ -1,6 +1,7 @@
 //! The subscription of a socket to one session: its events as frames, the right to see them, and what the client has
 //! confirmed of them. How it speaks to the client is the connection's.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use chat_domain::ChatError;
@@ -18,7 +19,8 @@ use super::inbound::{FailedRequest, InboundState};
 use super::jobs::{JobKind, JobOutcome, Jobs, in_time};
 use super::times::RETRY_AFTER;
 use super::unrecorded::{Unrecorded, log_unrecorded_delivery};
-use crate::socket_protocol::{CloseCode, ServerFrame, SocketMode};
+use crate::rate_limits::PersonalRate;
+use crate::socket_protocol::{ClientFrame, CloseCode, ServerFrame, SocketMode};
 use crate::state::App;
 
 /// How often the event log is read again in vain before the subscription ends.
@@ -36,6 +38,17 @@ pub(super) struct LiveSubscription {
     pub(super) inbound: InboundState,
     /// What is being recorded and checked.
     jobs: Jobs,
+    /// Of its frames that wait to be written, if the socket has other subscriptions; else 0.
+    tag: u32,
+}
+
+/// What remains to be done when something was due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DueWork {
+    /// The right is to be checked again, soon.
+    pub(super) check: bool,
+    /// There may be events, or the outcome of a job.
+    pub(super) look: bool,
 }
 
 /// What came of taking events.
@@ -62,7 +75,14 @@ impl LiveSubscription {
             read_failures: 0,
             inbound: InboundState::new(mode),
             jobs: Jobs::default(),
+            tag: 0,
         }
+    }
+
+    /// The same as one of several, whose frames have this tag.
+    pub(super) fn with_tag(mut self, tag: u32) -> Self {
+        self.tag = tag;
+        self
     }
 
     pub(super) fn watch(&self) -> &SessionSubscription {
@@ -83,9 +103,14 @@ impl LiveSubscription {
         others.fold(self.access.deadline(), Instant::min)
     }
 
-    /// Does what is due. Returns whether the right is to be checked again: by [`recheck`](Self::recheck), soon.
-    pub(super) fn on_time(&mut self, connection: &SocketConnection, now: Instant) -> Result<bool, SocketCloseReason> {
-        if is_due(self.resume_at, now) {
+    /// Does what is due.
+    pub(super) fn on_time(
+        &mut self,
+        connection: &SocketConnection,
+        now: Instant,
+    ) -> Result<DueWork, SocketCloseReason> {
+        let resumes = is_due(self.resume_at, now);
+        if resumes {
             self.resume_at = None;
         }
         let is_due = self.access.take_due(now, connection.app.settings.sockets.recheck_every);
@@ -93,7 +118,7 @@ impl LiveSubscription {
             return Err(SocketCloseReason::KeyRemoved);
         }
         self.start_jobs(connection, now);
-        Ok(is_due && !self.is_being_checked())
+        Ok(DueWork { check: is_due && !self.is_being_checked(), look: resumes || self.is_recording() })
     }
 
     pub(super) fn is_being_checked(&self) -> bool {
@@ -190,7 +215,11 @@ impl LiveSubscription {
             AccessState::SessionGone => CloseCode::Gone.into(),
         };
         // It is unknown since when: the queue may hold what the viewer had no right to see any more.
-        connection.discard_queued();
+        if reason.ends_socket() {
+            connection.discard_queued();
+        } else {
+            connection.discard_of(self.tag);
+        }
         Err(reason)
     }
 
@@ -263,7 +292,7 @@ impl LiveSubscription {
             base_is_configured: connection.app.settings.public_url.is_some(),
         };
         if let Some(frame) = event_frame(published, &recipient) {
-            connection.queue(frame, now);
+            connection.queue_of(self.tag, frame, now);
         }
         let LiveEvent::Durable(event) = published.event() else { return };
         self.cursor = self.cursor.max(event.seq);
@@ -283,7 +312,9 @@ impl LiveSubscription {
     /// is known.
     fn pass_over(&mut self, connection: &mut SocketConnection, now: Instant) {
         if connection.mode != SocketMode::Base {
-            connection.send_frame(&ServerFrame::heartbeat(self.cursor, connection.app.clock.now()), now);
+            let session = connection.name_of(self.session_id());
+            let passed = ServerFrame::passed(session, self.cursor, connection.app.clock.now());
+            connection.send_frame_of(self.tag, &passed, now);
         }
         if self.watch.was_granted_before(self.cursor) {
             self.require_recheck(now);
@@ -304,6 +335,28 @@ impl LiveSubscription {
             self.access.role_lowered();
             // It checks the former role.
             self.jobs.stop(JobKind::Recheck);
+        }
+    }
+
+    /// A newer token has a lower role than this subscription was opened with: nothing is sent before the stores have said
+    /// that this role may see the session.
+    pub(super) fn restrict_to(&mut self, viewer: Arc<Principal>, now: Instant) {
+        self.set_viewer(viewer);
+        self.require_recheck(now);
+    }
+
+    /// Goes on for the same person as a newer token describes them.
+    pub(super) fn set_viewer(&mut self, viewer: Arc<Principal>) {
+        // The socket has checked that it is the same person.
+        let _same_person = self.watch.set_viewer(viewer);
+    }
+
+    /// Does what a frame of the client asks for, or reports why not.
+    pub(super) fn on_command(&mut self, frame: ClientFrame, connection: &mut SocketConnection, now: Instant) {
+        let typing = || connection.app.rates.check(PersonalRate::Typing, &self.watch.viewer().id);
+        let outcome = self.inbound.on_command(frame.command, frame.reference, self.cursor, typing);
+        if let Err((error, reference)) = outcome {
+            connection.send_error(&error, reference.as_ref(), Some(self.session_id()), now);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The WebSocket of a session (RFC 6455): frames go out, liveness and delivery come back.
+//! The WebSockets of sessions (RFC 6455): frames go out, liveness and delivery come back.
 //!
 //! | module | what lives there |
 //! |---|---|
@@ -8,6 +8,8 @@
 //! | `socket_task` | a socket as a task: the open socket, then its closing handshake |
 //! | `chat_socket` | what is due, what the peer sends, what the jobs return, what happens in the session |
 //! | `connection` | what belongs to the connection: writing, liveness, the token, the budget of frames |
+//! | `subscriptions` | what it is subscribed to: the session of its address, or a set that its client names |
+//! | `subscription_set`, `ready_set` | many subscriptions: opened, served in turns, ended each on its own |
 //! | `live_subscription` | what belongs to a session: its events, the right to see them, what the client has confirmed |
 //! | `inbound` | what the client has confirmed and asked for |
 //! | `jobs` | the calls of use cases that run |
@@ -31,7 +33,10 @@ mod jobs;
 mod live_subscription;
 mod liveness;
 mod plan;
+mod ready_set;
 mod socket_task;
+mod subscription_set;
+mod subscriptions;
 mod takeover;
 mod times;
 mod token_lifetime;
@@ -40,5 +45,5 @@ mod wake_relay;
 mod watermark_recorder;
 mod worker_sockets;
 
-pub(crate) use plan::SocketPlan;
+pub(crate) use plan::{PlannedSubscriptions, SocketPlan};
 pub(crate) use takeover::TakeOver;

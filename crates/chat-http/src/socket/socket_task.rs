@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use chat_websocket::Frame;
-use futures_util::future::{LocalBoxFuture, join};
+use futures_util::future::{FutureExt, LocalBoxFuture, join};
+use futures_util::stream::{self, StreamExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use super::chat_socket::ChatSocket;
 use super::close_reason::SocketCloseReason;
 use super::connection::ClosingSocket;
 use super::plan::SocketPlan;
-use super::chat_socket::ChatSocket;
-use super::unrecorded::Unrecorded;
+use super::unrecorded::Leftovers;
 use super::worker_sockets::SocketSlot;
 use crate::socket_protocol::CloseCode;
 
@@ -25,6 +26,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 const SCARCE_CLOSE_LIMIT: Duration = Duration::from_millis(50);
 /// How long it may take to record what the peer had confirmed before.
 const RECORD_LIMIT: Duration = Duration::from_secs(2);
+/// Of how many sessions it is recorded at a time.
+const RECORDED_AT_A_TIME: usize = 8;
 
 /// The task of one socket.
 ///
@@ -62,14 +65,14 @@ impl Future for SocketTask {
 }
 
 fn close(open: ChatSocket, reason: SocketCloseReason) -> LocalBoxFuture<'static, ()> {
-    let (socket, unrecorded) = open.close(reason);
+    let (socket, leftovers) = open.close(reason);
     match reason.code() {
         None => {
             drop(socket);
-            Box::pin(record(unrecorded))
+            Box::pin(record(leftovers))
         }
         Some(code) => Box::pin(async move {
-            join(closing_handshake(socket, code, &reason.text()), record(unrecorded)).await;
+            join(closing_handshake(socket, code, &reason.text()), record(leftovers)).await;
         }),
     }
 }
@@ -83,9 +86,14 @@ async fn closing_handshake(closing: ClosingSocket, code: CloseCode, reason: &str
     drop(permit);
 }
 
-async fn record(unrecorded: Option<Unrecorded>) {
-    let Some(unrecorded) = unrecorded else { return };
-    if timeout(RECORD_LIMIT, unrecorded.record()).await.is_err() {
+async fn record(leftovers: Leftovers) {
+    let Leftovers { unrecorded, recording } = leftovers;
+    if unrecorded.is_empty() && recording.is_empty() {
+        return;
+    }
+    let all = unrecorded.into_iter().map(|unrecorded| unrecorded.record().boxed_local()).chain(recording);
+    let recorded = stream::iter(all).for_each_concurrent(RECORDED_AT_A_TIME, |recording| recording);
+    if timeout(RECORD_LIMIT, recorded).await.is_err() {
         tracing::debug!("what the client of a closed socket had confirmed could not be recorded in time");
     }
 }

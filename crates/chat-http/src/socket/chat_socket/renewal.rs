@@ -29,15 +29,15 @@ impl ChatSocket {
     }
 
     fn refuse_renewal(&mut self, error: &ApiError, reference: Option<&Reference>, now: Instant) {
-        let session = self.subscription.session_id();
-        self.connection.send_error(error, reference, Some(session), now);
+        let session = self.subscriptions.session();
+        self.connection.send_error(error, reference, session, now);
     }
 
     /// Starts the check of the right that the newer token gives, or reports to the client why it is refused.
     pub(super) fn on_token_check(&mut self, check: TokenCheck, now: Instant) {
         let TokenCheck { verified, reference } = check;
         let token = match verified {
-            Ok(token) if token.principal.id == self.subscription.watch().viewer().id => token,
+            Ok(token) if token.principal.id == self.subscriptions.viewer().id => token,
             Ok(_) => {
                 let refusal = ApiError::unauthenticated("the token names another person than the socket's");
                 return self.refuse_renewal(&refusal, reference.as_ref(), now);
@@ -51,8 +51,10 @@ impl ChatSocket {
         }
         // An older token that still waits for its key must not follow this one.
         self.connection.jobs.stop(JobKind::TokenCheck);
-        self.subscription.restrict_role(token.principal.role);
-        let right = self.subscription.watch().check_access(token.principal.clone());
+        self.subscriptions.restrict_role(token.principal.role, now);
+        // It checks the former role.
+        self.connection.jobs.stop(JobKind::Recheck);
+        let right = self.subscriptions.check_access(token.principal.clone());
         let renewal = Box::new((token, reference));
         self.connection.jobs.start(JobKind::Renewal, async { JobOutcome::Renewal(renewal, in_time(right).await) });
     }
@@ -67,21 +69,21 @@ impl ChatSocket {
     ) -> Result<(), SocketCloseReason> {
         match right {
             Ok(AccessState::Granted) => {}
-            Ok(right) => return self.subscription.on_access(right, &mut self.connection),
+            Ok(right) => return self.subscriptions.on_access(right, &mut self.connection),
             Err(error) => {
-                self.subscription.renewal_failed(now);
+                self.subscriptions.renewal_failed(now);
                 self.refuse_renewal(&error.into(), reference, now);
                 return Ok(());
             }
         }
         let wall_now = self.connection.app.clock.now();
         if token.expires_at <= wall_now {
-            self.subscription.renewal_expired(now);
+            self.subscriptions.renewal_expired(now);
             self.refuse_renewal(&ApiError::unauthenticated(TokenError::Expired.to_string()), reference, now);
             return Ok(());
         }
         // It names the same person, which was checked before the right was.
-        if self.subscription.renewed(token.principal, now).is_ok() {
+        if self.subscriptions.renewed(token.principal, now).is_ok() {
             self.connection.token = TokenLifetime::new(token.expires_at, now, wall_now).with_warning(now);
             self.connection.send_frame(&ServerFrame::auth_ok(token.expires_at), now);
         }
