@@ -1,4 +1,4 @@
-//! The socket's own description (`AsyncAPI` 3.0), made from the catalogue of frames and the schemas of the wire types.
+//! The sockets' own description (`AsyncAPI` 3.0), made from the catalogue of frames and the schemas of the wire types.
 
 use std::sync::LazyLock;
 
@@ -9,12 +9,13 @@ use utoipa::OpenApi;
 
 use crate::base_url::BaseUrl;
 use crate::dto::{
-    ClientHeartbeatBody, HeartbeatDto, HelloDto, MessageDto, NewTokenBody, ReceiptDto, SessionDto, SocketErrorDto,
-    TokenExpiryDto, TypingDto, TypingStateBody, UpToBody,
+    ClientHeartbeatBody, HeartbeatDto, HelloDto, MessageDto, MultiplexedHeartbeatDto, MultiplexedHelloDto,
+    NewTokenBody, NoDataBody, ReceiptDto, SessionDto, SocketErrorDto, SubscribeBody, SubscribedDto, TokenExpiryDto,
+    TypingDto, TypingStateBody, UnsubscribedDto, UpToBody,
 };
 use crate::error::ApiError;
 use crate::request::NoInput;
-use crate::socket_protocol::{CloseCode, FRAMES, FrameKind, FrameSender, SocketMode};
+use crate::socket_protocol::{About, CloseCode, FRAMES, FrameKind, FrameSender, SocketMode};
 use crate::state::App;
 
 /// What stands in the frames; the same schemas as in the description of the API where both have them.
@@ -24,18 +25,24 @@ use crate::state::App;
     HeartbeatDto,
     HelloDto<'static>,
     MessageDto<'static>,
+    MultiplexedHeartbeatDto,
+    MultiplexedHelloDto<'static>,
     NewTokenBody,
+    NoDataBody,
     ReceiptDto<'static>,
     SessionDto<'static>,
     SocketErrorDto<'static>,
+    SubscribeBody,
+    SubscribedDto<'static>,
     TokenExpiryDto,
     TypingDto<'static>,
     TypingStateBody,
+    UnsubscribedDto<'static>,
     UpToBody,
 )))]
 struct FrameData;
 
-const MODES: [SocketMode; 2] = [SocketMode::Base, SocketMode::Extended];
+const MODES: [SocketMode; 3] = [SocketMode::Base, SocketMode::Extended, SocketMode::Multiplexed];
 
 /// What stands in the document that belongs to no server in particular.
 const ANY_SERVER: &str = "http://127.0.0.1:8080";
@@ -94,9 +101,9 @@ fn description() -> Value {
     json!({
         "asyncapi": "3.0.0",
         "info": {
-            "title": "Support chat: the socket",
+            "title": "Support chat: the sockets",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Watching a support-chat session live. How to connect, to resume and to close is described in \
+            "description": "Watching support-chat sessions live, one at an address or many on one socket. How to connect, to resume and to close is described in \
                 docs/reference/websocket.md.",
             "license": { "name": "MIT OR Apache-2.0", "url": "https://spdx.org/licenses/MIT.html" },
         },
@@ -118,7 +125,8 @@ fn description() -> Value {
                     "type": "httpApiKey",
                     "in": "query",
                     "name": "ticket",
-                    "description": "Of POST /api/chat/sessions/{sessionId}/ws-ticket; opens one socket.",
+                    "description": "Of POST /api/chat/sessions/{sessionId}/ws-ticket for a session, of POST /api/chat/ws-ticket for \
+                        /ws/chat; opens one socket.",
                 },
             },
         },
@@ -151,6 +159,9 @@ fn channel(mode: SocketMode) -> Value {
         SocketMode::Extended => {
             "With the subprotocol chat.v1: positions, receipts, acknowledgements, renewal of tokens."
         }
+        SocketMode::Multiplexed => {
+            "With the subprotocol chat.v1, which is required here: any number of sessions, to which the client subscribes."
+        }
     };
     let messages: Map<String, Value> = frames_of(mode)
         .map(|frame| message_name(mode, frame))
@@ -163,18 +174,24 @@ fn channel(mode: SocketMode) -> Value {
             json!({ "code": number, "reason": reason, "meaning": code.meaning(), "action": code.action() })
         })
         .collect();
-    json!({
-        "address": "/ws/chat/{sessionId}",
+    let mut channel = json!({
+        "address": if mode == SocketMode::Multiplexed { "/ws/chat" } else { "/ws/chat/{sessionId}" },
         "description": description,
-        "parameters": { "sessionId": { "description": "The session to watch." } },
         "messages": messages,
-        "bindings": { "ws": { "method": "GET", "query": query(), "bindingVersion": "0.1.0" } },
+        "bindings": { "ws": { "method": "GET", "query": query(mode), "bindingVersion": "0.1.0" } },
         "x-close-codes": close_codes,
-    })
+    });
+    if mode != SocketMode::Multiplexed {
+        add(&mut channel, "parameters", json!({ "sessionId": { "description": "The session to watch." } }));
+    }
+    channel
 }
 
-fn query() -> Value {
+fn query(mode: SocketMode) -> Value {
     let text = |description: &str| json!({ "type": "string", "description": description });
+    if mode == SocketMode::Multiplexed {
+        return json!({ "type": "object", "properties": { "ticket": text("In place of a token.") } });
+    }
     json!({
         "type": "object",
         "properties": {
@@ -199,6 +216,8 @@ fn operations() -> Value {
         let summary = match (sender, mode) {
             (FrameSender::Server, SocketMode::Base) => "What the server sends in base mode.",
             (FrameSender::Server, SocketMode::Extended) => "What the server sends in extended mode.",
+            (FrameSender::Server, SocketMode::Multiplexed) => "What the server sends on a socket of many sessions.",
+            (FrameSender::Client, SocketMode::Multiplexed) => "What the client sends on a socket of many sessions.",
             (FrameSender::Client, _) => "What the client sends in extended mode.",
         };
         json!({
@@ -212,6 +231,8 @@ fn operations() -> Value {
         "send_base": of("send", SocketMode::Base, FrameSender::Server),
         "send_extended": of("send", SocketMode::Extended, FrameSender::Server),
         "receive_extended": of("receive", SocketMode::Extended, FrameSender::Client),
+        "send_multiplexed": of("send", SocketMode::Multiplexed, FrameSender::Server),
+        "receive_multiplexed": of("receive", SocketMode::Multiplexed, FrameSender::Client),
     })
 }
 
@@ -224,7 +245,17 @@ fn message(mode: SocketMode, frame: &FrameKind) -> Value {
     if !frame.may_lack_data() {
         required.push("data");
     }
-    if mode == SocketMode::Extended && frame.durable {
+    if mode == SocketMode::Multiplexed && frame.about != About::Socket {
+        if frame.about == About::Session {
+            required.push("sessionId");
+        }
+        add(
+            &mut properties,
+            "sessionId",
+            json!({ "type": "string", "maxLength": 64, "description": "The session that it is about." }),
+        );
+    }
+    if mode != SocketMode::Base && frame.durable {
         required.push("seq");
         add(
             &mut properties,
@@ -234,7 +265,7 @@ fn message(mode: SocketMode, frame: &FrameKind) -> Value {
             }),
         );
     }
-    if mode == SocketMode::Extended && frame.may_have_key() {
+    if mode != SocketMode::Base && frame.may_have_key() {
         add(
             &mut properties,
             "idempotencyKey",
@@ -252,10 +283,7 @@ fn message(mode: SocketMode, frame: &FrameKind) -> Value {
             }),
         );
     }
-    let mut example: Value = serde_json::from_str(frame.example).unwrap_or_default();
-    if let (SocketMode::Base, Some(example)) = (mode, example.as_object_mut()) {
-        example.retain(|name, _| name == "type" || name == "data");
-    }
+    let example = frame.example_of(mode);
     json!({
         "name": frame.name,
         "title": frame.name,

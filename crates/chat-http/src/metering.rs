@@ -25,6 +25,7 @@ const OTHER: &str = "other";
 pub(crate) struct SocketMetrics {
     open_base: Gauge,
     open_extended: Gauge,
+    open_multiplexed: Gauge,
     closed: Vec<(CloseCode, Counter)>,
     frames: Counter,
     bytes: Counter,
@@ -37,6 +38,7 @@ impl SocketMetrics {
         Self {
             open_base: gauge!("chat_sockets_open", "mode" => SocketMode::Base.as_str()),
             open_extended: gauge!("chat_sockets_open", "mode" => SocketMode::Extended.as_str()),
+            open_multiplexed: gauge!("chat_sockets_open", "mode" => SocketMode::Multiplexed.as_str()),
             closed: CloseCode::ALL.iter().map(closed).collect(),
             frames: counter!("chat_socket_frames_written_total"),
             bytes: counter!("chat_socket_bytes_written_total"),
@@ -48,6 +50,7 @@ impl SocketMetrics {
         match mode {
             SocketMode::Base => self.open_base.clone(),
             SocketMode::Extended => self.open_extended.clone(),
+            SocketMode::Multiplexed => self.open_multiplexed.clone(),
         }
     }
 

@@ -10,9 +10,10 @@ use crate::asyncapi;
 use crate::error::{ApiError, ErrorCode};
 use crate::handlers::{
     assign_agent, block_person, close_session, create_session, deactivate_agent, describe_service, download_attachment,
-    get_message, get_messages, get_session, get_stats, get_thumbnail, health, issue_download_ticket, issue_ticket,
-    list_agents, list_sessions, mark_read, put_agent, remove_upload, send_message, send_typing, sign_out_person,
-    subscribe_session, transfer_session, unblock_person, update_session, upload_attachment,
+    get_message, get_messages, get_session, get_stats, get_thumbnail, health, issue_download_ticket,
+    issue_socket_ticket, issue_ticket, list_agents, list_sessions, mark_read, open_socket, put_agent, remove_upload,
+    send_message, send_typing, sign_out_person, subscribe_session, transfer_session, unblock_person, update_session,
+    upload_attachment,
 };
 use crate::metering::RouteMetrics;
 use crate::rate_limits::{PersonalRate, RouteRates};
@@ -92,6 +93,7 @@ fn endpoints() -> Vec<Endpoint> {
         .limited(M::GET, PersonalRate::Downloads)
         .limited(M::HEAD, PersonalRate::Downloads),
         at("/api/chat/download-ticket", [(M::POST, web::to(issue_download_ticket::issue_download_ticket))]),
+        at("/api/chat/ws-ticket", [(M::POST, web::to(issue_socket_ticket::issue_socket_ticket))]),
         at("/api/chat/stats", [(M::GET, web::to(get_stats::get_stats))]),
         at("/api/chat/agents", [(M::GET, web::to(list_agents::list_agents))]),
         at(
@@ -103,6 +105,7 @@ fn endpoints() -> Vec<Endpoint> {
             "/api/chat/people/{personId}/block",
             [(M::PUT, web::to(block_person::block_person)), (M::DELETE, web::to(unblock_person::unblock_person))],
         ),
+        at("/ws/chat", [(M::GET, web::to(open_socket::open_socket))]),
         at("/ws/chat/{sessionId}", [(M::GET, web::to(subscribe_session::subscribe_session))]),
         at("/", [(M::GET, web::to(describe_service::describe_service))]),
         at("/healthz", [(M::GET, web::to(health::healthz))]),
@@ -141,8 +144,8 @@ pub(crate) fn register(config: &mut ServiceConfig) {
     config.default_service(web::to(nothing_here));
 }
 
-/// The methods of an address, and `HEAD` behind `GET` (RFC 9110, 9.3.2): the HTTP server leaves the body out. The address
-/// of the socket takes `GET` alone (RFC 6455, 4.1).
+/// The methods of an address, and `HEAD` behind `GET` (RFC 9110, 9.3.2): the HTTP server leaves the body out. The addresses
+/// of sockets take `GET` alone (RFC 6455, 4.1).
 fn with_head(endpoint: Endpoint, again: Endpoint) -> Vec<(Method, Route)> {
     let mut methods = endpoint.methods;
     let takes_head = methods.iter().any(|(method, _)| method == Method::HEAD) || endpoint.path.starts_with("/ws/");

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::convert::Infallible;
 
 use chat_domain::ChatError;
-use chat_domain::model::{SessionId, Ticket, TicketDigest, Timestamp, UserId};
+use chat_domain::model::{Ticket, TicketDigest, Timestamp, UserId};
 use chat_sql::{Committed, LockMode, TicketToken, TransactionError, WriteOutcome, WriteStore, ticket_from_db};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -122,7 +122,6 @@ fn take(connection: &mut PgConnection, digests: Vec<&[u8]>) -> Result<HashMap<Ti
         let (digest, user, role, name, session, token_issued_at, token_key, token_expires_at, expires_at) = row;
         let digest =
             <[u8; 32]>::try_from(digest).map_err(|_| Failure::corrupt("chat_tickets.digest", "has not 32 bytes"))?;
-        let session = SessionId::new(session);
         let token = TicketToken { issued_at: token_issued_at, expires_at: token_expires_at, key: token_key.as_deref() };
         let ticket = ticket_from_db((&user, &role, name), session, token, expires_at)?;
         taken.extend(ticket.map(|ticket| (TicketDigest::from_bytes(digest), ticket)));

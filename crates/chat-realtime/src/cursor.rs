@@ -183,6 +183,11 @@ impl StreamCursor {
         self.at
     }
 
+    /// Whether there is a page of the log of which not everything has been returned.
+    pub fn has_page(&self) -> bool {
+        self.page.is_some()
+    }
+
     /// How many events are buffered.
     pub fn buffered(&self) -> usize {
         self.page.as_ref().map_or(0, |page| page.len() - self.page_delivered as usize) + self.early.len()

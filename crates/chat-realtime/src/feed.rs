@@ -18,6 +18,7 @@ use crate::hub::{Hub, Registration};
 use crate::page::SharedPage;
 use crate::queue::QueueItem;
 use crate::shared_reads::{SharedRead, SharedReads, shared_error};
+use crate::socket_budget::{BudgetShare, SocketBudgets};
 use crate::timer::{Sleep, Timer};
 
 /// How often the patience doubles at most: from 50 ms to 3.2 s.
@@ -29,6 +30,7 @@ pub struct HubFeed {
     log: Arc<dyn EventLog>,
     epoch: Epoch,
     catch_up: Arc<CatchUp>,
+    budgets: SocketBudgets,
 }
 
 /// What all streams of a feed share.
@@ -43,12 +45,13 @@ impl HubFeed {
     pub fn with_timer(hub: Arc<Hub>, log: Arc<dyn EventLog>, epoch: Epoch, timer: Arc<dyn Timer>) -> Arc<Self> {
         let reads = SharedReads::new(Arc::clone(&log), hub.settings().page_bytes);
         let catch_up = Arc::new(CatchUp { reads, timer });
-        Arc::new(Self { hub, log, epoch, catch_up })
+        Arc::new(Self { hub, log, epoch, catch_up, budgets: SocketBudgets::default() })
     }
 
     /// Step 1 of subscribing: from now on, new events are kept for the subscription.
     pub(crate) fn register(&self, request: &SubscribeRequest) -> Registration {
-        self.hub.register(request.session, request.viewer.clone(), request.socket)
+        let budget = request.part_of.map(|socket| self.budgets.of(socket, self.hub.settings().socket_bytes));
+        self.hub.register(request.session, request.viewer.clone(), request.socket, budget)
     }
 
     /// Step 2: the event up to which the log has what the queue may not have.
@@ -71,7 +74,9 @@ impl HubFeed {
             (Replay::Complete { .. } | Replay::Fresh | Replay::Unavailable(_), _, _) => head,
         };
         self.hub.set_start(request.session, head);
+        let share = subscription.mailbox().budget().map(|budget| Box::new(budget.share()));
         let stream = HubStream {
+            share,
             subscription,
             catch_up: Arc::clone(&self.catch_up),
             cursor: StreamCursor::start(after, head, settings),
@@ -100,6 +105,8 @@ impl SessionFeed for HubFeed {
 /// catch-up is boxed, as there are many streams and most of them wait.
 pub(crate) struct HubStream {
     subscription: Registration,
+    /// Whose turn it is to read the log, if its socket has several subscriptions.
+    share: Option<Box<BudgetShare>>,
     catch_up: Arc<CatchUp>,
     cursor: StreamCursor,
     reading: Option<SharedRead>,
@@ -118,31 +125,44 @@ impl EventStream for HubStream {
             if let Some(reason) = self.subscription.mailbox().close_reason() {
                 self.reading = None;
                 self.gap_wait = None;
+                self.leave_line();
                 return Poll::Ready(Ok(StreamItem::Closed(reason)));
             }
             let queued = match self.cursor.step() {
-                CursorStep::Deliver(event) => return Poll::Ready(Ok(StreamItem::Event(event))),
+                CursorStep::Deliver(event) => {
+                    if !self.cursor.has_page() {
+                        self.leave_line();
+                    }
+                    return Poll::Ready(Ok(StreamItem::Event(event)));
+                }
                 CursorStep::Read { after, limit } => {
                     if self.subscription.mailbox().poll_closed(context).is_ready() {
                         continue;
                     }
-                    let page = ready!(self.poll_page(context, after, limit))?;
+                    if let Some(share) = &mut self.share {
+                        ready!(share.poll_turn(context));
+                    }
+                    let page = ready!(self.poll_page(context, after, limit)).inspect_err(|_| self.leave_line())?;
                     self.cursor.page_loaded(page).map_err(ChatError::internal)?;
                     continue;
                 }
                 CursorStep::Wait => {
+                    self.leave_line();
                     self.gap_wait = None;
                     ready!(self.subscription.mailbox().poll_take(context))
                 }
-                CursorStep::WaitFor { missing, empty_reads } => match self.subscription.mailbox().poll_take(context) {
-                    Poll::Ready(queued) => queued,
-                    Poll::Pending => {
-                        ready!(self.poll_gap_wait(context, missing, empty_reads));
-                        self.gap_wait = None;
-                        self.cursor.stop_waiting();
-                        continue;
+                CursorStep::WaitFor { missing, empty_reads } => {
+                    self.leave_line();
+                    match self.subscription.mailbox().poll_take(context) {
+                        Poll::Ready(queued) => queued,
+                        Poll::Pending => {
+                            ready!(self.poll_gap_wait(context, missing, empty_reads));
+                            self.gap_wait = None;
+                            self.cursor.stop_waiting();
+                            continue;
+                        }
                     }
-                },
+                }
             };
             match queued {
                 Ok(QueueItem::Event(event)) => {
@@ -157,11 +177,21 @@ impl EventStream for HubStream {
     }
 
     fn poll_closed(&mut self, context: &mut Context<'_>) -> Poll<StreamCloseReason> {
+        // Whose events are not taken does not hold up the others.
+        if !self.cursor.has_page() && self.reading.is_none() {
+            self.leave_line();
+        }
         self.subscription.mailbox().poll_closed(context)
     }
 }
 
 impl HubStream {
+    fn leave_line(&mut self) {
+        if let Some(share) = &mut self.share {
+            share.leave();
+        }
+    }
+
     /// Starts, joins or continues a read of the log.
     fn poll_page(&mut self, context: &mut Context<'_>, after: Seq, limit: u32) -> Poll<Result<SharedPage>> {
         let (catch_up, session) = (&self.catch_up, self.subscription.session());

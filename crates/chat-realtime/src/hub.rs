@@ -12,6 +12,7 @@ use crate::peers::{PeerEvent, PeerNotifier, PeerSink, SuspectedGap};
 use crate::reports::GapReportBox;
 use crate::settings::HubSettings;
 use crate::shard::{HubShard, ShardEffects, Wakers};
+use crate::socket_budget::SocketBudget;
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 use crate::typing::TypingOrigin;
 
@@ -122,8 +123,14 @@ impl Hub {
     }
 
     /// Registers a subscription. From now on the events of the session are kept for it.
-    pub(crate) fn register(self: &Arc<Self>, session: SessionId, viewer: UserId, socket: SocketId) -> Registration {
-        let mailbox = Arc::new(Mailbox::new(self.settings.queue_limits()));
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        session: SessionId,
+        viewer: UserId,
+        socket: SocketId,
+        budget: Option<Arc<SocketBudget>>,
+    ) -> Registration {
+        let mailbox = Arc::new(Mailbox::new(self.settings.queue_limits(), budget));
         let id = lock(self.shard(session)).subscribe(session, viewer, socket, Arc::clone(&mailbox));
         Registration { hub: Arc::clone(self), session, id, mailbox }
     }

@@ -30,6 +30,7 @@
 //! | `repair` | which sessions are compared with the log, and when | passed the time |
 //! | `mailbox`, `reports` | a queue with a lock and a waker: of a subscription, of the repair | a lock |
 //! | `hub` | the shards behind their locks: the `Notifier`, the `SocketCloser` and the `PeerSink` | locks |
+//! | `socket_budget` | what the subscriptions of one socket hold together | locks |
 //! | `shared_reads` | one read of the log for all streams that need the same page | polls the log |
 //! | `feed` | the `SessionFeed`: the cursor driven by a mailbox and the log | polls the log and a timer |
 //! | `repair_driver` | the repair, driven by suspected gaps and the log | polls the log and a timer |
@@ -57,6 +58,9 @@ mod shard;
 mod shared_reads;
 #[cfg(test)]
 mod shared_reads_tests;
+mod socket_budget;
+#[cfg(test)]
+mod socket_budget_tests;
 mod sockets;
 mod sync;
 mod timer;

@@ -84,6 +84,18 @@ impl EventQueue {
         }
     }
 
+    /// The same while there is no room for the event, whatever the limits say: in what several queues may hold together.
+    pub fn push_without_room(&mut self, event: &SharedEvent) -> PushOutcome {
+        match event.event() {
+            LiveEvent::Typing(_) => PushOutcome::Dropped,
+            LiveEvent::Durable(durable) => {
+                let had_gap = self.gap_up_to.is_some();
+                self.mark_gap(durable.seq);
+                if had_gap { PushOutcome::GapExtended } else { PushOutcome::Overflowed }
+            }
+        }
+    }
+
     /// Drops the events that wait and marks them, and everything up to `newest`, as a gap.
     pub fn mark_gap(&mut self, newest: Seq) {
         // Events may come out of order, so the newest dropped one need not be the last.

@@ -11,6 +11,9 @@ pub struct HubSettings {
     pub queue_events: u32,
     /// The most bytes that wait for one subscription, about; from half of it on, typing is dropped.
     pub queue_bytes: u32,
+    /// The most bytes that wait for all subscriptions of a socket that has several, about. What is beyond it, they read
+    /// from the log, one after the other.
+    pub socket_bytes: usize,
     /// The most events that are replayed.
     pub replay_limit: u64,
     /// The most events read from the log at once. At least 1.
@@ -41,6 +44,7 @@ impl Default for HubSettings {
         Self {
             queue_events: 256,
             queue_bytes: 256 * 1024,
+            socket_bytes: 1024 * 1024,
             replay_limit: 1_000,
             page_events: 100,
             page_bytes: 256 * 1024,

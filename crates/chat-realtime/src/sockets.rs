@@ -15,7 +15,15 @@ use crate::sync::{Mutex, lock};
 const SHARDS: usize = 16;
 
 /// The sockets of some of the users; no list is empty.
-type SocketsByUser = HashMap<UserId, Vec<(SocketId, SessionId)>>;
+type SocketsByUser = HashMap<UserId, Vec<EnteredSocket>>;
+
+/// What counts of a socket.
+#[derive(Clone, Copy)]
+struct EnteredSocket {
+    id: SocketId,
+    session: Option<SessionId>,
+    is_subscription: bool,
+}
 
 /// The registry of a node's sockets.
 pub struct LocalSockets {
@@ -52,7 +60,9 @@ impl SocketRegistry for LocalSockets {
     async fn enter(&self, socket: &OpenSocket, limits: SocketLimits) -> Result<()> {
         let replaced = enter(&mut lock(self.shard(&socket.user_id)), socket, limits)?;
         for id in replaced {
-            self.closer.close_replaced(socket.session_id, id);
+            if let Some(session) = socket.session_id {
+                self.closer.close_replaced(session, id);
+            }
         }
         Ok(())
     }
@@ -60,7 +70,7 @@ impl SocketRegistry for LocalSockets {
     fn leave(&self, socket: &OpenSocket) {
         let mut users = lock(self.shard(&socket.user_id));
         let Some(theirs) = users.get_mut(&socket.user_id) else { return };
-        theirs.retain(|(id, _)| *id != socket.id);
+        theirs.retain(|entered| entered.id != socket.id);
         if theirs.is_empty() {
             users.remove(&socket.user_id);
             if users.len() < users.capacity() / 4 {
@@ -75,20 +85,21 @@ impl SocketRegistry for LocalSockets {
 fn enter(users: &mut SocketsByUser, socket: &OpenSocket, limits: SocketLimits) -> Result<Vec<SocketId>, LimitReached> {
     let session = socket.session_id;
     let theirs = users.get(&socket.user_id).map(Vec::as_slice).unwrap_or_default();
-    let mut in_session: Vec<SocketId> =
-        theirs.iter().filter(|(_, theirs)| *theirs == session).map(|(id, _)| *id).collect();
+    let mut in_session: Vec<EnteredSocket> =
+        theirs.iter().filter(|entered| session.is_some() && entered.session == session).copied().collect();
     // Ids of sockets are in time order.
-    in_session.sort_unstable();
+    in_session.sort_unstable_by_key(|entered| entered.id);
     let excess = (in_session.len() + 1).saturating_sub(limits.per_session);
-    in_session.truncate(excess);
-    let replaced = in_session;
-    if theirs.len() - replaced.len() >= limits.per_user {
+    in_session.truncate(if session.is_some() { excess } else { 0 });
+    let replaced: Vec<SocketId> = in_session.iter().map(|entered| entered.id).collect();
+    let count = |entered: &[EnteredSocket]| entered.iter().filter(|entered| !entered.is_subscription).count();
+    if !socket.is_subscription && count(theirs) - count(&in_session) >= limits.per_user {
         return Err(LimitReached::Sockets { limit: limits.per_user });
     }
     let theirs = users.entry(socket.user_id.clone()).or_default();
-    theirs.retain(|(id, _)| !replaced.contains(id));
+    theirs.retain(|entered| !replaced.contains(&entered.id));
     // Most users have one: room for four would be the larger part of the memory of a socket here.
     theirs.reserve_exact(1);
-    theirs.push((socket.id, session));
+    theirs.push(EnteredSocket { id: socket.id, session, is_subscription: socket.is_subscription });
     Ok(replaced)
 }

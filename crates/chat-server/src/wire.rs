@@ -134,6 +134,8 @@ impl System {
     /// Lets every socket end; from now on none begins.
     pub(crate) fn end_streams(&self) {
         self.hub.shutdown();
+        // Those that have no stream at the moment.
+        self.service.close_sockets();
     }
 
     /// Ends the typing of those who fell silent, for as long as it is polled.

@@ -39,7 +39,9 @@ pub use recount::{Recount, RecountBounds, RecountFigures, RecountScope};
 pub use session_counts::{Scope, SessionCounts};
 pub use session_writer::{SessionStore, SessionWriter, StoreWrite};
 pub use statistics::{StatisticsRow, statistics_of};
-pub use tickets::{SWEPT_PER_TICKET, TicketToken, name_to_db, swept_before, ticket_from_db, tickets_kept};
+pub use tickets::{
+    SWEPT_PER_TICKET, TicketToken, name_to_db, swept_before, ticket_from_db, ticket_session_to_db, tickets_kept,
+};
 pub use values::{
     color_to_db, fingerprint_from_db, from_db, last_event_from_db, moment_from_db, seq_from_db, state_from_db,
     status_from_db, tags_from_json, tags_to_json, to_db, valid,

@@ -6,6 +6,8 @@ use chat_domain::model::{
     MAX_TICKETS_OF_A_PERSON, Principal, Role, SessionId, Ticket, Timestamp, TokenKeyDigest, UserId,
 };
 
+use uuid::Uuid;
+
 use crate::{Corrupt, moment_from_db, valid};
 
 /// How many unused tickets of a person remain when `new` ones of theirs come.
@@ -16,6 +18,16 @@ pub fn tickets_kept(new: usize) -> i64 {
 /// How many expired tickets are removed for each one that comes. More than one, so that the table shrinks again after a
 /// rush; few, so that none waits for the others' sweeping.
 pub const SWEPT_PER_TICKET: usize = 4;
+
+/// The session of a ticket as the column has it. One that opens a socket without a session of its own has the nil UUID
+/// (RFC 9562, 5.9), which no session has: a node of an older version would look for that session, and find none.
+pub fn ticket_session_to_db(session: Option<SessionId>) -> Uuid {
+    session.map_or(Uuid::nil(), |session| session.as_uuid())
+}
+
+fn ticket_session_from_db(column: Uuid) -> Option<SessionId> {
+    (!column.is_nil()).then(|| SessionId::new(column))
+}
 
 /// For how long a ticket is kept after it has expired. Clocks of nodes differ, and one that is ahead must not remove
 /// what is good for the others.
@@ -49,7 +61,7 @@ pub struct TicketToken<'a> {
 /// The person is none, or the digest of the key is none.
 pub fn ticket_from_db(
     (user_id, role, name): (&str, &str, Option<String>),
-    session_id: SessionId,
+    session_id: Uuid,
     token: TicketToken<'_>,
     expires_at: i64,
 ) -> Result<Option<Ticket>, Corrupt> {
@@ -59,7 +71,7 @@ pub fn ticket_from_db(
     let token_issued_at = moment_from_db(token.issued_at);
     Ok(Role::parse(role).map(|role| Ticket {
         holder: Principal { id, role, name, token_issued_at, token_key: token_key.map(TokenKeyDigest::from_bytes) },
-        session_id,
+        session_id: ticket_session_from_db(session_id),
         token_expires_at: Timestamp::from_unix_ms(token.expires_at),
         expires_at: Timestamp::from_unix_ms(expires_at),
     }))

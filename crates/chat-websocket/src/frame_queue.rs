@@ -20,7 +20,7 @@ const FIRST_ROOM: usize = 16;
 /// The queue. While it is empty, it has nothing on the heap.
 #[derive(Debug, Default)]
 pub(crate) struct FrameQueue {
-    frames: VecDeque<Frame>,
+    frames: VecDeque<QueuedFrame>,
     /// How many bytes of the first frame are written.
     written: usize,
     /// How many bytes are still to be written.
@@ -28,14 +28,28 @@ pub(crate) struct FrameQueue {
     stalled_since: Option<Instant>,
 }
 
+/// A frame that waits.
+#[derive(Debug)]
+struct QueuedFrame {
+    frame: Frame,
+    /// 0 for none.
+    tag: u32,
+}
+
+impl QueuedFrame {
+    fn as_bytes(&self) -> &[u8] {
+        self.frame.as_bytes()
+    }
+}
+
 impl FrameQueue {
-    pub(crate) fn push(&mut self, frame: Frame, now: Instant) {
+    pub(crate) fn push(&mut self, frame: Frame, tag: u32, now: Instant) {
         if self.frames.is_empty() {
             self.frames.reserve(FIRST_ROOM);
             self.stalled_since = Some(now);
         }
         self.bytes += frame.as_bytes().len();
-        self.frames.push_back(frame);
+        self.frames.push_back(QueuedFrame { frame, tag });
     }
 
     pub(crate) fn frames(&self) -> usize {
@@ -55,6 +69,14 @@ impl FrameQueue {
     pub(crate) fn discard(&mut self) {
         self.frames.truncate(usize::from(self.written > 0));
         self.bytes = self.frames.front().map_or(0, |frame| frame.as_bytes().len()) - self.written;
+        self.free_when_empty();
+    }
+
+    /// Drops the frames with this tag of which no byte is written.
+    pub(crate) fn discard_tagged(&mut self, tag: u32) {
+        let mut is_begun = self.written > 0;
+        self.frames.retain(|queued| std::mem::take(&mut is_begun) || queued.tag != tag);
+        self.bytes = self.frames.iter().map(|queued| queued.as_bytes().len()).sum::<usize>() - self.written;
         self.free_when_empty();
     }
 
@@ -123,6 +145,6 @@ impl FrameQueue {
 impl FrameQueue {
     /// Bytes on the heap, without the frames' own, which are shared.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.frames.capacity() * size_of::<Frame>()
+        self.frames.capacity() * size_of::<QueuedFrame>()
     }
 }

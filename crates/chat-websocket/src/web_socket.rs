@@ -59,7 +59,12 @@ impl<S> WebSocket<S> {
 
     /// Puts a frame at the end of what waits to be written. How much may wait is for the caller to bound.
     pub fn queue(&mut self, frame: Frame, now: Instant) {
-        self.frame_queue.push(frame, now);
+        self.queue_tagged(frame, 0, now);
+    }
+
+    /// The same for a frame that [`discard_tagged`](Self::discard_tagged) finds by its tag, which is not 0.
+    pub fn queue_tagged(&mut self, frame: Frame, tag: u32, now: Instant) {
+        self.frame_queue.push(frame, tag, now);
     }
 
     /// Frames that wait, one that is partly written included.
@@ -80,6 +85,11 @@ impl<S> WebSocket<S> {
     /// Drops the frames that wait, except one that is partly written.
     pub fn discard_queued(&mut self) {
         self.frame_queue.discard();
+    }
+
+    /// Drops the frames with this tag that wait, except one that is partly written.
+    pub fn discard_tagged(&mut self, tag: u32) {
+        self.frame_queue.discard_tagged(tag);
     }
 }
 

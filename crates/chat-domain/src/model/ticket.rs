@@ -1,4 +1,4 @@
-//! A ticket: opens one socket of one session in a person's name, for clients that cannot send a header.
+//! A ticket: opens one socket in a person's name, for clients that cannot send a header.
 
 use std::time::Duration;
 
@@ -17,8 +17,9 @@ pub const MAX_TICKETS_OF_A_PERSON: usize = 100;
 pub struct Ticket {
     /// Who asked for it.
     pub holder: Principal,
-    /// The only session that it opens.
-    pub session_id: SessionId,
+    /// The only session whose socket it opens; `None` for one that opens a socket without a session of its own, and none
+    /// with one.
+    pub session_id: Option<SessionId>,
     /// When the token ends that it was asked for with, and with it the socket.
     pub token_expires_at: Timestamp,
     /// From when on it opens nothing.

@@ -45,6 +45,9 @@ pub struct SubscribeRequest {
     pub start: StartPosition,
     /// What to do when the missed events cannot be replayed.
     pub fallback: ReplayFallback,
+    /// The socket with many subscriptions that this is one of. Together they hold no more than a bound: what is beyond it
+    /// they read from the event log, one after the other.
+    pub part_of: Option<SocketId>,
 }
 
 /// The state of the session when a subscription began.

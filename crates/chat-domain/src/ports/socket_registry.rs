@@ -13,12 +13,14 @@ use crate::model::{OpenSocket, SessionId, SocketId, SocketLimits};
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait SocketRegistry: Send + Sync {
-    /// Enters a socket.
+    /// Enters a socket, or a subscription of one that has no session of its own. A socket counts for its person; a
+    /// subscription MUST NOT, so that it is never refused. Both count in their session. A socket without a session counts
+    /// in none.
     ///
     /// If its person already has `per_session` sockets in its session, the oldest of these, which is the one with the
-    /// least id, MUST be closed with `StreamCloseReason::Replaced` and MUST free its place at once. The socket that
+    /// least id, be it a subscription or not, MUST be closed with `StreamCloseReason::Replaced` and MUST free its place at once. The socket that
     /// enters stays, whatever its id: clocks are set back. It MUST be let in although the person has `per_user`
-    /// sockets, since their number does not grow. Of concurrent entries no more than the limits allow MUST remain, and
+    /// sockets if it replaces one, since their number does not grow; not if it replaces a subscription. Of concurrent entries no more than the limits allow MUST remain, and
     /// no more than the surplus MUST be replaced.
     ///
     /// # Errors

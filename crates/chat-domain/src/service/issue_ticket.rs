@@ -16,10 +16,20 @@ impl ChatService {
         digest: TicketDigest,
     ) -> Result<Timestamp> {
         policy::authorize(who, &Action::See(&self.session(id).await?))?;
+        self.put_ticket(who, Some(id), token_expires_at, digest).await
+    }
+
+    pub(super) async fn put_ticket(
+        &self,
+        who: &Principal,
+        session_id: Option<SessionId>,
+        token_expires_at: Timestamp,
+        digest: TicketDigest,
+    ) -> Result<Timestamp> {
         let now = self.ports.clock.now();
         // A ticket does not outlive what it was given for.
         let expires_at = now.plus(TICKET_LIFETIME).min(token_expires_at);
-        let ticket = Ticket { holder: who.clone(), session_id: id, token_expires_at, expires_at };
+        let ticket = Ticket { holder: who.clone(), session_id, token_expires_at, expires_at };
         self.ports.tickets.put(digest, ticket, now).await?;
         Ok(expires_at)
     }

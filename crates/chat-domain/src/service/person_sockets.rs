@@ -2,6 +2,7 @@
 //! stores are queried about a few people now and then, and not by each socket.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -10,7 +11,10 @@ use crate::ports::StreamCloseReason;
 
 /// The sockets of each person who has any.
 #[derive(Default)]
-pub(super) struct PersonSockets(Mutex<HashMap<UserId, Vec<Arc<CloseSignal>>>>);
+pub(super) struct PersonSockets {
+    people: Mutex<HashMap<UserId, Vec<Arc<CloseSignal>>>>,
+    is_stopping: AtomicBool,
+}
 
 /// Signals to a socket that it must close, and why.
 pub(super) struct CloseSignal {
@@ -38,6 +42,10 @@ impl PersonSockets {
         let signal = CloseSignal { role: who.role, token_issued_at: who.token_issued_at, state: Mutex::default() };
         let signal = Arc::new(signal);
         self.lock().entry(who.id.clone()).or_default().push(Arc::clone(&signal));
+        // After the entry: `stop` closes all that it finds.
+        if self.is_stopping.load(Ordering::SeqCst) {
+            signal.raise(StreamCloseReason::NodeStopping);
+        }
         PersonSocket { all: Arc::clone(self), person: who.id.clone(), signal }
     }
 
@@ -62,8 +70,17 @@ impl PersonSockets {
         signals.iter().filter(|signal| close(signal)).count()
     }
 
+    /// Closes all sockets, and those that are entered later, because the node stops.
+    pub(super) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::SeqCst);
+        let signals: Vec<_> = self.lock().values().flatten().cloned().collect();
+        for signal in signals {
+            signal.raise(StreamCloseReason::NodeStopping);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Vec<Arc<CloseSignal>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.people.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,11 +5,12 @@ use crate::error::Result;
 use crate::model::{SessionId, Ticket, TicketDigest};
 
 impl ChatService {
-    /// What the ticket stands for, if it opens this session. It is used up by being shown, also for another session.
+    /// What the ticket stands for, if it opens a socket of this session, or, with `None`, one without a session of its own.
+    /// It is used up by being shown, also for another one.
     /// Whether its holder may still see the session is the next question, not this one.
     ///
     /// `Unavailable` when the store cannot be asked; the ticket may then be used again.
-    pub async fn redeem_ticket(&self, id: SessionId, digest: TicketDigest) -> Result<Option<Ticket>> {
+    pub async fn redeem_ticket(&self, id: Option<SessionId>, digest: TicketDigest) -> Result<Option<Ticket>> {
         let ticket = self.ports.tickets.take(digest, self.ports.clock.now()).await?;
         Ok(ticket.filter(|ticket| ticket.session_id == id))
     }

@@ -38,8 +38,11 @@ pub struct SubscribeOptions {
 /// lives.
 pub struct SessionSubscription {
     service: ChatService,
-    viewer: Principal,
-    person_socket: PersonSocket,
+    /// The subscriptions of one socket share theirs.
+    viewer: Arc<Principal>,
+    /// Of a socket with this subscription alone; others have one for all.
+    person_socket: Option<PersonSocket>,
+    session_id: SessionId,
     place: RegistryPlace,
     outcome: SubscribeOutcome,
     stream: Box<dyn EventStream>,
@@ -49,10 +52,25 @@ pub struct SessionSubscription {
     access: AccessState,
 }
 
+/// What a subscription is to its socket.
+#[derive(Clone, Copy)]
+pub(super) enum SubscribeAs {
+    /// All of it.
+    Socket,
+    /// One of those of the socket with this id.
+    PartOf(SocketId),
+}
+
 /// A place in the socket registry, freed when it is dropped.
-struct RegistryPlace {
+pub(super) struct RegistryPlace {
     registry: Arc<dyn SocketRegistry>,
     socket: OpenSocket,
+}
+
+impl RegistryPlace {
+    pub(super) fn socket_id(&self) -> SocketId {
+        self.socket.id
+    }
 }
 
 impl Drop for RegistryPlace {
@@ -68,6 +86,8 @@ pub enum AccessState {
     Granted,
     /// They may not any more. The event that ended it is the last one that is returned.
     Lost,
+    /// They are an agent who was deactivated.
+    AgentDeactivated,
     /// Their token is not valid any more.
     SignedOut,
     /// The session does not exist any more.
@@ -75,11 +95,27 @@ pub enum AccessState {
 }
 
 impl AccessState {
+    /// What a check of access has come to.
+    ///
+    /// # Errors
+    /// What a store failed with. Lost access is no error.
+    pub(super) fn of(check: Result<()>) -> Result<Self> {
+        match check {
+            Ok(()) => Ok(Self::Granted),
+            Err(ChatError::Forbidden(Refusal::AgentDeactivated)) => Ok(Self::AgentDeactivated),
+            Err(ChatError::Forbidden(_)) => Ok(Self::Lost),
+            Err(ChatError::SignedOut) => Ok(Self::SignedOut),
+            Err(ChatError::NotFound(_)) => Ok(Self::SessionGone),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The reason to close the stream, unless access is granted.
     fn close_reason(self) -> Option<StreamCloseReason> {
         match self {
             Self::Granted => None,
             Self::Lost => Some(StreamCloseReason::AccessLost),
+            Self::AgentDeactivated => Some(StreamCloseReason::AgentDeactivated),
             Self::SignedOut => Some(StreamCloseReason::SignedOut),
             Self::SessionGone => Some(StreamCloseReason::SessionGone),
         }
@@ -98,9 +134,23 @@ impl ChatService {
         id: SessionId,
         options: SubscribeOptions,
     ) -> Result<SessionSubscription> {
+        self.subscribe(Arc::new(who.clone()), id, options, SubscribeAs::Socket).await
+    }
+
+    pub(super) async fn subscribe(
+        &self,
+        who: Arc<Principal>,
+        id: SessionId,
+        options: SubscribeOptions,
+        subscribe_as: SubscribeAs,
+    ) -> Result<SessionSubscription> {
+        let part_of = match subscribe_as {
+            SubscribeAs::Socket => None,
+            SubscribeAs::PartOf(socket) => Some(socket),
+        };
         // Before the last check of access, so that what ends it in between is noticed.
-        let person_socket = self.enter_socket(who);
-        policy::authorize(who, &Action::See(&self.session(id).await?))?;
+        let person_socket = part_of.is_none().then(|| self.enter_socket(&who));
+        policy::authorize(&who, &Action::See(&self.session(id).await?))?;
         let start = match options.from? {
             SubscribeFrom::Now => StartPosition::Now,
             SubscribeFrom::Position(seq, epoch) => StartPosition::After { seq, epoch },
@@ -113,25 +163,31 @@ impl ChatService {
                 StartPosition::After { seq: seq.ok_or_else(unknown)?, epoch: None }
             }
         };
-        let socket =
-            OpenSocket { id: SocketId::new(self.ports.ids.next_id()), session_id: id, user_id: who.id.clone() };
+        let socket = OpenSocket {
+            id: SocketId::new(self.ports.ids.next_id()),
+            session_id: Some(id),
+            user_id: who.id.clone(),
+            is_subscription: part_of.is_some(),
+        };
         let request = SubscribeRequest {
             session: id,
             socket: socket.id,
             viewer: who.id.clone(),
             start,
             fallback: options.fallback,
+            part_of,
         };
         let Subscription { outcome, stream } = self.ports.feed.subscribe(request).await?;
         // Access may have been lost between the check above and the moment from which events are seen.
         let session = self.session(id).await?;
-        policy::authorize(who, &Action::See(&session))?;
+        policy::authorize(&who, &Action::See(&session))?;
         // Last, since it may close another socket of the same person: not for one that is refused.
         let place = self.enter_registry(socket).await?;
         Ok(SessionSubscription {
             service: self.clone(),
-            viewer: who.clone(),
+            viewer: who,
             person_socket,
+            session_id: id,
             place,
             outcome,
             stream,
@@ -145,7 +201,7 @@ impl ChatService {
         Ok(policy::authorize(who, &Action::See(&self.session(id).await?))?)
     }
 
-    async fn enter_registry(&self, socket: OpenSocket) -> Result<RegistryPlace> {
+    pub(super) async fn enter_registry(&self, socket: OpenSocket) -> Result<RegistryPlace> {
         // Made before the socket is entered, so that the place is freed also when the caller is cancelled meanwhile.
         let place = RegistryPlace { registry: Arc::clone(&self.ports.sockets), socket };
         self.ports.sockets.enter(&place.socket, self.rules.sockets).await?;
@@ -161,7 +217,7 @@ impl SessionSubscription {
 
     /// The session.
     pub fn session_id(&self) -> SessionId {
-        self.place.socket.session_id
+        self.session_id
     }
 
     /// The subscriber.
@@ -187,7 +243,7 @@ impl SessionSubscription {
         if let Some(reason) = self.access.close_reason() {
             return Poll::Ready(Ok(StreamItem::Closed(reason)));
         }
-        if let Poll::Ready(reason) = self.person_socket.poll_closed(context) {
+        if let Poll::Ready(reason) = self.poll_person_closed(context) {
             return Poll::Ready(Ok(StreamItem::Closed(reason)));
         }
         let item = ready!(self.stream.poll_next(context))?;
@@ -205,10 +261,14 @@ impl SessionSubscription {
     /// Ready with `AgentDeactivated`, `SignedOut`, `Blocked`, `Replaced` or `NodeStopping` once that is the case, for a
     /// caller that cannot take events at the moment; see [`EventStream::poll_closed`].
     pub fn poll_closed(&mut self, context: &mut Context<'_>) -> Poll<StreamCloseReason> {
-        match self.person_socket.poll_closed(context) {
+        match self.poll_person_closed(context) {
             Poll::Ready(reason) => Poll::Ready(reason),
             Poll::Pending => self.stream.poll_closed(context),
         }
+    }
+
+    fn poll_person_closed(&self, context: &Context<'_>) -> Poll<StreamCloseReason> {
+        self.person_socket.as_ref().map_or(Poll::Pending, |socket| socket.poll_closed(context))
     }
 
     /// The next item. Dropping the future loses nothing.
@@ -231,12 +291,13 @@ impl SessionSubscription {
     ///
     /// # Errors
     /// `Forbidden` when it is another person, and nothing has changed.
-    pub fn set_viewer(&mut self, viewer: Principal) -> Result<()> {
+    pub fn set_viewer(&mut self, viewer: impl Into<Arc<Principal>>) -> Result<()> {
+        let viewer = viewer.into();
         if viewer.id != self.viewer.id {
             return Err(Refusal::NotAllowed("go on with the token of another person").into());
         }
         if (viewer.role, viewer.token_issued_at) != (self.viewer.role, self.viewer.token_issued_at) {
-            self.person_socket = self.service.enter_socket(&viewer);
+            self.reenter(&viewer);
         }
         self.viewer = viewer;
         Ok(())
@@ -247,10 +308,16 @@ impl SessionSubscription {
     pub fn restrict_role(&mut self, role: Role) -> bool {
         let is_lower = role < self.viewer.role;
         if is_lower {
-            self.viewer.role = role;
-            self.person_socket = self.service.enter_socket(&self.viewer);
+            Arc::make_mut(&mut self.viewer).role = role;
+            self.reenter(&Arc::clone(&self.viewer));
         }
         is_lower
+    }
+
+    fn reenter(&mut self, viewer: &Principal) {
+        if let Some(socket) = &mut self.person_socket {
+            *socket = self.service.enter_socket(viewer);
+        }
     }
 
     /// Checks again that the viewer may see the session, by the stores and not by the events of the stream.
@@ -258,7 +325,7 @@ impl SessionSubscription {
     /// # Errors
     /// What a store fails with. Lost access is no error: `false`, and `next` returns the reason and no more events.
     pub async fn recheck_access(&mut self) -> Result<bool> {
-        let access = self.check_access(self.viewer.clone()).await?;
+        let access = self.check_access(Principal::clone(&self.viewer)).await?;
         self.set_access(access);
         Ok(access == AccessState::Granted)
     }
@@ -270,15 +337,7 @@ impl SessionSubscription {
     /// What a store fails with. Lost access is no error.
     pub fn check_access(&self, viewer: Principal) -> impl Future<Output = Result<AccessState>> + Send + use<> {
         let (service, id) = (self.service.clone(), self.session_id());
-        async move {
-            match service.authorize_view(&viewer, id).await {
-                Ok(()) => Ok(AccessState::Granted),
-                Err(ChatError::Forbidden(_)) => Ok(AccessState::Lost),
-                Err(ChatError::SignedOut) => Ok(AccessState::SignedOut),
-                Err(ChatError::NotFound(_)) => Ok(AccessState::SessionGone),
-                Err(error) => Err(error),
-            }
-        }
+        async move { AccessState::of(service.authorize_view(&viewer, id).await) }
     }
 
     /// Takes the result of a check: without access, `next` returns the reason and no more events.

@@ -26,6 +26,7 @@ mod get_thumbnail;
 mod live_events;
 mod messages;
 mod migrate_attachments;
+mod open_socket;
 mod permissions_page;
 mod policy_table;
 mod revocations;

@@ -28,7 +28,8 @@ const CONCLUSION: &str = "
   download and to send it, the uploader must still be allowed to see the session or to send messages in it; to remove
   it, not.
 - Who may see a session may also download its attachments and their thumbnails, open sockets to it and ask for tickets
-  for that. A list of sessions has exactly those that the caller may see.
+  for that. A list of sessions has exactly those that the caller may see. Everyone who is let in may open a socket of
+  many sessions, and ask for a ticket for one: the right to each session is that of subscribing to it.
 - The right is that of the moment: of a request when the change is decided, of a socket with every assignment, transfer
   and close. An agent who watches a waiting session loses it to the one who claims it.
 - A newer token on a socket counts from its `auth` frame on if it has the lower role.

@@ -208,7 +208,7 @@ async fn a_recheck_closes_the_subscription_of_a_deactivated_agent() {
     let off_duty = AgentUpdate { display_name: None, active: Some(false) };
     app.store.put(agent_id(&bob()), off_duty, start()).await.unwrap();
     assert!(!bobs.recheck_access().await.unwrap());
-    assert!(matches!(bobs.next().await.unwrap(), StreamItem::Closed(StreamCloseReason::AccessLost)));
+    assert!(matches!(bobs.next().await.unwrap(), StreamItem::Closed(StreamCloseReason::AgentDeactivated)));
 }
 
 #[tokio::test]
@@ -346,7 +346,7 @@ async fn a_subscription_holds_a_registry_place_while_it_lives() {
     let [alices, bobs] = watches;
     drop(alices);
     let [left] = &app.door.sockets()[..] else { panic!("one is left") };
-    assert_eq!((left.id, left.session_id, &left.user_id), (bobs.socket_id(), id, &bob().id));
+    assert_eq!((left.id, left.session_id, &left.user_id), (bobs.socket_id(), Some(id), &bob().id));
     drop(bobs);
     assert_eq!(app.door.sockets(), []);
 }

@@ -27,7 +27,7 @@ use crate::state::AppState;
 ///
 /// - the header `Authorization: Bearer <token>`,
 /// - the subprotocol `base64url.bearer.chat.` with the token in base64url without padding behind it,
-/// - `?ticket=` with a ticket for this session.
+/// - `?ticket=` with a ticket for this session, or for a socket without one at the address that has none.
 ///
 /// None, several and what does not fit are answered with 401, a deactivated agent and a blocked person with 403.
 /// Cookies and everything else in the query are not looked at.
@@ -118,13 +118,18 @@ fn decoded(encoded: &str) -> Result<String, ApiError> {
 
 async fn redeem(text: &str, request: &HttpRequest, api: &AppState) -> Result<VerifiedToken, ApiError> {
     // One error for every reason, so that a caller cannot find out which tickets exist.
-    let refused = || ApiError::unauthenticated("the ticket is not valid for this session, or not any more");
+    let refused = || ApiError::unauthenticated("the ticket is not valid for this address, or not any more");
     if !TicketText::looks_like_one(text) {
         return Err(refused());
     }
-    let path = Path::<String>::extract(request).await.map_err(|_| refused())?;
-    // There can be no ticket for what is no session.
-    let id = SessionId::parse(&path).ok_or_else(refused)?;
+    let id = match request.match_info().get("sessionId") {
+        // There can be no ticket for what is no session.
+        Some(_) => {
+            let path = Path::<String>::extract(request).await.map_err(|_| refused())?;
+            Some(SessionId::parse(&path).ok_or_else(refused)?)
+        }
+        None => None,
+    };
     require_handshake(request)?;
     require_allowed_origin(request, &api.settings)?;
     let redeemed = match timeout(ADMISSION, api.service.redeem_ticket(id, TicketDigest::of(text))).await {

@@ -1,7 +1,7 @@
 //! The frames of extended mode that are about the socket itself, in both directions: the data inside them.
 
 use chat_domain::error::ReplayUnavailable;
-use chat_domain::model::{Seq, SessionId, SocketId, Timestamp};
+use chat_domain::model::{Epoch, Seq, SessionId, SocketId, Timestamp};
 use chat_domain::ports::Replay;
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -56,6 +56,112 @@ pub(crate) struct HelloDto<'a> {
     #[schema(value_type = String, format = DateTime, example = "2026-01-31T09:05:01.000Z")]
     pub(crate) server_time: Timestamp,
 }
+
+/// The first frame of the server on a socket of many sessions.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = MultiplexedHello)]
+pub(crate) struct MultiplexedHelloDto<'a> {
+    /// Names this socket in the server's log.
+    #[serde(serialize_with = "display")]
+    #[schema(value_type = String, example = "019370d3-5a10-7e21-9c0d-3f2b1a0e9d88")]
+    pub(crate) connection_id: SocketId,
+    /// Whom the server takes the client for.
+    #[schema(example = "bob")]
+    pub(crate) user_id: &'a str,
+    /// Their role: `user`, `agent` or `admin`.
+    #[schema(example = "agent")]
+    pub(crate) role: &'a str,
+    /// How often the server sends `heartbeat`, in milliseconds.
+    #[schema(example = 25_000)]
+    pub(crate) heartbeat_ms: u64,
+    /// The most bytes that a frame of the client has.
+    #[schema(example = 16_384)]
+    pub(crate) max_frame_bytes: u64,
+    /// The most subscriptions of this socket.
+    #[schema(example = 100)]
+    pub(crate) max_subscriptions: u64,
+    /// When the socket ends unless the token is renewed. RFC 3339 in UTC with milliseconds.
+    #[serde(serialize_with = "display")]
+    #[schema(value_type = String, format = DateTime, example = "2026-01-31T10:05:00.000Z")]
+    pub(crate) token_expires_at: Timestamp,
+    /// RFC 3339 in UTC with milliseconds.
+    #[serde(serialize_with = "display")]
+    #[schema(value_type = String, format = DateTime, example = "2026-01-31T09:05:01.000Z")]
+    pub(crate) server_time: Timestamp,
+}
+
+/// How a subscription has begun.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Subscribed)]
+pub(crate) struct SubscribedDto<'a> {
+    /// The position of the newest change when the subscription began.
+    #[schema(example = 17)]
+    pub(crate) seq: u64,
+    /// Names the history that positions belong to; to be given back with `since`.
+    #[schema(example = "0193a1b2-7c4d-7e5f-8a6b-9c0d1e2f3a4b")]
+    pub(crate) epoch: &'a str,
+    /// Whether the frames that follow continue from `since` without a gap.
+    #[schema(example = true)]
+    pub(crate) resumed: bool,
+    /// Why not; absent when they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) reason: Option<NotResumedDto>,
+    /// How many of the changes that follow happened before the subscription began.
+    #[schema(example = 3)]
+    pub(crate) replayed: u64,
+}
+
+/// Why a subscription has ended, or was not begun.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Unsubscribed)]
+pub(crate) struct UnsubscribedDto<'a> {
+    /// A close code: 1000 if it was asked for, else what a socket of the session would be closed with.
+    #[schema(example = 4403)]
+    pub(crate) code: u16,
+    /// The same for people.
+    #[schema(example = "access lost")]
+    pub(crate) reason: &'a str,
+}
+
+/// The server is alive, on a socket of many sessions.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = MultiplexedHeartbeat)]
+pub(crate) struct MultiplexedHeartbeatDto {
+    /// With a session beside it: the position up to which everything was sent, or is of a kind that this server does not
+    /// know. Else absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 17)]
+    pub(crate) seq: Option<u64>,
+    /// RFC 3339 in UTC with milliseconds.
+    #[serde(serialize_with = "display")]
+    #[schema(value_type = String, format = DateTime, example = "2026-01-31T09:05:26.000Z")]
+    pub(crate) server_time: Timestamp,
+}
+
+/// Where a subscription begins.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = SubscribeFrom)]
+pub(crate) struct SubscribeBody {
+    /// Start right after this position, the last one that the client has; without it, with whatever happens next.
+    #[serde(default, deserialize_with = "given_position")]
+    #[schema(value_type = i64, minimum = 0, required = false, example = 17)]
+    pub(crate) since: Option<Seq>,
+    /// The history that `since` belongs to, from `subscribed`.
+    #[serde(default, deserialize_with = "given_epoch")]
+    #[schema(
+        value_type = String, required = false, min_length = 1, max_length = 64, pattern = "^[0-9A-Za-z-]+$",
+        example = "0193a1b2-7c4d-7e5f-8a6b-9c0d1e2f3a4b"
+    )]
+    pub(crate) epoch: Option<Epoch>,
+}
+
+/// Nothing; the data may be left out.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = NoData)]
+pub(crate) struct NoDataBody {}
 
 /// Why the frames that follow do not continue from where the client left off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -173,6 +279,11 @@ fn position<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Seq, D::Error>
         return Err(D::Error::invalid_value(Unexpected::Unsigned(number), &"a number below 2^63"));
     }
     Ok(Seq::new(number))
+}
+
+fn given_epoch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Epoch>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Epoch::parse(&text).map(Some).map_err(|_| D::Error::invalid_value(Unexpected::Str(&text), &"an epoch"))
 }
 
 fn given_position<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Seq>, D::Error> {

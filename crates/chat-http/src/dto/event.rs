@@ -1,12 +1,13 @@
 //! What happens in a session, as frames of the socket.
 
 use chat_domain::model::{
-    EventChange, IdempotencyKey, LiveEvent, MessageId, Receipt, ReceiptStatus, SessionEvent, Timestamp, TypingEvent,
+    EventChange, IdempotencyKey, LiveEvent, MessageId, Receipt, ReceiptStatus, SessionEvent, SessionId, Timestamp,
+    TypingEvent,
 };
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::wire::display;
+use super::wire::{display, display_some};
 use super::{MessageDto, SessionDto};
 use crate::base_url::BaseUrl;
 
@@ -16,6 +17,8 @@ use crate::base_url::BaseUrl;
 pub(crate) struct EventFrameDto<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "display_some")]
+    session_id: Option<SessionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seq: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,7 +71,7 @@ impl<'a> EventFrameDto<'a> {
             EventDataDto::Message(message) => EventDataDto::Message(message.plain()),
             data => data,
         };
-        Some(Self { kind: data.kind(), seq: None, idempotency_key: None, data })
+        Some(Self { kind: data.kind(), session_id: None, seq: None, idempotency_key: None, data })
     }
 
     /// The frame of extended mode: a durable event with its position, and for the one who did it with the key that they
@@ -80,7 +83,14 @@ impl<'a> EventFrameDto<'a> {
             LiveEvent::Typing(_) => (None, None),
         };
         let idempotency_key = key.filter(|_| matches!(data, EventDataDto::Message(_))).map(IdempotencyKey::as_str);
-        Some(Self { kind: data.kind(), seq, idempotency_key, data })
+        Some(Self { kind: data.kind(), session_id: None, seq, idempotency_key, data })
+    }
+}
+
+impl EventFrameDto<'_> {
+    /// The same with the session beside it, for a socket with the events of many.
+    pub(crate) fn of_session(self, session: SessionId) -> Self {
+        Self { session_id: Some(session), ..self }
     }
 }
 

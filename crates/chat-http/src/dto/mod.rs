@@ -17,8 +17,9 @@ mod wire;
 pub(crate) use agent::{AgentDto, AgentListDto, PutAgentBody};
 pub(crate) use attachment::AttachmentDto;
 pub(crate) use control::{
-    ClientHeartbeatBody, HeartbeatDto, HelloDto, NewTokenBody, NotResumedDto, SocketErrorDto, TokenExpiryDto,
-    TypingStateBody, UpToBody,
+    ClientHeartbeatBody, HeartbeatDto, HelloDto, MultiplexedHeartbeatDto, MultiplexedHelloDto, NewTokenBody,
+    NoDataBody, NotResumedDto, SocketErrorDto, SubscribeBody, SubscribedDto, TokenExpiryDto, TypingStateBody,
+    UnsubscribedDto, UpToBody,
 };
 pub(crate) use event::{EventFrameDto, ReceiptDto, TypingDto};
 pub(crate) use message::{MessageDto, MessagePageDto, MessagesJson, ReadBody, SendMessageBody, TypingBody};

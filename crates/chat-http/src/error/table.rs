@@ -77,6 +77,11 @@ error_codes! {
     AlreadyYours = "ALREADY_YOURS", CONFLICT;
     /// The idempotency key was used before, for a different request.
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", CONFLICT;
+    /// In a frame of a socket with many subscriptions: it is subscribed to the session already. Nothing has changed.
+    AlreadySubscribed = "ALREADY_SUBSCRIBED", CONFLICT;
+    /// In a frame of a socket with many subscriptions: it is not subscribed to the session, or not any more, or the
+    /// subscription has not begun yet.
+    NotSubscribed = "NOT_SUBSCRIBED", CONFLICT;
     /// The file has been sent in a message, which keeps it: it cannot be taken back.
     AlreadySent = "ALREADY_SENT", CONFLICT;
     /// The session is not as `If-Match` says. Read it again, and repeat the request with its `ETag` if it still makes sense.
@@ -89,6 +94,8 @@ error_codes! {
     /// The caller has as many sockets open on this node as one person may have. Close one, or wait `Retry-After`
     /// seconds.
     TooManySockets = "TOO_MANY_SOCKETS", TOO_MANY_REQUESTS;
+    /// In a frame of a socket with many subscriptions: it has as many as one may have. End one, or open another socket.
+    TooManySubscriptions = "TOO_MANY_SUBSCRIPTIONS", TOO_MANY_REQUESTS;
     /// The customer has as many sessions open as one may have. Close one: until then, repeating the request does not
     /// help.
     TooManyOpenSessions = "TOO_MANY_OPEN_SESSIONS", TOO_MANY_REQUESTS;

@@ -13,7 +13,7 @@ use crate::base_url::BaseUrl;
 use crate::error::ErrorEnvelope;
 use crate::handshake::{require_allowed_origin, switch_protocols};
 use crate::request::{Query, session_id};
-use crate::socket::SocketPlan;
+use crate::socket::{PlannedSubscriptions, SocketPlan};
 use crate::socket_protocol::SocketMode;
 use crate::state::App;
 use crate::traces::use_case;
@@ -64,7 +64,7 @@ pub(crate) async fn subscribe_session(
     let fallback = match mode {
         // It cannot say that nothing is replayed.
         SocketMode::Base => ReplayFallback::Refuse,
-        SocketMode::Extended => ReplayFallback::StartNow,
+        SocketMode::Extended | SocketMode::Multiplexed => ReplayFallback::StartNow,
     };
     let options = SubscribeOptions { from, fallback };
     let watch = use_case("subscribe_session", app.service.subscribe_session(caller.principal(), id, options)).await?;
@@ -72,7 +72,8 @@ pub(crate) async fn subscribe_session(
     let base = BaseUrl::of(&request, &app.settings);
     let token_expires_at = caller.token.expires_at;
     let opened_while_draining = app.draining();
-    let plan = SocketPlan { app, mode, base, watch, token_expires_at, opened_while_draining, permit };
+    let subscriptions = PlannedSubscriptions::One(watch);
+    let plan = SocketPlan { app, mode, base, subscriptions, token_expires_at, opened_while_draining, permit };
     response.extensions_mut().insert(plan);
     Ok(response)
 }

@@ -32,7 +32,7 @@ fn body(code: ErrorCode, message: &str, details: &[Value]) -> Value {
 fn error(operation: &str, status: u16) -> Option<(ErrorCode, &'static str)> {
     Some(match (status, operation) {
         (400, _) => (ErrorCode::ValidationFailed, ""),
-        (401, "subscribe_session") => (
+        (401, "subscribe_session" | "open_socket") => (
             ErrorCode::Unauthenticated,
             "send a header Authorization: Bearer <token>, the token as a subprotocol, or a ticket",
         ),
@@ -55,7 +55,7 @@ fn error(operation: &str, status: u16) -> Option<(ErrorCode, &'static str)> {
         (429, "create_session") => {
             (ErrorCode::TooManyOpenSessions, "you have 20 sessions open, and no more are allowed; close one first")
         }
-        (429, "subscribe_session") => {
+        (429, "subscribe_session" | "open_socket") => {
             (ErrorCode::TooManySockets, "you have 50 sockets open, and no more are allowed; close one first")
         }
         (429, "send_message" | "upload_attachment") => {
@@ -94,7 +94,7 @@ fn forbidden(operation: &str) -> &'static str {
         "sign_out_person" | "block_person" | "unblock_person" => {
             "you are not allowed to end or restore the access of people"
         }
-        "list_sessions" => "this agent has been deactivated",
+        "list_sessions" | "open_socket" | "issue_socket_ticket" => "this agent has been deactivated",
         _ => "you are not allowed to see this session",
     }
 }
@@ -116,6 +116,9 @@ fn broken_rule(operation: &str) -> (&'static str, &'static str) {
         "get_messages" => ("before", "must be the id of a message of this session"),
         "get_thumbnail" => ("size", THUMBNAIL_SIZES),
         "subscribe_session" => ("since", "must be a whole number from 0"),
+        "open_socket" => {
+            ("sec-websocket-protocol", "must offer chat.v1, which is the only one that this address speaks")
+        }
         _ => ("verbose", "is no query parameter of this operation, which takes none"),
     }
 }

@@ -56,6 +56,8 @@ use crate::state::App;
         handlers::unblock_person::unblock_person,
         handlers::issue_ticket::issue_ticket,
         handlers::subscribe_session::subscribe_session,
+        handlers::issue_socket_ticket::issue_socket_ticket,
+        handlers::open_socket::open_socket,
         handlers::describe_service::describe_service,
         handlers::health::healthz,
         handlers::health::readyz,
@@ -86,8 +88,8 @@ impl utoipa::Modify for Credentials {
             .build();
         let components = openapi.components.get_or_insert_with(Default::default);
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
-        let ticket =
-            "Of `POST /api/chat/sessions/{sessionId}/ws-ticket`, for browsers: opens one socket in place of a token.";
+        let ticket = "Of `POST …/ws-ticket`, for browsers: opens one socket in place of a token. One for a session is of `POST \
+             /api/chat/sessions/{sessionId}/ws-ticket`, one for `/ws/chat` of `POST /api/chat/ws-ticket`.";
         let ticket = ApiKey::Query(ApiKeyValue::with_description("ticket", ticket));
         components.add_security_scheme("ticket", SecurityScheme::ApiKey(ticket));
         let ticket = "Of `POST /api/chat/download-ticket`, for pages: authorises downloads in place of a token.";

@@ -49,6 +49,19 @@ impl SocketCloseReason {
         }
     }
 
+    /// Whether it ends a socket with many subscriptions: if not, it ends one of them.
+    pub(super) fn ends_socket(self) -> bool {
+        match self {
+            Self::Close(code) => !code.is_of_session(),
+            Self::SignedOut
+            | Self::KeyRemoved
+            | Self::Blocked
+            | Self::AgentDeactivated
+            | Self::Malformed(_)
+            | Self::PeerGone => true,
+        }
+    }
+
     /// Whether the person has no access to anything any more, or it is not certain that it is this person: nothing that
     /// waits is shown to them, and nothing that they have confirmed is recorded.
     pub(super) fn ends_access(self) -> bool {

@@ -26,7 +26,7 @@ pub(super) fn event_frame(published: &SharedEvent, recipient: &Recipient<'_>) ->
     if let LiveEvent::Durable(event) = event
         && let EventChange::Message(message) = &event.change
     {
-        own_key = mode == SocketMode::Extended && event.key.is_some() && event.actor == *viewer;
+        own_key = mode != SocketMode::Base && event.key.is_some() && event.actor == *viewer;
         is_individual = own_key || (!base_is_configured && !message.attachments.is_empty());
     }
     if is_individual {

@@ -1,6 +1,6 @@
 //! What the client of a socket has confirmed and asked for, until the stores have recorded it.
 //!
-//! The socket passes frames in and gets back what it has to do at once; the calls of the use cases are its jobs, whose
+//! The socket passes in what frames ask for; the calls of the use cases are its jobs, whose
 //! results come back here.
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::times::RECORD_GAP;
 use super::unrecorded::Unrecorded;
 use super::watermark_recorder::WatermarkRecorder;
 use crate::error::ApiError;
-use crate::socket_protocol::{ClientCommand, ClientFrame, MalformedFrame, Reference, SocketMode, parse_client_frame};
+use crate::socket_protocol::{ClientCommand, Reference, SocketMode};
 
 /// What is not recorded yet.
 pub(super) struct InboundState {
@@ -38,23 +38,13 @@ struct Requests {
     typing: Option<(bool, Option<Reference>)>,
 }
 
-/// What the socket has to do at once for a frame.
-pub(super) enum InboundAction {
-    /// Nothing.
-    None,
-    /// Send an error frame.
-    Refuse(ApiError, Option<Reference>),
-    /// Check a newer token.
-    Renew(String, Option<Reference>),
-}
-
 /// A request that failed, with the `ref` of its frame.
 pub(super) type FailedRequest = (ChatError, Option<Reference>);
 
 impl InboundState {
     pub(super) fn new(mode: SocketMode) -> Self {
         // In base mode the pings have their own rhythm, and each asks for the delivery once.
-        let gap = if mode == SocketMode::Extended { RECORD_GAP } else { Duration::ZERO };
+        let gap = if mode == SocketMode::Base { Duration::ZERO } else { RECORD_GAP };
         Self { delivered: WatermarkRecorder::new(gap), requests: None }
     }
 
@@ -63,22 +53,22 @@ impl InboundState {
         self.delivered.advance_to(seq);
     }
 
-    /// Takes a text frame of the extended mode. `sent_up_to` is the newest position that was sent on this socket; `typing`
-    /// counts one more typing event of the viewer.
+    /// Takes what a frame asks for. `sent_up_to` is the newest position that was sent of the session; `typing` counts one
+    /// more typing event of the viewer.
     ///
     /// # Errors
-    /// The text is no frame of the protocol.
-    pub(super) fn on_text(
+    /// Why it is not done, with the `ref` of the frame, for an error frame.
+    pub(super) fn on_command(
         &mut self,
-        text: &str,
+        command: ClientCommand,
+        reference: Option<Reference>,
         sent_up_to: Seq,
         typing: impl FnOnce() -> Result<(), ApiError>,
-    ) -> Result<InboundAction, MalformedFrame> {
-        let ClientFrame { command, reference } = parse_client_frame(text)?;
+    ) -> Result<(), (ApiError, Option<Reference>)> {
         match command {
             ClientCommand::Ack(seq) | ClientCommand::Read(seq) if seq > sent_up_to => {
                 let invalid = Invalid::new("seq", "must not be ahead of what was sent on this socket");
-                return Ok(InboundAction::Refuse(invalid.into(), reference));
+                return Err((invalid.into(), reference));
             }
             ClientCommand::Ack(seq) => {
                 self.delivered.advance_to(seq);
@@ -93,15 +83,18 @@ impl InboundState {
             }
             ClientCommand::Typing(is_typing) => match typing() {
                 // Without its stop, a typing would be shown until it ends by itself.
-                Err(refusal) if is_typing => return Ok(InboundAction::Refuse(refusal, reference)),
+                Err(refusal) if is_typing => return Err((refusal, reference)),
                 // Only the newest state is shown: a stop right behind a start cancels it.
                 _ => self.requests().typing = Some((is_typing, reference)),
             },
-            ClientCommand::Auth(token) => return Ok(InboundAction::Renew(token, reference)),
-            // Any frame is a sign of life; a heartbeat asks for nothing else.
-            ClientCommand::Heartbeat(_) | ClientCommand::Unknown => {}
+            // Any frame is a sign of life; a heartbeat asks for nothing else. The others are the socket's to do.
+            ClientCommand::Heartbeat(_)
+            | ClientCommand::Unknown
+            | ClientCommand::Auth(_)
+            | ClientCommand::Subscribe(_)
+            | ClientCommand::Unsubscribe => {}
         }
-        Ok(InboundAction::None)
+        Ok(())
     }
 
     fn requests(&mut self) -> &mut Requests {

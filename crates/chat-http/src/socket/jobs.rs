@@ -55,24 +55,26 @@ struct Job {
     work: Pin<Box<dyn Future<Output = JobOutcome>>>,
 }
 
-/// The running jobs. Without any, it has no memory of its own.
+/// The running jobs. Without any, it is a null pointer: most sockets have none at most times.
 #[derive(Default)]
-pub(super) struct Jobs(Vec<Job>);
+pub(super) struct Jobs(Option<Box<Vec<Job>>>);
 
 impl Jobs {
     /// Starts a job. A running one of the same kind is dropped.
     pub(super) fn start(&mut self, kind: JobKind, work: impl Future<Output = JobOutcome> + 'static) {
-        self.0.retain(|job| job.kind != kind);
-        self.0.push(Job { kind, work: Box::pin(work) });
+        self.stop(kind);
+        self.0.get_or_insert_default().push(Job { kind, work: Box::pin(work) });
     }
 
     /// Drops the running job of that kind, if any.
     pub(super) fn stop(&mut self, kind: JobKind) {
-        self.0.retain(|job| job.kind != kind);
+        if let Some(jobs) = &mut self.0 {
+            jobs.retain(|job| job.kind != kind);
+        }
     }
 
     pub(super) fn is_running(&self, kind: JobKind) -> bool {
-        self.0.iter().any(|job| job.kind == kind)
+        self.0.iter().flat_map(|jobs| jobs.iter()).any(|job| job.kind == kind)
     }
 
     /// Whether something that the client has said is being recorded or shown.
@@ -82,14 +84,15 @@ impl Jobs {
 
     /// The outcome of the next job that finishes. Pending also while no job runs.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<JobOutcome> {
-        let ready = self.0.iter_mut().enumerate().find_map(|(index, job)| match job.work.as_mut().poll(cx) {
+        let Some(jobs) = &mut self.0 else { return Poll::Pending };
+        let ready = jobs.iter_mut().enumerate().find_map(|(index, job)| match job.work.as_mut().poll(cx) {
             Poll::Ready(outcome) => Some((index, outcome)),
             Poll::Pending => None,
         });
         let Some((index, outcome)) = ready else { return Poll::Pending };
-        drop(self.0.swap_remove(index));
-        if self.0.is_empty() {
-            self.0 = Vec::new();
+        drop(jobs.swap_remove(index));
+        if jobs.is_empty() {
+            self.0 = None;
         }
         Poll::Ready(outcome)
     }

@@ -1,4 +1,4 @@
-//! The WebSocket of a session (RFC 6455): frames go out, liveness and delivery come back.
+//! The WebSockets of sessions (RFC 6455): frames go out, liveness and delivery come back.
 //!
 //! | module | what lives there |
 //! |---|---|
@@ -6,7 +6,11 @@
 //! | `plan` | what the handler of a handshake leaves for the take-over |
 //! | `worker_sockets`, `wake_relay` | the open sockets of a worker: what keeps it alive for them, and what wakes them |
 //! | `socket_task` | a socket as a task: the open socket, then its closing handshake |
-//! | `session_socket` | what is due, what the peer sends, what the jobs return, what happens in the session |
+//! | `chat_socket` | what is due, what the peer sends, what the jobs return, what happens in the session |
+//! | `connection` | what belongs to the connection: writing, liveness, the token, the budget of frames |
+//! | `subscriptions` | what it is subscribed to: the session of its address, or a set that its client names |
+//! | `subscription_set`, `ready_set` | many subscriptions: opened, served in turns, ended each on its own |
+//! | `live_subscription` | what belongs to a session: its events, the right to see them, what the client has confirmed |
 //! | `inbound` | what the client has confirmed and asked for |
 //! | `jobs` | the calls of use cases that run |
 //! | `event_frame` | events as encoded frames |
@@ -18,16 +22,21 @@
 //! `socket_protocol`, their bytes on the wire in `chat_websocket`.
 
 mod access_check;
+mod chat_socket;
 mod close_reason;
+mod connection;
 mod delivery_probe;
 mod event_frame;
 mod frame_budget;
 mod inbound;
 mod jobs;
+mod live_subscription;
 mod liveness;
 mod plan;
-mod session_socket;
+mod ready_set;
 mod socket_task;
+mod subscription_set;
+mod subscriptions;
 mod takeover;
 mod times;
 mod token_lifetime;
@@ -36,5 +45,5 @@ mod wake_relay;
 mod watermark_recorder;
 mod worker_sockets;
 
-pub(crate) use plan::SocketPlan;
+pub(crate) use plan::{PlannedSubscriptions, SocketPlan};
 pub(crate) use takeover::TakeOver;

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use chat_websocket::Frame;
-use futures_util::future::{LocalBoxFuture, join};
+use futures_util::future::{FutureExt, LocalBoxFuture, join};
+use futures_util::stream::{self, StreamExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use super::chat_socket::ChatSocket;
 use super::close_reason::SocketCloseReason;
+use super::connection::ClosingSocket;
 use super::plan::SocketPlan;
-use super::session_socket::{ClosingSocket, SessionSocket};
-use super::unrecorded::Unrecorded;
+use super::unrecorded::Leftovers;
 use super::worker_sockets::SocketSlot;
 use crate::socket_protocol::CloseCode;
 
@@ -24,13 +26,15 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 const SCARCE_CLOSE_LIMIT: Duration = Duration::from_millis(50);
 /// How long it may take to record what the peer had confirmed before.
 const RECORD_LIMIT: Duration = Duration::from_secs(2);
+/// Of how many sessions it is recorded at a time.
+const RECORDED_AT_A_TIME: usize = 8;
 
 /// The task of one socket.
 ///
 /// One value without inner futures, polled as a whole: what an `async` function keeps at each of its waits would be part
 /// of every idle socket.
 pub(super) struct SocketTask {
-    open: Option<SessionSocket>,
+    open: Option<ChatSocket>,
     closing: Option<LocalBoxFuture<'static, ()>>,
     _slot: SocketSlot,
 }
@@ -38,7 +42,7 @@ pub(super) struct SocketTask {
 impl SocketTask {
     /// A socket on a stream whose handshake is done. `already_read` is what came right behind the handshake.
     pub(super) fn new(plan: SocketPlan, stream: TcpStream, already_read: &BytesMut, slot: SocketSlot) -> Self {
-        let open = SessionSocket::new(plan, stream, already_read, slot.wake_relay());
+        let open = ChatSocket::new(plan, stream, already_read, slot.wake_relay());
         Self { open: Some(open), closing: None, _slot: slot }
     }
 }
@@ -60,15 +64,15 @@ impl Future for SocketTask {
     }
 }
 
-fn close(open: SessionSocket, reason: SocketCloseReason) -> LocalBoxFuture<'static, ()> {
-    let (socket, unrecorded) = open.close(reason);
+fn close(open: ChatSocket, reason: SocketCloseReason) -> LocalBoxFuture<'static, ()> {
+    let (socket, leftovers) = open.close(reason);
     match reason.code() {
         None => {
             drop(socket);
-            Box::pin(record(unrecorded))
+            Box::pin(record(leftovers))
         }
         Some(code) => Box::pin(async move {
-            join(closing_handshake(socket, code, &reason.text()), record(unrecorded)).await;
+            join(closing_handshake(socket, code, &reason.text()), record(leftovers)).await;
         }),
     }
 }
@@ -82,9 +86,14 @@ async fn closing_handshake(closing: ClosingSocket, code: CloseCode, reason: &str
     drop(permit);
 }
 
-async fn record(unrecorded: Option<Unrecorded>) {
-    let Some(unrecorded) = unrecorded else { return };
-    if timeout(RECORD_LIMIT, unrecorded.record()).await.is_err() {
+async fn record(leftovers: Leftovers) {
+    let Leftovers { unrecorded, recording } = leftovers;
+    if unrecorded.is_empty() && recording.is_empty() {
+        return;
+    }
+    let all = unrecorded.into_iter().map(|unrecorded| unrecorded.record().boxed_local()).chain(recording);
+    let recorded = stream::iter(all).for_each_concurrent(RECORDED_AT_A_TIME, |recording| recording);
+    if timeout(RECORD_LIMIT, recorded).await.is_err() {
         tracing::debug!("what the client of a closed socket had confirmed could not be recorded in time");
     }
 }

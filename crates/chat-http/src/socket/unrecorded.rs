@@ -3,6 +3,7 @@
 use chat_domain::ChatError;
 use chat_domain::model::{Principal, Seq, SessionId};
 use chat_domain::service::ChatService;
+use futures_util::future::LocalBoxFuture;
 
 /// The watermarks that are still to be recorded.
 pub(super) struct Unrecorded {
@@ -11,6 +12,15 @@ pub(super) struct Unrecorded {
     pub(super) session: SessionId,
     pub(super) delivered: Option<Seq>,
     pub(super) read: Option<Seq>,
+}
+
+/// What a socket leaves to be recorded when it ends.
+#[derive(Default)]
+pub(super) struct Leftovers {
+    /// What no store was asked to record.
+    pub(super) unrecorded: Vec<Unrecorded>,
+    /// What is being recorded of subscriptions that ended before.
+    pub(super) recording: Vec<LocalBoxFuture<'static, ()>>,
 }
 
 impl Unrecorded {

@@ -1,23 +1,31 @@
-//! What a client's text means in extended mode.
+//! What a client's text means in extended mode, and on a socket of many sessions.
 
 use std::fmt;
 
 use chat_domain::model::Seq;
+use chat_domain::service::SubscribeFrom;
 use chat_identity::UniqueJson;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::dto::{ClientHeartbeatBody, NewTokenBody, TypingStateBody, UpToBody};
+use super::mode::SocketMode;
+use crate::dto::{ClientHeartbeatBody, NewTokenBody, NoDataBody, SubscribeBody, TypingStateBody, UpToBody};
 
 /// The most characters of a frame's `ref`.
 pub(crate) const MAX_REFERENCE_CHARS: usize = 64;
+/// The most characters of what stands for a session: those of a UUID, and room for what is none.
+const MAX_SESSION_CHARS: usize = 64;
 
 /// A frame of the client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ClientFrame {
     /// What it asks for.
     pub(crate) command: ClientCommand,
+    /// The session that it is about, as the client names it; `None` where the address of the socket does.
+    pub(crate) session: Option<Box<str>>,
     /// The client's own name for it, given back when it is answered with an error.
+    ///
+    /// On a socket of many sessions, a frame without a name is named by its type.
     pub(crate) reference: Option<Reference>,
 }
 
@@ -26,6 +34,11 @@ pub(crate) struct ClientFrame {
 pub(crate) struct Reference(Box<str>);
 
 impl Reference {
+    /// The type of a frame that has no name of its own. One that is longer than a name is of no type that gets an answer.
+    fn of_kind(kind: String) -> Option<Self> {
+        kind.chars().nth(MAX_REFERENCE_CHARS).is_none().then(|| Self(kind.into()))
+    }
+
     /// The name as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
@@ -45,8 +58,22 @@ pub(crate) enum ClientCommand {
     Heartbeat(Option<Seq>),
     /// A newer token.
     Auth(String),
+    /// Subscribe to a session.
+    Subscribe(SubscribeFrom),
+    /// End the subscription to a session.
+    Unsubscribe,
     /// A type of a later version; it is ignored.
     Unknown,
+}
+
+impl ClientCommand {
+    /// Whether it is about one session.
+    fn is_of_session(&self) -> bool {
+        match self {
+            Self::Ack(_) | Self::Read(_) | Self::Typing(_) | Self::Subscribe(_) | Self::Unsubscribe => true,
+            Self::Heartbeat(_) | Self::Auth(_) | Self::Unknown => false,
+        }
+    }
 }
 
 /// The token is left out: it must not reach a log.
@@ -58,6 +85,8 @@ impl fmt::Debug for ClientCommand {
             Self::Typing(is_typing) => f.debug_tuple("Typing").field(is_typing).finish(),
             Self::Heartbeat(seq) => f.debug_tuple("Heartbeat").field(seq).finish(),
             Self::Auth(_) => f.write_str("Auth"),
+            Self::Subscribe(from) => f.debug_tuple("Subscribe").field(from).finish(),
+            Self::Unsubscribe => f.write_str("Unsubscribe"),
             Self::Unknown => f.write_str("Unknown"),
         }
     }
@@ -72,13 +101,19 @@ pub(crate) struct MalformedFrame(&'static str);
 ///
 /// # Errors
 /// The text is not JSON of at most 127 levels without repeated keys, no object, or one that breaks the rules of its type.
-pub(crate) fn parse_client_frame(text: &str) -> Result<ClientFrame, MalformedFrame> {
+pub(crate) fn parse_client_frame(text: &str, mode: SocketMode) -> Result<ClientFrame, MalformedFrame> {
     let UniqueJson(frame) = serde_json::from_str(text).map_err(|_| MalformedFrame("the text is not strict JSON"))?;
     let Value::Object(mut frame) = frame else { return Err(MalformedFrame("the frame is not an object")) };
     let Some(Value::String(kind)) = frame.remove("type") else { return Err(MalformedFrame("type is not a string")) };
     let reference = reference(&mut frame)?;
     let data = frame.remove("data");
+    let is_multiplexed = mode == SocketMode::Multiplexed;
     let command = match kind.as_str() {
+        "subscribe" if is_multiplexed => ClientCommand::Subscribe(start(data)?),
+        "unsubscribe" if is_multiplexed => {
+            data.map_or(Ok(NoDataBody {}), |data| body::<NoDataBody>(Some(data)))?;
+            ClientCommand::Unsubscribe
+        }
         "ack" => ClientCommand::Ack(body::<UpToBody>(data)?.seq),
         "read" => ClientCommand::Read(body::<UpToBody>(data)?.seq),
         "typing" => ClientCommand::Typing(body::<TypingStateBody>(data)?.is_typing),
@@ -89,7 +124,25 @@ pub(crate) fn parse_client_frame(text: &str) -> Result<ClientFrame, MalformedFra
         "auth" => ClientCommand::Auth(body::<NewTokenBody>(data)?.token),
         _ => ClientCommand::Unknown,
     };
-    Ok(ClientFrame { command, reference })
+    if !is_multiplexed {
+        return Ok(ClientFrame { command, session: None, reference });
+    }
+    let session = if command.is_of_session() { Some(session(&mut frame)?) } else { None };
+    Ok(ClientFrame { command, session, reference: reference.or_else(|| Reference::of_kind(kind)) })
+}
+
+/// The session beside the type of a frame.
+fn session(frame: &mut Map<String, Value>) -> Result<Box<str>, MalformedFrame> {
+    match frame.remove("sessionId") {
+        Some(Value::String(text)) if text.chars().nth(MAX_SESSION_CHARS).is_none() => Ok(text.into()),
+        _ => Err(MalformedFrame("sessionId is not a string of at most 64 characters")),
+    }
+}
+
+fn start(data: Option<Value>) -> Result<SubscribeFrom, MalformedFrame> {
+    let Some(data) = data else { return Ok(SubscribeFrom::Now) };
+    let SubscribeBody { since, epoch } = body(Some(data))?;
+    Ok(since.map_or(SubscribeFrom::Now, |since| SubscribeFrom::Position(since, epoch)))
 }
 
 fn reference(frame: &mut Map<String, Value>) -> Result<Option<Reference>, MalformedFrame> {

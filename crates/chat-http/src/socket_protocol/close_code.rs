@@ -73,3 +73,23 @@ close_codes! {
     /// The client sent too many frames.
     TooManyFrames = 4429, "too many frames; wait 30 seconds", "wait the seconds in the reason, then connect again with `since`";
 }
+
+impl CloseCode {
+    /// Whether it can be about one session alone: then it ends a subscription of a socket that has others.
+    pub(crate) fn is_of_session(self) -> bool {
+        match self {
+            Self::Done | Self::Internal | Self::Overloaded | Self::AccessLost | Self::Gone | Self::Replaced => true,
+            Self::GoingAway
+            | Self::ProtocolError
+            | Self::Unsupported
+            | Self::InvalidText
+            | Self::TooLarge
+            | Self::Restarting
+            | Self::BadFrame
+            | Self::TokenExpired
+            | Self::Silent
+            | Self::TooSlow
+            | Self::TooManyFrames => false,
+        }
+    }
+}

@@ -11,6 +11,7 @@ use super::SocketMode;
 pub(crate) struct EncodedFrames {
     base: OnceLock<Bytes>,
     extended: OnceLock<Bytes>,
+    multiplexed: OnceLock<Bytes>,
 }
 
 impl EncodedFrames {
@@ -19,6 +20,7 @@ impl EncodedFrames {
         let frame = match mode {
             SocketMode::Base => &self.base,
             SocketMode::Extended => &self.extended,
+            SocketMode::Multiplexed => &self.multiplexed,
         };
         frame.get_or_init(encode).clone()
     }
@@ -42,7 +44,8 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(encode(SocketMode::Base, "base"), "base");
             assert_eq!(encode(SocketMode::Extended, "extended"), "extended");
+            assert_eq!(encode(SocketMode::Multiplexed, "multiplexed"), "multiplexed");
         }
-        assert_eq!(encoded.get(), 2);
+        assert_eq!(encoded.get(), 3);
     }
 }

@@ -1,4 +1,4 @@
-//! The reference page of the socket, rendered from the catalogue of frames and the table of close codes.
+//! The reference page of the sockets, rendered from the catalogue of frames and the table of close codes.
 
 use std::fmt::Write;
 
@@ -8,7 +8,9 @@ use chat_websocket::FrameLimits;
 use super::catalogue::{FRAMES, FrameKind, FrameSender};
 use super::client_frame::MAX_REFERENCE_CHARS;
 use super::close_code::CloseCode;
-use super::frame_rate::{FRAME_BURST, FRAMES_PER_MINUTE};
+use super::frame_rate::{
+    FRAME_BURST, FRAMES_PER_MINUTE, MAX_SUBSCRIPTIONS, SUBSCRIPTION_BURST, SUBSCRIPTIONS_PER_MINUTE,
+};
 use super::mode::SocketMode;
 use crate::settings::SocketSettings;
 
@@ -22,6 +24,8 @@ subprotocol `chat.v1`, which adds positions, receipts, acknowledgements, heartbe
 Pages and apps use extended mode. Base mode is for servers, which see why a handshake is refused: a page sees neither 410,
 which says that too much was missed, nor the pings from which a client learns that the network is gone.
 Both sides ignore types and fields that they do not know. The same for tools: [asyncapi.json](asyncapi.json).
+
+`GET /ws/chat` watches [many sessions](#many-sessions-on-one-socket) on one socket, with the frames of the extended mode.
 
 ## Connecting
 
@@ -43,7 +47,8 @@ answer without a subprotocol; browsers do not accept that, so a page that shows 
 
 A ticket comes from `POST /api/chat/sessions/{sessionId}/ws-ticket`: `{"ticket", "expiresAt"}`. It opens one socket of
 that session, within @ticket@ seconds, in the name of the person who asked for it; the socket ends with the token that was used then.
-It is used up by being shown, also for another session. A request that is no handshake, or from a foreign origin, leaves
+It is used up by being shown, also for another session. One of `POST /api/chat/ws-ticket` opens one socket at `/ws/chat`, and
+none of a session; one of a session opens none there. A request that is no handshake, or from a foreign origin, leaves
 it as it is. Cookies are not looked at. The query has `since`, `epoch`, `after` and `ticket`, and nothing else (400).
 
 Where a request has an `Origin`, it must be the server's own or on the list `CHAT_CORS_ORIGINS`, written as browsers
@@ -95,6 +100,41 @@ come from, and how a message is shown.
 
 "#;
 
+const MANY_SESSIONS: &str = r#"## Many sessions on one socket
+
+`GET /ws/chat` is for clients that watch several sessions, as people at a desk do. It is opened as the other socket is, with
+the same credentials, checks and limits, but only with `chat.v1` (else 400), and its query has nothing but `ticket`. The
+client subscribes to sessions one by one:
+
+```json
+{"type":"subscribe","sessionId":"019370d0-6e1b-7c40-8a52-1f0e5d1f7a11","data":{"since":17,"epoch":"0193a1b27c4d7e5f8a6b9c0d1e2f3a4b"}}
+```
+
+- **Frames** are those of the extended mode. One that is about a session has `sessionId` beside `type`, in both directions;
+  those of different sessions come in any order. `hello` is about the socket alone, `subscribed` has the rest of what it
+  says on a socket of one session, and `heartbeat` has no `seq`.
+- **Between `subscribed` and `unsubscribed`** the frames of a session are those of a socket of its own: `since` and `epoch`
+  mean the same, and so does `seq`.
+- **What ends one subscription** is `unsubscribed` with the code that would close a socket of the session, and the others go
+  on. What ends the person's access to anything closes the socket: the end of the token (4401), a sign-out, a block, a
+  removed key, an agent who is deactivated, and so do the faults and limits of the connection.
+- **A lost socket** is opened again, and each session subscribed with the `seq` that the client has of it. A hundred
+  `subscribe` may be sent at once; a few are worked off at a time.
+- **A subscription counts as a socket of its session**: of more than @sessions@ of a person the oldest ends with 4409, be it a
+  subscription or a socket. It does not count among the person's @person@ sockets; the socket does. A socket has at most
+  @subscriptions@ subscriptions.
+- `subscribe` and `unsubscribe` have a budget of their own, @subscriptionBurst@ at once and @subscriptionRate@ a minute, and
+  do not count among other frames; beyond that 4429.
+- **A newer token** (`auth`) is for the whole socket. With a lower role, nothing more is sent of any session before it is known
+  that this role may see it.
+- **A slow client** loses nothing. What waits for it is bounded for each session as on a socket of its own, and for all of them
+  together; beyond that the sessions are read from the database, one after the other. Sessions with much to say take turns with
+  the others.
+- `error` names the client's frame by its `ref`, or by its type where it has none. A frame about a session that is not
+  subscribed is `NOT_SUBSCRIBED`.
+
+"#;
+
 const EXAMPLE_CLIENT: &str = include_str!("example_client.js");
 
 const LIMITS: &str = r"## Time and limits
@@ -139,6 +179,9 @@ fn with_values(text: &str) -> String {
         ("@person@", sockets.per_user as u64),
         ("@ticket@", TICKET_LIFETIME.as_secs()),
         ("@ref@", MAX_REFERENCE_CHARS as u64),
+        ("@subscriptions@", MAX_SUBSCRIPTIONS as u64),
+        ("@subscriptionBurst@", SUBSCRIPTION_BURST.into()),
+        ("@subscriptionRate@", SUBSCRIPTIONS_PER_MINUTE.into()),
     ];
     values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, &value.to_string()))
 }
@@ -147,14 +190,15 @@ fn with_values(text: &str) -> String {
 pub fn websocket_reference() -> String {
     let introduction = with_values(INTRODUCTION);
     let mut page = format!("{introduction}```js\n{EXAMPLE_CLIENT}```\n\n");
+    page.push_str(&with_values(MANY_SESSIONS));
     page.push_str("## Frames of the server\n\n");
     page.push_str(
-        "In base mode durable events are `type` and `data` alone, as in the first two examples here without ",
+        "In base mode durable events are `type` and `data` alone, as in the examples of `message` and `session_update` here \
+         without\n`seq` and `idempotencyKey`.\n\n",
     );
-    page.push_str("`seq` and\n`idempotencyKey`.\n\n");
     frames(&mut page, FrameSender::Server);
     page.push_str(&with_values(
-        "## Frames of the client\n\nIn extended mode only. Each may have a `ref` of up to @ref@ characters beside `type` and \
+        "## Frames of the client\n\nWith `chat.v1` only. Each may have a `ref` of up to @ref@ characters beside `type` and \
          `data`, which comes back in `error`.\n\n",
     ));
     frames(&mut page, FrameSender::Client);
@@ -171,23 +215,28 @@ pub fn websocket_reference() -> String {
 fn frames(page: &mut String, sender: FrameSender) {
     for frame in FRAMES.iter().filter(|frame| frame.sender == sender) {
         let FrameKind { name, meaning, example, .. } = frame;
-        let traits = match (frame.modes.contains(&SocketMode::Base), frame.durable) {
-            (true, true) => "both modes, durable",
-            (true, false) => "both modes, not durable",
-            (false, true) => "extended mode, durable",
-            (false, false) => "extended mode",
+        let traits = match (frame.modes, frame.durable) {
+            ([SocketMode::Base, ..], true) => "all sockets, durable",
+            ([SocketMode::Base, ..], false) => "all sockets, not durable",
+            ([SocketMode::Multiplexed], _) => "sockets of many sessions",
+            ([SocketMode::Extended], _) => "extended mode",
+            (_, true) => "extended mode and sockets of many sessions, durable",
+            (_, false) => "extended mode and sockets of many sessions",
         };
+        // Frames of many sessions alone have no other form to show.
+        let alone = (frame.modes == [SocketMode::Multiplexed]).then(|| frame.multiplexed_example());
+        let example = alone.as_deref().unwrap_or(example);
         let _infallible = writeln!(page, "### `{name}`\n\n*{traits}.* {meaning}\n\n```json\n{example}\n```\n");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{INTRODUCTION, LIMITS, with_values};
+    use super::{INTRODUCTION, LIMITS, MANY_SESSIONS, with_values};
 
     #[test]
     fn every_value_of_the_page_is_filled_in() {
-        for text in [INTRODUCTION, LIMITS] {
+        for text in [INTRODUCTION, LIMITS, MANY_SESSIONS] {
             assert!(text.contains('@') && !with_values(text).contains('@'), "{}", with_values(text));
         }
     }

@@ -9,6 +9,7 @@ use chat_domain::model::{
     Seq, SessionEvent, SocketId, TypingEvent,
 };
 use chat_domain::ports::{Replay, SubscribeOutcome};
+use chat_domain::service::SubscribeFrom;
 use chat_testkit::fixtures::{
     FixtureKind, agent_id, alice, at, attachment, bob, content, message_id, new_session, session_id, uuid,
 };
@@ -21,7 +22,7 @@ use super::*;
 use crate::base_url::BaseUrl;
 use crate::error::ErrorCode;
 
-const MODES: [SocketMode; 2] = [SocketMode::Base, SocketMode::Extended];
+const MODES: [SocketMode; 3] = [SocketMode::Base, SocketMode::Extended, SocketMode::Multiplexed];
 
 fn durable(seq: u64, change: EventChange) -> LiveEvent {
     let key = Some(IdempotencyKey::parse("b7c1").unwrap());
@@ -74,6 +75,10 @@ fn events() -> Vec<LiveEvent> {
     ]
 }
 
+fn limits() -> HelloLimits {
+    HelloLimits { heartbeat: Duration::from_secs(25), max_frame_bytes: 16_384, token_expires_at: at(3_600), now: at(1) }
+}
+
 fn hello(replay: Replay) -> Value {
     let outcome = SubscribeOutcome { epoch: Epoch::parse("epoch-1").unwrap(), head: Seq::new(17), replay };
     let hello = HelloFrame {
@@ -81,10 +86,7 @@ fn hello(replay: Replay) -> Value {
         session: session_id(1),
         user: &alice().id,
         outcome: &outcome,
-        heartbeat: Duration::from_secs(25),
-        max_frame_bytes: 16_384,
-        token_expires_at: at(3_600),
-        now: at(1),
+        limits: limits(),
     };
     json(&ServerFrame::Hello(hello).encode())
 }
@@ -103,7 +105,7 @@ fn replays() -> [Replay; 5] {
 fn controls() -> Vec<Value> {
     let error = |reference| {
         let message = "seq must not be ahead of what was sent on this socket";
-        json(&ServerFrame::Error { code: ErrorCode::ValidationFailed, message, reference }.encode())
+        json(&ServerFrame::Error { code: ErrorCode::ValidationFailed, message, reference, session: None }.encode())
     };
     let mut frames: Vec<Value> = replays().into_iter().map(hello).collect();
     frames.extend([error(None), error(Some("c-42"))]);
@@ -118,14 +120,46 @@ fn controls() -> Vec<Value> {
     frames
 }
 
+/// The same on a socket of many sessions.
+fn multiplexed_controls() -> Vec<Value> {
+    let session = session_id(1);
+    let error = |session: Option<&str>| ServerFrame::Error {
+        code: ErrorCode::NotSubscribed,
+        message: "this socket is not subscribed to the session",
+        reference: Some("ack"),
+        session: session.map(str::to_owned),
+    };
+    let viewer = bob();
+    let mut frames: Vec<Value> = [
+        ServerFrame::multiplexed_hello(SocketId::new(uuid(FixtureKind::Generated, 7)), &viewer, limits()),
+        ServerFrame::Alive { now: at(26) },
+        ServerFrame::passed(Some(session), Seq::new(20), at(26)),
+        ServerFrame::unsubscribed("no \"session\"", CloseCode::Gone, CloseCode::Gone.reason().to_owned()),
+        ServerFrame::auth_expiring(at(3_600)),
+        ServerFrame::auth_ok(at(7_200)),
+        error(None),
+        error(Some("019370d0-6e1b-7c40-8a52-1f0e5d1f7a11")),
+    ]
+    .iter()
+    .map(|frame| json(&frame.encode()))
+    .collect();
+    frames.extend(replays().into_iter().map(|replay| {
+        let outcome = SubscribeOutcome { epoch: Epoch::parse("epoch-1").unwrap(), head: Seq::new(17), replay };
+        json(&ServerFrame::subscribed(session, &outcome).encode())
+    }));
+    frames
+}
+
 /// Every frame that the server can send in a mode.
 fn server_frames(mode: SocketMode) -> Vec<Value> {
     let base = BaseUrl::default();
     let encode = |event: &LiveEvent, own| encode_event(event, mode, &base, own).map(|text| json(&text));
     let mut frames: Vec<Value> = events().iter().filter_map(|event| encode(event, false)).collect();
     frames.extend(events().iter().filter_map(|event| encode(event, true)));
-    if mode == SocketMode::Extended {
-        frames.extend(controls());
+    match mode {
+        SocketMode::Base => {}
+        SocketMode::Extended => frames.extend(controls()),
+        SocketMode::Multiplexed => frames.extend(multiplexed_controls()),
     }
     frames
 }
@@ -170,10 +204,12 @@ fn the_document_has_every_server_frame_and_no_other() {
         let mut seen = BTreeSet::new();
         for frame in server_frames(mode) {
             let name = frame["type"].as_str().unwrap();
-            let of_type = |kind: &&FrameKind| kind.name == name && kind.sender == FrameSender::Server;
+            let of_type = |kind: &&FrameKind| {
+                kind.name == name && kind.sender == FrameSender::Server && kind.modes.contains(&mode)
+            };
             let kind = FRAMES.iter().find(of_type).unwrap_or_else(|| panic!("{name} is not in the catalogue"));
             assert_fits(&schema_of(mode, kind), &frame);
-            assert_eq!(kind.durable && mode == SocketMode::Extended, frame.get("seq").is_some(), "{frame}");
+            assert_eq!(kind.durable && mode != SocketMode::Base, frame.get("seq").is_some(), "{frame}");
             seen.insert(kind.name);
         }
         let described: BTreeSet<&str> = FRAMES
@@ -188,10 +224,13 @@ fn the_document_has_every_server_frame_and_no_other() {
 #[test]
 fn examples_fit_their_schemas_and_client_frames_are_parsed() {
     for kind in FRAMES {
-        assert_fits(&schema_of(SocketMode::Extended, kind), &json(kind.example.as_bytes()));
-        if kind.sender == FrameSender::Client {
-            let frame = parse_client_frame(kind.example).unwrap();
-            assert_ne!(frame.command, ClientCommand::Unknown, "{}", kind.name);
+        for mode in kind.modes {
+            let example = kind.example_of(*mode);
+            assert_fits(&schema_of(*mode, kind), &example);
+            if kind.sender == FrameSender::Client {
+                let frame = parse_client_frame(&example.to_string(), *mode).unwrap();
+                assert_ne!(frame.command, ClientCommand::Unknown, "{}", kind.name);
+            }
         }
     }
 }
@@ -301,8 +340,8 @@ fn frames_of_clients_are_understood() {
         (r#"{"type":"Ack","data":{"seq":-1}}"#, ClientCommand::Unknown),
         (r#"{"type":""}"#, ClientCommand::Unknown),
     ] {
-        let frame = parse_client_frame(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        assert_eq!(frame, ClientFrame { command, reference: None }, "{text}");
+        let frame = parse_client_frame(text, SocketMode::Extended).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(frame, ClientFrame { command, session: None, reference: None }, "{text}");
     }
 }
 
@@ -376,13 +415,15 @@ fn malformed_frames_differ_from_unknown_types() {
         &open,
     ] {
         let shown: String = text.chars().take(80).collect();
-        assert!(parse_client_frame(text).is_err(), "accepted: {shown}");
+        assert!(parse_client_frame(text, SocketMode::Extended).is_err(), "accepted: {shown}");
     }
 }
 
 #[test]
 fn a_reference_has_at_most_64_characters() {
-    let with = |reference: &str| parse_client_frame(&json!({ "type": "heartbeat", "ref": reference }).to_string());
+    let with = |reference: &str| {
+        parse_client_frame(&json!({ "type": "heartbeat", "ref": reference }).to_string(), SocketMode::Extended)
+    };
     for reference in ["", "c-42", &"\u{1f600}".repeat(64)] {
         let frame = with(reference).unwrap();
         assert_eq!(frame.reference.unwrap().as_str(), reference);
@@ -392,6 +433,79 @@ fn a_reference_has_at_most_64_characters() {
 
 #[test]
 fn a_token_in_a_frame_does_not_show_when_the_frame_is_printed() {
-    let frame = parse_client_frame(r#"{"type":"auth","data":{"token":"canary"}}"#).unwrap();
+    let frame = parse_client_frame(r#"{"type":"auth","data":{"token":"canary"}}"#, SocketMode::Extended).unwrap();
     assert!(!format!("{frame:?}").contains("canary"));
+}
+
+#[test]
+fn frames_about_a_session_name_it_on_a_socket_of_many() {
+    let session = "019370d0-6e1b-7c40-8a52-1f0e5d1f7a11";
+    let position = |seq, epoch: Option<&str>| {
+        let epoch = epoch.map(|epoch| Epoch::parse(epoch).unwrap());
+        ClientCommand::Subscribe(SubscribeFrom::Position(Seq::new(seq), epoch))
+    };
+    for (frame, command, reference) in [
+        (json!({ "type": "subscribe" }), ClientCommand::Subscribe(SubscribeFrom::Now), "subscribe"),
+        (json!({ "type": "subscribe", "data": {} }), ClientCommand::Subscribe(SubscribeFrom::Now), "subscribe"),
+        (json!({ "type": "subscribe", "data": { "since": 3 } }), position(3, None), "subscribe"),
+        (json!({ "type": "subscribe", "data": { "since": 0, "epoch": "e-1" } }), position(0, Some("e-1")), "subscribe"),
+        (
+            json!({ "type": "subscribe", "data": { "epoch": "e" } }),
+            ClientCommand::Subscribe(SubscribeFrom::Now),
+            "subscribe",
+        ),
+        (json!({ "type": "unsubscribe", "ref": "x" }), ClientCommand::Unsubscribe, "x"),
+        (json!({ "type": "unsubscribe", "data": { "later": 1 } }), ClientCommand::Unsubscribe, "unsubscribe"),
+        (json!({ "type": "ack", "data": { "seq": 3 } }), ClientCommand::Ack(Seq::new(3)), "ack"),
+        (json!({ "type": "read", "data": { "seq": 3 }, "ref": "" }), ClientCommand::Read(Seq::new(3)), ""),
+        (json!({ "type": "typing", "data": { "isTyping": true } }), ClientCommand::Typing(true), "typing"),
+    ] {
+        let mut with_session = frame.clone();
+        with_session["sessionId"] = json!(session);
+        let parsed = parse_client_frame(&with_session.to_string(), SocketMode::Multiplexed).unwrap();
+        assert_eq!((parsed.command, parsed.session.as_deref()), (command, Some(session)), "{frame}");
+        assert_eq!(parsed.reference.unwrap().as_str(), reference, "{frame}");
+        let refused = parse_client_frame(&frame.to_string(), SocketMode::Multiplexed);
+        assert!(refused.is_err(), "without a session: {frame}");
+        for wrong in [json!(null), json!(7), json!("x".repeat(65))] {
+            let mut with_wrong = frame.clone();
+            with_wrong["sessionId"] = wrong;
+            assert!(parse_client_frame(&with_wrong.to_string(), SocketMode::Multiplexed).is_err(), "{with_wrong}");
+        }
+    }
+}
+
+#[test]
+fn frames_about_the_socket_need_no_session() {
+    for (text, command) in [
+        (r#"{"type":"heartbeat"}"#, ClientCommand::Heartbeat(None)),
+        (r#"{"type":"auth","data":{"token":"a.b.c"}}"#, ClientCommand::Auth("a.b.c".to_owned())),
+        (r#"{"type":"open_inbox","data":{"views":["mine"]}}"#, ClientCommand::Unknown),
+        (r#"{"type":"message","sessionId":7}"#, ClientCommand::Unknown),
+    ] {
+        let parsed = parse_client_frame(text, SocketMode::Multiplexed).unwrap();
+        assert_eq!((parsed.command, parsed.session), (command, None), "{text}");
+    }
+}
+
+#[test]
+fn malformed_subscriptions_are_refused() {
+    for data in [
+        r#"{"since":-1}"#,
+        r#"{"since":9223372036854775808}"#,
+        r#"{"since":"3"}"#,
+        r#"{"since":null}"#,
+        r#"{"since":3,"epoch":""}"#,
+        r#"{"since":3,"epoch":"no epoch"}"#,
+        r#"{"epoch":7}"#,
+        "[]",
+        "null",
+        "3",
+    ] {
+        let text = format!(r#"{{"type":"subscribe","sessionId":"s","data":{data}}}"#);
+        assert!(parse_client_frame(&text, SocketMode::Multiplexed).is_err(), "{text}");
+        assert_eq!(parse_client_frame(&text, SocketMode::Extended).unwrap().command, ClientCommand::Unknown);
+    }
+    let text = r#"{"type":"unsubscribe","sessionId":"s","data":[]}"#;
+    assert!(parse_client_frame(text, SocketMode::Multiplexed).is_err());
 }

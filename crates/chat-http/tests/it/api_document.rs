@@ -124,7 +124,7 @@ fn every_operation_states_which_credentials_it_needs() {
             "/api/chat/attachments/{attachmentId}" if name.starts_with("get ") => {
                 json!([{ "bearer": [] }, { "downloadTicket": [] }])
             }
-            "/ws/chat/{sessionId}" => json!([{ "bearer": [] }, { "ticket": [] }]),
+            "/ws/chat" | "/ws/chat/{sessionId}" => json!([{ "bearer": [] }, { "ticket": [] }]),
             _ => json!([{ "bearer": [] }]),
         };
         assert_eq!(operation["security"], expected, "{name}");

@@ -161,6 +161,9 @@ GET    /ws/chat/{sessionId}               abandoned      401     401   101   403
 GET    /ws/chat/{sessionId}               unknown        401     401   404   404      404       404 403   404
 GET    /ws/chat/{sessionId}               malformed      401     401   404   404      404       404 403   404
 
+GET    /ws/chat                           -              401     401   101   101      101       101 403   101
+
+POST   /api/chat/ws-ticket                -              401     401   201   201      201       201 403   201
 POST   /api/chat/download-ticket          -              401     401   201   201      201       201 403   201
 
 GET    /api/chat/stats                    -              401     401   403   403      403       403 403   200
@@ -359,7 +362,13 @@ async fn status_of_cell(app: &TestApp, row: &Row, column: usize) -> u16 {
         let bearer = token.map(|token| format!("Bearer {token}"));
         let headers: Vec<(&'static str, &str)> =
             bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
-        return match TestSocket::try_open(&app.base, &subject.id, "", &headers).await {
+        let opened = if row.path == "/ws/chat" {
+            let headers = [headers.as_slice(), &[("sec-websocket-protocol", "chat.v1")]].concat();
+            TestSocket::try_open_multiplexed(&app.base, "", &headers).await
+        } else {
+            TestSocket::try_open(&app.base, &subject.id, "", &headers).await
+        };
+        return match opened {
             Ok(_open) => 101,
             Err(status) => status,
         };

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use chat_domain::model::{MAX_TICKETS_OF_A_PERSON, Ticket, TicketDigest, Timestamp};
-use chat_sql::{SWEPT_PER_TICKET, name_to_db, swept_before, tickets_kept, to_db};
+use chat_sql::{SWEPT_PER_TICKET, name_to_db, swept_before, ticket_session_to_db, tickets_kept, to_db};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment};
@@ -60,7 +60,7 @@ impl<'a> PutTickets<'a> {
         self.user_ids.push(ticket.holder.id.as_str());
         self.roles.push(ticket.holder.role.as_str());
         self.names.push(name_to_db(ticket.holder.name.as_deref()));
-        self.session_ids.push(ticket.session_id.as_uuid());
+        self.session_ids.push(ticket_session_to_db(ticket.session_id));
         self.token_issued_at.push(ticket.holder.token_issued_at.map(Timestamp::unix_ms));
         self.token_keys.push(ticket.holder.token_key.as_ref().map(|key| key.as_bytes().as_slice()));
         self.token_expires_at.push(ticket.token_expires_at.unix_ms());

@@ -13,7 +13,7 @@ use test_servers::postgres::TestDatabase;
 use crate::support::{connect, reused};
 
 fn ticket(holder: Principal, until: u64) -> Ticket {
-    Ticket { holder, session_id: session_id(1), token_expires_at: at(3_600), expires_at: at(until) }
+    Ticket { holder, session_id: Some(session_id(1)), token_expires_at: at(3_600), expires_at: at(until) }
 }
 
 fn digest(n: u64) -> TicketDigest {

@@ -9,7 +9,9 @@ use std::time::Duration;
 use chat_domain::error::ReplayUnavailable;
 use chat_domain::model::Seq;
 use chat_domain::ports::{Replay, ReplayFallback, SessionFeed, SocketCloser, StartPosition, StreamCloseReason};
-use chat_realtime::{PeerEvent, PeerNotifier, PeerSink, PeerTyping, SuspectedGap, run_repair, session_shard};
+use chat_realtime::{
+    HubSettings, PeerEvent, PeerNotifier, PeerSink, PeerTyping, SuspectedGap, run_repair, session_shard,
+};
 use chat_testkit::fixtures;
 use futures_util::FutureExt;
 use tokio::time::{Instant, advance};
@@ -335,5 +337,38 @@ impl RecordingPeers {
 impl PeerNotifier for RecordingPeers {
     fn publish(&self, event: PeerTyping) {
         self.0.lock().unwrap().push(event);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn subscriptions_beyond_the_budget_of_their_socket_read_the_log_and_lose_nothing() {
+    // Not one event may wait: every one of them is read from the log.
+    for socket_bytes in [0, 2_000, 1024 * 1024] {
+        let world = World::with(HubSettings { socket_bytes, page_events: 3, ..HubSettings::default() });
+        world.commit_many(2);
+        let mut subscribers = Vec::new();
+        for number in 1..=5 {
+            let request = chat_domain::ports::SubscribeRequest {
+                socket: socket(number),
+                part_of: Some(socket(9)),
+                ..subscribe_request(session(), "alice", after(0))
+            };
+            subscribers.push(TestSubscriber::of(world.feed.subscribe(request).await.unwrap()));
+        }
+        for _ in 0..20 {
+            world.happen();
+        }
+        // One of them leaves with what it has.
+        assert_eq!(subscribers[0].positions(2).await, [1, 2]);
+        subscribers.remove(0);
+        // They read at the same time, each in its turn.
+        let all = subscribers.iter_mut().map(|subscriber| subscriber.positions(22));
+        for positions in futures_util::future::join_all(all).await {
+            assert_eq!(positions, (1..=22).collect::<Vec<_>>(), "{socket_bytes} bytes");
+        }
+        world.happen();
+        for subscriber in &mut subscribers {
+            assert_eq!(subscriber.positions(1).await, [23]);
+        }
     }
 }

@@ -26,8 +26,9 @@ async fn replaced_left_and_refused_sockets_are_not_kept() {
     let limits = SocketLimits { per_session: 2, per_user: 3 };
     let of = |who: &str, n, session| OpenSocket {
         id: socket(n),
-        session_id: fixtures::session_id(session),
+        session_id: Some(fixtures::session_id(session)),
         user_id: user(who),
+        is_subscription: false,
     };
     for n in 1..=3 {
         registry.enter(&of("alice", n, 1), limits).await.unwrap();

@@ -266,7 +266,14 @@ impl World {
 
 /// A wish to watch a session; what cannot be replayed is refused.
 pub(crate) fn subscribe_request(session: SessionId, viewer: &str, start: StartPosition) -> SubscribeRequest {
-    SubscribeRequest { session, socket: socket(0), viewer: user(viewer), start, fallback: ReplayFallback::Refuse }
+    SubscribeRequest {
+        session,
+        socket: socket(0),
+        viewer: user(viewer),
+        start,
+        fallback: ReplayFallback::Refuse,
+        part_of: None,
+    }
 }
 
 /// A message event at that position.

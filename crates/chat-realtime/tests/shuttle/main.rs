@@ -44,6 +44,8 @@ mod settings;
 mod shard;
 #[path = "../../src/shared_reads.rs"]
 mod shared_reads;
+#[path = "../../src/socket_budget.rs"]
+mod socket_budget;
 #[path = "../../src/timer.rs"]
 mod timer;
 #[path = "../../src/typing.rs"]

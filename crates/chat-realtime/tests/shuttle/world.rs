@@ -198,6 +198,7 @@ impl World {
             viewer: user(&format!("person-{socket}")),
             start,
             fallback: ReplayFallback::Refuse,
+            part_of: None,
         };
         let subscription = match order {
             Order::AsBuilt => self.feed.subscribe(request).await,

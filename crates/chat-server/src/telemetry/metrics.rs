@@ -133,7 +133,7 @@ pub(crate) const GROUPS: &[Group] = &[
     Group {
         title: "Sockets",
         metrics: &[
-            gauge("chat_sockets_open", &["mode"], "Open WebSockets; `mode` is `base` or `extended`."),
+            gauge("chat_sockets_open", &["mode"], "Open WebSockets; `mode` is `base`, `extended` or `multiplexed`."),
             gauge(
                 "chat_sockets_limit",
                 &[],

@@ -1,7 +1,7 @@
 //! Rows of `chat_tickets`.
 
 use chat_domain::model::{Ticket, TicketDigest, Timestamp};
-use chat_sql::{TicketToken, name_to_db, ticket_from_db};
+use chat_sql::{TicketToken, name_to_db, ticket_from_db, ticket_session_to_db};
 use diesel::prelude::*;
 
 use crate::error::Failure;
@@ -31,7 +31,7 @@ impl TicketRow {
             expires_at: self.token_expires_at,
             key: self.token_key.as_deref(),
         };
-        Ok(ticket_from_db(holder, self.session_id.into(), token, self.expires_at)?)
+        Ok(ticket_from_db(holder, self.session_id.0, token, self.expires_at)?)
     }
 }
 
@@ -57,7 +57,7 @@ impl<'a> NewTicket<'a> {
             user_id: ticket.holder.id.as_str(),
             role: ticket.holder.role.as_str(),
             name: name_to_db(ticket.holder.name.as_deref()),
-            session_id: ticket.session_id.into(),
+            session_id: DbId(ticket_session_to_db(ticket.session_id)),
             token_issued_at: ticket.holder.token_issued_at.map(Timestamp::unix_ms),
             token_key: ticket.holder.token_key.as_ref().map(|key| key.as_bytes().as_slice()),
             token_expires_at: ticket.token_expires_at.unix_ms(),

@@ -26,7 +26,8 @@ async fn tickets_that_have_expired_are_swept_a_few_at_a_time() {
     };
     let put = async |n: u64, who: &str, until, now| {
         let holder = person(who, alice().role);
-        let ticket = Ticket { holder, session_id: session_id(1), token_expires_at: at(3_600), expires_at: at(until) };
+        let ticket =
+            Ticket { holder, session_id: Some(session_id(1)), token_expires_at: at(3_600), expires_at: at(until) };
         store.tickets.put(TicketDigest::of(&n.to_string()), ticket, at(now)).await.unwrap();
     };
     for n in 0..20 {

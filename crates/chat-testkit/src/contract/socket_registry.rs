@@ -25,6 +25,9 @@ contract_cases! { $ socket_registry_contract for socket_registry
     a_leaving_socket_frees_its_place,
     leaving_twice_or_without_having_entered_frees_nothing,
     a_replaced_socket_that_leaves_frees_nothing,
+    a_socket_without_a_session_counts_for_its_person_alone,
+    a_subscription_counts_in_its_session_alone,
+    a_socket_that_replaces_a_subscription_needs_a_place,
     concurrent_entries_stay_within_both_limits,
     concurrent_entries_in_a_session_replace_exactly_the_surplus,
 }
@@ -72,7 +75,18 @@ fn id(n: u64) -> SocketId {
 
 /// Socket `n`; larger numbers are newer.
 fn socket(who: &Principal, n: u64, session: u64) -> OpenSocket {
-    OpenSocket { id: id(n), session_id: session_id(session), user_id: who.id.clone() }
+    let session_id = Some(session_id(session));
+    OpenSocket { id: id(n), session_id, user_id: who.id.clone(), is_subscription: false }
+}
+
+/// Socket `n` of Alice without a session of its own.
+fn without_session(n: u64) -> OpenSocket {
+    OpenSocket { session_id: None, ..socket(&alice(), n, 0) }
+}
+
+/// Subscription `n` of such a socket of Alice.
+fn subscription(n: u64, session: u64) -> OpenSocket {
+    OpenSocket { is_subscription: true, ..socket(&alice(), n, session) }
 }
 
 fn limits(per_session: usize, per_user: usize) -> SocketLimits {
@@ -205,6 +219,48 @@ async fn a_replaced_socket_that_leaves_frees_nothing(registry: &RegistryUnderTes
     registry.assert_replaced(&[(1, first)]);
 }
 
+async fn a_socket_without_a_session_counts_for_its_person_alone(registry: &RegistryUnderTest) {
+    let limits = limits(1, 3);
+    for n in 1..=2 {
+        registry.registry.enter(&without_session(n), limits).await.expect("there is a place");
+    }
+    registry.let_in(3, 1, limits).await;
+    registry.refuse(4, 2, limits).await;
+    let refused = registry.registry.enter(&without_session(5), limits).await;
+    assert!(matches!(refused, Err(ChatError::LimitReached(_))), "{refused:?}");
+    registry.registry.leave(&without_session(1));
+    registry.let_in(6, 2, limits).await;
+    registry.assert_replaced(&[]);
+}
+
+async fn a_subscription_counts_in_its_session_alone(registry: &RegistryUnderTest) {
+    let limits = limits(2, 1);
+    registry.registry.enter(&without_session(1), limits).await.expect("there is a place");
+    for n in 2..=9 {
+        registry.registry.enter(&subscription(n, n), limits).await.expect("subscriptions are not refused");
+    }
+    registry.refuse(10, 20, limits).await;
+    for n in 11..=13 {
+        registry.registry.enter(&subscription(n, 2), limits).await.expect("subscriptions are not refused");
+    }
+    // The oldest of the session, which are subscriptions too.
+    registry.assert_replaced(&[(2, 2), (2, 11)]);
+}
+
+async fn a_socket_that_replaces_a_subscription_needs_a_place(registry: &RegistryUnderTest) {
+    let limits = limits(1, 1);
+    registry.registry.enter(&subscription(1, 1), limits).await.expect("subscriptions are not refused");
+    registry.registry.enter(&without_session(2), limits).await.expect("there is a place");
+    registry.refuse(3, 1, limits).await;
+    registry.assert_replaced(&[]);
+    registry.registry.leave(&without_session(2));
+    registry.let_in(4, 1, limits).await;
+    registry.assert_replaced(&[(1, 1)]);
+    // A subscription replaces a socket as well.
+    registry.registry.enter(&subscription(5, 1), limits).await.expect("subscriptions are not refused");
+    registry.assert_replaced(&[(1, 1), (1, 4)]);
+}
+
 /// Has a person enter so many sockets at once, over that many sessions, and returns those that
 /// remain.
 async fn enter_at_once(
@@ -226,7 +282,7 @@ async fn enter_at_once(
             Err(ChatError::LimitReached(_)) => &mut refused,
             Err(error) => panic!("{error}"),
         };
-        part.insert((socket.session_id, socket.id));
+        part.insert((socket.session_id.expect("a session"), socket.id));
     }
     let replaced = registry.ended.all();
     assert!(replaced.is_disjoint(&refused), "a refused socket replaces none");

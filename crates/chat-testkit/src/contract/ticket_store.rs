@@ -13,6 +13,7 @@ use crate::fixtures::{alice, at, bob, root, session_id};
 
 contract_cases! { $ ticket_store_contract for ticket_store on crate::contract::ticket_store::TicketStores:
     a_ticket_is_taken_once_and_as_it_was_put,
+    a_ticket_without_a_session_stays_without_one,
     an_unknown_ticket_is_none,
     nothing_is_taken_from_its_expiry_on,
     a_ticket_that_is_put_too_late_is_none,
@@ -76,7 +77,7 @@ fn digest(n: u64) -> TicketDigest {
 
 /// A ticket until that many seconds after the start.
 fn ticket(holder: Principal, until: u64) -> Ticket {
-    Ticket { holder, session_id: session_id(1), token_expires_at: at(3_600), expires_at: at(until) }
+    Ticket { holder, session_id: Some(session_id(1)), token_expires_at: at(3_600), expires_at: at(until) }
 }
 
 async fn a_ticket_is_taken_once_and_as_it_was_put(stores: &TicketStores) {
@@ -86,13 +87,19 @@ async fn a_ticket_is_taken_once_and_as_it_was_put(stores: &TicketStores) {
         holder.name = name.map(str::to_owned);
         holder.token_issued_at = (n % 2 == 0).then(|| at(0));
         holder.token_key = (n > 2).then(|| TokenKeyDigest::of(b"a public key"));
-        let given = Ticket { session_id: session_id(n), token_expires_at: at(600 + n), ..ticket(holder, 30) };
+        let given = Ticket { session_id: Some(session_id(n)), token_expires_at: at(600 + n), ..ticket(holder, 30) };
         stores.put(n, given.clone(), at(0)).await;
         assert_eq!(stores.take(n, at(1)).await, Some(given));
         for node in &stores.nodes {
             assert_eq!(node.take(digest(n), at(1)).await.unwrap(), None, "it was taken");
         }
     }
+}
+
+async fn a_ticket_without_a_session_stays_without_one(stores: &TicketStores) {
+    let given = Ticket { session_id: None, ..ticket(alice(), 30) };
+    stores.put(1, given.clone(), at(0)).await;
+    assert_eq!(stores.take(1, at(1)).await, Some(given));
 }
 
 async fn an_unknown_ticket_is_none(stores: &TicketStores) {

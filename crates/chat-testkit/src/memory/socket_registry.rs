@@ -38,15 +38,19 @@ impl SocketRegistry for MemorySockets {
         let here = theirs.iter().filter(|other| other.session_id == socket.session_id);
         let mut replaced: Vec<SocketId> = here.map(|other| other.id).collect();
         replaced.sort();
-        replaced.truncate((replaced.len() + 1).saturating_sub(limits.per_session));
-        if theirs.len() - replaced.len() >= limits.per_user {
+        let surplus = (replaced.len() + 1).saturating_sub(limits.per_session);
+        replaced.truncate(if socket.session_id.is_some() { surplus } else { 0 });
+        let stays = |other: &&&OpenSocket| !other.is_subscription && !replaced.contains(&other.id);
+        if !socket.is_subscription && theirs.iter().filter(stays).count() >= limits.per_user {
             return Err(LimitReached::Sockets { limit: limits.per_user }.into());
         }
         there.retain(|other| !replaced.contains(&other.id));
         there.push(socket.clone());
         drop(there);
         for id in replaced {
-            self.closer.close_replaced(socket.session_id, id);
+            if let Some(session) = socket.session_id {
+                self.closer.close_replaced(session, id);
+            }
         }
         Ok(())
     }

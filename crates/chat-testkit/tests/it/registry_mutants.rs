@@ -40,6 +40,8 @@ enum Fault {
     Races,
     /// Closes no replaced socket.
     Silent,
+    /// Counts subscriptions among the sockets of their person.
+    CountsSubscriptions,
 }
 
 struct Faulty {
@@ -73,8 +75,13 @@ impl Faulty {
             candidates.sort_by_key(|other| Reverse(other.id));
         }
         candidates.truncate(if self.fault == Fault::TwoAtOnce { surplus * 2 } else { surplus });
-        let freed = if self.fault == Fault::RefusesTheReplacing { 0 } else { candidates.len() };
-        let taken = theirs.len().saturating_sub(freed);
+        if newcomer.session_id.is_none() {
+            candidates.clear();
+        }
+        let counted = |other: &&OpenSocket| self.fault == Fault::CountsSubscriptions || !other.is_subscription;
+        let freed =
+            if self.fault == Fault::RefusesTheReplacing { 0 } else { candidates.iter().filter(counted).count() };
+        let taken = theirs.iter().filter(counted).count().saturating_sub(freed);
         (candidates, taken)
     }
 
@@ -90,7 +97,7 @@ impl Faulty {
         for other in replaced {
             // The probes of the suite must come through, or it would wait and not see.
             if self.fault != Fault::Silent || other.user_id.as_str().starts_with("probe") {
-                self.closer.close_replaced(other.session_id, other.id);
+                self.closer.close_replaced(other.session_id.expect("it is in a session"), other.id);
             }
         }
     }
@@ -104,7 +111,8 @@ impl SocketRegistry for Faulty {
         if self.fault == Fault::Races {
             tokio::task::yield_now().await;
         }
-        if taken >= limits.per_user && !is_probe {
+        let is_counted = self.fault == Fault::CountsSubscriptions || !socket.is_subscription;
+        if is_counted && taken >= limits.per_user && !is_probe {
             if self.fault == Fault::ReplacesTheRefused {
                 let oldest: Vec<OpenSocket> = self.there.lock().unwrap().iter().take(1).cloned().collect();
                 self.there.lock().unwrap().retain(|other| !oldest.contains(other));
@@ -175,6 +183,11 @@ notices! { a_place_that_is_never_freed_is_noticed: async { faulty(Fault::FreesNo
 
 notices! { a_registry_that_races_is_noticed: async { faulty(Fault::Races) }, unlike make_registry =>
     socket_registry::concurrent_entries_stay_within_both_limits,
+}
+
+notices! { a_registry_that_counts_subscriptions_is_noticed: async { faulty(Fault::CountsSubscriptions) }, unlike make_registry =>
+    socket_registry::a_subscription_counts_in_its_session_alone,
+    socket_registry::a_socket_that_replaces_a_subscription_needs_a_place,
 }
 
 notices! { an_unreported_replacement_is_noticed: async { faulty(Fault::Silent) }, unlike make_registry =>

@@ -116,6 +116,40 @@ fn a_queue_without_a_partly_written_frame_is_discarded_whole() {
 }
 
 #[test]
+fn frames_of_a_tag_are_discarded_and_the_others_keep_their_order() {
+    let now = Instant::now();
+    let mut socket = WebSocket::new(Script::writing([3]), &[], FrameLimits::default());
+    let frame = |number: u32| Frame::text(&format!("frame {number}"));
+    for number in 0..9 {
+        socket.queue_tagged(frame(number), number % 3, now);
+    }
+    assert_eq!(flush(&mut socket, now), Poll::Pending, "three bytes of the first are written");
+    socket.discard_tagged(1);
+    assert_eq!((socket.queued_frames(), socket.queued_bytes()), (6, 6 * 9 - 3));
+    let mut socket = WebSocket::new(Script::writing([usize::MAX]), &[], FrameLimits::default());
+    for number in 0..9 {
+        socket.queue_tagged(frame(number), number % 3, now);
+    }
+    socket.discard_tagged(2);
+    assert_eq!(flush(&mut socket, now), Poll::Ready(()));
+    let expected: Vec<u8> =
+        [0, 1, 3, 4, 6, 7].into_iter().flat_map(|number| frame(number).as_bytes().to_vec()).collect();
+    assert_eq!(socket.io().written, expected);
+}
+
+#[test]
+fn a_tagged_frame_that_is_partly_written_is_not_discarded() {
+    let now = Instant::now();
+    let mut socket = WebSocket::new(Script::writing([3]), &[], FrameLimits::default());
+    for _ in 0..2 {
+        socket.queue_tagged(Frame::text("frame 1"), 1, now);
+    }
+    assert_eq!(flush(&mut socket, now), Poll::Pending);
+    socket.discard_tagged(1);
+    assert_eq!((socket.queued_frames(), socket.queued_bytes()), (1, 9 - 3));
+}
+
+#[test]
 fn a_write_of_zero_bytes_is_an_error() {
     let now = Instant::now();
     let (mut socket, _) = queued(Script::writing([0]), 1, now);

@@ -13,6 +13,7 @@ const WITHOUT_HANDLER: &[(&str, &str)] = &[
     ("admit", "runs at the beginning of every request and has no path of its own"),
     ("check_attachments", "an operator asks for it on the command line"),
     ("collect_orphans", "the server starts it by the clock"),
+    ("close_sockets", "the server calls it when it stops"),
     ("close_deactivated", "the server starts it by the clock"),
     ("mark_delivered", "a socket's pong or `ack` asks for it"),
     ("mark_read_up_to", "a socket's `read` asks for it"),

@@ -93,12 +93,15 @@ async fn sockets_of_a_removed_key_close_and_those_of_the_other_keys_stay() {
     renewed.say("auth", json!({ "token": new })).await;
     assert_eq!(renewed.next().await["type"], "auth_ok");
     let unused = server.ticket(&old, &session).await;
+    let mut bare = TestSocket::open_multiplexed(base, &old).await.0;
+    let mut subscribed = TestSocket::open_multiplexed(base, &old).await.0;
+    subscribed.subscribe(&session, json!({})).await;
 
     server.provider.publish(&[&second, &third]).unwrap();
     // A token of a key that is not known yet causes a fetch, as time does.
     server.list(&token(&third)).await.expect(200);
     server.list(&old).await.expect_error(401, "UNAUTHENTICATED");
-    for socket in [&mut by_token, &mut by_ticket] {
+    for socket in [&mut by_token, &mut by_ticket, &mut bare, &mut subscribed] {
         assert_eq!(socket.closed().await, (4401, "key removed".to_owned()));
     }
     assert_eq!(status(handshake(&server.app, &session, &unused)).await, 401, "a ticket from before");

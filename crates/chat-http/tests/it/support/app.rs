@@ -152,6 +152,7 @@ impl TestApp {
     pub(crate) async fn stop(self) {
         self.server.drain();
         self.hub.shutdown();
+        self.service.close_sockets();
         drop(self.client);
         self.server.stop(Duration::from_secs(5)).await;
         match self.durable {
@@ -269,6 +270,11 @@ impl TestApp {
     /// Opens a socket; `query` is empty or starts with `?`.
     pub(crate) async fn watch(&self, who: &str, session: &str, query: &str) -> TestSocket {
         TestSocket::open(&self.base, session, query, &self.token_of(who)).await
+    }
+
+    /// Opens a socket of many sessions.
+    pub(crate) async fn open_socket(&self, who: &str) -> TestSocket {
+        TestSocket::open_multiplexed(&self.base, &self.token_of(who)).await.0
     }
 
     /// Opens a socket in extended mode, and returns it with the data of its `hello`.

@@ -61,6 +61,12 @@ impl RawClient {
         Self::open_with(base, &handshake(session, token, "Sec-WebSocket-Protocol: chat.v1\r\n")).await
     }
 
+    /// Opens a socket of many sessions.
+    pub(crate) async fn open_multiplexed(base: &str, token: &str) -> Self {
+        let handshake = handshake("", token, "Sec-WebSocket-Protocol: chat.v1\r\n");
+        Self::open_with(base, &handshake.replacen("/ws/chat/ ", "/ws/chat ", 1)).await
+    }
+
     async fn open_with(base: &str, handshake: &str) -> Self {
         let mut client = Self::connect(base).await;
         client.send(handshake.as_bytes()).await;

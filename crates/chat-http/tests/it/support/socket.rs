@@ -32,6 +32,29 @@ impl TestSocket {
         (socket, data)
     }
 
+    /// Opens a socket of many sessions, and returns it with the data of its `hello`.
+    pub(crate) async fn open_multiplexed(base: &str, token: &str) -> (Self, Value) {
+        let token = format!("Bearer {token}");
+        let headers = [("authorization", token.as_str()), ("sec-websocket-protocol", "chat.v1")];
+        let mut socket = match Self::try_open_multiplexed(base, "", &headers).await {
+            Ok(socket) => socket,
+            Err(status) => panic!("the socket was refused with {status}"),
+        };
+        let mut hello = socket.next().await;
+        assert_eq!(hello["type"], "hello", "{hello}");
+        let data = hello["data"].take();
+        (socket, data)
+    }
+
+    /// The same with any headers and query, or returns the status with which it was refused.
+    pub(crate) async fn try_open_multiplexed(
+        base: &str,
+        query: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, u16> {
+        Self::connect_to(base, "/ws/chat", query, headers).await.map_err(|refusal| refusal.status().as_u16())
+    }
+
     /// Opens a socket with any headers, or returns the status with which it was refused.
     pub(crate) async fn try_open(
         base: &str,
@@ -58,7 +81,16 @@ impl TestSocket {
         query: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, Box<Response<Option<Vec<u8>>>>> {
-        let url = format!("{}/ws/chat/{session}{query}", base.replacen("http", "ws", 1));
+        Self::connect_to(base, &format!("/ws/chat/{session}"), query, headers).await
+    }
+
+    async fn connect_to(
+        base: &str,
+        path: &str,
+        query: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, Box<Response<Option<Vec<u8>>>>> {
+        let url = format!("{}{path}{query}", base.replacen("http", "ws", 1));
         let mut request = url.into_client_request().expect("a request");
         for (name, value) in headers {
             request.headers_mut().append(*name, HeaderValue::from_str(value).expect("a header"));
@@ -110,6 +142,37 @@ impl TestSocket {
         self.send(Message::text(json!({ "type": kind, "data": data }).to_string())).await;
     }
 
+    /// Sends a frame about a session, on a socket of many.
+    pub(crate) async fn say_of(&mut self, session: &str, kind: &str, data: Value) {
+        let frame = json!({ "type": kind, "sessionId": session, "data": data });
+        self.send(Message::text(frame.to_string())).await;
+    }
+
+    /// Subscribes to a session, and returns the data of `subscribed`, the next frame.
+    pub(crate) async fn subscribe(&mut self, session: &str, from: Value) -> Value {
+        self.say_of(session, "subscribe", from).await;
+        let mut frame = self.next().await;
+        assert_eq!((&frame["type"], &frame["sessionId"]), (&json!("subscribed"), &json!(session)), "{frame}");
+        frame["data"].take()
+    }
+
+    /// The code of the next frame, which is `unsubscribed` of this session.
+    pub(crate) async fn unsubscribed(&mut self, session: &str) -> (u64, String) {
+        let frame = self.next().await;
+        assert_eq!((&frame["type"], &frame["sessionId"]), (&json!("unsubscribed"), &json!(session)), "{frame}");
+        let data = &frame["data"];
+        (data["code"].as_u64().expect("a code"), data["reason"].as_str().expect("a reason").to_owned())
+    }
+
+    /// The code and the `ref` of the next frame, which is `error`, and the session that it is about.
+    pub(crate) async fn error(&mut self) -> (String, String, Value) {
+        let mut frame = self.next().await;
+        assert_eq!(frame["type"], "error", "{frame}");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (code, reference) = (text(&frame["data"]["code"]), text(&frame["data"]["ref"]));
+        (code, reference, frame["sessionId"].take())
+    }
+
     /// Sends a frame of the extended mode under a name.
     pub(crate) async fn say_as(&mut self, reference: &str, kind: &str, data: Value) {
         self.send(Message::text(json!({ "type": kind, "data": data, "ref": reference }).to_string())).await;
@@ -127,6 +190,22 @@ impl TestSocket {
                 Message::Pong(answer) if answer == payload => return,
                 Message::Ping(_) => {}
                 other => panic!("expected nothing but pings, got {other:?}"),
+            }
+        }
+    }
+
+    /// Waits until the server has worked off every frame sent so far. Frames of one type may come meanwhile.
+    pub(crate) async fn settle_after(&mut self, kind: &str) {
+        self.send(Message::Ping(tungstenite::Bytes::from_static(b"settle"))).await;
+        loop {
+            match self.raw().await.expect("an open socket") {
+                Message::Pong(answer) if answer.as_ref() == b"settle" => return,
+                Message::Ping(_) => {}
+                Message::Text(text) => {
+                    let frame: Value = serde_json::from_str(&text).expect("a frame of JSON");
+                    assert_eq!(frame["type"], kind, "{frame}");
+                }
+                other => panic!("unexpected {other:?}"),
             }
         }
     }

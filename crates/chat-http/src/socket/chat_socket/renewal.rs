@@ -5,21 +5,21 @@ use chat_domain::service::AccessState;
 use chat_identity::{TokenError, VerifiedToken};
 use tokio::time::Instant;
 
-use super::SessionSocket;
+use super::ChatSocket;
 use crate::error::ApiError;
 use crate::socket::close_reason::SocketCloseReason;
 use crate::socket::jobs::{JobKind, JobOutcome, TokenCheck, in_time};
 use crate::socket::token_lifetime::TokenLifetime;
 use crate::socket_protocol::{Reference, ServerFrame};
 
-impl SessionSocket {
+impl ChatSocket {
     /// Starts the check of a newer token. If its key is unknown, the keys of now are fetched beside the socket. A token that
     /// comes meanwhile takes the place of the one that waits, which then gets no reply of its own.
     pub(super) fn renew(&mut self, token: String, reference: Option<Reference>, now: Instant) {
-        match self.app.tokens.verify(&token, self.app.clock.now()) {
+        match self.connection.app.tokens.verify(&token, self.connection.app.clock.now()) {
             Err(error) if error.is_unknown_key() => {
-                let app = self.app.clone();
-                self.jobs.start(JobKind::TokenCheck, async move {
+                let app = self.connection.app.clone();
+                self.connection.jobs.start(JobKind::TokenCheck, async move {
                     let verified = app.tokens.verify_or_fetch(&token, || app.clock.now()).await;
                     JobOutcome::TokenCheck(Box::new(TokenCheck { verified, reference }))
                 });
@@ -28,33 +28,35 @@ impl SessionSocket {
         }
     }
 
+    fn refuse_renewal(&mut self, error: &ApiError, reference: Option<&Reference>, now: Instant) {
+        let session = self.subscriptions.session();
+        self.connection.send_error(error, reference, session, now);
+    }
+
     /// Starts the check of the right that the newer token gives, or reports to the client why it is refused.
     pub(super) fn on_token_check(&mut self, check: TokenCheck, now: Instant) {
         let TokenCheck { verified, reference } = check;
         let token = match verified {
-            Ok(token) if token.principal.id == self.watch.viewer().id => token,
+            Ok(token) if token.principal.id == self.subscriptions.viewer().id => token,
             Ok(_) => {
                 let refusal = ApiError::unauthenticated("the token names another person than the socket's");
-                return self.send_error(&refusal, reference.as_ref(), now);
+                return self.refuse_renewal(&refusal, reference.as_ref(), now);
             }
             Err(error) => {
-                return self.send_error(&ApiError::unauthenticated(error.to_string()), reference.as_ref(), now);
+                return self.refuse_renewal(&ApiError::unauthenticated(error.to_string()), reference.as_ref(), now);
             }
         };
-        if let Err(refused) = self.app.service.require_access(&token.principal) {
-            return self.send_error(&refused.into(), reference.as_ref(), now);
+        if let Err(refused) = self.connection.app.service.require_access(&token.principal) {
+            return self.refuse_renewal(&refused.into(), reference.as_ref(), now);
         }
         // An older token that still waits for its key must not follow this one.
-        self.jobs.stop(JobKind::TokenCheck);
-        // With a lower role than before, nothing is sent under the former one from here on: events wait for the outcome.
-        if self.watch.restrict_role(token.principal.role) {
-            self.access.role_lowered();
-            // It checks the former role.
-            self.jobs.stop(JobKind::Recheck);
-        }
-        let right = self.watch.check_access(token.principal.clone());
+        self.connection.jobs.stop(JobKind::TokenCheck);
+        self.subscriptions.restrict_role(token.principal.role, now);
+        // It checks the former role.
+        self.connection.jobs.stop(JobKind::Recheck);
+        let right = self.subscriptions.check_access(token.principal.clone());
         let renewal = Box::new((token, reference));
-        self.jobs.start(JobKind::Renewal, async { JobOutcome::Renewal(renewal, in_time(right).await) });
+        self.connection.jobs.start(JobKind::Renewal, async { JobOutcome::Renewal(renewal, in_time(right).await) });
     }
 
     /// Takes the newer token if its person may see the session, and reports the outcome to the client.
@@ -67,26 +69,23 @@ impl SessionSocket {
     ) -> Result<(), SocketCloseReason> {
         match right {
             Ok(AccessState::Granted) => {}
-            Ok(right) => return self.on_right(right),
+            Ok(right) => return self.subscriptions.on_access(right, &mut self.connection),
             Err(error) => {
-                self.access.renewal_failed(now);
-                self.send_error(&error.into(), reference, now);
+                self.subscriptions.renewal_failed(now);
+                self.refuse_renewal(&error.into(), reference, now);
                 return Ok(());
             }
         }
-        let wall_now = self.app.clock.now();
+        let wall_now = self.connection.app.clock.now();
         if token.expires_at <= wall_now {
-            self.access.renewal_expired(now);
-            self.send_error(&ApiError::unauthenticated(TokenError::Expired.to_string()), reference, now);
+            self.subscriptions.renewal_expired(now);
+            self.refuse_renewal(&ApiError::unauthenticated(TokenError::Expired.to_string()), reference, now);
             return Ok(());
         }
         // It names the same person, which was checked before the right was.
-        if self.watch.set_viewer(token.principal).is_ok() {
-            if self.access.renewed(now) {
-                self.jobs.stop(JobKind::Recheck);
-            }
-            self.token = TokenLifetime::new(token.expires_at, now, wall_now).with_warning(now);
-            self.send_frame(&ServerFrame::auth_ok(token.expires_at), now);
+        if self.subscriptions.renewed(token.principal, now).is_ok() {
+            self.connection.token = TokenLifetime::new(token.expires_at, now, wall_now).with_warning(now);
+            self.connection.send_frame(&ServerFrame::auth_ok(token.expires_at), now);
         }
         Ok(())
     }

@@ -1,0 +1,9 @@
+//! `GET /ws/chat`: a socket of many sessions.
+
+mod budgets;
+mod commands;
+mod endings;
+mod events;
+mod handshake;
+mod lossless;
+mod slow;
