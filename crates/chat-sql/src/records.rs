@@ -5,7 +5,7 @@
 
 use chat_domain::model::{
     Agent, AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Color, Content, Delivery, DisplayName,
-    FileName, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Revocation, RevocationVersion, SessionId,
+    FileName, Latest, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Revocation, RevocationVersion, SessionId,
     SessionStatus, StoredObject, Subject, Timestamp, UserId,
 };
 use chat_domain::write::KnownMessage;
@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::Corrupt;
 use crate::details::opened_with_from_json;
+use crate::last_message::{activity_from_db, last_message_from_json};
 use crate::values::{from_db, last_event_from_db, moment_from_db, seq_from_db, state_from_db, tags_from_json, valid};
 
 /// A row of `chat_sessions`.
@@ -40,6 +41,8 @@ pub struct SessionRecord {
     pub support_read_seq: i64,
     pub last_event_at: i64,
     pub opened_with: Option<String>,
+    pub last_message: Option<String>,
+    pub last_activity_at: Option<i64>,
 }
 
 impl TryFrom<SessionRecord> for ChatSession {
@@ -52,6 +55,10 @@ impl TryFrom<SessionRecord> for ChatSession {
         let subject = match &row.subject {
             Some(subject) => valid("chat_sessions.subject", Subject::parse(subject))?,
             None => None,
+        };
+        let latest = Latest {
+            activity_at: activity_from_db(row.last_activity_at, row.started_at, &state),
+            message: last_message_from_json(row.last_message.as_deref()),
         };
         Ok(Self {
             id: SessionId::new(row.id),
@@ -74,6 +81,7 @@ impl TryFrom<SessionRecord> for ChatSession {
                 user_read_seq: seq_from_db("chat_sessions.user_read_seq", row.user_read_seq)?,
                 support_read_seq: seq_from_db("chat_sessions.support_read_seq", row.support_read_seq)?,
             },
+            latest,
         })
     }
 }

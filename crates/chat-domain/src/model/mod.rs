@@ -10,6 +10,7 @@ mod event;
 mod fanout_credentials;
 mod idempotency;
 mod ids;
+mod last_message;
 mod message;
 mod paging;
 mod principal;
@@ -34,6 +35,7 @@ pub use event::{EventChange, LiveEvent, SessionEvent, TypingEvent};
 pub use fanout_credentials::{FanoutCredentials, FanoutKey};
 pub use idempotency::{Fingerprint, FingerprintBuilder, Idempotency, IdempotencyKey};
 pub use ids::{AgentId, AttachmentId, MessageId, SessionId, SocketId, UserId};
+pub use last_message::{LastMessage, Latest, Preview};
 pub use message::{ChatMessage, Content, Delivery, DeliveryStatus, DraftAttachments, MessageDraft};
 pub use paging::{
     MessageCursor, MessagePage, MessageQuery, PageLimit, PageNumber, PageRead, SessionKey, SessionPage,

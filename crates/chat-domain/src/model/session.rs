@@ -1,9 +1,12 @@
 //! The chat session and its state machine.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AgentId, DetailsUpdate, Priority, SessionDetails, SessionId, Subject, Tags, Timestamp, UserId};
+use super::{
+    AgentId, DetailsUpdate, LastMessage, Latest, Priority, SessionDetails, SessionId, Subject, Tags, Timestamp, UserId,
+};
 
 /// A position in the dense sequence of a session's durable changes: 1, 2, 3 … without gaps.
 ///
@@ -145,6 +148,8 @@ pub struct ChatSession {
     pub opened_with: Option<Box<OpeningDetails>>,
     /// Its counters.
     pub progress: Progress,
+    /// What happened last in it.
+    pub latest: Latest,
 }
 
 /// What a session was about from its opening to the first change of that.
@@ -223,6 +228,7 @@ impl ChatSession {
             state: SessionState::Active { agent: None },
             opened_with: None,
             progress: Progress { last_seq: Seq::ZERO.next(), last_event_at: new.started_at, ..Progress::default() },
+            latest: Latest { activity_at: new.started_at, message: None },
         }
     }
 
@@ -280,7 +286,7 @@ impl ChatSession {
     /// Gives an active, unassigned session to `agent`.
     pub fn assign(self, agent: AgentId, now: Timestamp) -> Result<Self, TransitionError> {
         match self.state {
-            SessionState::Active { agent: None } => Ok(self.moved_to(SessionState::Active { agent: Some(agent) }, now)),
+            SessionState::Active { agent: None } => Ok(self.given_to(Some(agent), now)),
             from => Err(TransitionError { attempted: AttemptedTransition::Assign, from }),
         }
     }
@@ -290,7 +296,7 @@ impl ChatSession {
     pub fn transfer(self, to: Option<AgentId>, now: Timestamp) -> Result<Self, TransitionError> {
         match self.state {
             SessionState::Active { ref agent } if *agent == to => Ok(self),
-            SessionState::Active { .. } => Ok(self.moved_to(SessionState::Active { agent: to }, now)),
+            SessionState::Active { .. } => Ok(self.given_to(to, now)),
             from @ SessionState::Closed { .. } => {
                 Err(TransitionError { attempted: AttemptedTransition::Transfer, from })
             }
@@ -340,6 +346,7 @@ impl ChatSession {
             return Err(TransitionError { attempted: AttemptedTransition::Send, from: self.state });
         }
         let at = self.advance(now);
+        self.latest.activity_at = at;
         let progress = &mut self.progress;
         progress.message_count += 1;
         let response = match sender {
@@ -354,6 +361,47 @@ impl ChatSession {
             }
         };
         Ok((self, response))
+    }
+
+    /// Shows this message, which was just recorded or is found to be the newest, as the last one.
+    #[must_use]
+    pub fn with_last_message(mut self, message: LastMessage) -> Self {
+        self.latest.activity_at = message.at.max(self.latest.activity_at);
+        self.latest.message = Some(Arc::new(message));
+        self
+    }
+
+    /// Whether it has a newest message that it does not show, because a node of an older version has stored it.
+    pub fn lacks_last_message(&self) -> bool {
+        let shown = self.latest.message.as_ref().map_or(0, |message| message.number);
+        shown != self.progress.message_count
+    }
+
+    /// The session as an event shows it: see [`Latest`].
+    #[must_use]
+    pub fn in_event(mut self) -> Self {
+        self.latest = Latest::default();
+        self
+    }
+
+    /// Since when the customer waits for support: the first message that support has not answered, or the opening while
+    /// there is no message. `None` when support has answered, and of a session that has ended.
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        if !self.is_active() {
+            None
+        } else if self.progress.message_count == 0 {
+            Some(self.started_at)
+        } else {
+            self.progress.waiting_since
+        }
+    }
+
+    /// The place in the queue of a session that is active and has no agent: since when the customer waits, and the end of
+    /// time when they do not. `None` of any other session. Messages in a session that has an agent do not change this, so
+    /// that an index can hold it.
+    pub fn queue_since(&self) -> Option<Timestamp> {
+        let is_queued = self.state == SessionState::Active { agent: None };
+        is_queued.then(|| self.waiting_since().unwrap_or(Timestamp::MAX))
     }
 
     /// How many messages of the other side `reader` has not read.
@@ -434,6 +482,12 @@ impl ChatSession {
         };
         *mark = up_to.max(*mark);
         self
+    }
+
+    fn given_to(self, agent: Option<AgentId>, now: Timestamp) -> Self {
+        let mut session = self.moved_to(SessionState::Active { agent }, now);
+        session.latest.activity_at = session.progress.last_event_at;
+        session
     }
 
     fn moved_to(mut self, state: SessionState, now: Timestamp) -> Self {

@@ -18,6 +18,7 @@ mod get_stats;
 mod get_thumbnail;
 mod issue_ticket;
 mod list_agents;
+mod list_inbox;
 mod list_sessions;
 mod mark_delivered;
 mod mark_read;
@@ -49,6 +50,7 @@ pub use collect_orphans::{Collected, OrphanCollector, OrphanWaits, Removal, Roun
 pub use create_session::CreateSession;
 pub use download_attachment::Download;
 pub use list_agents::AgentList;
+pub use list_inbox::InboxRequest;
 pub use mark_read::ReadMessages;
 pub use migrate_attachments::{AttachmentMigration, FileMigration, MigrationBatch};
 pub use send_message::{MessageContent, SendMessage};

@@ -16,6 +16,7 @@ pub(crate) mod health;
 pub(crate) mod issue_download_ticket;
 pub(crate) mod issue_ticket;
 pub(crate) mod list_agents;
+pub(crate) mod list_inbox;
 pub(crate) mod list_sessions;
 pub(crate) mod mark_read;
 pub(crate) mod put_agent;

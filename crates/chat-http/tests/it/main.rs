@@ -38,6 +38,7 @@ mod input;
 mod issue_download_ticket;
 mod issue_ticket;
 mod list_agents;
+mod list_inbox;
 mod list_sessions;
 mod logs;
 mod mark_read;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::error::LimitReached;
+use chat_domain::inbox::{InboxPage, InboxQuery};
 use chat_domain::model::{
     AttachmentId, ChatMessage, ChatSession, Epoch, Idempotency, LiveEvent, MessageDraft, MessageId, MessageQuery,
     NewSession, PageLimit, PageNumber, Principal, Receipt, Role, Seq, SessionChange, SessionEvent, SessionId,
@@ -101,6 +102,15 @@ impl SessionRepository for Careless {
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage> {
         let page = self.sessions.list(query).await?;
         Ok(SessionPage { total: page.sessions.len() as u64, ..page })
+    }
+
+    /// Passes over a session at the border of two pages.
+    async fn inbox(&self, query: &InboxQuery) -> Result<InboxPage> {
+        let mut page = self.sessions.inbox(query).await?;
+        if page.next.is_some() {
+            page.sessions.pop();
+        }
+        Ok(page)
     }
 
     /// Pretends that a repeated change succeeded.
