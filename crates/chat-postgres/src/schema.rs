@@ -27,7 +27,7 @@ diesel::table! {
         opened_with -> Nullable<Text>,
         last_message -> Nullable<Text>,
         last_activity_at -> Nullable<BigInt>,
-        queue_since -> Nullable<BigInt>,
+        queue_place -> Nullable<BigInt>,
         settled_at -> Nullable<BigInt>,
     }
 }

@@ -12,8 +12,11 @@ pub struct RangeConditions<'a> {
     pub fixed: &'static str,
     /// A column and the person that it holds.
     pub holder: Option<(&'static str, &'a str)>,
-    /// What orders the range before `id`, both descending.
+    /// What orders the range before `id`, both descending. A row that a node of an older version has written has another
+    /// moment in place of a column that this node does not know.
     pub at: &'static str,
+    /// The same where no older node writes: the column alone, which SQLite can seek.
+    pub column: &'static str,
 }
 
 const ACTIVE: &str = "status = 'active'";
@@ -21,13 +24,16 @@ const CLOSED: &str = "status = 'closed'";
 
 /// The conditions of a range.
 pub fn range_conditions(range: &InboxRange) -> RangeConditions<'_> {
-    let conditions = |fixed, holder, at| RangeConditions { fixed, holder, at };
+    let conditions = |fixed, holder, at| RangeConditions { fixed, holder, at, column: at };
     match range {
         InboxRange::ActiveOfAgent(me) | InboxRange::AssignedTo(me) => {
             conditions(ACTIVE, Some(("agent_id", me.as_str())), "started_at")
         }
         InboxRange::ActiveOfOwner(me) => conditions(ACTIVE, Some(("user_id", me.as_str())), "started_at"),
-        InboxRange::Waiting(priority) => conditions(queue(*priority), None, "(-coalesce(queue_since, started_at))"),
+        InboxRange::Waiting(priority) => RangeConditions {
+            column: "queue_place",
+            ..conditions(queue(*priority), None, "(coalesce(queue_place, -started_at))")
+        },
         InboxRange::Assigned => conditions("agent_id IS NOT NULL AND status = 'active'", None, "started_at"),
         InboxRange::Closed => conditions(CLOSED, None, "ended_at"),
         InboxRange::ClosedUnder(me) => conditions(
@@ -36,9 +42,10 @@ pub fn range_conditions(range: &InboxRange) -> RangeConditions<'_> {
             "ended_at",
         ),
         InboxRange::ClosedOf(me) => conditions(CLOSED, Some(("user_id", me.as_str())), "ended_at"),
-        InboxRange::SettledOf(me) => {
-            conditions(CLOSED, Some(("user_id", me.as_str())), "(coalesce(settled_at, ended_at))")
-        }
+        InboxRange::SettledOf(me) => RangeConditions {
+            column: "settled_at",
+            ..conditions(CLOSED, Some(("user_id", me.as_str())), "(coalesce(settled_at, ended_at))")
+        },
     }
 }
 

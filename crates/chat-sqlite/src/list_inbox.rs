@@ -35,17 +35,17 @@ impl InboxSource for Connected<'_> {
     ) -> Result<Vec<(i64, ChatSession)>, Failure> {
         let asked = range_conditions(range);
         let (at, id) = after.map_or((i64::MAX, DbId(Uuid::max())), |(at, id)| (at, id.into()));
-        let after = sql::<Bool>(&format!("({}, id) < (", asked.at))
+        let after = sql::<Bool>(&format!("({}, id) < (", asked.column))
             .bind::<BigInt, _>(at)
             .sql(", ")
             .bind::<Binary, _>(id)
             .sql(")");
         let rows: Vec<Placed> = chat_sessions::table
-            .select((sql::<BigInt>(asked.at), SessionRow::as_select()))
+            .select((sql::<BigInt>(asked.column), SessionRow::as_select()))
             .filter(sql::<Bool>(asked.fixed))
             .filter(held(&asked))
             .filter(after)
-            .order(sql::<Bool>(&format!("{} DESC, id DESC", asked.at)))
+            .order(sql::<Bool>(&format!("{} DESC, id DESC", asked.column)))
             .limit(to_db(most as u64))
             .load(self.0)?;
         rows.into_iter().map(|(at, row)| Ok((at, row.try_into()?))).collect()

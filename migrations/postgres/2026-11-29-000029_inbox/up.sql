@@ -3,8 +3,9 @@
 -- * last_message: the newest message as JSON (which one it is, id, sequence number, sender, author, preview, time, number of
 --   files).
 -- * last_activity_at: when the session was opened, assigned or transferred, or a message was sent, whichever was last.
--- * queue_since: of an active session without an agent, since when its customer waits, or the end of the year 9999 when they
---   have been answered; else NULL. Messages of a session that has an agent never change it, so an index may hold it.
+-- * queue_place: of an active session without an agent, since when its customer waits, or the end of the year 9999 when they
+--   have been answered, as a negative number, since an index is read in one direction; else NULL. Messages of a session that
+--   has an agent never change it, so an index may hold it.
 -- * settled_at: of a session that has ended, its last_activity_at; else NULL. An index may hold it for the same reason.
 --
 -- The first three are written by the statement that moves last_seq.
@@ -34,5 +35,5 @@ $$;
 ALTER TABLE chat_sessions
     ADD COLUMN last_message TEXT,
     ADD COLUMN last_activity_at BIGINT,
-    ADD COLUMN queue_since BIGINT,
+    ADD COLUMN queue_place BIGINT,
     ADD COLUMN settled_at BIGINT;

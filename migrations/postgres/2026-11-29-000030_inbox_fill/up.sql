@@ -14,10 +14,10 @@ UPDATE chat_sessions AS s
             (SELECT m.created_at FROM chat_messages AS m WHERE m.session_id = s.id ORDER BY m.seq DESC LIMIT 1),
             (SELECT max(e.at) FROM chat_session_events AS e
                 WHERE e.session_id = s.id AND e.kind IN ('assigned', 'transferred'))),
-        queue_since = CASE
+        queue_place = CASE
             WHEN s.agent_id IS NOT NULL THEN NULL
-            WHEN s.message_count = 0 THEN s.started_at
-            ELSE coalesce(s.waiting_since, 253402300799999)
+            WHEN s.message_count = 0 THEN -s.started_at
+            ELSE -coalesce(s.waiting_since, 253402300799999)
         END
     FROM filled
     WHERE s.id = filled.id;

@@ -10,9 +10,12 @@ UPDATE chat_sessions
                 WHERE m.session_id = chat_sessions.id ORDER BY m.seq DESC LIMIT 1), started_at),
             coalesce((SELECT max(e.at) FROM chat_session_events AS e
                 WHERE e.session_id = chat_sessions.id AND e.kind IN ('assigned', 'transferred')), started_at)),
-        queue_since = CASE
+        queue_place = CASE
             WHEN agent_id IS NOT NULL THEN NULL
-            WHEN message_count = 0 THEN started_at
-            ELSE coalesce(waiting_since, 253402300799999)
+            WHEN message_count = 0 THEN -started_at
+            ELSE -coalesce(waiting_since, 253402300799999)
         END
     WHERE status = 'active' AND last_activity_at IS NULL;
+
+-- In PostgreSQL the index has the end in place of this column.
+UPDATE chat_sessions SET settled_at = ended_at WHERE ended_at IS NOT NULL AND settled_at IS NULL;

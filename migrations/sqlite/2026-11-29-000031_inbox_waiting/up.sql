@@ -1,6 +1,6 @@
 -- The queue as the inbox shows it: by priority, then by how long the customer has waited. Read backwards, as all indexes of the
--- inbox are, so the moment is negative. A session that only an older node has touched has its start in place of queue_since.
+-- inbox are.
 --
 -- Beside running nodes: no other process uses the file while migrations run.
-CREATE INDEX chat_sessions_by_queue ON chat_sessions ((CASE priority WHEN 'high' THEN 2 WHEN 'low' THEN 0 ELSE 1 END), (-coalesce(queue_since, started_at)), id)
+CREATE INDEX chat_sessions_by_queue ON chat_sessions ((CASE priority WHEN 'high' THEN 2 WHEN 'low' THEN 0 ELSE 1 END), queue_place, id)
     WHERE agent_id IS NULL AND status = 'active';

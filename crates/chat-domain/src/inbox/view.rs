@@ -102,7 +102,7 @@ pub enum InboxRange {
     ActiveOfAgent(AgentId),
     /// The active sessions of a customer, likewise.
     ActiveOfOwner(UserId),
-    /// Those that wait and have this priority, by [`ChatSession::queue_since`] backwards.
+    /// Those that wait and have this priority, by [`ChatSession::queue_place`].
     Waiting(Priority),
     /// The active sessions that have an agent, by their start.
     Assigned,
@@ -142,10 +142,7 @@ impl InboxRange {
     pub fn at(&self, session: &ChatSession) -> i64 {
         let at = match self {
             Self::ActiveOfAgent(_) | Self::ActiveOfOwner(_) | Self::SettledOf(_) => session.latest.activity_at,
-            Self::Waiting(_) => {
-                let since = session.queue_since().unwrap_or(Timestamp::MAX);
-                return since.unix_ms().saturating_neg();
-            }
+            Self::Waiting(_) => return session.queue_place().unwrap_or(i64::MIN),
             Self::Assigned | Self::AssignedTo(_) => session.started_at,
             Self::Closed | Self::ClosedUnder(_) | Self::ClosedOf(_) => session.ended_at().unwrap_or_default(),
         };

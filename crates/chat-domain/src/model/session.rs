@@ -396,12 +396,12 @@ impl ChatSession {
         }
     }
 
-    /// The place in the queue of a session that is active and has no agent: since when the customer waits, and the end of
-    /// time when they do not. `None` of any other session. Messages in a session that has an agent do not change this, so
-    /// that an index can hold it.
-    pub fn queue_since(&self) -> Option<Timestamp> {
+    /// The place in the queue of a session that is active and has no agent, from which a higher one comes before a lower one:
+    /// the negative of the moment since which the customer waits, or of the end of time when they do not. `None` of any other
+    /// session. Messages in a session that has an agent do not change this, so that an index can hold it.
+    pub fn queue_place(&self) -> Option<i64> {
         let is_queued = self.state == SessionState::Active { agent: None };
-        is_queued.then(|| self.waiting_since().unwrap_or(Timestamp::MAX))
+        is_queued.then(|| -self.waiting_since().unwrap_or(Timestamp::MAX).unix_ms())
     }
 
     /// How many messages of the other side `reader` has not read.

@@ -256,7 +256,7 @@ proptest! {
             let waits = if messages == 0 { Some(changed.started_at) } else { unanswered };
             prop_assert_eq!(changed.waiting_since(), waits.filter(|_| is_active));
             let is_queued = is_active && changed.agent().is_none();
-            prop_assert_eq!(changed.queue_since(), is_queued.then(|| waits.unwrap_or(Timestamp::MAX)));
+            prop_assert_eq!(changed.queue_place(), is_queued.then(|| -waits.unwrap_or(Timestamp::MAX).unix_ms()));
             for (who, view) in everyone() {
                 let is_agents = changed.agent() == Some(&AgentId::from(&who.id));
                 let expected = match (view, InboxOwner::of(&who)) {

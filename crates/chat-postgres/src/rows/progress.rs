@@ -22,7 +22,7 @@ pub(crate) struct ProgressColumns {
     last_event_at: i64,
     last_message: Option<String>,
     last_activity_at: Option<i64>,
-    queue_since: Option<i64>,
+    queue_place: Option<i64>,
 }
 
 impl ProgressColumns {
@@ -41,7 +41,7 @@ impl ProgressColumns {
             last_event_at: progress.last_event_at.unix_ms(),
             last_message: last_message_to_json(session),
             last_activity_at: Some(session.latest.activity_at.unix_ms()),
-            queue_since: session.queue_since().map(Timestamp::unix_ms),
+            queue_place: session.queue_place(),
         }
     }
 }

@@ -57,7 +57,7 @@ struct Sessions<'a> {
     last_event_at: Vec<i64>,
     last_message: Vec<Option<String>>,
     last_activity_at: Vec<i64>,
-    queue_since: Vec<Option<i64>>,
+    queue_place: Vec<Option<i64>>,
     new_messages: Vec<i64>,
     responses: Vec<i64>,
     response_time_ms: Vec<i64>,
@@ -118,7 +118,7 @@ impl<'a> AdvanceSessions<'a> {
         sessions.last_event_at.push(progress.last_event_at.unix_ms());
         sessions.last_message.push(last_message_to_json(&effect.after));
         sessions.last_activity_at.push(effect.after.latest.activity_at.unix_ms());
-        sessions.queue_since.push(effect.after.queue_since().map(Timestamp::unix_ms));
+        sessions.queue_place.push(effect.after.queue_place());
         sessions.new_messages.push(to_db(statistics.messages));
         sessions.responses.push(to_db(statistics.responses));
         sessions.response_time_ms.push(to_db(statistics.response_time_ms));
@@ -165,7 +165,7 @@ impl QueryFragment<Pg> for AdvanceSessions<'_> {
              unread_by_support = i.unread_by_support, user_delivered_seq = i.user_delivered_seq, \
              support_delivered_seq = i.support_delivered_seq, user_read_seq = i.user_read_seq, \
              support_read_seq = i.support_read_seq, last_event_at = i.last_event_at, \
-             last_message = i.last_message, last_activity_at = i.last_activity_at, queue_since = i.queue_since \
+             last_message = i.last_message, last_activity_at = i.last_activity_at, queue_place = i.queue_place \
              FROM unnest(",
         );
         Columns::of(&mut out)
@@ -186,14 +186,14 @@ impl QueryFragment<Pg> for AdvanceSessions<'_> {
             .numbers(&sessions.last_event_at)?
             .maybe_texts(&sessions.last_message)?
             .numbers(&sessions.last_activity_at)?
-            .maybe_numbers(&sessions.queue_since)?
+            .maybe_numbers(&sessions.queue_place)?
             .numbers(&sessions.new_messages)?
             .numbers(&sessions.responses)?
             .numbers(&sessions.response_time_ms)?;
         out.push_sql(
             ") AS i(id, expected_seq, expected_count, expected_agent, expected_active, last_seq, message_count, \
              waiting_since, unread_by_user, unread_by_support, user_delivered_seq, support_delivered_seq, user_read_seq, \
-             support_read_seq, last_event_at, last_message, last_activity_at, queue_since, messages, responses, \
+             support_read_seq, last_event_at, last_message, last_activity_at, queue_place, messages, responses, \
              response_time_ms) \
              WHERE s.id = i.id AND s.last_seq = i.expected_seq AND s.message_count = i.expected_count \
              AND s.agent_id IS NOT DISTINCT FROM i.expected_agent AND (s.status = 'active') = i.expected_active \

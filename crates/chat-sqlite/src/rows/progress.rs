@@ -26,7 +26,7 @@ pub(crate) struct ProgressColumns {
     last_event_at: i64,
     last_message: Option<String>,
     last_activity_at: Option<i64>,
-    queue_since: Option<i64>,
+    queue_place: Option<i64>,
 }
 
 impl ProgressColumns {
@@ -45,7 +45,7 @@ impl ProgressColumns {
             last_event_at: progress.last_event_at.unix_ms(),
             last_message: last_message_to_json(session),
             last_activity_at: Some(session.latest.activity_at.unix_ms()),
-            queue_since: session.queue_since().map(Timestamp::unix_ms),
+            queue_place: session.queue_place(),
         }
     }
 }
@@ -92,8 +92,8 @@ impl QueryFragment<Sqlite> for SaveProgress {
         out.push_bind_param::<Nullable<Text>, _>(&columns.last_message)?;
         out.push_sql(", last_activity_at = ");
         out.push_bind_param::<Nullable<BigInt>, _>(&columns.last_activity_at)?;
-        out.push_sql(", queue_since = ");
-        out.push_bind_param::<Nullable<BigInt>, _>(&columns.queue_since)?;
+        out.push_sql(", queue_place = ");
+        out.push_bind_param::<Nullable<BigInt>, _>(&columns.queue_place)?;
         out.push_sql(" WHERE id = ");
         out.push_bind_param::<Binary, _>(&self.id)
     }

@@ -72,7 +72,7 @@ async fn of_updates_of_one_version_on_all_nodes_one_wins(nodes: &Nodes) {
         let id = nodes.waiting(round).await;
         let winner = session_update::race(|n| Arc::clone(&nodes.at(n).sessions), id, 1).await;
         let log = assert_published_once(nodes, id).await;
-        assert_eq!((log.len(), &log[1].change), (2, &EventChange::Updated(winner)));
+        assert_eq!((log.len(), &log[1].change), (2, &EventChange::Updated(winner.in_event())));
     }
 }
 
