@@ -15,15 +15,15 @@ use crate::schema::{chat_messages, chat_sessions};
 
 /// Reads the page, in a transaction that sees the database at one moment.
 pub(crate) fn list(connection: &mut PgConnection, query: &InboxQuery) -> Result<InboxPage, Failure> {
-    query.read(&mut Connected(connection))
+    query.read(&mut PgInbox(connection))
 }
 
-struct Connected<'c>(&'c mut PgConnection);
+struct PgInbox<'c>(&'c mut PgConnection);
 
 /// The moment by which a session is ordered, and its row.
-type Placed = (i64, SessionRow);
+type PlacedRow = (i64, SessionRow);
 
-impl InboxSource for Connected<'_> {
+impl InboxSource for PgInbox<'_> {
     type Error = Failure;
 
     fn sessions(
@@ -39,7 +39,7 @@ impl InboxSource for Connected<'_> {
             .sql(", ")
             .bind::<diesel::sql_types::Uuid, _>(id)
             .sql(")");
-        let rows: Vec<Placed> = chat_sessions::table
+        let rows: Vec<PlacedRow> = chat_sessions::table
             .select((sql::<BigInt>(asked.at), SessionRow::as_select()))
             .filter(sql::<Bool>(asked.fixed))
             .filter(held(&asked))

@@ -16,15 +16,15 @@ use crate::values::DbId;
 
 /// Reads the page, in a transaction that sees the database at one moment.
 pub(crate) fn list(connection: &mut SqliteConnection, query: &InboxQuery) -> Result<InboxPage, Failure> {
-    query.read(&mut Connected(connection))
+    query.read(&mut SqliteInbox(connection))
 }
 
-struct Connected<'c>(&'c mut SqliteConnection);
+struct SqliteInbox<'c>(&'c mut SqliteConnection);
 
 /// The moment by which a session is ordered, and its row.
-type Placed = (i64, SessionRow);
+type PlacedRow = (i64, SessionRow);
 
-impl InboxSource for Connected<'_> {
+impl InboxSource for SqliteInbox<'_> {
     type Error = Failure;
 
     fn sessions(
@@ -40,7 +40,7 @@ impl InboxSource for Connected<'_> {
             .sql(", ")
             .bind::<Binary, _>(id)
             .sql(")");
-        let rows: Vec<Placed> = chat_sessions::table
+        let rows: Vec<PlacedRow> = chat_sessions::table
             .select((sql::<BigInt>(asked.column), SessionRow::as_select()))
             .filter(sql::<Bool>(asked.fixed))
             .filter(held(&asked))

@@ -175,7 +175,7 @@ struct PageUnderWay<'q> {
 }
 
 /// Breaks with the place after which the next page begins.
-type Reading = ControlFlow<InboxKey>;
+type PageReading = ControlFlow<InboxKey>;
 
 impl PageUnderWay<'_> {
     fn limit(&self) -> usize {
@@ -183,7 +183,7 @@ impl PageUnderWay<'_> {
     }
 
     /// A range that is sorted in memory, by what its sessions show.
-    fn whole<S: InboxSource>(&mut self, source: &mut S, rank: u8, range: &InboxRange) -> Result<Reading, S::Error> {
+    fn whole<S: InboxSource>(&mut self, source: &mut S, rank: u8, range: &InboxRange) -> Result<PageReading, S::Error> {
         let rows = source.sessions(range, None, MAX_ACTIVE)?;
         let mut sessions: Vec<ChatSession> = rows.into_iter().map(|(_, session)| session).collect();
         source.complete(&mut sessions)?;
@@ -199,7 +199,7 @@ impl PageUnderWay<'_> {
     }
 
     /// A range that is read in its order, piece by piece.
-    fn along<S: InboxSource>(&mut self, source: &mut S, rank: u8, range: &InboxRange) -> Result<Reading, S::Error> {
+    fn along<S: InboxSource>(&mut self, source: &mut S, rank: u8, range: &InboxRange) -> Result<PageReading, S::Error> {
         let mut after = self.query.after.filter(|after| after.rank == rank).map(|after| (after.at, after.id));
         loop {
             let wanted = if self.query.filter.is_empty() {
@@ -233,7 +233,7 @@ impl PageUnderWay<'_> {
     }
 
     /// Puts a session on the page; breaks when it is full.
-    fn take(&mut self, key: InboxKey, session: ChatSession) -> Reading {
+    fn take(&mut self, key: InboxKey, session: ChatSession) -> PageReading {
         if let Some(last) = self.last
             && self.found.len() >= self.limit()
         {

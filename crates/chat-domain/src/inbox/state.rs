@@ -12,12 +12,12 @@ use crate::model::{ChatSession, Seq, SessionId};
 pub struct InboxState {
     owner: InboxOwner,
     view: InboxView,
-    known: BTreeMap<SessionId, Known>,
+    known: BTreeMap<SessionId, KnownState>,
 }
 
 /// What is known of a session that is in the view, or has left it: then an event from before does not bring it back.
 #[derive(Clone, Debug)]
-struct Known {
+struct KnownState {
     seq: Seq,
     /// `None` when it is not in the view.
     session: Option<ChatSession>,
@@ -40,7 +40,7 @@ impl InboxState {
             return false;
         }
         let is_in_view = place(&self.owner, self.view, &session).is_some();
-        let before = self.known.insert(id, Known { seq, session: is_in_view.then_some(session) });
+        let before = self.known.insert(id, KnownState { seq, session: is_in_view.then_some(session) });
         is_in_view || before.is_some_and(|before| before.session.is_some())
     }
 

@@ -198,7 +198,7 @@ on_every_store! {
             app.put(agent, &format!("{SESSIONS}/{id}/assign"), json!({ "agentId": agent })).await.expect(200);
         }
         assert_eq!(ids(&inbox(app, "root", "assigned&agentId=carol").await), [plain]);
-        assert_eq!(ids(&inbox(app, "root", "assigned&agentId=nobody").await), [""; 0]);
+        assert_eq!(ids(&inbox(app, "root", "assigned&agentId=dora").await), [""; 0]);
     }
 
     async fn a_preview_ends_between_signs_and_files_have_none(app) {

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chat_domain::inbox::{InboxCounts, InboxFilter, InboxOwner, InboxQuery, InboxView, MAX_FILTERED};
 use chat_domain::model::{
@@ -88,7 +89,7 @@ async fn an_item_shows_the_newest_message_of_its_session(store: &StoreUnderTest)
     assert_eq!(shown().await.latest.message.unwrap(), last);
     let repository = &store.messages;
     at_once((11..19).map(|n| {
-        let (repository, draft) = (repository.clone(), draft(id, &alice(), n));
+        let (repository, draft) = (Arc::clone(repository), draft(id, &alice(), n));
         async move { repository.append(draft).await.unwrap() }
     }))
     .await;
@@ -125,7 +126,7 @@ async fn an_item_knows_since_when_its_customer_waits(store: &StoreUnderTest) {
     store.say(id, &alice(), 40).await;
     assert_eq!(waits().await, Some(at(40)));
     store.change(id, &root(), SessionAction::Close).await;
-    assert_eq!(waits().await, None, "nobody waits in a session that has ended");
+    assert_eq!(waits().await, None, "no customer waits in a session that has ended");
 }
 
 async fn activity_is_opening_assignment_transfer_and_message(store: &StoreUnderTest) {
@@ -192,10 +193,8 @@ async fn recount(store: &StoreUnderTest, id: SessionId) -> Recounted {
     };
     let activity = log.iter().rev().find(|event| is_activity(&event.change)).unwrap().at;
     let unanswered = messages.iter().rev().take_while(|message| message.sender == Party::User).last();
-    let waiting = match messages.is_empty() {
-        true => Some(session.started_at),
-        false => unanswered.map(|message| message.sent_at),
-    };
+    let waiting =
+        if messages.is_empty() { Some(session.started_at) } else { unanswered.map(|message| message.sent_at) };
     let unread = [Party::User, Party::Support].map(|reader| {
         let is_unread = |message: &&ChatMessage| message.sender != reader && message.delivery.read_at().is_none();
         messages.iter().filter(is_unread).count() as u64
@@ -422,7 +421,7 @@ async fn a_filter_looks_at_a_bounded_number_and_says_where_to_go_on(store: &Stor
     let others = MAX_FILTERED as u64 + 50;
     let sessions = &store.sessions;
     at_once((1..=others).map(|n| {
-        let sessions = sessions.clone();
+        let sessions = Arc::clone(sessions);
         async move { sessions.open(new_session(n), alice(), None).await.unwrap() }
     }))
     .await;
