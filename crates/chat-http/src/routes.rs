@@ -11,8 +11,8 @@ use crate::error::{ApiError, ErrorCode};
 use crate::handlers::{
     assign_agent, block_person, close_session, create_session, deactivate_agent, describe_service, download_attachment,
     get_message, get_messages, get_session, get_stats, get_thumbnail, health, issue_download_ticket, issue_ticket,
-    list_agents, list_inbox, list_sessions, mark_read, put_agent, remove_upload, send_message, send_typing, sign_out_person,
-    subscribe_session, transfer_session, unblock_person, update_session, upload_attachment,
+    list_agents, list_inbox, list_sessions, mark_read, put_agent, remove_upload, send_message, send_typing,
+    sign_out_person, subscribe_session, transfer_session, unblock_person, update_session, upload_attachment,
 };
 use crate::metering::RouteMetrics;
 use crate::rate_limits::{PersonalRate, RouteRates};

@@ -70,8 +70,11 @@ impl InboxSource for PgInbox<'_> {
     }
 
     fn complete(&mut self, sessions: &mut [ChatSession]) -> Result<(), Failure> {
-        let lacking: Vec<Uuid> =
-            sessions.iter().filter(|session| session.lacks_last_message()).map(|session| session.id.as_uuid()).collect();
+        let lacking: Vec<Uuid> = sessions
+            .iter()
+            .filter(|session| session.lacks_last_message())
+            .map(|session| session.id.as_uuid())
+            .collect();
         if lacking.is_empty() {
             return Ok(());
         }
@@ -97,11 +100,11 @@ impl InboxSource for PgInbox<'_> {
 }
 
 /// The condition that a session is that of the person of the range.
-fn held(asked: &RangeConditions<'_>) -> Box<dyn BoxableExpression<chat_sessions::table, diesel::pg::Pg, SqlType = Bool>> {
+fn held(
+    asked: &RangeConditions<'_>,
+) -> Box<dyn BoxableExpression<chat_sessions::table, diesel::pg::Pg, SqlType = Bool>> {
     match asked.holder {
-        Some((column, person)) => {
-            Box::new(sql::<Bool>(&format!("{column} = ")).bind::<Text, _>(person.to_owned()))
-        }
+        Some((column, person)) => Box::new(sql::<Bool>(&format!("{column} = ")).bind::<Text, _>(person.to_owned())),
         None => Box::new(sql::<Bool>("true")) as Box<_>,
     }
 }

@@ -5,8 +5,8 @@
 //! from the first such change on, and before that it is what the session was opened with, which the row keeps.
 
 use chat_domain::model::{
-    AgentId, ChatSession, EventChange, Latest, MessageId, Progress, Receipt, ReceiptStatus, Seq, SessionDetails, SessionEvent,
-    SessionState, Timestamp, UserId,
+    AgentId, ChatSession, EventChange, Latest, MessageId, Progress, Receipt, ReceiptStatus, Seq, SessionDetails,
+    SessionEvent, SessionState, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 

@@ -36,11 +36,9 @@ pub fn range_conditions(range: &InboxRange) -> RangeConditions<'_> {
         },
         InboxRange::Assigned => conditions("agent_id IS NOT NULL AND status = 'active'", None, "started_at"),
         InboxRange::Closed => conditions(CLOSED, None, "ended_at"),
-        InboxRange::ClosedUnder(me) => conditions(
-            "status = 'closed' AND agent_id IS NOT NULL",
-            Some(("agent_id", me.as_str())),
-            "ended_at",
-        ),
+        InboxRange::ClosedUnder(me) => {
+            conditions("status = 'closed' AND agent_id IS NOT NULL", Some(("agent_id", me.as_str())), "ended_at")
+        }
         InboxRange::ClosedOf(me) => conditions(CLOSED, Some(("user_id", me.as_str())), "ended_at"),
         InboxRange::SettledOf(me) => RangeConditions {
             column: "settled_at",

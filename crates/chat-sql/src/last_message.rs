@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use chat_domain::model::{
-    ChatSession, LastMessage, MessageId, Party, Preview, Seq, SessionState, Timestamp, UserId,
-};
+use chat_domain::model::{ChatSession, LastMessage, MessageId, Party, Preview, Seq, SessionState, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::Corrupt;
@@ -108,7 +106,12 @@ mod tests {
 
     #[test]
     fn what_is_no_last_message_is_looked_up() {
-        for json in ["", "{}", "[1]", r#"{"number":1,"seq":1,"id":"?","sender":"user","author":"a","at":1,"preview":"","files":0}"#] {
+        for json in [
+            "",
+            "{}",
+            "[1]",
+            r#"{"number":1,"seq":1,"id":"?","sender":"user","author":"a","at":1,"preview":"","files":0}"#,
+        ] {
             assert_eq!(last_message_from_json(Some(json)), None, "{json}");
         }
         assert_eq!(last_message_from_json(None), None);

@@ -5,8 +5,8 @@
 
 use chat_domain::model::{
     Agent, AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Color, Content, Delivery, DisplayName,
-    FileName, Latest, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Revocation, RevocationVersion, SessionId,
-    SessionStatus, StoredObject, Subject, Timestamp, UserId,
+    FileName, Latest, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Revocation, RevocationVersion,
+    SessionId, SessionStatus, StoredObject, Subject, Timestamp, UserId,
 };
 use chat_domain::write::KnownMessage;
 use uuid::Uuid;

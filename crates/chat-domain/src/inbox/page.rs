@@ -132,11 +132,8 @@ impl InboxQuery {
             if self.after.is_some_and(|after| after.rank < rank) {
                 continue;
             }
-            let read = if range.is_whole() {
-                page.whole(source, rank, &range)?
-            } else {
-                page.along(source, rank, &range)?
-            };
+            let read =
+                if range.is_whole() { page.whole(source, rank, &range)? } else { page.along(source, rank, &range)? };
             if let ControlFlow::Break(key) = read {
                 next = Some(key);
                 break;
@@ -147,14 +144,18 @@ impl InboxQuery {
         Ok(InboxPage { sessions, counts: counts(&self.owner, source)?, next })
     }
 
-    /// The ranges of the view, the narrower one where the filter names an agent.
+    /// The ranges of the view, narrower ones in the same order where the filter names a person or a priority.
     fn ranges(&self) -> Vec<(u8, InboxRange)> {
         let mut ranges = ranges(&self.owner, self.view);
-        if let Some(agent) = &self.filter.agent {
-            for (_, range) in &mut ranges {
-                if *range == InboxRange::Assigned {
+        for (_, range) in &mut ranges {
+            match (&*range, &self.filter) {
+                (InboxRange::Assigned, InboxFilter { agent: Some(agent), .. }) => {
                     *range = InboxRange::AssignedTo(agent.clone());
                 }
+                (InboxRange::Closed, InboxFilter { user: Some(user), .. }) => {
+                    *range = InboxRange::ClosedOf(user.clone());
+                }
+                _ => {}
             }
         }
         if let Some(priority) = self.filter.priority {

@@ -29,7 +29,8 @@ pub(crate) use page_body::PageBody;
 pub(crate) use person::BlockBody;
 pub(crate) use service::ServiceDto;
 pub(crate) use session::{
-    AssignBody, CreateSessionBody, PriorityDto, SessionDto, SessionListDto, SessionStatusDto, TransferBody, UpdateSessionBody,
+    AssignBody, CreateSessionBody, PriorityDto, SessionDto, SessionListDto, SessionStatusDto, TransferBody,
+    UpdateSessionBody,
 };
 pub(crate) use stats::StatsDto;
 pub(crate) use ticket::{DownloadTicketDto, TicketDto};

@@ -106,10 +106,12 @@ impl<'a> Query<'a> {
         }
         let view = named.flatten();
         let cursor = self.get("cursor").map(str::to_owned);
-        let after = cursor.and_then(|cursor| inbox_cursor::decode(view?, &cursor).or_else(|| {
-            self.problems.add("cursor", "must be the nextCursor of a page of this view");
-            None
-        }));
+        let after = cursor.and_then(|cursor| {
+            inbox_cursor::decode(view?, &cursor).or_else(|| {
+                self.problems.add("cursor", "must be the nextCursor of a page of this view");
+                None
+            })
+        });
         let limit = self.limit(PageLimit::INBOX);
         let filter = self.inbox_filter(view);
         (view, InboxRequest { view: view.unwrap_or(InboxView::Mine), filter, after, limit })

@@ -32,7 +32,8 @@ async fn fill(store: &PgStore) {
         let opened = NewSession { priority: Priority::Low, ..new_session(n) };
         store.sessions.open(opened, alice(), None).await.unwrap();
     }
-    for (n, author) in [(2, alice()), (3, alice()), (3, root()), (5, alice()), (5, root()), (4, alice()), (6, alice())] {
+    for (n, author) in [(2, alice()), (3, alice()), (3, root()), (5, alice()), (5, root()), (4, alice()), (6, alice())]
+    {
         let number = n * 10 + u64::from(author == root());
         store.messages.append(draft(session_id(n), &author, number)).await.unwrap();
     }

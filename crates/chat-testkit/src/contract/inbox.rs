@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chat_domain::inbox::{InboxCounts, InboxFilter, InboxOwner, InboxQuery, InboxView, MAX_FILTERED};
 use chat_domain::model::{
-    ChatMessage, ChatSession, DetailsUpdate, EventChange, MessageDraft, NewSession, Party, Priority, Principal, Seq,
+    ChatMessage, ChatSession, DetailsUpdate, EventChange, MessageDraft, NewSession, Party, Principal, Priority, Seq,
     SessionAction, SessionId, Tags, Timestamp,
 };
 use chat_domain::ports::SessionRepository;
@@ -14,8 +14,8 @@ use chat_domain::ports::SessionRepository;
 use super::checks::{Choices, at_once, whole_history, whole_log};
 use super::{StoreUnderTest, contract_cases};
 use crate::fixtures::{
-    agent_id, alice, assign, at, attachment, bob, carol, change, content, draft, limit, mallory, message_id, new_session,
-    new_session_of, root, session_id, transfer, update,
+    agent_id, alice, assign, at, attachment, bob, carol, change, content, draft, limit, mallory, message_id,
+    new_session, new_session_of, root, session_id, transfer, update,
 };
 
 contract_cases! { $ inbox_contract for inbox on crate::contract::StoreUnderTest:

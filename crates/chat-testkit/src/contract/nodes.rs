@@ -15,7 +15,9 @@ use chat_domain::model::{
 use super::checks::{Choices, ROUNDS, at_once, messages_in, whole_history};
 pub use super::node_stores::Nodes;
 use super::node_stores::{assert_published_once, assert_publisher};
-use super::{StoreUnderTest, contract_cases, inbox, revocation_store, session_update, stats_reader, times, upload_registry};
+use super::{
+    StoreUnderTest, contract_cases, inbox, revocation_store, session_update, stats_reader, times, upload_registry,
+};
 use crate::fixtures::{
     agent_id, alice, assign, at, bob, carol, change, draft, idempotency, keyed, limit, message_id, new_session,
     new_session_of, page, person, root, session_id, start, transfer,

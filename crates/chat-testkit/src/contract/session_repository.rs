@@ -299,7 +299,10 @@ async fn a_transfer_hands_a_session_over_and_back_to_the_queue(store: &StoreUnde
     assert_eq!(store.session(id).await, waiting);
     let log = assert_published_as_logged(store, id).await;
     let changes: Vec<_> = log.into_iter().skip(2).map(|event| event.change).collect();
-    assert_eq!(changes, [EventChange::Transferred(handed_over.in_event()), EventChange::Transferred(waiting.in_event())]);
+    assert_eq!(
+        changes,
+        [EventChange::Transferred(handed_over.in_event()), EventChange::Transferred(waiting.in_event())]
+    );
     let claimed = store.change(id, &bob(), assign(&bob())).await;
     assert_eq!(claimed.progress.last_seq, Seq::new(5));
 }
