@@ -6,9 +6,6 @@ use std::sync::Arc;
 use chat_domain::model::{ChatSession, LastMessage, MessageId, Party, Preview, Seq, SessionState, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::Corrupt;
-use crate::records::MessageRecord;
-
 #[derive(Serialize, Deserialize)]
 struct LastMessageData<'a> {
     number: u64,
@@ -65,19 +62,6 @@ pub(crate) fn activity_from_db(stored: Option<i64>, started_at: i64, state: &Ses
         SessionState::Closed { at, .. } => *at,
         SessionState::Active { .. } => Timestamp::from_unix_ms(started_at),
     })
-}
-
-/// Shows the newest message of a session, which an older version has stored.
-///
-/// # Errors
-/// A column of the message holds what the domain does not allow.
-pub fn show_newest(session: &mut ChatSession, newest: MessageRecord, files: i32) -> Result<(), Corrupt> {
-    let message = newest.into_message(session.id, Vec::new())?;
-    let number = session.progress.message_count;
-    let attachment_count = u64::try_from(files).unwrap_or_default();
-    let last = LastMessage { attachment_count, ..LastMessage::of(&message, number) };
-    *session = session.clone().with_last_message(last);
-    Ok(())
 }
 
 #[cfg(test)]

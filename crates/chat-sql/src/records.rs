@@ -5,8 +5,8 @@
 
 use chat_domain::model::{
     Agent, AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Color, Content, Delivery, DisplayName,
-    FileName, Latest, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Revocation, RevocationVersion,
-    SessionId, SessionStatus, StoredObject, Subject, Timestamp, UserId,
+    FileName, LastMessage, Latest, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Revocation,
+    RevocationVersion, SessionId, SessionStatus, StoredObject, Subject, Timestamp, UserId,
 };
 use chat_domain::write::KnownMessage;
 use uuid::Uuid;
@@ -118,6 +118,19 @@ impl MessageRecord {
             attachments,
         })
     }
+}
+
+/// Shows the newest message of a session, which an older version has stored.
+///
+/// # Errors
+/// A column of the message holds what the domain does not allow.
+pub fn show_newest(session: &mut ChatSession, newest: MessageRecord, files: i32) -> Result<(), Corrupt> {
+    let message = newest.into_message(session.id, Vec::new())?;
+    let number = session.progress.message_count;
+    let attachment_count = u64::try_from(files).unwrap_or_default();
+    let last = LastMessage { attachment_count, ..LastMessage::of(&message, number) };
+    *session = session.clone().with_last_message(last);
+    Ok(())
 }
 
 /// A message as a receipt needs it: position, id, sender, and when it was delivered and read.

@@ -13,9 +13,11 @@ mod ids;
 mod last_message;
 mod message;
 mod paging;
+mod party;
 mod principal;
 mod receipt;
 mod revocation;
+mod seq;
 mod session;
 mod session_change;
 mod session_details;
@@ -41,11 +43,13 @@ pub use paging::{
     MessageCursor, MessagePage, MessageQuery, PageLimit, PageNumber, PageRead, SessionKey, SessionPage,
     SessionPosition, SessionQuery, SessionSnapshot, SessionStatus, Visibility,
 };
+pub use party::Party;
 pub use principal::{Principal, Role, TokenKeyDigest};
 pub use receipt::{MAX_RECEIPT_MESSAGES, Receipt, ReceiptStatus};
 pub use revocation::{AccessChange, AccessEnd, Revocation, RevocationVersion};
+pub use seq::Seq;
 pub use session::{
-    AttemptedTransition, ChatSession, NewSession, OpeningDetails, Party, Progress, Seq, SessionState, TransitionError,
+    AttemptedTransition, ChatSession, NewSession, OpeningDetails, Progress, SessionState, TransitionError,
 };
 pub use session_change::{ExpectedVersion, SessionAction, SessionChange, SessionUpdate};
 pub use session_details::{DetailsUpdate, Priority, SessionDetails, Subject, Tags};

@@ -5,75 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    AgentId, DetailsUpdate, LastMessage, Latest, Priority, SessionDetails, SessionId, Subject, Tags, Timestamp, UserId,
+    AgentId, DetailsUpdate, LastMessage, Latest, Party, Priority, Seq, SessionDetails, SessionId, Subject, Tags,
+    Timestamp, UserId,
 };
-
-/// A position in the dense sequence of a session's durable changes: 1, 2, 3 … without gaps.
-///
-/// 0 stands before the first change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Seq(u64);
-
-impl Seq {
-    /// The position before the first change.
-    pub const ZERO: Self = Self(0);
-
-    /// The position `n`.
-    pub fn new(n: u64) -> Self {
-        Self(n)
-    }
-
-    /// The position as a number.
-    pub fn get(self) -> u64 {
-        self.0
-    }
-
-    /// The position right after this one.
-    #[must_use]
-    pub fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
-
-impl fmt::Display for Seq {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The two sides of a chat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Party {
-    /// The customer who owns the session.
-    User,
-    /// Everyone who answers: agents and admins.
-    Support,
-}
-
-impl Party {
-    /// The contract's name for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Support => "support",
-        }
-    }
-
-    /// The side by a name that was stored. A sender that only a newer version knows is on the desk's side, as everybody
-    /// is who is not the customer.
-    pub fn from_store(name: &str) -> Self {
-        if name == Self::User.as_str() { Self::User } else { Self::Support }
-    }
-
-    /// The side across the table.
-    #[must_use]
-    pub fn other(self) -> Self {
-        match self {
-            Self::User => Self::Support,
-            Self::Support => Self::User,
-        }
-    }
-}
 
 /// Where a session is in its life. Closed is terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
