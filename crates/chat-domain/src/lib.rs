@@ -86,6 +86,7 @@
 //! ```
 
 pub mod error;
+pub mod inbox;
 mod invalid;
 pub mod model;
 pub mod policy;

@@ -9,9 +9,11 @@
 //! | assign | no | an unassigned session to themself | any |
 //! | transfer, update | no | a session assigned to them | all |
 //! | list the agents | no | yes | yes |
+//! | inbox | `mine`, `closed` | `mine`, `waiting`, `closed` | `waiting`, `assigned`, `closed` |
 //! | statistics, manage agents, people | no | no | yes |
 
 use crate::error::Refusal;
+use crate::inbox::InboxView;
 use crate::model::{AgentId, ChatSession, Principal, Role, SessionAction, UserId, Visibility};
 
 /// Something a person wants to do, with what they want to do it to.
@@ -38,6 +40,8 @@ pub enum Action<'a> {
     Transfer(&'a ChatSession),
     /// Change what a session is about.
     Update(&'a ChatSession),
+    /// See this view of their own inbox.
+    SeeInbox(InboxView),
     /// Read the statistics.
     SeeStatistics,
     /// List the agents.
@@ -70,6 +74,7 @@ impl<'a> Action<'a> {
             Self::AssignAnything | Self::Assign(_) => "assign this session",
             Self::Transfer(_) => "transfer this session",
             Self::Update(_) => "change this session",
+            Self::SeeInbox(_) => "see this view of the inbox",
             Self::SeeStatistics => "see the statistics",
             Self::ListAgents => "list agents",
             Self::ManageAgents => "manage agents",
@@ -84,11 +89,19 @@ impl<'a> Action<'a> {
 /// A `Refusal` that names the action.
 pub fn authorize(who: &Principal, action: &Action<'_>) -> Result<(), Refusal> {
     let allowed = match who.role {
-        Role::Admin => true,
+        Role::Admin => admin_may(action),
         Role::Agent => agent_may(&who.id, action),
         Role::User => user_may(&who.id, action),
     };
     if allowed { Ok(()) } else { Err(Refusal::NotAllowed(action.name())) }
+}
+
+/// All but what makes no sense for them.
+fn admin_may(action: &Action<'_>) -> bool {
+    match action {
+        Action::SeeInbox(view) => view.is_for(Role::Admin),
+        _ => true,
+    }
 }
 
 fn user_may(me: &UserId, action: &Action<'_>) -> bool {
@@ -99,6 +112,7 @@ fn user_may(me: &UserId, action: &Action<'_>) -> bool {
         | Action::MarkRead(session)
         | Action::ShowTyping(session)
         | Action::Close(session) => session.owner == *me,
+        Action::SeeInbox(view) => view.is_for(Role::User),
         Action::AssignAnything
         | Action::Assign(_)
         | Action::Transfer(_)
@@ -121,6 +135,7 @@ fn agent_may(me: &UserId, action: &Action<'_>) -> bool {
         | Action::Transfer(session)
         | Action::Update(session) => mine(session),
         Action::AssignAnything | Action::ListAgents => true,
+        Action::SeeInbox(view) => view.is_for(Role::Agent),
         Action::Assign(agent) => **agent == *me,
         Action::OpenSession(_) | Action::SeeStatistics | Action::ManageAgents | Action::ManagePeople => false,
     }

@@ -17,6 +17,7 @@ mod forwarding;
 mod guard;
 mod handlers;
 mod handshake;
+mod inbox_cursor;
 mod log_targets;
 mod log_text;
 mod metering;

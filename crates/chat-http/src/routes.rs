@@ -11,9 +11,9 @@ use crate::error::{ApiError, ErrorCode};
 use crate::handlers::{
     assign_agent, block_person, close_session, create_session, deactivate_agent, describe_service, download_attachment,
     get_message, get_messages, get_session, get_stats, get_thumbnail, health, issue_download_ticket,
-    issue_socket_ticket, issue_ticket, list_agents, list_sessions, mark_read, open_socket, put_agent, remove_upload,
-    send_message, send_typing, sign_out_person, subscribe_session, transfer_session, unblock_person, update_session,
-    upload_attachment,
+    issue_socket_ticket, issue_ticket, list_agents, list_inbox, list_sessions, mark_read, open_socket, put_agent,
+    remove_upload, send_message, send_typing, sign_out_person, subscribe_session, transfer_session, unblock_person,
+    update_session, upload_attachment,
 };
 use crate::metering::RouteMetrics;
 use crate::rate_limits::{PersonalRate, RouteRates};
@@ -61,6 +61,7 @@ fn endpoints() -> Vec<Endpoint> {
             [(M::GET, web::to(list_sessions::list_sessions)), (M::POST, web::to(create_session::create_session))],
         )
         .limited(M::POST, PersonalRate::Sessions),
+        at("/api/chat/inbox", [(M::GET, web::to(list_inbox::list_inbox))]),
         at(
             "/api/chat/sessions/{sessionId}",
             [(M::GET, web::to(get_session::get_session)), (M::PATCH, web::to(update_session::update_session))],

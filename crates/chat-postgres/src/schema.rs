@@ -25,6 +25,10 @@ diesel::table! {
         support_read_seq -> BigInt,
         last_event_at -> BigInt,
         opened_with -> Nullable<Text>,
+        last_message -> Nullable<Text>,
+        last_activity_at -> Nullable<BigInt>,
+        queue_place -> Nullable<BigInt>,
+        settled_at -> Nullable<BigInt>,
     }
 }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_domain::Result;
+use chat_domain::inbox::{InboxPage, InboxQuery};
 use chat_domain::model::{ChatSession, SessionId, SessionPage, SessionQuery};
 use chat_domain::ports::SessionRepository;
 use chat_domain::write::{SessionWrite, WriteReply};
 
 use crate::database::Database;
-use crate::list_sessions;
+use crate::{list_inbox, list_sessions};
 
 /// Keeps sessions.
 pub struct PgSessionRepository {
@@ -29,5 +30,10 @@ impl SessionRepository for PgSessionRepository {
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage> {
         let query = query.clone();
         self.database.read(move |connection| list_sessions::list(connection, &query)).await
+    }
+
+    async fn inbox(&self, query: &InboxQuery) -> Result<InboxPage> {
+        let query = query.clone();
+        self.database.read_snapshot(move |connection| list_inbox::list(connection, &query)).await
     }
 }

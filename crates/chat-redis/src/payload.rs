@@ -10,7 +10,7 @@ use std::fmt::Display;
 
 use chat_domain::model::{
     AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Color, Content, Delivery, EventChange, FileName,
-    IdempotencyKey, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Priority, Progress, Receipt,
+    IdempotencyKey, Latest, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Priority, Progress, Receipt,
     ReceiptStatus, Seq, SessionDetails, SessionEvent, SessionId, SessionState, StoredObject, Subject, Tags, Timestamp,
     UserId,
 };
@@ -369,6 +369,7 @@ impl SessionDto<'_> {
                 user_read_seq: Seq::new(self.user_read_seq),
                 support_read_seq: Seq::new(self.support_read_seq),
             },
+            latest: Latest::default(),
         })
     }
 }

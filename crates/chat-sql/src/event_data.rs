@@ -5,8 +5,8 @@
 //! from the first such change on, and before that it is what the session was opened with, which the row keeps.
 
 use chat_domain::model::{
-    AgentId, ChatSession, EventChange, MessageId, Progress, Receipt, ReceiptStatus, Seq, SessionDetails, SessionEvent,
-    SessionState, Timestamp, UserId,
+    AgentId, ChatSession, EventChange, Latest, MessageId, Progress, Receipt, ReceiptStatus, Seq, SessionDetails,
+    SessionEvent, SessionState, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -156,7 +156,8 @@ fn session_then(session: &ChatSession, seq: Seq, at: Timestamp, json: &str) -> R
         (None, opened_with) => (session.details(), opened_with.clone()),
     };
     let SessionDetails { subject, priority, tags } = details;
-    Ok(ChatSession { state, progress, subject, priority, tags, opened_with, ..session.clone() })
+    let latest = Latest::default();
+    Ok(ChatSession { state, progress, subject, priority, tags, opened_with, latest, ..session.clone() })
 }
 
 fn receipt(status: ReceiptStatus, reader: &UserId, json: &str) -> Result<Receipt, Corrupt> {
@@ -200,7 +201,7 @@ mod tests {
             at: at(4),
             actor: alice().id,
             key: None,
-            change: EventChange::Closed(session.clone()),
+            change: EventChange::Closed(session.clone().in_event()),
         };
         let (kind, data) = encode_event(&written).unwrap().unwrap();
         let row = EventRecord { seq: to_i64(written.seq), at: at(4).unix_ms(), ..record(kind, &data) };

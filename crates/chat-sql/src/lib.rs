@@ -8,6 +8,8 @@ mod corrupt;
 mod defaults;
 mod details;
 mod event_data;
+mod inbox_range;
+mod last_message;
 mod log_page;
 mod lookups;
 mod merge_events;
@@ -30,11 +32,15 @@ pub use corrupt::Corrupt;
 pub use defaults::{READ_QUEUE, WRITE_BATCH, WRITE_QUEUE};
 pub use details::opened_with_to_json;
 pub use event_data::{EventRecord, decode_event, encode_event};
+pub use inbox_range::{RangeConditions, range_conditions};
+pub use last_message::last_message_to_json;
 pub use log_page::{LogSpan, WeighedChange};
 pub use lookups::{LookupLoader, Lookups};
 pub use merge_events::merge_events;
 pub use reads::{ConnectionLifetime, ReadFailure, ReadLimits, Reads, StartError};
-pub use records::{AgentRecord, AttachmentRecord, MessageRecord, RevocationRecord, SessionRecord, known_message};
+pub use records::{
+    AgentRecord, AttachmentRecord, MessageRecord, RevocationRecord, SessionRecord, known_message, show_newest,
+};
 pub use recount::{Recount, RecountBounds, RecountFigures, RecountScope};
 pub use session_counts::{Scope, SessionCounts};
 pub use session_writer::{SessionStore, SessionWriter, StoreWrite};

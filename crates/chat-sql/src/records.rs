@@ -5,14 +5,15 @@
 
 use chat_domain::model::{
     Agent, AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Color, Content, Delivery, DisplayName,
-    FileName, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Revocation, RevocationVersion, SessionId,
-    SessionStatus, StoredObject, Subject, Timestamp, UserId,
+    FileName, LastMessage, Latest, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Revocation,
+    RevocationVersion, SessionId, SessionStatus, StoredObject, Subject, Timestamp, UserId,
 };
 use chat_domain::write::KnownMessage;
 use uuid::Uuid;
 
 use crate::Corrupt;
 use crate::details::opened_with_from_json;
+use crate::last_message::{activity_from_db, last_message_from_json};
 use crate::values::{from_db, last_event_from_db, moment_from_db, seq_from_db, state_from_db, tags_from_json, valid};
 
 /// A row of `chat_sessions`.
@@ -40,6 +41,8 @@ pub struct SessionRecord {
     pub support_read_seq: i64,
     pub last_event_at: i64,
     pub opened_with: Option<String>,
+    pub last_message: Option<String>,
+    pub last_activity_at: Option<i64>,
 }
 
 impl TryFrom<SessionRecord> for ChatSession {
@@ -52,6 +55,10 @@ impl TryFrom<SessionRecord> for ChatSession {
         let subject = match &row.subject {
             Some(subject) => valid("chat_sessions.subject", Subject::parse(subject))?,
             None => None,
+        };
+        let latest = Latest {
+            activity_at: activity_from_db(row.last_activity_at, row.started_at, &state),
+            message: last_message_from_json(row.last_message.as_deref()),
         };
         Ok(Self {
             id: SessionId::new(row.id),
@@ -74,6 +81,7 @@ impl TryFrom<SessionRecord> for ChatSession {
                 user_read_seq: seq_from_db("chat_sessions.user_read_seq", row.user_read_seq)?,
                 support_read_seq: seq_from_db("chat_sessions.support_read_seq", row.support_read_seq)?,
             },
+            latest,
         })
     }
 }
@@ -110,6 +118,19 @@ impl MessageRecord {
             attachments,
         })
     }
+}
+
+/// Shows the newest message of a session, which an older version has stored.
+///
+/// # Errors
+/// A column of the message holds what the domain does not allow.
+pub fn show_newest(session: &mut ChatSession, newest: MessageRecord, files: i32) -> Result<(), Corrupt> {
+    let message = newest.into_message(session.id, Vec::new())?;
+    let number = session.progress.message_count;
+    let attachment_count = u64::try_from(files).unwrap_or_default();
+    let last = LastMessage { attachment_count, ..LastMessage::of(&message, number) };
+    *session = session.clone().with_last_message(last);
+    Ok(())
 }
 
 /// A message as a receipt needs it: position, id, sender, and when it was delivered and read.

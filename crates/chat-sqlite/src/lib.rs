@@ -23,6 +23,7 @@ mod get_session;
 mod health;
 pub mod inspection;
 mod instance;
+mod list_inbox;
 mod list_sessions;
 mod load;
 mod message_repository;

@@ -10,11 +10,14 @@ mod event;
 mod fanout_credentials;
 mod idempotency;
 mod ids;
+mod last_message;
 mod message;
 mod paging;
+mod party;
 mod principal;
 mod receipt;
 mod revocation;
+mod seq;
 mod session;
 mod session_change;
 mod session_details;
@@ -34,16 +37,19 @@ pub use event::{EventChange, LiveEvent, SessionEvent, TypingEvent};
 pub use fanout_credentials::{FanoutCredentials, FanoutKey};
 pub use idempotency::{Fingerprint, FingerprintBuilder, Idempotency, IdempotencyKey};
 pub use ids::{AgentId, AttachmentId, MessageId, SessionId, SocketId, UserId};
+pub use last_message::{LastMessage, Latest, Preview};
 pub use message::{ChatMessage, Content, Delivery, DeliveryStatus, DraftAttachments, MessageDraft};
 pub use paging::{
     MessageCursor, MessagePage, MessageQuery, PageLimit, PageNumber, PageRead, SessionKey, SessionPage,
     SessionPosition, SessionQuery, SessionSnapshot, SessionStatus, Visibility,
 };
+pub use party::Party;
 pub use principal::{Principal, Role, TokenKeyDigest};
 pub use receipt::{MAX_RECEIPT_MESSAGES, Receipt, ReceiptStatus};
 pub use revocation::{AccessChange, AccessEnd, Revocation, RevocationVersion};
+pub use seq::Seq;
 pub use session::{
-    AttemptedTransition, ChatSession, NewSession, OpeningDetails, Party, Progress, Seq, SessionState, TransitionError,
+    AttemptedTransition, ChatSession, NewSession, OpeningDetails, Progress, SessionState, TransitionError,
 };
 pub use session_change::{ExpectedVersion, SessionAction, SessionChange, SessionUpdate};
 pub use session_details::{DetailsUpdate, Priority, SessionDetails, Subject, Tags};

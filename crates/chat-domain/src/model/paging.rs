@@ -11,6 +11,8 @@ impl PageLimit {
     pub const MAX: u32 = 100;
     /// The default for a list of sessions.
     pub const SESSIONS: Self = Self(20);
+    /// The default for a view of an inbox.
+    pub const INBOX: Self = Self(50);
     /// The default for a list of messages.
     pub const MESSAGES: Self = Self(50);
 

@@ -1,76 +1,13 @@
 //! The chat session and its state machine.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AgentId, DetailsUpdate, Priority, SessionDetails, SessionId, Subject, Tags, Timestamp, UserId};
-
-/// A position in the dense sequence of a session's durable changes: 1, 2, 3 … without gaps.
-///
-/// 0 stands before the first change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Seq(u64);
-
-impl Seq {
-    /// The position before the first change.
-    pub const ZERO: Self = Self(0);
-
-    /// The position `n`.
-    pub fn new(n: u64) -> Self {
-        Self(n)
-    }
-
-    /// The position as a number.
-    pub fn get(self) -> u64 {
-        self.0
-    }
-
-    /// The position right after this one.
-    #[must_use]
-    pub fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
-
-impl fmt::Display for Seq {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The two sides of a chat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Party {
-    /// The customer who owns the session.
-    User,
-    /// Everyone who answers: agents and admins.
-    Support,
-}
-
-impl Party {
-    /// The contract's name for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Support => "support",
-        }
-    }
-
-    /// The side by a name that was stored. A sender that only a newer version knows is on the desk's side, as everybody
-    /// is who is not the customer.
-    pub fn from_store(name: &str) -> Self {
-        if name == Self::User.as_str() { Self::User } else { Self::Support }
-    }
-
-    /// The side across the table.
-    #[must_use]
-    pub fn other(self) -> Self {
-        match self {
-            Self::User => Self::Support,
-            Self::Support => Self::User,
-        }
-    }
-}
+use super::{
+    AgentId, DetailsUpdate, LastMessage, Latest, Party, Priority, Seq, SessionDetails, SessionId, Subject, Tags,
+    Timestamp, UserId,
+};
 
 /// Where a session is in its life. Closed is terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,6 +82,8 @@ pub struct ChatSession {
     pub opened_with: Option<Box<OpeningDetails>>,
     /// Its counters.
     pub progress: Progress,
+    /// What happened last in it.
+    pub latest: Latest,
 }
 
 /// What a session was about from its opening to the first change of that.
@@ -223,6 +162,7 @@ impl ChatSession {
             state: SessionState::Active { agent: None },
             opened_with: None,
             progress: Progress { last_seq: Seq::ZERO.next(), last_event_at: new.started_at, ..Progress::default() },
+            latest: Latest { activity_at: new.started_at, message: None },
         }
     }
 
@@ -280,7 +220,7 @@ impl ChatSession {
     /// Gives an active, unassigned session to `agent`.
     pub fn assign(self, agent: AgentId, now: Timestamp) -> Result<Self, TransitionError> {
         match self.state {
-            SessionState::Active { agent: None } => Ok(self.moved_to(SessionState::Active { agent: Some(agent) }, now)),
+            SessionState::Active { agent: None } => Ok(self.given_to(Some(agent), now)),
             from => Err(TransitionError { attempted: AttemptedTransition::Assign, from }),
         }
     }
@@ -290,7 +230,7 @@ impl ChatSession {
     pub fn transfer(self, to: Option<AgentId>, now: Timestamp) -> Result<Self, TransitionError> {
         match self.state {
             SessionState::Active { ref agent } if *agent == to => Ok(self),
-            SessionState::Active { .. } => Ok(self.moved_to(SessionState::Active { agent: to }, now)),
+            SessionState::Active { .. } => Ok(self.given_to(to, now)),
             from @ SessionState::Closed { .. } => {
                 Err(TransitionError { attempted: AttemptedTransition::Transfer, from })
             }
@@ -340,6 +280,7 @@ impl ChatSession {
             return Err(TransitionError { attempted: AttemptedTransition::Send, from: self.state });
         }
         let at = self.advance(now);
+        self.latest.activity_at = at;
         let progress = &mut self.progress;
         progress.message_count += 1;
         let response = match sender {
@@ -354,6 +295,47 @@ impl ChatSession {
             }
         };
         Ok((self, response))
+    }
+
+    /// Shows this message, which was just recorded or is found to be the newest, as the last one.
+    #[must_use]
+    pub fn with_last_message(mut self, message: LastMessage) -> Self {
+        self.latest.activity_at = message.at.max(self.latest.activity_at);
+        self.latest.message = Some(Arc::new(message));
+        self
+    }
+
+    /// Whether it has a newest message that it does not show, because a node of an older version has stored it.
+    pub fn lacks_last_message(&self) -> bool {
+        let shown = self.latest.message.as_ref().map_or(0, |message| message.number);
+        shown != self.progress.message_count
+    }
+
+    /// The session as an event shows it: see [`Latest`].
+    #[must_use]
+    pub fn in_event(mut self) -> Self {
+        self.latest = Latest::default();
+        self
+    }
+
+    /// Since when the customer waits for support: the first message that support has not answered, or the opening while
+    /// there is no message. `None` when support has answered, and of a session that has ended.
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        if !self.is_active() {
+            None
+        } else if self.progress.message_count == 0 {
+            Some(self.started_at)
+        } else {
+            self.progress.waiting_since
+        }
+    }
+
+    /// The place in the queue of a session that is active and has no agent, from which a higher one comes before a lower one:
+    /// the negative of the moment since which the customer waits, or of the end of time when they do not. `None` of any other
+    /// session. Messages in a session that has an agent do not change this, so that an index can hold it.
+    pub fn queue_place(&self) -> Option<i64> {
+        let is_queued = self.state == SessionState::Active { agent: None };
+        is_queued.then(|| -self.waiting_since().unwrap_or(Timestamp::MAX).unix_ms())
     }
 
     /// How many messages of the other side `reader` has not read.
@@ -434,6 +416,12 @@ impl ChatSession {
         };
         *mark = up_to.max(*mark);
         self
+    }
+
+    fn given_to(self, agent: Option<AgentId>, now: Timestamp) -> Self {
+        let mut session = self.moved_to(SessionState::Active { agent }, now);
+        session.latest.activity_at = session.progress.last_event_at;
+        session
     }
 
     fn moved_to(mut self, state: SessionState, now: Timestamp) -> Self {

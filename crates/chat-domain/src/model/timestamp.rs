@@ -18,6 +18,9 @@ const MIN_UNIX_MS: i64 = -62_167_219_200_000;
 const MAX_UNIX_MS: i64 = 253_402_300_799_999;
 
 impl Timestamp {
+    /// The last moment that there is.
+    pub const MAX: Self = Self(MAX_UNIX_MS);
+
     /// The moment `ms` milliseconds after 1970-01-01T00:00:00Z, clamped to the years 0000 to 9999.
     pub fn from_unix_ms(ms: i64) -> Self {
         Self(ms.clamp(MIN_UNIX_MS, MAX_UNIX_MS))

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use crate::error::Result;
+use crate::inbox::{InboxPage, InboxQuery};
 use crate::model::{
     ChatSession, Idempotency, NewSession, Principal, SessionChange, SessionId, SessionPage, SessionQuery,
 };
@@ -10,8 +11,8 @@ use crate::write::{OpenSession, Opened, SessionWrite, WriteReply};
 
 /// Keeps sessions.
 ///
-/// A store implements [`write`](Self::write), [`find`](Self::find) and [`list`](Self::list); the methods with a body are
-/// the writes by name.
+/// A store implements [`write`](Self::write), [`find`](Self::find), [`list`](Self::list) and [`inbox`](Self::inbox); the
+/// methods with a body are the writes by name.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait SessionRepository: Send + Sync {
@@ -54,6 +55,12 @@ pub trait SessionRepository: Send + Sync {
     /// moment. A page after a key MUST cost the same wherever the key is in the list. A page whose number is beyond the
     /// last MUST be empty and cost no more than the first.
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage>;
+
+    /// A page of a view of an inbox, and the counts of the inbox; see `inbox` for what is in a view and in which order. Page
+    /// and counts MUST be of one moment. Each session MUST show its newest message and MUST have its last activity, also when
+    /// it was stored by another node. A page MUST cost the same however many sessions there are: one with a filter looks at
+    /// no more than `MAX_FILTERED` of them, and MUST then have `next` although it may be short or empty.
+    async fn inbox(&self, query: &InboxQuery) -> Result<InboxPage>;
 
     /// Assigns, transfers, updates or closes a session, under the session's lock, with its event and the statistics.
     ///

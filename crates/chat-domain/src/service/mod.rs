@@ -20,6 +20,7 @@ mod get_thumbnail;
 mod issue_socket_ticket;
 mod issue_ticket;
 mod list_agents;
+mod list_inbox;
 mod list_sessions;
 mod mark_delivered;
 mod mark_read;
@@ -52,6 +53,7 @@ pub use collect_orphans::{Collected, OrphanCollector, OrphanWaits, Removal, Roun
 pub use create_session::CreateSession;
 pub use download_attachment::Download;
 pub use list_agents::AgentList;
+pub use list_inbox::InboxRequest;
 pub use mark_read::ReadMessages;
 pub use migrate_attachments::{AttachmentMigration, FileMigration, MigrationBatch};
 pub use open_socket::PersonalSocket;

@@ -2,7 +2,7 @@
 
 use super::{Appended, WriteBatch};
 use crate::error::{ChatError, Result};
-use crate::model::{ChatMessage, Delivery, MessageDraft, StatisticsDelta};
+use crate::model::{ChatMessage, Delivery, LastMessage, MessageDraft, StatisticsDelta};
 use crate::policy::{self, Action};
 
 pub(super) fn decide(batch: &mut WriteBatch, draft: &MessageDraft) -> Result<Appended> {
@@ -29,6 +29,8 @@ pub(super) fn decide(batch: &mut WriteBatch, draft: &MessageDraft) -> Result<App
         delivery: Delivery::Sent,
         attachments,
     };
+    let last = LastMessage::of(&message, session.progress.message_count);
+    let session = session.with_last_message(last);
     let mut statistics = StatisticsDelta::default();
     statistics.count_message(response_time);
     batch.append(session, message.clone(), draft.idempotency.as_ref(), &statistics);

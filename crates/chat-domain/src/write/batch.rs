@@ -70,7 +70,7 @@ impl WriteBatch {
     pub(super) fn open(&mut self, session: ChatSession, creator: &UserId, idempotency: Option<&Idempotency>) {
         let creation = Creation { creator: creator.clone(), idempotency: idempotency.cloned() };
         let statistics = StatisticsDelta { opened: 1, ..StatisticsDelta::default() };
-        let event = event(&session, creator.clone(), EventChange::Opened(session.clone()));
+        let event = event(&session, creator.clone(), EventChange::Opened(session.clone().in_event()));
         if let Some(Idempotency { key, fingerprint }) = idempotency {
             self.facts.note_opened(creator.clone(), key.clone(), *fingerprint, session.clone());
         }

@@ -37,7 +37,7 @@ pub(super) fn decide(batch: &mut WriteBatch, id: SessionId, change: &SessionChan
     if has_event {
         let closed = u64::from(matches!(action, SessionAction::Close));
         let statistics = StatisticsDelta { closed, ..StatisticsDelta::default() };
-        batch.change(session.clone(), by.id.clone(), wrap(session.clone()), &statistics);
+        batch.change(session.clone(), by.id.clone(), wrap(session.clone().in_event()), &statistics);
     }
     Ok(ChangedSession { session, has_event })
 }

@@ -23,6 +23,7 @@ mod create_session;
 mod delivery;
 mod dominant_color;
 mod get_thumbnail;
+mod inbox;
 mod live_events;
 mod messages;
 mod migrate_attachments;

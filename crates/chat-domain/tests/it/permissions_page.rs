@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use chat_domain::inbox::InboxView;
 use chat_domain::model::{ChatSession, Principal, Role, UserId};
 use chat_domain::policy::{Action, authorize};
 use chat_testkit::fixtures::{agent_id, alice, bob, carol, mallory, new_session, root, start};
@@ -69,6 +70,7 @@ fn in_words(action: &Action<'_>) -> &'static str {
         Action::OpenSession(_) => "open a session",
         Action::AssignAnything => "assign sessions at all",
         Action::Assign(_) => "assign a waiting session",
+        Action::SeeInbox(_) => "see a view of one's inbox",
         Action::SeeStatistics => "read the statistics",
         Action::ListAgents => "list agents",
         Action::ManageAgents => "enter, change and deactivate agents",
@@ -142,6 +144,10 @@ fn page() -> String {
         (Action::OpenSession(&other_id), "another person (`userId`)"),
         (Action::Assign(&my_agent), "oneself"),
         (Action::Assign(&other_agent), "another agent"),
+        (Action::SeeInbox(InboxView::Mine), "`mine`"),
+        (Action::SeeInbox(InboxView::Waiting), "`waiting`"),
+        (Action::SeeInbox(InboxView::Assigned), "`assigned`"),
+        (Action::SeeInbox(InboxView::Closed), "`closed`"),
         (Action::SeeStatistics, ""),
         (Action::ListAgents, ""),
         (Action::ManageAgents, ""),

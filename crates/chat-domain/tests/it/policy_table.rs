@@ -1,5 +1,6 @@
 //! The table of rights, written out: every role, every action, every relation to the session.
 
+use chat_domain::inbox::InboxView;
 use chat_domain::model::{AgentId, ChatSession, Principal, Role, UserId};
 use chat_domain::policy::{Action, authorize, visible_sessions};
 use chat_testkit::fixtures::{agent_id, carol, mallory, new_session_of, person, start};
@@ -148,6 +149,10 @@ fn what_is_allowed_beside_sessions_is_what_the_table_says() {
         (Action::AssignAnything, [false, true, true]),
         (Action::Assign(&my_agent), [false, true, true]),
         (Action::Assign(&other_agent), [false, false, true]),
+        (Action::SeeInbox(InboxView::Mine), [true, true, false]),
+        (Action::SeeInbox(InboxView::Waiting), [false, true, true]),
+        (Action::SeeInbox(InboxView::Assigned), [false, false, true]),
+        (Action::SeeInbox(InboxView::Closed), [true, true, true]),
         (Action::SeeStatistics, [false, false, true]),
         (Action::ListAgents, [false, true, true]),
         (Action::ManageAgents, [false, false, true]),

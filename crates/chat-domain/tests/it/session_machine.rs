@@ -263,7 +263,7 @@ proptest! {
             match decide(&session, asked) {
                 Ok((after, None)) => prop_assert_eq!(&after, &session),
                 Ok((after, Some(change))) => {
-                    prop_assert_eq!(change.session(), Some(&after));
+                    prop_assert_eq!(change.session(), Some(&after.clone().in_event()));
                     prop_assert_eq!(after.progress.last_seq, session.progress.last_seq.next());
                     session = after;
                 }

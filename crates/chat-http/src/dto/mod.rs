@@ -4,6 +4,7 @@ mod agent;
 mod attachment;
 mod control;
 mod event;
+mod inbox;
 mod message;
 mod message_form;
 mod page_body;
@@ -22,13 +23,15 @@ pub(crate) use control::{
     UnsubscribedDto, UpToBody,
 };
 pub(crate) use event::{EventFrameDto, ReceiptDto, TypingDto};
+pub(crate) use inbox::{InboxDto, InboxViewDto};
 pub(crate) use message::{MessageDto, MessagePageDto, MessagesJson, ReadBody, SendMessageBody, TypingBody};
 pub(crate) use message_form::{MultipartMessageBody, UploadBody};
 pub(crate) use page_body::PageBody;
 pub(crate) use person::BlockBody;
 pub(crate) use service::ServiceDto;
 pub(crate) use session::{
-    AssignBody, CreateSessionBody, SessionDto, SessionListDto, SessionStatusDto, TransferBody, UpdateSessionBody,
+    AssignBody, CreateSessionBody, PriorityDto, SessionDto, SessionListDto, SessionStatusDto, TransferBody,
+    UpdateSessionBody,
 };
 pub(crate) use stats::StatsDto;
 pub(crate) use ticket::{DownloadTicketDto, TicketDto};

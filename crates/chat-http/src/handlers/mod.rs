@@ -17,6 +17,7 @@ pub(crate) mod issue_download_ticket;
 pub(crate) mod issue_socket_ticket;
 pub(crate) mod issue_ticket;
 pub(crate) mod list_agents;
+pub(crate) mod list_inbox;
 pub(crate) mod list_sessions;
 pub(crate) mod mark_read;
 pub(crate) mod open_socket;

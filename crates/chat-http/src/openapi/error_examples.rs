@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::error::ErrorCode;
 use crate::handshake::UPGRADE_REQUIRED;
-use crate::request::THUMBNAIL_SIZES;
+use crate::request::{INBOX_VIEWS, THUMBNAIL_SIZES};
 
 /// The error body of an operation with this status; none for a status that no error has.
 pub(super) fn example(operation: &str, status: u16) -> Option<Value> {
@@ -89,6 +89,7 @@ fn forbidden(operation: &str) -> &'static str {
         "mark_read" => "you are not allowed to mark messages of this session as read",
         "send_typing" => "you are not allowed to send typing events in this session",
         "get_stats" => "you are not allowed to see the statistics",
+        "list_inbox" => "you are not allowed to see this view of the inbox",
         "list_agents" => "you are not allowed to list agents",
         "put_agent" | "deactivate_agent" => "you are not allowed to manage agents",
         "sign_out_person" | "block_person" | "unblock_person" => {
@@ -113,6 +114,7 @@ fn broken_rule(operation: &str) -> (&'static str, &'static str) {
         "sign_out_person" | "unblock_person" => ("personId", "must have 1 to 128 characters"),
         "block_person" => ("reason", "must have at most 500 characters"),
         "list_sessions" => ("page", "must be a whole number from 1 to 9223372036854775807"),
+        "list_inbox" => ("view", INBOX_VIEWS),
         "get_messages" => ("before", "must be the id of a message of this session"),
         "get_thumbnail" => ("size", THUMBNAIL_SIZES),
         "subscribe_session" => ("since", "must be a whole number from 0"),

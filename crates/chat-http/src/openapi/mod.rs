@@ -32,6 +32,7 @@ use crate::state::App;
     paths(
         handlers::list_sessions::list_sessions,
         handlers::create_session::create_session,
+        handlers::list_inbox::list_inbox,
         handlers::get_session::get_session,
         handlers::update_session::update_session,
         handlers::close_session::close_session,

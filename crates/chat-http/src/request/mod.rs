@@ -23,7 +23,7 @@ pub(crate) use json_body::{JsonBody, OptionalJsonBody, read_json};
 pub(crate) use message_form::message_form;
 pub(crate) use multipart::is_multipart;
 pub(crate) use path::{agent_id, attachment_id, person_id, session_id};
-pub(crate) use query::{NoInput, Query, THUMBNAIL_SIZES};
+pub(crate) use query::{INBOX_VIEWS, NoInput, Query, THUMBNAIL_SIZES};
 pub(crate) use range::{RangeRequest, requested_range};
 pub(crate) use upload::{announced_length, announced_size, read_upload};
 pub(crate) use version::{expected_version, version_tag};

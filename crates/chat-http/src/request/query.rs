@@ -4,19 +4,26 @@ use std::borrow::Cow;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use chat_domain::error::Input;
-use chat_domain::model::{PageLimit, PageNumber, SessionPosition, SessionStatus, ThumbnailSize};
+use chat_domain::error::{Input, Violation};
+use chat_domain::inbox::{InboxFilter, InboxView};
+use chat_domain::model::{
+    AgentId, PageLimit, PageNumber, Priority, SessionPosition, SessionStatus, Tags, ThumbnailSize, UserId,
+};
+use chat_domain::service::InboxRequest;
 use futures_util::future::{Ready, ready};
 
 use crate::error::ApiError;
 use crate::problems::Problems;
-use crate::session_cursor;
+use crate::{inbox_cursor, session_cursor};
 
 /// How many parameters are looked at: each is compared with all before it, and no operation knows as many as ten.
 const MOST: usize = 64;
 /// How many unknown keys are named at most, and how much of each: a query string may have thousands.
 const NAMED: usize = 10;
 const NAMED_CHARS: usize = 64;
+
+/// The rule for the view of an inbox.
+pub(crate) const INBOX_VIEWS: &str = "must be mine, waiting, assigned or closed";
 
 /// The rule for the size of a thumbnail.
 pub(crate) const THUMBNAIL_SIZES: &str = "must be 160 or 640";
@@ -89,6 +96,53 @@ impl<'a> Query<'a> {
             self.problems.add("status", "must be active or closed");
         }
         known
+    }
+
+    /// A view of the inbox, and what of it is wanted. The view is known also where something else is wrong.
+    pub(crate) fn inbox(&mut self) -> (Option<InboxView>, InboxRequest) {
+        let named = self.get("view").map(InboxView::parse);
+        if named.flatten().is_none() {
+            self.problems.add("view", INBOX_VIEWS);
+        }
+        let view = named.flatten();
+        let cursor = self.get("cursor").map(str::to_owned);
+        let after = cursor.and_then(|cursor| {
+            inbox_cursor::decode(view?, &cursor).or_else(|| {
+                self.problems.add("cursor", "must be the nextCursor of a page of this view");
+                None
+            })
+        });
+        let limit = self.limit(PageLimit::INBOX);
+        let filter = self.inbox_filter(view);
+        (view, InboxRequest { view: view.unwrap_or(InboxView::Mine), filter, after, limit })
+    }
+
+    fn inbox_filter(&mut self, view: Option<InboxView>) -> InboxFilter {
+        let has_filters = view.is_none_or(InboxView::has_filters);
+        let has_agents = view.is_none_or(|view| view == InboxView::Assigned);
+        InboxFilter {
+            priority: self.filter("priority", has_filters, Priority::parse),
+            tag: self.filter("tag", has_filters, |tag| {
+                Tags::parse([tag]).map(|tags| tags.as_slice().first().cloned().unwrap_or_default())
+            }),
+            user: self.filter("userId", has_filters, UserId::parse),
+            agent: self.filter("agentId", has_agents, AgentId::parse),
+        }
+    }
+
+    /// The value of a filter, which the view has or has not.
+    fn filter<T>(
+        &mut self,
+        key: &'static str,
+        is_of_view: bool,
+        parse: impl Fn(&str) -> Result<T, Violation>,
+    ) -> Option<T> {
+        let parsed = self.get(key).map(parse)?;
+        if is_of_view {
+            return self.problems.check(key, parsed);
+        }
+        self.problems.add(key, "is no filter of this view");
+        None
     }
 
     pub(crate) fn thumbnail_size(&mut self) -> ThumbnailSize {

@@ -39,6 +39,7 @@ mod issue_download_ticket;
 mod issue_socket_ticket;
 mod issue_ticket;
 mod list_agents;
+mod list_inbox;
 mod list_sessions;
 mod logs;
 mod mark_read;

@@ -31,6 +31,11 @@ const TABLE: &str = "
 GET    /api/chat/sessions                 -              401     401   200   200      200       200 403   200
 POST   /api/chat/sessions                 -              401     401   201   201      403       403 403   201
 
+GET    /api/chat/inbox                    mine           401     401   200   200      200       200 403   403
+GET    /api/chat/inbox                    waiting        401     401   403   403      200       200 403   200
+GET    /api/chat/inbox                    assigned       401     401   403   403      403       403 403   200
+GET    /api/chat/inbox                    closed         401     401   200   200      200       200 403   200
+
 GET    /api/chat/sessions/{sessionId}     waiting        401     401   200   403      200       200 403   200
 GET    /api/chat/sessions/{sessionId}     assigned       401     401   200   403      200       403 403   200
 GET    /api/chat/sessions/{sessionId}     closed         401     401   200   403      200       403 403   200
@@ -222,6 +227,9 @@ fn states_of(path: &str) -> &'static [&'static str] {
         &["waiting", "assigned", "closed", "abandoned", "unknown", "malformed", "unsent"]
     } else if path.ends_with("{messageId}") {
         &["waiting", "assigned", "closed", "abandoned", "unwritten", "unknown", "malformed"]
+    } else if path.ends_with("/inbox") {
+        // Its views.
+        &["mine", "waiting", "assigned", "closed"]
     } else if path.contains('{') {
         &["waiting", "assigned", "closed", "abandoned", "unknown", "malformed"]
     } else {
@@ -262,6 +270,7 @@ async fn prepare(app: &TestApp, row: &Row, column: usize) -> Subject {
     let nothing = |id: String| Subject { id, message: fixtures::message_id(404).to_string() };
     match row.state {
         "-" => return nothing(String::new()),
+        _ if !row.path.contains('{') => return nothing(String::new()),
         "malformed" if row.path.contains("{agentId}") || row.path.contains("{personId}") => {
             return nothing("x".repeat(129));
         }
@@ -376,6 +385,7 @@ async fn status_of_cell(app: &TestApp, row: &Row, column: usize) -> u16 {
     let path = row.path.replace("{sessionId}", &subject.id);
     let path = path.replace("{attachmentId}", &subject.id).replace("{agentId}", &subject.id);
     let path = path.replace("{personId}", &subject.id).replace("{messageId}", &subject.message);
+    let path = if path.ends_with("/inbox") { format!("{path}?view={}", row.state) } else { path };
     let mut request: RequestBuilder = app.anonymous(row.method.parse().unwrap(), &path);
     if let Some(token) = token {
         request = request.bearer_auth(token);

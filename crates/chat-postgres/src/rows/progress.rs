@@ -1,12 +1,12 @@
 //! The counters of a session: the columns that every durable change moves.
 
-use chat_domain::model::{Progress, Timestamp};
-use chat_sql::to_db;
+use chat_domain::model::{ChatSession, Timestamp};
+use chat_sql::{last_message_to_json, to_db};
 use diesel::prelude::*;
 
 use crate::schema::chat_sessions;
 
-/// The columns of `Progress`.
+/// The columns of `Progress` and `Latest`.
 #[derive(Insertable)]
 #[diesel(table_name = chat_sessions, treat_none_as_default_value = false)]
 pub(crate) struct ProgressColumns {
@@ -20,10 +20,14 @@ pub(crate) struct ProgressColumns {
     user_read_seq: i64,
     support_read_seq: i64,
     last_event_at: i64,
+    last_message: Option<String>,
+    last_activity_at: Option<i64>,
+    queue_place: Option<i64>,
 }
 
 impl ProgressColumns {
-    pub(super) fn new(progress: &Progress) -> Self {
+    pub(super) fn new(session: &ChatSession) -> Self {
+        let progress = &session.progress;
         Self {
             last_seq: to_db(progress.last_seq.get()),
             message_count: to_db(progress.message_count),
@@ -35,6 +39,9 @@ impl ProgressColumns {
             user_read_seq: to_db(progress.user_read_seq.get()),
             support_read_seq: to_db(progress.support_read_seq.get()),
             last_event_at: progress.last_event_at.unix_ms(),
+            last_message: last_message_to_json(session),
+            last_activity_at: Some(session.latest.activity_at.unix_ms()),
+            queue_place: session.queue_place(),
         }
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct SessionRow {
     support_read_seq: i64,
     last_event_at: i64,
     opened_with: Option<String>,
+    last_message: Option<String>,
+    last_activity_at: Option<i64>,
 }
 
 impl TryFrom<SessionRow> for ChatSession {
@@ -61,6 +63,8 @@ impl TryFrom<SessionRow> for ChatSession {
             support_read_seq: row.support_read_seq,
             last_event_at: row.last_event_at,
             opened_with: row.opened_with,
+            last_message: row.last_message,
+            last_activity_at: row.last_activity_at,
         };
         Ok(Self::try_from(record)?)
     }
@@ -103,7 +107,7 @@ impl<'a> NewSessionRow<'a> {
             tags: tags_to_json(&session.tags),
             started_at: session.started_at.unix_ms(),
             ended_at: session.ended_at().map(Timestamp::unix_ms),
-            progress: ProgressColumns::new(&session.progress),
+            progress: ProgressColumns::new(session),
             created_by: creator.as_str(),
             idempotency_key: idempotency.map(|idempotency| idempotency.key.as_str()),
             fingerprint: idempotency.map(|idempotency| idempotency.fingerprint.as_bytes().as_slice()),

@@ -18,7 +18,7 @@ use chat_domain::model::{
     AgentId, ChatMessage, ChatSession, Fingerprint, IdempotencyKey, SessionId, Timestamp, UserId,
 };
 use chat_domain::write::{Effects, SessionEffect};
-use chat_sql::to_db;
+use chat_sql::{last_message_to_json, to_db};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment};
@@ -55,6 +55,9 @@ struct Sessions<'a> {
     user_read_seq: Vec<i64>,
     support_read_seq: Vec<i64>,
     last_event_at: Vec<i64>,
+    last_message: Vec<Option<String>>,
+    last_activity_at: Vec<i64>,
+    queue_place: Vec<Option<i64>>,
     new_messages: Vec<i64>,
     responses: Vec<i64>,
     response_time_ms: Vec<i64>,
@@ -113,6 +116,9 @@ impl<'a> AdvanceSessions<'a> {
         sessions.user_read_seq.push(to_db(progress.user_read_seq.get()));
         sessions.support_read_seq.push(to_db(progress.support_read_seq.get()));
         sessions.last_event_at.push(progress.last_event_at.unix_ms());
+        sessions.last_message.push(last_message_to_json(&effect.after));
+        sessions.last_activity_at.push(effect.after.latest.activity_at.unix_ms());
+        sessions.queue_place.push(effect.after.queue_place());
         sessions.new_messages.push(to_db(statistics.messages));
         sessions.responses.push(to_db(statistics.responses));
         sessions.response_time_ms.push(to_db(statistics.response_time_ms));
@@ -158,7 +164,9 @@ impl QueryFragment<Pg> for AdvanceSessions<'_> {
              waiting_since = i.waiting_since, unread_by_user = i.unread_by_user, \
              unread_by_support = i.unread_by_support, user_delivered_seq = i.user_delivered_seq, \
              support_delivered_seq = i.support_delivered_seq, user_read_seq = i.user_read_seq, \
-             support_read_seq = i.support_read_seq, last_event_at = i.last_event_at FROM unnest(",
+             support_read_seq = i.support_read_seq, last_event_at = i.last_event_at, \
+             last_message = i.last_message, last_activity_at = i.last_activity_at, queue_place = i.queue_place \
+             FROM unnest(",
         );
         Columns::of(&mut out)
             .uuids(&sessions.ids)?
@@ -176,13 +184,17 @@ impl QueryFragment<Pg> for AdvanceSessions<'_> {
             .numbers(&sessions.user_read_seq)?
             .numbers(&sessions.support_read_seq)?
             .numbers(&sessions.last_event_at)?
+            .maybe_texts(&sessions.last_message)?
+            .numbers(&sessions.last_activity_at)?
+            .maybe_numbers(&sessions.queue_place)?
             .numbers(&sessions.new_messages)?
             .numbers(&sessions.responses)?
             .numbers(&sessions.response_time_ms)?;
         out.push_sql(
             ") AS i(id, expected_seq, expected_count, expected_agent, expected_active, last_seq, message_count, \
              waiting_since, unread_by_user, unread_by_support, user_delivered_seq, support_delivered_seq, user_read_seq, \
-             support_read_seq, last_event_at, messages, responses, response_time_ms) \
+             support_read_seq, last_event_at, last_message, last_activity_at, queue_place, messages, responses, \
+             response_time_ms) \
              WHERE s.id = i.id AND s.last_seq = i.expected_seq AND s.message_count = i.expected_count \
              AND s.agent_id IS NOT DISTINCT FROM i.expected_agent AND (s.status = 'active') = i.expected_active \
              AND s.id <> ALL (ARRAY(SELECT a.session_id FROM unnest(",

@@ -9,6 +9,7 @@ mod epoch;
 mod errors;
 mod fanout_credentials;
 mod group_commit;
+mod inbox;
 mod lost_connection;
 mod memory;
 mod migrations;

@@ -2,7 +2,7 @@
 
 use chat_domain::model::{
     AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Color, Content, Delivery, EventChange, FileName,
-    IdempotencyKey, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Priority, Progress, Receipt,
+    IdempotencyKey, Latest, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Priority, Progress, Receipt,
     ReceiptStatus, SessionDetails, SessionEvent, SessionState, StoredObject, Subject, Tags, Timestamp, UserId,
 };
 use chat_realtime::PeerTyping;
@@ -73,7 +73,8 @@ fn session(id: SessionId, at: Timestamp) -> BoxedStrategy<ChatSession> {
     let parts = (user(), details(), option::of(opening), time(), state, progress);
     let session = parts.prop_map(move |(owner, details, opened_with, started_at, state, progress)| {
         let SessionDetails { subject, priority, tags } = details;
-        ChatSession { id, owner, subject, priority, tags, started_at, state, opened_with, progress }
+        let latest = Latest::default();
+        ChatSession { id, owner, subject, priority, tags, started_at, state, opened_with, progress, latest }
     });
     session.boxed()
 }

@@ -24,12 +24,8 @@ pub(crate) struct MessageRow {
 }
 
 impl MessageRow {
-    pub(crate) fn into_message(
-        self,
-        session_id: SessionId,
-        attachments: Vec<Attachment>,
-    ) -> Result<ChatMessage, Failure> {
-        let record = MessageRecord {
+    pub(crate) fn into_record(self) -> MessageRecord {
+        MessageRecord {
             seq: self.seq,
             id: self.id.0,
             sender: self.sender.0,
@@ -38,8 +34,15 @@ impl MessageRow {
             created_at: self.created_at,
             delivered_at: self.delivered_at,
             read_at: self.read_at,
-        };
-        Ok(record.into_message(session_id, attachments)?)
+        }
+    }
+
+    pub(crate) fn into_message(
+        self,
+        session_id: SessionId,
+        attachments: Vec<Attachment>,
+    ) -> Result<ChatMessage, Failure> {
+        Ok(self.into_record().into_message(session_id, attachments)?)
     }
 }
 

@@ -1,16 +1,16 @@
 //! The counters of a session: the columns that every durable change moves.
 
-use chat_domain::model::{ChatSession, Progress, Timestamp};
-use chat_sql::to_db;
+use chat_domain::model::{ChatSession, Timestamp};
+use chat_sql::{last_message_to_json, to_db};
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Binary, Nullable};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
 use crate::schema::chat_sessions;
 use crate::values::DbId;
 
-/// The columns of `Progress`.
+/// The columns of `Progress` and `Latest`.
 #[derive(Insertable)]
 #[diesel(table_name = chat_sessions, treat_none_as_default_value = false)]
 pub(crate) struct ProgressColumns {
@@ -24,10 +24,14 @@ pub(crate) struct ProgressColumns {
     user_read_seq: i64,
     support_read_seq: i64,
     last_event_at: i64,
+    last_message: Option<String>,
+    last_activity_at: Option<i64>,
+    queue_place: Option<i64>,
 }
 
 impl ProgressColumns {
-    pub(super) fn new(progress: &Progress) -> Self {
+    pub(super) fn new(session: &ChatSession) -> Self {
+        let progress = &session.progress;
         Self {
             last_seq: to_db(progress.last_seq.get()),
             message_count: to_db(progress.message_count),
@@ -39,6 +43,9 @@ impl ProgressColumns {
             user_read_seq: to_db(progress.user_read_seq.get()),
             support_read_seq: to_db(progress.support_read_seq.get()),
             last_event_at: progress.last_event_at.unix_ms(),
+            last_message: last_message_to_json(session),
+            last_activity_at: Some(session.latest.activity_at.unix_ms()),
+            queue_place: session.queue_place(),
         }
     }
 }
@@ -54,7 +61,7 @@ pub(crate) struct SaveProgress {
 
 impl SaveProgress {
     pub(crate) fn of(session: &ChatSession) -> Self {
-        Self { id: session.id.into(), columns: ProgressColumns::new(&session.progress) }
+        Self { id: session.id.into(), columns: ProgressColumns::new(session) }
     }
 }
 
@@ -81,6 +88,12 @@ impl QueryFragment<Sqlite> for SaveProgress {
         out.push_bind_param::<BigInt, _>(&columns.support_read_seq)?;
         out.push_sql(", last_event_at = ");
         out.push_bind_param::<BigInt, _>(&columns.last_event_at)?;
+        out.push_sql(", last_message = ");
+        out.push_bind_param::<Nullable<Text>, _>(&columns.last_message)?;
+        out.push_sql(", last_activity_at = ");
+        out.push_bind_param::<Nullable<BigInt>, _>(&columns.last_activity_at)?;
+        out.push_sql(", queue_place = ");
+        out.push_bind_param::<Nullable<BigInt>, _>(&columns.queue_place)?;
         out.push_sql(" WHERE id = ");
         out.push_bind_param::<Binary, _>(&self.id)
     }

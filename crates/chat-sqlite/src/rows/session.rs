@@ -1,5 +1,6 @@
 //! Rows of `chat_sessions`.
 
+use chat_domain::inbox::settled_activity;
 use chat_domain::model::{AgentId, ChatSession, Idempotency, SessionStatus, Subject, Timestamp, UserId};
 use chat_sql::{SessionRecord, opened_with_to_json, tags_to_json};
 use diesel::prelude::*;
@@ -33,6 +34,8 @@ pub(crate) struct SessionRow {
     support_read_seq: i64,
     last_event_at: i64,
     opened_with: Option<String>,
+    last_message: Option<String>,
+    last_activity_at: Option<i64>,
 }
 
 impl TryFrom<SessionRow> for ChatSession {
@@ -60,6 +63,8 @@ impl TryFrom<SessionRow> for ChatSession {
             support_read_seq: row.support_read_seq,
             last_event_at: row.last_event_at,
             opened_with: row.opened_with,
+            last_message: row.last_message,
+            last_activity_at: row.last_activity_at,
         };
         Ok(Self::try_from(record)?)
     }
@@ -102,7 +107,7 @@ impl<'a> NewSessionRow<'a> {
             tags: tags_to_json(&session.tags),
             started_at: session.started_at.unix_ms(),
             ended_at: session.ended_at().map(Timestamp::unix_ms),
-            progress: ProgressColumns::new(&session.progress),
+            progress: ProgressColumns::new(session),
             created_by: creator.as_str(),
             idempotency_key: idempotency.map(|idempotency| idempotency.key.as_str()),
             fingerprint: idempotency.map(|idempotency| idempotency.fingerprint.as_bytes().as_slice()),
@@ -117,6 +122,7 @@ pub(crate) struct StateUpdate<'a> {
     agent_id: Option<&'a str>,
     status: DbStatus,
     ended_at: Option<i64>,
+    settled_at: Option<i64>,
 }
 
 impl<'a> StateUpdate<'a> {
@@ -125,6 +131,7 @@ impl<'a> StateUpdate<'a> {
             agent_id: session.agent().map(AgentId::as_str),
             status: DbStatus(status_of(session)),
             ended_at: session.ended_at().map(Timestamp::unix_ms),
+            settled_at: settled_activity(session).map(Timestamp::unix_ms),
         }
     }
 }

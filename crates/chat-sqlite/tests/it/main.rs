@@ -9,6 +9,7 @@ mod durability;
 mod epoch;
 mod group_commit;
 mod identity;
+mod inbox;
 mod inspection;
 mod migrations;
 mod newer_version;

@@ -14,6 +14,7 @@ pub mod agent_directory;
 pub mod attachment_store;
 mod checks;
 pub mod event_log;
+pub mod inbox;
 pub mod message_repository;
 mod node_stores;
 pub mod nodes;
@@ -198,6 +199,9 @@ macro_rules! store_contract {
         }
         mod session_list {
             $crate::session_list_contract!($(#[$attribute])* super::make_store_under_test);
+        }
+        mod inbox {
+            $crate::inbox_contract!($(#[$attribute])* super::make_store_under_test);
         }
         mod session_update {
             $crate::session_update_contract!($(#[$attribute])* super::make_store_under_test);

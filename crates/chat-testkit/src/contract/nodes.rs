@@ -15,7 +15,9 @@ use chat_domain::model::{
 use super::checks::{Choices, ROUNDS, at_once, messages_in, whole_history};
 pub use super::node_stores::Nodes;
 use super::node_stores::{assert_published_once, assert_publisher};
-use super::{StoreUnderTest, contract_cases, revocation_store, session_update, stats_reader, times, upload_registry};
+use super::{
+    StoreUnderTest, contract_cases, inbox, revocation_store, session_update, stats_reader, times, upload_registry,
+};
 use crate::fixtures::{
     agent_id, alice, assign, at, bob, carol, change, draft, idempotency, keyed, limit, message_id, new_session,
     new_session_of, page, person, root, session_id, start, transfer,
@@ -40,6 +42,7 @@ contract_cases! { $ nodes_contract for nodes on crate::contract::nodes::Nodes:
     a_node_that_reads_on_misses_no_revocation_of_any_node,
     concurrent_changes_of_a_persons_access_on_all_nodes_are_all_kept,
     times_do_not_go_back_between_nodes_whose_clocks_differ,
+    an_inbox_shows_on_every_node_what_was_written_on_any,
 }
 
 async fn of_assignments_on_all_nodes_one_wins(nodes: &Nodes) {
@@ -71,7 +74,7 @@ async fn of_updates_of_one_version_on_all_nodes_one_wins(nodes: &Nodes) {
         let id = nodes.waiting(round).await;
         let winner = session_update::race(|n| Arc::clone(&nodes.at(n).sessions), id, 1).await;
         let log = assert_published_once(nodes, id).await;
-        assert_eq!((log.len(), &log[1].change), (2, &EventChange::Updated(winner)));
+        assert_eq!((log.len(), &log[1].change), (2, &EventChange::Updated(winner.in_event())));
     }
 }
 
@@ -448,4 +451,8 @@ async fn times_do_not_go_back_between_nodes_whose_clocks_differ(nodes: &Nodes) {
     assert!(messages.is_sorted_by_key(|message| message.sent_at), "no answer before its question");
     let figures = nodes.stats.read().await.unwrap();
     assert_eq!((figures.responses, figures.response_time_ms), (20, 0), "a time of a clock that is behind is no time");
+}
+
+async fn an_inbox_shows_on_every_node_what_was_written_on_any(nodes: &Nodes) {
+    inbox::check_on_all(&nodes.0.iter().collect::<Vec<_>>()).await;
 }

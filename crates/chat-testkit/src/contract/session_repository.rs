@@ -82,7 +82,7 @@ async fn opening_is_the_change_at_position_one(store: &StoreUnderTest) {
     assert_eq!(event.seq, Seq::new(1));
     assert_eq!(event.at, opened.session.started_at);
     assert_eq!(event.actor, root().id, "the person who opened it, not the owner");
-    assert_eq!(event.change, EventChange::Opened(opened.session));
+    assert_eq!(event.change, EventChange::Opened(opened.session.in_event()));
 }
 
 async fn a_repeated_key_returns_the_first_session_as_it_was_opened(store: &StoreUnderTest) {
@@ -199,7 +199,7 @@ async fn assigning_gives_a_waiting_session_to_the_agent(store: &StoreUnderTest) 
     let log = assert_published_as_logged(store, id).await;
     let event = log.last().expect("two changes");
     assert_eq!((event.at, &event.actor), (at(60), &root().id));
-    assert_eq!(event.change, EventChange::Assigned(session));
+    assert_eq!(event.change, EventChange::Assigned(session.in_event()));
 }
 
 async fn an_agent_claims_a_waiting_session(store: &StoreUnderTest) {
@@ -299,7 +299,10 @@ async fn a_transfer_hands_a_session_over_and_back_to_the_queue(store: &StoreUnde
     assert_eq!(store.session(id).await, waiting);
     let log = assert_published_as_logged(store, id).await;
     let changes: Vec<_> = log.into_iter().skip(2).map(|event| event.change).collect();
-    assert_eq!(changes, [EventChange::Transferred(handed_over), EventChange::Transferred(waiting)]);
+    assert_eq!(
+        changes,
+        [EventChange::Transferred(handed_over.in_event()), EventChange::Transferred(waiting.in_event())]
+    );
     let claimed = store.change(id, &bob(), assign(&bob())).await;
     assert_eq!(claimed.progress.last_seq, Seq::new(5));
 }
@@ -323,7 +326,7 @@ async fn closing_ends_a_session_and_keeps_its_agent(store: &StoreUnderTest) {
         assert_eq!(closed.state, SessionState::Closed { agent, at: at(90) });
         assert_eq!(store.session(id).await, closed);
         let log = assert_published_as_logged(store, id).await;
-        assert_eq!(log.last().map(|event| &event.change), Some(&EventChange::Closed(closed)));
+        assert_eq!(log.last().map(|event| &event.change), Some(&EventChange::Closed(closed.in_event())));
     }
     let figures = store.stats.read().await.unwrap();
     assert_eq!((figures.total_sessions, figures.active_sessions), (2, 0));

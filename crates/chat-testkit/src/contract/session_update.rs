@@ -73,7 +73,7 @@ async fn an_update_changes_what_it_names_and_nothing_else(store: &StoreUnderTest
         let log = assert_published_as_logged(store, id).await;
         let event = log.last().expect("there are changes");
         assert_eq!((event.at, &event.actor), (at(n), &bob().id));
-        assert_eq!(event.change, EventChange::Updated(after));
+        assert_eq!(event.change, EventChange::Updated(after.in_event()));
     }
 }
 

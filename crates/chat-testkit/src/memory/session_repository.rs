@@ -1,14 +1,16 @@
 //! Sessions in memory.
 
 use std::cmp::Reverse;
+use std::convert::Infallible;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{ChatSession, SessionId, SessionKey, SessionPage, SessionQuery};
+use chat_domain::inbox::{InboxPage, InboxQuery, InboxRange, InboxSource, MAX_ACTIVE};
+use chat_domain::model::{ChatSession, Party, SessionId, SessionKey, SessionPage, SessionQuery};
 use chat_domain::ports::SessionRepository;
 use chat_domain::write::{SessionWrite, WriteReply};
 
-use super::MemoryStore;
+use super::{MemoryState, MemoryStore};
 
 #[async_trait]
 impl SessionRepository for MemoryStore {
@@ -36,5 +38,43 @@ impl SessionRepository for MemoryStore {
         let from_start = sessions.into_iter().filter(|session| after.is_none_or(|key| SessionKey::of(session) < key));
         let page_and_next = from_start.skip(offset).take(query.limit.get() as usize + 1).cloned().collect();
         Ok(query.page(page_and_next, total))
+    }
+    async fn inbox(&self, query: &InboxQuery) -> Result<InboxPage> {
+        let page = query.read(&mut &*self.lock());
+        Ok(page.unwrap_or_else(|never: Infallible| match never {}))
+    }
+}
+
+/// Nothing is older here than the inbox, so no newest message is lacking.
+impl InboxSource for &MemoryState {
+    type Error = Infallible;
+
+    fn sessions(
+        &mut self,
+        range: &InboxRange,
+        after: Option<(i64, SessionId)>,
+        most: usize,
+    ) -> std::result::Result<Vec<(i64, ChatSession)>, Infallible> {
+        let sessions = self.sessions.values().map(|record| &record.session).filter(|session| range.includes(session));
+        let mut placed: Vec<(i64, ChatSession)> =
+            sessions.map(|session| (range.at(session), session.clone())).collect();
+        placed.sort_by_key(|(at, session)| Reverse((*at, session.id)));
+        placed.retain(|(at, session)| after.is_none_or(|after| (*at, session.id) < after));
+        placed.truncate(most);
+        Ok(placed)
+    }
+
+    fn unread(&mut self, range: &InboxRange, of: Party) -> std::result::Result<Vec<u64>, Infallible> {
+        let sessions = self.sessions(range, None, MAX_ACTIVE)?;
+        Ok(sessions.iter().map(|(_, session)| session.unread_by(of)).collect())
+    }
+
+    fn waiting(&mut self) -> std::result::Result<u64, Infallible> {
+        let waits = |record: &&super::SessionRecord| record.session.is_active() && record.session.agent().is_none();
+        Ok(self.sessions.values().filter(waits).count() as u64)
+    }
+
+    fn complete(&mut self, _: &mut [ChatSession]) -> std::result::Result<(), Infallible> {
+        Ok(())
     }
 }

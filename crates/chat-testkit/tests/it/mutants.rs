@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::error::LimitReached;
+use chat_domain::inbox::{InboxPage, InboxQuery};
 use chat_domain::model::{
     AttachmentId, ChatMessage, ChatSession, Epoch, Idempotency, LiveEvent, MessageDraft, MessageId, MessageQuery,
     NewSession, PageLimit, PageNumber, Principal, Receipt, Role, Seq, SessionChange, SessionEvent, SessionId,
@@ -17,7 +18,7 @@ use chat_domain::ports::{
 };
 use chat_domain::write::{Appended, Opened, SessionWrite, WriteReply};
 use chat_testkit::contract::{
-    StoreUnderTest, event_log, message_repository, read_up_to, receipts, session_list, session_repository,
+    StoreUnderTest, event_log, inbox, message_repository, read_up_to, receipts, session_list, session_repository,
     session_update,
 };
 use chat_testkit::{MemoryStore, RecordingNotifier};
@@ -101,6 +102,15 @@ impl SessionRepository for Careless {
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage> {
         let page = self.sessions.list(query).await?;
         Ok(SessionPage { total: page.sessions.len() as u64, ..page })
+    }
+
+    /// Passes over a session at the border of two pages.
+    async fn inbox(&self, query: &InboxQuery) -> Result<InboxPage> {
+        let mut page = self.sessions.inbox(query).await?;
+        if page.next.is_some() {
+            page.sessions.pop();
+        }
+        Ok(page)
     }
 
     /// Pretends that a repeated change succeeded.
@@ -260,6 +270,12 @@ notices! { a_forgotten_key_is_noticed: careless_store(), unlike make_store =>
     session_repository::concurrent_repetitions_of_a_key_open_one_session,
     message_repository::concurrent_repetitions_of_a_key_append_one_message,
     message_repository::a_message_whose_sender_went_away_is_published_all_the_same,
+}
+
+notices! { a_session_lost_between_two_pages_is_noticed: careless_store(), unlike make_store =>
+    inbox::pages_divide_a_view,
+    inbox::filters_show_what_they_name_and_leave_the_counts,
+    inbox::a_walk_through_a_view_sees_each_lasting_session_once_while_others_come_and_go,
 }
 
 notices! { an_inexact_limit_is_noticed: careless_store(), unlike make_store =>

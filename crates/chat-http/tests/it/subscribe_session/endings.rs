@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_domain::error::Result;
+use chat_domain::inbox::{InboxPage, InboxQuery};
 use chat_domain::model::{ChatSession, Role, SessionId, SessionPage, SessionQuery, SessionState};
 use chat_domain::ports::{Clock, SessionRepository};
 use chat_domain::service::Ports;
@@ -40,6 +41,10 @@ impl SessionRepository for Forgetful {
 
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage> {
         self.0.list(query).await
+    }
+
+    async fn inbox(&self, query: &InboxQuery) -> Result<InboxPage> {
+        self.0.inbox(query).await
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_domain::error::Result;
+use chat_domain::inbox::{InboxPage, InboxQuery};
 use chat_domain::model::{
     AgentId, ChatMessage, ChatSession, Content, Delivery, EventChange, LiveEvent, Party, Role, Seq, SessionEvent,
     SessionId, SessionPage, SessionQuery, SessionState,
@@ -85,6 +86,10 @@ impl SessionRepository for Controlled {
 
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage> {
         self.0.list(query).await
+    }
+
+    async fn inbox(&self, query: &InboxQuery) -> Result<InboxPage> {
+        self.0.inbox(query).await
     }
 }
 

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chat_domain::error::Result;
+use chat_domain::inbox::{InboxPage, InboxQuery};
 use chat_domain::model::{
     Agent, AgentId, AgentUpdate, ChatSession, DisplayName, Role, SessionId, SessionPage, SessionQuery, Timestamp,
 };
@@ -185,6 +186,10 @@ impl SessionRepository for GatedSessions {
 
     async fn list(&self, query: &SessionQuery) -> Result<SessionPage> {
         self.0.list(query).await
+    }
+
+    async fn inbox(&self, query: &InboxQuery) -> Result<InboxPage> {
+        self.0.inbox(query).await
     }
 }
 

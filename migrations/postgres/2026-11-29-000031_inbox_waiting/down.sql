@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY IF EXISTS chat_sessions_by_queue;

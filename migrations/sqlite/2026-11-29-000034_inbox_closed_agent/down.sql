@@ -1,0 +1,1 @@
+DROP INDEX chat_sessions_by_agent_end;
