@@ -12,6 +12,7 @@ mod idempotency;
 mod ids;
 mod message;
 mod paging;
+mod person;
 mod principal;
 mod receipt;
 mod revocation;
@@ -39,6 +40,7 @@ pub use paging::{
     MessageCursor, MessagePage, MessageQuery, PageLimit, PageNumber, PageRead, SessionKey, SessionPage,
     SessionPosition, SessionQuery, SessionSnapshot, SessionStatus, Visibility,
 };
+pub use person::{AvatarUrl, KnownPerson, People, Person, PersonClaims, PersonName};
 pub use principal::{Principal, Role, TokenKeyDigest};
 pub use receipt::{MAX_RECEIPT_MESSAGES, Receipt, ReceiptStatus};
 pub use revocation::{AccessChange, AccessEnd, Revocation, RevocationVersion};

@@ -1,9 +1,12 @@
 //! Round trips of every kind of event, and what is made of messages of other versions.
 
+use std::sync::Arc;
+
 use chat_domain::model::{
-    AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Color, Content, Delivery, EventChange, FileName,
-    IdempotencyKey, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Priority, Progress, Receipt,
-    ReceiptStatus, SessionDetails, SessionEvent, SessionState, StoredObject, Subject, Tags, Timestamp, UserId,
+    AgentId, Attachment, AttachmentId, AvatarUrl, ChatMessage, ChatSession, Color, Content, Delivery, EventChange,
+    FileName, IdempotencyKey, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, People, Person, PersonName,
+    Priority, Progress, Receipt, ReceiptStatus, SessionDetails, SessionEvent, SessionState, StoredObject, Subject,
+    Tags, Timestamp, UserId,
 };
 use chat_realtime::PeerTyping;
 use proptest::collection::vec;
@@ -125,6 +128,14 @@ fn receipt() -> impl Strategy<Value = Receipt> {
     })
 }
 
+fn people() -> impl Strategy<Value = People> {
+    let name = "[ -~é😀]{1,30}".prop_map(|text| PersonName::parse(&text).ok());
+    let url =
+        option::of("[a-z0-9/%?&=.~]{0,20}".prop_map(|rest| AvatarUrl::parse(&format!("HTTPS://a{rest}")).unwrap()));
+    let person = (user(), name, url).prop_map(|(id, name, avatar_url)| Arc::new(Person { id, name, avatar_url }));
+    vec(person, 0..3).prop_map(People::new)
+}
+
 fn durable() -> impl Strategy<Value = PeerEvent> {
     let key = option::of("[!-~]{1,20}".prop_map(|text| IdempotencyKey::parse(&text).unwrap()));
     (uuid().prop_map(SessionId::new), seq(), time(), user(), key).prop_flat_map(|(session_id, seq, at, actor, key)| {
@@ -139,8 +150,9 @@ fn durable() -> impl Strategy<Value = PeerEvent> {
             receipt().prop_map(EventChange::Receipt),
             Just(EventChange::Unknown),
         ];
-        change.prop_map(move |change| {
-            PeerEvent::Durable(SessionEvent { session_id, seq, at, actor: actor.clone(), key: key.clone(), change })
+        (change, people()).prop_map(move |(change, people)| {
+            let (actor, key) = (actor.clone(), key.clone());
+            PeerEvent::Durable(SessionEvent { session_id, seq, at, actor, key, change, people })
         })
     })
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_domain::error::Result;
 use chat_domain::model::{
-    AgentId, ChatMessage, ChatSession, Content, Delivery, EventChange, LiveEvent, Party, Role, Seq, SessionEvent,
-    SessionId, SessionPage, SessionQuery, SessionState,
+    AgentId, ChatMessage, ChatSession, Content, Delivery, EventChange, LiveEvent, Party, People, Role, Seq,
+    SessionEvent, SessionId, SessionPage, SessionQuery, SessionState,
 };
 use chat_domain::ports::{Clock, Notifier, SessionRepository};
 use chat_domain::service::Ports;
@@ -93,7 +93,15 @@ fn publish(app: &TestApp, session: &str, seq: u64, change: impl FnOnce(SessionId
     let (session_id, seq) = (SessionId::parse(session).unwrap(), Seq::new(seq));
     let (at, actor) = (app.clock.now(), fixtures::alice().id);
     let change = change(session_id, seq);
-    app.hub.publish(LiveEvent::Durable(SessionEvent { session_id, seq, at, actor, key: None, change }));
+    app.hub.publish(LiveEvent::Durable(SessionEvent {
+        session_id,
+        seq,
+        at,
+        actor,
+        key: None,
+        change,
+        people: People::default(),
+    }));
 }
 
 fn unknown(_: SessionId, _: Seq) -> EventChange {
