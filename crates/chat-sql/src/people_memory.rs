@@ -17,23 +17,23 @@ const ENTRY_BYTES: usize = 320;
 
 /// The people whom a node has seen last.
 pub struct PeopleMemory {
-    inner: Mutex<Remembered>,
+    inner: Mutex<RememberedPeople>,
     max_age: Duration,
 }
 
-struct Remembered {
-    people: LruCache<UserId, Entry>,
+struct RememberedPeople {
+    people: LruCache<UserId, RememberedPerson>,
     bytes: usize,
 }
 
-struct Entry {
+struct RememberedPerson {
     /// `None` for a person who has changed and was not read since.
     person: Option<Arc<KnownPerson>>,
     /// The database was not asked before this.
     as_of: Instant,
 }
 
-impl Entry {
+impl RememberedPerson {
     fn bytes(&self, id: &UserId) -> usize {
         let shown = self.person.as_ref().map_or(0, |person| person.shown().bytes());
         ENTRY_BYTES + id.as_str().len() + shown
@@ -44,7 +44,7 @@ impl PeopleMemory {
     /// An empty memory that shows no person as they were longer ago than this.
     pub fn new(max_age: Duration) -> Arc<Self> {
         // Grows as it is filled: room for all of them would be taken by idle nodes too.
-        let inner = Remembered { people: LruCache::unbounded(), bytes: 0 };
+        let inner = RememberedPeople { people: LruCache::unbounded(), bytes: 0 };
         Arc::new(Self { inner: Mutex::new(inner), max_age })
     }
 
@@ -70,13 +70,13 @@ impl PeopleMemory {
     pub fn remember<'a>(&self, people: impl IntoIterator<Item = &'a Arc<KnownPerson>>, as_of: Instant) {
         let mut inner = self.lock();
         for person in people {
-            inner.put(person.id(), Entry { person: Some(Arc::clone(person)), as_of });
+            inner.put(person.id(), RememberedPerson { person: Some(Arc::clone(person)), as_of });
         }
     }
 
     /// Forgets what was read of a person before `now`, because they have changed.
     pub fn forget(&self, id: &UserId, now: Instant) {
-        self.lock().put(id, Entry { person: None, as_of: now });
+        self.lock().put(id, RememberedPerson { person: None, as_of: now });
     }
 
     /// Forgets all of them.
@@ -87,13 +87,13 @@ impl PeopleMemory {
     }
 
     /// A panic under the lock cannot leave a person half changed: entries are replaced as a whole.
-    fn lock(&self) -> MutexGuard<'_, Remembered> {
+    fn lock(&self) -> MutexGuard<'_, RememberedPeople> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Remembered {
-    fn put(&mut self, id: &UserId, entry: Entry) {
+impl RememberedPeople {
+    fn put(&mut self, id: &UserId, entry: RememberedPerson) {
         if self.people.peek(id).is_some_and(|known| known.as_of > entry.as_of) {
             return;
         }

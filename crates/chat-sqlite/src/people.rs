@@ -78,16 +78,13 @@ pub(crate) fn put(connection: &mut SqliteConnection, person: &KnownPerson) -> Qu
         chat_people::avatar_url.eq(claims.avatar_url.as_ref().map(AvatarUrl::as_str)),
         chat_people::updated_at.eq(claims.as_of.unix_ms()),
     );
-    diesel::insert_into(chat_people::table)
-        .values(row)
-        .on_conflict(chat_people::id)
-        .do_update()
-        .set((
-            chat_people::name.eq(sql::<Nullable<Text>>("coalesce(excluded.name, chat_people.name)")),
-            chat_people::avatar_url.eq(sql::<Nullable<Text>>("coalesce(excluded.avatar_url, chat_people.avatar_url)")),
-            chat_people::updated_at.eq(excluded(chat_people::updated_at)),
-        ))
-        .filter(chat_people::updated_at.le(claims.as_of.unix_ms()))
+    let upsert = diesel::insert_into(chat_people::table).values(row).on_conflict(chat_people::id).do_update().set((
+        chat_people::name.eq(sql::<Nullable<Text>>("coalesce(excluded.name, chat_people.name)")),
+        chat_people::avatar_url.eq(sql::<Nullable<Text>>("coalesce(excluded.avatar_url, chat_people.avatar_url)")),
+        chat_people::updated_at.eq(excluded(chat_people::updated_at)),
+    ));
+    // By its path: with the trait in scope, `filter` of a table would be two methods.
+    diesel::query_dsl::methods::FilterDsl::filter(upsert, chat_people::updated_at.le(claims.as_of.unix_ms()))
         .execute(connection)?;
     Ok(())
 }

@@ -260,3 +260,23 @@ fn every_written_kind_is_known() {
         prop_assert!(payload::is_known_kind(payload::kind(&event)));
     });
 }
+
+#[test]
+fn an_event_is_read_without_people_and_without_what_cannot_be_shown_of_them() {
+    let people = |people: &str| {
+        let text = format!(
+            r#"{{"v":1,"node":"00000000-0000-0000-0000-000000000007","counter":3,"database":"1-2","epoch":"e","at":9,"session":"00000000-0000-0000-0000-000000000001","kind":"receipt","seq":4,"payload":{{"at":5,"actor":"bob","receipt":{{"reader":"bob","status":"read","upTo":3,"messages":[]}}{people}}}}}"#
+        );
+        match read_text(&text) {
+            Some(EnvelopeBody::Event(PeerEvent::Durable(event))) => event.people,
+            other => panic!("{text}: {other:?}"),
+        }
+    };
+    assert_eq!(people(""), People::default(), "of a node of the version before");
+    let long = "n".repeat(101);
+    let mixed = format!(
+        r#","people":[{{"id":"bob","name":"{long}","mood":1}},{{"id":""}},{{"id":"alice","name":"Alice","avatar":"http://a"}}]"#
+    );
+    let alice = Person { id: UserId::parse("alice").unwrap(), name: PersonName::parse("Alice").ok(), avatar_url: None };
+    assert_eq!(people(&mixed), People::new([Arc::new(alice)]));
+}

@@ -14,6 +14,7 @@ const WITHOUT_HANDLER: &[(&str, &str)] = &[
     ("check_attachments", "an operator asks for it on the command line"),
     ("collect_orphans", "the server starts it by the clock"),
     ("close_deactivated", "the server starts it by the clock"),
+    ("find_people", "every response that shows people asks for them"),
     ("mark_delivered", "a socket's pong or `ack` asks for it"),
     ("mark_read_up_to", "a socket's `read` asks for it"),
     ("migrate_attachments", "an operator asks for it on the command line"),
