@@ -14,6 +14,7 @@ on_every_store! {
         app.put("bob", &format!("{path}/assign"), json!({ "agentId": "bob" })).await.expect(200);
         let mut assigned = opened;
         assigned["agentId"] = json!("bob");
+        assigned["agent"] = json!({ "id": "bob" });
         for who in ["alice", "bob", "root"] {
             assert_eq!(app.get(who, &path).await.expect(200), assigned, "{who}");
         }
