@@ -151,7 +151,11 @@ pub fn websocket_reference() -> String {
     page.push_str(
         "In base mode durable events are `type` and `data` alone, as in the first two examples here without ",
     );
-    page.push_str("`seq` and\n`idempotencyKey`.\n\n");
+    page.push_str("`seq`,\n`idempotencyKey` and people. ");
+    page.push_str(
+        "In extended mode a session has its `user` and `agent`, and a message its `author`: an\n`id`, and `name` and \
+         `avatarUrl` where they are known. Other frames have ids, which the session explains.\n\n",
+    );
     frames(&mut page, FrameSender::Server);
     page.push_str(&with_values(
         "## Frames of the client\n\nIn extended mode only. Each may have a `ref` of up to @ref@ characters beside `type` and \
