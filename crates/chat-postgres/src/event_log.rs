@@ -80,7 +80,7 @@ fn page(
         span = span.weighed(weights(connection, &span)?);
     }
     let mut events = events(connection, &session, &span)?;
-    people::complete(connection, memory, &mut events)?;
+    memory.complete(&mut events, |unknown| people::find(connection, unknown))?;
     Ok(span.page(events))
 }
 

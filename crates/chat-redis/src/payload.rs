@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use chat_domain::model::{
     AgentId, Attachment, AttachmentId, AvatarUrl, ChatMessage, ChatSession, Color, Content, Delivery, EventChange,
-    FileName, IdempotencyKey, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, People, Person, PersonName,
-    Priority, Progress, Receipt, ReceiptStatus, Seq, SessionDetails, SessionEvent, SessionId, SessionState,
+    FileName, IdempotencyKey, KnownPeople, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Person,
+    PersonName, Priority, Progress, Receipt, ReceiptStatus, Seq, SessionDetails, SessionEvent, SessionId, SessionState,
     StoredObject, Subject, Tags, Timestamp, UserId,
 };
 use chat_realtime::{PeerEvent, PeerTyping};
@@ -339,7 +339,7 @@ impl Typing<'_> {
 impl Durable<'_> {
     pub(crate) fn read(self, kind: &str, session_id: SessionId, seq: Seq) -> Option<PeerEvent> {
         let at = Timestamp::from_unix_ms(self.at);
-        let people = People::new(self.people.iter().filter_map(PersonDto::read).map(Arc::new));
+        let people = KnownPeople::new(self.people.iter().filter_map(PersonDto::read).map(Arc::new));
         let session = || self.session.as_ref().and_then(|session| session.read(session_id, at));
         let change = match kind {
             "opened" => EventChange::Opened(session()?),

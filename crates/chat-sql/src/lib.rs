@@ -36,7 +36,7 @@ pub use log_page::{LogSpan, WeighedChange};
 pub use lookups::{LookupLoader, Lookups};
 pub use merge_events::merge_events;
 pub use people_memory::PeopleMemory;
-pub use person_record::{PersonRecord, show_people};
+pub use person_record::PersonRecord;
 pub use reads::{ConnectionLifetime, ReadFailure, ReadLimits, Reads, StartError};
 pub use records::{AgentRecord, AttachmentRecord, MessageRecord, RevocationRecord, SessionRecord, known_message};
 pub use recount::{Recount, RecountBounds, RecountFigures, RecountScope};

@@ -3,10 +3,11 @@
 //! Writers and readers share it. It is bounded in bytes, and in age, since other nodes write people too. Not here: what a
 //! database holds of people, and what of it is shown ([`KnownPerson`]).
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use chat_domain::model::{KnownPerson, UserId};
+use chat_domain::model::{KnownPeople, KnownPerson, SessionEvent, UserId};
 use lru::LruCache;
 
 /// The most bytes, about, that all remembered people take: some 20,000 with a name and a picture, or 4,000 with the
@@ -72,6 +73,30 @@ impl PeopleMemory {
         for person in people {
             inner.put(person.id(), RememberedPerson { person: Some(Arc::clone(person)), as_of });
         }
+    }
+
+    /// Adds to events the people whom they show. `read` reads those who are not remembered.
+    ///
+    /// # Errors
+    /// What `read` fails with.
+    pub fn complete<E>(
+        &self,
+        events: &mut [SessionEvent],
+        read: impl FnOnce(&[UserId]) -> Result<Vec<Arc<KnownPerson>>, E>,
+    ) -> Result<(), E> {
+        let now = Instant::now();
+        let (mut known, unknown) = self.recall(events.iter().flat_map(|event| event.change.shown_people()), now);
+        if !unknown.is_empty() {
+            let found = read(&unknown)?;
+            self.remember(&found, now);
+            known.extend(found);
+        }
+        let known: HashMap<&UserId, &Arc<KnownPerson>> = known.iter().map(|person| (person.id(), person)).collect();
+        for event in events {
+            let shown = event.change.shown_people().filter_map(|id| known.get(&id).map(|person| person.shown()));
+            event.people = KnownPeople::new(shown.cloned());
+        }
+        Ok(())
     }
 
     /// Forgets what was read of a person before `now`, because they have changed.

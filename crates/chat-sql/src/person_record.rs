@@ -1,11 +1,6 @@
 //! A person as columns: a row of `chat_people`, and of `chat_agents` the display name.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use chat_domain::model::{
-    AvatarUrl, DisplayName, KnownPerson, People, PersonClaims, PersonName, SessionEvent, Timestamp, UserId,
-};
+use chat_domain::model::{AvatarUrl, DisplayName, KnownPerson, PersonClaims, PersonName, Timestamp, UserId};
 
 /// What the databases hold of a person. Texts that a newer version wrote, and that this one cannot show, are as if they
 /// were not there.
@@ -32,14 +27,5 @@ impl PersonRecord {
             as_of: Timestamp::from_unix_ms(updated_at),
         });
         KnownPerson::new(id, claims, display_name.and_then(|name| DisplayName::parse(&name).ok()))
-    }
-}
-
-/// Adds to events the people whom they show, of those who are known.
-pub fn show_people(events: &mut [SessionEvent], known: &[Arc<KnownPerson>]) {
-    let known: HashMap<&UserId, &Arc<KnownPerson>> = known.iter().map(|person| (person.id(), person)).collect();
-    for event in events {
-        let shown = event.change.shown_people().filter_map(|id| known.get(&id).map(|person| person.shown()));
-        event.people = People::new(shown.cloned());
     }
 }

@@ -3,43 +3,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
-use async_trait::async_trait;
-use chat_domain::Result;
-use chat_domain::model::{AvatarUrl, KnownPerson, People, PersonName, SessionEvent, UserId};
-use chat_domain::ports::PeopleDirectory;
-use chat_sql::{PeopleMemory, PersonRecord};
+use chat_domain::model::{AvatarUrl, KnownPerson, PersonName, UserId};
+use chat_sql::PersonRecord;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 use diesel::upsert::excluded;
 
-use crate::database::Database;
 use crate::error::Failure;
 use crate::schema::{chat_agents, chat_people};
 
 /// How many people one statement names: far below SQLite's limit of parameters.
 const CHUNK: usize = 250;
-
-/// Looks people up.
-pub struct SqlitePeopleDirectory {
-    pub(crate) database: Arc<Database>,
-}
-
-#[async_trait]
-impl PeopleDirectory for SqlitePeopleDirectory {
-    async fn find(&self, ids: Vec<UserId>) -> Result<People> {
-        let (memory, now) = (&self.database.people, Instant::now());
-        let (mut known, unknown) = memory.recall(ids, now);
-        if !unknown.is_empty() {
-            let found = self.database.read_snapshot(move |connection| find(connection, &unknown)).await?;
-            memory.remember(&found, now);
-            known.extend(found);
-        }
-        Ok(People::new(known.iter().map(|person| Arc::clone(person.shown()))))
-    }
-}
 
 /// What the database holds of each of these people. Inside one process a statement costs no round trip, so each table has
 /// its own.
@@ -86,22 +62,5 @@ pub(crate) fn put(connection: &mut SqliteConnection, person: &KnownPerson) -> Qu
     // By its path: with the trait in scope, `filter` of a table would be two methods.
     diesel::query_dsl::methods::FilterDsl::filter(upsert, chat_people::updated_at.le(claims.as_of.unix_ms()))
         .execute(connection)?;
-    Ok(())
-}
-
-/// Adds to the events the people whom they show.
-pub(crate) fn complete(
-    connection: &mut SqliteConnection,
-    memory: &PeopleMemory,
-    events: &mut [SessionEvent],
-) -> Result<(), Failure> {
-    let now = Instant::now();
-    let (mut known, unknown) = memory.recall(events.iter().flat_map(|event| event.change.shown_people()), now);
-    if !unknown.is_empty() {
-        let found = find(connection, &unknown)?;
-        memory.remember(&found, now);
-        known.extend(found);
-    }
-    chat_sql::show_people(events, &known);
     Ok(())
 }

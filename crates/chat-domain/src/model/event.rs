@@ -1,6 +1,6 @@
 //! The events of a session.
 
-use super::{ChatMessage, ChatSession, IdempotencyKey, People, Receipt, Seq, SessionId, Timestamp, UserId};
+use super::{ChatMessage, ChatSession, IdempotencyKey, KnownPeople, Receipt, Seq, SessionId, Timestamp, UserId};
 
 /// A durable change of a session, at its place in the session's sequence.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +19,7 @@ pub struct SessionEvent {
     /// What changed.
     pub change: EventChange,
     /// The people whom it shows, as they were known when it was published or read.
-    pub people: People,
+    pub people: KnownPeople,
 }
 
 /// What changed. The session inside is the session as it was right after the change.

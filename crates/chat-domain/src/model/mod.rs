@@ -40,7 +40,7 @@ pub use paging::{
     MessageCursor, MessagePage, MessageQuery, PageLimit, PageNumber, PageRead, SessionKey, SessionPage,
     SessionPosition, SessionQuery, SessionSnapshot, SessionStatus, Visibility,
 };
-pub use person::{AvatarUrl, KnownPerson, People, Person, PersonClaims, PersonName};
+pub use person::{AvatarUrl, KnownPeople, KnownPerson, Person, PersonClaims, PersonName};
 pub use principal::{Principal, Role, TokenKeyDigest};
 pub use receipt::{MAX_RECEIPT_MESSAGES, Receipt, ReceiptStatus};
 pub use revocation::{AccessChange, AccessEnd, Revocation, RevocationVersion};

@@ -165,9 +165,9 @@ impl KnownPerson {
 
 /// People to look up by id. Those of whom nothing is known are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct People(Vec<Arc<Person>>);
+pub struct KnownPeople(Vec<Arc<Person>>);
 
-impl People {
+impl KnownPeople {
     /// These people, of whom some may be named several times.
     pub fn new(people: impl IntoIterator<Item = Arc<Person>>) -> Self {
         let mut known: Vec<Arc<Person>> = people.into_iter().filter(|person| !person.is_anonymous()).collect();

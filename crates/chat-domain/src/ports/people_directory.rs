@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::model::{People, UserId};
+use crate::model::{KnownPeople, UserId};
 
 /// How long a node may show a person as it remembers them, after they have changed through another one.
 pub const MAX_PEOPLE_AGE: Duration = Duration::from_mins(1);
@@ -18,5 +18,5 @@ pub trait PeopleDirectory: Send + Sync {
     /// a person MUST come before that of their tokens. What was committed through the same node MUST be found; what was
     /// committed through another one MUST be found within [`MAX_PEOPLE_AGE`]. A look-up MUST
     /// cost one statement at most, by the ids that the node does not remember, and MUST NOT write.
-    async fn find(&self, ids: Vec<UserId>) -> Result<People>;
+    async fn find(&self, ids: Vec<UserId>) -> Result<KnownPeople>;
 }

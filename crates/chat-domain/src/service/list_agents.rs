@@ -2,7 +2,7 @@
 
 use super::ChatService;
 use crate::error::Result;
-use crate::model::{Agent, People, Principal, UserId};
+use crate::model::{Agent, KnownPeople, Principal, UserId};
 use crate::policy::{self, Action};
 
 /// The agents by ascending id, deactivated ones included.
@@ -16,7 +16,7 @@ pub enum AgentList {
 
 impl ChatService {
     /// All agents, and what is known of them as people.
-    pub async fn list_agents(&self, who: &Principal) -> Result<(AgentList, People)> {
+    pub async fn list_agents(&self, who: &Principal) -> Result<(AgentList, KnownPeople)> {
         policy::authorize(who, &Action::ListAgents)?;
         let agents = self.ports.agents.list().await?;
         let people = self.find_people(agents.iter().map(|agent| UserId::from(&agent.id))).await?;

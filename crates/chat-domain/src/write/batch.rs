@@ -6,8 +6,8 @@ use super::facts::EarlierMessage;
 use super::{Creation, Effects, Facts, ReceiptEffect, SessionEffect, SessionWrite};
 use crate::error::{ChatError, Conflict, Refusal, Resource, Result};
 use crate::model::{
-    AttachmentId, ChatMessage, ChatSession, EventChange, Idempotency, KnownPerson, MessageDraft, People, Principal,
-    SessionEvent, SessionId, StatisticsDelta, Timestamp, UserId,
+    AttachmentId, ChatMessage, ChatSession, EventChange, Idempotency, KnownPeople, KnownPerson, MessageDraft,
+    Principal, SessionEvent, SessionId, StatisticsDelta, Timestamp, UserId,
 };
 
 /// A batch of writes between `load` and `persist`.
@@ -38,7 +38,7 @@ impl WriteBatch {
         let mut events = std::mem::take(&mut self.effects.events);
         for event in &mut events {
             let shown = event.change.shown_people().filter_map(|id| self.person(&id));
-            event.people = People::new(shown.map(|person| Arc::clone(person.shown())));
+            event.people = KnownPeople::new(shown.map(|person| Arc::clone(person.shown())));
         }
         Effects { events, ..self.effects }
     }
@@ -185,6 +185,6 @@ fn event(session: &ChatSession, actor: UserId, change: EventChange) -> SessionEv
         actor,
         key: None,
         change,
-        people: People::default(),
+        people: KnownPeople::default(),
     }
 }

@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use chat_domain::model::{
-    ChatSession, Content, DetailsUpdate, Epoch, EventChange, LiveEvent, MessageDraft, MessageId, NewSession, People,
-    Person, Principal, Receipt, ReceiptStatus, Seq, SessionEvent, Subject, Tags, TicketDigest, TypingEvent,
+    ChatSession, Content, DetailsUpdate, Epoch, EventChange, KnownPeople, LiveEvent, MessageDraft, MessageId,
+    NewSession, Person, Principal, Receipt, ReceiptStatus, Seq, SessionEvent, Subject, Tags, TicketDigest, TypingEvent,
 };
 use chat_domain::ports::{LogLimit, SharedEvent};
 use chat_domain::write::{Facts, SessionWrite, WriteBatch};
@@ -13,7 +13,7 @@ use chat_testkit::fixtures::{alice, at, attachment, draft, message_id, named, ne
 
 fn durable(change: EventChange) -> SessionEvent {
     let (session_id, actor) = (session_id(1), alice().id);
-    SessionEvent { session_id, seq: Seq::new(2), at: at(1), actor, key: None, change, people: People::default() }
+    SessionEvent { session_id, seq: Seq::new(2), at: at(1), actor, key: None, change, people: KnownPeople::default() }
 }
 
 fn message(text: &str, files: u64) -> SessionEvent {
@@ -53,7 +53,7 @@ fn the_bytes_of_an_event_grow_with_its_content() {
     // Names and pictures are written with each event that shows them.
     let shown = |name: &str| {
         let Principal { id, name, avatar_url, .. } = named(alice(), name);
-        let people = People::new([Arc::new(Person { id, name, avatar_url })]);
+        let people = KnownPeople::new([Arc::new(Person { id, name, avatar_url })]);
         bytes(SessionEvent { people, ..message("x", 0) })
     };
     assert!(shown("A") > bytes(message("x", 0)) + 30);

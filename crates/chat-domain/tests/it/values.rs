@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chat_domain::model::{
     AgentId, AttachmentId, AvatarUrl, ByteRange, Content, DisplayName, FileName, Fingerprint, IdempotencyKey,
-    KnownPerson, MediaType, MessageId, PageLimit, PageNumber, People, Person, PersonClaims, PersonName, Priority, Role,
-    SessionId, SessionPage, SessionPosition, Subject, Tags, Timestamp, UserId,
+    KnownPeople, KnownPerson, MediaType, MessageId, PageLimit, PageNumber, Person, PersonClaims, PersonName, Priority,
+    Role, SessionId, SessionPage, SessionPosition, Subject, Tags, Timestamp, UserId,
 };
 use proptest::prelude::*;
 use time::OffsetDateTime;
@@ -98,12 +98,12 @@ fn people_are_found_by_id_and_those_of_whom_nothing_is_known_are_left_out() {
         let id = UserId::parse(id).unwrap();
         Arc::new(Person { id, name: PersonName::parse(name).ok(), avatar_url: None })
     };
-    let people = People::new([person("c", "C"), person("a", "A"), person("b", ""), person("c", "C")]);
+    let people = KnownPeople::new([person("c", "C"), person("a", "A"), person("b", ""), person("c", "C")]);
     let found = |id: &str| people.find(&UserId::parse(id).unwrap()).and_then(|person| person.name.clone());
     assert_eq!(people.iter().count(), 2);
     assert_eq!((found("a"), found("b")), (PersonName::parse("A").ok(), None));
     assert_eq!((found("c"), found("d")), (PersonName::parse("C").ok(), None));
-    assert!(People::new([person("b", "")]).is_empty());
+    assert!(KnownPeople::new([person("b", "")]).is_empty());
 }
 
 #[test]

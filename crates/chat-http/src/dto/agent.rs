@@ -1,7 +1,7 @@
 //! Agents on the wire.
 
 use chat_domain::error::Input;
-use chat_domain::model::{Agent, AgentUpdate, AvatarUrl, DisplayName, People, PersonName, Timestamp, UserId};
+use chat_domain::model::{Agent, AgentUpdate, AvatarUrl, DisplayName, KnownPeople, PersonName, Timestamp, UserId};
 use chat_domain::service::AgentList;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -53,7 +53,7 @@ impl<'a> From<&'a Agent> for AgentDto<'a> {
 
 impl<'a> AgentDto<'a> {
     /// The agent, with what is known of them as a person, whose name is that of the directory if it has one.
-    fn listed(agent: &'a Agent, people: &'a People) -> Self {
+    fn listed(agent: &'a Agent, people: &'a KnownPeople) -> Self {
         let known = people.find(&UserId::from(&agent.id));
         Self {
             display_name: known.and_then(|person| person.name.as_ref()).map(PersonName::as_str),
@@ -73,7 +73,7 @@ pub(crate) struct AgentListDto<'a> {
 
 impl<'a> AgentListDto<'a> {
     /// The list, with what is known of the agents as people.
-    pub(crate) fn new(list: &'a AgentList, people: &'a People) -> Self {
+    pub(crate) fn new(list: &'a AgentList, people: &'a KnownPeople) -> Self {
         let (agents, is_managed) = match list {
             AgentList::Managed(agents) => (agents, true),
             AgentList::Colleagues(agents) => (agents, false),

@@ -3,7 +3,7 @@
 use actix_web::web::Bytes;
 use chat_domain::error::{FieldPath, Input, Invalid};
 use chat_domain::model::{
-    AttachmentId, ChatMessage, DeliveryStatus, MAX_RECEIPT_MESSAGES, MessageId, Party, People, Seq, Timestamp,
+    AttachmentId, ChatMessage, DeliveryStatus, KnownPeople, MAX_RECEIPT_MESSAGES, MessageId, Party, Seq, Timestamp,
 };
 use chat_domain::service::{MessageContent, ReadMessages};
 use chat_domain::write::UNSENT_UPLOAD;
@@ -96,7 +96,7 @@ pub(crate) struct MessageDto<'a> {
 }
 
 impl<'a> MessageDto<'a> {
-    pub(crate) fn new(message: &'a ChatMessage, base: &BaseUrl, people: &'a People) -> Self {
+    pub(crate) fn new(message: &'a ChatMessage, base: &BaseUrl, people: &'a KnownPeople) -> Self {
         let status = message.delivery.status();
         Self {
             id: message.id,
@@ -149,7 +149,7 @@ impl MessagesJson {
     const FRAME: usize = 256;
 
     /// Writes messages one by one, without a second form of them in memory.
-    pub(crate) fn write(messages: &[ChatMessage], base: &BaseUrl, people: &People) -> serde_json::Result<Self> {
+    pub(crate) fn write(messages: &[ChatMessage], base: &BaseUrl, people: &KnownPeople) -> serde_json::Result<Self> {
         let size = |message: &ChatMessage| {
             message.content.as_str().len() + Self::FRAME + message.attachments.len() * (Self::FRAME + base.len())
         };
@@ -327,7 +327,7 @@ mod tests {
             message(3, "],\u{1f600}\u{2028}", Delivery::Sent),
         ];
         let base = BaseUrl::default();
-        let people = People::new([known("alice", "Alice \"A\"")]);
+        let people = KnownPeople::new([known("alice", "Alice \"A\"")]);
         for count in 0..=all.len() {
             let written = MessagesJson::write(&all[..count], &base, &people).unwrap();
             assert_eq!(written.len(), count);

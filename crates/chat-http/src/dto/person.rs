@@ -1,7 +1,7 @@
 //! People on the wire, and their access.
 
 use chat_domain::error::{Input, Invalid};
-use chat_domain::model::{AvatarUrl, People, PersonName, UserId};
+use chat_domain::model::{AvatarUrl, KnownPeople, PersonName, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -34,12 +34,12 @@ pub(crate) struct PersonDto<'a> {
 
 impl<'a> PersonDto<'a> {
     /// The person of that id, with what is known of them.
-    pub(super) fn new(id: &'a UserId, people: &'a People) -> Self {
+    pub(super) fn new(id: &'a UserId, people: &'a KnownPeople) -> Self {
         Self::with(id.as_str(), id, people)
     }
 
     /// The same, for an id that is kept as another kind of id.
-    pub(super) fn with(text: &'a str, id: &UserId, people: &'a People) -> Self {
+    pub(super) fn with(text: &'a str, id: &UserId, people: &'a KnownPeople) -> Self {
         let known = people.find(id);
         Self {
             id: text,

@@ -2,7 +2,7 @@
 
 use chat_domain::error::{Input, Invalid, Violation};
 use chat_domain::model::{
-    AgentId, ChatSession, DetailsUpdate, People, Priority, SessionId, SessionPage, SessionPosition, SessionStatus,
+    AgentId, ChatSession, DetailsUpdate, KnownPeople, Priority, SessionId, SessionPage, SessionPosition, SessionStatus,
     Subject, Tags, Timestamp, UserId,
 };
 use chat_domain::service::CreateSession;
@@ -104,7 +104,7 @@ pub(crate) struct SessionDto<'a> {
 
 impl<'a> SessionDto<'a> {
     /// The session, with what is known of its people.
-    pub(crate) fn new(session: &'a ChatSession, people: &'a People) -> Self {
+    pub(crate) fn new(session: &'a ChatSession, people: &'a KnownPeople) -> Self {
         let status = if session.is_active() { SessionStatusDto::Active } else { SessionStatusDto::Closed };
         Self {
             id: session.id,
@@ -151,7 +151,7 @@ pub(crate) struct SessionListDto<'a> {
 
 impl<'a> SessionListDto<'a> {
     /// The page, with what is known of the people of its sessions.
-    pub(crate) fn new(page: &'a SessionPage, people: &'a People) -> Self {
+    pub(crate) fn new(page: &'a SessionPage, people: &'a KnownPeople) -> Self {
         Self {
             sessions: page.sessions.iter().map(|session| SessionDto::new(session, people)).collect(),
             total_count: page.total,

@@ -4,7 +4,7 @@ use actix_web::http::header::LOCATION;
 use actix_web::web::{Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use chat_domain::error::{FieldPath, Invalid};
-use chat_domain::model::{People, SessionId};
+use chat_domain::model::{KnownPeople, SessionId};
 use chat_domain::service::{Rules, SendMessage};
 use chat_domain::write::Appended;
 
@@ -102,7 +102,7 @@ fn require_possible_length(request: &HttpRequest, rules: &Rules) -> Result<(), A
     Err(ApiError::from(Invalid::new(FieldPath::ATTACHMENTS, rule)))
 }
 
-fn created(sent: &Appended, people: &People, base: &BaseUrl) -> HttpResponse {
+fn created(sent: &Appended, people: &KnownPeople, base: &BaseUrl) -> HttpResponse {
     let session = sent.message.session_id;
     let location = base.join(format_args!("/api/chat/sessions/{session}/messages/{}", sent.message.id));
     let mut response = HttpResponse::Created();

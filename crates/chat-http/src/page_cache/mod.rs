@@ -20,7 +20,9 @@ mod shard;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat_domain::error::Input;
-use chat_domain::model::{ChatSession, MessageCursor, MessagePage, MessageQuery, PageLimit, People, Seq, SessionId};
+use chat_domain::model::{
+    ChatSession, KnownPeople, MessageCursor, MessagePage, MessageQuery, PageLimit, Seq, SessionId,
+};
 use metrics::{Counter, counter};
 
 use self::kept_page::{KeptPage, items};
@@ -104,7 +106,7 @@ impl Lookup<'_> {
         self,
         session: &ChatSession,
         page: Option<MessagePage>,
-        people: &People,
+        people: &KnownPeople,
     ) -> Result<PageBody, ApiError> {
         let limit = items(self.limit);
         let total = session.progress.message_count;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chat_domain::error::ReplayUnavailable;
 use chat_domain::model::{
-    ChatMessage, ChatSession, Delivery, Epoch, EventChange, IdempotencyKey, LiveEvent, Party, People, Person,
+    ChatMessage, ChatSession, Delivery, Epoch, EventChange, IdempotencyKey, KnownPeople, LiveEvent, Party, Person,
     Principal, Receipt, ReceiptStatus, Seq, SessionEvent, SocketId, TypingEvent,
 };
 use chat_domain::ports::{Replay, SubscribeOutcome};
@@ -25,13 +25,13 @@ use crate::error::ErrorCode;
 const MODES: [SocketMode; 2] = [SocketMode::Base, SocketMode::Extended];
 
 /// What is known of the people of the fixtures: of Alice a name and a picture, of Bob a name.
-fn people() -> People {
+fn people() -> KnownPeople {
     let known = |who: Principal| {
         let who = named(who, "Known \"by\" a name");
         Arc::new(Person { id: who.id, name: who.name, avatar_url: who.avatar_url })
     };
     let bob = Person { avatar_url: None, ..known(bob()).as_ref().clone() };
-    People::new([known(alice()), Arc::new(bob)])
+    KnownPeople::new([known(alice()), Arc::new(bob)])
 }
 
 fn durable(seq: u64, change: EventChange) -> LiveEvent {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_domain::error::{ChatError, Result};
 use chat_domain::model::{
-    ChatMessage, ChatSession, Delivery, Epoch, EventChange, LiveEvent, MessageId, Party, People, Seq, SessionEvent,
-    SessionId, SocketId, Timestamp, TypingEvent, UserId,
+    ChatMessage, ChatSession, Delivery, Epoch, EventChange, KnownPeople, LiveEvent, MessageId, Party, Seq,
+    SessionEvent, SessionId, SocketId, Timestamp, TypingEvent, UserId,
 };
 use chat_domain::ports::{
     Clock, EventLog, EventStream, LogLimit, LogPage, Notifier, ReplayFallback, SessionFeed, SharedEvent, StartPosition,
@@ -85,7 +85,7 @@ impl FakeLog {
             actor: user("alice"),
             key: None,
             change: change(seq),
-            people: People::default(),
+            people: KnownPeople::default(),
         };
         events.push(event.clone());
         event
@@ -296,7 +296,7 @@ pub(crate) fn durable(seq: u64) -> SessionEvent {
         actor: user("alice"),
         key: None,
         change,
-        people: People::default(),
+        people: KnownPeople::default(),
     }
 }
 

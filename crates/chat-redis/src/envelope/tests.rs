@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use chat_domain::model::{
     AgentId, Attachment, AttachmentId, AvatarUrl, ChatMessage, ChatSession, Color, Content, Delivery, EventChange,
-    FileName, IdempotencyKey, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, People, Person, PersonName,
-    Priority, Progress, Receipt, ReceiptStatus, SessionDetails, SessionEvent, SessionState, StoredObject, Subject,
-    Tags, Timestamp, UserId,
+    FileName, IdempotencyKey, KnownPeople, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Person,
+    PersonName, Priority, Progress, Receipt, ReceiptStatus, SessionDetails, SessionEvent, SessionState, StoredObject,
+    Subject, Tags, Timestamp, UserId,
 };
 use chat_realtime::PeerTyping;
 use proptest::collection::vec;
@@ -128,12 +128,12 @@ fn receipt() -> impl Strategy<Value = Receipt> {
     })
 }
 
-fn people() -> impl Strategy<Value = People> {
+fn people() -> impl Strategy<Value = KnownPeople> {
     let name = "[ -~é😀]{1,30}".prop_map(|text| PersonName::parse(&text).ok());
     let url =
         option::of("[a-z0-9/%?&=.~]{0,20}".prop_map(|rest| AvatarUrl::parse(&format!("HTTPS://a{rest}")).unwrap()));
     let person = (user(), name, url).prop_map(|(id, name, avatar_url)| Arc::new(Person { id, name, avatar_url }));
-    vec(person, 0..3).prop_map(People::new)
+    vec(person, 0..3).prop_map(KnownPeople::new)
 }
 
 fn durable() -> impl Strategy<Value = PeerEvent> {
@@ -272,11 +272,11 @@ fn an_event_is_read_without_people_and_without_what_cannot_be_shown_of_them() {
             other => panic!("{text}: {other:?}"),
         }
     };
-    assert_eq!(people(""), People::default(), "of a node of the version before");
+    assert_eq!(people(""), KnownPeople::default(), "of a node of the version before");
     let long = "n".repeat(101);
     let mixed = format!(
         r#","people":[{{"id":"bob","name":"{long}","mood":1}},{{"id":""}},{{"id":"alice","name":"Alice","avatar":"http://a"}}]"#
     );
     let alice = Person { id: UserId::parse("alice").unwrap(), name: PersonName::parse("Alice").ok(), avatar_url: None };
-    assert_eq!(people(&mixed), People::new([Arc::new(alice)]));
+    assert_eq!(people(&mixed), KnownPeople::new([Arc::new(alice)]));
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chat_domain::model::{
-    AgentUpdate, DisplayName, EventChange, People, Person, PersonName, Principal, Role, Seq, SessionAction, UserId,
+    AgentUpdate, DisplayName, EventChange, KnownPeople, Person, PersonName, Principal, Role, Seq, SessionAction, UserId,
 };
 use chat_domain::ports::LogLimit;
 
@@ -68,8 +68,8 @@ async fn people_of_whom_no_token_says_anything_are_left_out(store: &StoreUnderTe
     let id = store.held_by_bob(1).await;
     store.say(id, &alice(), 1).await;
     let asked = vec![alice().id, bob().id, carol().id, alice().id];
-    assert_eq!(store.people.find(asked).await.unwrap(), People::default());
-    assert_eq!(store.people.find(Vec::new()).await.unwrap(), People::default());
+    assert_eq!(store.people.find(asked).await.unwrap(), KnownPeople::default());
+    assert_eq!(store.people.find(Vec::new()).await.unwrap(), KnownPeople::default());
 }
 
 async fn a_claim_that_is_absent_leaves_what_is_known(store: &StoreUnderTest) {

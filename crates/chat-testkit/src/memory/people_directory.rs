@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{AgentId, KnownPerson, People, SessionEvent, UserId};
+use chat_domain::model::{AgentId, KnownPeople, KnownPerson, SessionEvent, UserId};
 use chat_domain::ports::PeopleDirectory;
 
 use super::{MemoryState, MemoryStore};
 
 #[async_trait]
 impl PeopleDirectory for MemoryStore {
-    async fn find(&self, ids: Vec<UserId>) -> Result<People> {
+    async fn find(&self, ids: Vec<UserId>) -> Result<KnownPeople> {
         let state = self.lock();
-        Ok(People::new(ids.iter().map(|id| Arc::clone(state.person(id).shown()))))
+        Ok(KnownPeople::new(ids.iter().map(|id| Arc::clone(state.person(id).shown()))))
     }
 }
 
@@ -28,6 +28,6 @@ impl MemoryState {
     /// The event with the people whom it shows, as they are known now.
     pub(super) fn with_people(&self, event: &SessionEvent) -> SessionEvent {
         let shown = event.change.shown_people().map(|id| Arc::clone(self.person(&id).shown()));
-        SessionEvent { people: People::new(shown), ..event.clone() }
+        SessionEvent { people: KnownPeople::new(shown), ..event.clone() }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::model::{
-    AttachmentId, Epoch, MessageId, MessageQuery, People, Seq, SessionEvent, SessionId, SessionSnapshot, UserId,
+    AttachmentId, Epoch, KnownPeople, MessageId, MessageQuery, Seq, SessionEvent, SessionId, SessionSnapshot, UserId,
 };
 use chat_domain::ports::{
     AttachmentRecord, EventLog, LogLimit, LogPage, MessageLookup, MessageRepository, PeopleDirectory,
@@ -19,12 +19,12 @@ use crate::support::{make_store, notices};
 /// Finds each time what it found the first time.
 struct NeverForgetting {
     people: Arc<dyn PeopleDirectory>,
-    found: Mutex<HashMap<Vec<UserId>, People>>,
+    found: Mutex<HashMap<Vec<UserId>, KnownPeople>>,
 }
 
 #[async_trait]
 impl PeopleDirectory for NeverForgetting {
-    async fn find(&self, ids: Vec<UserId>) -> Result<People> {
+    async fn find(&self, ids: Vec<UserId>) -> Result<KnownPeople> {
         let found = self.people.find(ids.clone()).await?;
         Ok(self.found.lock().unwrap().entry(ids).or_insert(found).clone())
     }
@@ -51,7 +51,7 @@ impl EventLog for Anonymous {
 
     async fn read(&self, session: SessionId, after: Seq, limit: LogLimit) -> Result<LogPage> {
         let page = self.0.read(session, after, limit).await?;
-        let anonymous = |event| SessionEvent { people: People::default(), ..event };
+        let anonymous = |event| SessionEvent { people: KnownPeople::default(), ..event };
         Ok(LogPage { events: page.events.into_iter().map(anonymous).collect(), ..page })
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_domain::error::Result;
 use chat_domain::model::{
-    AgentId, ChatMessage, ChatSession, Content, Delivery, EventChange, LiveEvent, Party, People, Role, Seq,
+    AgentId, ChatMessage, ChatSession, Content, Delivery, EventChange, KnownPeople, LiveEvent, Party, Role, Seq,
     SessionEvent, SessionId, SessionPage, SessionQuery, SessionState,
 };
 use chat_domain::ports::{Clock, Notifier, SessionRepository};
@@ -100,7 +100,7 @@ fn publish(app: &TestApp, session: &str, seq: u64, change: impl FnOnce(SessionId
         actor,
         key: None,
         change,
-        people: People::default(),
+        people: KnownPeople::default(),
     }));
 }
 
