@@ -164,7 +164,9 @@ impl Facts {
         for write in writes {
             needed.insert(write.principal().id.clone());
             match write {
-                SessionWrite::OpenSession(open) => needed.extend([open.session.owner.clone()]),
+                SessionWrite::OpenSession(open) => {
+                    needed.insert(open.session.owner.clone());
+                }
                 SessionWrite::ChangeSession(id, change) => {
                     needed.extend(change.action.receiving_agent().map(UserId::from));
                     needed.extend(self.sessions.get(id).into_iter().flat_map(ChatSession::people));

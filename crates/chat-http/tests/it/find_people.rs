@@ -34,6 +34,13 @@ async fn of_named_people(app: &TestApp) -> String {
     id
 }
 
+/// Checks that these are the next frames.
+async fn expect(socket: &mut TestSocket, frames: Vec<Value>) {
+    for frame in frames {
+        assert_eq!(socket.next().await, frame);
+    }
+}
+
 on_every_store! {
     async fn people_have_names_in_every_response_with_a_session(app) {
         let opened = named(app, "alice", "Alice", (Method::POST, SESSIONS), json!({})).await;
@@ -140,11 +147,6 @@ on_every_store! {
         let expected = [(2, "session_update", &assigned), (3, "message", &sent), (4, "session_update", &closed)];
         let replayed = app.watch_extended("alice", id, "?since=1").await.0;
         let replayed_base = app.watch("alice", id, "?since=1").await;
-        async fn expect(socket: &mut TestSocket, frames: Vec<Value>) {
-            for frame in frames {
-                assert_eq!(socket.next().await, frame);
-            }
-        }
         for mut socket in [extended, replayed] {
             let frames = expected.map(|(seq, kind, data)| json!({ "type": kind, "seq": seq, "data": data }));
             expect(&mut socket, frames.into()).await;
