@@ -107,6 +107,7 @@ impl fmt::Debug for PgConfig {
             .field("queue", &self.queue)
             .field("max_batch", &self.max_batch)
             .field("session_cache", &self.session_cache)
+            .field("people_max_age", &self.people_max_age)
             .field("connect_timeout", &self.connect_timeout)
             .field("lock_timeout", &self.lock_timeout)
             .field("statement_timeout", &self.statement_timeout)
