@@ -67,7 +67,7 @@ impl<'a> EventFrameDto<'a> {
             EventDataDto::Receipt(_) => return None,
             EventDataDto::Message(message) => EventDataDto::Message(message.plain()),
             EventDataDto::Session(session) => EventDataDto::Session(session.plain()),
-            data => data,
+            data @ EventDataDto::Typing(_) => data,
         };
         Some(Self { kind: data.kind(), seq: None, idempotency_key: None, data })
     }
