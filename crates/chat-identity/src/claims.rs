@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_domain::model::{Principal, Role, Timestamp, UserId};
+use chat_domain::model::{AvatarUrl, PersonName, Principal, Role, Timestamp, UserId};
 use serde_json::Value;
 
 use crate::rules::TokenRules;
@@ -11,8 +11,6 @@ use crate::verified_token::{TokenDefect, TokenError, VerifiedToken};
 
 /// How far the clocks of issuers may be ahead.
 const CLOCK_LEEWAY: Duration = Duration::from_secs(30);
-/// Longer names are cut, since a name only decorates.
-const MAX_NAME_CHARS: usize = 100;
 
 pub(super) fn read(
     claims: &Value,
@@ -48,12 +46,16 @@ pub(super) fn read(
     if expires_at > issued_at.unwrap_or(now).min(now).plus(rules.max_lifetime) {
         return Err(TokenError::EndsTooLate { max_lifetime: rules.max_lifetime });
     }
-    let name = claims.get("name").and_then(Value::as_str).map(|name| name.chars().take(MAX_NAME_CHARS).collect());
-    let role = role(claims, rules, unmapped);
-    Ok(VerifiedToken {
-        principal: Principal { id, role, name, token_issued_at: issued_at, token_key: None },
-        expires_at,
-    })
+    // What cannot be shown is as if it were not there: a name and a picture only decorate.
+    let name = at_path(claims, &rules.name_claim).and_then(Value::as_str);
+    let picture = at_path(claims, &rules.picture_claim).and_then(Value::as_str);
+    let principal = Principal {
+        name: name.and_then(|name| PersonName::parse(name).ok()),
+        avatar_url: picture.and_then(|url| AvatarUrl::parse(url).ok()),
+        token_issued_at: issued_at,
+        ..Principal::new(id, role(claims, rules, unmapped))
+    };
+    Ok(VerifiedToken { principal, expires_at })
 }
 
 /// When the token was issued. One that claims to be from the future, as a time in milliseconds does, says nothing about
@@ -75,12 +77,15 @@ fn moment(value: &Value) -> Option<Timestamp> {
     Some(Timestamp::from_unix_ms(ms as i64))
 }
 
+/// The claim of that name, or at that path. A claim whose name itself contains dots, such as a URL, is found before the path
+/// is tried.
+fn at_path<'a>(claims: &'a Value, path: &str) -> Option<&'a Value> {
+    claims.get(path).or_else(|| path.split('.').try_fold(claims, |value, step| value.get(step)))
+}
+
 /// The highest role that is named; a person without one is a user.
 fn role(claims: &Value, rules: &TokenRules, unmapped: &UnmappedRoles) -> Role {
-    // A claim whose name itself contains dots, such as a URL, is found before the path is tried.
-    let claim = claims
-        .get(&rules.role_claim)
-        .or_else(|| rules.role_claim.split('.').try_fold(claims, |value, step| value.get(step)));
+    let claim = at_path(claims, &rules.role_claim);
     let role_named = |name| {
         if rules.role_names.is_empty() {
             return Role::parse(name);

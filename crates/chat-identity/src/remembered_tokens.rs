@@ -17,7 +17,8 @@ use crate::verified_token::VerifiedToken;
 const SHARDS: usize = 16;
 /// How many tokens a shard keeps.
 const PER_SHARD: NonZeroUsize = NonZeroUsize::MIN.saturating_add(127);
-/// Longer tokens are checked each time: with this bound all of it takes 4 MiB at most, and typically half of one.
+/// Longer tokens are checked each time: with this bound all of it takes 7 MiB at most (what a token says, it
+/// holds itself), and typically half of one.
 const MAX_BYTES: usize = 2 * 1024;
 
 /// The tokens that were used last.

@@ -13,6 +13,8 @@ pub struct TokenClaims {
     pub role: Option<String>,
     /// What they are called.
     pub name: Option<String>,
+    /// Where a picture of them is.
+    pub picture: Option<String>,
     /// Who issues it.
     pub issuer: Option<String>,
     /// Whom it is meant for.
@@ -36,6 +38,8 @@ struct WireClaims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    picture: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a str>,
@@ -43,12 +47,13 @@ struct WireClaims<'a> {
     exp: i64,
 }
 
-/// Signs a token with HS256, whole seconds, the role under the claim `role`.
+/// Signs a token with HS256, whole seconds, role, name and picture under the claims of these names.
 pub fn sign_hs256(secret: &[u8], claims: &TokenClaims) -> Result<String, SignError> {
     let wire = WireClaims {
         sub: &claims.sub,
         role: claims.role.as_deref(),
         name: claims.name.as_deref(),
+        picture: claims.picture.as_deref(),
         iss: claims.issuer.as_deref(),
         aud: claims.audience.as_deref(),
         iat: claims.issued_at.unix_ms().div_euclid(1_000),

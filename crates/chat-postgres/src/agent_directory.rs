@@ -4,10 +4,11 @@
 //! statement, which is a transaction by itself. When the connection is lost it may run twice, which changes nothing more.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName, Timestamp};
+use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName, Timestamp, UserId};
 use chat_domain::ports::AgentDirectory;
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -39,11 +40,15 @@ impl AgentDirectory for PgAgentDirectory {
     }
 
     async fn put(&self, id: AgentId, update: AgentUpdate, at: Timestamp) -> Result<(Agent, bool)> {
-        self.database.autocommit(move |connection| put(connection, &id, &update, at)).await
+        let (agent, is_new) = self.database.autocommit(move |connection| put(connection, &id, &update, at)).await?;
+        self.database.people.forget(&UserId::from(&agent.id), Instant::now());
+        Ok((agent, is_new))
     }
 
     async fn register(&self, id: AgentId, name: Option<DisplayName>, at: Timestamp) -> Result<Agent> {
-        self.database.autocommit(move |connection| register(connection, &id, name.as_ref(), at)).await
+        let agent = self.database.autocommit(move |connection| register(connection, &id, name.as_ref(), at)).await?;
+        self.database.people.forget(&UserId::from(&agent.id), Instant::now());
+        Ok(agent)
     }
 
     async fn deactivate(&self, id: &AgentId) -> Result<Option<Agent>> {

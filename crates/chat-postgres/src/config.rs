@@ -4,6 +4,8 @@ use std::fmt;
 use std::thread;
 use std::time::Duration;
 
+use chat_domain::ports::MAX_PEOPLE_AGE;
+
 use crate::url::PgUrl;
 
 /// Where the database is and how much is done at once.
@@ -25,6 +27,8 @@ pub struct PgConfig {
     pub max_batch: usize,
     /// How many sessions a writer remembers as it left them.
     pub session_cache: usize,
+    /// How long the node may show a person as it remembers them.
+    pub people_max_age: Duration,
     /// How long to wait for a connection to be made. Whole seconds, at least two: libpq counts so.
     pub connect_timeout: Duration,
     /// How long a statement waits for a lock before the server ends it.
@@ -81,6 +85,7 @@ impl PgConfig {
             queue: Self::WRITE_QUEUE,
             max_batch: Self::WRITE_BATCH,
             session_cache: Self::SESSION_CACHE,
+            people_max_age: MAX_PEOPLE_AGE,
             connect_timeout: Duration::from_secs(3),
             lock_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(4),
@@ -102,6 +107,7 @@ impl fmt::Debug for PgConfig {
             .field("queue", &self.queue)
             .field("max_batch", &self.max_batch)
             .field("session_cache", &self.session_cache)
+            .field("people_max_age", &self.people_max_age)
             .field("connect_timeout", &self.connect_timeout)
             .field("lock_timeout", &self.lock_timeout)
             .field("statement_timeout", &self.statement_timeout)

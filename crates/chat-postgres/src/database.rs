@@ -2,12 +2,13 @@
 //! writes through the writers' threads.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::model::{ChatSession, SessionId};
 use chat_domain::write::{SessionWrite, WriteReply};
 use chat_domain::{ChatError, Result};
-use chat_sql::{ConnectionLifetime, Lookups, ReadLimits, Reads, SessionWriter, StartError, WriteQueue};
+use chat_sql::{ConnectionLifetime, Lookups, PeopleMemory, ReadLimits, Reads, SessionWriter, StartError, WriteQueue};
 use diesel::prelude::*;
 use tokio::runtime::Handle;
 
@@ -33,6 +34,8 @@ pub(crate) struct Database {
     pub(crate) writers: Vec<SessionQueue>,
     /// Of tickets, which belong to no session.
     pub(crate) tickets: WriteQueue<TicketWriter>,
+    /// What writers and readers remember of people.
+    pub(crate) people: Arc<PeopleMemory>,
     /// Where the store was opened.
     pub(crate) runtime: Handle,
     /// How long a read may take that has several parts. Each of them is limited by itself too.

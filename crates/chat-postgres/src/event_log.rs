@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::model::{ChatSession, Epoch, MessageId, Seq, SessionEvent, SessionId};
 use chat_domain::ports::{EventLog, LogLimit, LogPage};
-use chat_sql::{LogSpan, WeighedChange, merge_events, seq_from_db};
+use chat_sql::{LogSpan, PeopleMemory, WeighedChange, merge_events, seq_from_db};
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text};
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use crate::database::Database;
 use crate::error::Failure;
 use crate::rows::{EventRow, MessageRow};
 use crate::schema::{chat_messages, chat_session_events, chat_sessions};
-use crate::{attachments, epoch, get_messages, get_session};
+use crate::{attachments, epoch, get_messages, get_session, people};
 
 /// Reads the past of sessions.
 pub struct PgEventLog {
@@ -43,7 +43,8 @@ impl EventLog for PgEventLog {
     }
 
     async fn read(&self, session: SessionId, after: Seq, limit: LogLimit) -> Result<LogPage> {
-        self.database.read(move |connection| page(connection, session, after, limit)).await
+        let memory = Arc::clone(&self.database.people);
+        self.database.read(move |connection| page(connection, &memory, (session, after, limit))).await
     }
 
     async fn position_of(&self, session: SessionId, message: MessageId) -> Result<Option<Seq>> {
@@ -68,13 +69,18 @@ fn heads(connection: &mut PgConnection, sessions: &[Uuid]) -> Result<Vec<(Sessio
 /// The sequence is dense, so the next changes are those at the next positions, whichever table holds each of them. They
 /// end at the position that the session was read at: what was committed by then is seen by every later statement, so the
 /// statements need no transaction around them.
-fn page(connection: &mut PgConnection, session: SessionId, after: Seq, limit: LogLimit) -> Result<LogPage, Failure> {
+fn page(
+    connection: &mut PgConnection,
+    memory: &PeopleMemory,
+    (session, after, limit): (SessionId, Seq, LogLimit),
+) -> Result<LogPage, Failure> {
     let Some(session) = get_session::find(connection, session)? else { return Ok(LogPage::default()) };
     let mut span = LogSpan::new(session.id, after, limit, session.progress.last_seq);
     if span.needs_weighing() {
         span = span.weighed(weights(connection, &span)?);
     }
-    let events = events(connection, &session, &span)?;
+    let mut events = events(connection, &session, &span)?;
+    memory.complete(&mut events, |unknown| people::find(connection, unknown))?;
     Ok(span.page(events))
 }
 

@@ -13,16 +13,20 @@ use uuid::Uuid;
 use crate::error::Failure;
 use crate::rows::{DetailsRow, NewAttachment, NewSessionRow};
 use crate::schema::{chat_attachments, chat_messages, chat_orphans, chat_sessions, chat_uploads};
-use crate::statements::{AddToCounts, AddToStatistics, AdvanceSessions, InsertEvents, UpdateStates};
+use crate::statements::{AddToCounts, AddToStatistics, AdvanceSessions, InsertEvents, PutPeople, UpdateStates};
 
 /// Persists messages that were decided without locks, and commits them. Returns the sessions that were skipped: they are
-/// no longer as the facts had them, or an agent who writes in them is deactivated.
+/// no longer as the facts had them, or an agent who writes in them is deactivated. All are when there are people to write.
 pub(crate) fn optimistic(
     connection: &mut PgConnection,
     writer: i32,
     effects: &Effects,
     locks: &LockSet<'_>,
 ) -> Result<HashSet<SessionId>, Failure> {
+    // People are written under locks: the statement has no room for them, and few batches have any.
+    if effects.people().len() > 0 {
+        return Ok(effects.changed_sessions().map(|(session, _)| session.id).collect());
+    }
     let mut statement = AdvanceSessions::new(writer, effects);
     if statement.is_empty() {
         return Ok(HashSet::new());
@@ -81,6 +85,10 @@ pub(crate) fn effects(connection: &mut PgConnection, writer: i32, effects: &Effe
     }
     AddToCounts::new(writer, &SessionCounts::of(effects)).run(connection)?;
     AddToStatistics::new(writer, &effects.statistics()).run(connection)?;
+    // Last, so that no transaction waits long for one that has met the same person, and none in a circle.
+    let mut people = PutPeople::default();
+    effects.people().for_each(|person| people.person(person));
+    people.run(connection)?;
     Ok(())
 }
 

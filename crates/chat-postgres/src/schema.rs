@@ -194,3 +194,12 @@ diesel::table! {
         key -> Binary,
     }
 }
+
+diesel::table! {
+    chat_people (id) {
+        id -> Text,
+        name -> Nullable<Text>,
+        avatar_url -> Nullable<Text>,
+        updated_at -> BigInt,
+    }
+}

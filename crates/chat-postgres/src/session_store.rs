@@ -11,18 +11,19 @@
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use chat_domain::ChatError;
-use chat_domain::model::{ChatSession, SessionEvent, SessionId};
+use chat_domain::model::{ChatSession, KnownPerson, SessionEvent, SessionId, UserId};
 use chat_domain::write::{Effects, Facts, LockSet, SessionWrite};
-use chat_sql::{LockMode, SessionStore, TransactionError};
+use chat_sql::{LockMode, PeopleMemory, SessionStore, TransactionError};
 use diesel::connection::SimpleConnection;
 use uuid::Uuid;
 
 use crate::collect_orphans::HOLD_FILES;
 use crate::error::{Failure, is_lost, is_serialization_failure};
 use crate::writing_connection::WritingConnection;
-use crate::{get_session, load, persist};
+use crate::{get_session, load, people, persist};
 
 /// One writer's connection, and the sessions that it has written last.
 pub(crate) struct PgSessionStore {
@@ -31,16 +32,17 @@ pub(crate) struct PgSessionStore {
     remembered: lru::LruCache<SessionId, ChatSession>,
     /// The number of the connection over which the remembered sessions were read and written.
     remembered_over: u64,
+    people: Arc<PeopleMemory>,
 }
 
 impl PgSessionStore {
     /// A store that remembers at most so many sessions.
-    pub(crate) fn new(connection: WritingConnection, session_cache: usize) -> Self {
+    pub(crate) fn new(connection: WritingConnection, session_cache: usize, people: Arc<PeopleMemory>) -> Self {
         let capacity = NonZeroUsize::new(session_cache).unwrap_or(NonZeroUsize::MIN);
         // Grows as it is filled: room for all of them would be taken by idle nodes too.
         let mut remembered = lru::LruCache::unbounded();
         remembered.resize(capacity);
-        Self { connection, in_transaction: false, remembered, remembered_over: 0 }
+        Self { connection, in_transaction: false, remembered, remembered_over: 0, people }
     }
 
     /// The sessions of an optimistic batch: those that the writer remembers, and the others as they are stored.
@@ -68,6 +70,7 @@ impl PgSessionStore {
         self.connection.get()?;
         if self.remembered_over != self.connection.made() {
             self.remembered.clear();
+            self.people.clear();
             self.remembered_over = self.connection.made();
         }
         Ok(())
@@ -123,6 +126,14 @@ impl SessionStore for PgSessionStore {
             });
         }
         load::facts(self.connection.get()?, writes, locks, mode)
+    }
+
+    fn people(&self) -> &Arc<PeopleMemory> {
+        &self.people
+    }
+
+    fn find_people(&mut self, ids: &[UserId]) -> Result<Vec<Arc<KnownPerson>>, Failure> {
+        people::find(self.connection.get()?, ids)
     }
 
     fn persist(

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use chat_domain::ChatError;
 use chat_domain::model::{Epoch, LiveEvent};
 use chat_domain::ports::Notifier;
-use chat_sql::{SessionWriter, WriteProbe, WriteQueue, WriterLimits};
+use chat_sql::{PeopleMemory, SessionWriter, WriteProbe, WriteQueue, WriterLimits};
 use metrics::gauge;
 use tokio::runtime::Handle;
 use tracing::{error, info};
@@ -18,8 +18,8 @@ use crate::ticket_writer::TicketWriter;
 use crate::writing_connection::WritingConnection;
 use crate::{
     OpenError, PgAgentDirectory, PgConfig, PgEventLog, PgFanoutCredentials, PgHealthProbe, PgMessageRepository,
-    PgOrphanRegistry, PgRevocationStore, PgSessionRepository, PgSigningKeyStore, PgStatsReader, PgTicketStore,
-    PgUploadRegistry, epoch, migrate,
+    PgOrphanRegistry, PgPeopleDirectory, PgRevocationStore, PgSessionRepository, PgSigningKeyStore, PgStatsReader,
+    PgTicketStore, PgUploadRegistry, epoch, migrate,
 };
 
 /// The store for many nodes.
@@ -34,6 +34,8 @@ pub struct PgStore {
     pub stats: Arc<PgStatsReader>,
     /// Keeps the agents.
     pub agents: Arc<PgAgentDirectory>,
+    /// Looks people up.
+    pub people: Arc<PgPeopleDirectory>,
     /// Keeps whose access was ended.
     pub revocations: Arc<PgRevocationStore>,
     /// Keeps tickets.
@@ -76,7 +78,8 @@ impl PgStore {
         let thread_failed = |source| OpenError::Thread { database: checked.shown.clone(), source };
         let reads = database::start_reads(&checked, config)?;
         let sessions = database::start_lookups(&reads, config).map_err(thread_failed)?;
-        let (writers, mut threads) = start_writers(&checked, config, notifier)?;
+        let people = PeopleMemory::new(config.people_max_age);
+        let (writers, mut threads) = start_writers(&checked, config, notifier, &people)?;
         let (tickets, thread) = start_tickets(&checked, config).map_err(thread_failed)?;
         threads.push(thread);
         info!(
@@ -86,8 +89,15 @@ impl PgStore {
             "opened the database {}",
             checked.shown
         );
-        let database =
-            Arc::new(Database { reads, sessions, writers, tickets, runtime, read_timeout: config.read_timeout });
+        let database = Arc::new(Database {
+            reads,
+            sessions,
+            writers,
+            tickets,
+            people,
+            runtime,
+            read_timeout: config.read_timeout,
+        });
         Ok(Self::new(database, checked, threads))
     }
 
@@ -99,6 +109,7 @@ impl PgStore {
             events: Arc::new(PgEventLog { database: db() }),
             stats: Arc::new(PgStatsReader { database: db() }),
             agents: Arc::new(PgAgentDirectory { database: db() }),
+            people: Arc::new(PgPeopleDirectory { database: db() }),
             revocations: Arc::new(PgRevocationStore { database: db() }),
             uploads: Arc::new(PgUploadRegistry { database: db() }),
             tickets: Arc::new(PgTicketStore { database: db() }),
@@ -163,6 +174,7 @@ fn start_writers(
     checked: &CheckedDatabase,
     config: &PgConfig,
     notifier: &Arc<dyn Notifier>,
+    people: &Arc<PeopleMemory>,
 ) -> Result<Writers, OpenError> {
     let count = config.writers.max(1);
     let limits =
@@ -176,7 +188,8 @@ fn start_writers(
         })?;
         let notifier = Arc::clone(notifier);
         let publish = move |event| notifier.publish(LiveEvent::Durable(event));
-        let started = WriteQueue::start(SessionWriter(PgSessionStore::new(connection, session_cache)), limits, publish);
+        let store = PgSessionStore::new(connection, session_cache, Arc::clone(people));
+        let started = WriteQueue::start(SessionWriter(store), limits, publish);
         let (queue, thread) =
             started.map_err(|source| OpenError::Thread { database: checked.shown.clone(), source })?;
         queues.push(queue);

@@ -7,12 +7,13 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::sync::Arc;
 
 use chat_domain::model::{
-    AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Color, Content, Delivery, EventChange, FileName,
-    IdempotencyKey, Latest, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Priority, Progress, Receipt,
-    ReceiptStatus, Seq, SessionDetails, SessionEvent, SessionId, SessionState, StoredObject, Subject, Tags, Timestamp,
-    UserId,
+    AgentId, Attachment, AttachmentId, AvatarUrl, ChatMessage, ChatSession, Color, Content, Delivery, EventChange,
+    FileName, IdempotencyKey, KnownPeople, Latest, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Person,
+    PersonName, Priority, Progress, Receipt, ReceiptStatus, Seq, SessionDetails, SessionEvent, SessionId, SessionState,
+    StoredObject, Subject, Tags, Timestamp, UserId,
 };
 use chat_realtime::{PeerEvent, PeerTyping};
 use serde::{Deserialize, Serialize, Serializer};
@@ -85,6 +86,19 @@ pub(crate) struct Durable<'a> {
     message: Option<MessageDto<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     receipt: Option<ReceiptDto<'a>>,
+    /// Absent when nothing is known of those whom the event shows, and in events of the version before.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    people: Vec<PersonDto<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PersonDto<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    name: Option<Cow<'a, str>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    avatar: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -207,6 +221,17 @@ impl<'a> From<&'a SessionEvent> for Durable<'a> {
             session: event.change.session().map(SessionDto::from),
             message,
             receipt,
+            people: event.people.iter().map(|person| PersonDto::from(&**person)).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Person> for PersonDto<'a> {
+    fn from(person: &'a Person) -> Self {
+        Self {
+            id: person.id.as_str().into(),
+            name: person.name.as_ref().map(|name| name.as_str().into()),
+            avatar: person.avatar_url.as_ref().map(|url| url.as_str().into()),
         }
     }
 }
@@ -314,6 +339,7 @@ impl Typing<'_> {
 impl Durable<'_> {
     pub(crate) fn read(self, kind: &str, session_id: SessionId, seq: Seq) -> Option<PeerEvent> {
         let at = Timestamp::from_unix_ms(self.at);
+        let people = KnownPeople::new(self.people.iter().filter_map(PersonDto::read).map(Arc::new));
         let session = || self.session.as_ref().and_then(|session| session.read(session_id, at));
         let change = match kind {
             "opened" => EventChange::Opened(session()?),
@@ -327,7 +353,18 @@ impl Durable<'_> {
         };
         let key = optional(self.key.as_deref(), |key| IdempotencyKey::parse(key).ok())?;
         let actor = UserId::parse(&self.actor).ok()?;
-        Some(PeerEvent::Durable(SessionEvent { session_id, seq, at, actor, key, change }))
+        Some(PeerEvent::Durable(SessionEvent { session_id, seq, at, actor, key, change, people }))
+    }
+}
+
+impl PersonDto<'_> {
+    /// What cannot be shown is left out: a name and a picture only decorate an event.
+    fn read(&self) -> Option<Person> {
+        Some(Person {
+            id: UserId::parse(&self.id).ok()?,
+            name: self.name.as_deref().and_then(|name| PersonName::parse(name).ok()),
+            avatar_url: self.avatar.as_deref().and_then(|url| AvatarUrl::parse(url).ok()),
+        })
     }
 }
 

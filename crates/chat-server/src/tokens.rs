@@ -86,6 +86,7 @@ impl TokenMaker {
             sub: sub.to_owned(),
             role: self.name_of(role).map(str::to_owned),
             name,
+            picture: None,
             issuer: self.rules.issuer.clone(),
             audience: self.rules.audience.clone(),
             issued_at: now,

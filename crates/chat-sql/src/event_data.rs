@@ -5,8 +5,8 @@
 //! from the first such change on, and before that it is what the session was opened with, which the row keeps.
 
 use chat_domain::model::{
-    AgentId, ChatSession, EventChange, Latest, MessageId, Progress, Receipt, ReceiptStatus, Seq, SessionDetails,
-    SessionEvent, SessionState, Timestamp, UserId,
+    AgentId, ChatSession, EventChange, KnownPeople, Latest, MessageId, Progress, Receipt, ReceiptStatus, Seq,
+    SessionDetails, SessionEvent, SessionState, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -127,7 +127,7 @@ pub fn decode_event(row: &EventRecord, session: &ChatSession) -> Result<SessionE
         // Written by a newer version, for which the data has a shape of its own.
         _ => EventChange::Unknown,
     };
-    Ok(SessionEvent { session_id: session.id, seq, at, actor, key: None, change })
+    Ok(SessionEvent { session_id: session.id, seq, at, actor, key: None, change, people: KnownPeople::default() })
 }
 
 fn session_then(session: &ChatSession, seq: Seq, at: Timestamp, json: &str) -> Result<ChatSession, Corrupt> {
@@ -202,6 +202,7 @@ mod tests {
             actor: alice().id,
             key: None,
             change: EventChange::Closed(session.clone().in_event()),
+            people: KnownPeople::default(),
         };
         let (kind, data) = encode_event(&written).unwrap().unwrap();
         let row = EventRecord { seq: to_i64(written.seq), at: at(4).unix_ms(), ..record(kind, &data) };

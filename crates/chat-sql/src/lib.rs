@@ -14,6 +14,8 @@ mod log_page;
 mod lookups;
 mod merge_events;
 mod pending_write;
+mod people_memory;
+mod person_record;
 mod read_threads;
 mod reads;
 mod records;
@@ -37,6 +39,8 @@ pub use last_message::last_message_to_json;
 pub use log_page::{LogSpan, WeighedChange};
 pub use lookups::{LookupLoader, Lookups};
 pub use merge_events::merge_events;
+pub use people_memory::PeopleMemory;
+pub use person_record::PersonRecord;
 pub use reads::{ConnectionLifetime, ReadFailure, ReadLimits, Reads, StartError};
 pub use records::{
     AgentRecord, AttachmentRecord, MessageRecord, RevocationRecord, SessionRecord, known_message, show_newest,
@@ -45,9 +49,7 @@ pub use recount::{Recount, RecountBounds, RecountFigures, RecountScope};
 pub use session_counts::{Scope, SessionCounts};
 pub use session_writer::{SessionStore, SessionWriter, StoreWrite};
 pub use statistics::{StatisticsRow, statistics_of};
-pub use tickets::{
-    SWEPT_PER_TICKET, TicketToken, name_to_db, swept_before, ticket_from_db, ticket_session_to_db, tickets_kept,
-};
+pub use tickets::{SWEPT_PER_TICKET, TicketToken, swept_before, ticket_from_db, ticket_session_to_db, tickets_kept};
 pub use values::{
     color_to_db, fingerprint_from_db, from_db, last_event_from_db, moment_from_db, seq_from_db, state_from_db,
     status_from_db, tags_from_json, tags_to_json, to_db, valid,

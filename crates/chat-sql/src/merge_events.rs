@@ -1,6 +1,6 @@
 //! Puts a session's log together from the rows of its messages and of its other events.
 
-use chat_domain::model::{ChatMessage, EventChange, IdempotencyKey, Seq, SessionEvent};
+use chat_domain::model::{ChatMessage, EventChange, IdempotencyKey, KnownPeople, Seq, SessionEvent};
 
 use crate::Corrupt;
 use crate::values::valid;
@@ -40,6 +40,7 @@ fn message_event(message: ChatMessage, key: Option<&str>) -> Result<SessionEvent
         actor: message.author.clone(),
         key: key.transpose()?,
         change: EventChange::Message(message.as_sent()),
+        people: KnownPeople::default(),
     })
 }
 
@@ -61,6 +62,7 @@ mod tests {
             actor: reader,
             key: None,
             change: EventChange::Receipt(receipt),
+            people: KnownPeople::default(),
         }
     }
 

@@ -5,11 +5,13 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use chat_domain::model::{SessionEvent, SessionId};
+use chat_domain::model::{KnownPerson, SessionEvent, SessionId, UserId};
 use chat_domain::write::{Effects, Facts, LockSet, SessionWrite, WriteBatch, WriteReply};
 use chat_domain::{ChatError, Result};
 
+use crate::people_memory::PeopleMemory;
 use crate::write_queue::WriteQueue;
 use crate::write_store::{Committed, LockMode, TransactionError, WriteOutcome, WriteStore};
 
@@ -41,8 +43,18 @@ pub trait SessionStore: Send + 'static {
     /// What the statements fail with.
     fn load(&mut self, writes: &[&SessionWrite], locks: &LockSet<'_>, mode: LockMode) -> Result<Facts, Self::Failure>;
 
+    /// What the node remembers of people.
+    fn people(&self) -> &Arc<PeopleMemory>;
+
+    /// What the database holds of these people, in one statement; of one of whom it holds nothing that too.
+    ///
+    /// # Errors
+    /// What the statement fails with.
+    fn find_people(&mut self, ids: &[UserId]) -> Result<Vec<Arc<KnownPerson>>, Self::Failure>;
+
     /// Persists the effects and commits. Returns the sessions that an optimistic persist has skipped, since the database
-    /// has them in another state than the facts, or an agent who writes in them is deactivated.
+    /// has them in another state than the facts, or an agent who writes in them is deactivated; all of them when there are
+    /// people to write.
     ///
     /// # Errors
     /// What the statements fail with.
@@ -132,12 +144,21 @@ impl<S: SessionStore> SessionWriter<S> {
             task(store.connection()?)?;
         }
 
-        let facts = store.load(&session_writes, &locks, mode)?;
+        let mut facts = store.load(&session_writes, &locks, mode)?;
+        let asked_at = Instant::now();
+        let (remembered, unknown) = store.people().recall(facts.people_needed(&session_writes), asked_at);
+        let read = if unknown.is_empty() { Vec::new() } else { store.find_people(&unknown)? };
+        remembered.into_iter().chain(read.iter().cloned()).for_each(|person| facts.add_person(person));
         let mut batch = WriteBatch::new(facts);
         let decide = |write: &&SessionWrite| (!batch.is_blocked(write)).then(|| batch.decide(write));
         let decided: Vec<Option<Result<WriteReply>>> = session_writes.iter().map(decide).collect();
         let effects = batch.into_effects();
         let skipped = store.persist(&effects, &locks, mode)?;
+        // After the commit alone: what was read may be of this transaction.
+        store.people().remember(&read, asked_at);
+        if mode != LockMode::Optimistic {
+            store.people().remember(effects.people(), Instant::now());
+        }
         let events = store.committed(effects, &skipped);
 
         let mut decided = session_writes.into_iter().zip(decided);

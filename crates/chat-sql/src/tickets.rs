@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_domain::model::{
-    MAX_TICKETS_OF_A_PERSON, Principal, Role, SessionId, Ticket, Timestamp, TokenKeyDigest, UserId,
+    MAX_TICKETS_OF_A_PERSON, PersonName, Principal, Role, SessionId, Ticket, Timestamp, TokenKeyDigest, UserId,
 };
 
 use uuid::Uuid;
@@ -39,11 +39,6 @@ pub fn swept_before(now: Timestamp) -> i64 {
     now.unix_ms().saturating_sub(after)
 }
 
-/// A person's name as both databases can hold it: PostgreSQL has no NUL in a text. It only decorates.
-pub fn name_to_db(name: Option<&str>) -> Option<String> {
-    name.map(|name| name.replace('\0', ""))
-}
-
 /// What a row says of the token that its ticket was asked for with.
 #[derive(Clone, Copy, Debug)]
 pub struct TicketToken<'a> {
@@ -70,7 +65,12 @@ pub fn ticket_from_db(
     let token_key = token_key.map_err(|_| Corrupt { column: "chat_tickets.token_key", problem: "has not 32 bytes" })?;
     let token_issued_at = moment_from_db(token.issued_at);
     Ok(Role::parse(role).map(|role| Ticket {
-        holder: Principal { id, role, name, token_issued_at, token_key: token_key.map(TokenKeyDigest::from_bytes) },
+        holder: Principal {
+            name: name.and_then(|name| PersonName::parse(&name).ok()),
+            token_issued_at,
+            token_key: token_key.map(TokenKeyDigest::from_bytes),
+            ..Principal::new(id, role)
+        },
         session_id: ticket_session_from_db(session_id),
         token_expires_at: Timestamp::from_unix_ms(token.expires_at),
         expires_at: Timestamp::from_unix_ms(expires_at),

@@ -1,10 +1,11 @@
 //! `AgentDirectory`: who the support agents are.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName, Timestamp};
+use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName, Timestamp, UserId};
 use chat_domain::ports::AgentDirectory;
 use diesel::prelude::*;
 
@@ -37,26 +38,26 @@ impl AgentDirectory for SqliteAgentDirectory {
     }
 
     async fn put(&self, id: AgentId, update: AgentUpdate, at: Timestamp) -> Result<(Agent, bool)> {
-        self.database
-            .writer
-            .run(move |connection| match find(connection, &id)? {
-                Some(known) => Ok((store(connection, known.updated(update.clone()))?, false)),
-                None => Ok((store(connection, Agent::new(id.clone(), update.clone(), at))?, true)),
-            })
-            .await
+        let put = self.database.writer.run(move |connection| match find(connection, &id)? {
+            Some(known) => Ok((store(connection, known.updated(update.clone()))?, false)),
+            None => Ok((store(connection, Agent::new(id.clone(), update.clone(), at))?, true)),
+        });
+        let (agent, is_new) = put.await?;
+        self.database.people.forget(&UserId::from(&agent.id), Instant::now());
+        Ok((agent, is_new))
     }
 
     async fn register(&self, id: AgentId, name: Option<DisplayName>, at: Timestamp) -> Result<Agent> {
-        self.database
-            .writer
-            .run(move |connection| {
-                if let Some(known) = find(connection, &id)? {
-                    return Ok(known);
-                }
-                let update = AgentUpdate { display_name: name.clone(), active: None };
-                store(connection, Agent::new(id.clone(), update, at))
-            })
-            .await
+        let registered = self.database.writer.run(move |connection| {
+            if let Some(known) = find(connection, &id)? {
+                return Ok(known);
+            }
+            let update = AgentUpdate { display_name: name.clone(), active: None };
+            store(connection, Agent::new(id.clone(), update, at))
+        });
+        let agent = registered.await?;
+        self.database.people.forget(&UserId::from(&agent.id), Instant::now());
+        Ok(agent)
     }
 
     async fn deactivate(&self, id: &AgentId) -> Result<Option<Agent>> {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use chat_domain::ports::MAX_PEOPLE_AGE;
+
 /// Where the database lies and how much is done at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqliteConfig {
@@ -17,6 +19,8 @@ pub struct SqliteConfig {
     pub queue: usize,
     /// How many writes are committed together at most.
     pub max_batch: usize,
+    /// How long the node may show a person as it remembers them.
+    pub people_max_age: Duration,
     /// How long to wait for another process that writes to the same file.
     pub busy_timeout: Duration,
     /// How long a read may take, waiting included, before it is refused as `Unavailable`.
@@ -48,6 +52,7 @@ impl SqliteConfig {
             read_queue: Self::READ_QUEUE,
             queue: Self::WRITE_QUEUE,
             max_batch: Self::WRITE_BATCH,
+            people_max_age: MAX_PEOPLE_AGE,
             busy_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(15),

@@ -1,7 +1,9 @@
 //! The way from the repositories to SQLite: reads through a pool, writes through the writer thread.
 
+use std::sync::Arc;
+
 use chat_domain::Result;
-use chat_sql::{Reads, SessionWriter, WriteQueue};
+use chat_sql::{PeopleMemory, Reads, SessionWriter, WriteQueue};
 use diesel::prelude::*;
 use diesel::r2d2::ConnectionManager;
 use tokio::runtime::Handle;
@@ -14,6 +16,8 @@ pub(crate) struct Database {
     pub(crate) reads: Reads<ConnectionManager<SqliteConnection>>,
     /// Where the store was opened.
     pub(crate) runtime: Handle,
+    /// What the writer and readers remember of people.
+    pub(crate) people: Arc<PeopleMemory>,
     pub(crate) writer: WriteQueue<SessionWriter<SqliteSessionStore>>,
 }
 
@@ -39,7 +43,6 @@ impl Database {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc;
     use std::time::Duration;

@@ -7,11 +7,11 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 
-use crate::counters;
 use crate::error::Failure;
 use crate::rows::{DetailsRow, NewAttachment, NewEvent, NewMessage, NewSessionRow, SaveProgress, StateUpdate};
 use crate::schema::{chat_attachments, chat_messages, chat_orphans, chat_session_events, chat_sessions, chat_uploads};
 use crate::values::DbId;
+use crate::{counters, people};
 
 /// How many messages one statement names: far below SQLite's limit of parameters, and few different statements.
 const CHUNK: usize = 250;
@@ -51,6 +51,7 @@ pub(crate) fn effects(connection: &mut SqliteConnection, effects: &Effects) -> R
             return Err(Failure::corrupt("chat_uploads.id", "a file that was loaded is not there"));
         }
     }
+    effects.people().try_for_each(|person| people::put(connection, person))?;
     counters::add(connection, &SessionCounts::of(effects))?;
     counters::add_statistics(connection, &effects.statistics())?;
     Ok(())

@@ -186,3 +186,12 @@ diesel::table! {
         version -> BigInt,
     }
 }
+
+diesel::table! {
+    chat_people (id) {
+        id -> Text,
+        name -> Nullable<Text>,
+        avatar_url -> Nullable<Text>,
+        updated_at -> BigInt,
+    }
+}

@@ -1,25 +1,27 @@
 //! The sessions of the database to their one writer: a transaction, the facts of a batch, its effects.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use chat_domain::model::SessionId;
+use chat_domain::model::{KnownPerson, SessionId, UserId};
 use chat_domain::write::{Effects, Facts, LockSet, SessionWrite};
-use chat_sql::{LockMode, SessionStore, TransactionError};
+use chat_sql::{LockMode, PeopleMemory, SessionStore, TransactionError};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use crate::error::Failure;
-use crate::{connection, load, persist};
+use crate::{connection, load, people, persist};
 
 /// The connection that writes.
 pub(crate) struct SqliteSessionStore {
     connection: SqliteConnection,
     in_transaction: bool,
+    people: Arc<PeopleMemory>,
 }
 
 impl SqliteSessionStore {
-    pub(crate) fn new(connection: SqliteConnection) -> Self {
-        Self { connection, in_transaction: false }
+    pub(crate) fn new(connection: SqliteConnection, people: Arc<PeopleMemory>) -> Self {
+        Self { connection, in_transaction: false, people }
     }
 }
 
@@ -45,6 +47,14 @@ impl SessionStore for SqliteSessionStore {
 
     fn load(&mut self, writes: &[&SessionWrite], locks: &LockSet<'_>, _: LockMode) -> Result<Facts, Failure> {
         load::facts(&mut self.connection, writes, locks)
+    }
+
+    fn people(&self) -> &Arc<PeopleMemory> {
+        &self.people
+    }
+
+    fn find_people(&mut self, ids: &[UserId]) -> Result<Vec<Arc<KnownPerson>>, Failure> {
+        people::find(&mut self.connection, ids)
     }
 
     fn persist(&mut self, effects: &Effects, _: &LockSet<'_>, _: LockMode) -> Result<HashSet<SessionId>, Failure> {

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use chat_domain::model::{Epoch, LiveEvent};
 use chat_domain::ports::Notifier;
-use chat_sql::{ReadLimits, Reads, SessionWriter, StartError, WriteProbe, WriteQueue, WriterLimits};
+use chat_sql::{PeopleMemory, ReadLimits, Reads, SessionWriter, StartError, WriteProbe, WriteQueue, WriterLimits};
 use diesel::prelude::*;
 use metrics::gauge;
 use tokio::runtime::Handle;
@@ -18,8 +18,8 @@ use crate::schema::chat_identity;
 use crate::session_store::SqliteSessionStore;
 use crate::{
     OpenError, SqliteAgentDirectory, SqliteConfig, SqliteEventLog, SqliteHealthProbe, SqliteMessageRepository,
-    SqliteOrphanRegistry, SqliteRevocationStore, SqliteSessionRepository, SqliteSigningKeyStore, SqliteStatsReader,
-    SqliteTicketStore, SqliteUploadRegistry, epoch, migrate,
+    SqliteOrphanRegistry, SqlitePeopleDirectory, SqliteRevocationStore, SqliteSessionRepository, SqliteSigningKeyStore,
+    SqliteStatsReader, SqliteTicketStore, SqliteUploadRegistry, epoch, migrate,
 };
 
 /// The name of the store in metrics.
@@ -37,6 +37,8 @@ pub struct SqliteStore {
     pub stats: Arc<SqliteStatsReader>,
     /// Keeps the agents.
     pub agents: Arc<SqliteAgentDirectory>,
+    /// Looks people up.
+    pub people: Arc<SqlitePeopleDirectory>,
     /// Keeps whose access was ended.
     pub revocations: Arc<SqliteRevocationStore>,
     /// Keeps tickets.
@@ -93,10 +95,11 @@ impl SqliteStore {
         let limits =
             WriterLimits { store: STORE, queue: config.queue, batch: config.max_batch, timeout: config.write_timeout };
         let publish = move |event| notifier.publish(LiveEvent::Durable(event));
-        let (writer, thread) = WriteQueue::start(SessionWriter(SqliteSessionStore::new(writer)), limits, publish)
-            .map_err(thread_failed)?;
+        let people = PeopleMemory::new(config.people_max_age);
+        let sessions = SqliteSessionStore::new(writer, Arc::clone(&people));
+        let (writer, thread) = WriteQueue::start(SessionWriter(sessions), limits, publish).map_err(thread_failed)?;
         gauge!("chat_writers", "store" => STORE).set(1.0);
-        let database = Arc::new(Database { reads, runtime, writer });
+        let database = Arc::new(Database { reads, runtime, people, writer });
         info!(
             db.path = %path.display(),
             db.schema = migrate::newest(),
@@ -116,6 +119,7 @@ impl SqliteStore {
             events: Arc::new(SqliteEventLog { database: db() }),
             stats: Arc::new(SqliteStatsReader { database: db() }),
             agents: Arc::new(SqliteAgentDirectory { database: db() }),
+            people: Arc::new(SqlitePeopleDirectory { database: db() }),
             revocations: Arc::new(SqliteRevocationStore { database: db() }),
             uploads: Arc::new(SqliteUploadRegistry { database: db() }),
             tickets: Arc::new(SqliteTicketStore { database: db() }),

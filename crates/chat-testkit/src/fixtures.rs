@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use chat_domain::model::{
-    AgentId, Attachment, AttachmentId, Color, Content, DetailsUpdate, DraftAttachments, ExpectedVersion, FileName,
-    Fingerprint, Idempotency, IdempotencyKey, MediaMetadata, MediaType, MessageDraft, MessageId, NewSession, PageLimit,
-    PageNumber, Principal, Priority, Role, SessionAction, SessionChange, SessionId, SessionUpdate, StoredObject,
-    Subject, Tags, Timestamp, UserId,
+    AgentId, Attachment, AttachmentId, AvatarUrl, Color, Content, DetailsUpdate, DraftAttachments, ExpectedVersion,
+    FileName, Fingerprint, Idempotency, IdempotencyKey, MediaMetadata, MediaType, MessageDraft, MessageId, NewSession,
+    PageLimit, PageNumber, PersonName, Principal, Priority, Role, SessionAction, SessionChange, SessionId,
+    SessionUpdate, StoredObject, Subject, Tags, Timestamp, UserId,
 };
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
@@ -90,6 +90,18 @@ pub fn carol() -> Principal {
 /// An admin.
 pub fn root() -> Principal {
     person("root", Role::Admin)
+}
+
+/// The person with a token that says what they are called and where their picture is.
+#[must_use]
+pub fn named(who: Principal, name: &str) -> Principal {
+    let url = avatar(&format!("https://pictures.example.com/{}.png", who.id.as_str().len()));
+    Principal { name: PersonName::parse(name).ok(), avatar_url: url, ..who }
+}
+
+/// The address of a picture.
+pub fn avatar(url: &str) -> Option<AvatarUrl> {
+    Some(AvatarUrl::parse(url).expect("a fixture's address is valid"))
 }
 
 /// The person as an agent of the directory.

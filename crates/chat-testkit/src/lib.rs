@@ -40,6 +40,7 @@
 //!         events: store.clone(),
 //!         stats: store.clone(),
 //!         agents: store.clone(),
+//!         people: store.clone(),
 //!         revocations: store.clone(),
 //!         orphans: store.clone(),
 //!         uploads: store,

@@ -72,6 +72,7 @@ impl MemoryChat {
             events: store.clone(),
             stats: store.clone(),
             agents: store.clone(),
+            people: store.clone(),
             revocations: store.clone(),
             uploads: store.clone(),
             attachments: attachments.clone(),

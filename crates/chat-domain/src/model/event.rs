@@ -1,6 +1,6 @@
 //! The events of a session.
 
-use super::{ChatMessage, ChatSession, IdempotencyKey, Receipt, Seq, SessionId, Timestamp, UserId};
+use super::{ChatMessage, ChatSession, IdempotencyKey, KnownPeople, Receipt, Seq, SessionId, Timestamp, UserId};
 
 /// A durable change of a session, at its place in the session's sequence.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub struct SessionEvent {
     pub key: Option<IdempotencyKey>,
     /// What changed.
     pub change: EventChange,
+    /// The people whom it shows, as they were known when it was published or read.
+    pub people: KnownPeople,
 }
 
 /// What changed. The session inside is the session as it was right after the change.
@@ -52,6 +54,15 @@ impl EventChange {
             | Self::Closed(session) => Some(session),
             Self::Message(_) | Self::Receipt(_) | Self::Unknown => None,
         }
+    }
+
+    /// The people whom it shows by more than an id: the author of a message, the owner and the agent of a session.
+    pub fn shown_people(&self) -> impl Iterator<Item = UserId> {
+        let author = match self {
+            Self::Message(message) => Some(message.author.clone()),
+            _ => None,
+        };
+        author.into_iter().chain(self.session().into_iter().flat_map(ChatSession::people))
     }
 }
 

@@ -14,6 +14,7 @@ mod last_message;
 mod message;
 mod paging;
 mod party;
+mod person;
 mod principal;
 mod receipt;
 mod revocation;
@@ -44,6 +45,7 @@ pub use paging::{
     SessionPosition, SessionQuery, SessionSnapshot, SessionStatus, Visibility,
 };
 pub use party::Party;
+pub use person::{AvatarUrl, KnownPeople, KnownPerson, Person, PersonClaims, PersonName};
 pub use principal::{Principal, Role, TokenKeyDigest};
 pub use receipt::{MAX_RECEIPT_MESSAGES, Receipt, ReceiptStatus};
 pub use revocation::{AccessChange, AccessEnd, Revocation, RevocationVersion};

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{AgentId, Timestamp, UserId};
+use super::{AgentId, AvatarUrl, PersonClaims, PersonName, Timestamp, UserId};
 
 /// What a person may do in general; see `policy` for what that means for one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +42,9 @@ pub struct Principal {
     /// What they may do in general.
     pub role: Role,
     /// What they are called, if the token says.
-    pub name: Option<String>,
+    pub name: Option<PersonName>,
+    /// Where a picture of them is, if the token says.
+    pub avatar_url: Option<AvatarUrl>,
     /// When the token was issued, if it says.
     pub token_issued_at: Option<Timestamp>,
     /// The key that verified the token, if keys may be removed while the node runs.
@@ -52,12 +54,23 @@ pub struct Principal {
 impl Principal {
     /// A caller whose token says nothing more.
     pub fn new(id: UserId, role: Role) -> Self {
-        Self { id, role, name: None, token_issued_at: None, token_key: None }
+        Self { id, role, name: None, avatar_url: None, token_issued_at: None, token_key: None }
     }
 
     /// The agent that the caller acts as, if they do.
     pub fn agent(&self) -> Option<AgentId> {
         (self.role == Role::Agent).then(|| AgentId::from(&self.id))
+    }
+
+    /// What the token says of the person in a request that is made at `now`; `None` when it says nothing.
+    pub fn claims(&self, now: Timestamp) -> Option<PersonClaims> {
+        let Self { id, name, avatar_url, token_issued_at, .. } = self;
+        (name.is_some() || avatar_url.is_some()).then(|| PersonClaims {
+            id: id.clone(),
+            name: name.clone(),
+            avatar_url: avatar_url.clone(),
+            as_of: token_issued_at.unwrap_or(now),
+        })
     }
 }
 

@@ -182,6 +182,12 @@ impl ChatSession {
         }
     }
 
+    /// The people whom it names: the owner, and who answers.
+    pub fn people(&self) -> impl Iterator<Item = UserId> {
+        let agent = self.agent().map(UserId::from);
+        std::iter::once(self.owner.clone()).chain(agent)
+    }
+
     /// When it ended.
     pub fn ended_at(&self) -> Option<Timestamp> {
         match self.state {

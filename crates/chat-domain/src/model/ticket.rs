@@ -15,7 +15,7 @@ pub const MAX_TICKETS_OF_A_PERSON: usize = 100;
 /// What a ticket stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    /// Who asked for it.
+    /// Who asked for it, without the picture: what their socket writes leaves the one that is known.
     pub holder: Principal,
     /// The only session whose socket it opens; `None` for one that opens a socket without a session of its own, and none
     /// with one.

@@ -30,7 +30,11 @@ const SESSION_BYTES: usize = 512;
 impl LogLimit {
     /// About how many bytes it takes to keep an event in memory, or to write it to a socket.
     pub fn bytes_of(event: &SessionEvent) -> usize {
-        match &event.change {
+        event.people.bytes() + Self::bytes_of_change(&event.change)
+    }
+
+    fn bytes_of_change(change: &EventChange) -> usize {
+        match change {
             EventChange::Message(message) => {
                 Self::bytes_of_message(message.content.as_str().len(), message.attachments.len())
             }

@@ -12,7 +12,7 @@ impl ChatService {
         let Some(id) = who.agent() else { return Ok(()) };
         let known = match self.ports.agents.find(&id).await? {
             None if self.rules.agent_autoregister => {
-                let name = who.name.as_deref().and_then(|name| DisplayName::parse(name).ok());
+                let name = who.name.as_ref().and_then(|name| DisplayName::parse(name.as_str()).ok());
                 Some(self.ports.agents.register(id, name, self.ports.clock.now()).await?)
             }
             known => known,

@@ -29,7 +29,8 @@ impl ChatService {
         let now = self.ports.clock.now();
         // A ticket does not outlive what it was given for.
         let expires_at = now.plus(TICKET_LIFETIME).min(token_expires_at);
-        let ticket = Ticket { holder: who.clone(), session_id, token_expires_at, expires_at };
+        let holder = Principal { avatar_url: None, ..who.clone() };
+        let ticket = Ticket { holder, session_id, token_expires_at, expires_at };
         self.ports.tickets.put(digest, ticket, now).await?;
         Ok(expires_at)
     }

@@ -2,7 +2,7 @@
 
 use super::ChatService;
 use crate::error::Result;
-use crate::model::{Agent, Principal};
+use crate::model::{Agent, KnownPeople, Principal, UserId};
 use crate::policy::{self, Action};
 
 /// The agents by ascending id, deactivated ones included.
@@ -15,11 +15,12 @@ pub enum AgentList {
 }
 
 impl ChatService {
-    /// All agents.
-    pub async fn list_agents(&self, who: &Principal) -> Result<AgentList> {
+    /// All agents, and what is known of them as people.
+    pub async fn list_agents(&self, who: &Principal) -> Result<(AgentList, KnownPeople)> {
         policy::authorize(who, &Action::ListAgents)?;
         let agents = self.ports.agents.list().await?;
+        let people = self.find_people(agents.iter().map(|agent| UserId::from(&agent.id))).await?;
         let manages = policy::authorize(who, &Action::ManageAgents).is_ok();
-        Ok(if manages { AgentList::Managed(agents) } else { AgentList::Colleagues(agents) })
+        Ok((if manages { AgentList::Managed(agents) } else { AgentList::Colleagues(agents) }, people))
     }
 }

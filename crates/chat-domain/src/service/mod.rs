@@ -12,6 +12,7 @@ mod collect_orphans;
 mod create_session;
 mod deactivate_agent;
 mod download_attachment;
+mod find_people;
 mod get_message;
 mod get_messages;
 mod get_session;
@@ -66,9 +67,9 @@ use revocations::Revocations;
 use crate::error::{ChatError, Resource, Result};
 use crate::model::{ChatSession, SessionId, SocketLimits, UploadQuota};
 use crate::ports::{
-    AgentDirectory, AttachmentStore, Clock, EventLog, IdGenerator, MessageRepository, Notifier, RevocationStore,
-    SessionFeed, SessionRepository, SocketRegistry, StatsReader, ThumbnailMaker, ThumbnailStore, TicketStore,
-    UploadRegistry,
+    AgentDirectory, AttachmentStore, Clock, EventLog, IdGenerator, MessageRepository, Notifier, PeopleDirectory,
+    RevocationStore, SessionFeed, SessionRepository, SocketRegistry, StatsReader, ThumbnailMaker, ThumbnailStore,
+    TicketStore, UploadRegistry,
 };
 
 /// Everything the use cases need from the outside.
@@ -80,6 +81,7 @@ pub struct Ports {
     pub events: Arc<dyn EventLog>,
     pub stats: Arc<dyn StatsReader>,
     pub agents: Arc<dyn AgentDirectory>,
+    pub people: Arc<dyn PeopleDirectory>,
     pub revocations: Arc<dyn RevocationStore>,
     pub uploads: Arc<dyn UploadRegistry>,
     pub attachments: Arc<dyn AttachmentStore>,

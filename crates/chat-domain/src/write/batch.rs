@@ -1,11 +1,13 @@
 //! A batch between `load` and `persist`: the facts, and the effects of the writes that were decided so far.
 
+use std::sync::Arc;
+
 use super::facts::EarlierMessage;
 use super::{Creation, Effects, Facts, ReceiptEffect, SessionEffect, SessionWrite};
 use crate::error::{ChatError, Conflict, Refusal, Resource, Result};
 use crate::model::{
-    AttachmentId, ChatMessage, ChatSession, EventChange, Idempotency, MessageDraft, Principal, SessionEvent, SessionId,
-    StatisticsDelta, UserId,
+    AttachmentId, ChatMessage, ChatSession, EventChange, Idempotency, KnownPeople, KnownPerson, MessageDraft,
+    Principal, SessionEvent, SessionId, StatisticsDelta, Timestamp, UserId,
 };
 
 /// A batch of writes between `load` and `persist`.
@@ -31,9 +33,34 @@ impl WriteBatch {
         !blocked.is_empty() && write.session_id().is_some_and(|session_id| blocked.contains(&session_id))
     }
 
-    /// What the decided writes change.
-    pub fn into_effects(self) -> Effects {
-        self.effects
+    /// What the decided writes change. The events show people as the batch leaves them.
+    pub fn into_effects(mut self) -> Effects {
+        let mut events = std::mem::take(&mut self.effects.events);
+        for event in &mut events {
+            let shown = event.change.shown_people().filter_map(|id| self.person(&id));
+            event.people = KnownPeople::new(shown.map(|person| Arc::clone(person.shown())));
+        }
+        Effects { events, ..self.effects }
+    }
+
+    /// A person as they are known at this point of the batch.
+    fn person(&self, id: &UserId) -> Option<&Arc<KnownPerson>> {
+        self.effects.people.get(id).or_else(|| self.facts.person(id))
+    }
+
+    /// How many events the batch has at this point.
+    pub(super) fn event_count(&self) -> usize {
+        self.effects.events.len()
+    }
+
+    /// Takes over what the token of a person says who has made a change.
+    pub(super) fn meet(&mut self, who: &Principal, now: Timestamp) {
+        let Some(claims) = who.claims(now) else { return };
+        let met = match self.person(&who.id) {
+            Some(known) => known.after(&claims),
+            None => Some(KnownPerson::new(who.id.clone(), Some(claims), None)),
+        };
+        self.effects.people.extend(met.map(|person| (who.id.clone(), Arc::new(person))));
     }
 
     /// The session as it is at this point of the batch.
@@ -151,5 +178,13 @@ impl WriteBatch {
 /// The event of the change that the session has just taken.
 fn event(session: &ChatSession, actor: UserId, change: EventChange) -> SessionEvent {
     let (session_id, progress) = (session.id, &session.progress);
-    SessionEvent { session_id, seq: progress.last_seq, at: progress.last_event_at, actor, key: None, change }
+    SessionEvent {
+        session_id,
+        seq: progress.last_seq,
+        at: progress.last_event_at,
+        actor,
+        key: None,
+        change,
+        people: KnownPeople::default(),
+    }
 }

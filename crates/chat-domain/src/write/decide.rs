@@ -16,7 +16,8 @@ impl WriteBatch {
     /// # Errors
     /// Why the write is refused.
     pub fn decide(&mut self, write: &SessionWrite) -> Result<WriteReply> {
-        match write {
+        let events_before = self.event_count();
+        let reply = match write {
             SessionWrite::OpenSession(write) => open_session::decide(self, write).map(WriteReply::Opened),
             SessionWrite::AppendMessage(draft) => append_message::decide(self, draft).map(WriteReply::Appended),
             SessionWrite::ChangeSession(id, change) => {
@@ -25,6 +26,11 @@ impl WriteBatch {
             SessionWrite::MarkRead(write) => mark_read::decide(self, write).map(WriteReply::Receipt),
             SessionWrite::MarkReadUpTo(write) => mark_read_up_to::decide(self, write).map(WriteReply::Receipt),
             SessionWrite::MarkDelivered(write) => mark_delivered::decide(self, write).map(WriteReply::Receipt),
+        }?;
+        // Only beside a change: what is refused or repeated writes nothing.
+        if self.event_count() != events_before {
+            self.meet(write.principal(), write.at());
         }
+        Ok(reply)
     }
 }

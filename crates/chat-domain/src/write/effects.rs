@@ -1,10 +1,11 @@
 //! What a batch of decided writes changes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::model::{
-    AttachmentId, ChatMessage, ChatSession, EventChange, Fingerprint, Idempotency, IdempotencyKey, ReceiptStatus, Seq,
-    SessionEvent, SessionId, StatisticsDelta, Timestamp, UserId,
+    AttachmentId, ChatMessage, ChatSession, EventChange, Fingerprint, Idempotency, IdempotencyKey, KnownPerson,
+    ReceiptStatus, Seq, SessionEvent, SessionId, StatisticsDelta, Timestamp, UserId,
 };
 
 /// Everything that a store persists for a batch, in one transaction. It comes out of
@@ -18,6 +19,7 @@ pub struct Effects {
     pub(super) receipts: Vec<ReceiptEffect>,
     pub(super) unmarked_files: Vec<AttachmentId>,
     pub(super) sent_uploads: Vec<AttachmentId>,
+    pub(super) people: BTreeMap<UserId, Arc<KnownPerson>>,
 }
 
 /// A session that the batch opens or changes.
@@ -119,6 +121,14 @@ impl Effects {
     /// nothing when one of them is no longer there.
     pub fn sent_uploads(&self) -> &[AttachmentId] {
         &self.sent_uploads
+    }
+
+    /// The people of whom tokens say what was not known, as they are known once the batch is committed; in the order of
+    /// their ids, in which every store writes them, so that two batches do not deadlock. A store keeps their claims, unless
+    /// it has those of a token that was issued later. A batch that was decided without locks MUST NOT be persisted when
+    /// there are any.
+    pub fn people(&self) -> impl ExactSizeIterator<Item = &Arc<KnownPerson>> {
+        self.people.values()
     }
 
     /// What the batch adds to the statistics.

@@ -1,12 +1,14 @@
 //! What a store knows that decides about a batch of writes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::{MarkUpTo, SessionWrite};
 use crate::error::{FieldPath, Invalid};
 use crate::model::{
     AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, DraftAttachments, Fingerprint, IdempotencyKey,
-    MAX_RECEIPT_MESSAGES, MessageDraft, MessageId, Party, ReceiptStatus, Seq, SessionId, UnsentUpload, UserId,
+    KnownPerson, MAX_RECEIPT_MESSAGES, MessageDraft, MessageId, Party, ReceiptStatus, Seq, SessionId, UnsentUpload,
+    UserId,
 };
 
 /// The rule for each of `attachmentIds`.
@@ -82,6 +84,7 @@ pub struct Facts {
     condemned: HashSet<AttachmentId>,
     marked: HashSet<AttachmentId>,
     uploads: HashMap<AttachmentId, UnsentUpload>,
+    people: HashMap<UserId, Arc<KnownPerson>>,
     messages: HashMap<SessionId, SessionMessages>,
 }
 
@@ -148,6 +151,37 @@ impl Facts {
     /// transaction until the commit.
     pub fn add_upload(&mut self, upload: UnsentUpload) {
         self.uploads.insert(upload.attachment.id, upload);
+    }
+
+    /// A person of [`Self::people_needed`], as stored or as the node remembers them.
+    pub fn add_person(&mut self, person: Arc<KnownPerson>) {
+        self.people.insert(person.id().clone(), person);
+    }
+
+    /// The people who write, and those whom the events of the batch may show. To be asked once the sessions are added.
+    pub fn people_needed(&self, writes: &[&SessionWrite]) -> BTreeSet<UserId> {
+        let mut needed = BTreeSet::new();
+        for write in writes {
+            needed.insert(write.principal().id.clone());
+            match write {
+                SessionWrite::OpenSession(open) => {
+                    needed.insert(open.session.owner.clone());
+                }
+                SessionWrite::ChangeSession(id, change) => {
+                    needed.extend(change.action.receiving_agent().map(UserId::from));
+                    needed.extend(self.sessions.get(id).into_iter().flat_map(ChatSession::people));
+                }
+                SessionWrite::AppendMessage(_)
+                | SessionWrite::MarkRead(_)
+                | SessionWrite::MarkReadUpTo(_)
+                | SessionWrite::MarkDelivered(_) => {}
+            }
+        }
+        needed
+    }
+
+    pub(super) fn person(&self, id: &UserId) -> Option<&Arc<KnownPerson>> {
+        self.people.get(id)
     }
 
     /// A message that [`Self::messages_needed`] asked for.

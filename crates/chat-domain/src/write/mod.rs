@@ -110,6 +110,17 @@ impl SessionWrite {
         }
     }
 
+    /// When it was asked for.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::OpenSession(write) => write.session.started_at,
+            Self::AppendMessage(draft) => draft.sent_at,
+            Self::ChangeSession(_, change) => change.at,
+            Self::MarkRead(write) => write.at,
+            Self::MarkReadUpTo(write) | Self::MarkDelivered(write) => write.at,
+        }
+    }
+
     /// Whether it appends a message that has no files.
     pub fn is_plain_message(&self) -> bool {
         matches!(self, Self::AppendMessage(draft) if draft.attachments.is_empty())

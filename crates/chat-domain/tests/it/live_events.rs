@@ -1,18 +1,19 @@
 //! Events: their size in a page of the log, and the value that their streams share.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use chat_domain::model::{
-    ChatSession, Content, DetailsUpdate, Epoch, EventChange, LiveEvent, MessageDraft, MessageId, NewSession, Receipt,
-    ReceiptStatus, Seq, SessionEvent, Subject, Tags, TicketDigest, TypingEvent,
+    ChatSession, Content, DetailsUpdate, Epoch, EventChange, KnownPeople, LiveEvent, MessageDraft, MessageId,
+    NewSession, Person, Principal, Receipt, ReceiptStatus, Seq, SessionEvent, Subject, Tags, TicketDigest, TypingEvent,
 };
 use chat_domain::ports::{LogLimit, SharedEvent};
 use chat_domain::write::{Facts, SessionWrite, WriteBatch};
-use chat_testkit::fixtures::{alice, at, attachment, draft, message_id, new_session, session_id};
+use chat_testkit::fixtures::{alice, at, attachment, draft, message_id, named, new_session, session_id};
 
 fn durable(change: EventChange) -> SessionEvent {
     let (session_id, actor) = (session_id(1), alice().id);
-    SessionEvent { session_id, seq: Seq::new(2), at: at(1), actor, key: None, change }
+    SessionEvent { session_id, seq: Seq::new(2), at: at(1), actor, key: None, change, people: KnownPeople::default() }
 }
 
 fn message(text: &str, files: u64) -> SessionEvent {
@@ -49,6 +50,14 @@ fn the_bytes_of_an_event_grow_with_its_content() {
     // An id is written as 36 characters between quotes, with a comma.
     assert!(names(1_000) >= names(0) + 39_000);
     assert!(bytes(durable(EventChange::Opened(ChatSession::open(new_session(1))))) > least);
+    // Names and pictures are written with each event that shows them.
+    let shown = |name: &str| {
+        let Principal { id, name, avatar_url, .. } = named(alice(), name);
+        let people = KnownPeople::new([Arc::new(Person { id, name, avatar_url })]);
+        bytes(SessionEvent { people, ..message("x", 0) })
+    };
+    assert!(shown("A") > bytes(message("x", 0)) + 30);
+    assert_eq!(shown(&"n".repeat(100)) - shown("n"), 99);
     // What a session was opened with is kept and written beside what it is about now.
     let subject = Subject::parse(&"y".repeat(200)).unwrap();
     let tags = Tags::parse((0..20).map(|n| format!("{n:050}"))).unwrap();

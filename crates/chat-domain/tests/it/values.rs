@@ -1,11 +1,12 @@
 //! Values at the borders of what they allow.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::model::{
-    AgentId, AttachmentId, ByteRange, Content, DisplayName, FileName, Fingerprint, IdempotencyKey, MediaType,
-    MessageId, PageLimit, PageNumber, Priority, Role, SessionId, SessionPage, SessionPosition, Subject, Tags,
-    Timestamp, UserId,
+    AgentId, AttachmentId, AvatarUrl, ByteRange, Content, DisplayName, FileName, Fingerprint, IdempotencyKey,
+    KnownPeople, KnownPerson, MediaType, MessageId, PageLimit, PageNumber, Person, PersonClaims, PersonName, Priority,
+    Role, SessionId, SessionPage, SessionPosition, Subject, Tags, Timestamp, UserId,
 };
 use proptest::prelude::*;
 use time::OffsetDateTime;
@@ -24,6 +25,85 @@ fn a_subject_has_up_to_200_characters_without_space_around_them() {
     assert_eq!((parsed(""), parsed(" \n ")), (None, None));
     assert!(Subject::parse(&wide(201)).is_err());
     assert!(Subject::parse("a\0b").is_err());
+}
+
+#[test]
+fn a_persons_name_has_1_to_100_characters_without_space_around_them() {
+    assert_eq!(PersonName::parse(" Alice Liddell \n").unwrap().as_str(), "Alice Liddell");
+    assert_eq!(PersonName::parse(&wide(100)).unwrap().as_str(), wide(100));
+    for wrong in [wide(101), String::new(), " \t".to_owned(), "a\0b".to_owned()] {
+        assert!(PersonName::parse(&wrong).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_picture_is_at_a_url_with_https_that_has_a_host_and_no_user() {
+    let with_length = |length: usize| format!("https://a.example/{}", "p".repeat(length - 18));
+    for right in ["https://a", "HTTPS://a.example:8443/b%20c?d=e&f=[g]#h", "https://[::1]/a@b", &with_length(2_048)] {
+        assert_eq!(AvatarUrl::parse(right).unwrap().as_str(), right);
+    }
+    let wrong = [
+        "",
+        "a",
+        "https:/",
+        "https://",
+        "https:///a",
+        "https://:443/",
+        "https://?a",
+        "http://a.example/",
+        "data:image/png,a",
+        "javascript:alert(1)//https://",
+        " https://a.example",
+        "https://a.example/b c",
+        "https://a.example/\u{a0}",
+        "https://ä.example",
+        "https://a.example/\"onerror=",
+        "https://u:p@a.example/",
+        "https://a.example/<b>",
+        "é",
+    ];
+    for wrong in wrong {
+        assert!(AvatarUrl::parse(wrong).is_err(), "{wrong:?}");
+    }
+    assert!(AvatarUrl::parse(&with_length(2_049)).is_err());
+}
+
+#[test]
+fn what_a_token_says_changes_a_person_unless_it_is_older_or_nothing_new() {
+    let alice = || UserId::parse("alice").unwrap();
+    let claims = |name: &str, url: Option<&str>, at: i64| PersonClaims {
+        id: alice(),
+        name: PersonName::parse(name).ok(),
+        avatar_url: url.and_then(|url| AvatarUrl::parse(url).ok()),
+        as_of: Timestamp::from_unix_ms(at),
+    };
+    let nothing = KnownPerson::new(alice(), None, None);
+    assert!(nothing.shown().is_anonymous());
+    let known = nothing.after(&claims("Alice", Some("https://a"), 10)).unwrap();
+    assert_eq!(known.shown().name.as_ref().map(PersonName::as_str), Some("Alice"));
+    for same in [claims("Alice", Some("https://a"), 20), claims("Alice", None, 20), claims("", Some("https://a"), 20)] {
+        assert_eq!(known.after(&same), None, "{same:?}");
+    }
+    assert_eq!(known.after(&claims("Alicia", None, 9)), None, "an older token");
+    let renamed = known.after(&claims("Alicia", None, 10)).unwrap();
+    assert_eq!(renamed.claims(), Some(&claims("Alicia", Some("https://a"), 10)), "the picture stays");
+    let agent = KnownPerson::new(alice(), None, DisplayName::parse("Alice of sales").ok());
+    let agent = agent.after(&claims("Alice", None, 1)).unwrap();
+    assert_eq!(agent.shown().name.as_ref().map(PersonName::as_str), Some("Alice of sales"));
+}
+
+#[test]
+fn people_are_found_by_id_and_those_of_whom_nothing_is_known_are_left_out() {
+    let person = |id: &str, name: &str| {
+        let id = UserId::parse(id).unwrap();
+        Arc::new(Person { id, name: PersonName::parse(name).ok(), avatar_url: None })
+    };
+    let people = KnownPeople::new([person("c", "C"), person("a", "A"), person("b", ""), person("c", "C")]);
+    let found = |id: &str| people.find(&UserId::parse(id).unwrap()).and_then(|person| person.name.clone());
+    assert_eq!(people.iter().count(), 2);
+    assert_eq!((found("a"), found("b")), (PersonName::parse("A").ok(), None));
+    assert_eq!((found("c"), found("d")), (PersonName::parse("C").ok(), None));
+    assert!(KnownPeople::new([person("b", "")]).is_empty());
 }
 
 #[test]

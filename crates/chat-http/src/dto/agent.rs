@@ -1,7 +1,7 @@
 //! Agents on the wire.
 
 use chat_domain::error::Input;
-use chat_domain::model::{Agent, AgentUpdate, DisplayName, Timestamp};
+use chat_domain::model::{Agent, AgentUpdate, AvatarUrl, DisplayName, KnownPeople, PersonName, Timestamp, UserId};
 use chat_domain::service::AgentList;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,9 +17,19 @@ pub(crate) struct AgentDto<'a> {
     /// The `sub` of the agent's token.
     #[schema(example = "bob")]
     id: &'a str,
-    /// The display name; `null` when none was given.
+    /// The display name; in a list of agents the name in their token if none was given; else `null`.
     #[schema(required, example = "Bob")]
     display_name: Option<&'a str>,
+    /// Where a picture of them is, as their token says. Absent when it is not known, and outside the list of agents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        required = false,
+        nullable = false,
+        max_length = 2_048,
+        format = "uri",
+        example = "https://pictures.example.com/bob.png"
+    )]
+    avatar_url: Option<&'a str>,
     /// Whether they may work.
     #[schema(example = true)]
     active: bool,
@@ -34,6 +44,7 @@ impl<'a> From<&'a Agent> for AgentDto<'a> {
         Self {
             id: agent.id.as_str(),
             display_name: agent.display_name.as_ref().map(DisplayName::as_str),
+            avatar_url: None,
             active: agent.active,
             created_at: Some(agent.created_at),
         }
@@ -41,8 +52,14 @@ impl<'a> From<&'a Agent> for AgentDto<'a> {
 }
 
 impl<'a> AgentDto<'a> {
-    fn colleague(agent: &'a Agent) -> Self {
-        Self { created_at: None, ..Self::from(agent) }
+    /// The agent, with what is known of them as a person, whose name is that of the directory if it has one.
+    fn listed(agent: &'a Agent, people: &'a KnownPeople) -> Self {
+        let known = people.find(&UserId::from(&agent.id));
+        Self {
+            display_name: known.and_then(|person| person.name.as_ref()).map(PersonName::as_str),
+            avatar_url: known.and_then(|person| person.avatar_url.as_ref()).map(AvatarUrl::as_str),
+            ..Self::from(agent)
+        }
     }
 }
 
@@ -54,13 +71,18 @@ pub(crate) struct AgentListDto<'a> {
     agents: Vec<AgentDto<'a>>,
 }
 
-impl<'a> From<&'a AgentList> for AgentListDto<'a> {
-    fn from(list: &'a AgentList) -> Self {
-        let agents = match list {
-            AgentList::Managed(agents) => agents.iter().map(AgentDto::from).collect(),
-            AgentList::Colleagues(agents) => agents.iter().map(AgentDto::colleague).collect(),
+impl<'a> AgentListDto<'a> {
+    /// The list, with what is known of the agents as people.
+    pub(crate) fn new(list: &'a AgentList, people: &'a KnownPeople) -> Self {
+        let (agents, is_managed) = match list {
+            AgentList::Managed(agents) => (agents, true),
+            AgentList::Colleagues(agents) => (agents, false),
         };
-        Self { agents }
+        let agents = agents
+            .iter()
+            .map(|agent| AgentDto::listed(agent, people))
+            .map(|agent| AgentDto { created_at: agent.created_at.filter(|_| is_managed), ..agent });
+        Self { agents: agents.collect() }
     }
 }
 

@@ -41,12 +41,12 @@ impl<'a> EventDataDto<'a> {
         Some(match event {
             LiveEvent::Typing(typing) => Self::Typing(typing.into()),
             LiveEvent::Durable(event) => match &event.change {
-                EventChange::Message(message) => Self::Message(MessageDto::new(message, base)),
+                EventChange::Message(message) => Self::Message(MessageDto::new(message, base, &event.people)),
                 EventChange::Opened(session)
                 | EventChange::Assigned(session)
                 | EventChange::Transferred(session)
                 | EventChange::Updated(session)
-                | EventChange::Closed(session) => Self::Session(session.into()),
+                | EventChange::Closed(session) => Self::Session(SessionDto::new(session, &event.people)),
                 EventChange::Receipt(receipt) => Self::Receipt(ReceiptDto::new(receipt, event.at)),
                 EventChange::Unknown => return None,
             },
@@ -69,7 +69,8 @@ impl<'a> EventFrameDto<'a> {
         let data = match EventDataDto::of(event, base)? {
             EventDataDto::Receipt(_) => return None,
             EventDataDto::Message(message) => EventDataDto::Message(message.plain()),
-            data => data,
+            EventDataDto::Session(session) => EventDataDto::Session(session.plain()),
+            data @ EventDataDto::Typing(_) => data,
         };
         Some(Self { kind: data.kind(), session_id: None, seq: None, idempotency_key: None, data })
     }

@@ -3,7 +3,7 @@
 use actix_web::web::Bytes;
 use chat_domain::error::{FieldPath, Input, Invalid};
 use chat_domain::model::{
-    AttachmentId, ChatMessage, DeliveryStatus, MAX_RECEIPT_MESSAGES, MessageId, Party, Seq, Timestamp,
+    AttachmentId, ChatMessage, DeliveryStatus, KnownPeople, MAX_RECEIPT_MESSAGES, MessageId, Party, Seq, Timestamp,
 };
 use chat_domain::service::{MessageContent, ReadMessages};
 use chat_domain::write::UNSENT_UPLOAD;
@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::AttachmentDto;
 use super::page_body::PageBody;
 use super::wire::display;
+use super::{AttachmentDto, PersonDto};
 use crate::base_url::BaseUrl;
 
 /// Which side wrote a message.
@@ -76,6 +76,10 @@ pub(crate) struct MessageDto<'a> {
     content: &'a str,
     /// Which side wrote it.
     sender: SenderDto,
+    /// Who wrote it, as they are known now or were when they did. Absent in base mode of the socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    author: Option<PersonDto<'a>>,
     /// RFC 3339 in UTC with milliseconds.
     #[serde(serialize_with = "display")]
     #[schema(value_type = String, format = DateTime, example = "2026-01-31T09:05:02.007Z")]
@@ -92,13 +96,14 @@ pub(crate) struct MessageDto<'a> {
 }
 
 impl<'a> MessageDto<'a> {
-    pub(crate) fn new(message: &'a ChatMessage, base: &BaseUrl) -> Self {
+    pub(crate) fn new(message: &'a ChatMessage, base: &BaseUrl, people: &'a KnownPeople) -> Self {
         let status = message.delivery.status();
         Self {
             id: message.id,
             seq: Some(message.seq.get()),
             content: message.content.as_str(),
             sender: message.sender.into(),
+            author: Some(PersonDto::new(&message.author, people)),
             timestamp: message.sent_at,
             read: status == DeliveryStatus::Read,
             status: status.into(),
@@ -108,7 +113,7 @@ impl<'a> MessageDto<'a> {
 
     /// The message as the API's first description has it, for base mode of the socket.
     pub(crate) fn plain(self) -> Self {
-        Self { seq: None, ..self }
+        Self { seq: None, author: None, ..self }
     }
 }
 
@@ -141,10 +146,10 @@ pub(crate) struct MessagesJson {
 
 impl MessagesJson {
     /// About how many bytes a message has besides its text, and a file in it.
-    const FRAME: usize = 192;
+    const FRAME: usize = 256;
 
     /// Writes messages one by one, without a second form of them in memory.
-    pub(crate) fn write(messages: &[ChatMessage], base: &BaseUrl) -> serde_json::Result<Self> {
+    pub(crate) fn write(messages: &[ChatMessage], base: &BaseUrl, people: &KnownPeople) -> serde_json::Result<Self> {
         let size = |message: &ChatMessage| {
             message.content.as_str().len() + Self::FRAME + message.attachments.len() * (Self::FRAME + base.len())
         };
@@ -155,7 +160,7 @@ impl MessagesJson {
                 items.push(b',');
             }
             starts.push(items.len());
-            serde_json::to_writer(&mut items, &MessageDto::new(message, base))?;
+            serde_json::to_writer(&mut items, &MessageDto::new(message, base, people))?;
         }
         Ok(Self { items: items.into_boxed_slice().into(), starts: starts.into_boxed_slice() })
     }
@@ -288,7 +293,9 @@ impl TypingBody {
 
 #[cfg(test)]
 mod tests {
-    use chat_domain::model::{Content, Delivery};
+    use std::sync::Arc;
+
+    use chat_domain::model::{Content, Delivery, Person, PersonName, UserId};
     use chat_testkit::fixtures::{alice, attachment, message_id, session_id, start};
 
     use super::*;
@@ -307,6 +314,10 @@ mod tests {
         }
     }
 
+    fn known(id: &str, name: &str) -> Arc<Person> {
+        Arc::new(Person { id: UserId::parse(id).unwrap(), name: PersonName::parse(name).ok(), avatar_url: None })
+    }
+
     #[test]
     fn a_page_is_what_the_schema_describes_for_every_limit() {
         let at = start();
@@ -316,14 +327,15 @@ mod tests {
             message(3, "],\u{1f600}\u{2028}", Delivery::Sent),
         ];
         let base = BaseUrl::default();
+        let people = KnownPeople::new([known("alice", "Alice \"A\"")]);
         for count in 0..=all.len() {
-            let written = MessagesJson::write(&all[..count], &base).unwrap();
+            let written = MessagesJson::write(&all[..count], &base, &people).unwrap();
             assert_eq!(written.len(), count);
             for limit in 1..=4 {
                 for has_more in [false, true] {
                     let newest = &all[count.saturating_sub(limit)..count];
                     let described = MessagePageDto {
-                        messages: newest.iter().map(|message| MessageDto::new(message, &base)).collect(),
+                        messages: newest.iter().map(|message| MessageDto::new(message, &base, &people)).collect(),
                         total_count: 7,
                         has_more,
                     };

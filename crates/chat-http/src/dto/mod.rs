@@ -27,7 +27,7 @@ pub(crate) use inbox::{InboxDto, InboxViewDto};
 pub(crate) use message::{MessageDto, MessagePageDto, MessagesJson, ReadBody, SendMessageBody, TypingBody};
 pub(crate) use message_form::{MultipartMessageBody, UploadBody};
 pub(crate) use page_body::PageBody;
-pub(crate) use person::BlockBody;
+pub(crate) use person::{BlockBody, PersonDto};
 pub(crate) use service::ServiceDto;
 pub(crate) use session::{
     AssignBody, CreateSessionBody, PriorityDto, SessionDto, SessionListDto, SessionStatusDto, TransferBody,

@@ -2,13 +2,14 @@
 
 use chat_domain::error::{Input, Invalid, Violation};
 use chat_domain::model::{
-    AgentId, ChatSession, DetailsUpdate, Priority, SessionId, SessionPage, SessionPosition, SessionStatus, Subject,
-    Tags, Timestamp, UserId,
+    AgentId, ChatSession, DetailsUpdate, KnownPeople, Priority, SessionId, SessionPage, SessionPosition, SessionStatus,
+    Subject, Tags, Timestamp, UserId,
 };
 use chat_domain::service::CreateSession;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::PersonDto;
 use super::wire::{display, display_or_null, null_is_a_value};
 use crate::problems::Problems;
 use crate::session_cursor;
@@ -71,6 +72,15 @@ pub(crate) struct SessionDto<'a> {
     /// Who answers; `null` while it waits.
     #[schema(required, example = json!(null))]
     agent_id: Option<&'a str>,
+    /// The customer it belongs to. Absent in base mode of the socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    user: Option<PersonDto<'a>>,
+    /// Who answers; `null` while it waits. Absent in base mode of the socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<PersonDto<'a>>, required = false)]
+    #[expect(clippy::option_option, reason = "the outer level is presence, the inner one null")]
+    agent: Option<Option<PersonDto<'a>>>,
     /// Whether it takes messages.
     status: SessionStatusDto,
     /// RFC 3339 in UTC with milliseconds.
@@ -92,13 +102,16 @@ pub(crate) struct SessionDto<'a> {
     tags: &'a [String],
 }
 
-impl<'a> From<&'a ChatSession> for SessionDto<'a> {
-    fn from(session: &'a ChatSession) -> Self {
+impl<'a> SessionDto<'a> {
+    /// The session, with what is known of its people.
+    pub(crate) fn new(session: &'a ChatSession, people: &'a KnownPeople) -> Self {
         let status = if session.is_active() { SessionStatusDto::Active } else { SessionStatusDto::Closed };
         Self {
             id: session.id,
             user_id: session.owner.as_str(),
             agent_id: session.agent().map(AgentId::as_str),
+            user: Some(PersonDto::new(&session.owner, people)),
+            agent: Some(session.agent().map(|id| PersonDto::with(id.as_str(), &UserId::from(id), people))),
             status,
             started_at: session.started_at,
             ended_at: session.ended_at(),
@@ -106,6 +119,11 @@ impl<'a> From<&'a ChatSession> for SessionDto<'a> {
             priority: session.priority.into(),
             tags: session.tags.as_slice(),
         }
+    }
+
+    /// The session as the API's first description has it, for base mode of the socket.
+    pub(crate) fn plain(self) -> Self {
+        Self { user: None, agent: None, ..self }
     }
 }
 
@@ -131,10 +149,11 @@ pub(crate) struct SessionListDto<'a> {
     next_cursor: Option<String>,
 }
 
-impl<'a> From<&'a SessionPage> for SessionListDto<'a> {
-    fn from(page: &'a SessionPage) -> Self {
+impl<'a> SessionListDto<'a> {
+    /// The page, with what is known of the people of its sessions.
+    pub(crate) fn new(page: &'a SessionPage, people: &'a KnownPeople) -> Self {
         Self {
-            sessions: page.sessions.iter().map(SessionDto::from).collect(),
+            sessions: page.sessions.iter().map(|session| SessionDto::new(session, people)).collect(),
             total_count: page.total,
             page: match page.position {
                 SessionPosition::Page(number) => Some(number.get()),

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Path;
 use chat_domain::model::AgentId;
 
-use super::HandlerResult;
+use super::{HandlerResult, people_after_change};
 use crate::auth::Caller;
 use crate::dto::{AssignBody, SessionDto};
 use crate::error::{ErrorEnvelope, SessionFailures};
@@ -35,5 +35,6 @@ pub(crate) async fn assign_agent(
         use_case("assign_agent", app.service.assign_agent(caller.principal(), session_id(&path)?, agent)).await?;
     let (id, agent) = (session.id, session.agent().map(AgentId::as_str));
     tracing::info!(session.id = %id, agent.id = agent, actor.id = %caller.principal().id, "assigned session {id}");
-    Ok(HttpResponse::Ok().json(SessionDto::from(&session)))
+    let people = people_after_change(&app, session.people()).await;
+    Ok(HttpResponse::Ok().json(SessionDto::new(&session, &people)))
 }

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 
-use super::HandlerResult;
+use super::{HandlerResult, people_after_change};
 use crate::auth::Caller;
 use crate::dto::SessionDto;
 use crate::error::{ErrorEnvelope, SessionFailures};
@@ -23,5 +23,6 @@ pub(crate) async fn close_session(caller: Caller, app: App, path: Path<String>, 
     let session =
         use_case("close_session", app.service.close_session(caller.principal(), session_id(&path)?, input.0)).await?;
     tracing::info!(session.id = %session.id, actor.id = %caller.principal().id, "closed session {}", session.id);
-    Ok(HttpResponse::Ok().json(SessionDto::from(&session)))
+    let people = people_after_change(&app, session.people()).await;
+    Ok(HttpResponse::Ok().json(SessionDto::new(&session, &people)))
 }

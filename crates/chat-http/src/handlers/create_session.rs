@@ -4,7 +4,7 @@ use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse};
 use chat_domain::model::UserId;
 
-use super::{HandlerResult, REPLAYED};
+use super::{HandlerResult, REPLAYED, people_after_change};
 use crate::auth::Caller;
 use crate::base_url::BaseUrl;
 use crate::dto::{CreateSessionBody, SessionDto};
@@ -53,10 +53,11 @@ pub(crate) async fn create_session(
     }
     let base = BaseUrl::of(&request, &app.settings);
     let location = base.join(format_args!("/api/chat/sessions/{}", opened.session.id));
+    let people = people_after_change(&app, opened.session.people()).await;
     let mut response = HttpResponse::Created();
     response.insert_header((LOCATION, location));
     if opened.replayed {
         response.insert_header(REPLAYED);
     }
-    Ok(response.json(SessionDto::from(&opened.session)))
+    Ok(response.json(SessionDto::new(&opened.session, &people)))
 }

@@ -34,5 +34,7 @@ pub(crate) async fn get_message(
     let message = app.service.get_message(caller.principal(), id, MessageId::parse(&message));
     let message = use_case("get_message", message).await?;
     input.0?;
-    Ok(HttpResponse::Ok().json(MessageDto::new(&message, &BaseUrl::of(&request, &app.settings))))
+    let people = app.service.find_people([message.author.clone()]).await?;
+    let base = BaseUrl::of(&request, &app.settings);
+    Ok(HttpResponse::Ok().json(MessageDto::new(&message, &base, &people)))
 }

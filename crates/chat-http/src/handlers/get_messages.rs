@@ -37,10 +37,12 @@ pub(crate) async fn get_messages(caller: Caller, app: App, path: Path<String>, r
     let query = message_query(Query::of(&request));
     let (query, lookup) = app.pages.look_up(id, query, BaseUrl::of(&request, &app.settings));
     let (session, page) = use_case("get_messages", app.service.get_messages(caller.principal(), id, query)).await?;
+    let authors = page.iter().flat_map(|page| &page.messages).map(|message| message.author.clone());
+    let people = app.service.find_people(authors).await?;
     Ok(HttpResponse::Ok()
         .insert_header(("X-Chat-Seq", session.progress.last_seq.get()))
         .content_type(ContentType::json())
-        .body(lookup.body(&session, page)?))
+        .body(lookup.body(&session, page, &people)?))
 }
 
 fn message_query(mut query: Query<'_>) -> Input<MessageQuery> {

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Path;
-use chat_domain::model::ChatSession;
+use chat_domain::model::{ChatSession, KnownPeople};
 
 use super::HandlerResult;
 use crate::auth::Caller;
@@ -24,13 +24,14 @@ use crate::traces::use_case;
 pub(crate) async fn get_session(caller: Caller, app: App, path: Path<String>, input: NoInput) -> HandlerResult {
     let session = use_case("get_session", app.service.get_session(caller.principal(), session_id(&path)?)).await?;
     input.0?;
-    Ok(with_version(&session))
+    let people = app.service.find_people(session.people()).await?;
+    Ok(with_version(&session, &people))
 }
 
 /// The response with a session and its version. A proxy that compressed it would make the version weak (RFC 9110, 8.8.3.3),
 /// which `If-Match` never matches; `no-transform` forbids that.
-pub(super) fn with_version(session: &ChatSession) -> HttpResponse {
+pub(super) fn with_version(session: &ChatSession, people: &KnownPeople) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header(version_tag(session)).insert_header((CACHE_CONTROL, "no-store, no-transform"));
-    response.json(SessionDto::from(session))
+    response.json(SessionDto::new(session, people))
 }

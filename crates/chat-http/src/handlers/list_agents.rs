@@ -19,7 +19,7 @@ use crate::traces::use_case;
         CommonFailures),
     security(("bearer" = [])))]
 pub(crate) async fn list_agents(caller: Caller, app: App, input: NoInput) -> HandlerResult {
-    let agents = use_case("list_agents", app.service.list_agents(caller.principal())).await?;
+    let (agents, people) = use_case("list_agents", app.service.list_agents(caller.principal())).await?;
     input.0?;
-    Ok(HttpResponse::Ok().json(AgentListDto::from(&agents)))
+    Ok(HttpResponse::Ok().json(AgentListDto::new(&agents, &people)))
 }

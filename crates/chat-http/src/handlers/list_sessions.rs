@@ -1,7 +1,7 @@
 //! `GET /api/chat/sessions`
 
 use actix_web::{HttpRequest, HttpResponse};
-use chat_domain::model::PageLimit;
+use chat_domain::model::{ChatSession, PageLimit};
 
 use super::HandlerResult;
 use crate::auth::Caller;
@@ -34,5 +34,6 @@ pub(crate) async fn list_sessions(caller: Caller, app: App, request: HttpRequest
     let mut query = Query::of(&request);
     let wanted = (query.status(), query.session_position(), query.limit(PageLimit::SESSIONS));
     let page = use_case("list_sessions", app.service.list_sessions(caller.principal(), query.finish(wanted))).await?;
-    Ok(HttpResponse::Ok().json(SessionListDto::from(&page)))
+    let people = app.service.find_people(page.sessions.iter().flat_map(ChatSession::people)).await?;
+    Ok(HttpResponse::Ok().json(SessionListDto::new(&page, &people)))
 }

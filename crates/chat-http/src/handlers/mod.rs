@@ -33,11 +33,22 @@ pub(crate) mod update_session;
 pub(crate) mod upload_attachment;
 
 use actix_web::HttpResponse;
+use chat_domain::model::{KnownPeople, UserId};
 
 use crate::error::ApiError;
+use crate::state::App;
 
 /// What every handler returns.
 pub(crate) type HandlerResult = Result<HttpResponse, ApiError>;
 
 /// Marks a response that an earlier request with the same idempotency key got first.
 const REPLAYED: (&str, &str) = ("Idempotency-Replayed", "true");
+
+/// The people whom the response to a change shows. The change is made whether or not they can be looked up: without them
+/// the response lacks their names.
+pub(crate) async fn people_after_change(app: &App, ids: impl IntoIterator<Item = UserId>) -> KnownPeople {
+    app.service.find_people(ids).await.unwrap_or_else(|error| {
+        tracing::warn!(error = %error, "cannot look up the people of a response, which lacks their names");
+        KnownPeople::default()
+    })
+}

@@ -4,11 +4,11 @@ use actix_web::http::header::LOCATION;
 use actix_web::web::{Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use chat_domain::error::{FieldPath, Invalid};
-use chat_domain::model::SessionId;
+use chat_domain::model::{KnownPeople, SessionId};
 use chat_domain::service::{Rules, SendMessage};
 use chat_domain::write::Appended;
 
-use super::{HandlerResult, REPLAYED};
+use super::{HandlerResult, REPLAYED, people_after_change};
 use crate::auth::Caller;
 use crate::base_url::BaseUrl;
 use crate::dto::{MessageDto, MultipartMessageBody, SendMessageBody};
@@ -67,7 +67,8 @@ pub(crate) async fn send_message(
         use_case("send_message", app.service.send_message(caller.principal(), id, message, idempotency_key(&request)))
             .await?
     };
-    Ok(created(&sent, id, &BaseUrl::of(&request, &app.settings)))
+    let people = people_after_change(&app, [sent.message.author.clone()]).await;
+    Ok(created(&sent, &people, &BaseUrl::of(&request, &app.settings)))
 }
 
 async fn send_with_files(
@@ -101,12 +102,13 @@ fn require_possible_length(request: &HttpRequest, rules: &Rules) -> Result<(), A
     Err(ApiError::from(Invalid::new(FieldPath::ATTACHMENTS, rule)))
 }
 
-fn created(sent: &Appended, session: SessionId, base: &BaseUrl) -> HttpResponse {
+fn created(sent: &Appended, people: &KnownPeople, base: &BaseUrl) -> HttpResponse {
+    let session = sent.message.session_id;
     let location = base.join(format_args!("/api/chat/sessions/{session}/messages/{}", sent.message.id));
     let mut response = HttpResponse::Created();
     response.insert_header((LOCATION, location));
     if sent.replayed {
         response.insert_header(REPLAYED);
     }
-    response.json(MessageDto::new(&sent.message, base))
+    response.json(MessageDto::new(&sent.message, base, people))
 }

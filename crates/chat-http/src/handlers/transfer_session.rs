@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Path;
 use chat_domain::model::AgentId;
 
-use super::HandlerResult;
+use super::{HandlerResult, people_after_change};
 use crate::auth::Caller;
 use crate::dto::{SessionDto, TransferBody};
 use crate::error::{ErrorEnvelope, SessionFailures};
@@ -35,5 +35,6 @@ pub(crate) async fn transfer_session(
         use_case("transfer_session", app.service.transfer_session(caller.principal(), session_id(&path)?, to)).await?;
     let (id, agent) = (session.id, session.agent().map(AgentId::as_str));
     tracing::info!(session.id = %id, agent.id = agent, actor.id = %caller.principal().id, "transferred session {id}");
-    Ok(HttpResponse::Ok().json(SessionDto::from(&session)))
+    let people = people_after_change(&app, session.people()).await;
+    Ok(HttpResponse::Ok().json(SessionDto::new(&session, &people)))
 }

@@ -4,8 +4,8 @@ use actix_web::HttpRequest;
 use actix_web::web::Path;
 use chat_domain::model::SessionUpdate;
 
-use super::HandlerResult;
 use super::get_session::with_version;
+use super::{HandlerResult, people_after_change};
 use crate::auth::Caller;
 use crate::dto::{SessionDto, UpdateSessionBody};
 use crate::error::{ErrorEnvelope, SessionFailures};
@@ -53,5 +53,6 @@ pub(crate) async fn update_session(
         let id = updated.session.id;
         tracing::info!(session.id = %id, actor.id = %caller.principal().id, "updated session {id}");
     }
-    Ok(with_version(&updated.session))
+    let people = people_after_change(&app, updated.session.people()).await;
+    Ok(with_version(&updated.session, &people))
 }

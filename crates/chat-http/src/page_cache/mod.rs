@@ -10,6 +10,8 @@
 //! finds another position and gets a new page. Only a request that read the row before the receipt gets that page, and
 //! it could have got the same from the store.
 //!
+//! A kept page shows its authors as they were known when it was written: a change of a name takes no position.
+//!
 //! What is not here: the wire form (`dto`), rights (the domain), pages before or after a message (read from the store).
 
 mod kept_page;
@@ -18,7 +20,9 @@ mod shard;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat_domain::error::Input;
-use chat_domain::model::{ChatSession, MessageCursor, MessagePage, MessageQuery, PageLimit, Seq, SessionId};
+use chat_domain::model::{
+    ChatSession, KnownPeople, MessageCursor, MessagePage, MessageQuery, PageLimit, Seq, SessionId,
+};
 use metrics::{Counter, counter};
 
 use self::kept_page::{KeptPage, items};
@@ -97,8 +101,13 @@ pub(crate) struct Lookup<'a> {
 }
 
 impl Lookup<'_> {
-    /// The body, from the page that the store gave or, when it gave none, from the one that was found.
-    pub(crate) fn body(self, session: &ChatSession, page: Option<MessagePage>) -> Result<PageBody, ApiError> {
+    /// The body, from the page that the store gave, with what is known of its authors, or, when it gave none, from the one that was found.
+    pub(crate) fn body(
+        self,
+        session: &ChatSession,
+        page: Option<MessagePage>,
+        people: &KnownPeople,
+    ) -> Result<PageBody, ApiError> {
         let limit = items(self.limit);
         let total = session.progress.message_count;
         let Some(page) = page else {
@@ -107,7 +116,7 @@ impl Lookup<'_> {
             self.cache.hits.increment(1);
             return Ok(kept.messages.page(limit, total, kept.has_more(self.limit)));
         };
-        let messages = MessagesJson::write(&page.messages, &self.base)
+        let messages = MessagesJson::write(&page.messages, &self.base, people)
             .map_err(|error| ApiError::internal(format!("cannot write a page of messages: {error}")))?;
         let body = messages.page(limit, total, page.has_more);
         if let Some(shard) = self.shard {

@@ -85,7 +85,7 @@ impl Stored {
     /// What a server without a cache says.
     fn body(&self, items: u64, base: &BaseUrl) -> String {
         let (_, lookup) = look_up(&OFF, self.session.id, items, base);
-        text(lookup.body(&self.session, Some(self.page(items))))
+        text(lookup.body(&self.session, Some(self.page(items)), &KnownPeople::default()))
     }
 }
 
@@ -105,7 +105,7 @@ fn text(body: Result<PageBody, ApiError>) -> String {
 fn read(cache: &PageCache, stored: &Stored, items: u64, base: &BaseUrl) -> bool {
     let (known, lookup) = look_up(cache, stored.session.id, items, base);
     let unchanged = known == Some(stored.session.progress.last_seq);
-    let body = lookup.body(&stored.session, (!unchanged).then(|| stored.page(items)));
+    let body = lookup.body(&stored.session, (!unchanged).then(|| stored.page(items)), &KnownPeople::default());
     assert_eq!(text(body), stored.body(items, base));
     unchanged
 }
@@ -168,7 +168,7 @@ fn only_valid_queries_for_the_newest_page_use_the_cache() {
             assert_eq!(query.unwrap().known, None);
             let before = held(&cache, budget);
             let page = MessagePage { messages: stored.messages[..1].to_vec(), has_more: false };
-            lookup.body(&stored.session, Some(page)).unwrap();
+            lookup.body(&stored.session, Some(page), &KnownPeople::default()).unwrap();
             assert_eq!(held(&cache, budget), before, "such a page is not kept");
         }
         let (query, _) = cache.look_up(id, Err(Invalid::new("limit", "is wrong")), base());
@@ -208,7 +208,7 @@ fn of_racing_requests_the_one_that_read_later_wins() {
         let cache = PageCache::new(1 << 20);
         let lookups = order.map(|stored| (stored, look_up(&cache, session_id(1), 50, &base()).1));
         for (stored, lookup) in lookups {
-            lookup.body(&stored.session, Some(stored.page(50))).unwrap();
+            lookup.body(&stored.session, Some(stored.page(50)), &KnownPeople::default()).unwrap();
         }
         assert!(read(&cache, &new, 50, &base()));
     }
@@ -221,7 +221,7 @@ fn of_racing_requests_at_one_position_the_one_that_covers_more_wins() {
         let cache = PageCache::new(1 << 20);
         let lookups = order.map(|items| (items, look_up(&cache, session_id(1), items, &base()).1));
         for (items, lookup) in lookups {
-            lookup.body(&stored.session, Some(stored.page(items))).unwrap();
+            lookup.body(&stored.session, Some(stored.page(items)), &KnownPeople::default()).unwrap();
         }
         assert!(read(&cache, &stored, 6, &base()));
     }
@@ -241,7 +241,7 @@ fn a_page_from_before_a_restored_backup_is_dropped() {
 #[test]
 fn a_response_without_a_page_that_was_not_cached_is_an_error() {
     let (_, lookup) = look_up(&OFF, session_id(1), 50, &base());
-    lookup.body(&Stored::new(1, 0, 0).session, None).unwrap_err();
+    lookup.body(&Stored::new(1, 0, 0).session, None, &KnownPeople::default()).unwrap_err();
 }
 
 #[test]

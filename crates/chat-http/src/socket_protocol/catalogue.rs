@@ -150,7 +150,7 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         data: "ChatMessage",
         meaning: "A message was added, as it was when it was sent. All sockets of the session get it, those of the sender \
             too; in extended mode the sender's own also get the `idempotencyKey` that it was sent with, if any.",
-        example: r#"{"type":"message","seq":18,"idempotencyKey":"b7c1","data":{"id":"019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2","seq":18,"content":"Where is my parcel?","sender":"user","timestamp":"2026-01-31T09:05:02.007Z","read":false,"status":"sent"}}"#,
+        example: r#"{"type":"message","seq":18,"idempotencyKey":"b7c1","data":{"id":"019370d1-2f6c-7b21-b7a4-93a1c5a0e3f2","seq":18,"content":"Where is my parcel?","sender":"user","author":{"id":"alice","name":"Alice Liddell"},"timestamp":"2026-01-31T09:05:02.007Z","read":false,"status":"sent"}}"#,
     },
     FrameKind {
         name: "session_update",
@@ -161,7 +161,7 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         data: "ChatSession",
         meaning: "The session was opened, assigned, transferred, updated or closed; this is how it is now. An agent whom the change \
             takes the session from gets it too, and then 4403.",
-        example: r#"{"type":"session_update","seq":19,"data":{"id":"019370d0-6e1b-7c40-8a52-1f0e5d1f7a11","userId":"alice","agentId":"bob","status":"active","startedAt":"2026-01-31T09:05:00.120Z","endedAt":null,"subject":"My order is late","priority":"medium","tags":["orders"]}}"#,
+        example: r#"{"type":"session_update","seq":19,"data":{"id":"019370d0-6e1b-7c40-8a52-1f0e5d1f7a11","userId":"alice","agentId":"bob","user":{"id":"alice","name":"Alice Liddell"},"agent":{"id":"bob","name":"Bob"},"status":"active","startedAt":"2026-01-31T09:05:00.120Z","endedAt":null,"subject":"My order is late","priority":"medium","tags":["orders"]}}"#,
     },
     FrameKind {
         name: "receipt",

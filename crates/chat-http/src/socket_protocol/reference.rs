@@ -194,7 +194,9 @@ pub fn websocket_reference() -> String {
     page.push_str("## Frames of the server\n\n");
     page.push_str(
         "In base mode durable events are `type` and `data` alone, as in the examples of `message` and `session_update` here \
-         without\n`seq` and `idempotencyKey`.\n\n",
+         without\n`seq`, `idempotencyKey` and people. With `chat.v1` a session has its `user` and `agent`, and a message its \
+         `author`:\nan `id`, and `name` and `avatarUrl` where they are known. Other frames have ids, which the session \
+         explains.\n\n",
     );
     frames(&mut page, FrameSender::Server);
     page.push_str(&with_values(

@@ -1,17 +1,18 @@
 //! Every frame against its description, and what clients may get wrong.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::error::ReplayUnavailable;
 use chat_domain::model::{
-    ChatMessage, ChatSession, Delivery, Epoch, EventChange, IdempotencyKey, LiveEvent, Party, Receipt, ReceiptStatus,
-    Seq, SessionEvent, SocketId, TypingEvent,
+    ChatMessage, ChatSession, Delivery, Epoch, EventChange, IdempotencyKey, KnownPeople, LiveEvent, Party, Person,
+    Principal, Receipt, ReceiptStatus, Seq, SessionEvent, SocketId, TypingEvent,
 };
 use chat_domain::ports::{Replay, SubscribeOutcome};
 use chat_domain::service::SubscribeFrom;
 use chat_testkit::fixtures::{
-    FixtureKind, agent_id, alice, at, attachment, bob, content, message_id, new_session, session_id, uuid,
+    FixtureKind, agent_id, alice, at, attachment, bob, content, message_id, named, new_session, session_id, uuid,
 };
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
@@ -24,10 +25,20 @@ use crate::error::ErrorCode;
 
 const MODES: [SocketMode; 3] = [SocketMode::Base, SocketMode::Extended, SocketMode::Multiplexed];
 
+/// What is known of the people of the fixtures: of Alice a name and a picture, of Bob a name.
+fn people() -> KnownPeople {
+    let known = |who: Principal| {
+        let who = named(who, "Known \"by\" a name");
+        Arc::new(Person { id: who.id, name: who.name, avatar_url: who.avatar_url })
+    };
+    let bob = Person { avatar_url: None, ..known(bob()).as_ref().clone() };
+    KnownPeople::new([known(alice()), Arc::new(bob)])
+}
+
 fn durable(seq: u64, change: EventChange) -> LiveEvent {
     let key = Some(IdempotencyKey::parse("b7c1").unwrap());
     let (actor, session_id) = (alice().id, session_id(1));
-    LiveEvent::Durable(SessionEvent { session_id, seq: Seq::new(seq), at: at(4), actor, key, change })
+    LiveEvent::Durable(SessionEvent { session_id, seq: Seq::new(seq), at: at(4), actor, key, change, people: people() })
 }
 
 fn message(files: u64) -> LiveEvent {

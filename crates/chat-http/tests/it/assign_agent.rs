@@ -27,6 +27,7 @@ on_every_store! {
         let assigned = assign(app, "bob", id, json!({ "agentId": "bob" })).await.expect(200);
         let expected = json!({
             "id": id, "userId": "alice", "agentId": "bob", "status": "active",
+            "user": { "id": "alice" }, "agent": { "id": "bob" },
             "startedAt": opened["startedAt"], "endedAt": null, "subject": "late", "priority": "medium", "tags": [],
         });
         assert_eq!(assigned, expected);

@@ -17,6 +17,7 @@ on_every_store! {
         let closed = send(app.request("alice", Method::PUT, &format!("{path}/close"))).await.expect(200);
         let expected = json!({
             "id": opened["id"], "userId": "alice", "agentId": "bob", "status": "closed",
+            "user": { "id": "alice" }, "agent": { "id": "bob" },
             "startedAt": opened["startedAt"], "endedAt": closed["endedAt"],
             "subject": "late", "priority": "medium", "tags": ["orders"],
         });

@@ -43,7 +43,7 @@ on_every_store! {
         assert_eq!(
             session,
             json!({
-                "id": id, "userId": "alice", "agentId": null, "status": "active",
+                "id": id, "userId": "alice", "agentId": null, "user": { "id": "alice" }, "agent": null, "status": "active",
                 "startedAt": session["startedAt"], "endedAt": null,
                 "subject": "My order is late", "priority": "high", "tags": ["orders", "late"],
             })

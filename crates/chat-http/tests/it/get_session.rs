@@ -14,6 +14,7 @@ on_every_store! {
         app.put("bob", &format!("{path}/assign"), json!({ "agentId": "bob" })).await.expect(200);
         let mut assigned = opened;
         assigned["agentId"] = json!("bob");
+        assigned["agent"] = json!({ "id": "bob" });
         for who in ["alice", "bob", "root"] {
             assert_eq!(app.get(who, &path).await.expect(200), assigned, "{who}");
         }
@@ -24,7 +25,7 @@ on_every_store! {
         let id = app.open_session("alice").await;
         let session = app.get("alice", &format!("/api/chat/sessions/{id}")).await.expect(200);
         let expected = json!({
-            "id": id, "userId": "alice", "agentId": null, "status": "active",
+            "id": id, "userId": "alice", "agentId": null, "user": { "id": "alice" }, "agent": null, "status": "active",
             "startedAt": session["startedAt"], "endedAt": null, "priority": "medium", "tags": [],
         });
         assert_eq!(session, expected);

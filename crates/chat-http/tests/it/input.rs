@@ -289,11 +289,13 @@ on_every_store! {
         app.put("alice", &format!("{session}/read"), with("messageIds", json!([]))).await.expect(204);
         let mut handed_over = before;
         handed_over["agentId"] = json!("carol");
+        handed_over["agent"] = json!({ "id": "carol" });
         let transfer = app.put("bob", &format!("{session}/transfer"), with("agentId", json!("carol"))).await;
         assert_eq!(transfer.expect(200), handed_over);
         let queued = app.open_session("alice").await;
         let mut claimed = app.get("alice", &format!("/api/chat/sessions/{queued}")).await.expect(200);
         claimed["agentId"] = json!("bob");
+        claimed["agent"] = json!({ "id": "bob" });
         let assign = format!("/api/chat/sessions/{queued}/assign");
         assert_eq!(app.put("bob", &assign, with("agentId", json!("bob"))).await.expect(200), claimed);
         let agent = app.put("root", "/api/chat/agents/zoe", with("displayName", json!("Zoe"))).await.expect(201);

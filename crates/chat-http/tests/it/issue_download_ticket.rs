@@ -115,6 +115,7 @@ on_every_store! {
             sub: "root".to_owned(),
             role: Some("admin".to_owned()),
             name: None,
+            picture: None,
             issuer: None,
             audience: Some("chat-downloads".to_owned()),
             issued_at: now,

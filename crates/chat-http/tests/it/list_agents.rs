@@ -26,6 +26,7 @@ on_every_store! {
             sub: "bob".to_owned(),
             role: Some(Role::Agent.as_str().to_owned()),
             name: Some(" Bob Builder ".to_owned()),
+            picture: None,
             issuer: None,
             audience: None,
             issued_at: now,

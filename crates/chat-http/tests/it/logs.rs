@@ -47,7 +47,7 @@ impl<'a> MakeWriter<'a> for Listener {
 }
 
 #[tokio::test]
-async fn neither_tokens_nor_tickets_reach_the_log_at_any_level() {
+async fn tokens_tickets_and_names_do_not_reach_the_log_at_any_level() {
     // Everything, whatever an operator may choose. The subscriber is the whole process's, since a server has threads of
     // its own; no other test sets one.
     let listening = dynamic_filter_fn(|_, _| LISTENING.load(Ordering::Relaxed));
@@ -95,6 +95,10 @@ async fn neither_tokens_nor_tickets_reach_the_log_at_any_level() {
         let update = app.anonymous(Method::PATCH, &format!("/api/chat/sessions/{session}")).bearer_auth(&token);
         send(update.json(&json!({ "subject": "Refund" }))).await.expect(200);
     }
+    let (name, picture) = ("Alice Of-The-Log", "https://pictures.example.com/of-the-log.png");
+    let named = app.token_with("alice", Some(name), Some(picture));
+    let opened = send(app.anonymous(Method::POST, "/api/chat/sessions").bearer_auth(named).json(&json!({}))).await;
+    assert_eq!(opened.expect(201)["user"]["name"], name);
     let download = send(app.anonymous(Method::POST, "/api/chat/download-ticket").bearer_auth(&token)).await.expect(201);
     let download = download["ticket"].as_str().unwrap();
     for query in [format!("?ticket={download}"), format!("?ticket={download}A"), format!("?ticket={download}&x=1")] {
@@ -119,6 +123,8 @@ async fn neither_tokens_nor_tickets_reach_the_log_at_any_level() {
         ("the ticket for downloads", download),
         ("the token", token.as_str()),
         ("its encoding", encoded),
+        ("the name of a person", name),
+        ("their picture", picture),
     ] {
         // The test's own clients share the process; what they write about what they send is not the server's log.
         let of_a_client = |line: &&str| CLIENTS.iter().any(|name| line.contains(&format!("\"target\":\"{name}")));

@@ -25,6 +25,7 @@ mod dominant_color;
 mod download_attachment;
 mod example_client;
 mod expect_continue;
+mod find_people;
 mod forwarded;
 mod get_message;
 mod get_messages;

@@ -60,7 +60,7 @@ on_every_store! {
         let message = answer.expect(201);
         let message_id = message["id"].as_str().unwrap();
         let expected = json!({
-            "id": message_id, "seq": 2, "content": " Where is it?\n", "sender": "user",
+            "id": message_id, "seq": 2, "content": " Where is it?\n", "sender": "user", "author": { "id": "alice" },
             "timestamp": message["timestamp"], "read": false, "status": "sent",
         });
         assert_eq!(message, expected);

@@ -32,7 +32,7 @@ on_every_store! {
             message,
             json!({
                 "id": message["id"], "seq": 2, "content": "see this", "sender": "user", "timestamp": message["timestamp"],
-                "read": false, "status": "sent",
+                "author": { "id": "alice" }, "read": false, "status": "sent",
                 "attachments": [{
                     "id": file["id"], "type": "text/plain", "name": "a.txt", "size": 5,
                     "url": format!("{}/api/chat/attachments/{}", app.base, file["id"].as_str().unwrap()),

@@ -440,6 +440,39 @@ fn the_role_claim_and_its_names_are_configurable() {
     assert_eq!(role(&foreign, &json!({ "role": "Support" })), Role::User);
 }
 
+/// The name and the picture that the server reads from these claims.
+fn shown(rules: &TokenRules, claims: &Value) -> (Option<String>, Option<String>) {
+    let verifier = TokenVerifier::hs256(SECRET, rules.clone());
+    let principal = verifier.verify(&with_claims(claims), fixtures::start()).unwrap().principal;
+    let name = principal.name.map(|name| name.as_str().to_owned());
+    (name, principal.avatar_url.map(|url| url.as_str().to_owned()))
+}
+
+#[test]
+fn the_name_and_picture_claims_are_configurable() {
+    const URL: &str = "https://example.com/a.png";
+    let some = |text: &str| Some(text.to_owned());
+    let claims =
+        json!({ "name": " Alice ", "picture": URL, "nick": "Al", "profile": { "image": "https://b.example" } });
+    assert_eq!(shown(&TokenRules::default(), &claims), (some("Alice"), some(URL)));
+    let (name_claim, picture_claim) = ("nick".to_owned(), "profile.image".to_owned());
+    let rules = TokenRules { name_claim, picture_claim, ..TokenRules::default() };
+    assert_eq!(shown(&rules, &claims), (some("Al"), some("https://b.example")));
+    assert_eq!(shown(&rules, &json!({ "name": "Alice", "picture": URL })), (None, None));
+}
+
+#[test]
+fn a_name_and_a_picture_that_cannot_be_shown_do_not_refuse_a_token() {
+    for claims in [
+        json!({ "name": 5, "picture": ["https://example.com"] }),
+        json!({ "name": { "first": "Alice" }, "picture": null }),
+        json!({ "name": "x".repeat(101), "picture": "ftp://example.com/a.png" }),
+        json!({ "name": "\n", "picture": "//example.com/a.png" }),
+    ] {
+        assert_eq!(shown(&TokenRules::default(), &claims), (None, None), "{claims}");
+    }
+}
+
 #[test]
 fn a_claim_whose_own_name_has_dots_is_read_before_the_path() {
     let rules = TokenRules { role_claim: "realm_access.roles".to_owned(), ..TokenRules::default() };

@@ -21,6 +21,7 @@ on_every_store! {
         let path = format!("/api/chat/sessions/{id}");
         let mut expected = app.get("bob", &path).await.expect(200);
         expected["agentId"] = json!("carol");
+        expected["agent"] = json!({ "id": "carol" });
         assert_eq!(transfer(app, "bob", &id, json!({ "agentId": "carol" })).await.expect(200), expected);
         assert_eq!(app.get("carol", &path).await.expect(200), expected);
         app.get("bob", &path).await.expect_error(403, "FORBIDDEN");

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::app::send;
-use crate::support::{Answer, TestApp};
+use crate::support::{Answer, TestApp, plain};
 
 fn path(session: &str) -> String {
     format!("/api/chat/sessions/{session}")
@@ -188,10 +188,10 @@ on_every_store! {
 
     async fn sockets_of_both_modes_get_a_session_update_and_replay_it(app) {
         let id = assigned(app).await;
-        let mut plain = app.watch("alice", &id, "").await;
+        let mut base = app.watch("alice", &id, "").await;
         let (mut extended, _) = app.watch_extended("bob", &id, "").await;
         let updated = app.patch("bob", &path(&id), json!({ "subject": "Refund", "tags": [] })).await.expect(200);
-        assert_eq!(plain.next().await, json!({ "type": "session_update", "data": updated }));
+        assert_eq!(base.next().await, json!({ "type": "session_update", "data": plain(&updated) }));
         let frame = json!({ "type": "session_update", "seq": 3, "data": updated });
         assert_eq!(extended.next().await, frame);
         app.patch("root", &path(&id), json!({ "subject": "Another" })).await.expect(200);

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use chat_domain::model::{MAX_TICKETS_OF_A_PERSON, Ticket, TicketDigest, Timestamp};
-use chat_sql::{SWEPT_PER_TICKET, name_to_db, swept_before, ticket_session_to_db, tickets_kept, to_db};
+use chat_domain::model::{MAX_TICKETS_OF_A_PERSON, PersonName, Ticket, TicketDigest, Timestamp};
+use chat_sql::{SWEPT_PER_TICKET, swept_before, ticket_session_to_db, tickets_kept, to_db};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment};
@@ -26,7 +26,7 @@ pub(crate) struct PutTickets<'a> {
     digests: Vec<&'a [u8]>,
     user_ids: Vec<&'a str>,
     roles: Vec<&'static str>,
-    names: Vec<Option<String>>,
+    names: Vec<Option<&'a str>>,
     session_ids: Vec<Uuid>,
     token_issued_at: Vec<Option<i64>>,
     token_keys: Vec<Option<&'a [u8]>>,
@@ -59,7 +59,7 @@ impl<'a> PutTickets<'a> {
         self.digests.push(digest.as_bytes());
         self.user_ids.push(ticket.holder.id.as_str());
         self.roles.push(ticket.holder.role.as_str());
-        self.names.push(name_to_db(ticket.holder.name.as_deref()));
+        self.names.push(ticket.holder.name.as_ref().map(PersonName::as_str));
         self.session_ids.push(ticket_session_to_db(ticket.session_id));
         self.token_issued_at.push(ticket.holder.token_issued_at.map(Timestamp::unix_ms));
         self.token_keys.push(ticket.holder.token_key.as_ref().map(|key| key.as_bytes().as_slice()));

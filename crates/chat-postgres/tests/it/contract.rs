@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use chat_domain::ports::{SigningKeyStore, TicketStore};
 use chat_postgres::{PgConfig, PgStore};
@@ -38,6 +39,7 @@ async fn open(database: &Arc<TestDatabase>, config: PgConfig) -> StoreUnderTest 
         events: Arc::<chat_postgres::PgEventLog>::clone(&store.events),
         stats: Arc::<chat_postgres::PgStatsReader>::clone(&store.stats),
         agents: Arc::<chat_postgres::PgAgentDirectory>::clone(&store.agents),
+        people: Arc::<chat_postgres::PgPeopleDirectory>::clone(&store.people),
         revocations: Arc::<chat_postgres::PgRevocationStore>::clone(&store.revocations),
         uploads: Arc::<chat_postgres::PgUploadRegistry>::clone(&store.uploads),
         orphans: Arc::<chat_postgres::PgOrphanRegistry>::clone(&store.orphans),
@@ -58,7 +60,8 @@ async fn make_nodes() -> Nodes {
     let database = Arc::new(reused());
     let config = unhurried(PgConfig { readers: 2, ..PgConfig::new(database.url()) });
     let remembering = open(&database, PgConfig { writers: 2, ..config.clone() }).await;
-    let forgetful = open(&database, PgConfig { writers: 1, session_cache: 0, ..config }).await;
+    let forgetful =
+        open(&database, PgConfig { writers: 1, session_cache: 0, people_max_age: Duration::ZERO, ..config }).await;
     Nodes::new(vec![remembering, forgetful])
 }
 

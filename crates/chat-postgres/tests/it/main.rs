@@ -14,6 +14,7 @@ mod lost_connection;
 mod memory;
 mod migrations;
 mod newer_version;
+mod people;
 mod plans;
 mod recorder;
 mod standby;

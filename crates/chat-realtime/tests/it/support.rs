@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_domain::error::{ChatError, Result};
 use chat_domain::model::{
-    ChatMessage, ChatSession, Delivery, Epoch, EventChange, LiveEvent, MessageId, Party, Seq, SessionEvent, SessionId,
-    SocketId, Timestamp, TypingEvent, UserId,
+    ChatMessage, ChatSession, Delivery, Epoch, EventChange, KnownPeople, LiveEvent, MessageId, Party, Seq,
+    SessionEvent, SessionId, SocketId, Timestamp, TypingEvent, UserId,
 };
 use chat_domain::ports::{
     Clock, EventLog, EventStream, LogLimit, LogPage, Notifier, ReplayFallback, SessionFeed, SharedEvent, StartPosition,
@@ -85,6 +85,7 @@ impl FakeLog {
             actor: user("alice"),
             key: None,
             change: change(seq),
+            people: KnownPeople::default(),
         };
         events.push(event.clone());
         event
@@ -295,7 +296,15 @@ pub(crate) fn message(session_id: SessionId, seq: Seq) -> EventChange {
 pub(crate) fn durable(seq: u64) -> SessionEvent {
     let seq = Seq::new(seq);
     let change = message(session(), seq);
-    SessionEvent { session_id: session(), seq, at: fixtures::start(), actor: user("alice"), key: None, change }
+    SessionEvent {
+        session_id: session(),
+        seq,
+        at: fixtures::start(),
+        actor: user("alice"),
+        key: None,
+        change,
+        people: KnownPeople::default(),
+    }
 }
 
 /// A typing event in session 1.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_domain::error::Result;
 use chat_domain::model::{
-    ChatSession, Epoch, EventChange, LiveEvent, MessageId, Seq, SessionEvent, SessionId, SocketId, UserId,
+    ChatSession, Epoch, EventChange, KnownPeople, LiveEvent, MessageId, Seq, SessionEvent, SessionId, SocketId, UserId,
 };
 use chat_domain::ports::{
     EventLog, LogLimit, LogPage, Notifier, ReplayFallback, SessionFeed, StartPosition, StreamCloseReason, StreamItem,
@@ -59,7 +59,8 @@ impl Log {
         // What changes does not matter to the hub, and an opening is cheap to make.
         let change = EventChange::Opened(ChatSession::open(fixtures::new_session(1)));
         let (at, actor) = (fixtures::start(), user("alice"));
-        let event = SessionEvent { session_id: session(), seq, at, actor, key: None, change };
+        let event =
+            SessionEvent { session_id: session(), seq, at, actor, key: None, change, people: KnownPeople::default() };
         events.push(event.clone());
         event
     }

@@ -1,9 +1,12 @@
 //! Round trips of every kind of event, and what is made of messages of other versions.
 
+use std::sync::Arc;
+
 use chat_domain::model::{
-    AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Color, Content, Delivery, EventChange, FileName,
-    IdempotencyKey, Latest, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Priority, Progress, Receipt,
-    ReceiptStatus, SessionDetails, SessionEvent, SessionState, StoredObject, Subject, Tags, Timestamp, UserId,
+    AgentId, Attachment, AttachmentId, AvatarUrl, ChatMessage, ChatSession, Color, Content, Delivery, EventChange,
+    FileName, IdempotencyKey, KnownPeople, Latest, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Person,
+    PersonName, Priority, Progress, Receipt, ReceiptStatus, SessionDetails, SessionEvent, SessionState, StoredObject,
+    Subject, Tags, Timestamp, UserId,
 };
 use chat_realtime::PeerTyping;
 use proptest::collection::vec;
@@ -126,6 +129,14 @@ fn receipt() -> impl Strategy<Value = Receipt> {
     })
 }
 
+fn people() -> impl Strategy<Value = KnownPeople> {
+    let name = "[ -~é😀]{1,30}".prop_map(|text| PersonName::parse(&text).ok());
+    let url =
+        option::of("[a-z0-9/%?&=.~]{0,20}".prop_map(|rest| AvatarUrl::parse(&format!("HTTPS://a{rest}")).unwrap()));
+    let person = (user(), name, url).prop_map(|(id, name, avatar_url)| Arc::new(Person { id, name, avatar_url }));
+    vec(person, 0..3).prop_map(KnownPeople::new)
+}
+
 fn durable() -> impl Strategy<Value = PeerEvent> {
     let key = option::of("[!-~]{1,20}".prop_map(|text| IdempotencyKey::parse(&text).unwrap()));
     (uuid().prop_map(SessionId::new), seq(), time(), user(), key).prop_flat_map(|(session_id, seq, at, actor, key)| {
@@ -140,8 +151,9 @@ fn durable() -> impl Strategy<Value = PeerEvent> {
             receipt().prop_map(EventChange::Receipt),
             Just(EventChange::Unknown),
         ];
-        change.prop_map(move |change| {
-            PeerEvent::Durable(SessionEvent { session_id, seq, at, actor: actor.clone(), key: key.clone(), change })
+        (change, people()).prop_map(move |(change, people)| {
+            let (actor, key) = (actor.clone(), key.clone());
+            PeerEvent::Durable(SessionEvent { session_id, seq, at, actor, key, change, people })
         })
     })
 }
@@ -248,4 +260,24 @@ fn every_written_kind_is_known() {
     proptest!(|(event in prop_oneof![4 => durable(), 1 => typing()])| {
         prop_assert!(payload::is_known_kind(payload::kind(&event)));
     });
+}
+
+#[test]
+fn an_event_is_read_without_people_and_without_what_cannot_be_shown_of_them() {
+    let people = |people: &str| {
+        let text = format!(
+            r#"{{"v":1,"node":"00000000-0000-0000-0000-000000000007","counter":3,"database":"1-2","epoch":"e","at":9,"session":"00000000-0000-0000-0000-000000000001","kind":"receipt","seq":4,"payload":{{"at":5,"actor":"bob","receipt":{{"reader":"bob","status":"read","upTo":3,"messages":[]}}{people}}}}}"#
+        );
+        match read_text(&text) {
+            Some(EnvelopeBody::Event(PeerEvent::Durable(event))) => event.people,
+            other => panic!("{text}: {other:?}"),
+        }
+    };
+    assert_eq!(people(""), KnownPeople::default(), "of a node of the version before");
+    let long = "n".repeat(101);
+    let mixed = format!(
+        r#","people":[{{"id":"bob","name":"{long}","mood":1}},{{"id":""}},{{"id":"alice","name":"Alice","avatar":"http://a"}}]"#
+    );
+    let alice = Person { id: UserId::parse("alice").unwrap(), name: PersonName::parse("Alice").ok(), avatar_url: None };
+    assert_eq!(people(&mixed), KnownPeople::new([Arc::new(alice)]));
 }

@@ -62,6 +62,8 @@ pub(super) fn load(options: &Options) -> Result<IdentityConfig, ConfigError> {
         issuer,
         audience: options.jwt_audience.clone(),
         role_claim: options.jwt_role_claim.clone(),
+        name_claim: options.jwt_name_claim.clone(),
+        picture_claim: options.jwt_picture_claim.clone(),
         role_names: options.jwt_role_map.iter().cloned().collect(),
         max_lifetime: options.jwt_max_lifetime,
         requires_issued_at: options.jwt_require_iat == Switch::On,
@@ -90,6 +92,8 @@ fn shown(options: &Options, rules: &TokenRules) -> Vec<(&'static str, String)> {
         ("jwt_audience", or_unset(rules.audience.clone())),
         ("jwt_role_claim", rules.role_claim.clone()),
         ("jwt_role_map", list(&roles)),
+        ("jwt_name_claim", rules.name_claim.clone()),
+        ("jwt_picture_claim", rules.picture_claim.clone()),
         ("jwt_max_lifetime", units::show_duration(rules.max_lifetime)),
         ("jwt_require_iat", options.jwt_require_iat.to_string()),
     ]

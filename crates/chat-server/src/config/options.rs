@@ -280,6 +280,17 @@ pub(crate) struct Options {
     #[arg(value_parser = values::role_name, global = true, help_heading = "Tokens")]
     pub(crate) jwt_role_map: Vec<(String, Role)>,
 
+    /// The claim that holds the name of a person, of at most 100 characters; dots lead into nested claims.
+    #[arg(long, env = "CHAT_JWT_NAME_CLAIM", value_name = "PATH", default_value = TokenRules::NAME_CLAIM)]
+    #[arg(value_parser = values::claim_path, global = true, help_heading = "Tokens")]
+    pub(crate) jwt_name_claim: String,
+
+    /// The claim that holds the address of a picture of a person, with `https` and of at most 2,048 characters; dots lead
+    /// into nested claims.
+    #[arg(long, env = "CHAT_JWT_PICTURE_CLAIM", value_name = "PATH", default_value = TokenRules::PICTURE_CLAIM)]
+    #[arg(value_parser = values::claim_path, global = true, help_heading = "Tokens")]
+    pub(crate) jwt_picture_claim: String,
+
     /// How long a token may live, from its `iat`, or from now if it has none, to its `exp`; at most `3650d`. One that
     /// lives longer is refused. So long a sign-out is remembered.
     #[arg(long, env = "CHAT_JWT_MAX_LIFETIME", value_name = "TIME", default_value = units::show_duration(TokenRules::MAX_LIFETIME))]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use chat_domain::model::Epoch;
 use chat_domain::ports::{
-    AgentDirectory, EventLog, HealthProbe, MessageRepository, Notifier, OrphanRegistry, RevocationStore,
-    SessionRepository, SigningKeyStore, StatsReader, TicketStore, UploadRegistry,
+    AgentDirectory, EventLog, HealthProbe, MessageRepository, Notifier, OrphanRegistry, PeopleDirectory,
+    RevocationStore, SessionRepository, SigningKeyStore, StatsReader, TicketStore, UploadRegistry,
 };
 use chat_postgres::{PgConfig, PgStore, PgUrl};
 use chat_sqlite::{SqliteConfig, SqliteStore};
@@ -31,6 +31,7 @@ pub(super) struct Repositories {
     pub(super) events: Arc<dyn EventLog>,
     pub(super) stats: Arc<dyn StatsReader>,
     pub(super) agents: Arc<dyn AgentDirectory>,
+    pub(super) people: Arc<dyn PeopleDirectory>,
     pub(super) revocations: Arc<dyn RevocationStore>,
     pub(super) tickets: Arc<dyn TicketStore>,
     pub(super) signing_keys: Arc<dyn SigningKeyStore>,
@@ -95,6 +96,7 @@ impl Store {
                 events: Arc::clone(&store.events) as _,
                 stats: Arc::clone(&store.stats) as _,
                 agents: Arc::clone(&store.agents) as _,
+                people: Arc::clone(&store.people) as _,
                 revocations: Arc::clone(&store.revocations) as _,
                 tickets: Arc::clone(&store.tickets) as _,
                 signing_keys: Arc::clone(&store.signing_keys) as _,
@@ -108,6 +110,7 @@ impl Store {
                 events: Arc::clone(&store.events) as _,
                 stats: Arc::clone(&store.stats) as _,
                 agents: Arc::clone(&store.agents) as _,
+                people: Arc::clone(&store.people) as _,
                 revocations: Arc::clone(&store.revocations) as _,
                 tickets: Arc::clone(&store.tickets) as _,
                 signing_keys: Arc::clone(&store.signing_keys) as _,

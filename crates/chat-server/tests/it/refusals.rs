@@ -60,6 +60,8 @@ fn each_wrong_value_is_refused_with_its_option_and_a_valid_value() {
         ("CHAT_JWT_SECRET", "canary", "--jwt-secret", "openssl rand -hex 32", 1),
         ("CHAT_JWT_ISSUER", " ", "--jwt-issuer", "leave the option out", 2),
         ("CHAT_JWT_ROLE_CLAIM", "a..b", "--jwt-role-claim", "realm_access.roles", 2),
+        ("CHAT_JWT_NAME_CLAIM", " ", "--jwt-name-claim", "realm_access.roles", 2),
+        ("CHAT_JWT_PICTURE_CLAIM", "a..b", "--jwt-picture-claim", "realm_access.roles", 2),
         ("CHAT_JWT_ROLE_MAP", "boss=owner", "--jwt-role-map", "support-agent=agent", 2),
         ("CHAT_JWT_MAX_LIFETIME", "365", "--jwt-max-lifetime", "12h or 365d", 2),
         ("CHAT_JWT_MAX_LIFETIME", "4000d", "--jwt-max-lifetime", "at most 3650d", 2),

@@ -1,7 +1,7 @@
 //! Rows of `chat_tickets`.
 
-use chat_domain::model::{Ticket, TicketDigest, Timestamp};
-use chat_sql::{TicketToken, name_to_db, ticket_from_db, ticket_session_to_db};
+use chat_domain::model::{PersonName, Ticket, TicketDigest, Timestamp};
+use chat_sql::{TicketToken, ticket_from_db, ticket_session_to_db};
 use diesel::prelude::*;
 
 use crate::error::Failure;
@@ -42,7 +42,7 @@ pub(crate) struct NewTicket<'a> {
     digest: &'a [u8],
     user_id: &'a str,
     role: &'static str,
-    name: Option<String>,
+    name: Option<&'a str>,
     session_id: DbId,
     token_issued_at: Option<i64>,
     token_key: Option<&'a [u8]>,
@@ -56,7 +56,7 @@ impl<'a> NewTicket<'a> {
             digest: digest.as_bytes(),
             user_id: ticket.holder.id.as_str(),
             role: ticket.holder.role.as_str(),
-            name: name_to_db(ticket.holder.name.as_deref()),
+            name: ticket.holder.name.as_ref().map(PersonName::as_str),
             session_id: DbId(ticket_session_to_db(ticket.session_id)),
             token_issued_at: ticket.holder.token_issued_at.map(Timestamp::unix_ms),
             token_key: ticket.holder.token_key.as_ref().map(|key| key.as_bytes().as_slice()),

@@ -42,6 +42,7 @@ async fn make_store() -> StoreUnderTest {
         events: Arc::<chat_sqlite::SqliteEventLog>::clone(&store.events),
         stats: Arc::<chat_sqlite::SqliteStatsReader>::clone(&store.stats),
         agents: Arc::<chat_sqlite::SqliteAgentDirectory>::clone(&store.agents),
+        people: Arc::<chat_sqlite::SqlitePeopleDirectory>::clone(&store.people),
         revocations: Arc::<chat_sqlite::SqliteRevocationStore>::clone(&store.revocations),
         uploads: Arc::<chat_sqlite::SqliteUploadRegistry>::clone(&store.uploads),
         orphans: Arc::<chat_sqlite::SqliteOrphanRegistry>::clone(&store.orphans),

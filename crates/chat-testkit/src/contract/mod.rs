@@ -19,6 +19,7 @@ pub mod message_repository;
 mod node_stores;
 pub mod nodes;
 pub mod orphan_registry;
+pub mod people_directory;
 pub mod read_up_to;
 pub mod receipts;
 pub mod revocation_store;
@@ -41,8 +42,8 @@ use std::time::Duration;
 
 use chat_domain::model::{ChatMessage, ChatSession, Principal, SessionAction, SessionId};
 use chat_domain::ports::{
-    AgentDirectory, AttachmentStore, EventLog, MessageRepository, OrphanRegistry, RevocationStore, SessionRepository,
-    StatsReader, StoreOwnership, ThumbnailStore, UploadRegistry,
+    AgentDirectory, AttachmentStore, EventLog, MessageRepository, OrphanRegistry, PeopleDirectory, RevocationStore,
+    SessionRepository, StatsReader, StoreOwnership, ThumbnailStore, UploadRegistry,
 };
 use tokio::runtime::Builder;
 
@@ -60,6 +61,8 @@ pub struct StoreUnderTest {
     pub stats: Arc<dyn StatsReader>,
     /// The agents.
     pub agents: Arc<dyn AgentDirectory>,
+    /// Who people are.
+    pub people: Arc<dyn PeopleDirectory>,
     /// Whose access was ended.
     pub revocations: Arc<dyn RevocationStore>,
     /// What is known of orphans.
@@ -226,6 +229,9 @@ macro_rules! store_contract {
         }
         mod agent_directory {
             $crate::agent_directory_contract!($(#[$attribute])* super::make_store_under_test);
+        }
+        mod people_directory {
+            $crate::people_directory_contract!($(#[$attribute])* super::make_store_under_test);
         }
         mod revocation_store {
             $crate::revocation_store_contract!($(#[$attribute])* super::make_store_under_test);

@@ -29,6 +29,7 @@ impl Nodes {
             events: Arc::clone(&store.events),
             stats: Arc::clone(&store.stats),
             agents: Arc::clone(&store.agents),
+            people: Arc::clone(&store.people),
             revocations: Arc::clone(&store.revocations),
             orphans: Arc::clone(&store.orphans),
             uploads: Arc::clone(&store.uploads),

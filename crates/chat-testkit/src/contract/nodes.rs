@@ -8,8 +8,8 @@ use std::sync::Arc;
 use chat_domain::ChatError;
 use chat_domain::error::{Conflict, Resource};
 use chat_domain::model::{
-    AgentUpdate, EventChange, MessageDraft, Role, Seq, SessionAction, SessionPosition, SessionQuery, SessionStatus,
-    UploadQuota, Visibility,
+    AgentUpdate, EventChange, MessageDraft, PersonName, Role, Seq, SessionAction, SessionPosition, SessionQuery,
+    SessionStatus, UploadQuota, Visibility,
 };
 
 use super::checks::{Choices, ROUNDS, at_once, messages_in, whole_history};
@@ -19,7 +19,7 @@ use super::{
     StoreUnderTest, contract_cases, inbox, revocation_store, session_update, stats_reader, times, upload_registry,
 };
 use crate::fixtures::{
-    agent_id, alice, assign, at, bob, carol, change, draft, idempotency, keyed, limit, message_id, new_session,
+    agent_id, alice, assign, at, bob, carol, change, draft, idempotency, keyed, limit, message_id, named, new_session,
     new_session_of, page, person, root, session_id, start, transfer,
 };
 
@@ -43,6 +43,8 @@ contract_cases! { $ nodes_contract for nodes on crate::contract::nodes::Nodes:
     concurrent_changes_of_a_persons_access_on_all_nodes_are_all_kept,
     times_do_not_go_back_between_nodes_whose_clocks_differ,
     an_inbox_shows_on_every_node_what_was_written_on_any,
+    a_name_that_is_changed_through_one_node_is_shown_by_another,
+    people_who_write_on_all_nodes_at_once_do_not_deadlock,
 }
 
 async fn of_assignments_on_all_nodes_one_wins(nodes: &Nodes) {
@@ -455,4 +457,41 @@ async fn times_do_not_go_back_between_nodes_whose_clocks_differ(nodes: &Nodes) {
 
 async fn an_inbox_shows_on_every_node_what_was_written_on_any(nodes: &Nodes) {
     inbox::check_on_all(&nodes.0.iter().collect::<Vec<_>>()).await;
+}
+
+/// The last node remembers no person, so that it shows at once what the others show within `MAX_PEOPLE_AGE`.
+async fn a_name_that_is_changed_through_one_node_is_shown_by_another(nodes: &Nodes) {
+    let (first, last) = (&nodes.0[0], &nodes.0[nodes.0.len() - 1]);
+    let id = nodes.waiting(1).await;
+    for (n, name) in (1..).zip(["Alice", "Alicia", "Al"]) {
+        first.say(id, &named(alice(), name), n).await;
+        for node in [first, last] {
+            assert_eq!(node.name_of(&alice()).await.as_deref(), Some(name));
+        }
+        last.say(id, &alice(), 10 + n).await;
+        let published = last.notifier.changes_of(id);
+        let shown = published.last().and_then(|event| event.people.find(&alice().id)?.name.as_ref());
+        assert_eq!(shown.map(PersonName::as_str), Some(name), "its events show it too");
+    }
+}
+
+async fn people_who_write_on_all_nodes_at_once_do_not_deadlock(nodes: &Nodes) {
+    const PEOPLE: u64 = 20;
+    for n in 1..=PEOPLE {
+        let owner = person(&format!("customer {n}"), Role::User);
+        nodes.sessions.open(new_session_of(&owner, n), owner, None).await.unwrap();
+    }
+    for round in 1..=ROUNDS {
+        let send = |n: u64| {
+            let (customer, node) = (1 + n % PEOPLE, nodes.at(n / PEOPLE));
+            let messages = Arc::clone(&node.messages);
+            let owner = named(person(&format!("customer {customer}"), Role::User), &format!("Name {round}"));
+            async move { messages.append(draft(session_id(customer), &owner, round * 1_000 + n)).await.unwrap() }
+        };
+        at_once((0..PEOPLE * 4).map(send)).await;
+    }
+    for n in 1..=PEOPLE {
+        let name = nodes.at(1).name_of(&person(&format!("customer {n}"), Role::User)).await;
+        assert_eq!(name, Some(format!("Name {ROUNDS}")));
+    }
 }

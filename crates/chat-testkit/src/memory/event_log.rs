@@ -24,7 +24,8 @@ impl EventLog for MemoryStore {
     async fn read(&self, session: SessionId, after: Seq, limit: LogLimit) -> Result<LogPage> {
         let state = self.lock();
         let events = state.sessions.get(&session).into_iter().flat_map(|record| &record.events);
-        let events = events.filter(|event| event.seq > after).take(limit.events as usize).cloned().collect();
+        let events = events.filter(|event| event.seq > after).take(limit.events as usize);
+        let events = events.map(|event| state.with_people(event)).collect();
         Ok(LogPage::within(limit, events))
     }
 

@@ -7,6 +7,7 @@ mod event_log;
 mod health_probe;
 mod message_repository;
 mod orphan_registry;
+mod people_directory;
 mod revocation_store;
 mod session_repository;
 mod signing_key_store;
@@ -21,8 +22,8 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 pub use attachment_store::MemoryAttachmentStore;
 use chat_domain::model::{
-    Agent, AgentId, AttachmentId, ChatMessage, ChatSession, Epoch, Fingerprint, IdempotencyKey, MessageId, Revocation,
-    SessionEvent, SessionId, Statistics, StatisticsDelta, UnsentUpload, UserId,
+    Agent, AgentId, AttachmentId, ChatMessage, ChatSession, Epoch, Fingerprint, IdempotencyKey, MessageId,
+    PersonClaims, Revocation, SessionEvent, SessionId, Statistics, StatisticsDelta, UnsentUpload, UserId,
 };
 use chat_domain::ports::Notifier;
 use orphan_registry::Orphans;
@@ -81,6 +82,7 @@ struct MemoryState {
     attachments: HashMap<AttachmentId, (SessionId, MessageId)>,
     uploads: BTreeMap<AttachmentId, UnsentUpload>,
     agents: BTreeMap<AgentId, Agent>,
+    people: HashMap<UserId, PersonClaims>,
     revocations: HashMap<UserId, Revocation>,
     statistics: Statistics,
     orphans: Orphans,

@@ -1,6 +1,7 @@
 //! Writes in memory: the third pair of `load` and `persist`, beside those of the two databases.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use chat_domain::Result;
 use chat_domain::model::{ChatMessage, LiveEvent, ReceiptStatus};
@@ -65,6 +66,9 @@ fn load(state: &MemoryState, writes: &[&SessionWrite]) -> Facts {
     for upload in locks.uploads.iter().filter_map(|id| state.uploads.get(id)) {
         facts.add_upload(upload.clone());
     }
+    for id in facts.people_needed(writes) {
+        facts.add_person(Arc::new(state.person(&id)));
+    }
     for needed in facts.messages_needed(writes) {
         add_messages(state, &mut facts, needed);
     }
@@ -119,6 +123,9 @@ fn persist(state: &mut MemoryState, effects: &Effects) {
     }
     effects.receipts().iter().for_each(|receipt| receive(state, receipt));
     effects.unmarked_files().iter().for_each(|file| state.orphans.unmark(*file));
+    for claims in effects.people().filter_map(|person| person.claims()) {
+        state.people.insert(claims.id.clone(), claims.clone());
+    }
     for id in effects.sent_uploads() {
         state.uploads.remove(id).expect("a sent upload was registered");
     }

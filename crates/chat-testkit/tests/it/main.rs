@@ -6,6 +6,7 @@ mod fakes;
 mod memory;
 mod mutants;
 mod orphan_mutants;
+mod people_mutants;
 mod registry_mutants;
 mod signing_key_mutants;
 mod support;

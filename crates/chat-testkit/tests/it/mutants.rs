@@ -51,6 +51,7 @@ fn store_that_publishes(copies_of_the_third: usize) -> StoreUnderTest {
         events: store.clone(),
         stats: store.clone(),
         agents: store.clone(),
+        people: store.clone(),
         revocations: store.clone(),
         orphans: store.clone(),
         uploads: store,

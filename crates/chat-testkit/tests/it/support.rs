@@ -21,6 +21,7 @@ pub(crate) async fn make_store() -> StoreUnderTest {
         events: store.clone(),
         stats: store.clone(),
         agents: store.clone(),
+        people: store.clone(),
         revocations: store.clone(),
         orphans: store.clone(),
         uploads: store,

@@ -15,6 +15,7 @@ const WITHOUT_HANDLER: &[(&str, &str)] = &[
     ("collect_orphans", "the server starts it by the clock"),
     ("close_sockets", "the server calls it when it stops"),
     ("close_deactivated", "the server starts it by the clock"),
+    ("find_people", "every response that shows people asks for them"),
     ("mark_delivered", "a socket's pong or `ack` asks for it"),
     ("mark_read_up_to", "a socket's `read` asks for it"),
     ("migrate_attachments", "an operator asks for it on the command line"),

@@ -61,7 +61,7 @@ on_every_store! {
             })
         );
         let closed = close(app, "alice", &session).await;
-        assert_eq!(socket.next().await, json!({ "type": "session_update", "data": closed }));
+        assert_eq!(socket.next().await, json!({ "type": "session_update", "data": plain(&closed) }));
     }
 
     async fn a_typing_frame_has_the_user_the_state_and_the_time(app) {

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use chat_domain::error::Result;
 use chat_domain::inbox::{InboxPage, InboxQuery};
 use chat_domain::model::{
-    AgentId, ChatMessage, ChatSession, Content, Delivery, EventChange, LiveEvent, Party, Role, Seq, SessionEvent,
-    SessionId, SessionPage, SessionQuery, SessionState,
+    AgentId, ChatMessage, ChatSession, Content, Delivery, EventChange, KnownPeople, LiveEvent, Party, Role, Seq,
+    SessionEvent, SessionId, SessionPage, SessionQuery, SessionState,
 };
 use chat_domain::ports::{Clock, Notifier, SessionRepository};
 use chat_domain::service::Ports;
@@ -98,7 +98,15 @@ fn publish(app: &TestApp, session: &str, seq: u64, change: impl FnOnce(SessionId
     let (session_id, seq) = (SessionId::parse(session).unwrap(), Seq::new(seq));
     let (at, actor) = (app.clock.now(), fixtures::alice().id);
     let change = change(session_id, seq);
-    app.hub.publish(LiveEvent::Durable(SessionEvent { session_id, seq, at, actor, key: None, change }));
+    app.hub.publish(LiveEvent::Durable(SessionEvent {
+        session_id,
+        seq,
+        at,
+        actor,
+        key: None,
+        change,
+        people: KnownPeople::default(),
+    }));
 }
 
 fn unknown(_: SessionId, _: Seq) -> EventChange {

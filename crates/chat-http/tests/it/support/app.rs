@@ -189,6 +189,27 @@ impl TestApp {
         self.token(who, role)
     }
 
+    /// The token of a usual person, which says what they are called and where their picture is.
+    pub(crate) fn token_with(&self, who: &str, name: Option<&str>, picture: Option<&str>) -> String {
+        let role = match who {
+            "bob" | "carol" => Role::Agent,
+            "root" => Role::Admin,
+            _ => Role::User,
+        };
+        let now = self.clock.now();
+        let claims = TokenClaims {
+            sub: who.to_owned(),
+            role: Some(role.as_str().to_owned()),
+            name: name.map(str::to_owned),
+            picture: picture.map(str::to_owned),
+            issuer: None,
+            audience: None,
+            issued_at: now,
+            expires_at: now.plus(Duration::from_hours(1)),
+        };
+        sign_hs256(SECRET, &claims).expect("a signed token")
+    }
+
     /// A request without a token.
     pub(crate) fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base))
@@ -294,6 +315,7 @@ pub(crate) fn token(sub: &str, role: Role, issued_at: Timestamp, expires_at: Tim
         sub: sub.to_owned(),
         role: Some(role.as_str().to_owned()),
         name: None,
+        picture: None,
         issuer: None,
         audience: None,
         issued_at,
@@ -321,6 +343,7 @@ async fn in_memory(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         events: Arc::clone(&store) as _,
         stats: Arc::clone(&store) as _,
         agents: Arc::clone(&store) as _,
+        people: Arc::clone(&store) as _,
         revocations: Arc::clone(&store) as _,
         uploads: Arc::clone(&store) as _,
         attachments: Arc::clone(&attachments) as _,
@@ -354,6 +377,7 @@ async fn on_sqlite(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         events: Arc::clone(&store.events) as _,
         stats: Arc::clone(&store.stats) as _,
         agents: Arc::clone(&store.agents) as _,
+        people: Arc::clone(&store.people) as _,
         revocations: Arc::clone(&store.revocations) as _,
         uploads: Arc::clone(&store.uploads) as _,
         attachments: Arc::clone(&attachments) as _,
@@ -393,6 +417,7 @@ async fn on_postgres(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         events: Arc::clone(&store.events) as _,
         stats: Arc::clone(&store.stats) as _,
         agents: Arc::clone(&store.agents) as _,
+        people: Arc::clone(&store.people) as _,
         revocations: Arc::clone(&store.revocations) as _,
         uploads: Arc::clone(&store.uploads) as _,
         attachments: Arc::clone(&attachments) as _,

@@ -228,9 +228,13 @@ impl TestSocket {
     }
 }
 
-/// A message of an answer as a frame of base mode holds it: without its position.
-pub(crate) fn plain(message: &Value) -> Value {
-    let mut message = message.clone();
-    assert!(message.as_object_mut().and_then(|message| message.remove("seq")).is_some(), "{message} has its position");
-    message
+/// A message or a session of an answer as a frame of base mode holds it: without its position, and without people.
+pub(crate) fn plain(answer: &Value) -> Value {
+    let fields: &[&str] = if answer.get("sender").is_some() { &["seq", "author"] } else { &["user", "agent"] };
+    let mut plain = answer.clone();
+    for field in fields {
+        let removed = plain.as_object_mut().and_then(|plain| plain.remove(*field));
+        assert!(removed.is_some(), "{answer} has the field {field}");
+    }
+    plain
 }
