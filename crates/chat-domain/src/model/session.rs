@@ -188,6 +188,12 @@ impl ChatSession {
         std::iter::once(self.owner.clone()).chain(agent)
     }
 
+    /// The people whom an inbox names with it: those, and the author of the newest message.
+    pub fn people_of_item(&self) -> impl Iterator<Item = UserId> {
+        let author = self.latest.message.as_ref().map(|message| message.author.clone());
+        self.people().chain(author)
+    }
+
     /// When it ended.
     pub fn ended_at(&self) -> Option<Timestamp> {
         match self.state {

@@ -1,23 +1,15 @@
 //! Views of an inbox on the wire.
 
 use chat_domain::inbox::{InboxCounts, InboxPage, InboxView};
-use chat_domain::model::{ChatSession, LastMessage, MessageId, Party, Timestamp};
+use chat_domain::model::{ChatSession, KnownPeople, LastMessage, MessageId, Party, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::message::SenderDto;
+use super::person::PersonDto;
 use super::session::SessionDto;
 use super::wire::{display, display_or_null};
 use crate::inbox_cursor;
-
-/// The person who wrote a message.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Author)]
-pub(crate) struct AuthorDto<'a> {
-    /// Who it is.
-    #[schema(example = "alice")]
-    id: &'a str,
-}
 
 /// A part of the inbox.
 #[derive(Clone, Copy, Debug, ToSchema)]
@@ -49,7 +41,7 @@ pub(crate) struct LastMessageDto<'a> {
     /// The side that sent it.
     sender: SenderDto,
     /// Who wrote it.
-    author: AuthorDto<'a>,
+    author: PersonDto<'a>,
     /// How its text begins, on one line: at most 140 characters, which end with "…" if the text goes on. Empty for files
     /// alone.
     #[schema(max_length = 140, example = "Hello, my order is late")]
@@ -63,13 +55,13 @@ pub(crate) struct LastMessageDto<'a> {
     attachment_count: u64,
 }
 
-impl<'a> From<&'a LastMessage> for LastMessageDto<'a> {
-    fn from(message: &'a LastMessage) -> Self {
+impl<'a> LastMessageDto<'a> {
+    fn new(message: &'a LastMessage, people: &'a KnownPeople) -> Self {
         Self {
             id: message.id,
             seq: message.seq.get(),
             sender: message.sender.into(),
-            author: AuthorDto { id: message.author.as_str() },
+            author: PersonDto::new(&message.author, people),
             preview: message.preview.as_str(),
             timestamp: message.at,
             attachment_count: message.attachment_count,
@@ -106,10 +98,10 @@ pub(crate) struct InboxItemDto<'a> {
 }
 
 impl<'a> InboxItemDto<'a> {
-    fn new(session: &'a ChatSession, party: Party) -> Self {
+    fn new(session: &'a ChatSession, party: Party, people: &'a KnownPeople) -> Self {
         Self {
-            session: session.into(),
-            last_message: session.latest.message.as_deref().map(LastMessageDto::from),
+            session: SessionDto::new(session, people),
+            last_message: session.latest.message.as_deref().map(|message| LastMessageDto::new(message, people)),
             unread_count: session.unread_by(party),
             last_activity_at: session.latest.activity_at,
             waiting_since: session.waiting_since(),
@@ -163,9 +155,9 @@ pub(crate) struct InboxDto<'a> {
 
 impl<'a> InboxDto<'a> {
     /// The page, for a person on this side.
-    pub(crate) fn new(page: &'a InboxPage, view: InboxView, party: Party) -> Self {
+    pub(crate) fn new(page: &'a InboxPage, view: InboxView, party: Party, people: &'a KnownPeople) -> Self {
         Self {
-            items: page.sessions.iter().map(|session| InboxItemDto::new(session, party)).collect(),
+            items: page.sessions.iter().map(|session| InboxItemDto::new(session, party, people)).collect(),
             counts: page.counts.into(),
             next_cursor: page.next.map(|key| inbox_cursor::encode(view, key)),
         }

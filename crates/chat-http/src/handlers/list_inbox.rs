@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use chat_domain::inbox::{InboxOwner, InboxView};
+use chat_domain::model::ChatSession;
 
 use super::HandlerResult;
 use crate::auth::Caller;
@@ -40,6 +41,7 @@ pub(crate) async fn list_inbox(caller: Caller, app: App, request: HttpRequest) -
     let (view, wanted) = query.inbox();
     let listed = app.service.list_inbox(caller.principal(), view, query.finish(wanted));
     let page = use_case("list_inbox", listed).await?;
+    let people = app.service.find_people(page.sessions.iter().flat_map(ChatSession::people_of_item)).await?;
     let party = InboxOwner::of(caller.principal()).party();
-    Ok(HttpResponse::Ok().json(InboxDto::new(&page, view.unwrap_or(InboxView::Mine), party)))
+    Ok(HttpResponse::Ok().json(InboxDto::new(&page, view.unwrap_or(InboxView::Mine), party, &people)))
 }

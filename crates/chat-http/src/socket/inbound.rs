@@ -60,12 +60,12 @@ impl InboundState {
     /// Why it is not done, with the `ref` of the frame, for an error frame.
     pub(super) fn on_command(
         &mut self,
-        command: ClientCommand,
+        command: &ClientCommand,
         reference: Option<Reference>,
         sent_up_to: Seq,
         typing: impl FnOnce() -> Result<(), ApiError>,
     ) -> Result<(), (ApiError, Option<Reference>)> {
-        match command {
+        match *command {
             ClientCommand::Ack(seq) | ClientCommand::Read(seq) if seq > sent_up_to => {
                 let invalid = Invalid::new("seq", "must not be ahead of what was sent on this socket");
                 return Err((invalid.into(), reference));

@@ -354,7 +354,7 @@ impl LiveSubscription {
     /// Does what a frame of the client asks for, or reports why not.
     pub(super) fn on_command(&mut self, frame: ClientFrame, connection: &mut SocketConnection, now: Instant) {
         let typing = || connection.app.rates.check(PersonalRate::Typing, &self.watch.viewer().id);
-        let outcome = self.inbound.on_command(frame.command, frame.reference, self.cursor, typing);
+        let outcome = self.inbound.on_command(&frame.command, frame.reference, self.cursor, typing);
         if let Err((error, reference)) = outcome {
             connection.send_error(&error, reference.as_ref(), Some(self.session_id()), now);
         }

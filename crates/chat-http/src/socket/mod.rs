@@ -1,4 +1,4 @@
-//! The WebSockets of sessions (RFC 6455): frames go out, liveness and delivery come back.
+//! The sockets (RFC 6455): frames go out, liveness and delivery come back.
 //!
 //! | module | what lives there |
 //! |---|---|

@@ -22,7 +22,6 @@ pub(crate) struct SocketPlan {
 }
 
 /// What the socket is subscribed to.
-#[expect(clippy::large_enum_variant, reason = "it is moved once, into the task of the socket")]
 pub(crate) enum PlannedSubscriptions {
     /// The session of its address.
     One(SessionSubscription),

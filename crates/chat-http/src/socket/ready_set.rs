@@ -120,7 +120,9 @@ mod tests {
         let task = Arc::new(WakeCount::default());
         set.take(&Waker::from(Arc::clone(&task)), &mut Vec::new());
         let marks: Vec<_> = (0..100).map(|place| set.mark(place)).collect();
-        marks.iter().for_each(|mark| mark.wake_by_ref());
+        for mark in &marks {
+            mark.wake_by_ref();
+        }
         assert_eq!(task.0.load(Ordering::SeqCst), 1);
     }
 

@@ -194,7 +194,7 @@ impl Subscriptions {
     ) -> Result<(), SocketCloseReason> {
         match self {
             Self::One(only) => only.on_access(access, connection),
-            Self::Many(set) => set.on_access(access, connection),
+            Self::Many(_) => SubscriptionSet::on_access(access, connection),
         }
     }
 

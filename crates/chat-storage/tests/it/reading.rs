@@ -62,7 +62,9 @@ async fn what_is_no_plain_file_is_no_object() {
     let store = TestStore::open();
     let paths = [1, 2, 3, 4].map(|n| store.object(n));
     let [directory, circle, pipe, nowhere] = &paths;
-    paths.iter().for_each(|path| fs::create_dir_all(path.parent().unwrap()).unwrap());
+    for path in &paths {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+    }
     fs::create_dir(directory).unwrap();
     symlink(circle, circle).unwrap();
     assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());

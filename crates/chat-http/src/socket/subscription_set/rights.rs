@@ -65,7 +65,6 @@ impl SubscriptionSet {
 
     /// Takes the result of a check of the person.
     pub(in crate::socket) fn on_access(
-        &mut self,
         access: AccessState,
         connection: &mut SocketConnection,
     ) -> Result<(), SocketCloseReason> {
