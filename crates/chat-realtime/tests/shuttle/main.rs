@@ -24,6 +24,8 @@ mod cursor;
 mod feed;
 #[path = "../../src/hub.rs"]
 mod hub;
+#[path = "../../src/inboxes/mod.rs"]
+mod inboxes;
 #[path = "../../src/mailbox.rs"]
 mod mailbox;
 #[path = "../../src/page.rs"]
