@@ -1,7 +1,10 @@
 //! Read a page of an inbox. Each range of a view is a walk along an index from the place of the page on.
 
-use chat_domain::inbox::{ActiveSession, InboxPage, InboxQuery, InboxRange, InboxSource, MAX_ACTIVE, read_active};
-use chat_domain::model::{ChatSession, Party, SessionId, SessionStatus};
+use chat_domain::inbox::{
+    ActiveSession, InboxPage, InboxQuery, InboxRange, InboxSource, MAX_ACTIVE, read_active, read_ended,
+};
+use chat_domain::model::{ChatSession, Party, Seq, SessionId, SessionStatus};
+use chat_domain::ports::MAX_ENDED;
 use chat_sql::{RangeConditions, Scope, from_db, range_conditions, show_newest, to_db};
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -29,6 +32,11 @@ pub(crate) fn find_many(connection: &mut PgConnection, ids: &[SessionId]) -> Res
 /// The active sessions of these ranges.
 pub(crate) fn active(connection: &mut PgConnection, ranges: &[InboxRange]) -> Result<Vec<ActiveSession>, Failure> {
     read_active(ranges, &mut PgInbox(connection))
+}
+
+/// The sessions of a range that ended last.
+pub(crate) fn ended(connection: &mut PgConnection, range: &InboxRange) -> Result<Vec<(SessionId, Seq)>, Failure> {
+    read_ended(range, MAX_ENDED, &mut PgInbox(connection))
 }
 
 struct PgInbox<'c>(&'c mut PgConnection);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::inbox::{ActiveSession, InboxPage, InboxQuery, InboxRange};
-use chat_domain::model::{ChatSession, SessionId, SessionPage, SessionQuery};
+use chat_domain::model::{ChatSession, Seq, SessionId, SessionPage, SessionQuery};
 use chat_domain::ports::{InboxReader, SessionRepository};
 use chat_domain::write::{SessionWrite, WriteReply};
 
@@ -46,5 +46,9 @@ impl InboxReader for SqliteSessionRepository {
 
     async fn active(&self, ranges: Vec<InboxRange>) -> Result<Vec<ActiveSession>> {
         self.database.read(move |connection| list_inbox::active(connection, &ranges)).await
+    }
+
+    async fn ended(&self, range: InboxRange) -> Result<Vec<(SessionId, Seq)>> {
+        self.database.read(move |connection| list_inbox::ended(connection, &range)).await
     }
 }

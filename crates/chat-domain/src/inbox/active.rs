@@ -62,14 +62,23 @@ impl ActiveSession {
 }
 
 impl InboxOwner {
-    /// The ranges of active sessions that a person's views and counts are made of. A session that has ended was in one of
-    /// them before.
+    /// The ranges of active sessions that a person's views and counts are made of.
     pub fn active_ranges(&self) -> Vec<InboxRange> {
         let waiting = Priority::ALL.into_iter().map(InboxRange::Waiting);
         match self {
             Self::Customer(me) => vec![InboxRange::ActiveOfOwner(me.clone())],
             Self::Agent(me) => waiting.chain([InboxRange::ActiveOfAgent(me.clone())]).collect(),
             Self::Admin => waiting.chain([InboxRange::Assigned]).collect(),
+        }
+    }
+
+    /// The range of the sessions in a view that have ended, by their end; `None` if the view has only active ones.
+    pub fn ended_range(&self, view: InboxView) -> Option<InboxRange> {
+        match (view, self) {
+            (InboxView::Mine | InboxView::Closed, Self::Customer(me)) => Some(InboxRange::ClosedOf(me.clone())),
+            (InboxView::Closed, Self::Agent(me)) => Some(InboxRange::ClosedUnder(me.clone())),
+            (InboxView::Closed, Self::Admin) => Some(InboxRange::Closed),
+            _ => None,
         }
     }
 }
@@ -97,4 +106,17 @@ pub fn read_active<S: InboxSource>(ranges: &[InboxRange], source: &mut S) -> Res
         }
     }
     Ok(active)
+}
+
+/// Reads the positions of the sessions of a range that ended last, at most `most`.
+///
+/// # Errors
+/// The source cannot read.
+pub fn read_ended<S: InboxSource>(
+    range: &InboxRange,
+    most: usize,
+    source: &mut S,
+) -> Result<Vec<(SessionId, Seq)>, S::Error> {
+    let rows = source.sessions(range, None, most)?;
+    Ok(rows.iter().map(|(_, session)| (session.id, session.progress.last_seq)).collect())
 }

@@ -26,6 +26,10 @@ pub struct InboxUpdate {
 
 /// The updates of an open inbox. Dropping it closes the inbox.
 pub trait InboxStream: Send {
+    /// Takes note of what the person was shown of a view, which was read after the inbox was opened. It may be newer than
+    /// what updates have come from, or older: what of it has changed since becomes an update.
+    fn note_snapshot(&mut self, view: InboxView, sessions: &[ChatSession]);
+
     /// The next update, or why none follows. Updates are states and not steps: of several changes of a session only the
     /// newest state is returned, and of a session and a view at most two a second.
     ///
@@ -45,8 +49,8 @@ pub trait InboxStream: Send {
 #[async_trait]
 pub trait InboxFeed: Send + Sync {
     /// Opens the inbox of a person with these views. Whatever changes in them after this has returned is an update of the
-    /// stream, or is in a page that is read later: read first what the views hold, then take the updates. Updates that
-    /// are lost on the way are found by reading the views again, at the latest after a minute.
+    /// stream, or is in a page that is read later: read now what the views hold, pass it to `note_snapshot`, and take the
+    /// updates then. Updates that are lost on the way are found by reading the views again, at the latest after a minute.
     ///
     /// A person has a bounded number of inboxes open; one more closes the oldest with `StreamCloseReason::Replaced`.
     ///

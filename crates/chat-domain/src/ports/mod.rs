@@ -34,7 +34,7 @@ pub use event_log::{EventLog, LogLimit, LogPage, MAX_HEADS};
 pub use health::HealthProbe;
 pub use id_generator::IdGenerator;
 pub use inbox_feed::{InboxFeed, InboxStream, InboxUpdate};
-pub use inbox_reader::{InboxReader, MAX_FOUND};
+pub use inbox_reader::{InboxReader, MAX_ENDED, MAX_FOUND};
 pub use message_form::{IncomingFile, MessageField, MessageForm};
 pub use message_repository::{AttachmentRecord, MessageLookup, MessageRepository};
 pub use notifier::Notifier;

@@ -28,12 +28,14 @@ impl ChatService {
         }
         let owner = InboxOwner::of(who);
         // Before the snapshots: an update may repeat what they show, and nothing is missing.
-        let updates = self.ports.inboxes.open(&who.id, owner.clone(), views.clone()).await?;
+        let mut updates = self.ports.inboxes.open(&who.id, owner.clone(), views.clone()).await?;
         let mut snapshots = Vec::with_capacity(views.len());
         for view in views {
             let owner = owner.clone();
             let query = InboxQuery { owner, view, filter: InboxFilter::default(), after: None, limit };
-            snapshots.push((view, self.ports.sessions.inbox(&query).await?));
+            let page = self.ports.sessions.inbox(&query).await?;
+            updates.note_snapshot(view, &page.sessions);
+            snapshots.push((view, page));
         }
         Ok(OpenedInbox { snapshots, updates })
     }

@@ -91,6 +91,8 @@ impl ActiveSessions {
             for session in sessions {
                 match self.known.get(&session.id) {
                     _ if self.changed.contains(&session.id) => unclear.push(session.id),
+                    // Those who know another range of it have missed it.
+                    None if self.is_in_loaded_range(&session) => unclear.push(session.id),
                     None => self.insert(session),
                     // Its change is on its way to the inboxes that know it as it was.
                     Some(known) if known.seq < session.seq => unclear.push(session.id),
@@ -169,6 +171,11 @@ impl ActiveSessions {
         before
     }
 
+    /// Whether a session is not known as it is here.
+    pub fn differs(&self, session: &ActiveSession) -> bool {
+        self.known.get(&session.id).is_none_or(|known| known.seq != session.seq)
+    }
+
     /// The sessions of these ranges that are not known as they were read, all of them, now or a moment ago.
     pub fn differences(&self, ranges: &[InboxRange], read: &[ActiveSession]) -> Vec<SessionId> {
         let listed: HashSet<SessionId> = read.iter().map(|session| session.id).collect();
@@ -208,6 +215,10 @@ impl ActiveSessions {
 
     fn is_of_concern(&self, session: &ActiveSession) -> bool {
         session.ranges().iter().any(|range| self.ranges.contains_key(range))
+    }
+
+    fn is_in_loaded_range(&self, session: &ActiveSession) -> bool {
+        session.ranges().iter().any(|range| self.ranges.get(range).is_some_and(|open| open.is_loaded))
     }
 
     fn insert(&mut self, session: ActiveSession) {

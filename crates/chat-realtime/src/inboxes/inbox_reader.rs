@@ -20,7 +20,7 @@ use crate::timer::Timer;
 /// What the reader does next.
 enum InboxTask {
     Read(Vec<SessionId>),
-    Sweep(Vec<InboxRange>),
+    Sweep { active: Vec<InboxRange>, ended: Vec<InboxRange> },
 }
 
 /// When the reader may read, and when it must.
@@ -42,7 +42,8 @@ impl Schedule {
         let sweep_at = self.not_before.max(self.swept_at + pause);
         if now >= sweep_at {
             state.is_suspect = false;
-            return Ok(InboxTask::Sweep(state.active.ranges()));
+            let (active, ended) = (state.active.ranges(), state.ended.keys().cloned().collect());
+            return Ok(InboxTask::Sweep { active, ended });
         }
         if state.changed.is_empty() {
             return Err(sweep_at);
@@ -92,14 +93,9 @@ pub async fn run_inboxes_with(
                 let found = in_time(timer.as_ref(), limit, sessions.find_many(ids.clone())).await;
                 found.map(|found| inboxes.apply(ids, found))
             }
-            InboxTask::Sweep(ranges) => {
-                let read = in_time(timer.as_ref(), limit, sessions.active(ranges.clone())).await;
-                read.map(|read| {
-                    schedule.swept_at = timer.now();
-                    let mut state = lock(&inboxes.state);
-                    let differences = state.active.differences(ranges, &read);
-                    state.changed.extend(differences);
-                })
+            InboxTask::Sweep { active, ended } => {
+                let swept = in_time(timer.as_ref(), limit, sweep(&inboxes, sessions.as_ref(), active, ended)).await;
+                swept.inspect(|()| schedule.swept_at = timer.now())
             }
         };
         match outcome {
@@ -112,13 +108,29 @@ pub async fn run_inboxes_with(
     }
 }
 
+/// Reads what the views hold.
+async fn sweep(
+    inboxes: &Inboxes,
+    sessions: &dyn InboxReader,
+    active: &[InboxRange],
+    ended: &[InboxRange],
+) -> Result<()> {
+    let read = sessions.active(active.to_vec()).await?;
+    inboxes.compare_active(active, &read);
+    for range in ended {
+        let read = sessions.ended(range.clone()).await?;
+        inboxes.compare_ended(range, read);
+    }
+    Ok(())
+}
+
 impl Inboxes {
     /// Takes back what could not be done.
     fn give_back(&self, task: InboxTask) {
         let mut state = lock(&self.state);
         match task {
             InboxTask::Read(ids) => state.changed.extend(ids),
-            InboxTask::Sweep(_) => state.is_suspect = true,
+            InboxTask::Sweep { .. } => state.is_suspect = true,
         }
     }
 }

@@ -19,7 +19,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use chat_domain::error::Result;
 use chat_domain::inbox::{ActiveSession, InboxOwner, InboxRange, InboxView, place};
-use chat_domain::model::{ChatSession, SessionEvent, SessionId, UserId};
+use chat_domain::model::{ChatSession, Seq, SessionEvent, SessionId, UserId};
 use chat_domain::ports::{InboxFeed, InboxReader, InboxStream, InboxUpdate, StreamCloseReason};
 
 pub use active_sessions::ActiveSessions;
@@ -47,6 +47,8 @@ struct InboxesState {
     next_id: u64,
     /// How many of them have a view of sessions that have ended.
     showing_ended: usize,
+    /// What ended last in their ranges.
+    ended: HashMap<InboxRange, EndedSessions>,
     /// Sessions that have to be read.
     changed: HashSet<SessionId>,
     /// Whether events may have been missed since all was read.
@@ -57,21 +59,31 @@ struct InboxesState {
     is_shut_down: bool,
 }
 
+/// The sessions of a range that ended last, as the inboxes with this range have them.
+struct EndedSessions {
+    /// The inbox that was the first to show them.
+    first_inbox: u64,
+    positions: HashMap<SessionId, Seq>,
+}
+
 struct OpenInbox {
     person: UserId,
     owner: InboxOwner,
     views: Vec<InboxView>,
     mailbox: Arc<InboxMailbox>,
+    /// What the person was shown of a view before the events of it were read, so that `active` may not know that it was in
+    /// the view.
+    shown: HashSet<(InboxView, SessionId)>,
 }
 
 impl OpenInbox {
+    /// The ranges of sessions that have ended in its views.
+    fn ended_ranges(&self) -> impl Iterator<Item = InboxRange> {
+        self.views.iter().filter_map(|view| self.owner.ended_range(*view))
+    }
+
     fn shows_ended(&self) -> bool {
-        let shows_ended = |view: &InboxView| match view {
-            InboxView::Mine => matches!(self.owner, InboxOwner::Customer(_)),
-            InboxView::Waiting | InboxView::Assigned => false,
-            InboxView::Closed => true,
-        };
-        self.views.iter().any(shows_ended)
+        self.ended_ranges().next().is_some()
     }
 }
 
@@ -147,14 +159,21 @@ impl Inboxes {
             .iter()
             .map(|id| {
                 let now = found.remove(id);
+                if let Some(ended) = now.as_ref().filter(|session| !session.is_active()) {
+                    for (_, known) in state.ended.iter_mut().filter(|(range, _)| range.includes(ended)) {
+                        known.positions.insert(*id, ended.progress.last_seq);
+                    }
+                }
                 (*id, state.active.apply(*id, now.as_deref()), now)
             })
             .collect();
-        for inbox in state.open.values() {
-            let counts = state.active.counts(&inbox.owner);
+        let InboxesState { open, active, .. } = &mut *state;
+        for inbox in open.values_mut() {
+            let counts = active.counts(&inbox.owner);
             for (id, before, now) in &applied {
                 for view in &inbox.views {
-                    let was = before.as_ref().is_some_and(|before| before.is_in(&inbox.owner, *view));
+                    let was_shown = inbox.shown.remove(&(*view, *id));
+                    let was = was_shown || before.as_ref().is_some_and(|before| before.is_in(&inbox.owner, *view));
                     let now = now.as_ref().filter(|now| place(&inbox.owner, *view, now).is_some());
                     if was || now.is_some() {
                         wakers.extend(inbox.mailbox.push(*view, *id, now.cloned(), counts));
@@ -164,6 +183,48 @@ impl Inboxes {
         }
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Takes over what was read of all these ranges of active sessions. What differs is looked up.
+    fn compare_active(&self, ranges: &[InboxRange], read: &[ActiveSession]) {
+        let mut state = lock(&self.state);
+        let differences = state.active.differences(ranges, read);
+        state.changed.extend(differences);
+    }
+
+    /// Takes over what was read of the sessions of a range that ended last.
+    fn compare_ended(&self, range: &InboxRange, read: Vec<(SessionId, Seq)>) {
+        let mut state = lock(&self.state);
+        let InboxesState { ended, changed, .. } = &mut *state;
+        let Some(known) = ended.get_mut(range) else { return };
+        changed.extend(read.iter().filter(|(id, seq)| known.positions.get(id) != Some(seq)).map(|(id, _)| *id));
+        known.positions = read.into_iter().collect();
+    }
+
+    /// Takes note of what was shown of a view to the person of an inbox.
+    fn note_snapshot(&self, id: u64, view: InboxView, sessions: &[ChatSession]) {
+        self.update(|state| {
+            let InboxesState { open, active, changed, ended, .. } = state;
+            let Some(inbox) = open.get_mut(&id) else { return false };
+            let changed_before = changed.len();
+            if let Some(range) = inbox.owner.ended_range(view) {
+                let positions = HashMap::new();
+                let known = ended.entry(range).or_insert_with(|| EndedSessions { first_inbox: id, positions });
+                for session in sessions.iter().filter(|session| !session.is_active()) {
+                    let seq = session.progress.last_seq;
+                    if known.first_inbox == id {
+                        known.positions.insert(session.id, seq);
+                    } else if known.positions.get(&session.id) != Some(&seq) {
+                        changed.insert(session.id);
+                    }
+                }
+            }
+            for session in sessions.iter().filter_map(ActiveSession::of).filter(|session| active.differs(session)) {
+                inbox.shown.insert((view, session.id));
+                changed.insert(session.id);
+            }
+            changed.len() > changed_before
+        });
     }
 
     /// Reads ranges for an inbox that opens.
@@ -234,8 +295,12 @@ impl InboxPlace {
 impl Drop for InboxPlace {
     fn drop(&mut self) {
         let mut state = lock(&self.inboxes.state);
-        if let Some(closed) = self.id.and_then(|id| state.open.remove(&id)) {
-            state.showing_ended -= usize::from(closed.shows_ended());
+        if let Some(closed) = self.id.and_then(|id| state.open.remove(&id))
+            && closed.shows_ended()
+        {
+            state.showing_ended -= 1;
+            let InboxesState { open, ended, .. } = &mut *state;
+            ended.retain(|range, _| open.values().any(|inbox| inbox.ended_ranges().any(|other| other == *range)));
         }
         state.active.leave(&self.ranges);
         if state.active.is_empty() {
@@ -266,17 +331,24 @@ impl InboxFeed for HubInboxFeed {
             self.inboxes.load(self.sessions.as_ref(), unread).await?;
         }
         let mailbox = Arc::new(InboxMailbox::default());
-        place.open(OpenInbox { person: person.clone(), owner, views, mailbox: Arc::clone(&mailbox) });
-        Ok(Box::new(HubInboxStream { mailbox, _place: place }))
+        let shown = HashSet::new();
+        place.open(OpenInbox { person: person.clone(), owner, views, mailbox: Arc::clone(&mailbox), shown });
+        Ok(Box::new(HubInboxStream { mailbox, place }))
     }
 }
 
 struct HubInboxStream {
     mailbox: Arc<InboxMailbox>,
-    _place: InboxPlace,
+    place: InboxPlace,
 }
 
 impl InboxStream for HubInboxStream {
+    fn note_snapshot(&mut self, view: InboxView, sessions: &[ChatSession]) {
+        if let Some(id) = self.place.id {
+            self.place.inboxes.note_snapshot(id, view, sessions);
+        }
+    }
+
     fn poll_next(&mut self, context: &Context<'_>, now: Instant) -> Poll<Result<InboxUpdate, StreamCloseReason>> {
         self.mailbox.poll_next(context, now)
     }

@@ -83,6 +83,11 @@ impl World {
         let updates = self.feed.open(&who.id, owner.clone(), views.clone()).await.unwrap();
         let mut desk = Desk { owner, views, shown: BTreeMap::new(), counts: InboxCounts::default(), updates };
         (desk.shown, desk.counts) = self.truth(&desk).await;
+        for view in &desk.views {
+            let of_view = desk.shown.iter().filter(|((other, _), _)| other == view);
+            let sessions: Vec<_> = of_view.map(|(_, session)| session.clone()).collect();
+            desk.updates.note_snapshot(*view, &sessions);
+        }
         desk
     }
 
