@@ -86,6 +86,7 @@ impl InboxSource for SqliteInbox<'_> {
             .select(sql::<BigInt>(column))
             .filter(sql::<Bool>(asked.fixed))
             .filter(held(&asked))
+            .order(sql::<Bool>(&format!("{} DESC, id DESC", asked.column)))
             .limit(to_db(MAX_ACTIVE as u64))
             .load(self.0)?;
         counts.into_iter().map(|count| Ok(from_db("chat_sessions.unread", count)?)).collect()

@@ -212,7 +212,9 @@ proptest! {
                 let (due, later): (Vec<_>, Vec<_>) = on_their_way.into_iter().partition(|(when, _)| *when <= number);
                 on_their_way = later;
                 if let Some(state) = &mut state {
-                    due.into_iter().for_each(|(_, session)| drop(state.apply(session)));
+                    for (_, session) in due {
+                        state.apply(session);
+                    }
                     for shown in state.sessions() {
                         let newest = &world[&shown.id];
                         prop_assert!(shown.progress.last_seq <= newest.progress.last_seq);
@@ -222,7 +224,9 @@ proptest! {
             let mut state = state.unwrap();
             // The last ones come in the opposite order.
             on_their_way.reverse();
-            on_their_way.into_iter().for_each(|(_, session)| drop(state.apply(session)));
+            for (_, session) in on_their_way {
+                state.apply(session);
+            }
             let later = read(&world, &owner, view);
             if has_lost {
                 let positions = state.positions();

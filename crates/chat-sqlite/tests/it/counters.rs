@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use chat_domain::model::{
-    NewSession, PageLimit, PageNumber, SessionAction, SessionPage, SessionPosition, SessionQuery, SessionStatus,
-    Statistics, Timestamp, Visibility,
+    ChatSession, NewSession, PageLimit, PageNumber, SessionAction, SessionPage, SessionPosition, SessionQuery,
+    SessionStatus, Statistics, Timestamp, Visibility,
 };
 use chat_domain::ports::{AgentDirectory as _, MessageRepository as _, SessionRepository as _, StatsReader as _};
 use chat_sqlite::{SqliteStore, migrate};
@@ -51,7 +51,10 @@ async fn counted(store: &SqliteStore) -> (Statistics, Vec<SessionPage>) {
                 position: SessionPosition::Page(PageNumber::FIRST),
                 limit: PageLimit::SESSIONS,
             };
-            pages.push(store.sessions.list(&query).await.unwrap());
+            let mut page = store.sessions.list(&query).await.unwrap();
+            // What happened last in a session is no counter.
+            page.sessions = page.sessions.into_iter().map(ChatSession::in_event).collect();
+            pages.push(page);
         }
     }
     (store.stats.read().await.unwrap(), pages)

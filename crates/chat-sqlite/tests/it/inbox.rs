@@ -1,7 +1,5 @@
 //! The inbox beside what an older version has written.
 
-use std::sync::Arc;
-
 use chat_domain::inbox::{InboxFilter, InboxOwner, InboxPage, InboxQuery, InboxView};
 use chat_domain::model::{NewSession, PageLimit, Principal, Priority, SessionAction, SessionId};
 use chat_domain::ports::{AgentDirectory as _, MessageRepository as _, SessionRepository as _};

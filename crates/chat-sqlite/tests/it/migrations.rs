@@ -201,7 +201,8 @@ async fn events_from_before_the_watermarks_had_their_names_are_read_as_they_were
 
     let store = place.open().await;
     assert_eq!(store.events.read(id, Seq::ZERO, LogLimit::events(100)).await.unwrap().events, events);
-    assert_eq!(store.sessions.find(id).await.unwrap().unwrap(), session);
+    // Of its newest message the row knows nothing yet.
+    assert_eq!(store.sessions.find(id).await.unwrap().unwrap().in_event(), session.in_event());
     store.close().await;
 }
 
