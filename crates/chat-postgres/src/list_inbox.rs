@@ -1,21 +1,42 @@
 //! Read a page of an inbox. Each range of a view is a walk along an index from the place of the page on.
 
-use chat_domain::inbox::{InboxPage, InboxQuery, InboxRange, InboxSource, MAX_ACTIVE};
-use chat_domain::model::{ChatSession, Party, SessionId, SessionStatus};
+use chat_domain::inbox::{
+    ActiveSession, InboxPage, InboxQuery, InboxRange, InboxSource, MAX_ACTIVE, read_active, read_ended,
+};
+use chat_domain::model::{ChatSession, Party, Seq, SessionId, SessionStatus};
+use chat_domain::ports::MAX_ENDED;
 use chat_sql::{RangeConditions, Scope, from_db, range_conditions, show_newest, to_db};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Text};
 use uuid::Uuid;
 
-use crate::counters;
 use crate::error::Failure;
 use crate::rows::{MessageRow, SessionRow};
 use crate::schema::{chat_messages, chat_sessions};
+use crate::{counters, get_session};
 
 /// Reads the page, in a transaction that sees the database at one moment.
 pub(crate) fn list(connection: &mut PgConnection, query: &InboxQuery) -> Result<InboxPage, Failure> {
     query.read(&mut PgInbox(connection))
+}
+
+/// The sessions of these ids, as an inbox shows them.
+pub(crate) fn find_many(connection: &mut PgConnection, ids: &[SessionId]) -> Result<Vec<ChatSession>, Failure> {
+    let ids: Vec<Uuid> = ids.iter().map(SessionId::as_uuid).collect();
+    let mut sessions = get_session::find_many(connection, &ids)?;
+    PgInbox(connection).complete(&mut sessions)?;
+    Ok(sessions)
+}
+
+/// The active sessions of these ranges.
+pub(crate) fn active(connection: &mut PgConnection, ranges: &[InboxRange]) -> Result<Vec<ActiveSession>, Failure> {
+    read_active(ranges, &mut PgInbox(connection))
+}
+
+/// The sessions of a range that ended last.
+pub(crate) fn ended(connection: &mut PgConnection, range: &InboxRange) -> Result<Vec<(SessionId, Seq)>, Failure> {
+    read_ended(range, MAX_ENDED, &mut PgInbox(connection))
 }
 
 struct PgInbox<'c>(&'c mut PgConnection);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::inbox::{InboxPage, InboxQuery};
-use chat_domain::model::{ChatSession, SessionId, SessionPage, SessionQuery};
-use chat_domain::ports::SessionRepository;
+use chat_domain::inbox::{ActiveSession, InboxPage, InboxQuery, InboxRange};
+use chat_domain::model::{ChatSession, Seq, SessionId, SessionPage, SessionQuery};
+use chat_domain::ports::{InboxReader, SessionRepository};
 use chat_domain::write::{SessionWrite, WriteReply};
 
 use crate::database::Database;
@@ -35,5 +35,20 @@ impl SessionRepository for PgSessionRepository {
     async fn inbox(&self, query: &InboxQuery) -> Result<InboxPage> {
         let query = query.clone();
         self.database.read_snapshot(move |connection| list_inbox::list(connection, &query)).await
+    }
+}
+
+#[async_trait]
+impl InboxReader for PgSessionRepository {
+    async fn find_many(&self, ids: Vec<SessionId>) -> Result<Vec<ChatSession>> {
+        self.database.read(move |connection| list_inbox::find_many(connection, &ids)).await
+    }
+
+    async fn active(&self, ranges: Vec<InboxRange>) -> Result<Vec<ActiveSession>> {
+        self.database.read(move |connection| list_inbox::active(connection, &ranges)).await
+    }
+
+    async fn ended(&self, range: InboxRange) -> Result<Vec<(SessionId, Seq)>> {
+        self.database.read(move |connection| list_inbox::ended(connection, &range)).await
     }
 }

@@ -7,6 +7,7 @@ use chat_domain::model::{LiveEvent, Seq, SessionId, SocketId, UserId};
 use chat_domain::ports::{Clock, Notifier, SocketCloser};
 use metrics::counter;
 
+use crate::inboxes::Inboxes;
 use crate::mailbox::Mailbox;
 use crate::peers::{PeerEvent, PeerNotifier, PeerSink, SuspectedGap};
 use crate::reports::GapReportBox;
@@ -28,6 +29,7 @@ pub struct Hub {
     /// Where typing events are published to the other nodes.
     peers: OnceLock<Arc<dyn PeerNotifier>>,
     reports: GapReportBox,
+    inboxes: Arc<Inboxes>,
     shut_down: AtomicBool,
 }
 
@@ -43,6 +45,7 @@ impl Hub {
             clock,
             peers: OnceLock::new(),
             reports: GapReportBox::default(),
+            inboxes: Inboxes::new(),
             shut_down: AtomicBool::new(false),
         })
     }
@@ -63,6 +66,7 @@ impl Hub {
             self.apply(effects);
         }
         self.reports.close();
+        self.inboxes.shutdown();
     }
 
     /// Whether the hub is shut down.
@@ -103,8 +107,16 @@ impl Hub {
         }
     }
 
+    /// The open inboxes, which hear of every durable event.
+    pub fn inboxes(&self) -> &Arc<Inboxes> {
+        &self.inboxes
+    }
+
     fn accept(&self, event: PeerEvent, origin: TypingOrigin) {
         let now = self.clock.now();
+        if let PeerEvent::Durable(event) = &event {
+            self.inboxes.note(event);
+        }
         let mut shard = lock(self.shard(event.session_id()));
         let effects = match event {
             PeerEvent::Durable(event) => shard.publish(event, now),
@@ -191,10 +203,12 @@ impl PeerSink for Hub {
 
     fn mark_suspect(&self, gap: SuspectedGap) {
         self.reports.add(|reports| reports.add_gap(gap));
+        self.inboxes.mark_suspect();
     }
 
     fn set_peers_reachable(&self, reachable: bool) {
         self.reports.add(|reports| reports.peers_reachable = Some(reachable));
+        self.inboxes.set_peers_reachable(reachable);
     }
 }
 

@@ -35,6 +35,7 @@
 //! | `feed` | the `SessionFeed`: the cursor driven by a mailbox and the log | polls the log and a timer |
 //! | `repair_driver` | the repair, driven by suspected gaps and the log | polls the log and a timer |
 //! | `peers` | the ports between the hub and the other nodes | none |
+//! | `inboxes` | the open inboxes: which of them a change concerns, and what they have not taken yet | reads sessions, a lock, a timer |
 //! | `sockets` | how many sockets each person has open on this node | locks |
 //! | `on_tokio`, `tokio_timer` | the drivers and the timer of the runtime | time |
 //!
@@ -45,6 +46,7 @@ mod cursor;
 mod feed;
 mod health;
 mod hub;
+mod inboxes;
 mod mailbox;
 mod on_tokio;
 mod page;
@@ -73,9 +75,10 @@ pub mod internals;
 pub use feed::HubFeed;
 pub use health::HubHealthProbe;
 pub use hub::Hub;
-pub use on_tokio::{run_repair, run_typing_expiry};
+pub use inboxes::{HubInboxFeed, Inboxes, MAX_INBOXES_OF_A_PERSON, run_inboxes_with};
+pub use on_tokio::{run_inboxes, run_repair, run_typing_expiry};
 pub use peers::{PeerEvent, PeerNotifier, PeerSink, PeerTyping, SuspectedGap, session_shard};
 pub use repair_driver::run_repair_with;
-pub use settings::{HubSettings, RepairRules, TypingRules};
+pub use settings::{HubSettings, InboxRules, RepairRules, TypingRules};
 pub use sockets::LocalSockets;
 pub use timer::{Sleep, Timer};

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::model::Epoch;
-use chat_domain::ports::EventLog;
+use chat_domain::ports::{EventLog, InboxReader};
 
 use crate::feed::HubFeed;
 use crate::hub::Hub;
+use crate::inboxes::run_inboxes_with;
 use crate::repair_driver::run_repair_with;
 use crate::tokio_timer::TokioTimer;
 
@@ -27,6 +28,12 @@ impl HubFeed {
 /// once, on its main runtime.
 pub async fn run_repair(hub: Arc<Hub>, log: Arc<dyn EventLog>) {
     run_repair_with(hub, log, Arc::new(TokioTimer::new())).await;
+}
+
+/// Reads what changes for the open inboxes, until the hub is shut down. A node runs it once, on its main runtime.
+pub async fn run_inboxes(hub: Arc<Hub>, sessions: Arc<dyn InboxReader>) {
+    let rules = hub.settings().inboxes;
+    run_inboxes_with(Arc::clone(hub.inboxes()), sessions, Arc::new(TokioTimer::new()), rules).await;
 }
 
 /// Ends typing that has timed out, and delivers typing that had to wait, until the hub is shut down. A node runs it

@@ -31,6 +31,8 @@ pub struct HubSettings {
     pub typing: TypingRules,
     /// When sessions are compared with the log.
     pub repair: RepairRules,
+    /// When sessions are read for open inboxes.
+    pub inboxes: InboxRules,
 }
 
 impl HubSettings {
@@ -53,6 +55,7 @@ impl Default for HubSettings {
             shards: 64,
             typing: TypingRules::default(),
             repair: RepairRules::default(),
+            inboxes: InboxRules::default(),
         }
     }
 }
@@ -82,6 +85,36 @@ impl Default for RepairRules {
             sweep: Duration::from_secs(15),
             sweep_unreachable: Duration::from_secs(1),
             query_timeout: Duration::from_secs(5),
+            first_pause: Duration::from_millis(100),
+            longest_pause: Duration::from_secs(5),
+        }
+    }
+}
+
+/// When sessions are read for the open inboxes of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InboxRules {
+    /// How long to wait after a reading until the next one: what changes meanwhile is read together.
+    pub gap: Duration,
+    /// How often all views are read.
+    pub sweep: Duration,
+    /// How long after a sweep the next one is made when events may have been missed.
+    pub sweep_suspect: Duration,
+    /// How long a reading may take; a longer one counts as failed.
+    pub read_timeout: Duration,
+    /// How long to wait after a reading failed; doubled with each failure in a row.
+    pub first_pause: Duration,
+    /// The longest wait after a failure.
+    pub longest_pause: Duration,
+}
+
+impl Default for InboxRules {
+    fn default() -> Self {
+        Self {
+            gap: Duration::from_millis(40),
+            sweep: Duration::from_secs(60),
+            sweep_suspect: Duration::from_secs(5),
+            read_timeout: Duration::from_secs(5),
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(5),
         }

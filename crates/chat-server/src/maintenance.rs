@@ -43,6 +43,7 @@ pub(crate) fn start(system: &System, collect_every: Duration, metrics: Option<&M
     tasks.spawn("collection of files without a message", collecting::run(system.collector.clone(), collect_every));
     tasks.spawn("end of typing", system.typing_expiry());
     tasks.spawn("repair of live events", system.repair());
+    tasks.spawn("reading for open inboxes", system.inboxes());
     tasks.spawn("end of deactivated agents' sockets", close_sockets_of_deactivated_agents(system.service.clone()));
     tasks.spawn("refresh of revocations", refresh_revocations(system.service.clone()));
     tasks.spawn("sweep of revocations", sweep_revocations(system.service.clone()));

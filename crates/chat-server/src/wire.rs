@@ -11,9 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::model::{Epoch, LiveEvent};
-use chat_domain::ports::{AgentDirectory, Clock, EventLog, HealthProbe, Notifier, SigningKeyStore, StatsReader};
+use chat_domain::ports::{
+    AgentDirectory, Clock, EventLog, HealthProbe, InboxReader, Notifier, SigningKeyStore, StatsReader,
+};
 use chat_domain::service::{ChatService, OrphanCollector, Ports};
-use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, LocalSockets, run_repair, run_typing_expiry};
+use chat_realtime::{
+    Hub, HubFeed, HubHealthProbe, HubInboxFeed, HubSettings, LocalSockets, run_inboxes, run_repair, run_typing_expiry,
+};
 use chat_redis::{FanoutTask, RedisFanout};
 use chat_thumbnails::ImageThumbnailMaker;
 use tokio::runtime::Handle;
@@ -52,6 +56,7 @@ pub(crate) struct System {
     store: Store,
     hub: Arc<Hub>,
     events: Arc<dyn EventLog>,
+    inbox_reader: Arc<dyn InboxReader>,
     epoch: Epoch,
     redis: Option<Arc<RedisFanout>>,
     fanout_tasks: Vec<FanoutTask>,
@@ -78,6 +83,7 @@ impl System {
             ImageThumbnailMaker::new(Handle::current(), Arc::clone(&attachments), Arc::clone(&thumbnails));
         let Repositories {
             sessions,
+            inbox_reader,
             messages,
             events,
             stats,
@@ -106,6 +112,7 @@ impl System {
             // Use cases publish typing only, which the hub spreads to other servers as often as to its own watchers.
             notifier: Arc::clone(&hub) as _,
             feed: HubFeed::new(Arc::clone(&hub), Arc::clone(&events), epoch.clone()),
+            inboxes: HubInboxFeed::new(Arc::clone(hub.inboxes()), Arc::clone(&inbox_reader)),
             sockets,
             tickets,
             clock: Arc::clone(&clock),
@@ -126,6 +133,7 @@ impl System {
             store,
             hub,
             events,
+            inbox_reader,
             epoch,
             redis,
             fanout_tasks,
@@ -148,6 +156,11 @@ impl System {
     /// Compares watched sessions with the log when something may have been missed, for as long as it is polled.
     pub(crate) fn repair(&self) -> impl Future<Output = ()> + Send + use<> {
         run_repair(Arc::clone(&self.hub), Arc::clone(&self.events))
+    }
+
+    /// Reads what changes for the open inboxes, for as long as it is polled.
+    pub(crate) fn inboxes(&self) -> impl Future<Output = ()> + Send + use<> {
+        run_inboxes(Arc::clone(&self.hub), Arc::clone(&self.inbox_reader))
     }
 
     /// The history that this server serves.
@@ -179,8 +192,8 @@ impl System {
 
     /// Writes what is still waiting and closes the stores.
     pub(crate) async fn close(self) -> ShutdownNotice {
-        let Self { service, collector, store, events, redis, attachments, .. } = self;
-        drop((service, collector, events));
+        let Self { service, collector, store, events, inbox_reader, redis, attachments, .. } = self;
+        drop((service, collector, events, inbox_reader));
         store.close().await;
         drop(attachments);
         ShutdownNotice(redis)

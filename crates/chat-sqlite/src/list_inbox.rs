@@ -1,22 +1,47 @@
 //! Read a page of an inbox. Each range of a view is a walk along an index from the place of the page on.
 
-use chat_domain::inbox::{InboxPage, InboxQuery, InboxRange, InboxSource, MAX_ACTIVE};
-use chat_domain::model::{ChatSession, Party, SessionId, SessionStatus};
+use chat_domain::inbox::{
+    ActiveSession, InboxPage, InboxQuery, InboxRange, InboxSource, MAX_ACTIVE, read_active, read_ended,
+};
+use chat_domain::model::{ChatSession, Party, Seq, SessionId, SessionStatus};
+use chat_domain::ports::MAX_ENDED;
 use chat_sql::{RangeConditions, Scope, from_db, range_conditions, show_newest, to_db};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Bool, Text};
 use uuid::Uuid;
 
-use crate::counters;
 use crate::error::Failure;
 use crate::rows::{MessageRow, SessionRow};
 use crate::schema::{chat_messages, chat_sessions};
 use crate::values::DbId;
+use crate::{counters, get_session};
 
 /// Reads the page, in a transaction that sees the database at one moment.
 pub(crate) fn list(connection: &mut SqliteConnection, query: &InboxQuery) -> Result<InboxPage, Failure> {
     query.read(&mut SqliteInbox(connection))
+}
+
+/// The sessions of these ids, as an inbox shows them.
+pub(crate) fn find_many(connection: &mut SqliteConnection, ids: &[SessionId]) -> Result<Vec<ChatSession>, Failure> {
+    let found: Result<Vec<Option<ChatSession>>, Failure> =
+        ids.iter().map(|id| get_session::find(connection, *id)).collect();
+    let mut sessions: Vec<ChatSession> = found?.into_iter().flatten().collect();
+    SqliteInbox(connection).complete(&mut sessions)?;
+    Ok(sessions)
+}
+
+/// The active sessions of these ranges.
+pub(crate) fn active(connection: &mut SqliteConnection, ranges: &[InboxRange]) -> Result<Vec<ActiveSession>, Failure> {
+    read_active(ranges, &mut SqliteInbox(connection))
+}
+
+/// The sessions of a range that ended last.
+pub(crate) fn ended(
+    connection: &mut SqliteConnection,
+    ranges: &[InboxRange],
+) -> Result<Vec<(SessionId, Seq)>, Failure> {
+    read_ended(range, MAX_ENDED, &mut SqliteInbox(connection))
 }
 
 struct SqliteInbox<'c>(&'c mut SqliteConnection);

@@ -36,6 +36,7 @@
 //!     let store = MemoryStore::new(notifier.clone());
 //!     StoreUnderTest {
 //!         sessions: store.clone(),
+//!         inbox_reader: store.clone(),
 //!         messages: store.clone(),
 //!         events: store.clone(),
 //!         stats: store.clone(),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chat_domain::inbox::{InboxOwner, InboxView};
 use chat_domain::model::{Attachment, Color, ThumbnailOutcome, ThumbnailSize, UserId};
-use chat_domain::ports::{SessionFeed, SubscribeRequest, Subscription, ThumbnailMaker};
+use chat_domain::ports::{InboxFeed, InboxStream, SessionFeed, SubscribeRequest, Subscription, ThumbnailMaker};
 use chat_domain::service::{ChatService, Ports, Rules};
 use chat_domain::{ChatError, Result};
 
@@ -14,13 +15,20 @@ use crate::{
     SequentialIds,
 };
 
-/// A feed without live events: a subscription fails as `Unavailable`.
+/// A feed without live events: a subscription fails as `Unavailable`, and so does the opening of an inbox.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NullFeed;
 
 #[async_trait]
 impl SessionFeed for NullFeed {
     async fn subscribe(&self, _: SubscribeRequest) -> Result<Subscription> {
+        Err(ChatError::unavailable("there are no live events in memory"))
+    }
+}
+
+#[async_trait]
+impl InboxFeed for NullFeed {
+    async fn open(&self, _: &UserId, _: InboxOwner, _: Vec<InboxView>) -> Result<Box<dyn InboxStream>> {
         Err(ChatError::unavailable("there are no live events in memory"))
     }
 }
@@ -80,6 +88,7 @@ impl MemoryChat {
             thumbnail_maker: Arc::new(NullThumbnailMaker),
             notifier: notifier.clone(),
             feed: Arc::new(NullFeed),
+            inboxes: Arc::new(NullFeed),
             sockets: sockets.clone(),
             tickets: Arc::new(FewTickets::new()),
             clock: clock.clone(),

@@ -96,7 +96,7 @@ pub struct InboxKey {
 }
 
 /// A run of sessions in one rank of a view, which a store reads in the descending order of [`InboxKey::at`] and the id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum InboxRange {
     /// The active sessions of an agent, by their start; read as a whole, and sorted in memory.
     ActiveOfAgent(AgentId),

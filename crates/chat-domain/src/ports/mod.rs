@@ -9,6 +9,8 @@ mod clock;
 mod event_log;
 mod health;
 mod id_generator;
+mod inbox_feed;
+mod inbox_reader;
 mod message_form;
 mod message_repository;
 mod notifier;
@@ -32,6 +34,8 @@ pub use clock::Clock;
 pub use event_log::{EventLog, LogLimit, LogPage, MAX_HEADS};
 pub use health::HealthProbe;
 pub use id_generator::IdGenerator;
+pub use inbox_feed::{InboxFeed, InboxStream, InboxUpdate};
+pub use inbox_reader::{InboxReader, MAX_ENDED, MAX_FOUND};
 pub use message_form::{IncomingFile, MessageField, MessageForm};
 pub use message_repository::{AttachmentRecord, MessageLookup, MessageRepository};
 pub use notifier::Notifier;
@@ -56,11 +60,11 @@ pub use upload_registry::UploadRegistry;
 pub use {
     agent_directory::MockAgentDirectory, attachment_store::MockAttachmentStore, attachment_store::MockByteSource,
     clock::MockClock, event_log::MockEventLog, health::MockHealthProbe, id_generator::MockIdGenerator,
-    message_form::MockMessageForm, message_repository::MockMessageRepository, notifier::MockNotifier,
-    orphan_registry::MockOrphanRegistry, orphan_registry::MockOrphanRound, people_directory::MockPeopleDirectory,
-    revocation_store::MockRevocationStore, session_feed::MockEventStream, session_feed::MockSessionFeed,
-    session_repository::MockSessionRepository, signing_key_store::MockSigningKeyStore,
-    socket_registry::MockSocketCloser, socket_registry::MockSocketRegistry, stats_reader::MockStatsReader,
-    store_ownership::MockStoreOwnership, thumbnail_maker::MockThumbnailMaker, thumbnail_store::MockThumbnailStore,
-    ticket_store::MockTicketStore, upload_registry::MockUploadRegistry,
+    inbox_feed::MockInboxFeed, inbox_reader::MockInboxReader, message_form::MockMessageForm,
+    message_repository::MockMessageRepository, notifier::MockNotifier, orphan_registry::MockOrphanRegistry,
+    orphan_registry::MockOrphanRound, people_directory::MockPeopleDirectory, revocation_store::MockRevocationStore,
+    session_feed::MockEventStream, session_feed::MockSessionFeed, session_repository::MockSessionRepository,
+    signing_key_store::MockSigningKeyStore, socket_registry::MockSocketCloser, socket_registry::MockSocketRegistry,
+    stats_reader::MockStatsReader, store_ownership::MockStoreOwnership, thumbnail_maker::MockThumbnailMaker,
+    thumbnail_store::MockThumbnailStore, ticket_store::MockTicketStore, upload_registry::MockUploadRegistry,
 };

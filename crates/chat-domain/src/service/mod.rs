@@ -27,6 +27,7 @@ mod mark_delivered;
 mod mark_read;
 mod mark_read_up_to;
 mod migrate_attachments;
+mod open_inbox;
 mod open_socket;
 mod person_sockets;
 mod put_agent;
@@ -57,6 +58,7 @@ pub use list_agents::AgentList;
 pub use list_inbox::InboxRequest;
 pub use mark_read::ReadMessages;
 pub use migrate_attachments::{AttachmentMigration, FileMigration, MigrationBatch};
+pub use open_inbox::OpenedInbox;
 pub use open_socket::PersonalSocket;
 pub use send_message::{MessageContent, SendMessage};
 pub use subscribe_session::{AccessState, SessionSubscription, SubscribeFrom, SubscribeOptions};
@@ -67,9 +69,9 @@ use revocations::Revocations;
 use crate::error::{ChatError, Resource, Result};
 use crate::model::{ChatSession, SessionId, SocketLimits, UploadQuota};
 use crate::ports::{
-    AgentDirectory, AttachmentStore, Clock, EventLog, IdGenerator, MessageRepository, Notifier, PeopleDirectory,
-    RevocationStore, SessionFeed, SessionRepository, SocketRegistry, StatsReader, ThumbnailMaker, ThumbnailStore,
-    TicketStore, UploadRegistry,
+    AgentDirectory, AttachmentStore, Clock, EventLog, IdGenerator, InboxFeed, MessageRepository, Notifier,
+    PeopleDirectory, RevocationStore, SessionFeed, SessionRepository, SocketRegistry, StatsReader, ThumbnailMaker,
+    ThumbnailStore, TicketStore, UploadRegistry,
 };
 
 /// Everything the use cases need from the outside.
@@ -89,6 +91,7 @@ pub struct Ports {
     pub thumbnail_maker: Arc<dyn ThumbnailMaker>,
     pub notifier: Arc<dyn Notifier>,
     pub feed: Arc<dyn SessionFeed>,
+    pub inboxes: Arc<dyn InboxFeed>,
     pub sockets: Arc<dyn SocketRegistry>,
     pub tickets: Arc<dyn TicketStore>,
     pub clock: Arc<dyn Clock>,

@@ -35,6 +35,7 @@ async fn open(database: &Arc<TestDatabase>, config: PgConfig) -> StoreUnderTest 
     let store = PgStore::open(config, Arc::<RecordingNotifier>::clone(&notifier)).await.unwrap();
     StoreUnderTest {
         sessions: Arc::<chat_postgres::PgSessionRepository>::clone(&store.sessions),
+        inbox_reader: Arc::<chat_postgres::PgSessionRepository>::clone(&store.sessions),
         messages: Arc::<chat_postgres::PgMessageRepository>::clone(&store.messages),
         events: Arc::<chat_postgres::PgEventLog>::clone(&store.events),
         stats: Arc::<chat_postgres::PgStatsReader>::clone(&store.stats),

@@ -3,6 +3,8 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "in a test, a panic is a failed test")]
 
 mod cursor_model;
+mod inbox_mailbox;
+mod inboxes;
 mod joining;
 mod lifecycle;
 mod lost_and_found;

@@ -14,7 +14,12 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "in a test, a panic is a failed test")]
 #![expect(clippy::print_stdout, reason = "how many schedules were tried is what the long run is for")]
-#![expect(dead_code, unreachable_pub, reason = "the modules have users and a public interface in the library")]
+#![expect(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "the modules have users and a public interface in the library"
+)]
 
 mod sync;
 
@@ -24,6 +29,8 @@ mod cursor;
 mod feed;
 #[path = "../../src/hub.rs"]
 mod hub;
+#[path = "../../src/inboxes/mod.rs"]
+mod inboxes;
 #[path = "../../src/mailbox.rs"]
 mod mailbox;
 #[path = "../../src/page.rs"]

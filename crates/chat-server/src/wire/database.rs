@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use chat_domain::model::Epoch;
 use chat_domain::ports::{
-    AgentDirectory, EventLog, HealthProbe, MessageRepository, Notifier, OrphanRegistry, PeopleDirectory,
+    AgentDirectory, EventLog, HealthProbe, InboxReader, MessageRepository, Notifier, OrphanRegistry, PeopleDirectory,
     RevocationStore, SessionRepository, SigningKeyStore, StatsReader, TicketStore, UploadRegistry,
 };
 use chat_postgres::{PgConfig, PgStore, PgUrl};
@@ -27,6 +27,7 @@ pub(crate) enum Store {
 /// What a database offers under the domain's use cases.
 pub(super) struct Repositories {
     pub(super) sessions: Arc<dyn SessionRepository>,
+    pub(super) inbox_reader: Arc<dyn InboxReader>,
     pub(super) messages: Arc<dyn MessageRepository>,
     pub(super) events: Arc<dyn EventLog>,
     pub(super) stats: Arc<dyn StatsReader>,
@@ -92,6 +93,7 @@ impl Store {
         match self {
             Self::Sqlite(store) => Repositories {
                 sessions: Arc::clone(&store.sessions) as _,
+                inbox_reader: Arc::clone(&store.sessions) as _,
                 messages: Arc::clone(&store.messages) as _,
                 events: Arc::clone(&store.events) as _,
                 stats: Arc::clone(&store.stats) as _,
@@ -106,6 +108,7 @@ impl Store {
             },
             Self::Postgres(store) => Repositories {
                 sessions: Arc::clone(&store.sessions) as _,
+                inbox_reader: Arc::clone(&store.sessions) as _,
                 messages: Arc::clone(&store.messages) as _,
                 events: Arc::clone(&store.events) as _,
                 stats: Arc::clone(&store.stats) as _,

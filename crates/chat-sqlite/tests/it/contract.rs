@@ -38,6 +38,7 @@ async fn make_store() -> StoreUnderTest {
     let store = place.open_with(config, Arc::<RecordingNotifier>::clone(&notifier)).await;
     StoreUnderTest {
         sessions: Arc::<chat_sqlite::SqliteSessionRepository>::clone(&store.sessions),
+        inbox_reader: Arc::<chat_sqlite::SqliteSessionRepository>::clone(&store.sessions),
         messages: Arc::<chat_sqlite::SqliteMessageRepository>::clone(&store.messages),
         events: Arc::<chat_sqlite::SqliteEventLog>::clone(&store.events),
         stats: Arc::<chat_sqlite::SqliteStatsReader>::clone(&store.stats),

@@ -15,6 +15,7 @@ pub mod attachment_store;
 mod checks;
 pub mod event_log;
 pub mod inbox;
+pub mod inbox_reader;
 pub mod message_repository;
 mod node_stores;
 pub mod nodes;
@@ -42,8 +43,8 @@ use std::time::Duration;
 
 use chat_domain::model::{ChatMessage, ChatSession, Principal, SessionAction, SessionId};
 use chat_domain::ports::{
-    AgentDirectory, AttachmentStore, EventLog, MessageRepository, OrphanRegistry, PeopleDirectory, RevocationStore,
-    SessionRepository, StatsReader, StoreOwnership, ThumbnailStore, UploadRegistry,
+    AgentDirectory, AttachmentStore, EventLog, InboxReader, MessageRepository, OrphanRegistry, PeopleDirectory,
+    RevocationStore, SessionRepository, StatsReader, StoreOwnership, ThumbnailStore, UploadRegistry,
 };
 use tokio::runtime::Builder;
 
@@ -53,6 +54,8 @@ use crate::{RecordingNotifier, fixtures};
 pub struct StoreUnderTest {
     /// The sessions.
     pub sessions: Arc<dyn SessionRepository>,
+    /// The sessions as live inboxes read them.
+    pub inbox_reader: Arc<dyn InboxReader>,
     /// The messages.
     pub messages: Arc<dyn MessageRepository>,
     /// The log of changes.
@@ -205,6 +208,9 @@ macro_rules! store_contract {
         }
         mod inbox {
             $crate::inbox_contract!($(#[$attribute])* super::make_store_under_test);
+        }
+        mod inbox_reader {
+            $crate::inbox_reader_contract!($(#[$attribute])* super::make_store_under_test);
         }
         mod session_update {
             $crate::session_update_contract!($(#[$attribute])* super::make_store_under_test);

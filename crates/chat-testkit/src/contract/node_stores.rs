@@ -25,6 +25,7 @@ impl Nodes {
     pub fn handles_of(store: StoreUnderTest) -> Self {
         let other = StoreUnderTest {
             sessions: Arc::clone(&store.sessions),
+            inbox_reader: Arc::clone(&store.inbox_reader),
             messages: Arc::clone(&store.messages),
             events: Arc::clone(&store.events),
             stats: Arc::clone(&store.stats),

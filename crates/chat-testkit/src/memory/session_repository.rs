@@ -5,9 +5,11 @@ use std::convert::Infallible;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::inbox::{InboxPage, InboxQuery, InboxRange, InboxSource, MAX_ACTIVE};
-use chat_domain::model::{ChatSession, Party, SessionId, SessionKey, SessionPage, SessionQuery};
-use chat_domain::ports::SessionRepository;
+use chat_domain::inbox::{
+    ActiveSession, InboxPage, InboxQuery, InboxRange, InboxSource, MAX_ACTIVE, read_active, read_ended,
+};
+use chat_domain::model::{ChatSession, Party, Seq, SessionId, SessionKey, SessionPage, SessionQuery};
+use chat_domain::ports::{InboxReader, MAX_ENDED, SessionRepository};
 use chat_domain::write::{SessionWrite, WriteReply};
 
 use super::{MemoryState, MemoryStore};
@@ -42,6 +44,24 @@ impl SessionRepository for MemoryStore {
     async fn inbox(&self, query: &InboxQuery) -> Result<InboxPage> {
         let page = query.read(&mut &*self.lock());
         Ok(page.unwrap_or_else(|never: Infallible| match never {}))
+    }
+}
+
+#[async_trait]
+impl InboxReader for MemoryStore {
+    async fn find_many(&self, ids: Vec<SessionId>) -> Result<Vec<ChatSession>> {
+        let state = self.lock();
+        Ok(ids.iter().filter_map(|id| Some(state.sessions.get(id)?.session.clone())).collect())
+    }
+
+    async fn active(&self, ranges: Vec<InboxRange>) -> Result<Vec<ActiveSession>> {
+        let active = read_active(&ranges, &mut &*self.lock());
+        Ok(active.unwrap_or_else(|never: Infallible| match never {}))
+    }
+
+    async fn ended(&self, range: InboxRange) -> Result<Vec<(SessionId, Seq)>> {
+        let ended = read_ended(&range, MAX_ENDED, &mut &*self.lock());
+        Ok(ended.unwrap_or_else(|never: Infallible| match never {}))
     }
 }
 

@@ -7,19 +7,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::error::LimitReached;
-use chat_domain::inbox::{InboxPage, InboxQuery};
+use chat_domain::inbox::{ActiveSession, InboxPage, InboxQuery, InboxRange};
 use chat_domain::model::{
     AttachmentId, ChatMessage, ChatSession, Epoch, Idempotency, LiveEvent, MessageDraft, MessageId, MessageQuery,
     NewSession, PageLimit, PageNumber, Principal, Receipt, Role, Seq, SessionChange, SessionEvent, SessionId,
     SessionPage, SessionPosition, SessionQuery, SessionSnapshot, SessionStatus, Timestamp, Visibility,
 };
 use chat_domain::ports::{
-    AttachmentRecord, EventLog, LogLimit, LogPage, MessageLookup, MessageRepository, Notifier, SessionRepository,
+    AttachmentRecord, EventLog, InboxReader, LogLimit, LogPage, MessageLookup, MessageRepository, Notifier,
+    SessionRepository,
 };
 use chat_domain::write::{Appended, Opened, SessionWrite, WriteReply};
 use chat_testkit::contract::{
-    StoreUnderTest, event_log, inbox, message_repository, read_up_to, receipts, session_list, session_repository,
-    session_update,
+    StoreUnderTest, event_log, inbox, inbox_reader, message_repository, read_up_to, receipts, session_list,
+    session_repository, session_update,
 };
 use chat_testkit::{MemoryStore, RecordingNotifier};
 
@@ -47,6 +48,7 @@ fn store_that_publishes(copies_of_the_third: usize) -> StoreUnderTest {
     let store = MemoryStore::new(Arc::new(notifier));
     StoreUnderTest {
         sessions: store.clone(),
+        inbox_reader: store.clone(),
         messages: store.clone(),
         events: store.clone(),
         stats: store.clone(),
@@ -201,10 +203,37 @@ impl MessageRepository for Careless {
     }
 }
 
+/// A reader with a fault in each of its methods.
+struct CarelessReader(Arc<dyn InboxReader>);
+
+#[async_trait]
+impl InboxReader for CarelessReader {
+    /// Passes over one.
+    async fn find_many(&self, ids: Vec<SessionId>) -> Result<Vec<ChatSession>> {
+        let mut found = self.0.find_many(ids).await?;
+        found.pop();
+        Ok(found)
+    }
+
+    /// Does not read on.
+    async fn active(&self, ranges: Vec<InboxRange>) -> Result<Vec<ActiveSession>> {
+        let mut active = self.0.active(ranges).await?;
+        active.truncate(500);
+        Ok(active)
+    }
+
+    /// Does not know how far they are.
+    async fn ended(&self, range: InboxRange) -> Result<Vec<(SessionId, Seq)>> {
+        let ended = self.0.ended(range).await?;
+        Ok(ended.into_iter().map(|(id, _)| (id, Seq::ZERO)).collect())
+    }
+}
+
 async fn careless_store() -> StoreUnderTest {
     let store = make_store().await;
     let mutant = Arc::new(Careless { sessions: store.sessions.clone(), messages: store.messages.clone() });
-    StoreUnderTest { sessions: mutant.clone(), messages: mutant, ..store }
+    let inbox_reader = Arc::new(CarelessReader(store.inbox_reader.clone()));
+    StoreUnderTest { sessions: mutant.clone(), messages: mutant, inbox_reader, ..store }
 }
 
 /// A log with a fault in most of its methods, each told at its place.
@@ -277,6 +306,12 @@ notices! { a_session_lost_between_two_pages_is_noticed: careless_store(), unlike
     inbox::pages_divide_a_view,
     inbox::filters_show_what_they_name_and_leave_the_counts,
     inbox::a_walk_through_a_view_sees_each_lasting_session_once_while_others_come_and_go,
+}
+
+notices! { a_session_that_an_inbox_does_not_see_is_noticed: careless_store(), unlike make_store =>
+    inbox_reader::sessions_are_found_by_their_ids_as_they_are_alone,
+    inbox_reader::more_sessions_than_are_read_at_once_are_all_read,
+    inbox_reader::what_ended_last_is_read_with_its_position,
 }
 
 notices! { an_inexact_limit_is_noticed: careless_store(), unlike make_store =>

@@ -17,6 +17,7 @@ pub(crate) async fn make_store() -> StoreUnderTest {
     let store = MemoryStore::new(notifier.clone());
     StoreUnderTest {
         sessions: store.clone(),
+        inbox_reader: store.clone(),
         messages: store.clone(),
         events: store.clone(),
         stats: store.clone(),

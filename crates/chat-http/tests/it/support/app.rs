@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use chat_domain::model::{Role, Timestamp};
 use chat_domain::ports::{
-    AgentDirectory, AttachmentStore, Clock, EventLog, HealthProbe, RevocationStore, SigningKeyStore, ThumbnailMaker,
-    ThumbnailStore,
+    AgentDirectory, AttachmentStore, Clock, EventLog, HealthProbe, InboxFeed, InboxReader, RevocationStore,
+    SigningKeyStore, ThumbnailMaker, ThumbnailStore,
 };
 use chat_domain::service::{ChatService, Ports, Rules};
 use chat_http::{Api, HttpSettings, Server};
 use chat_identity::{DownloadTickets, TokenClaims, TokenRules, TokenVerifier, sign_hs256};
 use chat_postgres::{PgConfig, PgStore};
-use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubSettings, LocalSockets};
+use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubInboxFeed, HubSettings, LocalSockets, run_inboxes};
 use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_storage::LocalAttachmentStore;
 use chat_testkit::{FewTickets, FixedClock, MemoryAttachmentStore, MemoryStore, SequentialIds};
@@ -333,6 +333,12 @@ fn thumbnail_maker(store: Arc<impl AttachmentStore + ThumbnailStore + 'static>) 
     Arc::new(ImageThumbnailMaker::with_timeouts(Handle::current(), Arc::clone(&store) as _, store, patience))
 }
 
+/// Live inboxes as the real server has them, with the task that keeps them true until the hub is shut down.
+fn inbox_feed(hub: &Arc<Hub>, sessions: Arc<dyn InboxReader>) -> Arc<dyn InboxFeed> {
+    tokio::spawn(run_inboxes(Arc::clone(hub), Arc::clone(&sessions)));
+    HubInboxFeed::new(Arc::clone(hub.inboxes()), sessions)
+}
+
 async fn in_memory(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
     let store = MemoryStore::new(Arc::clone(hub) as _);
     let attachments = MemoryAttachmentStore::new(Arc::clone(clock) as _);
@@ -351,6 +357,7 @@ async fn in_memory(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         thumbnail_maker: thumbnail_maker(attachments),
         notifier: Arc::clone(hub) as _,
         feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store) as _, epoch),
+        inboxes: inbox_feed(hub, Arc::clone(&store) as _),
         sockets: LocalSockets::new(Arc::clone(hub) as _),
         tickets: Arc::new(FewTickets::new()),
         clock: Arc::clone(clock) as _,
@@ -385,6 +392,7 @@ async fn on_sqlite(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         thumbnail_maker: thumbnail_maker(Arc::clone(&attachments)),
         notifier: Arc::clone(hub) as _,
         feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store.events) as _, epoch),
+        inboxes: inbox_feed(hub, Arc::clone(&store.sessions) as _),
         sockets: LocalSockets::new(Arc::clone(hub) as _),
         tickets: Arc::clone(&store.tickets) as _,
         clock: Arc::clone(clock) as _,
@@ -425,6 +433,7 @@ async fn on_postgres(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         thumbnail_maker: thumbnail_maker(Arc::clone(&attachments)),
         notifier: Arc::clone(hub) as _,
         feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store.events) as _, epoch),
+        inboxes: inbox_feed(hub, Arc::clone(&store.sessions) as _),
         sockets: LocalSockets::new(Arc::clone(hub) as _),
         tickets: Arc::clone(&store.tickets) as _,
         clock: Arc::clone(clock) as _,

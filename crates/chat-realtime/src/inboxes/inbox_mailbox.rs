@@ -1,0 +1,130 @@
+//! The updates of one open inbox between its two sides: the hub pushes states, the stream takes them.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use chat_domain::inbox::{InboxCounts, InboxView};
+use chat_domain::model::{ChatSession, SessionId};
+use chat_domain::ports::{InboxUpdate, StreamCloseReason};
+
+use crate::sync::{Mutex, lock};
+
+/// How long a session of a view waits after an update until its next one.
+pub const PACE: Duration = Duration::from_millis(500);
+
+/// The states that wait for an inbox. Of each session and view there is one at most, so that a stream that is not read
+/// keeps no more than the sessions that have changed.
+#[derive(Default)]
+pub struct InboxMailbox(Mutex<MailboxState>);
+
+type Place = (InboxView, SessionId);
+
+#[derive(Default)]
+struct MailboxState {
+    /// What waits; `None` for a session that has left the view.
+    waiting: HashMap<Place, Option<Arc<ChatSession>>>,
+    /// Those that may be taken, in the order in which they came.
+    ready: VecDeque<Place>,
+    /// Those that were taken a moment ago, and until when they are not taken again.
+    paced: VecDeque<(Instant, Place)>,
+    pausing: HashSet<Place>,
+    counts: InboxCounts,
+    waker: Option<Waker>,
+    only_when_closed: bool,
+    close_reason: Option<StreamCloseReason>,
+}
+
+impl InboxMailbox {
+    /// Pushes the state of a session in a view, and the counts. Returns the waker that the caller wakes once it holds no
+    /// lock.
+    pub fn push(
+        &self,
+        view: InboxView,
+        id: SessionId,
+        session: Option<Arc<ChatSession>>,
+        counts: InboxCounts,
+    ) -> Option<Waker> {
+        let mut state = lock(&self.0);
+        if state.close_reason.is_some() {
+            return None;
+        }
+        let place = (view, id);
+        let is_new = state.waiting.insert(place, session).is_none();
+        if is_new && !state.pausing.contains(&place) {
+            state.ready.push_back(place);
+        }
+        state.counts = counts;
+        if state.only_when_closed { None } else { state.waker.take() }
+    }
+
+    /// Closes the inbox, unless it is closed already. Returns the waker as `push` does.
+    pub fn close(&self, reason: StreamCloseReason) -> Option<Waker> {
+        let mut state = lock(&self.0);
+        if state.close_reason.is_some() {
+            return None;
+        }
+        let waker = state.waker.take();
+        *state = MailboxState { close_reason: Some(reason), ..MailboxState::default() };
+        waker
+    }
+
+    /// As `InboxStream::poll_next`.
+    pub fn poll_next(&self, context: &Context<'_>, now: Instant) -> Poll<Result<InboxUpdate, StreamCloseReason>> {
+        let mut state = lock(&self.0);
+        if let Some(reason) = state.close_reason {
+            return Poll::Ready(Err(reason));
+        }
+        state.end_pauses(now);
+        let Some(place) = state.ready.pop_front() else {
+            state.wake_later(context, false);
+            return Poll::Pending;
+        };
+        let session = state.waiting.remove(&place).flatten();
+        state.paced.push_back((now + PACE, place));
+        state.pausing.insert(place);
+        let (view, session_id) = place;
+        Poll::Ready(Ok(InboxUpdate { view, session_id, session, counts: state.counts }))
+    }
+
+    /// As `InboxStream::poll_closed`.
+    pub fn poll_closed(&self, context: &Context<'_>) -> Poll<StreamCloseReason> {
+        let mut state = lock(&self.0);
+        if let Some(reason) = state.close_reason {
+            return Poll::Ready(reason);
+        }
+        state.wake_later(context, true);
+        Poll::Pending
+    }
+
+    /// When a state that waits may be taken, if none may be taken now.
+    pub fn deadline(&self) -> Option<Instant> {
+        let state = lock(&self.0);
+        let until = state.paced.iter().find(|(_, place)| state.waiting.contains_key(place)).map(|(until, _)| *until);
+        until.filter(|_| state.ready.is_empty())
+    }
+}
+
+impl MailboxState {
+    fn end_pauses(&mut self, now: Instant) {
+        while let Some((_, place)) = self.paced.pop_front_if(|(until, _)| *until <= now) {
+            self.pausing.remove(&place);
+            if self.waiting.contains_key(&place) {
+                self.ready.push_back(place);
+            }
+        }
+        if self.paced.is_empty() && self.paced.capacity() > 16 {
+            self.paced = VecDeque::new();
+            self.pausing = HashSet::new();
+        }
+    }
+
+    fn wake_later(&mut self, context: &Context<'_>, only_when_closed: bool) {
+        self.only_when_closed = only_when_closed;
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+    }
+}

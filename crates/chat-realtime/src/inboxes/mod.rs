@@ -1,0 +1,363 @@
+//! The open inboxes of this node: what they show, kept true by the events that this node hears of and by reading.
+//!
+//! An event only says which session has changed. The session is then read, so that an event which is lost, doubled or
+//! late does no harm: what an inbox gets is always a state that was read after the event. Many changes are one reading.
+//!
+//! What an event cannot say is which views the session was in before, so the hub keeps that of the active sessions in the
+//! views that are open here (`active_sessions`). From time to time, and soon after events may have been missed, these
+//! views are read as a whole, and what differs is looked up like any change (`inbox_reader`).
+
+mod active_sessions;
+mod inbox_mailbox;
+mod inbox_reader;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use chat_domain::error::Result;
+use chat_domain::inbox::{ActiveSession, InboxOwner, InboxRange, InboxView, place};
+use chat_domain::model::{ChatSession, Seq, SessionEvent, SessionId, UserId};
+use chat_domain::ports::{InboxFeed, InboxReader, InboxStream, InboxUpdate, StreamCloseReason};
+
+pub use active_sessions::ActiveSessions;
+pub use inbox_mailbox::{InboxMailbox, PACE};
+pub use inbox_reader::run_inboxes_with;
+
+use crate::sync::{AtomicBool, Mutex, Ordering, lock};
+
+/// The most inboxes that a person has open on this node. One more closes the oldest.
+pub const MAX_INBOXES_OF_A_PERSON: usize = 10;
+
+/// The open inboxes of this node.
+#[derive(Default)]
+pub struct Inboxes {
+    state: Mutex<InboxesState>,
+    /// Whether any is open: read for each event, without the lock.
+    any: AtomicBool,
+}
+
+#[derive(Default)]
+struct InboxesState {
+    active: ActiveSessions,
+    /// In the order in which they were opened.
+    open: BTreeMap<u64, OpenInbox>,
+    next_id: u64,
+    /// How many of them have a view of sessions that have ended.
+    showing_ended: usize,
+    /// What ended last in their ranges.
+    ended: HashMap<InboxRange, EndedSessions>,
+    /// Sessions that have to be read.
+    changed: HashSet<SessionId>,
+    /// Whether events may have been missed since all was read.
+    is_suspect: bool,
+    peers_unreachable: bool,
+    /// Of the task that reads.
+    reader: Option<Waker>,
+    is_shut_down: bool,
+}
+
+/// The sessions of a range that ended last, as the inboxes with this range have them.
+struct EndedSessions {
+    /// The inbox that was the first to show them.
+    first_inbox: u64,
+    positions: HashMap<SessionId, Seq>,
+}
+
+struct OpenInbox {
+    person: UserId,
+    owner: InboxOwner,
+    views: Vec<InboxView>,
+    mailbox: Arc<InboxMailbox>,
+    /// What the person was shown of a view before the events of it were read, so that `active` may not know that it was in
+    /// the view.
+    shown: HashSet<(InboxView, SessionId)>,
+}
+
+impl OpenInbox {
+    /// The ranges of sessions that have ended in its views.
+    fn ended_ranges(&self) -> impl Iterator<Item = InboxRange> {
+        self.views.iter().filter_map(|view| self.owner.ended_range(*view))
+    }
+
+    fn shows_ended(&self) -> bool {
+        self.ended_ranges().next().is_some()
+    }
+}
+
+impl Inboxes {
+    /// None.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        lock(&self.state).open.len()
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        !self.any.load(Ordering::SeqCst)
+    }
+
+    /// Takes note of an event, of this node or of another one, after its commit.
+    pub fn note(&self, event: &SessionEvent) {
+        if self.is_empty() {
+            return;
+        }
+        self.update(|state| {
+            let concerns = state.active.concerns(event, state.showing_ended > 0);
+            concerns && state.changed.insert(event.session_id)
+        });
+    }
+
+    /// Events may have been missed.
+    pub fn mark_suspect(&self) {
+        self.update(|state| !std::mem::replace(&mut state.is_suspect, true));
+    }
+
+    /// Whether the other nodes are reachable. While they are not, events of theirs are missed.
+    pub fn set_peers_reachable(&self, reachable: bool) {
+        self.update(|state| {
+            state.is_suspect = true;
+            state.peers_unreachable = !reachable;
+            true
+        });
+    }
+
+    /// Closes all inboxes, also those that are opened later.
+    pub fn shutdown(&self) {
+        let mut state = lock(&self.state);
+        state.is_shut_down = true;
+        let mut wakers: Vec<Waker> = state.reader.take().into_iter().collect();
+        wakers.extend(state.open.values().filter_map(|inbox| inbox.mailbox.close(StreamCloseReason::NodeStopping)));
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Changes the state, and wakes the reader if there is something new for it.
+    fn update(&self, change: impl FnOnce(&mut InboxesState) -> bool) {
+        let mut state = lock(&self.state);
+        let waker = if change(&mut state) { state.reader.take() } else { None };
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Takes over sessions that were looked up; those that were not found are gone. Pushes them to the inboxes that they
+    /// are or were in.
+    fn apply(&self, ids: &[SessionId], found: Vec<ChatSession>) {
+        let mut found: HashMap<_, _> = found.into_iter().map(|session| (session.id, Arc::new(session))).collect();
+        let mut state = lock(&self.state);
+        let mut wakers = Vec::new();
+        // All first, so that the counts are those after all of them.
+        let applied: Vec<_> = ids
+            .iter()
+            .map(|id| {
+                let now = found.remove(id);
+                if let Some(ended) = now.as_ref().filter(|session| !session.is_active()) {
+                    for (_, known) in state.ended.iter_mut().filter(|(range, _)| range.includes(ended)) {
+                        known.positions.insert(*id, ended.progress.last_seq);
+                    }
+                }
+                (*id, state.active.apply(*id, now.as_deref()), now)
+            })
+            .collect();
+        let InboxesState { open, active, .. } = &mut *state;
+        for inbox in open.values_mut() {
+            let counts = active.counts(&inbox.owner);
+            for (id, before, now) in &applied {
+                for view in &inbox.views {
+                    let was_shown = inbox.shown.remove(&(*view, *id));
+                    let was = was_shown || before.as_ref().is_some_and(|before| before.is_in(&inbox.owner, *view));
+                    let now = now.as_ref().filter(|now| place(&inbox.owner, *view, now).is_some());
+                    if was || now.is_some() {
+                        wakers.extend(inbox.mailbox.push(*view, *id, now.cloned(), counts));
+                    }
+                }
+            }
+        }
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Takes over what was read of all these ranges of active sessions. What differs is looked up.
+    fn compare_active(&self, ranges: &[InboxRange], read: &[ActiveSession]) {
+        let mut state = lock(&self.state);
+        let differences = state.active.differences(ranges, read);
+        state.changed.extend(differences);
+    }
+
+    /// Takes over what was read of the sessions of a range that ended last.
+    fn compare_ended(&self, range: &InboxRange, read: Vec<(SessionId, Seq)>) {
+        let mut state = lock(&self.state);
+        let InboxesState { ended, changed, .. } = &mut *state;
+        let Some(known) = ended.get_mut(range) else { return };
+        changed.extend(read.iter().filter(|(id, seq)| known.positions.get(id) != Some(seq)).map(|(id, _)| *id));
+        known.positions = read.into_iter().collect();
+    }
+
+    /// Takes note of what was shown of a view to the person of an inbox.
+    fn note_snapshot(&self, id: u64, view: InboxView, sessions: &[ChatSession]) {
+        self.update(|state| {
+            let InboxesState { open, active, changed, ended, .. } = state;
+            let Some(inbox) = open.get_mut(&id) else { return false };
+            let changed_before = changed.len();
+            if let Some(range) = inbox.owner.ended_range(view) {
+                let positions = HashMap::new();
+                let known = ended.entry(range).or_insert_with(|| EndedSessions { first_inbox: id, positions });
+                for session in sessions.iter().filter(|session| !session.is_active()) {
+                    let seq = session.progress.last_seq;
+                    if known.first_inbox == id {
+                        known.positions.insert(session.id, seq);
+                    } else if known.positions.get(&session.id) != Some(&seq) {
+                        changed.insert(session.id);
+                    }
+                }
+            }
+            for session in sessions.iter().filter_map(ActiveSession::of).filter(|session| active.differs(session)) {
+                inbox.shown.insert((view, session.id));
+                changed.insert(session.id);
+            }
+            changed.len() > changed_before
+        });
+    }
+
+    /// Reads ranges for an inbox that opens.
+    async fn load(self: &Arc<Self>, sessions: &dyn InboxReader, ranges: Vec<InboxRange>) -> Result<()> {
+        let mut load = Load { inboxes: Arc::clone(self), ranges, read: None };
+        load.read = Some(sessions.active(load.ranges.clone()).await?);
+        Ok(())
+    }
+}
+
+/// Ranges that are being read, for an inbox that may be given up meanwhile.
+struct Load {
+    inboxes: Arc<Inboxes>,
+    ranges: Vec<InboxRange>,
+    read: Option<Vec<ActiveSession>>,
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        let read = self.read.take();
+        self.inboxes.update(|state| {
+            let unclear = state.active.load_ended(&self.ranges, read);
+            let is_new = !unclear.is_empty();
+            state.changed.extend(unclear);
+            is_new
+        });
+    }
+}
+
+/// The place of an inbox that is open or opens, freed when it is dropped.
+struct InboxPlace {
+    inboxes: Arc<Inboxes>,
+    ranges: Vec<InboxRange>,
+    id: Option<u64>,
+}
+
+impl InboxPlace {
+    /// Takes a place, and returns the ranges that have to be read first.
+    fn enter(inboxes: &Arc<Inboxes>, owner: &InboxOwner) -> (Self, Vec<InboxRange>) {
+        let ranges = owner.active_ranges();
+        let mut state = lock(&inboxes.state);
+        inboxes.any.store(true, Ordering::SeqCst);
+        let unread = state.active.enter(&ranges);
+        drop(state);
+        (Self { inboxes: Arc::clone(inboxes), ranges, id: None }, unread)
+    }
+
+    /// Opens the inbox. From now on it gets what changes.
+    fn open(&mut self, inbox: OpenInbox) {
+        let mut state = lock(&self.inboxes.state);
+        let mut wakers = Vec::new();
+        if state.is_shut_down {
+            wakers.extend(inbox.mailbox.close(StreamCloseReason::NodeStopping));
+        }
+        let of_person: Vec<_> = state.open.values().filter(|open| open.person == inbox.person).collect();
+        let excess = (of_person.len() + 1).saturating_sub(MAX_INBOXES_OF_A_PERSON);
+        wakers.extend(of_person.iter().take(excess).filter_map(|open| open.mailbox.close(StreamCloseReason::Replaced)));
+        let id = state.next_id;
+        state.next_id += 1;
+        state.showing_ended += usize::from(inbox.shows_ended());
+        state.open.insert(id, inbox);
+        self.id = Some(id);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Drop for InboxPlace {
+    fn drop(&mut self) {
+        let mut state = lock(&self.inboxes.state);
+        if let Some(closed) = self.id.and_then(|id| state.open.remove(&id))
+            && closed.shows_ended()
+        {
+            state.showing_ended -= 1;
+            let InboxesState { open, ended, .. } = &mut *state;
+            ended.retain(|range, _| open.values().any(|inbox| inbox.ended_ranges().any(|other| other == *range)));
+        }
+        state.active.leave(&self.ranges);
+        if state.active.is_empty() {
+            state.changed = HashSet::new();
+            self.inboxes.any.store(false, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Opens live inboxes on this node.
+pub struct HubInboxFeed {
+    inboxes: Arc<Inboxes>,
+    sessions: Arc<dyn InboxReader>,
+}
+
+impl HubInboxFeed {
+    /// A feed of these inboxes, which `run_inboxes` keeps true on the same sessions.
+    pub fn new(inboxes: Arc<Inboxes>, sessions: Arc<dyn InboxReader>) -> Arc<Self> {
+        Arc::new(Self { inboxes, sessions })
+    }
+}
+
+#[async_trait]
+impl InboxFeed for HubInboxFeed {
+    async fn open(&self, person: &UserId, owner: InboxOwner, views: Vec<InboxView>) -> Result<Box<dyn InboxStream>> {
+        let (mut place, unread) = InboxPlace::enter(&self.inboxes, &owner);
+        if !unread.is_empty() {
+            self.inboxes.load(self.sessions.as_ref(), unread).await?;
+        }
+        let mailbox = Arc::new(InboxMailbox::default());
+        let shown = HashSet::new();
+        place.open(OpenInbox { person: person.clone(), owner, views, mailbox: Arc::clone(&mailbox), shown });
+        Ok(Box::new(HubInboxStream { mailbox, place }))
+    }
+}
+
+struct HubInboxStream {
+    mailbox: Arc<InboxMailbox>,
+    place: InboxPlace,
+}
+
+impl InboxStream for HubInboxStream {
+    fn note_snapshot(&mut self, view: InboxView, sessions: &[ChatSession]) {
+        if let Some(id) = self.place.id {
+            self.place.inboxes.note_snapshot(id, view, sessions);
+        }
+    }
+
+    fn poll_next(&mut self, context: &Context<'_>, now: Instant) -> Poll<Result<InboxUpdate, StreamCloseReason>> {
+        self.mailbox.poll_next(context, now)
+    }
+
+    fn poll_closed(&mut self, context: &Context<'_>) -> Poll<StreamCloseReason> {
+        self.mailbox.poll_closed(context)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.mailbox.deadline()
+    }
+}

@@ -1,0 +1,357 @@
+//! Open inboxes beside a store: whatever becomes of the events, what an inbox shows ends as what the store shows.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::Poll;
+use std::time::Duration;
+
+use chat_domain::inbox::{InboxCounts, InboxFilter, InboxOwner, InboxQuery, InboxView};
+use chat_domain::model::{ChatSession, DetailsUpdate, LiveEvent, Principal, Priority, Seq, SessionAction, SessionId};
+use chat_domain::ports::{
+    AgentDirectory, InboxFeed, InboxStream, InboxUpdate, MessageRepository, Notifier, SessionRepository,
+    StreamCloseReason,
+};
+use chat_realtime::{Hub, HubInboxFeed, HubSettings, InboxRules, MAX_INBOXES_OF_A_PERSON, run_inboxes};
+use chat_testkit::fixtures::{
+    agent_id, alice, assign, at, bob, carol, change, draft, limit, mallory, new_session_of, root, session_id, update,
+};
+use chat_testkit::{FixedClock, MemoryStore};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// Longer than any update waits: sweeps, pauses and readings.
+const QUIET: Duration = Duration::from_secs(7);
+
+/// What becomes of an event on its way from the store to the hub.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Arrives,
+    Twice,
+    Lost,
+    /// After the next one that is not late.
+    Late,
+}
+
+/// A notifier that treats events as a script says, and then well.
+#[derive(Default)]
+struct Lossy {
+    hub: OnceLock<Arc<Hub>>,
+    ways: Mutex<VecDeque<Way>>,
+    late: Mutex<Vec<LiveEvent>>,
+}
+
+impl Notifier for Lossy {
+    fn publish(&self, event: LiveEvent) {
+        let hub = self.hub.get().unwrap();
+        match self.ways.lock().unwrap().pop_front().unwrap_or(Way::Arrives) {
+            Way::Lost => return,
+            Way::Late => return self.late.lock().unwrap().push(event),
+            Way::Arrives => hub.publish(event),
+            Way::Twice => {
+                hub.publish(event.clone());
+                hub.publish(event);
+            }
+        }
+        std::mem::take(&mut *self.late.lock().unwrap()).into_iter().for_each(|late| hub.publish(late));
+    }
+}
+
+struct World {
+    store: Arc<MemoryStore>,
+    hub: Arc<Hub>,
+    feed: Arc<HubInboxFeed>,
+    notifier: Arc<Lossy>,
+}
+
+impl World {
+    fn new(rules: InboxRules) -> Self {
+        let hub = Hub::new(HubSettings { inboxes: rules, ..HubSettings::default() }, Arc::new(FixedClock::new()));
+        let notifier = Arc::new(Lossy::default());
+        assert!(notifier.hub.set(Arc::clone(&hub)).is_ok());
+        let store = MemoryStore::new(Arc::clone(&notifier) as _);
+        let feed = HubInboxFeed::new(Arc::clone(hub.inboxes()), Arc::clone(&store) as _);
+        tokio::spawn(run_inboxes(Arc::clone(&hub), Arc::clone(&store) as _));
+        Self { store, hub, feed, notifier }
+    }
+
+    async fn open(&self, who: &Principal) -> Desk {
+        let owner = InboxOwner::of(who);
+        let views: Vec<_> = InboxView::ALL.into_iter().filter(|view| view.is_for(who.role)).collect();
+        let updates = self.feed.open(&who.id, owner.clone(), views.clone()).await.unwrap();
+        let mut desk = Desk { owner, views, shown: BTreeMap::new(), counts: InboxCounts::default(), updates };
+        (desk.shown, desk.counts) = self.truth(&desk).await;
+        for view in &desk.views {
+            let of_view = desk.shown.iter().filter(|((other, _), _)| other == view);
+            let sessions: Vec<_> = of_view.map(|(_, session)| session.clone()).collect();
+            desk.updates.note_snapshot(*view, &sessions);
+        }
+        desk
+    }
+
+    /// What the views of an inbox hold, and its counts.
+    async fn truth(&self, desk: &Desk) -> (Shown, InboxCounts) {
+        let (mut shown, mut counts) = (Shown::new(), InboxCounts::default());
+        for view in &desk.views {
+            let (owner, filter) = (desk.owner.clone(), InboxFilter::default());
+            let query = InboxQuery { owner, view: *view, filter, after: None, limit: limit(100) };
+            let page = self.store.inbox(&query).await.unwrap();
+            assert_eq!(page.next, None, "a test has few sessions");
+            counts = page.counts;
+            shown.extend(page.sessions.into_iter().map(|session| ((*view, session.id), session)));
+        }
+        (shown, counts)
+    }
+
+    async fn act(&self, step: &Step) {
+        let store = &self.store;
+        let change = async |n: u8, by: &Principal, action| {
+            let _as_the_rules_say = store.change(session_id(u64::from(n)), change(by, action, 50)).await;
+        };
+        match *step {
+            Step::Open(n, of_alice, priority) => {
+                let owner = if of_alice { alice() } else { mallory() };
+                let mut new = new_session_of(&owner, u64::from(n));
+                new.priority = priority;
+                if store.find_session(new.id).await.is_none() {
+                    store.open(new, owner, None).await.unwrap();
+                }
+            }
+            Step::Claim(n, by_bob) => {
+                let agent = if by_bob { bob() } else { carol() };
+                change(n, &agent, assign(&agent)).await;
+            }
+            Step::Move(n, to) => {
+                let to = to.map(|to_bob| agent_id(&if to_bob { bob() } else { carol() }));
+                change(n, &root(), SessionAction::Transfer(to)).await;
+            }
+            Step::Urgent(n, priority) => {
+                let details = DetailsUpdate { priority: Some(priority), ..DetailsUpdate::default() };
+                change(n, &root(), update(details)).await;
+            }
+            Step::Close(n) => change(n, &root(), SessionAction::Close).await,
+            Step::Say(n, by_support, message) => {
+                let Some(session) = store.find_session(session_id(u64::from(n))).await else { return };
+                let author = if by_support { root() } else { Principal::new(session.owner, alice().role) };
+                let _as_the_rules_say = store.append(draft(session.id, &author, u64::from(message))).await;
+            }
+            Step::Read(n, by_support) => {
+                let Some(session) = store.find_session(session_id(u64::from(n))).await else { return };
+                // What is read after the end of a session is looked for by no sweep.
+                if session.is_active() {
+                    let reader = if by_support { root() } else { Principal::new(session.owner, alice().role) };
+                    store.mark_read_up_to(session.id, reader, Seq::new(1_000), at(60)).await.unwrap();
+                }
+            }
+            // Lets the reader of the inboxes have a turn.
+            Step::Pause => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+trait FindSession {
+    async fn find_session(&self, id: SessionId) -> Option<ChatSession>;
+}
+
+impl FindSession for Arc<MemoryStore> {
+    async fn find_session(&self, id: SessionId) -> Option<ChatSession> {
+        SessionRepository::find(self.as_ref(), id).await.unwrap()
+    }
+}
+
+type Shown = BTreeMap<(InboxView, SessionId), ChatSession>;
+
+/// An open inbox, and what a client shows of it.
+struct Desk {
+    owner: InboxOwner,
+    views: Vec<InboxView>,
+    shown: Shown,
+    counts: InboxCounts,
+    updates: Box<dyn InboxStream>,
+}
+
+impl Desk {
+    async fn next(&mut self) -> Result<InboxUpdate, StreamCloseReason> {
+        let mut paced = pin!(None);
+        poll_fn(|context| {
+            loop {
+                let now = Instant::now();
+                if let Poll::Ready(update) = self.updates.poll_next(context, now.into_std()) {
+                    return Poll::Ready(update);
+                }
+                let Some(deadline) = self.updates.deadline() else { return Poll::Pending };
+                paced.set(Some(sleep_until(deadline.into())));
+                let Some(sleep) = paced.as_mut().as_pin_mut() else { return Poll::Pending };
+                if sleep.poll(context).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+
+    fn take(&mut self, update: InboxUpdate) {
+        let InboxUpdate { view, session_id, session, counts } = update;
+        self.counts = counts;
+        match session {
+            Some(session) => self.shown.insert((view, session_id), session.as_ref().clone()),
+            None => self.shown.remove(&(view, session_id)),
+        };
+    }
+
+    /// Takes updates until none has come for a while.
+    async fn settle(&mut self) {
+        while let Ok(update) = timeout(QUIET, self.next()).await {
+            self.take(update.unwrap());
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Open(u8, bool, Priority),
+    Claim(u8, bool),
+    Move(u8, Option<bool>),
+    Say(u8, bool, u16),
+    Read(u8, bool),
+    Urgent(u8, Priority),
+    Close(u8),
+    Pause,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let session = || 1..5_u8;
+    let priority = || prop_oneof![Just(Priority::Low), Just(Priority::Medium), Just(Priority::High)];
+    prop_oneof![
+        4 => (session(), any::<bool>(), priority()).prop_map(|(n, of_alice, priority)| Step::Open(n, of_alice, priority)),
+        3 => (session(), any::<bool>()).prop_map(|(n, by_bob)| Step::Claim(n, by_bob)),
+        3 => (session(), any::<Option<bool>>()).prop_map(|(n, to)| Step::Move(n, to)),
+        6 => (session(), any::<bool>(), any::<u16>()).prop_map(|(n, by_support, id)| Step::Say(n, by_support, id)),
+        2 => (session(), any::<bool>()).prop_map(|(n, by_support)| Step::Read(n, by_support)),
+        1 => (session(), priority()).prop_map(|(n, priority)| Step::Urgent(n, priority)),
+        1 => session().prop_map(Step::Close),
+        2 => Just(Step::Pause),
+    ]
+}
+
+fn way() -> impl Strategy<Value = Way> {
+    prop_oneof![3 => Just(Way::Arrives), 1 => Just(Way::Twice), 2 => Just(Way::Lost), 1 => Just(Way::Late)]
+}
+
+fn people() -> [Principal; 5] {
+    [alice(), mallory(), bob(), carol(), root()]
+}
+
+async fn with_agents(world: &World) {
+    for agent in [bob(), carol()] {
+        world.store.register(agent_id(&agent), None, at(0)).await.unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Every person, every view; inboxes that open before, among and after the changes.
+    #[test]
+    fn snapshots_and_updates_are_what_the_views_hold_whatever_becomes_of_events(
+        steps in vec(step(), 1..40),
+        ways in vec(way(), 0..40),
+        opened in vec((0..5_usize, 0..40_usize), 1..5),
+        closed_at in 0..40_usize,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async move {
+            let world = World::new(InboxRules::default());
+            with_agents(&world).await;
+            let mut gone = Some(world.open(&bob()).await);
+            let mut desks = Vec::new();
+            world.notifier.ways.lock().unwrap().extend(ways);
+            for (at, step) in steps.iter().enumerate() {
+                for (person, _) in opened.iter().filter(|(_, opened_at)| *opened_at == at) {
+                    desks.push(world.open(&people()[*person]).await);
+                }
+                if at == closed_at {
+                    gone = None;
+                }
+                world.act(step).await;
+            }
+            for person in people() {
+                desks.push(world.open(&person).await);
+            }
+            // As the adapter says when a counter jumps.
+            world.hub.inboxes().mark_suspect();
+            for desk in &mut desks {
+                desk.settle().await;
+                let (shown, counts) = world.truth(desk).await;
+                assert_eq!(desk.shown, shown, "{:?}", desk.owner);
+                assert_eq!(desk.counts, counts, "{:?}", desk.owner);
+            }
+            drop((gone, desks));
+            assert!(world.hub.inboxes().is_empty(), "what no inbox needs is not kept");
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_there_at_once_and_lost_ones_after_the_next_sweep() {
+    let world = World::new(InboxRules::default());
+    with_agents(&world).await;
+    let mut desk = world.open(&bob()).await;
+    let started = Instant::now();
+    world.act(&Step::Open(1, true, Priority::Medium)).await;
+    let update = desk.next().await.unwrap();
+    assert_eq!((update.view, update.session_id), (InboxView::Waiting, session_id(1)));
+    assert!(started.elapsed() <= Duration::from_millis(50), "{:?}", started.elapsed());
+    assert_eq!(update.counts, InboxCounts { waiting: 1, longest_waiting_since: Some(at(1)), ..InboxCounts::default() });
+    // It goes from one view to the other, and each of them says so.
+    world.act(&Step::Claim(1, true)).await;
+    let moved = [desk.next().await.unwrap(), desk.next().await.unwrap()];
+    let is_there = moved.map(|update| (update.view, update.session.is_some()));
+    assert!(is_there.contains(&(InboxView::Mine, true)) && is_there.contains(&(InboxView::Waiting, false)));
+    world.notifier.ways.lock().unwrap().push_back(Way::Lost);
+    world.act(&Step::Open(2, true, Priority::Medium)).await;
+    assert!(timeout(Duration::from_secs(30), desk.next()).await.is_err());
+    assert_eq!(desk.next().await.unwrap().session_id, session_id(2));
+    assert!(started.elapsed() <= Duration::from_secs(62), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_other_nodes_are_unreachable_views_are_read_every_five_seconds() {
+    use chat_realtime::PeerSink;
+    let world = World::new(InboxRules::default());
+    with_agents(&world).await;
+    let mut desk = world.open(&carol()).await;
+    world.hub.set_peers_reachable(false);
+    for n in 1..4 {
+        world.notifier.ways.lock().unwrap().push_back(Way::Lost);
+        let started = Instant::now();
+        world.act(&Step::Open(n, true, Priority::Medium)).await;
+        assert_eq!(desk.next().await.unwrap().session_id, session_id(u64::from(n)));
+        assert!(started.elapsed() <= Duration::from_millis(5_100), "{:?}", started.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_eleventh_inbox_of_a_person_closes_the_oldest_and_all_end_with_the_node() {
+    let world = World::new(InboxRules::default());
+    with_agents(&world).await;
+    let mut oldest = world.open(&bob()).await;
+    let mut others = Vec::new();
+    for _ in 0..MAX_INBOXES_OF_A_PERSON - 1 {
+        others.push(world.open(&bob()).await);
+    }
+    let mut of_carol = world.open(&carol()).await;
+    assert!(timeout(QUIET, oldest.next()).await.is_err());
+    others.push(world.open(&bob()).await);
+    assert_eq!(oldest.next().await, Err(StreamCloseReason::Replaced));
+    // The place of one that has closed is not free before it is dropped, and is not closed twice.
+    world.hub.shutdown();
+    for desk in others.iter_mut().chain([&mut of_carol]) {
+        assert_eq!(desk.next().await, Err(StreamCloseReason::NodeStopping));
+    }
+    assert_eq!(oldest.next().await, Err(StreamCloseReason::Replaced));
+    let mut late = world.open(&carol()).await;
+    assert_eq!(late.next().await, Err(StreamCloseReason::NodeStopping));
+}
