@@ -52,8 +52,9 @@ impl Node {
     async fn cost(&self, who: &Principal, n: u64) -> [usize; 4] {
         let before = self.counts();
         self.say(who, n).await;
-        let after = self.counts();
-        std::array::from_fn(|part| after[part] - before[part])
+        let mut taken = self.counts();
+        taken.iter_mut().zip(before).for_each(|(taken, before)| *taken -= before);
+        taken
     }
 
     async fn name_of(&self, who: &Principal) -> Option<String> {
