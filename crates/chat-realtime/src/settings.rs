@@ -112,7 +112,7 @@ impl Default for InboxRules {
     fn default() -> Self {
         Self {
             gap: Duration::from_millis(40),
-            sweep: Duration::from_secs(60),
+            sweep: Duration::from_mins(1),
             sweep_suspect: Duration::from_secs(5),
             read_timeout: Duration::from_secs(5),
             first_pause: Duration::from_millis(100),

@@ -37,10 +37,7 @@ pub(crate) fn active(connection: &mut SqliteConnection, ranges: &[InboxRange]) -
 }
 
 /// The sessions of a range that ended last.
-pub(crate) fn ended(
-    connection: &mut SqliteConnection,
-    ranges: &[InboxRange],
-) -> Result<Vec<(SessionId, Seq)>, Failure> {
+pub(crate) fn ended(connection: &mut SqliteConnection, range: &InboxRange) -> Result<Vec<(SessionId, Seq)>, Failure> {
     read_ended(range, MAX_ENDED, &mut SqliteInbox(connection))
 }
 

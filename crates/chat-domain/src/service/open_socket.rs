@@ -5,9 +5,10 @@ use std::task::{Context, Poll};
 
 use super::person_sockets::PersonSocket;
 use super::subscribe_session::{RegistryPlace, SubscribeAs};
-use super::{AccessState, ChatService, SessionSubscription, SubscribeOptions};
+use super::{AccessState, ChatService, OpenedInbox, SessionSubscription, SubscribeOptions};
 use crate::error::{Refusal, Result};
-use crate::model::{OpenSocket, Principal, Role, SessionId, SocketId};
+use crate::inbox::InboxView;
+use crate::model::{OpenSocket, PageLimit, Principal, Role, SessionId, SocketId};
 use crate::ports::StreamCloseReason;
 
 /// A socket of a person that has no session of its own. It has a place in the socket registry for as long as it lives.
@@ -58,6 +59,16 @@ impl PersonalSocket {
     ) -> impl Future<Output = Result<SessionSubscription>> + Send + use<> {
         let (service, viewer, socket) = (self.service.clone(), self.shared_viewer(), self.socket_id());
         async move { service.subscribe(viewer, id, options, SubscribeAs::PartOf(socket)).await }
+    }
+
+    /// Opens the inbox of the socket's person; see [`ChatService::open_inbox`].
+    pub fn open_inbox(
+        &self,
+        views: Vec<InboxView>,
+        limit: PageLimit,
+    ) -> impl Future<Output = Result<OpenedInbox>> + Send + use<> {
+        let (service, viewer) = (self.service.clone(), self.shared_viewer());
+        async move { service.open_inbox(&viewer, views, limit).await }
     }
 
     /// Ready with `AgentDeactivated`, `SignedOut`, `Blocked` or `NodeStopping` once that is the case. Else the task of

@@ -7,6 +7,7 @@ use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::inbox::InboxViewDto;
 use super::wire::display;
 
 /// The first frame of the server: where the client stands.
@@ -158,6 +159,19 @@ pub(crate) struct SubscribeBody {
     pub(crate) epoch: Option<Epoch>,
 }
 
+/// Which inbox is opened.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = OpenInbox)]
+pub(crate) struct OpenInboxBody {
+    /// The views, of which some are the person's: see `GET /api/chat/inbox`.
+    #[schema(value_type = Vec<InboxViewDto>, min_items = 1, example = json!(["mine", "waiting"]))]
+    pub(crate) views: Vec<String>,
+    /// How many items a snapshot has at most, 50 by default; more than 100 count as 100.
+    #[serde(default, deserialize_with = "given_number")]
+    #[schema(value_type = i64, minimum = 1, required = false, example = 50)]
+    pub(crate) limit: Option<u64>,
+}
+
 /// Nothing; the data may be left out.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(as = NoData)]
@@ -284,6 +298,10 @@ fn position<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Seq, D::Error>
 fn given_epoch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Epoch>, D::Error> {
     let text = String::deserialize(deserializer)?;
     Epoch::parse(&text).map(Some).map_err(|_| D::Error::invalid_value(Unexpected::Str(&text), &"an epoch"))
+}
+
+fn given_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    u64::deserialize(deserializer).map(Some)
 }
 
 fn given_position<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Seq>, D::Error> {

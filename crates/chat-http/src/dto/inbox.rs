@@ -2,6 +2,7 @@
 
 use chat_domain::inbox::{InboxCounts, InboxPage, InboxView};
 use chat_domain::model::{ChatSession, KnownPeople, LastMessage, MessageId, Party, Timestamp};
+use chat_domain::ports::InboxUpdate;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -161,5 +162,45 @@ impl<'a> InboxDto<'a> {
             counts: page.counts.into(),
             next_cursor: page.next.map(|key| inbox_cursor::encode(view, key)),
         }
+    }
+}
+
+/// A view as it was when the inbox was opened, on a socket.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = InboxSnapshot)]
+pub(crate) struct InboxSnapshotDto<'a> {
+    /// The view.
+    #[schema(value_type = InboxViewDto, example = "waiting")]
+    view: &'static str,
+    #[serde(flatten)]
+    page: InboxDto<'a>,
+}
+
+impl<'a> InboxSnapshotDto<'a> {
+    /// The first page of a view, for a person on this side.
+    pub(crate) fn new(page: &'a InboxPage, view: InboxView, party: Party, people: &'a KnownPeople) -> Self {
+        Self { view: view.as_str(), page: InboxDto::new(page, view, party, people) }
+    }
+}
+
+/// A session of a view as it is now, on a socket.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = InboxUpdate)]
+pub(crate) struct InboxUpdateDto<'a> {
+    /// The view.
+    #[schema(value_type = InboxViewDto, example = "waiting")]
+    view: &'static str,
+    /// The session; `null` when it is not in the view any more.
+    #[schema(required)]
+    item: Option<InboxItemDto<'a>>,
+    /// The inbox after it.
+    counts: InboxCountsDto,
+}
+
+impl<'a> InboxUpdateDto<'a> {
+    /// The update, for a person on this side.
+    pub(crate) fn new(update: &'a InboxUpdate, party: Party, people: &'a KnownPeople) -> Self {
+        let item = update.session.as_deref().map(|session| InboxItemDto::new(session, party, people));
+        Self { view: update.view.as_str(), item, counts: update.counts.into() }
     }
 }

@@ -19,11 +19,11 @@ pub(crate) use agent::{AgentDto, AgentListDto, PutAgentBody};
 pub(crate) use attachment::AttachmentDto;
 pub(crate) use control::{
     ClientHeartbeatBody, HeartbeatDto, HelloDto, MultiplexedHeartbeatDto, MultiplexedHelloDto, NewTokenBody,
-    NoDataBody, NotResumedDto, SocketErrorDto, SubscribeBody, SubscribedDto, TokenExpiryDto, TypingStateBody,
-    UnsubscribedDto, UpToBody,
+    NoDataBody, NotResumedDto, OpenInboxBody, SocketErrorDto, SubscribeBody, SubscribedDto, TokenExpiryDto,
+    TypingStateBody, UnsubscribedDto, UpToBody,
 };
 pub(crate) use event::{EventFrameDto, ReceiptDto, TypingDto};
-pub(crate) use inbox::{InboxDto, InboxViewDto};
+pub(crate) use inbox::{InboxDto, InboxSnapshotDto, InboxUpdateDto, InboxViewDto};
 pub(crate) use message::{MessageDto, MessagePageDto, MessagesJson, ReadBody, SendMessageBody, TypingBody};
 pub(crate) use message_form::{MultipartMessageBody, UploadBody};
 pub(crate) use page_body::PageBody;

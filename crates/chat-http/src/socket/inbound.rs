@@ -92,7 +92,8 @@ impl InboundState {
             | ClientCommand::Unknown
             | ClientCommand::Auth(_)
             | ClientCommand::Subscribe(_)
-            | ClientCommand::Unsubscribe => {}
+            | ClientCommand::Unsubscribe
+            | ClientCommand::OpenInbox(..) => {}
         }
         Ok(())
     }

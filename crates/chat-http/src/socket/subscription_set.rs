@@ -8,11 +8,13 @@
 //! |---|---|
 //! | `entry` | one subscription: asked for, being opened, or live |
 //! | `commands` | what the client asks for |
+//! | `inbox` | the inbox of the person: snapshots, then what changes |
 //! | `opening` | a few subscriptions at a time are opened |
 //! | `rights` | the checks of the right to each session, and of the person |
 
 mod commands;
 mod entry;
+mod inbox;
 mod opening;
 mod rights;
 
@@ -27,6 +29,7 @@ use slab::Slab;
 use tokio::time::Instant;
 
 use self::entry::{EntryState, SubscriptionEntry};
+use self::inbox::SocketInbox;
 use super::close_reason::SocketCloseReason;
 use super::connection::SocketConnection;
 use super::frame_budget::SubscriptionBudget;
@@ -59,6 +62,7 @@ pub(super) struct SubscriptionSet {
     /// What the client has confirmed of subscriptions that have ended, until it is recorded.
     leaving: FuturesUnordered<LocalBoxFuture<'static, ()>>,
     next_tag: u32,
+    inbox: Option<Box<SocketInbox>>,
     person: PersonalSocket,
 }
 
@@ -78,6 +82,7 @@ impl SubscriptionSet {
             person_check_at,
             leaving: FuturesUnordered::new(),
             next_tag: 0,
+            inbox: None,
             person,
         }
     }
@@ -183,8 +188,12 @@ impl SubscriptionSet {
         now: Instant,
     ) -> Result<Taken, SocketCloseReason> {
         self.check_person_socket(cx, connection)?;
+        let inbox_has_more = self.take_inbox(cx, connection, now)?;
+        self.next_due = self.inbox_deadline().map_or(self.next_due, |deadline| deadline.min(self.next_due));
         while connection.has_room() {
-            let Some(place) = self.turns.pop_front() else { return Ok(Taken::All) };
+            let Some(place) = self.turns.pop_front() else {
+                return Ok(if inbox_has_more { Taken::Some } else { Taken::All });
+            };
             let Some(entry) = self.entries.get_mut(place) else { continue };
             entry.has_turn = false;
             let waker = entry.take_mark();
@@ -208,6 +217,7 @@ impl SubscriptionSet {
         now: Instant,
     ) -> Result<(), SocketCloseReason> {
         self.check_person_socket(cx, connection)?;
+        self.check_inbox(cx, connection)?;
         for place in self.turns.clone() {
             let Some(entry) = self.entries.get_mut(place) else { continue };
             let waker = entry.take_mark();

@@ -168,10 +168,10 @@ impl Subscriptions {
     }
 
     /// A newer token has come, whose check is under way: with a lower role, nothing is sent under the former one.
-    pub(super) fn restrict_role(&mut self, role: Role, now: Instant) {
+    pub(super) fn restrict_role(&mut self, role: Role, connection: &mut SocketConnection, now: Instant) {
         match self {
             Self::One(only) => only.restrict_role(role),
-            Self::Many(set) => set.restrict_role(role, now),
+            Self::Many(set) => set.restrict_role(role, connection, now),
         }
     }
 
@@ -211,10 +211,15 @@ impl Subscriptions {
     }
 
     /// The newer token of the same person counts from now on.
-    pub(super) fn renewed(&mut self, viewer: Principal, now: Instant) -> Result<(), ChatError> {
+    pub(super) fn renewed(
+        &mut self,
+        viewer: Principal,
+        connection: &mut SocketConnection,
+        now: Instant,
+    ) -> Result<(), ChatError> {
         match self {
             Self::One(only) => only.renewed(viewer, now),
-            Self::Many(set) => set.renewed(viewer),
+            Self::Many(set) => set.renewed(viewer, connection),
         }
     }
 

@@ -142,6 +142,29 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         example: r#"{"type":"unsubscribed","data":{"code":4403,"reason":"access lost"}}"#,
     },
     FrameKind {
+        name: "inbox",
+        sender: FrameSender::Server,
+        modes: MULTIPLEXED,
+        durable: false,
+        about: About::Socket,
+        data: "InboxSnapshot",
+        meaning: "A view of the inbox as it was when the inbox was opened, one frame for each view: what \
+            `GET /api/chat/inbox` returns for it, where the pages behind `nextCursor` are read.",
+        example: r#"{"type":"inbox","data":{"view":"waiting","items":[],"counts":{"mine":1,"mineUnread":2,"waiting":0,"longestWaitingSince":null},"nextCursor":null}}"#,
+    },
+    FrameKind {
+        name: "inbox_update",
+        sender: FrameSender::Server,
+        modes: MULTIPLEXED,
+        durable: false,
+        about: About::Session,
+        data: "InboxUpdate",
+        meaning: "A session of a view as it is now, or with `null` that it is not in the view any more. It is about the whole \
+            view, not only about the page that was sent. Updates are states and not steps: the newest one counts, and of a \
+            session and a view at most two a second are sent. One may repeat what the client has.",
+        example: r#"{"type":"inbox_update","data":{"view":"waiting","item":null,"counts":{"mine":1,"mineUnread":2,"waiting":0,"longestWaitingSince":null}}}"#,
+    },
+    FrameKind {
         name: "message",
         sender: FrameSender::Server,
         modes: ALL,
@@ -266,6 +289,20 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         meaning: "End the subscription to a session, also one that has not begun. The answer is `unsubscribed` with 1000, or \
             `error` with `NOT_SUBSCRIBED`, which every frame about a session without a subscription gets.",
         example: r#"{"type":"unsubscribe","ref":"c-41"}"#,
+    },
+    FrameKind {
+        name: "open_inbox",
+        sender: FrameSender::Client,
+        modes: MULTIPLEXED,
+        durable: false,
+        about: About::Socket,
+        data: "OpenInbox",
+        meaning: "Open the inbox with these views, in place of one that is open already. The answer is an `inbox` for each \
+            view, and `inbox_update` from then on; or `error`, and then no inbox is open. Nothing is resumed: after a lost \
+            connection it is opened again. `limit` is how many items an `inbox` has at most, 50 by default; more than 100 \
+            count as 100. It takes one from the budget of `subscribe`. A person has 10 inboxes open on a server at most: one \
+            more closes the socket of the oldest with 4409.",
+        example: r#"{"type":"open_inbox","data":{"views":["mine","waiting"],"limit":50},"ref":"c-39"}"#,
     },
     FrameKind {
         name: "ack",

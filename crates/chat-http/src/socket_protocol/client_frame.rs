@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::mode::SocketMode;
-use crate::dto::{ClientHeartbeatBody, NewTokenBody, NoDataBody, SubscribeBody, TypingStateBody, UpToBody};
+use crate::dto::{
+    ClientHeartbeatBody, NewTokenBody, NoDataBody, OpenInboxBody, SubscribeBody, TypingStateBody, UpToBody,
+};
 
 /// The most characters of a frame's `ref`.
 pub(crate) const MAX_REFERENCE_CHARS: usize = 64;
@@ -62,6 +64,8 @@ pub(crate) enum ClientCommand {
     Subscribe(SubscribeFrom),
     /// End the subscription to a session.
     Unsubscribe,
+    /// Open the inbox, with the views of these names.
+    OpenInbox(Vec<String>, Option<u64>),
     /// A type of a later version; it is ignored.
     Unknown,
 }
@@ -71,7 +75,7 @@ impl ClientCommand {
     fn is_of_session(&self) -> bool {
         match self {
             Self::Ack(_) | Self::Read(_) | Self::Typing(_) | Self::Subscribe(_) | Self::Unsubscribe => true,
-            Self::Heartbeat(_) | Self::Auth(_) | Self::Unknown => false,
+            Self::Heartbeat(_) | Self::Auth(_) | Self::OpenInbox(..) | Self::Unknown => false,
         }
     }
 }
@@ -87,6 +91,7 @@ impl fmt::Debug for ClientCommand {
             Self::Auth(_) => f.write_str("Auth"),
             Self::Subscribe(from) => f.debug_tuple("Subscribe").field(from).finish(),
             Self::Unsubscribe => f.write_str("Unsubscribe"),
+            Self::OpenInbox(views, limit) => f.debug_tuple("OpenInbox").field(views).field(limit).finish(),
             Self::Unknown => f.write_str("Unknown"),
         }
     }
@@ -113,6 +118,10 @@ pub(crate) fn parse_client_frame(text: &str, mode: SocketMode) -> Result<ClientF
         "unsubscribe" if is_multiplexed => {
             data.map_or(Ok(NoDataBody {}), |data| body::<NoDataBody>(Some(data)))?;
             ClientCommand::Unsubscribe
+        }
+        "open_inbox" if is_multiplexed => {
+            let OpenInboxBody { views, limit } = body(data)?;
+            ClientCommand::OpenInbox(views, limit)
         }
         "ack" => ClientCommand::Ack(body::<UpToBody>(data)?.seq),
         "read" => ClientCommand::Read(body::<UpToBody>(data)?.seq),

@@ -14,8 +14,8 @@ use super::frame_rate::MAX_SUBSCRIPTIONS;
 use super::mode::SocketMode;
 use crate::base_url::BaseUrl;
 use crate::dto::{
-    EventFrameDto, HeartbeatDto, HelloDto, MultiplexedHeartbeatDto, MultiplexedHelloDto, NotResumedDto, SocketErrorDto,
-    SubscribedDto, TokenExpiryDto, UnsubscribedDto,
+    EventFrameDto, HeartbeatDto, HelloDto, InboxSnapshotDto, InboxUpdateDto, MultiplexedHeartbeatDto,
+    MultiplexedHelloDto, NotResumedDto, SocketErrorDto, SubscribedDto, TokenExpiryDto, UnsubscribedDto,
 };
 use crate::error::{ApiError, ErrorCode};
 
@@ -78,6 +78,15 @@ pub(crate) enum ServerFrame<'a> {
         code: u16,
         /// The same for people.
         reason: String,
+    },
+    /// A view of the inbox as it was when the inbox was opened.
+    Inbox(InboxSnapshotDto<'a>),
+    /// A session of a view of the inbox as it is now.
+    InboxUpdate {
+        /// The session.
+        session: SessionId,
+        /// What is said of it.
+        update: InboxUpdateDto<'a>,
     },
     /// The server is alive.
     Heartbeat {
@@ -197,6 +206,8 @@ impl<'a> ServerFrame<'a> {
             Self::Heartbeat { .. } | Self::Alive { .. } | Self::Passed { .. } => "heartbeat",
             Self::Subscribed { .. } => "subscribed",
             Self::Unsubscribed { .. } => "unsubscribed",
+            Self::Inbox(_) => "inbox",
+            Self::InboxUpdate { .. } => "inbox_update",
             Self::AuthExpiring { .. } => "auth_expiring",
             Self::AuthOk { .. } => "auth_ok",
             Self::Error { .. } => "error",
@@ -224,6 +235,8 @@ impl<'a> ServerFrame<'a> {
             Self::Unsubscribed { session, code, reason } => {
                 of_session(kind, session, UnsubscribedDto { code: *code, reason })
             }
+            Self::Inbox(snapshot) => control(kind, snapshot),
+            Self::InboxUpdate { session, update } => of_session(kind, &session.to_string(), update),
             Self::Error { code, message, reference, session } => {
                 let data = SocketErrorDto { code: code.as_str(), message, reference: *reference };
                 match session {

@@ -52,9 +52,9 @@ impl Schedule {
             return Err(self.not_before);
         }
         let ids: Vec<_> = state.changed.iter().take(MAX_FOUND).copied().collect();
-        ids.iter().for_each(|id| {
+        for id in &ids {
             state.changed.remove(id);
-        });
+        }
         Ok(InboxTask::Read(ids))
     }
 

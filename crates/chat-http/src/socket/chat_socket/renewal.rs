@@ -51,7 +51,7 @@ impl ChatSocket {
         }
         // An older token that still waits for its key must not follow this one.
         self.connection.jobs.stop(JobKind::TokenCheck);
-        self.subscriptions.restrict_role(token.principal.role, now);
+        self.subscriptions.restrict_role(token.principal.role, &mut self.connection, now);
         // It checks the former role.
         self.connection.jobs.stop(JobKind::Recheck);
         let right = self.subscriptions.check_access(token.principal.clone());
@@ -83,7 +83,7 @@ impl ChatSocket {
             return Ok(());
         }
         // It names the same person, which was checked before the right was.
-        if self.subscriptions.renewed(token.principal, now).is_ok() {
+        if self.subscriptions.renewed(token.principal, &mut self.connection, now).is_ok() {
             self.connection.token = TokenLifetime::new(token.expires_at, now, wall_now).with_warning(now);
             self.connection.send_frame(&ServerFrame::auth_ok(token.expires_at), now);
         }

@@ -19,6 +19,11 @@ impl SubscriptionSet {
         connection: &mut SocketConnection,
         now: Instant,
     ) -> Result<(), SocketCloseReason> {
+        if let ClientCommand::OpenInbox(views, limit) = &frame.command {
+            self.spend(now)?;
+            self.open_inbox(views, *limit, frame.reference.as_ref(), connection, now);
+            return Ok(());
+        }
         let Some(session) = frame.session.clone() else { return Ok(()) };
         match frame.command {
             ClientCommand::Subscribe(from) => {

@@ -110,7 +110,7 @@ impl SubscriptionSet {
 
     /// A newer token has come. If its role is lower, nothing more is sent of any session before the stores have said that
     /// this role may see it.
-    pub(in crate::socket) fn restrict_role(&mut self, role: Role, now: Instant) {
+    pub(in crate::socket) fn restrict_role(&mut self, role: Role, connection: &mut SocketConnection, now: Instant) {
         if !self.person.restrict_role(role) {
             return;
         }
@@ -121,11 +121,20 @@ impl SubscriptionSet {
         }
         self.next_due = now;
         self.restart_openings();
+        self.reopen_inbox(connection);
     }
 
     /// The newer token of the same person counts from now on.
-    pub(in crate::socket) fn renewed(&mut self, viewer: Principal) -> Result<(), ChatError> {
+    pub(in crate::socket) fn renewed(
+        &mut self,
+        viewer: Principal,
+        connection: &mut SocketConnection,
+    ) -> Result<(), ChatError> {
+        let role = self.viewer().role;
         self.person.set_viewer(viewer)?;
+        if self.viewer().role != role {
+            self.reopen_inbox(connection);
+        }
         for (_, entry) in &mut self.entries {
             if let Some(live) = entry.live() {
                 live.set_viewer(self.person.shared_viewer());
