@@ -9,9 +9,9 @@ use utoipa::OpenApi;
 
 use crate::base_url::BaseUrl;
 use crate::dto::{
-    ClientHeartbeatBody, HeartbeatDto, HelloDto, MessageDto, MultiplexedHeartbeatDto, MultiplexedHelloDto,
-    NewTokenBody, NoDataBody, ReceiptDto, SessionDto, SocketErrorDto, SubscribeBody, SubscribedDto, TokenExpiryDto,
-    TypingDto, TypingStateBody, UnsubscribedDto, UpToBody,
+    ClientHeartbeatBody, HeartbeatDto, HelloDto, InboxSnapshotDto, InboxUpdateDto, MessageDto, MultiplexedHeartbeatDto,
+    MultiplexedHelloDto, NewTokenBody, NoDataBody, OpenInboxBody, ReceiptDto, SessionDto, SocketErrorDto,
+    SubscribeBody, SubscribedDto, TokenExpiryDto, TypingDto, TypingStateBody, UnsubscribedDto, UpToBody,
 };
 use crate::error::ApiError;
 use crate::request::NoInput;

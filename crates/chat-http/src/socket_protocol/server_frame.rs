@@ -86,7 +86,7 @@ pub(crate) enum ServerFrame<'a> {
         /// The session.
         session: SessionId,
         /// What is said of it.
-        update: InboxUpdateDto<'a>,
+        update: Box<InboxUpdateDto<'a>>,
     },
     /// The server is alive.
     Heartbeat {

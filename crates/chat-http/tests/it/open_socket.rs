@@ -5,5 +5,6 @@ mod commands;
 mod endings;
 mod events;
 mod handshake;
+mod inbox;
 mod lossless;
 mod slow;

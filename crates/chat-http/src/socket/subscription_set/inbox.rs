@@ -16,7 +16,6 @@ use tokio::time::Instant;
 
 use super::SubscriptionSet;
 use crate::dto::{InboxSnapshotDto, InboxUpdateDto};
-use crate::error::ApiError;
 use crate::socket::close_reason::SocketCloseReason;
 use crate::socket::connection::SocketConnection;
 use crate::socket::jobs::in_time;
@@ -138,7 +137,7 @@ impl SubscriptionSet {
     ) -> Result<(), SocketCloseReason> {
         let waker = connection.subscription_waker(cx).clone();
         let updates = self.inbox.as_mut().and_then(|inbox| inbox.updates());
-        match updates.map(|updates| updates.poll_closed(&mut Context::from_waker(&waker))) {
+        match updates.map(|updates| updates.poll_closed(&Context::from_waker(&waker))) {
             Some(Poll::Ready(reason)) => Err(SocketCloseReason::of_stream(reason, connection.opened_while_draining)),
             Some(Poll::Pending) | None => Ok(()),
         }
@@ -191,7 +190,8 @@ impl SocketInbox {
         let InboxState::Naming(_, taken, naming) = &mut self.state else { return Ok(false) };
         let Poll::Ready(people) = naming.as_mut().poll(cx) else { return Ok(false) };
         for update in std::mem::take(taken) {
-            let (session, update) = (update.session_id, InboxUpdateDto::new(&update, owner.party(), &people));
+            let session = update.session_id;
+            let update = Box::new(InboxUpdateDto::new(&update, owner.party(), &people));
             connection.send_frame_of(TAG, &ServerFrame::InboxUpdate { session, update }, now);
         }
         self.replace_state(InboxState::Open);
