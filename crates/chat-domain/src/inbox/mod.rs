@@ -5,10 +5,8 @@
 
 mod active;
 mod page;
-mod state;
 mod view;
 
 pub use active::{ActiveSession, read_active, read_ended};
 pub use page::{InboxCounts, InboxFilter, InboxPage, InboxQuery, InboxSource, MAX_ACTIVE, MAX_FILTERED, counts};
-pub use state::InboxState;
 pub use view::{InboxKey, InboxOwner, InboxRange, InboxView, place, settled_activity};

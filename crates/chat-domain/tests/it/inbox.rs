@@ -1,8 +1,6 @@
-//! Inboxes in memory: previews, places in views, and views that are kept up to date by events.
+//! Previews, and the places of sessions in views.
 
-use std::collections::BTreeMap;
-
-use chat_domain::inbox::{InboxOwner, InboxState, InboxView, place};
+use chat_domain::inbox::{ActiveSession, InboxOwner, InboxView, place};
 use chat_domain::model::{
     AgentId, ChatSession, DetailsUpdate, LastMessage, NewSession, Party, Preview, Principal, Priority, Seq, SessionId,
     SessionState, Timestamp,
@@ -100,20 +98,6 @@ fn a_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What becomes of an event on its way to the inbox: lost, or delivered once or twice, so many steps later.
-#[derive(Clone, Copy, Debug)]
-enum Way {
-    Lost,
-    Arrives { late: usize, twice: bool },
-}
-
-fn way() -> impl Strategy<Value = Way> {
-    prop_oneof![
-        1 => Just(Way::Lost),
-        6 => (0..5_usize, any::<bool>()).prop_map(|(late, twice)| Way::Arrives { late, twice }),
-    ]
-}
-
 /// A session after a step, or `None` when the step changes nothing.
 fn after(session: Option<&ChatSession>, id: SessionId, step: &Step, now: Timestamp) -> Option<ChatSession> {
     let Some(session) = session else {
@@ -169,73 +153,7 @@ fn everyone() -> Vec<(Principal, InboxView)> {
         .collect()
 }
 
-type World = BTreeMap<SessionId, ChatSession>;
-
-/// The sessions of a view as a reading shows them, in its order.
-fn read(world: &World, owner: &InboxOwner, view: InboxView) -> Vec<ChatSession> {
-    let mut placed: Vec<_> =
-        world.values().filter_map(|session| Some((place(owner, view, session)?, session.clone()))).collect();
-    placed.sort_by_key(|(key, _)| std::cmp::Reverse(*key));
-    placed.into_iter().map(|(_, session)| session).collect()
-}
-
 proptest! {
-    #[test]
-    fn a_snapshot_and_the_updates_after_it_are_the_later_snapshot(
-        script in vec((0..4_u64, a_step(), way()), 1..60),
-        snapshot_after in 0..30_usize,
-    ) {
-        for (who, view) in everyone() {
-            let owner = InboxOwner::of(&who);
-            let mut world = World::new();
-            let mut on_their_way: Vec<(usize, ChatSession)> = Vec::new();
-            let (mut state, mut has_lost) = (None::<InboxState>, false);
-            for (number, (n, step, way)) in script.iter().enumerate() {
-                if number == snapshot_after.min(script.len() - 1) {
-                    state = Some(InboxState::new(owner.clone(), view, read(&world, &owner, view)));
-                    // What is still on its way is older than the snapshot and came out of order: a reason to read again.
-                    has_lost |= !on_their_way.is_empty();
-                }
-                let id = session_id(*n);
-                let now = at(number as u64 / 2);
-                let Some(session) = after(world.get(&id), id, step, now) else { continue };
-                world.insert(id, session.clone());
-                match way {
-                    Way::Lost => has_lost = true,
-                    Way::Arrives { late, twice } => {
-                        on_their_way.push((number + late, session.clone()));
-                        if *twice {
-                            on_their_way.push((number + 2 * late + 1, session));
-                        }
-                    }
-                }
-                let (due, later): (Vec<_>, Vec<_>) = on_their_way.into_iter().partition(|(when, _)| *when <= number);
-                on_their_way = later;
-                if let Some(state) = &mut state {
-                    for (_, session) in due {
-                        state.apply(session);
-                    }
-                    for shown in state.sessions() {
-                        let newest = &world[&shown.id];
-                        prop_assert!(shown.progress.last_seq <= newest.progress.last_seq);
-                    }
-                }
-            }
-            let mut state = state.unwrap();
-            // The last ones come in the opposite order.
-            on_their_way.reverse();
-            for (_, session) in on_their_way {
-                state.apply(session);
-            }
-            let later = read(&world, &owner, view);
-            if has_lost {
-                let positions = state.positions();
-                state.read_again(later.clone(), &positions);
-            }
-            prop_assert_eq!(state.sessions(), later.iter().collect::<Vec<_>>(), "{:?} of {}", view, who.id);
-        }
-    }
-
     #[test]
     fn a_session_is_in_the_views_that_a_recount_says(script in vec(a_step(), 1..40)) {
         let id = session_id(1);
@@ -274,29 +192,11 @@ proptest! {
                 };
                 let found = place(&InboxOwner::of(&who), view, &changed);
                 prop_assert_eq!(found.is_some(), expected, "{:?} of {}", view, who.id);
+                let active = ActiveSession::of(&changed);
+                let is_in = active.is_some_and(|active| active.is_in(&InboxOwner::of(&who), view));
+                prop_assert_eq!(is_in, expected && is_active, "as far as it is kept");
             }
             session = Some(changed);
         }
     }
-}
-
-#[test]
-fn an_event_from_before_does_not_bring_a_session_back() {
-    let owner = InboxOwner::of(&bob());
-    let waiting = ChatSession::open(new_session(1));
-    let taken = waiting.clone().assign(agent_id(&carol()), at(2)).unwrap();
-    let mut state = InboxState::new(owner, InboxView::Waiting, [waiting.clone()]);
-    assert!(state.apply(taken.clone()));
-    assert!(!state.apply(waiting.clone()) && !state.apply(taken));
-    assert_eq!(state.sessions().len(), 0);
-    // Nor does a reading that began before an event undo it.
-    let positions = BTreeMap::from([(waiting.id, Seq::new(1))]);
-    let back = waiting.clone().assign(agent_id(&bob()), at(2)).unwrap().transfer(None, at(3)).unwrap();
-    assert_eq!(back.state, SessionState::Active { agent: None });
-    assert!(state.apply(back));
-    state.read_again([], &positions);
-    assert_eq!(state.sessions().len(), 1, "it came back after the reading had begun");
-    let positions = state.positions();
-    state.read_again([], &positions);
-    assert_eq!(state.sessions().len(), 0);
 }

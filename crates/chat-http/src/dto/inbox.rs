@@ -167,19 +167,27 @@ impl<'a> InboxDto<'a> {
 
 /// A view as it was when the inbox was opened, on a socket.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = InboxSnapshot)]
 pub(crate) struct InboxSnapshotDto<'a> {
     /// The view.
     #[schema(value_type = InboxViewDto, example = "waiting")]
     view: &'static str,
-    #[serde(flatten)]
-    page: InboxDto<'a>,
+    /// At most 100, in the order of the view.
+    #[schema(max_items = 100)]
+    items: Vec<InboxItemDto<'a>>,
+    /// Of the same moment.
+    counts: InboxCountsDto,
+    /// The `cursor` of the page after this one, which is read over REST; `null` if this is all.
+    #[schema(required, max_length = 36, example = json!(null))]
+    next_cursor: Option<String>,
 }
 
 impl<'a> InboxSnapshotDto<'a> {
     /// The first page of a view, for a person on this side.
     pub(crate) fn new(page: &'a InboxPage, view: InboxView, party: Party, people: &'a KnownPeople) -> Self {
-        Self { view: view.as_str(), page: InboxDto::new(page, view, party, people) }
+        let InboxDto { items, counts, next_cursor } = InboxDto::new(page, view, party, people);
+        Self { view: view.as_str(), items, counts, next_cursor }
     }
 }
 

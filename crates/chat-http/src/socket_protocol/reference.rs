@@ -130,6 +130,10 @@ client subscribes to sessions one by one:
 - **A slow client** loses nothing. What waits for it is bounded for each session as on a socket of its own, and for all of them
   together; beyond that the sessions are read from the database, one after the other. Sessions with much to say take turns with
   the others.
+- **The inbox** is opened with `open_inbox`: an `inbox` for each view, and then `inbox_update`. A client keeps the items of each
+  view by their `id`, puts the `item` of an update in the place of the one that it has, and removes it for `null`; the last
+  `counts` are those of the whole inbox. Together this is what `GET /api/chat/inbox` shows at any time, a moment later. What an
+  update says of a session is as it was read after the change that caused it.
 - `error` names the client's frame by its `ref`, or by its type where it has none. A frame about a session that is not
   subscribed is `NOT_SUBSCRIBED`.
 

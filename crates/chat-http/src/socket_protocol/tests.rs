@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_domain::error::ReplayUnavailable;
+use chat_domain::inbox::{InboxCounts, InboxPage, InboxView};
 use chat_domain::model::{
     ChatMessage, ChatSession, Delivery, Epoch, EventChange, IdempotencyKey, KnownPeople, LiveEvent, Party, Person,
     Principal, Receipt, ReceiptStatus, Seq, SessionEvent, SocketId, TypingEvent,
 };
-use chat_domain::ports::{Replay, SubscribeOutcome};
+use chat_domain::ports::{InboxUpdate, Replay, SubscribeOutcome};
 use chat_domain::service::SubscribeFrom;
 use chat_testkit::fixtures::{
     FixtureKind, agent_id, alice, at, attachment, bob, content, message_id, named, new_session, session_id, uuid,
@@ -21,6 +22,7 @@ use super::catalogue::{FRAMES, FrameKind, FrameSender};
 use super::server_frame::HelloFrame;
 use super::*;
 use crate::base_url::BaseUrl;
+use crate::dto::{InboxSnapshotDto, InboxUpdateDto};
 use crate::error::ErrorCode;
 
 const MODES: [SocketMode; 3] = [SocketMode::Base, SocketMode::Extended, SocketMode::Multiplexed];
@@ -140,12 +142,16 @@ fn multiplexed_controls() -> Vec<Value> {
         reference: Some("ack"),
         session: session.map(str::to_owned),
     };
-    let viewer = bob();
+    let (viewer, people, counts) = (bob(), people(), InboxCounts::default());
+    let page = InboxPage { sessions: Vec::new(), counts, next: None };
+    let update = InboxUpdate { view: InboxView::Waiting, session_id: session, session: None, counts };
     let mut frames: Vec<Value> = [
         ServerFrame::multiplexed_hello(SocketId::new(uuid(FixtureKind::Generated, 7)), &viewer, limits()),
         ServerFrame::Alive { now: at(26) },
         ServerFrame::passed(Some(session), Seq::new(20), at(26)),
         ServerFrame::unsubscribed("no \"session\"", CloseCode::Gone, CloseCode::Gone.reason().to_owned()),
+        ServerFrame::Inbox(InboxSnapshotDto::new(&page, InboxView::Mine, Party::Support, &people)),
+        ServerFrame::InboxUpdate { session, update: Box::new(InboxUpdateDto::new(&update, Party::Support, &people)) },
         ServerFrame::auth_expiring(at(3_600)),
         ServerFrame::auth_ok(at(7_200)),
         error(None),
@@ -491,7 +497,10 @@ fn frames_about_the_socket_need_no_session() {
     for (text, command) in [
         (r#"{"type":"heartbeat"}"#, ClientCommand::Heartbeat(None)),
         (r#"{"type":"auth","data":{"token":"a.b.c"}}"#, ClientCommand::Auth("a.b.c".to_owned())),
-        (r#"{"type":"open_inbox","data":{"views":["mine"]}}"#, ClientCommand::Unknown),
+        (
+            r#"{"type":"open_inbox","data":{"views":["mine"],"limit":7}}"#,
+            ClientCommand::OpenInbox(vec!["mine".to_owned()], Some(7)),
+        ),
         (r#"{"type":"message","sessionId":7}"#, ClientCommand::Unknown),
     ] {
         let parsed = parse_client_frame(text, SocketMode::Multiplexed).unwrap();

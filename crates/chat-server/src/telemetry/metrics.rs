@@ -181,6 +181,11 @@ pub(crate) const GROUPS: &[Group] = &[
                 &[],
                 "Comparisons that failed or took longer than 5 s; each is tried again.",
             ),
+            counter(
+                "chat_inbox_read_failures_total",
+                &[],
+                "Readings for open inboxes that failed or took longer than 5 s; each is tried again.",
+            ),
         ],
     },
     Group {

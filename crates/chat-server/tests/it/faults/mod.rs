@@ -23,6 +23,7 @@ mod locker;
 mod lost_access;
 mod lost_node;
 mod lost_redis;
+mod open_inboxes;
 mod process;
 mod reader;
 mod redis_writer;
