@@ -61,9 +61,8 @@ impl ActiveSessions {
         self.known.len()
     }
 
-    /// An inbox with these ranges opens. Returns those that have to be read first, for which `load_ended` is called.
-    pub fn enter(&mut self, ranges: &[InboxRange]) -> Vec<InboxRange> {
-        let mut unread = Vec::new();
+    /// An inbox with these ranges opens. Those that `begin_load` returns have to be read first.
+    pub fn enter(&mut self, ranges: &[InboxRange]) {
         for range in ranges {
             let open = self.ranges.entry(range.clone()).or_insert_with(|| {
                 let mut open = OpenRange::default();
@@ -75,15 +74,18 @@ impl ActiveSessions {
                 open
             });
             open.inboxes += 1;
-            if !open.is_loaded {
-                unread.push(range.clone());
-            }
         }
+    }
+
+    /// Those of these ranges that no inbox has read yet. If there are any, `load_ended` is called when they are read.
+    pub fn begin_load(&mut self, ranges: &[InboxRange]) -> Vec<InboxRange> {
+        let is_unread = |range: &&InboxRange| self.ranges.get(*range).is_some_and(|open| !open.is_loaded);
+        let unread: Vec<InboxRange> = ranges.iter().filter(is_unread).cloned().collect();
         self.loads += u32::from(!unread.is_empty());
         unread
     }
 
-    /// The reading of ranges that `enter` returned has ended: with their sessions, or `None` when it failed. Returns the
+    /// The reading of ranges that `begin_load` returned has ended: with their sessions, or `None` when it failed. Returns the
     /// sessions that have to be looked up, because what was read may not be what they are now.
     pub fn load_ended(&mut self, ranges: &[InboxRange], read: Option<Vec<ActiveSession>>) -> Vec<SessionId> {
         let mut unclear = Vec::new();

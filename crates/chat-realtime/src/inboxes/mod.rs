@@ -37,6 +37,8 @@ pub struct Inboxes {
     state: Mutex<InboxesState>,
     /// Whether any is open: read for each event, without the lock.
     any: AtomicBool,
+    /// Whose turn it is to read ranges.
+    loading: futures_util::lock::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -227,10 +229,15 @@ impl Inboxes {
         });
     }
 
-    /// Reads ranges for an inbox that opens.
-    async fn load(self: &Arc<Self>, sessions: &dyn InboxReader, ranges: Vec<InboxRange>) -> Result<()> {
-        let mut load = Load { inboxes: Arc::clone(self), ranges, read: None };
-        load.read = Some(sessions.active(load.ranges.clone()).await?);
+    /// Reads those of the ranges of an inbox that opens that are not known yet. Of many inboxes that open at once, as after a
+    /// restart of the node, one reads the queue, and the others wait for it.
+    async fn load(self: &Arc<Self>, sessions: &dyn InboxReader, ranges: &[InboxRange]) -> Result<()> {
+        let _turn = self.loading.lock().await;
+        let unread = lock(&self.state).active.begin_load(ranges);
+        if !unread.is_empty() {
+            let mut load = Load { inboxes: Arc::clone(self), ranges: unread, read: None };
+            load.read = Some(sessions.active(load.ranges.clone()).await?);
+        }
         Ok(())
     }
 }
@@ -262,14 +269,14 @@ struct InboxPlace {
 }
 
 impl InboxPlace {
-    /// Takes a place, and returns the ranges that have to be read first.
-    fn enter(inboxes: &Arc<Inboxes>, owner: &InboxOwner) -> (Self, Vec<InboxRange>) {
+    /// Takes a place, and with it the ranges of the inbox.
+    fn enter(inboxes: &Arc<Inboxes>, owner: &InboxOwner) -> Self {
         let ranges = owner.active_ranges();
         let mut state = lock(&inboxes.state);
         inboxes.any.store(true, Ordering::SeqCst);
-        let unread = state.active.enter(&ranges);
+        state.active.enter(&ranges);
         drop(state);
-        (Self { inboxes: Arc::clone(inboxes), ranges, id: None }, unread)
+        Self { inboxes: Arc::clone(inboxes), ranges, id: None }
     }
 
     /// Opens the inbox. From now on it gets what changes.
@@ -326,10 +333,8 @@ impl HubInboxFeed {
 #[async_trait]
 impl InboxFeed for HubInboxFeed {
     async fn open(&self, person: &UserId, owner: InboxOwner, views: Vec<InboxView>) -> Result<Box<dyn InboxStream>> {
-        let (mut place, unread) = InboxPlace::enter(&self.inboxes, &owner);
-        if !unread.is_empty() {
-            self.inboxes.load(self.sessions.as_ref(), unread).await?;
-        }
+        let mut place = InboxPlace::enter(&self.inboxes, &owner);
+        self.inboxes.load(self.sessions.as_ref(), &place.ranges).await?;
         let mailbox = Arc::new(InboxMailbox::default());
         let shown = HashSet::new();
         place.open(OpenInbox { person: person.clone(), owner, views, mailbox: Arc::clone(&mailbox), shown });

@@ -247,7 +247,7 @@ async fn inboxes_are_right_while_subscribers_are_killed_every_second_and_when_a_
     // Those of a server that is killed are opened at the other one.
     let work = Work::start(&cluster, &[0]);
     sleep(WORK / 4).await;
-    cluster.kill(1).await;
+    cluster.kill(1);
     open.truncate(open.len() / 2);
     open.extend(desks(&cluster, &[0]).await);
     sleep(WORK / 4).await;
