@@ -158,7 +158,7 @@ async fn malformed_frames_close_the_socket_and_unknown_ones_do_not() {
         assert!(reason.starts_with("bad frame: "), "{reason}");
     }
     let mut alice = app.open_socket("alice").await;
-    for text in [r#"{"type":"open_inbox","data":{"views":["mine"]}}"#, r#"{"type":"later","sessionId":[]}"#] {
+    for text in [r#"{"type":"open_outbox","data":{"views":["mine"]}}"#, r#"{"type":"later","sessionId":[]}"#] {
         alice.send(Message::text(text)).await;
     }
     alice.say("heartbeat", json!({})).await;
