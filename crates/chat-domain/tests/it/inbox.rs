@@ -2,11 +2,11 @@
 
 use chat_domain::inbox::{ActiveSession, InboxOwner, InboxView, place};
 use chat_domain::model::{
-    AgentId, ChatSession, DetailsUpdate, LastMessage, NewSession, Party, Preview, Principal, Priority, Seq, SessionId,
-    SessionState, Timestamp,
+    AgentId, ChatSession, DetailsUpdate, LastMessage, NewSession, Party, Preview, Principal, Priority, SessionId,
+    Timestamp,
 };
 use chat_testkit::fixtures::{
-    agent_id, alice, at, bob, carol, mallory, message_id, new_session, new_session_of, root, session_id, start,
+    agent_id, alice, at, bob, carol, mallory, message_id, new_session_of, root, session_id, start,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
