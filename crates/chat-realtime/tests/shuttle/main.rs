@@ -58,5 +58,6 @@ mod timer;
 #[path = "../../src/typing.rs"]
 mod typing;
 
+mod inbox_schedules;
 mod schedules;
 mod world;

@@ -49,7 +49,7 @@ fn run(scheduler: impl Scheduler + 'static, scenario: impl Fn() + Send + Sync + 
 }
 
 /// Tries many schedules of the scenario. Any violation or deadlock is a panic.
-fn try_schedules(name: &str, scenario: impl Fn() + Send + Sync + Copy + 'static) {
+pub(crate) fn try_schedules(name: &str, scenario: impl Fn() + Send + Sync + Copy + 'static) {
     let schedules = if env::var_os("CHAT_TEST_LONG").is_some_and(|long| long == "1") { LONG } else { SHORT };
     let started = Instant::now();
     let tried = run(RandomScheduler::new(schedules), scenario) + run(PctScheduler::new(DEPTH, schedules), scenario);
@@ -58,7 +58,7 @@ fn try_schedules(name: &str, scenario: impl Fn() + Send + Sync + Copy + 'static)
 }
 
 /// Fails unless some schedule of the scenario goes wrong. Prints how many it took.
-fn find_the_fault(name: &str, scenario: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn find_the_fault(name: &str, scenario: impl Fn() + Send + Sync + 'static) {
     let tried = Arc::new(AtomicUsize::new(0));
     let counted = {
         let tried = Arc::clone(&tried);
@@ -93,7 +93,7 @@ fn spawn_watcher(world: &World, socket: u64, start: StartPosition, order: Order)
     })
 }
 
-fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
+pub(crate) fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
     for thread in threads {
         thread.join().unwrap();
     }
