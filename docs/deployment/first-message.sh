@@ -13,7 +13,7 @@ call() {
         --header "Authorization: Bearer $token" --header 'Content-Type: application/json' ${3:+--data "$3"}
 }
 
-session=$(call POST /api/chat/sessions '{"subject":"The first one"}' | sed 's/.*"id":"\([^"]*\)".*/\1/')
+session=$(call POST /api/chat/sessions '{"subject":"The first one"}' | sed 's/^{"id":"\([^"]*\)".*/\1/')
 call POST "/api/chat/sessions/$session/messages" '{"content":"Hello"}' >/dev/null
 page=$(call GET "/api/chat/sessions/$session/messages")
 case $page in

@@ -168,7 +168,10 @@ impl ChatSocket {
 
     fn on_text(&mut self, text: &str, now: Instant) -> Result<(), SocketCloseReason> {
         let frame = parse_client_frame(text, self.connection.mode)?;
-        let has_own_budget = matches!(frame.command, ClientCommand::Subscribe(_) | ClientCommand::Unsubscribe);
+        let has_own_budget = matches!(
+            frame.command,
+            ClientCommand::Subscribe(_) | ClientCommand::Unsubscribe | ClientCommand::OpenInbox(..)
+        );
         if self.connection.mode == SocketMode::Multiplexed && !has_own_budget {
             self.connection.spend(now)?;
         }

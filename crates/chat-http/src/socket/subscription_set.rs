@@ -189,7 +189,9 @@ impl SubscriptionSet {
     ) -> Result<Taken, SocketCloseReason> {
         self.check_person_socket(cx, connection)?;
         let inbox_has_more = self.take_inbox(cx, connection, now)?;
-        self.next_due = self.inbox_deadline().map_or(self.next_due, |deadline| deadline.min(self.next_due));
+        if connection.has_room() {
+            self.next_due = self.inbox_deadline().map_or(self.next_due, |deadline| deadline.min(self.next_due));
+        }
         while connection.has_room() {
             let Some(place) = self.turns.pop_front() else {
                 return Ok(if inbox_has_more { Taken::Some } else { Taken::All });

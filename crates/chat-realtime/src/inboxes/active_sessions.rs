@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use chat_domain::inbox::{ActiveSession, InboxCounts, InboxOwner, InboxRange};
-use chat_domain::model::{ChatSession, EventChange, Priority, SessionEvent, SessionId, Timestamp};
+use chat_domain::inbox::{ActiveSession, InboxCounts, InboxOwner, InboxRange, MAX_ACTIVE};
+use chat_domain::model::{AgentId, ChatSession, EventChange, Priority, SessionEvent, SessionId, Timestamp};
 
 /// The sessions in the ranges of the open inboxes.
 #[derive(Debug, Default)]
@@ -16,6 +16,12 @@ pub struct ActiveSessions {
     changed: HashSet<SessionId>,
 }
 
+/// The ranges that a session is in once it has ended.
+pub(super) fn ended_ranges(session: &ChatSession) -> Vec<InboxRange> {
+    let of_owner = [InboxRange::Closed, InboxRange::ClosedOf(session.owner.clone())];
+    of_owner.into_iter().chain(session.agent().cloned().map(InboxRange::ClosedUnder)).collect()
+}
+
 /// A range that an open inbox needs, with what is known of its sessions in figures.
 #[derive(Debug, Default)]
 struct OpenRange {
@@ -24,6 +30,7 @@ struct OpenRange {
     sessions: u64,
     unread_by_user: u64,
     unread_by_support: u64,
+    /// Since when the customers wait, of a queue.
     waiting: BTreeSet<(Timestamp, SessionId)>,
 }
 
@@ -32,7 +39,9 @@ impl OpenRange {
         self.sessions += 1;
         self.unread_by_user += session.unread_by_user;
         self.unread_by_support += session.unread_by_support;
-        self.waiting.extend(session.waiting_since.map(|since| (since, session.id)));
+        if session.agent.is_none() {
+            self.waiting.extend(session.waiting_since.map(|since| (since, session.id)));
+        }
     }
 
     fn remove(&mut self, session: &ActiveSession) {
@@ -133,13 +142,14 @@ impl ActiveSessions {
         }
     }
 
-    /// Whether an open inbox may show something else after this event. `shows_ended` is whether one has a view of sessions
-    /// that have ended.
-    pub fn concerns(&self, event: &SessionEvent, shows_ended: bool) -> bool {
+    /// Whether an open inbox may show something else after this event. `is_open` says of a range of sessions that have ended
+    /// whether an inbox has it.
+    pub fn concerns(&self, event: &SessionEvent, is_open: impl Fn(&InboxRange) -> bool) -> bool {
         if self.ranges.is_empty() {
             return false;
         }
-        if self.known.contains_key(&event.session_id) {
+        // What is being read may be older than the event.
+        if self.loads > 0 || self.known.contains_key(&event.session_id) {
             return true;
         }
         match &event.change {
@@ -149,8 +159,12 @@ impl ActiveSessions {
             | EventChange::Updated(session) => {
                 ActiveSession::of(session).is_some_and(|session| self.is_of_concern(&session))
             }
-            // What has ended is not known here, and can still be read.
-            EventChange::Closed(_) | EventChange::Receipt(_) => shows_ended,
+            EventChange::Closed(session) => ended_ranges(session).iter().any(is_open),
+            // It may be one of a session that has ended, of which only its reader is known.
+            EventChange::Receipt(_) => {
+                let (reader, agent) = (event.actor.clone(), AgentId::from(&event.actor));
+                [InboxRange::Closed, InboxRange::ClosedOf(reader), InboxRange::ClosedUnder(agent)].iter().any(is_open)
+            }
             // What an event of a newer version has done is not known.
             EventChange::Unknown => true,
             EventChange::Message(_) => false,
@@ -197,13 +211,13 @@ impl ActiveSessions {
         match owner {
             InboxOwner::Customer(me) => {
                 let mine = InboxRange::ActiveOfOwner(me.clone());
-                counts.mine = figures(&mine, |open| open.sessions);
+                counts.mine = figures(&mine, |open| open.sessions).min(MAX_ACTIVE as u64);
                 counts.mine_unread = figures(&mine, |open| open.unread_by_user);
                 return counts;
             }
             InboxOwner::Agent(me) => {
                 let mine = InboxRange::ActiveOfAgent(me.clone());
-                counts.mine = figures(&mine, |open| open.sessions);
+                counts.mine = figures(&mine, |open| open.sessions).min(MAX_ACTIVE as u64);
                 counts.mine_unread = figures(&mine, |open| open.unread_by_support);
             }
             InboxOwner::Admin => {}

@@ -17,62 +17,116 @@ use crate::settings::InboxRules;
 use crate::sync::lock;
 use crate::timer::Timer;
 
+/// The most ranges that are read at once in a sweep: what has changed meanwhile does not wait for long.
+const RANGES_AT_ONCE: usize = 50;
+
 /// What the reader does next.
 enum InboxTask {
+    /// Look up what has changed.
     Read(Vec<SessionId>),
-    Sweep { active: Vec<InboxRange>, ended: Vec<InboxRange> },
+    /// Read a piece of what the views hold.
+    Sweep(SweepPiece),
 }
 
-/// When the reader may read, and when it must.
+/// A part of a sweep.
+enum SweepPiece {
+    Active(Vec<InboxRange>),
+    Ended(InboxRange),
+}
+
+/// When the reader may read, and when it must. What has changed and the sweeps take turns, and wait for their own failures
+/// alone.
 struct Schedule {
     rules: InboxRules,
-    not_before: Duration,
+    reads: Backoff,
+    sweeps: Backoff,
+    /// What is left of a sweep that has begun.
+    sweep: Vec<SweepPiece>,
     swept_at: Duration,
+    has_read_last: bool,
+}
+
+/// When something may be tried again.
+struct Backoff {
+    not_before: Duration,
     failures: u32,
 }
 
 impl Schedule {
+    fn new(rules: InboxRules, now: Duration) -> Self {
+        let backoff = || Backoff { not_before: now, failures: 0 };
+        Self { rules, reads: backoff(), sweeps: backoff(), sweep: Vec::new(), swept_at: now, has_read_last: false }
+    }
+
     /// What is due, or when something will be if nothing changes.
-    fn next(&self, state: &mut InboxesState, now: Duration) -> Result<InboxTask, Duration> {
+    fn next(&mut self, state: &mut InboxesState, now: Duration) -> Result<InboxTask, Duration> {
         if state.active.is_empty() {
+            self.sweep = Vec::new();
             return Err(now + self.rules.sweep);
         }
         let is_suspect = state.is_suspect || state.peers_unreachable;
-        let pause = if is_suspect { self.rules.sweep_suspect } else { self.rules.sweep };
-        let sweep_at = self.not_before.max(self.swept_at + pause);
-        if now >= sweep_at {
-            state.is_suspect = false;
-            let (active, ended) = (state.active.ranges(), state.ended.keys().cloned().collect());
-            return Ok(InboxTask::Sweep { active, ended });
+        let next_sweep = self.swept_at + if is_suspect { self.rules.sweep_suspect } else { self.rules.sweep };
+        if self.sweep.is_empty() && now >= next_sweep {
+            self.begin_sweep(state, now);
         }
-        if state.changed.is_empty() {
-            return Err(sweep_at);
+        let may_read = !state.changed.is_empty() && now >= self.reads.not_before;
+        let may_sweep = now >= self.sweeps.not_before;
+        if may_read && !(self.has_read_last && may_sweep && !self.sweep.is_empty()) {
+            self.has_read_last = true;
+            let ids: Vec<_> = state.changed.iter().take(MAX_FOUND).copied().collect();
+            for id in &ids {
+                state.changed.remove(id);
+            }
+            state.reading.extend(&ids);
+            return Ok(InboxTask::Read(ids));
         }
-        if now < self.not_before {
-            return Err(self.not_before);
+        if may_sweep && let Some(piece) = self.sweep.pop() {
+            self.has_read_last = false;
+            return Ok(InboxTask::Sweep(piece));
         }
-        let ids: Vec<_> = state.changed.iter().take(MAX_FOUND).copied().collect();
-        for id in &ids {
-            state.changed.remove(id);
-        }
-        Ok(InboxTask::Read(ids))
+        let next_read = (!state.changed.is_empty()).then_some(self.reads.not_before);
+        let next_sweep = if self.sweep.is_empty() { next_sweep } else { self.sweeps.not_before };
+        Err(next_read.map_or(next_sweep, |next_read| next_read.min(next_sweep)))
     }
 
-    fn succeeded(&mut self, now: Duration) {
-        self.not_before = now + self.rules.gap;
-        if std::mem::take(&mut self.failures) > 0 {
-            tracing::info!("inboxes are read again");
-        }
+    fn begin_sweep(&mut self, state: &mut InboxesState, now: Duration) {
+        state.is_suspect = false;
+        self.swept_at = now;
+        let ended = state.ended.keys().filter(|range| state.by_range.contains_key(range)).cloned();
+        self.sweep = ended.map(SweepPiece::Ended).collect();
+        let active = state.active.ranges();
+        self.sweep.extend(active.chunks(RANGES_AT_ONCE).map(|ranges| SweepPiece::Active(ranges.to_vec())));
     }
 
-    fn failed(&mut self, now: Duration, error: &ChatError) {
+    /// Takes the outcome of a task.
+    fn ended(&mut self, task: InboxTask, outcome: Result<()>, inboxes: &Inboxes, now: Duration) {
+        let Err(error) = outcome else {
+            let was_read = matches!(task, InboxTask::Read(_));
+            let backoff = if was_read { &mut self.reads } else { &mut self.sweeps };
+            backoff.not_before = if was_read { now + self.rules.gap } else { now };
+            if std::mem::take(&mut backoff.failures) > 0 {
+                tracing::info!("inboxes are read again");
+            }
+            return;
+        };
         counter!("chat_inbox_read_failures_total").increment(1);
-        if self.failures == 0 {
+        let backoff = match task {
+            InboxTask::Read(ids) => {
+                inboxes.give_back(ids);
+                &mut self.reads
+            }
+            InboxTask::Sweep(piece) => {
+                // Behind the others, which may be readable.
+                self.sweep.insert(0, piece);
+                &mut self.sweeps
+            }
+        };
+        if backoff.failures == 0 {
             tracing::warn!(error.cause = %error, "cannot read what has changed for the open inboxes; trying again");
         }
-        let pause = self.rules.first_pause.saturating_mul(1 << self.failures.min(16));
-        self.not_before = now + pause.min(self.rules.longest_pause);
-        self.failures = self.failures.saturating_add(1);
+        let pause = self.rules.first_pause.saturating_mul(1 << backoff.failures.min(16));
+        backoff.not_before = now + pause.min(self.rules.longest_pause);
+        backoff.failures = backoff.failures.saturating_add(1);
     }
 }
 
@@ -84,59 +138,46 @@ pub async fn run_inboxes_with(
     rules: InboxRules,
 ) {
     counter!("chat_inbox_read_failures_total").increment(0);
-    let now = timer.now();
-    let mut schedule = Schedule { rules, not_before: now, swept_at: now, failures: 0 };
-    while let Some(task) = next_task(&inboxes, &schedule, timer.as_ref()).await {
-        let limit = schedule.rules.read_timeout;
-        let outcome = match &task {
-            InboxTask::Read(ids) => {
-                let found = in_time(timer.as_ref(), limit, sessions.find_many(ids.clone())).await;
-                found.map(|found| inboxes.apply(ids, found))
-            }
-            InboxTask::Sweep { active, ended } => {
-                let swept = in_time(timer.as_ref(), limit, sweep(&inboxes, sessions.as_ref(), active, ended)).await;
-                swept.inspect(|()| schedule.swept_at = timer.now())
-            }
-        };
-        match outcome {
-            Ok(()) => schedule.succeeded(timer.now()),
-            Err(error) => {
-                inboxes.give_back(task);
-                schedule.failed(timer.now(), &error);
-            }
-        }
+    let mut schedule = Schedule::new(rules, timer.now());
+    while let Some(task) = next_task(&inboxes, &mut schedule, timer.as_ref()).await {
+        let work = work(&inboxes, sessions.as_ref(), &task);
+        let outcome = in_time(timer.as_ref(), rules.read_timeout, work).await;
+        schedule.ended(task, outcome, &inboxes, timer.now());
     }
 }
 
-/// Reads what the views hold.
-async fn sweep(
-    inboxes: &Inboxes,
-    sessions: &dyn InboxReader,
-    active: &[InboxRange],
-    ended: &[InboxRange],
-) -> Result<()> {
-    let read = sessions.active(active.to_vec()).await?;
-    inboxes.compare_active(active, &read);
-    for range in ended {
-        let read = sessions.ended(range.clone()).await?;
-        inboxes.compare_ended(range, read);
+async fn work(inboxes: &Inboxes, sessions: &dyn InboxReader, task: &InboxTask) -> Result<()> {
+    match task {
+        InboxTask::Read(ids) => {
+            let found = sessions.find_many(ids.clone()).await?;
+            inboxes.apply(ids, found);
+        }
+        InboxTask::Sweep(SweepPiece::Active(ranges)) => {
+            let read = sessions.active(ranges.clone()).await?;
+            inboxes.compare_active(ranges, &read);
+        }
+        InboxTask::Sweep(SweepPiece::Ended(range)) => {
+            let read = sessions.ended(range.clone()).await?;
+            inboxes.compare_ended(range, read);
+        }
     }
     Ok(())
 }
 
 impl Inboxes {
-    /// Takes back what could not be done.
-    fn give_back(&self, task: InboxTask) {
+    /// Takes back what could not be read.
+    fn give_back(&self, ids: Vec<SessionId>) {
         let mut state = lock(&self.state);
-        match task {
-            InboxTask::Read(ids) => state.changed.extend(ids),
-            InboxTask::Sweep { .. } => state.is_suspect = true,
+        for id in ids {
+            if state.reading.remove(&id) {
+                state.changed.insert(id);
+            }
         }
     }
 }
 
 /// What is due next, as soon as it is; `None` after the shutdown.
-async fn next_task(inboxes: &Inboxes, schedule: &Schedule, timer: &dyn Timer) -> Option<InboxTask> {
+async fn next_task(inboxes: &Inboxes, schedule: &mut Schedule, timer: &dyn Timer) -> Option<InboxTask> {
     let mut sleep = None;
     poll_fn(|context: &mut Context<'_>| {
         loop {

@@ -11,7 +11,7 @@ mod active_sessions;
 mod inbox_mailbox;
 mod inbox_reader;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -23,6 +23,7 @@ use chat_domain::model::{ChatSession, Seq, SessionEvent, SessionId, UserId};
 use chat_domain::ports::{InboxFeed, InboxReader, InboxStream, InboxUpdate, StreamCloseReason};
 
 pub use active_sessions::ActiveSessions;
+use active_sessions::ended_ranges;
 pub use inbox_mailbox::{InboxMailbox, PACE};
 pub use inbox_reader::run_inboxes_with;
 
@@ -47,12 +48,17 @@ struct InboxesState {
     /// In the order in which they were opened.
     open: BTreeMap<u64, OpenInbox>,
     next_id: u64,
-    /// How many of them have a view of sessions that have ended.
-    showing_ended: usize,
-    /// What ended last in their ranges.
-    ended: HashMap<InboxRange, EndedSessions>,
+    /// Which of them have a range.
+    by_range: HashMap<InboxRange, BTreeSet<u64>>,
+    /// The sessions of their ranges that ended last, with the positions that the inboxes have them at.
+    ended: HashMap<InboxRange, HashMap<SessionId, Seq>>,
+    /// What a person was shown of a view before the events of it were read, so that `active` may not know that it was in the
+    /// view.
+    shown: HashMap<SessionId, Vec<(u64, InboxView)>>,
     /// Sessions that have to be read.
     changed: HashSet<SessionId>,
+    /// Sessions that are being read: what happens to them meanwhile may not be in what is read.
+    reading: HashSet<SessionId>,
     /// Whether events may have been missed since all was read.
     is_suspect: bool,
     peers_unreachable: bool,
@@ -61,21 +67,11 @@ struct InboxesState {
     is_shut_down: bool,
 }
 
-/// The sessions of a range that ended last, as the inboxes with this range have them.
-struct EndedSessions {
-    /// The inbox that was the first to show them.
-    first_inbox: u64,
-    positions: HashMap<SessionId, Seq>,
-}
-
 struct OpenInbox {
     person: UserId,
     owner: InboxOwner,
     views: Vec<InboxView>,
     mailbox: Arc<InboxMailbox>,
-    /// What the person was shown of a view before the events of it were read, so that `active` may not know that it was in
-    /// the view.
-    shown: HashSet<(InboxView, SessionId)>,
 }
 
 impl OpenInbox {
@@ -84,8 +80,9 @@ impl OpenInbox {
         self.views.iter().filter_map(|view| self.owner.ended_range(*view))
     }
 
-    fn shows_ended(&self) -> bool {
-        self.ended_ranges().next().is_some()
+    /// All ranges whose sessions may be in its views.
+    fn ranges(&self) -> impl Iterator<Item = InboxRange> {
+        self.owner.active_ranges().into_iter().chain(self.ended_ranges())
     }
 }
 
@@ -111,8 +108,10 @@ impl Inboxes {
             return;
         }
         self.update(|state| {
-            let concerns = state.active.concerns(event, state.showing_ended > 0);
-            concerns && state.changed.insert(event.session_id)
+            let id = event.session_id;
+            let is_open = |range: &InboxRange| state.ended.contains_key(range);
+            let concerns = state.reading.contains(&id) || state.active.concerns(event, is_open);
+            concerns && state.changed.insert(id)
         });
     }
 
@@ -157,28 +156,38 @@ impl Inboxes {
         let mut state = lock(&self.state);
         let mut wakers = Vec::new();
         // All first, so that the counts are those after all of them.
-        let applied: Vec<_> = ids
-            .iter()
-            .map(|id| {
-                let now = found.remove(id);
-                if let Some(ended) = now.as_ref().filter(|session| !session.is_active()) {
-                    for (_, known) in state.ended.iter_mut().filter(|(range, _)| range.includes(ended)) {
-                        known.positions.insert(*id, ended.progress.last_seq);
+        let mut applied = Vec::with_capacity(ids.len());
+        for id in ids.iter().copied() {
+            // If it is not being read any more, no inbox was open meanwhile, and nothing that happened then was noted.
+            if state.reading.remove(&id) {
+                let now = found.remove(&id);
+                let before = state.active.apply(id, now.as_deref());
+                let shown = state.shown.remove(&id).unwrap_or_default();
+                applied.push(AppliedChange { id, before, now, shown });
+            }
+        }
+        let InboxesState { open, active, by_range, ended, .. } = &mut *state;
+        for change in &applied {
+            let ranges = change.ranges();
+            let concerned: BTreeSet<u64> = ranges
+                .iter()
+                .filter_map(|range| by_range.get(range))
+                .flatten()
+                .copied()
+                .chain(change.shown.iter().map(|(inbox, _)| *inbox))
+                .collect();
+            for (number, inbox) in concerned.into_iter().filter_map(|number| Some((number, open.get(&number)?))) {
+                for view in &inbox.views {
+                    let now = change.now_in(inbox, *view);
+                    if now.is_some() || change.was_in(number, inbox, *view) {
+                        wakers.extend(inbox.mailbox.push(*view, change.id, now, active.counts(&inbox.owner)));
                     }
                 }
-                (*id, state.active.apply(*id, now.as_deref()), now)
-            })
-            .collect();
-        let InboxesState { open, active, .. } = &mut *state;
-        for inbox in open.values_mut() {
-            let counts = active.counts(&inbox.owner);
-            for (id, before, now) in &applied {
-                for view in &inbox.views {
-                    let was_shown = inbox.shown.remove(&(*view, *id));
-                    let was = was_shown || before.as_ref().is_some_and(|before| before.is_in(&inbox.owner, *view));
-                    let now = now.as_ref().filter(|now| place(&inbox.owner, *view, now).is_some());
-                    if was || now.is_some() {
-                        wakers.extend(inbox.mailbox.push(*view, *id, now.cloned(), counts));
+            }
+            if let Some(now) = change.now.as_ref().filter(|session| !session.is_active()) {
+                for range in &ranges {
+                    if let Some(positions) = ended.get_mut(range) {
+                        positions.insert(change.id, now.progress.last_seq);
                     }
                 }
             }
@@ -198,31 +207,19 @@ impl Inboxes {
     fn compare_ended(&self, range: &InboxRange, read: Vec<(SessionId, Seq)>) {
         let mut state = lock(&self.state);
         let InboxesState { ended, changed, .. } = &mut *state;
-        let Some(known) = ended.get_mut(range) else { return };
-        changed.extend(read.iter().filter(|(id, seq)| known.positions.get(id) != Some(seq)).map(|(id, _)| *id));
-        known.positions = read.into_iter().collect();
+        let Some(positions) = ended.get_mut(range) else { return };
+        changed.extend(read.iter().filter(|(id, seq)| positions.get(id) != Some(seq)).map(|(id, _)| *id));
+        *positions = read.into_iter().collect();
     }
 
-    /// Takes note of what was shown of a view to the person of an inbox.
-    fn note_snapshot(&self, id: u64, view: InboxView, sessions: &[ChatSession]) {
+    /// Takes note of what was shown of a view to the person of an inbox. What has ended leaves no view, and what of it has
+    /// changed since is found by the positions of its range.
+    fn note_snapshot(&self, inbox: u64, view: InboxView, sessions: &[ChatSession]) {
         self.update(|state| {
-            let InboxesState { open, active, changed, ended, .. } = state;
-            let Some(inbox) = open.get_mut(&id) else { return false };
+            let InboxesState { active, changed, shown, .. } = state;
             let changed_before = changed.len();
-            if let Some(range) = inbox.owner.ended_range(view) {
-                let positions = HashMap::new();
-                let known = ended.entry(range).or_insert_with(|| EndedSessions { first_inbox: id, positions });
-                for session in sessions.iter().filter(|session| !session.is_active()) {
-                    let seq = session.progress.last_seq;
-                    if known.first_inbox == id {
-                        known.positions.insert(session.id, seq);
-                    } else if known.positions.get(&session.id) != Some(&seq) {
-                        changed.insert(session.id);
-                    }
-                }
-            }
             for session in sessions.iter().filter_map(ActiveSession::of).filter(|session| active.differs(session)) {
-                inbox.shown.insert((view, session.id));
+                shown.entry(session.id).or_default().push((inbox, view));
                 changed.insert(session.id);
             }
             changed.len() > changed_before
@@ -239,6 +236,51 @@ impl Inboxes {
             load.read = Some(sessions.active(load.ranges.clone()).await?);
         }
         Ok(())
+    }
+
+    /// Reads what ended last in those ranges of an inbox that opens of which that is not known yet.
+    async fn load_ended(&self, sessions: &dyn InboxReader, ranges: impl Iterator<Item = InboxRange>) -> Result<()> {
+        for range in ranges {
+            if !lock(&self.state).ended.contains_key(&range) {
+                let read = sessions.ended(range.clone()).await?;
+                // Until an inbox has the range, it is not kept true: see `InboxPlace::open`.
+                lock(&self.state).ended.entry(range).or_insert_with(|| read.into_iter().collect());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A session that was looked up.
+struct AppliedChange {
+    id: SessionId,
+    /// As it was known, if it was active.
+    before: Option<ActiveSession>,
+    /// As it is, if it is there.
+    now: Option<Arc<ChatSession>>,
+    /// The inboxes that were shown it in a view.
+    shown: Vec<(u64, InboxView)>,
+}
+
+impl AppliedChange {
+    /// The ranges that it was in and those that it is in.
+    fn ranges(&self) -> Vec<InboxRange> {
+        let now = self.now.as_deref().map(|session| match ActiveSession::of(session) {
+            Some(active) => active.ranges(),
+            None => ended_ranges(session),
+        });
+        self.before.iter().flat_map(ActiveSession::ranges).chain(now.into_iter().flatten()).collect()
+    }
+
+    /// The session, if it is in this view of an inbox.
+    fn now_in(&self, inbox: &OpenInbox, view: InboxView) -> Option<Arc<ChatSession>> {
+        self.now.as_ref().filter(|now| place(&inbox.owner, view, now).is_some()).cloned()
+    }
+
+    /// Whether the client of an inbox may show it in this view.
+    fn was_in(&self, number: u64, inbox: &OpenInbox, view: InboxView) -> bool {
+        self.before.as_ref().is_some_and(|before| before.is_in(&inbox.owner, view))
+            || self.shown.contains(&(number, view))
     }
 }
 
@@ -282,7 +324,8 @@ impl InboxPlace {
     /// Opens the inbox. From now on it gets what changes.
     fn open(&mut self, inbox: OpenInbox) {
         let mut state = lock(&self.inboxes.state);
-        let mut wakers = Vec::new();
+        // It may have slept because there was nothing to keep true.
+        let mut wakers: Vec<Waker> = state.reader.take().into_iter().collect();
         if state.is_shut_down {
             wakers.extend(inbox.mailbox.close(StreamCloseReason::NodeStopping));
         }
@@ -291,7 +334,13 @@ impl InboxPlace {
         wakers.extend(of_person.iter().take(excess).filter_map(|open| open.mailbox.close(StreamCloseReason::Replaced)));
         let id = state.next_id;
         state.next_id += 1;
-        state.showing_ended += usize::from(inbox.shows_ended());
+        for range in inbox.ranges() {
+            state.by_range.entry(range).or_default().insert(id);
+        }
+        for range in inbox.ended_ranges() {
+            // Another inbox with the range may have closed meanwhile.
+            state.ended.entry(range).or_default();
+        }
         state.open.insert(id, inbox);
         self.id = Some(id);
         drop(state);
@@ -302,16 +351,23 @@ impl InboxPlace {
 impl Drop for InboxPlace {
     fn drop(&mut self) {
         let mut state = lock(&self.inboxes.state);
-        if let Some(closed) = self.id.and_then(|id| state.open.remove(&id))
-            && closed.shows_ended()
-        {
-            state.showing_ended -= 1;
-            let InboxesState { open, ended, .. } = &mut *state;
-            ended.retain(|range, _| open.values().any(|inbox| inbox.ended_ranges().any(|other| other == *range)));
+        if let Some((id, closed)) = self.id.and_then(|id| Some((id, state.open.remove(&id)?))) {
+            for range in closed.ranges() {
+                let inboxes = state.by_range.get_mut(&range);
+                let is_last = inboxes.is_none_or(|inboxes| {
+                    inboxes.remove(&id);
+                    inboxes.is_empty()
+                });
+                if is_last {
+                    state.by_range.remove(&range);
+                    state.ended.remove(&range);
+                }
+            }
         }
         state.active.leave(&self.ranges);
         if state.active.is_empty() {
-            state.changed = HashSet::new();
+            (state.changed, state.reading) = (HashSet::new(), HashSet::new());
+            (state.shown, state.ended) = (HashMap::new(), HashMap::new());
             self.inboxes.any.store(false, Ordering::SeqCst);
         }
     }
@@ -336,8 +392,9 @@ impl InboxFeed for HubInboxFeed {
         let mut place = InboxPlace::enter(&self.inboxes, &owner);
         self.inboxes.load(self.sessions.as_ref(), &place.ranges).await?;
         let mailbox = Arc::new(InboxMailbox::default());
-        let shown = HashSet::new();
-        place.open(OpenInbox { person: person.clone(), owner, views, mailbox: Arc::clone(&mailbox), shown });
+        let inbox = OpenInbox { person: person.clone(), owner, views, mailbox: Arc::clone(&mailbox) };
+        self.inboxes.load_ended(self.sessions.as_ref(), inbox.ended_ranges()).await?;
+        place.open(inbox);
         Ok(Box::new(HubInboxStream { mailbox, place }))
     }
 }

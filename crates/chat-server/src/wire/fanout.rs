@@ -47,6 +47,8 @@ impl EventFanout {
                 Ok(Self { notifier, redis: None, tasks: Vec::new() })
             }
             (None, DatabaseUrl::Postgres(_)) => {
+                // If there are other nodes, inboxes here hear nothing of them.
+                hub.inboxes().set_peers_reachable(false);
                 tracing::info!(
                     "live events are published within this process; if other nodes use this database, sockets here get \
                      their events up to 15 s late unless --redis-url (CHAT_REDIS_URL) is set"

@@ -4,6 +4,7 @@
 //! session replaces the one before, so a slow client holds no more than one of each.
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use chat_domain::ChatError;
 use chat_domain::error::Invalid;
@@ -12,7 +13,7 @@ use chat_domain::model::{ChatSession, KnownPeople, PageLimit};
 use chat_domain::ports::{InboxStream, InboxUpdate};
 use chat_domain::service::{ChatService, OpenedInbox};
 use futures_util::future::LocalBoxFuture;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::SubscriptionSet;
 use crate::dto::{InboxSnapshotDto, InboxUpdateDto};
@@ -26,6 +27,9 @@ const TAG: u32 = u32::MAX;
 
 /// How many updates are written before the sessions have their turn. Their people are looked up together.
 const TURN: usize = 16;
+
+/// How long sessions wait for the names of their people. Mostly these are in memory.
+const NAMED_WITHIN: Duration = Duration::from_millis(500);
 
 /// The inbox that a client has asked for last.
 pub(super) struct SocketInbox {
@@ -92,24 +96,21 @@ impl SubscriptionSet {
     }
 
     fn close_inbox(&mut self, connection: &mut SocketConnection) {
-        if self.inbox.take().is_some() {
-            connection.discard_of(TAG);
-        }
+        self.inbox = None;
+        connection.discard_of(TAG);
     }
 
     /// Writes what the inbox has, while there is room for it. Returns whether there may be more at once.
     pub(super) fn take_inbox(
         &mut self,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
         connection: &mut SocketConnection,
         now: Instant,
     ) -> Result<bool, SocketCloseReason> {
-        let owner = InboxOwner::of(self.person.viewer());
         let Some(inbox) = &mut self.inbox else { return Ok(false) };
-        let waker = connection.subscription_waker(cx).clone();
-        let mut cx = Context::from_waker(&waker);
+        let owner = InboxOwner::of(self.person.viewer());
         if let InboxState::Opening(opening) = &mut inbox.state {
-            let Poll::Ready(outcome) = opening.as_mut().poll(&mut cx) else { return Ok(false) };
+            let Poll::Ready(outcome) = opening.as_mut().poll(cx) else { return Ok(false) };
             match outcome {
                 Ok((OpenedInbox { snapshots, updates }, people)) => {
                     for (view, page) in &snapshots {
@@ -126,18 +127,17 @@ impl SubscriptionSet {
                 }
             }
         }
-        inbox.write_updates(&mut cx, &owner, connection, now)
+        inbox.write_updates(cx, &owner, connection, now)
     }
 
     /// While there is no room: looks only at whether the inbox has ended.
     pub(super) fn check_inbox(
         &mut self,
         cx: &Context<'_>,
-        connection: &mut SocketConnection,
+        connection: &SocketConnection,
     ) -> Result<(), SocketCloseReason> {
-        let waker = connection.subscription_waker(cx).clone();
         let updates = self.inbox.as_mut().and_then(|inbox| inbox.updates());
-        match updates.map(|updates| updates.poll_closed(&Context::from_waker(&waker))) {
+        match updates.map(|updates| updates.poll_closed(cx)) {
             Some(Poll::Ready(reason)) => Err(SocketCloseReason::of_stream(reason, connection.opened_while_draining)),
             Some(Poll::Pending) | None => Ok(()),
         }
@@ -211,12 +211,13 @@ impl SocketInbox {
 /// The people of sessions in an inbox. Without their names rather than not at all.
 async fn named<'a>(service: &ChatService, sessions: impl Iterator<Item = &'a ChatSession>) -> KnownPeople {
     let ids: Vec<_> = sessions.flat_map(ChatSession::people_of_item).collect();
-    match in_time(service.find_people(ids)).await {
-        Ok(people) => people,
-        Err(error) => {
+    match timeout(NAMED_WITHIN, service.find_people(ids)).await {
+        Ok(Ok(people)) => people,
+        Ok(Err(error)) => {
             tracing::debug!(error.cause = %error, "the people of an inbox are not known");
             KnownPeople::default()
         }
+        Err(_elapsed) => KnownPeople::default(),
     }
 }
 
