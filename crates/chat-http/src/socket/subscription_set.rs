@@ -62,6 +62,8 @@ pub(super) struct SubscriptionSet {
     /// What the client has confirmed of subscriptions that have ended, until it is recorded.
     leaving: FuturesUnordered<LocalBoxFuture<'static, ()>>,
     next_tag: u32,
+    /// Whether a subscription has failed for a cause that was logged.
+    has_warned: bool,
     inbox: Option<Box<SocketInbox>>,
     person: PersonalSocket,
 }
@@ -82,6 +84,7 @@ impl SubscriptionSet {
             person_check_at,
             leaving: FuturesUnordered::new(),
             next_tag: 0,
+            has_warned: false,
             inbox: None,
             person,
         }

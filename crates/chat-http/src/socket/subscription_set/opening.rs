@@ -76,7 +76,7 @@ impl SubscriptionSet {
             }
             Err(error) => {
                 let reason = refusal(&error);
-                log_failure(entry, error);
+                self.has_warned |= log_failure(entry, error, self.has_warned);
                 self.end(place, reason, connection, now)
             }
         }
@@ -102,12 +102,15 @@ fn refusal(error: &ChatError) -> SocketCloseReason {
     }
 }
 
-fn log_failure(entry: &SubscriptionEntry, error: ChatError) {
+/// Logs why a subscription was not opened: a fault once for each socket, since a hundred may fail for one cause. Returns
+/// whether it was a fault.
+fn log_failure(entry: &SubscriptionEntry, error: ChatError, has_warned: bool) -> bool {
     let error = ApiError::from(error);
     let (session, code) = (entry.session, error.code().as_str());
-    if error.is_fault() {
+    if error.is_fault() && !has_warned {
         tracing::warn!(session.id = %session, error.code = code, error.cause = error.cause(), "subscription failed");
     } else {
         tracing::debug!(session.id = %session, error.code = code, error.cause = error.cause(), "subscription refused");
     }
+    error.is_fault()
 }

@@ -85,6 +85,7 @@ impl Desk {
         for view in self.views {
             let answer = self.person.get(&format!("/api/chat/inbox?view={view}&limit=100")).await;
             let page = Person::json(answer, 200).await;
+            assert!(page["nextCursor"].is_null(), "a test has few sessions");
             let items = page["items"].as_array().unwrap();
             truth.extend(items.iter().map(|item| (((*view).to_owned(), id(item)), item.clone())));
             if self.counts != page["counts"] {
@@ -93,7 +94,9 @@ impl Desk {
         }
         let differs = |place: &&(String, String)| self.shown.get(*place) != truth.get(*place);
         let place = self.shown.keys().chain(truth.keys()).find(differs)?;
-        Some(format!("{place:?}: {:?} and not {:?}", self.shown.get(place), truth.get(place)))
+        let (shown, known) = (self.shown.len(), truth.len());
+        let (here, there) = (self.shown.get(place), truth.get(place));
+        Some(format!("{shown} and not {known} items; {place:?}: {here:?} and not {there:?}"))
     }
 
     /// Takes frames until it shows what REST shows.
@@ -134,7 +137,7 @@ impl Work {
                 let pick = |count: usize, part: u64| usize::try_from((random >> part) % count as u64).unwrap();
                 let (admin, customer) = (&admins[pick(admins.len(), 3)], &customers[pick(customers.len(), 5)]);
                 steps += 1;
-                if sessions.len() < 12 || pick(10, 7) == 0 {
+                if sessions.len() < 12 || pick(40, 7) == 0 {
                     sessions.push(customer.open_session(&format!("step {steps}")).await);
                     continue;
                 }
@@ -145,7 +148,7 @@ impl Work {
                     0 => admin.put(&format!("{path}/assign"), &json!({ "agentId": agent })).await,
                     1 => admin.put(&format!("{path}/transfer"), &json!({ "agentId": agent })).await,
                     2 => admin.put(&format!("{path}/transfer"), &json!({ "agentId": null })).await,
-                    3 if sessions.len() > 30 => {
+                    3 if sessions.len() > 14 => {
                         sessions.swap_remove(place);
                         admin.put(&format!("{path}/close"), &Value::Null).await
                     }
