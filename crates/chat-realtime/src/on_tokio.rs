@@ -10,6 +10,7 @@ use crate::feed::HubFeed;
 use crate::hub::Hub;
 use crate::inboxes::run_inboxes_with;
 use crate::repair_driver::run_repair_with;
+use crate::settings::InboxRules;
 use crate::tokio_timer::TokioTimer;
 
 /// How often typing is checked; its rules apply that much later at most.
@@ -32,8 +33,8 @@ pub async fn run_repair(hub: Arc<Hub>, log: Arc<dyn EventLog>) {
 
 /// Reads what changes for the open inboxes, until the hub is shut down. A node runs it once, on its main runtime.
 pub async fn run_inboxes(hub: Arc<Hub>, sessions: Arc<dyn InboxReader>) {
-    let rules = hub.settings().inboxes;
-    run_inboxes_with(Arc::clone(hub.inboxes()), sessions, Arc::new(TokioTimer::new()), rules).await;
+    let (inboxes, timer) = (Arc::clone(hub.inboxes()), Arc::new(TokioTimer::new()));
+    run_inboxes_with(inboxes, sessions, timer, InboxRules::default()).await;
 }
 
 /// Ends typing that has timed out, and delivers typing that had to wait, until the hub is shut down. A node runs it

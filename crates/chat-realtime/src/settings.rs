@@ -31,8 +31,6 @@ pub struct HubSettings {
     pub typing: TypingRules,
     /// When sessions are compared with the log.
     pub repair: RepairRules,
-    /// When sessions are read for open inboxes.
-    pub inboxes: InboxRules,
 }
 
 impl HubSettings {
@@ -55,7 +53,6 @@ impl Default for HubSettings {
             shards: 64,
             typing: TypingRules::default(),
             repair: RepairRules::default(),
-            inboxes: InboxRules::default(),
         }
     }
 }

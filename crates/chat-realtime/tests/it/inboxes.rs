@@ -15,7 +15,7 @@ use chat_domain::ports::{
     AgentDirectory, InboxFeed, InboxReader, InboxStream, InboxUpdate, MessageRepository, Notifier, SessionRepository,
     StreamCloseReason,
 };
-use chat_realtime::{Hub, HubInboxFeed, HubSettings, InboxRules, MAX_INBOXES_OF_A_PERSON, run_inboxes};
+use chat_realtime::{Hub, HubInboxFeed, HubSettings, MAX_INBOXES_OF_A_PERSON, run_inboxes};
 use chat_testkit::fixtures::{
     agent_id, alice, assign, at, bob, carol, change, draft, limit, mallory, new_session_of, root, session_id, update,
 };
@@ -70,7 +70,9 @@ impl Way {
 impl Lossy {
     fn deliver_late(&self) {
         let (hub, late) = (self.hub.get().unwrap(), std::mem::take(&mut *self.late.lock().unwrap()));
-        late.into_iter().for_each(|late| hub.publish(late));
+        for late in late {
+            hub.publish(late);
+        }
     }
 }
 
@@ -112,8 +114,8 @@ struct World {
 }
 
 impl World {
-    fn new(rules: InboxRules) -> Self {
-        let hub = Hub::new(HubSettings { inboxes: rules, ..HubSettings::default() }, Arc::new(FixedClock::new()));
+    fn new() -> Self {
+        let hub = Hub::new(HubSettings::default(), Arc::new(FixedClock::new()));
         let notifier = Arc::new(Lossy::default());
         assert!(notifier.hub.set(Arc::clone(&hub)).is_ok());
         let store = MemoryStore::new(Arc::clone(&notifier) as _);
@@ -310,7 +312,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async move {
-            let world = World::new(InboxRules::default());
+            let world = World::new();
             with_agents(&world).await;
             let mut gone = Some(world.open(&bob()).await);
             let mut opening = Vec::new();
@@ -352,7 +354,7 @@ proptest! {
 
 #[tokio::test(start_paused = true)]
 async fn a_change_is_there_at_once_and_lost_ones_after_the_next_sweep() {
-    let world = World::new(InboxRules::default());
+    let world = World::new();
     with_agents(&world).await;
     let mut desk = world.open(&bob()).await;
     let started = Instant::now();
@@ -376,7 +378,7 @@ async fn a_change_is_there_at_once_and_lost_ones_after_the_next_sweep() {
 #[tokio::test(start_paused = true)]
 async fn while_other_nodes_are_unreachable_views_are_read_every_five_seconds() {
     use chat_realtime::PeerSink;
-    let world = World::new(InboxRules::default());
+    let world = World::new();
     with_agents(&world).await;
     let mut desk = world.open(&carol()).await;
     world.hub.set_peers_reachable(false);
@@ -391,7 +393,7 @@ async fn while_other_nodes_are_unreachable_views_are_read_every_five_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn what_happens_while_a_session_is_read_is_read_too() {
-    let world = World::new(InboxRules::default());
+    let world = World::new();
     with_agents(&world).await;
     let mut desk = world.open(&bob()).await;
     world.act(&Step::Open(1, true, Priority::Medium)).await;
@@ -409,7 +411,7 @@ async fn what_happens_while_a_session_is_read_is_read_too() {
 #[tokio::test(start_paused = true)]
 async fn an_inbox_that_opens_while_other_nodes_are_unreachable_is_kept_true() {
     use chat_realtime::PeerSink;
-    let world = World::new(InboxRules::default());
+    let world = World::new();
     with_agents(&world).await;
     world.hub.set_peers_reachable(false);
     sleep(Duration::from_mins(10)).await;
@@ -423,7 +425,7 @@ async fn an_inbox_that_opens_while_other_nodes_are_unreachable_is_kept_true() {
 
 #[tokio::test(start_paused = true)]
 async fn an_eleventh_inbox_of_a_person_closes_the_oldest_and_all_end_with_the_node() {
-    let world = World::new(InboxRules::default());
+    let world = World::new();
     with_agents(&world).await;
     let mut oldest = world.open(&bob()).await;
     let mut others = Vec::new();

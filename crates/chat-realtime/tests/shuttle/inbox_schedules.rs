@@ -104,7 +104,9 @@ async fn watch(inboxes: Arc<Inboxes>, sessions: Arc<Sessions>, order: Order) {
             shown.extend(page.iter().map(|session| ((*view, session.id), session.progress.last_seq)));
         }
         if let Some(updates) = updates {
-            pages.iter().for_each(|(view, page)| updates.note_snapshot(*view, page));
+            for (view, page) in &pages {
+                updates.note_snapshot(*view, page);
+            }
         }
     };
     let mut shown = Shown::new();
@@ -163,7 +165,9 @@ fn opening(order: Order, swept: bool) {
         thread::spawn(move || {
             let early = sessions.give(n, Some(agent_id(&carol())));
             let late = sessions.give(n, None);
-            [&late, &early, &late].into_iter().for_each(|event| inboxes.note(event));
+            for event in [&late, &early, &late] {
+                inboxes.note(event);
+            }
             sessions.give(n, Some(agent_id(&if n == 1 { bob() } else { carol() })));
             if swept {
                 inboxes.mark_suspect();

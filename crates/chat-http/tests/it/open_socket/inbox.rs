@@ -242,7 +242,7 @@ async fn with_a_lower_role_an_inbox_shows_what_that_role_may_see_or_nothing() {
     kinds.sort();
     assert_eq!(kinds, ["auth_ok", "inbox"], "an agent has that view too");
     socket.say_as("down", "auth", json!({ "token": token(Role::User) })).await;
-    let mut answers = vec![socket.next().await, socket.next().await];
+    let mut answers = [socket.next().await, socket.next().await];
     answers.sort_by_key(|frame| frame["type"].as_str().unwrap().to_owned());
     assert_eq!(answers[0]["type"], "auth_ok");
     assert_eq!((&answers[1]["type"], &answers[1]["data"]["code"]), (&json!("error"), &json!("FORBIDDEN")));
