@@ -38,8 +38,8 @@ enum SweepPiece {
 /// alone.
 struct Schedule {
     rules: InboxRules,
-    reads: Backoff,
-    sweeps: Backoff,
+    reads: ReadBackoff,
+    sweeps: ReadBackoff,
     /// What is left of a sweep that has begun.
     sweep: Vec<SweepPiece>,
     swept_at: Duration,
@@ -47,14 +47,14 @@ struct Schedule {
 }
 
 /// When something may be tried again.
-struct Backoff {
+struct ReadBackoff {
     not_before: Duration,
     failures: u32,
 }
 
 impl Schedule {
     fn new(rules: InboxRules, now: Duration) -> Self {
-        let backoff = || Backoff { not_before: now, failures: 0 };
+        let backoff = || ReadBackoff { not_before: now, failures: 0 };
         Self { rules, reads: backoff(), sweeps: backoff(), sweep: Vec::new(), swept_at: now, has_read_last: false }
     }
 

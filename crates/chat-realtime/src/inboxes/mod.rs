@@ -232,7 +232,7 @@ impl Inboxes {
         let _turn = self.loading.lock().await;
         let unread = lock(&self.state).active.begin_load(ranges);
         if !unread.is_empty() {
-            let mut load = Load { inboxes: Arc::clone(self), ranges: unread, read: None };
+            let mut load = RangeLoad { inboxes: Arc::clone(self), ranges: unread, read: None };
             load.read = Some(sessions.active(load.ranges.clone()).await?);
         }
         Ok(())
@@ -285,13 +285,13 @@ impl AppliedChange {
 }
 
 /// Ranges that are being read, for an inbox that may be given up meanwhile.
-struct Load {
+struct RangeLoad {
     inboxes: Arc<Inboxes>,
     ranges: Vec<InboxRange>,
     read: Option<Vec<ActiveSession>>,
 }
 
-impl Drop for Load {
+impl Drop for RangeLoad {
     fn drop(&mut self) {
         let read = self.read.take();
         self.inboxes.update(|state| {

@@ -66,6 +66,11 @@ fn is_concurrent(statement: &str) -> bool {
     statement.to_uppercase().split_whitespace().any(|word| word == "CONCURRENTLY")
 }
 
+/// Whether it is a block that commits what it has done so far.
+fn commits(statement: &str) -> bool {
+    statement.to_uppercase().split_whitespace().any(|word| word == "COMMIT;")
+}
+
 /// Whether diesel wraps the step in a transaction: it does unless `metadata.toml` says otherwise.
 fn runs_in_a_transaction(step: &std::path::Path) -> bool {
     let metadata = step.join("metadata.toml");
@@ -105,16 +110,17 @@ fn an_index_that_is_built_beside_the_traffic_is_alone_in_its_step() {
     let mut problems = Vec::new();
     for step in steps("postgres") {
         let texts: Vec<PathBuf> = files(&relative(&step), "sql");
-        let concurrent = texts.iter().any(|path| statements(&read(path)).iter().any(|text| is_concurrent(text)));
-        if concurrent == runs_in_a_transaction(&step) {
+        let needs_none = |text: &String| is_concurrent(text) || commits(text);
+        let stands_alone = texts.iter().any(|path| statements(&read(path)).iter().any(needs_none));
+        if stands_alone == runs_in_a_transaction(&step) {
             problems.push(format!(
-                "{} {} a transaction and {} CONCURRENTLY",
+                "{} {} a transaction and {} CONCURRENTLY or COMMIT",
                 relative(&step),
                 if runs_in_a_transaction(&step) { "runs in" } else { "runs without" },
-                if concurrent { "has" } else { "does without" },
+                if stands_alone { "has" } else { "does without" },
             ));
         }
-        for path in texts.iter().filter(|_| concurrent) {
+        for path in texts.iter().filter(|_| stands_alone) {
             let count = statements(&read(path)).len();
             if count != 1 {
                 problems.push(format!("{} has {count} statements", relative(path)));
@@ -123,8 +129,9 @@ fn an_index_that_is_built_beside_the_traffic_is_alone_in_its_step() {
     }
     assert_none(
         &problems,
-        "CONCURRENTLY cannot run in a transaction, and several statements without one can stop half-way: one statement \
-         a file, and a metadata.toml with `run_in_transaction = false`; everything else in a step with a transaction",
+        "CONCURRENTLY and COMMIT cannot run in a transaction, and several statements without one can stop half-way: one \
+         statement a file, and a metadata.toml with `run_in_transaction = false`; everything else in a step with a \
+         transaction",
     );
 }
 

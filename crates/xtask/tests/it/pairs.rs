@@ -19,6 +19,7 @@ const WITHOUT_HANDLER: &[(&str, &str)] = &[
     ("mark_delivered", "a socket's pong or `ack` asks for it"),
     ("mark_read_up_to", "a socket's `read` asks for it"),
     ("migrate_attachments", "an operator asks for it on the command line"),
+    ("open_inbox", "a socket's `open_inbox` asks for it"),
     ("person_sockets", "what the use cases of people and of sockets share"),
     ("refresh_revocations", "the server starts it by the clock"),
     ("require_access", "runs at the beginning of every request and has no path of its own"),
