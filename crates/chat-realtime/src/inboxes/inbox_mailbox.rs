@@ -19,17 +19,17 @@ pub const PACE: Duration = Duration::from_millis(500);
 #[derive(Default)]
 pub struct InboxMailbox(Mutex<MailboxState>);
 
-type Place = (InboxView, SessionId);
+type InboxSlot = (InboxView, SessionId);
 
 #[derive(Default)]
 struct MailboxState {
     /// What waits; `None` for a session that has left the view.
-    waiting: HashMap<Place, Option<Arc<ChatSession>>>,
+    waiting: HashMap<InboxSlot, Option<Arc<ChatSession>>>,
     /// Those that may be taken, in the order in which they came.
-    ready: VecDeque<Place>,
+    ready: VecDeque<InboxSlot>,
     /// Those that were taken a moment ago, and until when they are not taken again.
-    paced: VecDeque<(Instant, Place)>,
-    pausing: HashSet<Place>,
+    paced: VecDeque<(Instant, InboxSlot)>,
+    pausing: HashSet<InboxSlot>,
     counts: InboxCounts,
     waker: Option<Waker>,
     only_when_closed: bool,

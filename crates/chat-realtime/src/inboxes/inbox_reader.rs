@@ -36,7 +36,7 @@ enum SweepPiece {
 
 /// When the reader may read, and when it must. What has changed and the sweeps take turns, and wait for their own failures
 /// alone.
-struct Schedule {
+struct ReadSchedule {
     rules: InboxRules,
     reads: ReadBackoff,
     sweeps: ReadBackoff,
@@ -52,7 +52,7 @@ struct ReadBackoff {
     failures: u32,
 }
 
-impl Schedule {
+impl ReadSchedule {
     fn new(rules: InboxRules, now: Duration) -> Self {
         let backoff = || ReadBackoff { not_before: now, failures: 0 };
         Self { rules, reads: backoff(), sweeps: backoff(), sweep: Vec::new(), swept_at: now, has_read_last: false }
@@ -138,7 +138,7 @@ pub async fn run_inboxes_with(
     rules: InboxRules,
 ) {
     counter!("chat_inbox_read_failures_total").increment(0);
-    let mut schedule = Schedule::new(rules, timer.now());
+    let mut schedule = ReadSchedule::new(rules, timer.now());
     while let Some(task) = next_task(&inboxes, &mut schedule, timer.as_ref()).await {
         let work = work(&inboxes, sessions.as_ref(), &task);
         let outcome = in_time(timer.as_ref(), rules.read_timeout, work).await;
@@ -177,7 +177,7 @@ impl Inboxes {
 }
 
 /// What is due next, as soon as it is; `None` after the shutdown.
-async fn next_task(inboxes: &Inboxes, schedule: &mut Schedule, timer: &dyn Timer) -> Option<InboxTask> {
+async fn next_task(inboxes: &Inboxes, schedule: &mut ReadSchedule, timer: &dyn Timer) -> Option<InboxTask> {
     let mut sleep = None;
     poll_fn(|context: &mut Context<'_>| {
         loop {
