@@ -14,6 +14,7 @@ use utoipa::openapi::Server;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use self::complete::CompleteDocument;
+use crate::dto::InboxViewDto;
 use crate::error::ApiError;
 use crate::handlers;
 use crate::request::NoInput;
@@ -63,6 +64,8 @@ use crate::state::App;
         handlers::health::healthz,
         handlers::health::readyz,
     ),
+    // Of a parameter alone, which does not register what it refers to.
+    components(schemas(InboxViewDto)),
     modifiers(&Credentials, &CompleteDocument),
     tags(
         (name = "sessions", description = "Support conversations"),
