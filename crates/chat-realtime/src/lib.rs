@@ -29,6 +29,7 @@
 //! | `shard` | the subscriptions of some sessions; delivers events to them | none |
 //! | `repair` | which sessions are compared with the log, and when | passed the time |
 //! | `mailbox`, `reports` | a queue with a lock and a waker: of a subscription, of the repair | a lock |
+//! | `stream_waker` | which waker a push or a close wakes | none |
 //! | `hub` | the shards behind their locks: the `Notifier`, the `SocketCloser` and the `PeerSink` | locks |
 //! | `socket_budget` | what the subscriptions of one socket hold together | locks |
 //! | `shared_reads` | one read of the log for all streams that need the same page | polls the log |
@@ -64,6 +65,7 @@ mod socket_budget;
 #[cfg(test)]
 mod socket_budget_tests;
 mod sockets;
+mod stream_waker;
 mod sync;
 mod timer;
 mod tokio_timer;

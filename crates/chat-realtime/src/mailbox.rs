@@ -10,6 +10,7 @@ use metrics::counter;
 use crate::page::bytes_of;
 use crate::queue::{EventQueue, PushOutcome, QueueItem, QueueLimits};
 use crate::socket_budget::SocketBudget;
+use crate::stream_waker::StreamWaker;
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
 
 /// A queue behind a lock, with the waker of its stream.
@@ -23,16 +24,14 @@ pub(crate) struct Mailbox {
 
 struct MailboxState {
     queue: EventQueue,
-    waker: Option<Waker>,
-    /// Whether the stream waits for its close only, because it reads the log.
-    only_when_closed: bool,
+    waker: StreamWaker,
     close_reason: Option<StreamCloseReason>,
 }
 
 impl Mailbox {
     pub(crate) fn new(limits: QueueLimits, budget: Option<Arc<SocketBudget>>) -> Self {
         let queue = EventQueue::new(limits);
-        let inner = MailboxState { queue, waker: None, only_when_closed: false, close_reason: None };
+        let inner = MailboxState { queue, waker: StreamWaker::default(), close_reason: None };
         Self { inner: Mutex::new(inner), closed: AtomicBool::new(false), budget }
     }
 
@@ -47,7 +46,7 @@ impl Mailbox {
             PushOutcome::Overflowed => counter!("chat_subscription_overflows_total").increment(1),
             PushOutcome::Kept | PushOutcome::GapExtended => {}
         }
-        inner.take_waker()
+        inner.waker.take_for_item()
     }
 
     fn push_within_budget(&self, queue: &mut EventQueue, event: &Arc<SharedEvent>) -> PushOutcome {
@@ -80,7 +79,7 @@ impl Mailbox {
         let had = inner.queue.bytes();
         inner.queue.mark_gap(up_to);
         self.give_back(had, &inner.queue);
-        inner.take_waker()
+        inner.waker.take_for_item()
     }
 
     /// Closes the stream, unless it is closed already. Returns the waker that the caller wakes once it holds no lock.
@@ -91,7 +90,7 @@ impl Mailbox {
         let had = inner.queue.bytes();
         inner.queue = EventQueue::new(QueueLimits { events: 0, bytes: 0 });
         self.give_back(had, &inner.queue);
-        inner.waker.take()
+        inner.waker.take_for_close()
     }
 
     /// Takes the first item, or returns the close reason.
@@ -105,7 +104,7 @@ impl Mailbox {
             self.give_back(had, &inner.queue);
             return Poll::Ready(Ok(queued));
         }
-        inner.wake_later(context, false);
+        inner.waker.wait_for_item(context);
         Poll::Pending
     }
 
@@ -115,7 +114,7 @@ impl Mailbox {
         if let Some(reason) = inner.close_reason {
             return Poll::Ready(reason);
         }
-        inner.wake_later(context, true);
+        inner.waker.wait_for_close(context);
         Poll::Pending
     }
 
@@ -133,20 +132,6 @@ impl Drop for Mailbox {
     fn drop(&mut self) {
         if let Some(budget) = &self.budget {
             budget.release(lock(&self.inner).queue.bytes());
-        }
-    }
-}
-
-impl MailboxState {
-    fn take_waker(&mut self) -> Option<Waker> {
-        if self.only_when_closed { None } else { self.waker.take() }
-    }
-
-    fn wake_later(&mut self, context: &Context<'_>, only_when_closed: bool) {
-        self.only_when_closed = only_when_closed;
-        match &mut self.waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
         }
     }
 }

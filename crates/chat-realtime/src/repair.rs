@@ -17,6 +17,7 @@ use chat_domain::ports::MAX_HEADS;
 use crate::peers::SuspectedGap;
 use crate::reports::GapReports;
 use crate::settings::RepairRules;
+use crate::timer::pause_after;
 
 /// The next task of the driver.
 #[derive(Debug, PartialEq, Eq)]
@@ -163,8 +164,7 @@ impl Repair {
         if self.failures == 0 {
             self.notices.push(RepairNotice::LogUnavailable);
         }
-        let pause = self.rules.first_pause.saturating_mul(1 << self.failures.min(16));
-        self.not_before = now + pause.min(self.rules.longest_pause);
+        self.not_before = now + pause_after(self.failures, self.rules.first_pause, self.rules.longest_pause);
         self.failures = self.failures.saturating_add(1);
     }
 

@@ -12,7 +12,7 @@ use metrics::counter;
 
 use crate::hub::Hub;
 use crate::repair::{Repair, RepairNotice, RepairTask};
-use crate::timer::Timer;
+use crate::timer::{Timer, in_time};
 
 /// How many sessions are marked before other tasks of the thread get a turn.
 const MARKS_PER_TURN: u32 = 64;
@@ -86,17 +86,6 @@ async fn unless_closed<F: Future>(hub: &Hub, future: F) -> Option<F::Output> {
     poll_fn(|context| match hub.reports().poll_closed(context) {
         Poll::Ready(()) => Poll::Ready(None),
         Poll::Pending => future.as_mut().poll(context).map(Some),
-    })
-    .await
-}
-
-/// The future's output, or `None` after the limit.
-async fn in_time<F: Future>(timer: &dyn Timer, limit: Duration, future: F) -> Option<F::Output> {
-    let mut over = timer.sleep(limit);
-    let mut future = pin!(future);
-    poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => over.as_mut().poll(context).map(|()| None),
     })
     .await
 }

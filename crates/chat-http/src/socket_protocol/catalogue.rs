@@ -159,10 +159,11 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         durable: false,
         about: About::Session,
         data: "InboxUpdate",
-        meaning: "A session of a view as it is now, or with `null` that it is not in the view any more. It is about the whole \
+        meaning: "A session of a view as it is now, or with `null` that it is not in the view. It is about the whole \
             view, not only about the page that was sent. Updates are states and not steps: the newest one counts, and of a \
-            session and a view at most two a second are sent. One may repeat what the client has. `counts` come with updates \
-            alone: a client that shows how many sessions wait opens that view.",
+            session and a view at most two a second are sent. One may repeat what the client has, or say \
+            `null` of a session that the client does not show: then it brings the `counts`, which a session of a view that is not \
+            open has changed.",
         example: r#"{"type":"inbox_update","data":{"view":"waiting","item":null,"counts":{"mine":1,"mineUnread":2,"waiting":0,"longestWaitingSince":null}}}"#,
     },
     FrameKind {

@@ -65,11 +65,6 @@ impl ActiveSessions {
         self.ranges.keys().cloned().collect()
     }
 
-    /// How many sessions are known.
-    pub fn len(&self) -> usize {
-        self.known.len()
-    }
-
     /// An inbox with these ranges opens. Those that `begin_load` returns have to be read first.
     pub fn enter(&mut self, ranges: &[InboxRange]) {
         for range in ranges {
@@ -105,8 +100,6 @@ impl ActiveSessions {
                     // Those who know another range of it have missed it.
                     None if self.is_in_loaded_range(&session) => unclear.push(session.id),
                     None => self.insert(session),
-                    // Its change is on its way to the inboxes that know it as it was.
-                    Some(known) if known.seq < session.seq => unclear.push(session.id),
                     Some(_) => {}
                 }
             }
@@ -195,6 +188,7 @@ impl ActiveSessions {
     /// The sessions of these ranges that are not known as they were read, all of them, now or a moment ago.
     pub fn differences(&self, ranges: &[InboxRange], read: &[ActiveSession]) -> Vec<SessionId> {
         let listed: HashSet<SessionId> = read.iter().map(|session| session.id).collect();
+        let ranges: HashSet<&InboxRange> = ranges.iter().collect();
         let is_behind =
             |session: &&ActiveSession| self.known.get(&session.id).is_none_or(|known| known.seq < session.seq);
         let is_gone = |known: &&ActiveSession| {

@@ -9,6 +9,7 @@ use chat_domain::inbox::{InboxCounts, InboxView};
 use chat_domain::model::{ChatSession, SessionId};
 use chat_domain::ports::{InboxUpdate, StreamCloseReason};
 
+use crate::stream_waker::StreamWaker;
 use crate::sync::{Mutex, lock};
 
 /// How long a session of a view waits after an update until its next one.
@@ -30,9 +31,9 @@ struct MailboxState {
     /// Those that were taken a moment ago, and until when they are not taken again.
     paced: VecDeque<(Instant, InboxSlot)>,
     pausing: HashSet<InboxSlot>,
-    counts: InboxCounts,
-    waker: Option<Waker>,
-    only_when_closed: bool,
+    /// Those of the last state that was pushed.
+    counts: Option<InboxCounts>,
+    waker: StreamWaker,
     close_reason: Option<StreamCloseReason>,
 }
 
@@ -50,13 +51,18 @@ impl InboxMailbox {
         if state.close_reason.is_some() {
             return None;
         }
-        let place = (view, id);
-        let is_new = state.waiting.insert(place, session).is_none();
-        if is_new && !state.pausing.contains(&place) {
-            state.ready.push_back(place);
+        let slot = (view, id);
+        let is_new = state.waiting.insert(slot, session).is_none();
+        if is_new && !state.pausing.contains(&slot) {
+            state.ready.push_back(slot);
         }
-        state.counts = counts;
-        if state.only_when_closed { None } else { state.waker.take() }
+        state.counts = Some(counts);
+        state.waker.take_for_item()
+    }
+
+    /// Whether the client will know counts without another push.
+    pub fn has_counts(&self, counts: &InboxCounts) -> bool {
+        lock(&self.0).counts.as_ref() == Some(counts)
     }
 
     /// Closes the inbox, unless it is closed already. Returns the waker as `push` does.
@@ -65,7 +71,7 @@ impl InboxMailbox {
         if state.close_reason.is_some() {
             return None;
         }
-        let waker = state.waker.take();
+        let waker = state.waker.take_for_close();
         *state = MailboxState { close_reason: Some(reason), ..MailboxState::default() };
         waker
     }
@@ -77,15 +83,15 @@ impl InboxMailbox {
             return Poll::Ready(Err(reason));
         }
         state.end_pauses(now);
-        let Some(place) = state.ready.pop_front() else {
-            state.wake_later(context, false);
+        let Some(slot) = state.ready.pop_front() else {
+            state.waker.wait_for_item(context);
             return Poll::Pending;
         };
-        let session = state.waiting.remove(&place).flatten();
-        state.paced.push_back((now + PACE, place));
-        state.pausing.insert(place);
-        let (view, session_id) = place;
-        Poll::Ready(Ok(InboxUpdate { view, session_id, session, counts: state.counts }))
+        let session = state.waiting.remove(&slot).flatten();
+        state.paced.push_back((now + PACE, slot));
+        state.pausing.insert(slot);
+        let (view, session_id) = slot;
+        Poll::Ready(Ok(InboxUpdate { view, session_id, session, counts: state.counts.unwrap_or_default() }))
     }
 
     /// As `InboxStream::poll_closed`.
@@ -94,37 +100,29 @@ impl InboxMailbox {
         if let Some(reason) = state.close_reason {
             return Poll::Ready(reason);
         }
-        state.wake_later(context, true);
+        state.waker.wait_for_close(context);
         Poll::Pending
     }
 
     /// When a state that waits may be taken, if none may be taken now.
     pub fn deadline(&self) -> Option<Instant> {
         let state = lock(&self.0);
-        let until = state.paced.iter().find(|(_, place)| state.waiting.contains_key(place)).map(|(until, _)| *until);
+        let until = state.paced.iter().find(|(_, slot)| state.waiting.contains_key(slot)).map(|(until, _)| *until);
         until.filter(|_| state.ready.is_empty())
     }
 }
 
 impl MailboxState {
     fn end_pauses(&mut self, now: Instant) {
-        while let Some((_, place)) = self.paced.pop_front_if(|(until, _)| *until <= now) {
-            self.pausing.remove(&place);
-            if self.waiting.contains_key(&place) {
-                self.ready.push_back(place);
+        while let Some((_, slot)) = self.paced.pop_front_if(|(until, _)| *until <= now) {
+            self.pausing.remove(&slot);
+            if self.waiting.contains_key(&slot) {
+                self.ready.push_back(slot);
             }
         }
         if self.paced.is_empty() && self.paced.capacity() > 16 {
             self.paced = VecDeque::new();
             self.pausing = HashSet::new();
-        }
-    }
-
-    fn wake_later(&mut self, context: &Context<'_>, only_when_closed: bool) {
-        self.only_when_closed = only_when_closed;
-        match &mut self.waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Reads what has changed, and all views from time to time, for the open inboxes of a node.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -15,7 +14,7 @@ use metrics::counter;
 use super::{Inboxes, InboxesState};
 use crate::settings::InboxRules;
 use crate::sync::lock;
-use crate::timer::Timer;
+use crate::timer::{Timer, in_time, pause_after};
 
 /// The most ranges that are read at once in a sweep: what has changed meanwhile does not wait for long.
 const RANGES_AT_ONCE: usize = 50;
@@ -98,8 +97,8 @@ impl ReadSchedule {
         self.sweep.extend(active.chunks(RANGES_AT_ONCE).map(|ranges| SweepPiece::Active(ranges.to_vec())));
     }
 
-    /// Takes the outcome of a task.
-    fn ended(&mut self, task: InboxTask, outcome: Result<()>, inboxes: &Inboxes, now: Duration) {
+    /// Takes over what has become of a task.
+    fn finished(&mut self, task: InboxTask, outcome: Result<()>, inboxes: &Inboxes, now: Duration) {
         let Err(error) = outcome else {
             let was_read = matches!(task, InboxTask::Read(_));
             let backoff = if was_read { &mut self.reads } else { &mut self.sweeps };
@@ -124,8 +123,7 @@ impl ReadSchedule {
         if backoff.failures == 0 {
             tracing::warn!(error.cause = %error, "cannot read what has changed for the open inboxes; trying again");
         }
-        let pause = self.rules.first_pause.saturating_mul(1 << backoff.failures.min(16));
-        backoff.not_before = now + pause.min(self.rules.longest_pause);
+        backoff.not_before = now + pause_after(backoff.failures, self.rules.first_pause, self.rules.longest_pause);
         backoff.failures = backoff.failures.saturating_add(1);
     }
 }
@@ -142,7 +140,8 @@ pub async fn run_inboxes_with(
     while let Some(task) = next_task(&inboxes, &mut schedule, timer.as_ref()).await {
         let work = work(&inboxes, sessions.as_ref(), &task);
         let outcome = in_time(timer.as_ref(), rules.read_timeout, work).await;
-        schedule.ended(task, outcome, &inboxes, timer.now());
+        let too_long = || Err(ChatError::unavailable("reading sessions for the inboxes takes too long"));
+        schedule.finished(task, outcome.unwrap_or_else(too_long), &inboxes, timer.now());
     }
 }
 
@@ -202,19 +201,6 @@ async fn next_task(inboxes: &Inboxes, schedule: &mut ReadSchedule, timer: &dyn T
             }
             sleep = None;
         }
-    })
-    .await
-}
-
-async fn in_time<T>(timer: &dyn Timer, limit: Duration, reading: impl Future<Output = Result<T>>) -> Result<T> {
-    let mut over = timer.sleep(limit);
-    let mut reading = pin!(reading);
-    poll_fn(|context| match reading.as_mut().poll(context) {
-        Poll::Ready(read) => Poll::Ready(read),
-        Poll::Pending => over
-            .as_mut()
-            .poll(context)
-            .map(|()| Err(ChatError::unavailable("reading sessions for the inboxes takes too long"))),
     })
     .await
 }

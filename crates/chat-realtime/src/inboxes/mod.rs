@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use chat_domain::error::Result;
-use chat_domain::inbox::{ActiveSession, InboxOwner, InboxRange, InboxView, place};
+use chat_domain::inbox::{ActiveSession, InboxCounts, InboxOwner, InboxRange, InboxView, place};
 use chat_domain::model::{ChatSession, Seq, SessionEvent, SessionId, UserId};
 use chat_domain::ports::{InboxFeed, InboxReader, InboxStream, InboxUpdate, StreamCloseReason};
 
@@ -177,12 +177,7 @@ impl Inboxes {
                 .chain(change.shown.iter().map(|(inbox, _)| *inbox))
                 .collect();
             for (number, inbox) in concerned.into_iter().filter_map(|number| Some((number, open.get(&number)?))) {
-                for view in &inbox.views {
-                    let now = change.now_in(inbox, *view);
-                    if now.is_some() || change.was_in(number, inbox, *view) {
-                        wakers.extend(inbox.mailbox.push(*view, change.id, now, active.counts(&inbox.owner)));
-                    }
-                }
+                wakers.extend(change.push(number, inbox, active.counts(&inbox.owner)));
             }
             if let Some(now) = change.now.as_ref().filter(|session| !session.is_active()) {
                 for range in &ranges {
@@ -270,6 +265,22 @@ impl AppliedChange {
             None => ended_ranges(session),
         });
         self.before.iter().flat_map(ActiveSession::ranges).chain(now.into_iter().flatten()).collect()
+    }
+
+    /// Pushes the session to the views of an inbox that it is or was in. If it is in none, but the counts have changed, as
+    /// with a session in the queue where the inbox shows another view, they come with the word that it is not in the first.
+    fn push(&self, number: u64, inbox: &OpenInbox, counts: InboxCounts) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        for view in &inbox.views {
+            let now = self.now_in(inbox, *view);
+            if now.is_some() || self.was_in(number, inbox, *view) {
+                wakers.extend(inbox.mailbox.push(*view, self.id, now, counts));
+            }
+        }
+        if let Some(view) = inbox.views.first().filter(|_| !inbox.mailbox.has_counts(&counts)) {
+            wakers.extend(inbox.mailbox.push(*view, self.id, self.now_in(inbox, *view), counts));
+        }
+        wakers
     }
 
     /// The session, if it is in this view of an inbox.

@@ -125,9 +125,14 @@ impl World {
         Self { store, hub, feed, notifier }
     }
 
+    /// Opens all views of a person.
     async fn open(&self, who: &Principal) -> Desk {
+        self.open_views(who, |view| view.is_for(who.role)).await
+    }
+
+    async fn open_views(&self, who: &Principal, of_interest: impl Fn(InboxView) -> bool) -> Desk {
         let owner = InboxOwner::of(who);
-        let views: Vec<_> = InboxView::ALL.into_iter().filter(|view| view.is_for(who.role)).collect();
+        let views: Vec<_> = InboxView::ALL.into_iter().filter(|view| of_interest(*view)).collect();
         let updates = self.feed.open(&who.id, owner.clone(), views.clone()).await.unwrap();
         let (shown, counts) = self.truth(&owner, &views).await;
         let mut desk = Desk { owner, views, shown, counts, updates };
@@ -255,6 +260,13 @@ impl Desk {
             self.take(update.unwrap());
         }
     }
+
+    /// What it shows is what the views hold, and its counts are theirs.
+    async fn assert_true(&self, world: &World) {
+        let (shown, counts) = world.truth(&self.owner, &self.views).await;
+        assert_eq!(self.shown, shown, "{:?}", self.owner);
+        assert_eq!(self.counts, counts, "{:?}", self.owner);
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -301,12 +313,12 @@ async fn with_agents(world: &World) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    /// Every person, every view; inboxes that open before, among and after the changes.
+    /// Every person, every view, one or all of them; inboxes that open before, among and after the changes.
     #[test]
     fn snapshots_and_updates_are_what_the_views_hold_whatever_becomes_of_events(
         steps in vec(step(), 1..80),
         ways in vec(way(), 0..40),
-        opened in vec((0..5_usize, 0..80_usize), 1..5),
+        opened in vec((0..5_usize, 0..80_usize, any::<Option<u8>>()), 1..5),
         closed_at in 0..80_usize,
         loses in any::<bool>(),
     ) {
@@ -319,9 +331,14 @@ proptest! {
             let ways = ways.into_iter().map(|way| if loses { way } else { way.not_lost() });
             world.notifier.ways.lock().unwrap().extend(ways);
             for (at, step) in steps.iter().enumerate() {
-                for (person, _) in opened.iter().filter(|(_, opened_at)| *opened_at == at) {
-                    let (world, person) = (world.clone(), people()[*person].clone());
-                    opening.push(tokio::spawn(async move { world.open(&person).await }));
+                for (person, _, only) in opened.iter().filter(|(_, opened_at, _)| *opened_at == at) {
+                    let (world, person, only) = (world.clone(), people()[*person].clone(), *only);
+                    opening.push(tokio::spawn(async move {
+                        let views = InboxView::ALL.into_iter().filter(|view| view.is_for(person.role));
+                        let only = only.and_then(|only| views.cycle().nth(usize::from(only)));
+                        let of_interest = |view: InboxView| view.is_for(person.role) && only.is_none_or(|only| only == view);
+                        world.open_views(&person, of_interest).await
+                    }));
                 }
                 if at == closed_at {
                     gone = None;
@@ -342,9 +359,7 @@ proptest! {
             }
             for desk in &mut desks {
                 desk.settle().await;
-                let (shown, counts) = world.truth(&desk.owner, &desk.views).await;
-                assert_eq!(desk.shown, shown, "{:?}", desk.owner);
-                assert_eq!(desk.counts, counts, "{:?}", desk.owner);
+                desk.assert_true(&world).await;
             }
             drop((gone, desks));
             assert!(world.hub.inboxes().is_empty(), "what no inbox needs is not kept");
@@ -400,12 +415,71 @@ async fn what_happens_while_a_session_is_read_is_read_too() {
     // The reading has begun, and finds it waiting.
     sleep(READING / 2).await;
     world.act(&Step::Claim(1, false)).await;
-    let started = Instant::now();
-    while let Ok(update) = timeout(Duration::from_secs(2), desk.next()).await {
-        desk.take(update.unwrap());
+    desk.settle().await;
+    desk.assert_true(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_while_an_inbox_opens_is_in_its_counts() {
+    let world = World::new();
+    with_agents(&world).await;
+    // Of the queues that are read, this one is the first.
+    world.act(&Step::Open(1, true, Priority::ALL[0])).await;
+    let opening = {
+        let world = world.clone();
+        tokio::spawn(async move { world.open(&bob()).await })
+    };
+    // The reading has begun, and finds it waiting. No other inbox is open that would know it with Carol.
+    sleep(READING / 2).await;
+    world.act(&Step::Claim(1, false)).await;
+    let mut desk = opening.await.unwrap();
+    // Counts come with an update.
+    world.act(&Step::Open(2, true, Priority::Medium)).await;
+    desk.settle().await;
+    desk.assert_true(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn counts_are_right_where_another_view_is_open() {
+    let world = World::new();
+    with_agents(&world).await;
+    world.act(&Step::Open(1, true, Priority::Medium)).await;
+    let mut desk = world.open_views(&bob(), |view| view == InboxView::Mine).await;
+    for step in [Step::Claim(1, false), Step::Open(2, true, Priority::Medium), Step::Close(2)] {
+        world.act(&step).await;
+        desk.settle().await;
+        desk.assert_true(&world).await;
     }
-    let (shown, counts) = world.truth(&desk.owner, &desk.views).await;
-    assert_eq!((&desk.shown, desk.counts), (&shown, counts), "after {:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_inbox_reads_reaches_those_that_missed_it() {
+    let world = World::new();
+    with_agents(&world).await;
+    let mut of_carol = world.open(&carol()).await;
+    world.notifier.ways.lock().unwrap().push_back(Way::Lost);
+    world.act(&Step::Open(1, true, Priority::Medium)).await;
+    // Alice's sessions are read for her inbox, and one of them waits.
+    let _of_alice = world.open(&alice()).await;
+    of_carol.settle().await;
+    of_carol.assert_true(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_read_for_an_inbox_that_has_closed_is_not_kept_for_the_next_one() {
+    let world = World::new();
+    with_agents(&world).await;
+    let closed = world.open(&bob()).await;
+    world.act(&Step::Open(1, true, Priority::Medium)).await;
+    // The reading has begun, and finds it waiting.
+    sleep(READING / 2).await;
+    drop(closed);
+    world.act(&Step::Close(1)).await;
+    let mut desk = world.open(&bob()).await;
+    // Counts come with an update.
+    world.act(&Step::Open(2, true, Priority::Medium)).await;
+    desk.settle().await;
+    desk.assert_true(&world).await;
 }
 
 #[tokio::test(start_paused = true)]

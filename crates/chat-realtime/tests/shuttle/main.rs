@@ -53,6 +53,8 @@ mod shard;
 mod shared_reads;
 #[path = "../../src/socket_budget.rs"]
 mod socket_budget;
+#[path = "../../src/stream_waker.rs"]
+mod stream_waker;
 #[path = "../../src/timer.rs"]
 mod timer;
 #[path = "../../src/typing.rs"]
