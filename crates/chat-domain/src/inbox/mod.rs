@@ -8,5 +8,5 @@ mod page;
 mod view;
 
 pub use active::{ActiveSession, read_active, read_ended};
-pub use page::{InboxCounts, InboxFilter, InboxPage, InboxQuery, InboxSource, MAX_ACTIVE, MAX_FILTERED, counts};
+pub use page::{InboxCounts, InboxFilter, InboxPage, InboxQuery, InboxSource, MAX_ACTIVE, MAX_FILTERED};
 pub use view::{InboxKey, InboxOwner, InboxRange, InboxView, place, settled_activity};

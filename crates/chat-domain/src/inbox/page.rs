@@ -250,7 +250,7 @@ impl PageUnderWay<'_> {
 ///
 /// # Errors
 /// The source cannot read.
-pub fn counts<S: InboxSource>(owner: &InboxOwner, source: &mut S) -> Result<InboxCounts, S::Error> {
+fn counts<S: InboxSource>(owner: &InboxOwner, source: &mut S) -> Result<InboxCounts, S::Error> {
     let mut counts = InboxCounts::default();
     let active = match owner {
         InboxOwner::Customer(me) => Some(InboxRange::ActiveOfOwner(me.clone())),

@@ -15,8 +15,6 @@ use crate::dto::{
 
 /// The most characters of a frame's `ref`.
 pub(crate) const MAX_REFERENCE_CHARS: usize = 64;
-/// The most characters of what stands for a session: those of a UUID, and room for what is none.
-const MAX_SESSION_CHARS: usize = 64;
 
 /// A frame of the client.
 #[derive(Debug, PartialEq, Eq)]
@@ -140,11 +138,11 @@ pub(crate) fn parse_client_frame(text: &str, mode: SocketMode) -> Result<ClientF
     Ok(ClientFrame { command, session, reference: reference.or_else(|| Reference::of_kind(kind)) })
 }
 
-/// The session beside the type of a frame.
+/// The session beside the type of a frame. What is no id of a session is answered like the id of an unknown one.
 fn session(frame: &mut Map<String, Value>) -> Result<Box<str>, MalformedFrame> {
     match frame.remove("sessionId") {
-        Some(Value::String(text)) if text.chars().nth(MAX_SESSION_CHARS).is_none() => Ok(text.into()),
-        _ => Err(MalformedFrame("sessionId is not a string of at most 64 characters")),
+        Some(Value::String(text)) => Ok(text.into()),
+        _ => Err(MalformedFrame("sessionId is not a string")),
     }
 }
 

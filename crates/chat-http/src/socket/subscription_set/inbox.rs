@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 
 use super::SubscriptionSet;
 use crate::dto::{InboxSnapshotDto, InboxUpdateDto};
+use crate::request::INBOX_VIEWS;
 use crate::socket::close_reason::SocketCloseReason;
 use crate::socket::connection::SocketConnection;
 use crate::socket::jobs::in_time;
@@ -225,7 +226,7 @@ fn parse(names: &[String], limit: Option<u64>) -> Result<(Vec<InboxView>, PageLi
     let mut views = Vec::new();
     for name in names {
         let view = InboxView::parse(name);
-        let view = view.ok_or_else(|| Invalid::new("views", "must be some of mine, waiting, assigned, closed"))?;
+        let view = view.ok_or_else(|| Invalid::new("views", INBOX_VIEWS))?;
         if !views.contains(&view) {
             views.push(view);
         }

@@ -34,11 +34,13 @@ on_every_store! {
         let (hers, foreign) = (app.open_session("alice").await, app.open_session("mallory").await);
         let mut alice = app.open_socket("alice").await;
         let unknown = fixtures::session_id(404).to_string();
+        let long = "s".repeat(1_000);
         for (session, expected) in [
             (foreign.as_str(), (4403, "access lost")),
             (&unknown, (4404, "session gone")),
             ("no \"session\" \u{1f642}", (4404, "session gone")),
             ("", (4404, "session gone")),
+            (&long, (4404, "session gone")),
             ("00000000-0000-0000-0000-000000000000", (4404, "session gone")),
         ] {
             alice.say_of(session, "subscribe", json!({})).await;
