@@ -258,6 +258,16 @@ pub(crate) fn shard(session: u64) -> SuspectedGap {
     SuspectedGap::Shard { index: session_shard(fixtures::session_id(session), 64), of: 64 }
 }
 
+/// The shards of which events are missing, by the counters of a peer. That a peer was silent for too long, which makes all
+/// sessions suspect, is not among them: on a busy machine its heartbeats are late.
+pub(crate) fn suspected_shards(calls: &[SinkCall]) -> Vec<SuspectedGap> {
+    let of_shard = |call: &SinkCall| match call {
+        SinkCall::MarkSuspect(gap @ SuspectedGap::Shard { .. }) => Some(*gap),
+        _ => None,
+    };
+    calls.iter().filter_map(of_shard).collect()
+}
+
 /// Waits until Redis is known to be unreachable, and returns the reason.
 pub(crate) async fn outage_reason(node: &Node) -> String {
     eventually("there is outage_reason", || node.fanout.outage_reason().is_some()).await;
