@@ -71,6 +71,7 @@ pub mod contract;
 pub mod fixtures;
 pub mod form;
 pub mod ids;
+pub mod inbox_pages;
 pub mod latch;
 pub mod media;
 pub mod memory;

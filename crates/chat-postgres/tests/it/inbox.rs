@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use chat_domain::inbox::{InboxFilter, InboxOwner, InboxPage, InboxQuery, InboxView};
-use chat_domain::model::{NewSession, PageLimit, Principal, Priority, SessionAction, SessionId};
-use chat_domain::ports::{AgentDirectory as _, MessageRepository as _, SessionRepository as _};
+use chat_domain::inbox::InboxView;
+use chat_domain::ports::MessageRepository as _;
 use chat_postgres::{PgConfig, PgStore, migrate};
 use chat_testkit::RecordingNotifier;
-use chat_testkit::fixtures::{agent_id, alice, assign, at, bob, change, draft, new_session, root, session_id};
+use chat_testkit::fixtures::{alice, at, bob, draft, root, session_id};
+use chat_testkit::inbox_pages::{self, all_first_pages, as_filled, first_page, ids};
 use test_servers::postgres::TestDatabase;
 
 use crate::support::{eventually, migrated, reused};
@@ -16,51 +16,8 @@ async fn open(database: &TestDatabase) -> PgStore {
     PgStore::open(PgConfig::new(database.url()), Arc::new(RecordingNotifier::new())).await.unwrap()
 }
 
-async fn inbox(store: &PgStore, who: &Principal, view: InboxView) -> InboxPage {
-    let (owner, filter) = (InboxOwner::of(who), InboxFilter::default());
-    store.sessions.inbox(&InboxQuery { owner, view, filter, after: None, limit: PageLimit::INBOX }).await.unwrap()
-}
-
-async fn ids(store: &PgStore, who: &Principal, view: InboxView) -> Vec<SessionId> {
-    inbox(store, who, view).await.sessions.iter().map(|session| session.id).collect()
-}
-
-/// Sessions of all kinds: 1 waits without a message, 2 since a message, 3 was answered; 4 and 5 are bob's, 6 has ended.
 async fn fill(store: &PgStore) {
-    store.agents.register(agent_id(&bob()), None, at(0)).await.unwrap();
-    for n in 1..=6 {
-        let opened = NewSession { priority: Priority::Low, ..new_session(n) };
-        store.sessions.open(opened, alice(), None).await.unwrap();
-    }
-    for (n, author) in [(2, alice()), (3, alice()), (3, root()), (5, alice()), (5, root()), (4, alice()), (6, alice())]
-    {
-        let number = n * 10 + u64::from(author == root());
-        store.messages.append(draft(session_id(n), &author, number)).await.unwrap();
-    }
-    for n in [4, 5] {
-        store.sessions.change(session_id(n), change(&root(), assign(&bob()), 70 - n)).await.unwrap();
-    }
-    store.sessions.change(session_id(6), change(&root(), SessionAction::Close, 80)).await.unwrap();
-}
-
-const VIEWS: [InboxView; 4] = InboxView::ALL;
-
-async fn everything(store: &PgStore) -> Vec<InboxPage> {
-    let mut pages = Vec::new();
-    for who in [alice(), bob(), root()] {
-        for view in VIEWS.into_iter().filter(|view| view.is_for(who.role)) {
-            pages.push(inbox(store, &who, view).await);
-        }
-    }
-    pages
-}
-
-/// The pages as they are after the step has filled the columns: a session that had ended shows its end as its activity.
-fn as_filled(mut pages: Vec<InboxPage>) -> Vec<InboxPage> {
-    for session in pages.iter_mut().flat_map(|page| &mut page.sessions) {
-        session.latest.activity_at = session.ended_at().unwrap_or(session.latest.activity_at);
-    }
-    pages
+    inbox_pages::fill(store.sessions.as_ref(), store.messages.as_ref(), store.agents.as_ref()).await;
 }
 
 #[tokio::test]
@@ -69,7 +26,7 @@ async fn sessions_from_before_the_inbox_are_in_it() {
     let database = migrated();
     let store = open(&database).await;
     fill(&store).await;
-    let before = everything(&store).await;
+    let before = all_first_pages(store.sessions.as_ref()).await;
     store.close().await;
     let status = migrate::status(database.url()).unwrap();
     let kept = status.iter().position(|migration| migration.name.ends_with("_inbox")).unwrap();
@@ -78,10 +35,10 @@ async fn sessions_from_before_the_inbox_are_in_it() {
 
     let store = open(&database).await;
     assert_eq!(database.sql("SELECT count(*) FROM chat_sessions WHERE last_message IS NOT NULL"), "0");
-    assert_eq!(everything(&store).await, as_filled(before));
+    assert_eq!(all_first_pages(store.sessions.as_ref()).await, as_filled(before));
     // From the next message on, the row has it.
     let sent = store.messages.append(draft(session_id(4), &bob(), 99)).await.unwrap().message;
-    let newest = inbox(&store, &bob(), InboxView::Mine).await.sessions.remove(0).latest;
+    let newest = first_page(store.sessions.as_ref(), &bob(), InboxView::Mine).await.sessions.remove(0).latest;
     assert_eq!((newest.activity_at, newest.message.unwrap().id), (sent.sent_at, sent.id));
     assert_eq!(database.sql("SELECT count(*) FROM chat_sessions WHERE last_message IS NOT NULL"), "1");
     store.close().await;
@@ -117,21 +74,22 @@ async fn what_an_older_node_writes_is_in_the_inbox() {
         five = id(5),
         seven = id(7),
     ));
-    assert_eq!(ids(&store, &bob(), InboxView::Mine).await, [4, 2].map(id));
-    let newest = inbox(&store, &bob(), InboxView::Mine).await.sessions.remove(0);
+    assert_eq!(ids(store.sessions.as_ref(), &bob(), InboxView::Mine).await, [4, 2].map(id));
+    let newest = first_page(store.sessions.as_ref(), &bob(), InboxView::Mine).await.sessions.remove(0);
     let message = newest.latest.message.clone().unwrap();
     assert_eq!((message.preview.as_str(), message.at, newest.latest.activity_at), ("by an older node", at(90), at(90)));
-    let waiting = ids(&store, &bob(), InboxView::Waiting).await;
+    let waiting = ids(store.sessions.as_ref(), &bob(), InboxView::Waiting).await;
     assert_eq!(waiting.first(), Some(&id(7)));
     assert_eq!(waiting.iter().copied().collect::<std::collections::BTreeSet<_>>(), [3, 5, 7].map(id).into());
-    assert_eq!(ids(&store, &alice(), InboxView::Closed).await, [1, 6].map(id));
-    assert_eq!(ids(&store, &alice(), InboxView::Mine).await[5..], [1, 6].map(id));
+    assert_eq!(ids(store.sessions.as_ref(), &alice(), InboxView::Closed).await, [1, 6].map(id));
+    assert_eq!(ids(store.sessions.as_ref(), &alice(), InboxView::Mine).await[5..], [1, 6].map(id));
     // A receipt leaves it to be looked up; a message puts it right.
     store.messages.mark_read_up_to(id(4), root(), newest.progress.last_seq, at(91)).await.unwrap();
-    let shown = inbox(&store, &bob(), InboxView::Mine).await.sessions.remove(0).latest.message;
+    let shown = first_page(store.sessions.as_ref(), &bob(), InboxView::Mine).await.sessions.remove(0).latest.message;
     assert_eq!(shown.unwrap(), message);
     let sent = store.messages.append(draft(id(4), &bob(), 99)).await.unwrap().message;
-    let shown = inbox(&store, &bob(), InboxView::Mine).await.sessions.remove(0).latest.message.unwrap();
+    let shown =
+        first_page(store.sessions.as_ref(), &bob(), InboxView::Mine).await.sessions.remove(0).latest.message.unwrap();
     assert_eq!((shown.id, shown.number), (sent.id, 3));
     store.close().await;
 }
