@@ -164,8 +164,11 @@ async fn count_queue(desk: Desk, every: Duration) {
 /// Shows what is watched. The figures are sums over all parts of the hub, so they are made now and then and not with each
 /// change.
 async fn count_watched(watched: Watched) {
-    let (subscriptions, sessions) =
-        (metrics::gauge!("chat_subscriptions"), metrics::gauge!("chat_sessions_subscribed"));
+    let (subscriptions, sessions, inboxes) = (
+        metrics::gauge!("chat_subscriptions"),
+        metrics::gauge!("chat_sessions_subscribed"),
+        metrics::gauge!("chat_inboxes_open"),
+    );
     let mut rounds = interval(COUNT_EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -173,6 +176,7 @@ async fn count_watched(watched: Watched) {
         // Far below 2^32, and `f64` counts exactly up to 2^53.
         subscriptions.set(u32::try_from(watched.subscriptions()).unwrap_or(u32::MAX));
         sessions.set(u32::try_from(watched.sessions()).unwrap_or(u32::MAX));
+        inboxes.set(u32::try_from(watched.inboxes()).unwrap_or(u32::MAX));
     }
 }
 

@@ -268,6 +268,11 @@ impl Watched {
     pub(crate) fn sessions(&self) -> usize {
         self.hub.sessions()
     }
+
+    /// How many inboxes are open.
+    pub(crate) fn inboxes(&self) -> usize {
+        self.hub.inboxes().len()
+    }
 }
 
 /// What collects the stored files that the database does not know.

@@ -181,6 +181,7 @@ pub(crate) const GROUPS: &[Group] = &[
                 &[],
                 "Comparisons that failed or took longer than 5 s; each is tried again.",
             ),
+            gauge("chat_inboxes_open", &[], "Live inboxes that are open; counted once a second."),
             counter(
                 "chat_inbox_read_failures_total",
                 &[],

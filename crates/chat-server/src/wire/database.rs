@@ -232,7 +232,7 @@ impl Migrations {
         }
     }
 
-    /// Applies what is pending and answers with the names.
+    /// Applies what is pending and returns the names.
     ///
     /// # Errors
     /// What the database fails with.
@@ -267,7 +267,7 @@ impl Migrations {
         Ok(())
     }
 
-    /// Takes the newest migrations back and answers with the names.
+    /// Takes the newest migrations back and returns the names.
     ///
     /// # Errors
     /// What the database fails with.

@@ -51,7 +51,7 @@ impl EventFanout {
                 hub.inboxes().set_peers_reachable(false);
                 tracing::info!(
                     "live events are published within this process; if other nodes use this database, sockets here get \
-                     their events up to 15 s late unless --redis-url (CHAT_REDIS_URL) is set"
+                     their events up to 15 s late and inboxes up to 5 s late, unless --redis-url (CHAT_REDIS_URL) is set"
                 );
                 Ok(Self { notifier, redis: None, tasks: Vec::new() })
             }

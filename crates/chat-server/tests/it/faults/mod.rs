@@ -28,6 +28,7 @@ mod process;
 mod reader;
 mod redis_writer;
 mod slow_clients;
+mod stalled_inboxes;
 mod stalled_readers;
 mod start_up;
 mod stopped_clients;

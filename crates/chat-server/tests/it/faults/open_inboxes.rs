@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use chat_loadgen::token::TokenRole;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use test_servers::postgres::TestDatabase;
 use test_servers::redis::PrivateRedis;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, block_in_place};
@@ -232,6 +233,18 @@ async fn inboxes_are_right_while_redis_is_killed_and_afterwards() {
 #[ignore = "needs Postgres and Redis: cargo xtask test"]
 async fn inboxes_are_right_while_redis_is_frozen_and_afterwards() {
     inboxes_are_right_without_redis(|redis| redis.freeze().unwrap(), |redis| redis.thaw().unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn inboxes_are_right_at_two_servers_that_have_no_redis() {
+    let cluster = Cluster::start(2, TestDatabase::empty(), &[]).await;
+    with_agents(&cluster).await;
+    let mut desks = desks(&cluster, &[0, 1]).await;
+    let work = Work::start(&cluster, &[0, 1]);
+    sleep(WORK / 2).await;
+    let steps = work.stop().await;
+    all_converge(&mut desks, steps).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -76,6 +76,16 @@ pub(super) fn peak(server: &TestServer) -> u64 {
     status(server, "VmHWM:")
 }
 
+/// How much of the processors' time the server has taken so far (`proc_pid_stat(5)`), in steps of 10 ms.
+pub(super) fn processor_time(server: &TestServer) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.pid())).unwrap();
+    // The second field is the name in parentheses, which may contain anything.
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks: u64 = fields[11..=12].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+    // USER_HZ is 100 on every architecture that Linux has now.
+    Duration::from_millis(ticks * 10)
+}
+
 fn status(server: &TestServer, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of its own");
