@@ -46,6 +46,7 @@ pub struct HoldReport {
     pub command: &'static str,
     pub sockets: usize,
     pub sessions: usize,
+    pub subscriptions: usize,
     pub connect_seconds: Option<f64>,
     pub connects_per_second: Option<f64>,
     pub handshake_us: Option<LatencySummary>,
@@ -60,6 +61,8 @@ pub struct HoldReport {
     pub messages_per_second: f64,
     pub delivery_us: Option<LatencySummary>,
     pub replayed_us: Option<LatencySummary>,
+    pub inbox_updates: u64,
+    pub inbox_us: Option<LatencySummary>,
     pub resume_seconds: Option<f64>,
     pub resumed: u64,
     pub not_resumed: BTreeMap<String, u64>,
@@ -86,7 +89,9 @@ pub async fn hold(
     options: &HoldOptions,
     mut each_second: impl FnMut(Duration, String),
 ) -> Result<HoldReport, LoadError> {
-    let (sockets, sessions, stalls) = (plan.sockets, plan.paths.len(), plan.reading == Reading::Nothing);
+    let (sockets, stalls) = (plan.sockets, plan.reading == Reading::Nothing);
+    let of_multiplexed = plan.multiplexed.as_ref().map(|plan| (plan.sessions.len(), plan.subscriptions));
+    let (sessions, subscriptions) = of_multiplexed.unwrap_or((plan.paths.len(), 1));
     if options.resume && (plan.mode == SocketMode::Base || stalls) {
         return Err(LoadError::setup(
             "only sockets that read can be resumed, and not in base mode: use --mode extended",
@@ -134,6 +139,7 @@ pub async fn hold(
         command: "hold",
         sockets,
         sessions,
+        subscriptions,
         connect_seconds: connected.map(thousandths),
         connects_per_second: connected.map(|time| (as_f64(sockets as u64) / time.as_secs_f64()).round()),
         handshake_us: summary.handshake,
@@ -148,6 +154,8 @@ pub async fn hold(
         messages_per_second: rounded(as_f64(summary.messages) / started.elapsed().as_secs_f64()),
         delivery_us: summary.delivery,
         replayed_us: summary.replayed,
+        inbox_updates: summary.inbox_updates,
+        inbox_us: summary.inbox,
         resume_seconds,
         resumed: summary.resumed,
         not_resumed: summary.not_resumed,

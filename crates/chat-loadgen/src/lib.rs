@@ -5,7 +5,7 @@
 //!
 //! - [`load`] sends requests in a closed or an open loop and [`measure`]s them;
 //! - a [`fleet`] is many [`socket`]s in one process: [`hold`] finds what one costs and times what they receive,
-//!   [`fanout`] how many frames a second the service brings out;
+//!   [`fanout`] how many frames a second the service brings out, [`desk`] how soon messages are in the inboxes of agents;
 //! - [`abuse`] does to the service what clients must not do;
 //! - [`check`] writes and reads at the same time and gives what was read to the pure checker in [`history`];
 //! - [`drive`] kills, restarts and stops a process at intervals.
@@ -14,6 +14,7 @@ pub mod abuse;
 pub mod api_client;
 pub mod check;
 pub mod cli;
+pub mod desk;
 pub mod drive;
 pub mod error;
 pub mod fanout;

@@ -1,6 +1,7 @@
 //! The command line: the subcommands, and the options that several of them share.
 
 mod check;
+mod desk;
 mod drive;
 mod load;
 mod options;
@@ -29,6 +30,7 @@ enum LoadgenCommand {
     Read(load::Read),
     Hold(sockets::Hold),
     Fanout(sockets::Fanout),
+    Desk(desk::DeskCommand),
     Abort(sockets::Abort),
     Flood(sockets::Flood),
     Occupy(sockets::Occupy),
@@ -61,6 +63,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         LoadgenCommand::Read(read) => read.run(),
         LoadgenCommand::Hold(hold) => block_on(hold.run()),
         LoadgenCommand::Fanout(fanout) => block_on(fanout.run()),
+        LoadgenCommand::Desk(desk) => block_on(desk.run()),
         LoadgenCommand::Abort(abort) => block_on(abort.run()),
         LoadgenCommand::Flood(flood) => block_on(flood.run()),
         LoadgenCommand::Occupy(occupy) => block_on(occupy.run()),

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use super::{RunVerdict, note};
 use crate::api_client::ApiClient;
 use crate::error::LoadError;
-use crate::fleet::{FleetPlan, Reading};
+use crate::fleet::{FleetPlan, Reading, SOCKETS_OF_A_PERSON};
 use crate::http::Target;
 use crate::load::{LoadPlan, LoadRequests, StopAfter};
 use crate::measure::{CpuMeter, print_report};
@@ -241,6 +241,11 @@ impl SocketOptions {
         if let Some(path) = &self.path {
             return Ok(vec![path.clone()]);
         }
+        Ok(self.session_ids().await?.iter().map(|session| path(session, "")).collect())
+    }
+
+    /// The sessions to subscribe to.
+    pub(super) async fn session_ids(&self) -> Result<Vec<String>, LoadError> {
         let sessions = match &self.session_ids_file {
             Some(file) => session_ids(file)?,
             None => self.service.client(self.token()?).list_sessions(self.sessions).await?,
@@ -248,7 +253,7 @@ impl SocketOptions {
         if sessions.is_empty() {
             return Err(LoadError::setup("there is no session to subscribe to: open some with `chat-loadgen send`"));
         }
-        Ok(sessions.iter().map(|session| path(session, "")).collect())
+        Ok(sessions)
     }
 
     /// A fleet of these sockets, which are read and opened once.
@@ -267,6 +272,7 @@ impl SocketOptions {
         Ok(FleetPlan {
             nodes: std::iter::once(&self.service.url).chain(&self.node_url).cloned().collect(),
             tokens,
+            sockets_of_a_person: SOCKETS_OF_A_PERSON,
             paths,
             sockets: self.sockets,
             mode: self.mode,
@@ -275,6 +281,7 @@ impl SocketOptions {
             reopen: false,
             at_once: self.at_once,
             timeout: self.service.timeout,
+            multiplexed: None,
         })
     }
 }

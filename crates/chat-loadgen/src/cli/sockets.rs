@@ -10,10 +10,10 @@ use super::options::{OutputOptions, ServiceOptions, SocketOptions, check_server_
 use crate::abuse::{self, FloodOptions, HeldRequest, OccupyPlan, OccupyProgress, upload_request};
 use crate::error::LoadError;
 use crate::fanout::{self, FanoutOptions, Publication};
-use crate::fleet::{FleetPlan, Reading};
+use crate::fleet::{FleetPlan, MultiplexPlan, Reading};
 use crate::hold::{self, HoldOptions, long_sessions};
 use crate::measure::print_report;
-use crate::socket::{SocketMode, path};
+use crate::socket::{MULTIPLEXED_PATH, SocketMode, path};
 use crate::token::TokenRole;
 use crate::units;
 
@@ -35,6 +35,12 @@ pub(super) struct Hold {
     /// in the name of one person, who may have 50 sockets, and 10 in a session.
     #[arg(long, value_name = "NUMBER", value_parser = units::count)]
     catch_up: Option<usize>,
+    /// Holds multiplexed sockets, each with an inbox of these views, such as waiting,assigned, which are those of admins.
+    #[arg(long, value_name = "VIEWS", value_delimiter = ',', conflicts_with_all = ["catch_up", "path"])]
+    inbox: Vec<String>,
+    /// Holds multiplexed sockets, each with so many subscriptions, spread over the sessions.
+    #[arg(long, value_name = "NUMBER", value_parser = units::count, conflicts_with_all = ["catch_up", "path"])]
+    subscriptions: Option<usize>,
 }
 
 impl Hold {
@@ -42,6 +48,7 @@ impl Hold {
     pub(super) async fn run(&self) -> Result<RunVerdict, LoadError> {
         check_server_pid(self.options.server_pid)?;
         let mut fleet = match self.catch_up {
+            None if self.is_multiplexed() => self.multiplexed().await?,
             None => self.sockets.fleet().await?,
             Some(messages) => {
                 let token = self.sockets.token()?;
@@ -58,6 +65,24 @@ impl Hold {
         print_report(&report, self.sockets.output.json)?;
         let is_complete = report.connect_seconds.is_some() && report.not_resumed.is_empty();
         Ok(RunVerdict(is_complete && report.order_faults == 0))
+    }
+
+    fn is_multiplexed(&self) -> bool {
+        !self.inbox.is_empty() || self.subscriptions.is_some()
+    }
+
+    async fn multiplexed(&self) -> Result<FleetPlan, LoadError> {
+        if self.sockets.mode == SocketMode::Base || self.reading != Reading::Events {
+            return Err(LoadError::setup(
+                "--inbox and --subscriptions need sockets that read, in extended mode: use --mode extended and \
+                 --reading events",
+            ));
+        }
+        let subscriptions = self.subscriptions.unwrap_or_default();
+        let sessions = if subscriptions == 0 { Vec::new() } else { self.sockets.session_ids().await? };
+        let fleet = self.sockets.fleet_at(vec![MULTIPLEXED_PATH.to_owned()])?;
+        let multiplexed = MultiplexPlan { views: self.inbox.clone(), sessions, subscriptions };
+        Ok(FleetPlan { multiplexed: Some(multiplexed), ..fleet })
     }
 }
 

@@ -28,6 +28,9 @@ pub(super) struct FleetCounts {
     pub(super) delivery: Histogram<u64>,
     /// The same of those that a later socket replayed.
     pub(super) replayed: Histogram<u64>,
+    pub(super) inbox_updates: u64,
+    /// Of the first update that shows a message.
+    pub(super) inbox: Histogram<u64>,
     pub(super) handshake: Histogram<u64>,
     /// Sockets that resumed, from the loss of the one before to the hello.
     pub(super) resumption: Histogram<u64>,
@@ -60,6 +63,8 @@ impl FleetCounts {
             repeated: 0,
             delivery: histogram()?,
             replayed: histogram()?,
+            inbox_updates: 0,
+            inbox: histogram()?,
             handshake: histogram()?,
             resumption: histogram()?,
             not_resumed: BTreeMap::new(),
@@ -70,11 +75,15 @@ impl FleetCounts {
         })
     }
 
-    /// A socket is open; `lost_for` is how long there was none, when it was open before.
-    pub(super) fn open(&mut self, took: Duration, lost_for: Option<Duration>, hello: Option<&Hello>) {
+    /// A socket is open.
+    pub(super) fn open(&mut self, took: Duration) {
         self.opened += 1;
         self.handshake.saturating_record(micros(took));
-        let (Some(hello), Some(lost_for)) = (hello, lost_for) else { return };
+    }
+
+    /// A socket or a subscription has begun; `lost_for` is how long there was none, when it was open before.
+    pub(super) fn resume(&mut self, lost_for: Option<Duration>, hello: &Hello) {
+        let Some(lost_for) = lost_for else { return };
         if hello.resumed {
             self.resumption.saturating_record(micros(lost_for));
         } else {
@@ -107,6 +116,14 @@ impl FleetCounts {
         progress.last = Some(hash);
         if !fits {
             self.fault(|| format!("path {place}: message {id} came where another socket had another"));
+        }
+    }
+
+    /// An update of an inbox came; `sent_us` is when the message was sent that it is the first to show.
+    pub(super) fn inbox_update(&mut self, sent_us: Option<u64>) {
+        self.inbox_updates += 1;
+        if let Some(sent_us) = sent_us {
+            self.inbox.saturating_record(monotonic::now_us().saturating_sub(sent_us));
         }
     }
 
@@ -154,6 +171,8 @@ impl FleetCounts {
     /// Resets what was counted and timed, but not what is known about the order.
     pub(super) fn clear(&mut self) {
         (self.messages, self.other_events, self.repeated, self.frame_bytes) = (0, 0, 0, None);
+        self.inbox_updates = 0;
+        self.inbox.reset();
         self.delivery.reset();
         self.replayed.reset();
     }

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{sleep, sleep_until};
 
 use super::counts::{FleetCounts, SocketProgress};
+use super::multiplexed::SessionsProgress;
 use super::plan::{FleetPlan, Reading};
 use crate::net::ConnectOptions;
 use crate::socket::{
@@ -38,6 +39,8 @@ pub(super) struct FleetState {
 #[derive(Debug, Default)]
 pub(super) struct Member {
     progress: RefCell<SocketProgress>,
+    /// In place of it, of a multiplexed socket.
+    sessions: SessionsProgress,
     /// When its last socket was lost; the next one resumes.
     lost_at: Cell<Option<Instant>>,
     /// How many sockets it had: the next one is opened at the next node.
@@ -83,18 +86,23 @@ async fn one_socket(state: &FleetState, member: &Member, number: usize) -> Socke
         Err(reason) => return reason,
     };
     let lost_for = member.lost_at.get().map(|at| at.elapsed());
-    state.counts.borrow_mut().open(begun.elapsed(), lost_for, hello.as_ref());
+    if let Err(reason) = member.sessions.begin(state, number, &mut socket, lost_for).await {
+        return reason;
+    }
+    state.counts.borrow_mut().open(begun.elapsed());
     drop(permit);
     {
         let mut progress = member.progress.borrow_mut();
         progress.last = None;
         if let Some(hello) = &hello {
+            state.counts.borrow_mut().resume(lost_for, hello);
             progress.cursor.begin(hello);
             progress.head = hello.seq;
         }
     }
     let _open = OpenGuard::new(state, member);
     match state.plan.reading {
+        Reading::Events if state.plan.multiplexed.is_some() => member.sessions.read(state, &mut socket).await,
         Reading::Events => read_events(state, member, number, &mut socket).await,
         Reading::Frames => read_frames(state, &mut socket).await,
         Reading::Nothing => {
@@ -104,7 +112,7 @@ async fn one_socket(state: &FleetState, member: &Member, number: usize) -> Socke
     }
 }
 
-/// Opens the socket, and in extended mode waits for its hello.
+/// Opens the socket, and in extended mode waits for its hello; that of a multiplexed socket is left to be read.
 async fn open(
     state: &FleetState,
     member: &Member,
@@ -114,14 +122,15 @@ async fn open(
     let node = plan.nodes.get((number + member.turn.get()) % plan.nodes.len().max(1));
     let path = plan.paths.get(plan.place(number));
     let (Some(target), Some(path)) = (node, path) else { return Err(SocketCloseReason::Unreachable) };
-    let resumes = plan.mode == SocketMode::Extended && member.lost_at.get().is_some();
+    let is_of_a_session = plan.mode == SocketMode::Extended && plan.multiplexed.is_none();
+    let resumes = is_of_a_session && member.lost_at.get().is_some();
     let path = if resumes { format!("{path}?{}", member.progress.borrow().cursor.query()) } else { path.clone() };
     let (token, limit) = (plan.token(number), plan.timeout);
     let request = SocketRequest { target, path: &path, token, mode: plan.mode, limit };
     let stalls = plan.reading == Reading::Nothing;
     let options = ConnectOptions { number, receive_buffer: stalls.then_some(STALLED_BUFFER) };
     let mut socket = Socket::open_with(&request, options).await?;
-    let hello = if plan.mode == SocketMode::Base || stalls { None } else { Some(socket.hello(limit).await?) };
+    let hello = if is_of_a_session && !stalls { Some(socket.hello(limit).await?) } else { None };
     Ok((socket, hello))
 }
 

@@ -2,6 +2,7 @@
 
 mod counts;
 mod member;
+mod multiplexed;
 mod order;
 mod plan;
 
@@ -13,7 +14,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
 
-pub use plan::{FleetPlan, Reading};
+pub use plan::{FleetPlan, MultiplexPlan, Reading, SOCKETS_OF_A_PERSON};
 
 use self::counts::FleetCounts;
 use self::member::{FleetState, Member, run};
@@ -46,13 +47,17 @@ pub struct FleetSummary {
     pub delivery: Option<LatencySummary>,
     /// The same of those that a resumed socket replayed.
     pub replayed: Option<LatencySummary>,
-    /// Of handshakes that succeeded, the hello included.
+    /// Updates of inboxes.
+    pub inbox_updates: u64,
+    /// From sending to receiving, of the first update of an inbox that shows a message.
+    pub inbox: Option<LatencySummary>,
+    /// Of handshakes that succeeded, the hello included; of multiplexed sockets, also the inbox and the subscriptions.
     pub handshake: Option<LatencySummary>,
-    /// From losing a socket to the hello of the one that resumed it.
+    /// From losing a socket to the hello of the one that resumed it; of multiplexed sockets, each subscription on its own.
     pub resumption: Option<LatencySummary>,
-    /// Sockets that resumed.
+    /// Sockets or subscriptions that resumed.
     pub resumed: u64,
-    /// Sockets that could not, by the service's reason.
+    /// Those that could not, by the service's reason.
     pub not_resumed: BTreeMap<String, u64>,
     /// Messages out of order, missing, or different on two sockets.
     pub order_faults: u64,
@@ -150,6 +155,8 @@ impl Fleet {
             repeated: counts.repeated,
             delivery: LatencySummary::of(&counts.delivery),
             replayed: LatencySummary::of(&counts.replayed),
+            inbox_updates: counts.inbox_updates,
+            inbox: LatencySummary::of(&counts.inbox),
             handshake: LatencySummary::of(&counts.handshake),
             resumption: LatencySummary::of(&counts.resumption),
             resumed: counts.resumption.len(),

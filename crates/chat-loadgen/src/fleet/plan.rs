@@ -8,7 +8,7 @@ use crate::socket::SocketMode;
 use crate::token::{TokenRole, Tokens};
 
 /// Sockets in the name of one person. The service lets one have ten in a session and fifty in all.
-const SOCKETS_OF_A_PERSON: usize = 10;
+pub const SOCKETS_OF_A_PERSON: usize = 10;
 
 /// What becomes of what arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -26,8 +26,10 @@ pub enum Reading {
 pub struct FleetPlan {
     /// The nodes of the service; sockets begin at them in turn, and go on to the next one when they are lost.
     pub nodes: Vec<Target>,
-    /// In whose names: each for ten sockets in a row, then from the first one again. See [`FleetPlan::tokens_for`].
+    /// In whose names: each for so many sockets in a row, then from the first one again. See [`FleetPlan::tokens_for`].
     pub tokens: Vec<String>,
+    /// How many sockets in a row one token is for; [`SOCKETS_OF_A_PERSON`] unless there is a reason.
+    pub sockets_of_a_person: usize,
     /// Which the sockets open in turn: paths such as [`crate::socket::path`] makes. Those of sockets that resume have
     /// no query.
     pub paths: Vec<String>,
@@ -46,6 +48,28 @@ pub struct FleetPlan {
     pub at_once: usize,
     /// How long one may take.
     pub timeout: Duration,
+    /// What the sockets have besides, where their path is [`crate::socket::MULTIPLEXED_PATH`].
+    pub multiplexed: Option<MultiplexPlan>,
+}
+
+/// What each multiplexed socket of a fleet has. In extended mode only, with [`Reading::Events`].
+#[derive(Clone, Debug, Default)]
+pub struct MultiplexPlan {
+    /// The views of its inbox; no inbox is opened when there are none.
+    pub views: Vec<String>,
+    /// The sessions that all sockets together subscribe to.
+    pub sessions: Vec<String>,
+    /// How many of them each subscribes to: the first socket to the first ones, and so on, then from the first one again.
+    pub subscriptions: usize,
+}
+
+impl MultiplexPlan {
+    /// The sessions of a socket, each with its place among all.
+    pub(super) fn sessions_of(&self, number: usize) -> impl Iterator<Item = (usize, &str)> {
+        let first = number * self.subscriptions;
+        let places = (first..first + self.subscriptions).map(|place| place % self.sessions.len().max(1));
+        places.filter_map(|place| Some((place, self.sessions.get(place)?.as_str())))
+    }
 }
 
 impl FleetPlan {
@@ -63,7 +87,7 @@ impl FleetPlan {
     }
 
     pub(crate) fn token(&self, number: usize) -> &str {
-        let person = (number / SOCKETS_OF_A_PERSON) % self.tokens.len().max(1);
+        let person = (number / self.sockets_of_a_person.max(1)) % self.tokens.len().max(1);
         self.tokens.get(person).map_or("", String::as_str)
     }
 

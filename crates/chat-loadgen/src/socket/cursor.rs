@@ -29,6 +29,11 @@ impl SeqCursor {
         format!("since={}&epoch={}", self.seq, self.epoch)
     }
 
+    /// Where a subscription begins that continues after what came; `None` before the first one.
+    pub(crate) fn since(&self) -> Option<(u64, &str)> {
+        (!self.epoch.is_empty()).then_some((self.seq, self.epoch.as_str()))
+    }
+
     pub(crate) fn seq(&self) -> u64 {
         self.seq
     }

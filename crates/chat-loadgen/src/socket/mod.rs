@@ -1,7 +1,8 @@
-//! A WebSocket of a session as a client sees it, in either mode: tokio-tungstenite's, with a small buffer each, so that
-//! one process holds ten thousand.
+//! A WebSocket of a session or of many as a client sees it, in every mode: tokio-tungstenite's, with a small buffer each,
+//! so that one process holds ten thousand.
 
 mod cursor;
+pub(crate) mod multiplexed;
 mod protocol;
 
 use std::future::poll_fn;
@@ -24,6 +25,8 @@ use crate::http::{Target, bearer};
 use crate::net::{self, ConnectOptions};
 
 pub(crate) use cursor::{SeqCursor, SeqFit};
+pub use multiplexed::MULTIPLEXED_PATH;
+pub(crate) use multiplexed::MultiplexedFrame;
 pub use protocol::{Hello, IncomingFrame};
 pub(crate) use protocol::{ack, heartbeat, is_type};
 
@@ -75,6 +78,8 @@ pub enum SocketCloseReason {
     Lost,
     /// The service closed it with this code; 1005 when its close frame had none.
     Closed(u16),
+    /// It refused a frame without which the socket is not what was asked for.
+    Declined,
     /// It sent what the contract does not have.
     Malformed,
 }
@@ -87,6 +92,7 @@ impl SocketCloseReason {
             Self::Unreachable => "unreachable".to_owned(),
             Self::Lost => "lost".to_owned(),
             Self::Closed(code) => format!("closed {code}"),
+            Self::Declined => "declined".to_owned(),
             Self::Malformed => "malformed".to_owned(),
         }
     }
@@ -174,6 +180,19 @@ impl Socket {
         };
         if let IncomingFrame::Heartbeat(seq) = frame {
             self.queue(heartbeat(seq.unwrap_or_default()));
+        }
+        Ok(frame)
+    }
+
+    /// The next frame of a multiplexed socket, as [`Socket::next`].
+    pub(crate) async fn next_multiplexed(&mut self) -> Result<MultiplexedFrame, SocketCloseReason> {
+        let text = self.next_text().await?;
+        let Some(frame) = multiplexed::read(&text) else {
+            self.ended = Some(SocketCloseReason::Malformed);
+            return Err(SocketCloseReason::Malformed);
+        };
+        if frame == MultiplexedFrame::Heartbeat {
+            self.queue(heartbeat(0));
         }
         Ok(frame)
     }

@@ -177,3 +177,38 @@ fn uploads_that_stop_are_counted() {
     assert_eq!((code, &report["stalled"], &report["open"]), (Some(0), &3.into(), &3.into()), "{report}");
     assert_eq!((&report["statuses"], &report["closeReasons"]), (&serde_json::json!({}), &serde_json::json!({})));
 }
+
+#[test]
+fn multiplexed_sockets_have_an_inbox_and_subscriptions_and_resume() {
+    let service = service(Misbehaviour::default());
+    let more = ["--sockets=12", "--inbox=waiting,assigned", "--subscriptions=3", "--duration=200ms", "--resume"];
+    let (code, report) = run(&service, "hold", &more);
+    assert_eq!((code, &report["open"], &report["subscriptions"]), (Some(0), &12.into(), &3.into()), "{report}");
+    assert_eq!((&report["resumed"], &report["closeReasons"]), (&36.into(), &serde_json::json!({})), "{report}");
+}
+
+#[test]
+fn multiplexed_sockets_are_of_extended_mode_and_read() {
+    let service = service(Misbehaviour::default());
+    let url = service.url();
+    for wrong in ["--mode=base", "--reading=nothing"] {
+        let output = loadgen(&["hold", "--url", &url, "--token=T", "--inbox=waiting", wrong, "--quiet"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("--mode extended"));
+    }
+}
+
+#[test]
+fn a_desk_times_messages_to_the_inbox_and_to_the_subscription() {
+    let service = FakeService::start(Misbehaviour::default());
+    let own = std::process::id().to_string();
+    let size = ["--agents=3", "--subscriptions=2", "--rate=50", "--duration=1s", "--idle=100ms", "--server-pid", &own];
+    let (code, report) = run(&service, "desk", &size);
+    assert_eq!((code, &report["sockets"], &report["missing"]), (Some(0), &3.into(), &0.into()), "{report}");
+    assert_eq!((&report["succeeded"], &report["messages"]), (&50.into(), &50.into()), "{report}");
+    assert!(report["inboxUpdates"].as_u64().unwrap() >= 3 && report["inboxUs"]["p50"].as_u64().is_some(), "{report}");
+    assert!(report["deliveryUs"]["p99"].as_u64().is_some() && report["serverCpu"].as_f64().is_some(), "{report}");
+    let (code, report) = run(&service, "desk", &[size.as_slice(), &["--single"]].concat());
+    assert_eq!((code, &report["sockets"], &report["missing"]), (Some(0), &6.into(), &0.into()), "{report}");
+    assert_eq!((&report["inboxUpdates"], &report["inboxUs"]), (&0.into(), &Value::Null), "{report}");
+}

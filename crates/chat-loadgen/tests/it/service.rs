@@ -1,6 +1,8 @@
 //! A chat service in the test's own process: just enough of the API for the load generator, in memory, with faults on
 //! demand. A thread for each connection, so that it needs no runtime beside the one under test.
 
+mod multiplexed;
+
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -44,6 +46,14 @@ pub(crate) struct Misbehaviour {
     pub(crate) garble_on_socket_every: u64,
     /// A socket is closed with 1009 at the first bytes of its client.
     pub(crate) close_at_first_bytes: bool,
+    /// An inbox forgets every so many-th update.
+    pub(crate) forget_update_every: u64,
+    /// An inbox sends an old state of a session before every so many-th update.
+    pub(crate) old_update_every: u64,
+    /// Updates of an inbox have wrong counts.
+    pub(crate) miscount: bool,
+    /// The socket of an inbox is ended after so many updates.
+    pub(crate) cut_inbox_after: u64,
 }
 
 struct Stored {
@@ -55,6 +65,7 @@ struct Stored {
 #[derive(Default)]
 struct Data {
     sessions: HashMap<String, Vec<Stored>>,
+    desk: HashMap<String, multiplexed::Desk>,
     open_sockets: usize,
 }
 
@@ -216,7 +227,9 @@ impl Inner {
         match (request.method.as_str(), steps.as_slice()) {
             ("POST", ["api", "chat", "sessions"]) => {
                 let id = format!("s{}", self.ids.fetch_add(1, Ordering::SeqCst));
-                self.data.lock().unwrap().sessions.insert(id.clone(), Vec::new());
+                let mut data = self.data.lock().unwrap();
+                data.sessions.insert(id.clone(), Vec::new());
+                data.change(&id);
                 Some((201, json!({ "id": id })))
             }
             ("GET", ["api", "chat", "sessions"]) => {
@@ -227,6 +240,15 @@ impl Inner {
             }
             ("POST", ["api", "chat", "sessions", session, "messages"]) => self.post(session, request),
             ("GET", ["api", "chat", "sessions", session, "messages"]) => Some(self.page(session, &request.query)),
+            ("GET", ["api", "chat", "inbox"]) => {
+                let view = parameter(&request.query, "view").unwrap_or_default();
+                Some((200, self.data.lock().unwrap().view(view)))
+            }
+            ("PUT", ["api", "chat", "sessions", session, what]) => {
+                let body = serde_json::from_slice(&request.body).unwrap_or_default();
+                self.data.lock().unwrap().put(session, what, &body);
+                Some((200, json!({})))
+            }
             ("GET", ["readyz" | "healthz"]) | ("PUT", _) => Some((200, json!({}))),
             _ => Some((404, json!({ "success": false }))),
         }
@@ -251,6 +273,7 @@ impl Inner {
         let id = format!("m{}", self.ids.fetch_add(1, Ordering::SeqCst));
         if !every(count, self.misbehaviour.forget_every) {
             messages.push(Stored { id: id.clone(), content, key });
+            data.change(session);
             self.changed.notify_all();
         }
         (!every(count, self.misbehaviour.drop_response_every)).then(|| (201, json!({ "id": id })))
@@ -305,6 +328,10 @@ impl Inner {
             return;
         }
         let (path, query) = address.split_once('?').unwrap_or((&address, ""));
+        if path == "/ws/chat" {
+            self.serve_multiplexed(socket);
+            return;
+        }
         let session = path.trim_start_matches("/ws/chat/").to_owned();
         let Some(first) = self.begin(&mut socket, &session, query, extended) else { return };
         let (mut place, mut sent) = (first, 0);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_loadgen::fleet::{FleetPlan, Reading};
+use chat_loadgen::fleet::{FleetPlan, Reading, SOCKETS_OF_A_PERSON};
 use chat_loadgen::http::Target;
 use chat_loadgen::socket::{self, SocketMode};
 use chat_loadgen::token::TokenRole;
@@ -32,6 +32,7 @@ pub(super) fn plan(
     FleetPlan {
         nodes: vec![target(cluster)],
         tokens: FleetPlan::tokens_for(cluster.tokens(), TokenRole::Admin, name, sockets).unwrap(),
+        sockets_of_a_person: SOCKETS_OF_A_PERSON,
         paths: sessions.iter().map(|session| socket::path(session, "")).collect(),
         sockets,
         mode,
@@ -40,5 +41,6 @@ pub(super) fn plan(
         reopen: false,
         at_once: AT_ONCE,
         timeout: HANDSHAKE_LIMIT,
+        multiplexed: None,
     }
 }
