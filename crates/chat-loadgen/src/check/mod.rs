@@ -1,7 +1,9 @@
 //! A run for correctness: writers and readers at the same time, then the final state, and all of it as a history.
 
+mod changes;
 mod clock;
 mod final_state;
+mod inbox;
 mod people;
 mod reader;
 mod run;
@@ -42,6 +44,10 @@ pub struct CheckOptions {
     /// Readers of each session: the customer, the agent, and admins.
     #[arg(long, value_name = "NUMBER", default_value = "3", value_parser = units::count)]
     pub readers: usize,
+    /// Inboxes that are kept open meanwhile, over /ws/chat: of an agent, an admin and a customer in turn, while sessions
+    /// are opened, assigned, handed back and closed. Needs a secret.
+    #[arg(long, value_name = "NUMBER", default_value = "0")]
+    pub inboxes: usize,
     /// How long writers begin new messages. With faults, at least until the last one is over.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     pub duration: Duration,

@@ -8,6 +8,15 @@ use crate::token::{TokenRole, Tokens};
 const SESSIONS_OF_A_PERSON: usize = 20;
 /// Sockets of one admin.
 const SOCKETS_OF_AN_ADMIN: usize = 10;
+/// The views of each side that the API has.
+const VIEWS: [&[&str]; 3] = [&["mine", "waiting", "closed"], &["waiting", "assigned", "closed"], &["mine", "closed"]];
+
+/// Whose inbox it is.
+pub(super) struct InboxPerson {
+    pub(super) name: String,
+    pub(super) token: String,
+    pub(super) views: &'static [&'static str],
+}
 
 pub(super) struct People {
     tokens: Tokens,
@@ -38,6 +47,23 @@ impl People {
     /// The admin who prepares the run and reads the final state.
     pub(super) fn admin(&self) -> Result<String, LoadError> {
         self.tokens.of(&format!("check-admin-{}", self.run_name), TokenRole::Admin)
+    }
+
+    /// The person of an inbox: an agent, an admin, a customer in turn. A given token is of one role, which is not known.
+    pub(super) fn of_inbox(&self, number: usize, sessions: usize) -> Result<InboxPerson, LoadError> {
+        if matches!(self.tokens, Tokens::Given(_)) {
+            return Err(LoadError::setup(
+                "--inboxes needs people of all roles: give --secret, --secret-file or --key-file",
+            ));
+        }
+        let session = number / VIEWS.len() * SESSIONS_OF_A_PERSON % sessions.max(1);
+        let [of_agent, of_admin, of_customer] = VIEWS;
+        let (side, token, views) = match number % VIEWS.len() {
+            0 => ("agent", self.agent(session)?, of_agent),
+            1 => ("admin", self.reading_admin(number)?, of_admin),
+            _ => ("customer", self.owner(session)?, of_customer),
+        };
+        Ok(InboxPerson { name: format!("{side} {number}"), token, views })
     }
 
     /// The admin behind one of many sockets.

@@ -9,7 +9,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
 
+use super::changes::CheckChanges;
 use super::clock::RunClock;
+use super::inbox::{CheckInbox, InboxResult};
 use super::people::People;
 use super::reader::{CheckReader, ReadEnd, ReaderResult};
 use super::writer::CheckWriter;
@@ -66,11 +68,22 @@ pub(crate) async fn run(
         .into_iter()
         .map(|reader| spawn_local(reader.run(finished.clone(), Rc::clone(&opened))))
         .collect();
-    let all_readers = u32::try_from(readers.len()).unwrap_or(u32::MAX);
-    match timeout(settle, opened.acquire_many(all_readers)).await {
+    let (finish_inboxes, inboxes_finished) = watch::channel(None);
+    let inboxes: Vec<_> = (0..plan.options.inboxes)
+        .map(|number| {
+            let inbox = CheckInbox::new(&plan, people.of_inbox(number, plan.options.sessions)?, number);
+            Ok(spawn_local(inbox.run(inboxes_finished.clone(), Rc::clone(&opened))))
+        })
+        .collect::<Result<_, LoadError>>()?;
+    let everyone = u32::try_from(readers.len() + inboxes.len()).unwrap_or(u32::MAX);
+    match timeout(settle, opened.acquire_many(everyone)).await {
         Ok(_all_are_open) => {}
         Err(_) => return Err(LoadError::setup(format!("not all readers could connect within {settle:?}"))),
     }
+    let changes = match inboxes.len() {
+        0 => None,
+        _ => Some(spawn_local(CheckChanges::new(&plan, &clock, &people)?.run())),
+    };
     let writers = new_writers(&plan, &people, &sessions, &clock)?;
     let writers: Vec<_> = writers.into_iter().map(|writer| spawn_local(writer.run())).collect();
     let driven = async {
@@ -85,6 +98,9 @@ pub(crate) async fn run(
     for writer in writers {
         history.attempts.extend(joined::<Vec<Attempt>>(writer).await?);
     }
+    if let Some(changes) = changes {
+        joined::<()>(changes).await?;
+    }
     let rounds = rounds?;
     history.finals = read_finals(&plan, &people, &sessions).await?;
     let last_of = |state: &FinalState| Some((state.session.clone(), state.messages.last()?.id.clone()));
@@ -92,13 +108,23 @@ pub(crate) async fn run(
     // Readers that have ended wrote so into their logs.
     let _all_ended = finish.send(Some(ReadEnd { last_of, since: Instant::now(), patience: settle }));
     let (mut delivery, mut closed) = (histogram()?, BTreeMap::new());
+    let mut ended = |of_one: BTreeMap<SocketCloseReason, u64>| {
+        of_one.into_iter().for_each(|(reason, count)| *closed.entry(reason).or_default() += count);
+    };
     for reader in readers {
         let read: ReaderResult = joined(reader).await?;
         history.readers.extend(read.logs);
         read.delivery_us.iter().for_each(|time| delivery.saturating_record(*time));
-        for (reason, count) in read.closed {
-            *closed.entry(reason).or_default() += count;
-        }
+        ended(read.closed);
+    }
+    // Readers acknowledge, which changes what inboxes show: nothing changes once they have ended.
+    let end = ReadEnd { last_of: Rc::default(), since: Instant::now(), patience: settle };
+    let _all_ended = finish_inboxes.send(Some(end));
+    for inbox in inboxes {
+        let kept: InboxResult = joined::<Result<_, LoadError>>(inbox).await??;
+        history.inboxes.extend(kept.logs);
+        history.final_inboxes.push(kept.truth);
+        ended(kept.closed);
     }
     Ok(CheckRun { rounds, delivery: LatencySummary::of(&delivery), closed, ..CheckRun::of(history) })
 }
@@ -132,7 +158,8 @@ async fn open_sessions(plan: &CheckPlan, people: &People) -> Result<Vec<String>,
 /// Of each session: the owner, the agent, and admins.
 fn new_readers(plan: &Rc<CheckPlan>, people: &People, sessions: &[String]) -> Result<Vec<CheckReader>, LoadError> {
     let options = &plan.options;
-    crate::net::allow_connections(options.sessions * options.readers + options.writers)?;
+    let sockets = options.sessions * options.readers + options.inboxes;
+    crate::net::allow_connections(sockets + options.writers)?;
     let mut readers = Vec::new();
     for (place, session) in sessions.iter().enumerate() {
         for number in 0..options.readers {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, FinalState, History, ReaderLog};
+use super::{Attempt, FinalInbox, FinalState, History, InboxLog, ReaderLog};
 
 /// One line.
 #[derive(Serialize)]
@@ -11,6 +11,8 @@ enum LineRef<'a> {
     Attempt(&'a Attempt),
     Reader(&'a ReaderLog),
     Final(&'a FinalState),
+    Inbox(&'a InboxLog),
+    FinalInbox(&'a FinalInbox),
 }
 
 #[derive(Deserialize)]
@@ -19,6 +21,8 @@ enum Line {
     Attempt(Attempt),
     Reader(ReaderLog),
     Final(FinalState),
+    Inbox(InboxLog),
+    FinalInbox(FinalInbox),
 }
 
 /// A line is no record of a history.
@@ -36,7 +40,10 @@ pub fn to_lines(history: &History) -> impl Iterator<Item = Result<String, serde_
     let attempts = history.attempts.iter().map(LineRef::Attempt);
     let readers = history.readers.iter().map(LineRef::Reader);
     let finals = history.finals.iter().map(LineRef::Final);
-    attempts.chain(readers).chain(finals).map(|line| serde_json::to_string(&line).map(|text| text + "\n"))
+    let inboxes = history.inboxes.iter().map(LineRef::Inbox);
+    let final_inboxes = history.final_inboxes.iter().map(LineRef::FinalInbox);
+    let lines = attempts.chain(readers).chain(finals).chain(inboxes).chain(final_inboxes);
+    lines.map(|line| serde_json::to_string(&line).map(|text| text + "\n"))
 }
 
 /// Reads a history back. Empty lines are skipped.
@@ -52,6 +59,8 @@ pub fn from_lines(text: &str) -> Result<History, JournalError> {
             Line::Attempt(attempt) => history.attempts.push(attempt),
             Line::Reader(log) => history.readers.push(log),
             Line::Final(state) => history.finals.push(state),
+            Line::Inbox(log) => history.inboxes.push(log),
+            Line::FinalInbox(inbox) => history.final_inboxes.push(inbox),
         }
     }
     Ok(history)

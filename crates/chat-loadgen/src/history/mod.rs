@@ -1,9 +1,11 @@
 //! The history of a run and what must hold in it. Pure: records in, violations out; no I/O, no clock.
 //!
 //! A history has three parts: every attempt to send a message with what came of it, what each reader saw in which
-//! order, and the final state. [`check`] compares them; `docs/loadgen.md` lists the rules.
+//! order, and the final state; and where inboxes were open, what each showed and what it should show in the end.
+//! [`check`] compares them; `docs/loadgen.md` lists the rules.
 
 mod facts;
+mod inboxes;
 mod journal;
 mod order;
 mod readers;
@@ -13,6 +15,7 @@ mod violation;
 
 use serde::{Deserialize, Serialize};
 
+pub use inboxes::{FinalInbox, InboxItem, InboxLog, InboxState, ViewPage};
 pub use journal::{JournalError, from_lines, to_lines};
 pub use violation::HistoryViolation;
 
@@ -157,6 +160,10 @@ pub struct History {
     pub readers: Vec<ReaderLog>,
     /// One for each session.
     pub finals: Vec<FinalState>,
+    /// In the order of sockets for each inbox.
+    pub inboxes: Vec<InboxLog>,
+    /// One for each inbox.
+    pub final_inboxes: Vec<FinalInbox>,
 }
 
 /// How much a history has, to show that a verdict is about something.
@@ -177,6 +184,10 @@ pub struct HistorySize {
     pub seen: u64,
     /// Connections of readers.
     pub reader_connections: u64,
+    /// Sockets of inboxes.
+    pub inbox_connections: u64,
+    /// Snapshots and updates of inboxes.
+    pub inbox_states: u64,
 }
 
 impl History {
@@ -193,6 +204,8 @@ impl History {
             stored: self.finals.iter().map(|state| state.messages.len() as u64).sum(),
             seen: self.readers.iter().map(|log| log.events.len() as u64).sum(),
             reader_connections: self.readers.len() as u64,
+            inbox_connections: self.inboxes.len() as u64,
+            inbox_states: self.inboxes.iter().map(|log| log.states.len() as u64).sum(),
         }
     }
 }
@@ -207,5 +220,6 @@ pub fn check(history: &History) -> Vec<HistoryViolation> {
         seqs::check(session, &mut found);
         readers::check(session, &mut found);
     }
+    inboxes::check(history, &mut found);
     found
 }

@@ -57,6 +57,24 @@ pub enum HistoryViolation {
         readers[0], saw[0], readers[1], saw[1]
     )]
     ReadersDisagree { session: String, after: String, readers: [String; 2], saw: [String; 2] },
+    #[error("inbox {inbox}: {view} shows {session} at seq {} after it was at {}", seqs[1], seqs[0])]
+    InboxBackwards { inbox: String, view: String, session: String, seqs: [u64; 2] },
+    #[error("inbox {inbox}: {view} was updated, or is part of the inbox, but no snapshot of it came")]
+    InboxUnopened { inbox: String, view: String },
+    #[error("inbox {inbox}: {view} does not show {session} in the end, which is in it")]
+    InboxMissing { inbox: String, view: String, session: String },
+    #[error("inbox {inbox}: {view} shows {session} in the end, which is not in it")]
+    InboxNotLeft { inbox: String, view: String, session: String },
+    #[error("inbox {inbox}: {view} shows {session} at seq {} in the end, and it is at {}", seqs[0], seqs[1])]
+    InboxStale { inbox: String, view: String, session: String, seqs: [u64; 2] },
+    #[error("inbox {inbox}: {view} shows {session} in the end with another content than the one that is stored")]
+    InboxWrongItem { inbox: String, view: String, session: String },
+    #[error("inbox {inbox}: the counts are {shown} in the end, and should be {stored}")]
+    InboxCounts { inbox: String, shown: String, stored: String },
+    #[error("inbox {inbox}: the history has no final state of it, so it cannot be judged")]
+    NoFinalInbox { inbox: String },
+    #[error("inbox {inbox}: the history has two final states of it")]
+    TwoFinalInboxes { inbox: String },
     #[error("session {session}: the history has no final state, so it cannot be judged")]
     NoFinalState { session: String },
     #[error("session {session}: the history has two final states")]
@@ -65,6 +83,13 @@ pub enum HistoryViolation {
     KeyReused { session: String, key: String },
     #[error("session {session}: the history has the same content for keys {} and {}", keys[0], keys[1])]
     AmbiguousContent { session: String, keys: [String; 2] },
+}
+
+impl HistoryViolation {
+    /// Whether it is about what an inbox showed on the way, and not about what it shows in the end.
+    pub(crate) fn is_of_the_way(&self) -> bool {
+        matches!(self, Self::InboxBackwards { .. })
+    }
 }
 
 /// Some of many ids, and how many more there are.

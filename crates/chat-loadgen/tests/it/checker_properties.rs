@@ -72,7 +72,7 @@ fn history(choices: &[Choice], cuts: &[Index]) -> History {
     let (total_count, last_seq) = (messages.len() as u64, Some(messages.len() as u64 + 1));
     let state =
         FinalState { session: "s".to_owned(), messages, total_count, last_seq, other_events: OtherEvents::Exactly(1) };
-    History { attempts, readers, finals: vec![state] }
+    History { attempts, readers, finals: vec![state], ..History::default() }
 }
 
 /// The position of the next message: the session's opening has the first.

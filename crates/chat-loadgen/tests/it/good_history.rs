@@ -73,5 +73,6 @@ pub(crate) fn good() -> History {
             last_seq: Some(6),
             other_events: OtherEvents::Exactly(1),
         }],
+        ..History::default()
     }
 }

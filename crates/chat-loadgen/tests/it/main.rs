@@ -9,6 +9,7 @@ mod checker_properties;
 mod driver;
 mod fleet;
 mod good_history;
+mod inboxes;
 mod load;
 mod schedule;
 mod service;
