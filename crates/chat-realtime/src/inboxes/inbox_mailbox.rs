@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use chat_domain::inbox::{InboxCounts, InboxView};
-use chat_domain::model::{ChatSession, SessionId};
+use chat_domain::model::{ChatSession, Seq, SessionId};
 use chat_domain::ports::{InboxUpdate, StreamCloseReason};
 
 use crate::stream_waker::StreamWaker;
@@ -31,6 +31,8 @@ struct MailboxState {
     /// Those that were taken a moment ago, and until when they are not taken again.
     paced: VecDeque<(Instant, InboxSlot)>,
     pausing: HashSet<InboxSlot>,
+    /// What a snapshot has shown of sessions that are read again. States of before are not taken.
+    shown: HashMap<InboxSlot, Seq>,
     /// Those of the last state that was pushed.
     counts: Option<InboxCounts>,
     waker: StreamWaker,
@@ -52,6 +54,12 @@ impl InboxMailbox {
             return None;
         }
         let slot = (view, id);
+        if let Some(shown) = state.shown.get(&slot) {
+            if session.as_ref().is_some_and(|session| session.progress.last_seq < *shown) {
+                return None;
+            }
+            state.shown.remove(&slot);
+        }
         let is_new = state.waiting.insert(slot, session).is_none();
         if is_new && !state.pausing.contains(&slot) {
             state.ready.push_back(slot);
@@ -63,6 +71,19 @@ impl InboxMailbox {
     /// Whether the client will know counts without another push.
     pub fn has_counts(&self, counts: &InboxCounts) -> bool {
         lock(&self.0).counts.as_ref() == Some(counts)
+    }
+
+    /// A snapshot has shown a session at this position. An older state that waits, or comes from a reading that has begun
+    /// before, would show what the client has seen pass; it is left out. The caller reads the session again and pushes it.
+    pub fn note_shown(&self, view: InboxView, id: SessionId, seq: Seq) {
+        let mut state = lock(&self.0);
+        let slot = (view, id);
+        let is_older = |session: &Arc<ChatSession>| session.progress.last_seq < seq;
+        if state.waiting.get(&slot).is_some_and(|session| session.as_ref().is_some_and(is_older)) {
+            state.waiting.remove(&slot);
+            state.ready.retain(|ready| *ready != slot);
+        }
+        state.shown.insert(slot, seq);
     }
 
     /// Closes the inbox, unless it is closed already. Returns the waker as `push` does.

@@ -211,9 +211,12 @@ impl Inboxes {
     /// changed since is found by the positions of its range.
     fn note_snapshot(&self, inbox: u64, view: InboxView, sessions: &[ChatSession]) {
         self.update(|state| {
-            let InboxesState { active, changed, shown, .. } = state;
+            let InboxesState { active, changed, shown, open, .. } = state;
             let changed_before = changed.len();
             for session in sessions.iter().filter_map(ActiveSession::of).filter(|session| active.differs(session)) {
+                if let Some(open) = open.get(&inbox) {
+                    open.mailbox.note_shown(view, session.id, session.seq);
+                }
                 shown.entry(session.id).or_default().push((inbox, view));
                 changed.insert(session.id);
             }

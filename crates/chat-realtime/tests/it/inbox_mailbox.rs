@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use chat_domain::inbox::{InboxCounts, InboxView};
-use chat_domain::model::{ChatSession, NewSession, SessionId};
+use chat_domain::model::{ChatSession, NewSession, Seq, SessionId};
 use chat_domain::ports::StreamCloseReason;
 use chat_realtime::internals::{InboxMailbox, PACE};
 use chat_testkit::fixtures::{new_session, session_id};
@@ -68,4 +68,30 @@ fn a_closed_inbox_keeps_nothing() {
     let closed = mailbox.poll_next(&Context::from_waker(Waker::noop()), Instant::now());
     assert_eq!(closed, Poll::Ready(Err(StreamCloseReason::Replaced)));
     assert_eq!(mailbox.deadline(), None);
+}
+
+#[test]
+fn a_state_of_before_the_snapshot_is_not_taken() {
+    let (mailbox, now) = (InboxMailbox::default(), Instant::now());
+    let at = |seq| {
+        let mut session = session(1).as_ref().clone();
+        session.progress.last_seq = Seq::new(seq);
+        Some(Arc::new(session))
+    };
+    let push = |seq| {
+        let _no_task = mailbox.push(InboxView::Waiting, session_id(1), at(seq), InboxCounts::default());
+    };
+    push(5);
+    mailbox.note_shown(InboxView::Waiting, session_id(1), Seq::new(6));
+    assert_eq!(take(&mailbox, now), None, "it waited");
+    push(5);
+    assert_eq!(take(&mailbox, now), None, "it was being read");
+    push(6);
+    assert_eq!(take(&mailbox, now), Some((session_id(1), true)));
+    push(7);
+    mailbox.note_shown(InboxView::Waiting, session_id(1), Seq::new(6));
+    assert_eq!(take(&mailbox, now + PACE), Some((session_id(1), true)), "a newer one is");
+    mailbox.note_shown(InboxView::Waiting, session_id(1), Seq::new(9));
+    let _no_task = mailbox.push(InboxView::Waiting, session_id(1), None, InboxCounts::default());
+    assert_eq!(take(&mailbox, now + 2 * PACE), Some((session_id(1), false)), "nor is it kept from leaving the view");
 }

@@ -248,10 +248,13 @@ impl Desk {
     fn take(&mut self, update: InboxUpdate) {
         let InboxUpdate { view, session_id, session, counts } = update;
         self.counts = counts;
-        match session {
-            Some(session) => self.shown.insert((view, session_id), session.as_ref().clone()),
-            None => self.shown.remove(&(view, session_id)),
+        let Some(session) = session else {
+            self.shown.remove(&(view, session_id));
+            return;
         };
+        let seq = session.progress.last_seq;
+        let before = self.shown.insert((view, session_id), session.as_ref().clone());
+        assert!(before.is_none_or(|before| before.progress.last_seq <= seq), "{view:?} goes back to {seq:?}");
     }
 
     /// Takes updates until none has come for a while.
