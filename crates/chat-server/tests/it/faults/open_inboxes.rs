@@ -1,119 +1,21 @@
 //! Inboxes that are open at two servers, while Redis between them dies, hangs or drops its subscribers, and while one of the
 //! servers is killed: each of them ends as what REST shows, soon and exactly.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chat_loadgen::token::TokenRole;
-use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use test_servers::postgres::TestDatabase;
 use test_servers::redis::PrivateRedis;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, block_in_place};
-use tokio::time::{sleep, timeout};
-use tokio_tungstenite::connect_async;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio::time::sleep;
 
 use super::cluster::Cluster;
-use crate::support::{PATIENCE, Person, Socket};
+use super::desk::Desk;
 
 /// How long people work while something has failed.
 const WORK: Duration = Duration::from_secs(10);
-/// Without Redis, views are read every five seconds; every minute without that.
-const CONVERGED_WITHIN: Duration = Duration::from_secs(20);
-
-/// A client with an open inbox, and what it shows.
-struct Desk {
-    person: Person,
-    views: &'static [&'static str],
-    socket: Socket,
-    shown: BTreeMap<(String, String), Value>,
-    counts: Value,
-    updates: u64,
-}
-
-impl Desk {
-    async fn open(person: Person, views: &'static [&'static str]) -> Self {
-        let mut request = format!("ws://{}/ws/chat", person.addr()).into_client_request().unwrap();
-        request.headers_mut().insert("Authorization", format!("Bearer {}", person.token).parse().unwrap());
-        request.headers_mut().insert("Sec-WebSocket-Protocol", "chat.v1".parse().unwrap());
-        let socket = connect_async(request).await.unwrap().0;
-        let mut desk = Self { person, views, socket, shown: BTreeMap::new(), counts: Value::Null, updates: 0 };
-        let open = json!({ "type": "open_inbox", "data": { "views": views, "limit": 100 } });
-        desk.socket.send(Message::text(open.to_string())).await.unwrap();
-        let mut snapshots = 0;
-        while snapshots < views.len() {
-            snapshots += usize::from(desk.take(PATIENCE).await.expect("a frame in time") == "inbox");
-        }
-        desk
-    }
-
-    /// Takes the next frame, if one comes within this time, and returns its type.
-    async fn take(&mut self, patience: Duration) -> Option<String> {
-        let message = timeout(patience, self.socket.next()).await.ok()?.expect("an open socket").unwrap();
-        let Message::Text(text) = message else { return Some("ping".to_owned()) };
-        let frame: Value = serde_json::from_str(&text).unwrap();
-        let (kind, data) = (frame["type"].as_str().unwrap().to_owned(), &frame["data"]);
-        let view = data["view"].as_str().unwrap_or_default().to_owned();
-        match kind.as_str() {
-            "inbox" => {
-                let items = data["items"].as_array().unwrap();
-                let named = items.iter().map(|item| ((view.clone(), id(item)), item.clone()));
-                self.shown.extend(named);
-                self.counts = data["counts"].clone();
-            }
-            "inbox_update" => {
-                let place = (view, frame["sessionId"].as_str().unwrap().to_owned());
-                if data["item"].is_null() {
-                    self.shown.remove(&place);
-                } else {
-                    self.shown.insert(place, data["item"].clone());
-                }
-                self.counts = data["counts"].clone();
-                self.updates += 1;
-            }
-            "error" => panic!("{frame}"),
-            _ => {}
-        }
-        Some(kind)
-    }
-
-    /// What REST shows otherwise; `None` when it shows the same.
-    async fn difference(&self) -> Option<String> {
-        let mut truth = BTreeMap::new();
-        for view in self.views {
-            let answer = self.person.get(&format!("/api/chat/inbox?view={view}&limit=100")).await;
-            let page = Person::json(answer, 200).await;
-            assert!(page["nextCursor"].is_null(), "a test has few sessions");
-            let items = page["items"].as_array().unwrap();
-            truth.extend(items.iter().map(|item| (((*view).to_owned(), id(item)), item.clone())));
-            if self.counts != page["counts"] {
-                return Some(format!("{} and not {}", self.counts, page["counts"]));
-            }
-        }
-        let differs = |place: &&(String, String)| self.shown.get(*place) != truth.get(*place);
-        let place = self.shown.keys().chain(truth.keys()).find(differs)?;
-        let (shown, known) = (self.shown.len(), truth.len());
-        let (here, there) = (self.shown.get(place), truth.get(place));
-        Some(format!("{shown} and not {known} items; {place:?}: {here:?} and not {there:?}"))
-    }
-
-    /// Takes frames until it shows what REST shows.
-    async fn converge(&mut self, since: Instant) -> Duration {
-        loop {
-            while self.take(Duration::from_millis(100)).await.is_some() {}
-            let Some(difference) = self.difference().await else { return since.elapsed() };
-            assert!(since.elapsed() < CONVERGED_WITHIN, "after {:?}: {difference}", since.elapsed());
-        }
-    }
-}
-
-fn id(item: &Value) -> String {
-    item["id"].as_str().unwrap().to_owned()
-}
-
 const AGENTS: [&str; 3] = ["bob", "carol", "dave"];
 
 /// People who work at both servers until they are stopped: they open, claim, hand over, write, read and close.
@@ -185,10 +87,10 @@ async fn desks(cluster: &Cluster, nodes: &[usize]) -> Vec<Desk> {
     for node in nodes {
         let at = |sub: &str, role| cluster.person(sub, role).at(cluster.node(*node).addr);
         for agent in AGENTS {
-            desks.push(Desk::open(at(agent, TokenRole::Agent), &["mine", "waiting"]).await);
+            desks.push(Desk::open(at(agent, TokenRole::Agent), &["mine", "waiting"]).await.unwrap());
         }
-        desks.push(Desk::open(at("root", TokenRole::Admin), &["waiting", "assigned"]).await);
-        desks.push(Desk::open(at("alice", TokenRole::User), &["mine"]).await);
+        desks.push(Desk::open(at("root", TokenRole::Admin), &["waiting", "assigned"]).await.unwrap());
+        desks.push(Desk::open(at("alice", TokenRole::User), &["mine"]).await.unwrap());
     }
     desks
 }
@@ -198,7 +100,7 @@ async fn all_converge(desks: &mut [Desk], steps: u64) {
     let since = Instant::now();
     let mut longest = Duration::ZERO;
     for desk in &mut *desks {
-        longest = longest.max(desk.converge(since).await);
+        longest = longest.max(desk.converge(since).await.unwrap());
     }
     let updates: u64 = desks.iter().map(|desk| desk.updates).sum();
     println!("{} inboxes are right {longest:?} after {steps} steps, with {updates} updates", desks.len());

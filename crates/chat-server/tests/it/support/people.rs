@@ -23,6 +23,11 @@ impl Person {
         Self { addr, ..self.clone() }
     }
 
+    /// Another person at the same server, over the connections of this one: those of one's own take a while to make.
+    pub(crate) fn with_token(&self, token: String) -> Self {
+        Self { token, ..self.clone() }
+    }
+
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
