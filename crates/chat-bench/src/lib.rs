@@ -14,6 +14,7 @@ mod generators;
 mod growth;
 mod hello;
 mod http;
+mod inbox;
 mod load;
 mod memory;
 mod pgbench;
@@ -49,7 +50,7 @@ pub struct Benchmarks {
     /// How often everything is measured; the median counts.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// How long each measurement of a round takes, in seconds. Those of `growth`, which are many, take 2 at most.
+    /// How long each measurement of a round takes, in seconds. Those of `growth` and `inbox`, which are many, take 2 at most.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// Also writes the figures as JSON, again after each part.
@@ -76,6 +77,8 @@ pub enum Part {
     Reads,
     /// What each request costs as the database grows.
     Growth,
+    /// Views of the inbox as the database grows, on both databases, and a snapshot of a hundred sessions.
+    Inbox,
     /// Sockets, beside a bare actix-ws server: memory, connects, frames per second, time from sending to receiving.
     Sockets,
     /// Two servers with Redis: time from sending to receiving on the other one, and what Redis's absence costs.
@@ -116,6 +119,7 @@ impl Part {
             Self::SqliteWrites => sqlite_writes::measure(run),
             Self::Reads => reads::measure(run),
             Self::Growth => growth::measure(run),
+            Self::Inbox => inbox::measure(run),
             Self::Sockets => sockets::measure(run),
             Self::Nodes => sockets::measure_nodes(run),
             Self::Files => files::measure(run),

@@ -84,6 +84,12 @@ impl Load {
         self
     }
 
+    /// In the name of another person.
+    pub(super) fn in_the_name_of(mut self, token: String) -> Self {
+        self.token = token;
+        self
+    }
+
     /// In an open loop at so many requests per second.
     pub(super) fn at_rate(mut self, rate: &str) -> Self {
         self.arguments.extend(["--rate", rate].map(str::to_owned));

@@ -6,6 +6,7 @@ mod bare;
 mod crowd;
 mod latency;
 mod nodes;
+mod snapshot;
 mod stalled;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use super::figures::{Figures, Goal};
 use super::{BenchRun, postgres};
 
 pub(super) use nodes::measure as measure_nodes;
+pub(super) use snapshot::snapshot_latency;
 
 /// Idle sockets, ten in a session.
 const IDLE: usize = 10_000;

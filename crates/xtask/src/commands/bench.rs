@@ -12,7 +12,7 @@ use crate::{packages, postgres, redis};
 
 /// Measures a release build on this machine, on a durable PostgreSQL of its own.
 ///
-/// Linux only. Whatever is missing is installed (Debian's packages `postgresql`, `redis-server`, `nginx` and `wrk`, as root or through a sudo that
+/// Linux only. Whatever is missing is installed (Debian's packages `postgresql`, `redis-server`, `nginx`, `sqlite3` and `wrk`, as root or through a sudo that
 /// asks nothing). The load generators run beside the server and share its cores. Data lies in the directory for temporary
 /// files, which has to be on the disk that is to be measured; name another one in TMPDIR. What was started is stopped and
 /// removed at the end, also when the run is interrupted.
@@ -81,6 +81,10 @@ fn find_or_install(parts: &[Part]) -> anyhow::Result<()> {
     }
     if parts.contains(&Part::Files) {
         packages::find_or_install("nginx", find_nginx)?;
+    }
+    if parts.contains(&Part::Inbox) && !starts("sqlite3") {
+        install("sqlite3")?;
+        ensure!(starts("sqlite3"), "sqlite3 was installed, and yet cannot be started");
     }
     if parts.contains(&Part::Generators) && !starts("wrk") {
         install("wrk")?;
