@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName, Timestamp, UserId};
+use chat_domain::model::{Agent, AgentId, AgentStatus, AgentUpdate, DisplayName, Timestamp, UserId};
 use chat_domain::ports::AgentDirectory;
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -54,6 +54,11 @@ impl AgentDirectory for PgAgentDirectory {
     async fn deactivate(&self, id: &AgentId) -> Result<Option<Agent>> {
         let id = id.clone();
         self.database.autocommit(move |connection| deactivate(connection, &id)).await
+    }
+
+    async fn set_status(&self, id: &AgentId, status: AgentStatus) -> Result<Option<Agent>> {
+        let id = id.clone();
+        self.database.autocommit(move |connection| set_status(connection, &id, status)).await
     }
 }
 
@@ -133,4 +138,18 @@ fn deactivate(connection: &mut PgConnection, id: &AgentId) -> Result<Option<Agen
         .get_result(connection)
         .optional()?;
     row.map(Agent::try_from).transpose()
+}
+
+fn set_status(connection: &mut PgConnection, id: &AgentId, status: AgentStatus) -> Result<Option<Agent>, Failure> {
+    let row: Option<AgentRow> = diesel::update(chat_agents::table.find(id.as_str()))
+        .filter(chat_agents::active.eq(true))
+        .set(chat_agents::status.eq(status.as_str()))
+        .returning(AgentRow::as_returning())
+        .get_result(connection)
+        .optional()?;
+    match row {
+        Some(row) => row.try_into().map(Some),
+        // They are deactivated, or there is none.
+        None => find(connection, id),
+    }
 }

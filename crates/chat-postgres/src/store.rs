@@ -18,8 +18,8 @@ use crate::ticket_writer::TicketWriter;
 use crate::writing_connection::WritingConnection;
 use crate::{
     OpenError, PgAgentDirectory, PgConfig, PgEventLog, PgFanoutCredentials, PgHealthProbe, PgMessageRepository,
-    PgOrphanRegistry, PgPeopleDirectory, PgRevocationStore, PgSessionRepository, PgSigningKeyStore, PgStatsReader,
-    PgTicketStore, PgUploadRegistry, epoch, migrate,
+    PgOrphanRegistry, PgPeopleDirectory, PgPresenceStore, PgRevocationStore, PgSessionRepository, PgSigningKeyStore,
+    PgStatsReader, PgTicketStore, PgUploadRegistry, epoch, migrate,
 };
 
 /// The store for many nodes.
@@ -36,6 +36,8 @@ pub struct PgStore {
     pub agents: Arc<PgAgentDirectory>,
     /// Looks people up.
     pub people: Arc<PgPeopleDirectory>,
+    /// Keeps when agents last had an inbox open.
+    pub presence: Arc<PgPresenceStore>,
     /// Keeps whose access was ended.
     pub revocations: Arc<PgRevocationStore>,
     /// Keeps tickets.
@@ -110,6 +112,7 @@ impl PgStore {
             stats: Arc::new(PgStatsReader { database: db() }),
             agents: Arc::new(PgAgentDirectory { database: db() }),
             people: Arc::new(PgPeopleDirectory { database: db() }),
+            presence: Arc::new(PgPresenceStore { database: db() }),
             revocations: Arc::new(PgRevocationStore { database: db() }),
             uploads: Arc::new(PgUploadRegistry { database: db() }),
             tickets: Arc::new(PgTicketStore { database: db() }),

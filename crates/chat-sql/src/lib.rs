@@ -16,6 +16,7 @@ mod merge_events;
 mod pending_write;
 mod people_memory;
 mod person_record;
+mod presence;
 mod read_threads;
 mod reads;
 mod records;
@@ -41,6 +42,7 @@ pub use lookups::{LookupLoader, Lookups};
 pub use merge_events::merge_events;
 pub use people_memory::PeopleMemory;
 pub use person_record::PersonRecord;
+pub use presence::{age_from_db, age_to_db};
 pub use reads::{ConnectionLifetime, ReadFailure, ReadLimits, Reads, StartError};
 pub use records::{
     AgentRecord, AttachmentRecord, MessageRecord, RevocationRecord, SessionRecord, known_message, show_newest,

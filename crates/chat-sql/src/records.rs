@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::Corrupt;
 use crate::details::opened_with_from_json;
 use crate::last_message::{activity_from_db, last_message_from_json};
+use crate::presence::agent_status_from_db;
 use crate::values::{from_db, last_event_from_db, moment_from_db, seq_from_db, state_from_db, tags_from_json, valid};
 
 /// A row of `chat_sessions`.
@@ -203,6 +204,7 @@ pub struct AgentRecord {
     pub display_name: Option<String>,
     pub active: bool,
     pub created_at: i64,
+    pub status: Option<String>,
 }
 
 impl TryFrom<AgentRecord> for Agent {
@@ -214,6 +216,7 @@ impl TryFrom<AgentRecord> for Agent {
             id: valid("chat_agents.id", AgentId::parse(&row.id))?,
             display_name: name.transpose()?,
             active: row.active,
+            status: agent_status_from_db(row.status.as_deref()),
             created_at: Timestamp::from_unix_ms(row.created_at),
         })
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName, Timestamp, UserId};
+use chat_domain::model::{Agent, AgentId, AgentStatus, AgentUpdate, DisplayName, Timestamp, UserId};
 use chat_domain::ports::AgentDirectory;
 use diesel::prelude::*;
 
@@ -73,6 +73,11 @@ impl AgentDirectory for SqliteAgentDirectory {
             })
             .await
     }
+
+    async fn set_status(&self, id: &AgentId, status: AgentStatus) -> Result<Option<Agent>> {
+        let id = id.clone();
+        self.database.writer.run(move |connection| set_status(connection, &id, status)).await
+    }
 }
 
 /// The agent of that id.
@@ -102,6 +107,14 @@ fn list(connection: &mut SqliteConnection) -> Result<Vec<Agent>, Failure> {
     let rows: Vec<AgentRow> =
         chat_agents::table.select(AgentRow::as_select()).order(chat_agents::id).load(connection)?;
     rows.into_iter().map(Agent::try_from).collect()
+}
+
+fn set_status(connection: &mut SqliteConnection, id: &AgentId, status: AgentStatus) -> Result<Option<Agent>, Failure> {
+    diesel::update(chat_agents::table.find(id.as_str()))
+        .filter(chat_agents::active.eq(true))
+        .set(chat_agents::status.eq(status.as_str()))
+        .execute(connection)?;
+    find(connection, id)
 }
 
 fn store(connection: &mut SqliteConnection, agent: Agent) -> Result<Agent, Failure> {

@@ -100,6 +100,14 @@ diesel::table! {
         display_name -> Nullable<Text>,
         active -> Bool,
         created_at -> BigInt,
+        status -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    chat_agent_presence (agent_id) {
+        agent_id -> Text,
+        seen_at -> BigInt,
     }
 }
 

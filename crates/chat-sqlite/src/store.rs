@@ -18,8 +18,8 @@ use crate::schema::chat_identity;
 use crate::session_store::SqliteSessionStore;
 use crate::{
     OpenError, SqliteAgentDirectory, SqliteConfig, SqliteEventLog, SqliteHealthProbe, SqliteMessageRepository,
-    SqliteOrphanRegistry, SqlitePeopleDirectory, SqliteRevocationStore, SqliteSessionRepository, SqliteSigningKeyStore,
-    SqliteStatsReader, SqliteTicketStore, SqliteUploadRegistry, epoch, migrate,
+    SqliteOrphanRegistry, SqlitePeopleDirectory, SqlitePresenceStore, SqliteRevocationStore, SqliteSessionRepository,
+    SqliteSigningKeyStore, SqliteStatsReader, SqliteTicketStore, SqliteUploadRegistry, epoch, migrate,
 };
 
 /// The name of the store in metrics.
@@ -39,6 +39,8 @@ pub struct SqliteStore {
     pub agents: Arc<SqliteAgentDirectory>,
     /// Looks people up.
     pub people: Arc<SqlitePeopleDirectory>,
+    /// Keeps when agents last had an inbox open.
+    pub presence: Arc<SqlitePresenceStore>,
     /// Keeps whose access was ended.
     pub revocations: Arc<SqliteRevocationStore>,
     /// Keeps tickets.
@@ -120,6 +122,7 @@ impl SqliteStore {
             stats: Arc::new(SqliteStatsReader { database: db() }),
             agents: Arc::new(SqliteAgentDirectory { database: db() }),
             people: Arc::new(SqlitePeopleDirectory { database: db() }),
+            presence: Arc::new(SqlitePresenceStore { database: db() }),
             revocations: Arc::new(SqliteRevocationStore { database: db() }),
             uploads: Arc::new(SqliteUploadRegistry { database: db() }),
             tickets: Arc::new(SqliteTicketStore { database: db() }),

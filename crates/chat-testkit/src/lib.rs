@@ -42,6 +42,7 @@
 //!         stats: store.clone(),
 //!         agents: store.clone(),
 //!         people: store.clone(),
+//!         presence: store.clone(),
 //!         revocations: store.clone(),
 //!         orphans: store.clone(),
 //!         uploads: store,

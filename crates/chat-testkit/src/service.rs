@@ -81,6 +81,7 @@ impl MemoryChat {
             stats: store.clone(),
             agents: store.clone(),
             people: store.clone(),
+            presence: store.clone(),
             revocations: store.clone(),
             uploads: store.clone(),
             attachments: attachments.clone(),

@@ -1,7 +1,9 @@
 //! Support agents as the directory knows them.
 
+use std::time::Duration;
+
 use super::session_details::reject_nul;
-use super::{AgentId, Timestamp};
+use super::{AgentId, AgentStatus, Availability, Timestamp};
 use crate::invalid::Violation;
 
 /// What an agent is called: 1 to 100 characters without white space around them.
@@ -34,6 +36,8 @@ pub struct Agent {
     pub display_name: Option<DisplayName>,
     /// Whether they may work; a deactivated agent keeps their sessions but is refused everywhere.
     pub active: bool,
+    /// What they have set of their availability.
+    pub status: AgentStatus,
     /// When they entered the directory.
     pub created_at: Timestamp,
 }
@@ -50,7 +54,13 @@ pub struct AgentUpdate {
 impl Agent {
     /// A new agent, active unless the update says otherwise.
     pub fn new(id: AgentId, update: AgentUpdate, created_at: Timestamp) -> Self {
-        Self { id, display_name: update.display_name, active: update.active.unwrap_or(true), created_at }
+        Self {
+            id,
+            display_name: update.display_name,
+            active: update.active.unwrap_or(true),
+            status: AgentStatus::default(),
+            created_at,
+        }
     }
 
     /// The agent with the update applied.
@@ -59,5 +69,11 @@ impl Agent {
         self.display_name = update.display_name.or(self.display_name);
         self.active = update.active.unwrap_or(self.active);
         self
+    }
+
+    /// What is shown of them when they had an inbox open `seen_ago`; `None` for never. A deactivated agent can take no
+    /// session, so they are offline at once.
+    pub fn availability(&self, seen_ago: Option<Duration>) -> Availability {
+        Availability::of(self.status, seen_ago.filter(|_| self.active))
     }
 }

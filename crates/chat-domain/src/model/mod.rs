@@ -4,6 +4,7 @@
 
 mod agent;
 mod attachment;
+mod availability;
 mod collection;
 mod epoch;
 mod event;
@@ -32,6 +33,7 @@ mod upload;
 
 pub use agent::{Agent, AgentUpdate, DisplayName};
 pub use attachment::{Attachment, ByteRange, Color, FileName, MediaMetadata, MediaType, StoredObject};
+pub use availability::{AgentStatus, Availability, OFFLINE_AFTER};
 pub use collection::{DatabaseInstance, Generation, Generations, NotOwner, OrphanMark, StoreOwner};
 pub use epoch::Epoch;
 pub use event::{EventChange, LiveEvent, SessionEvent, TypingEvent};

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::model::{Agent, AgentId, AgentUpdate, DisplayName, Timestamp};
+use crate::model::{Agent, AgentId, AgentStatus, AgentUpdate, DisplayName, Timestamp};
 
 /// Keeps the agents.
 #[cfg_attr(feature = "mock", mockall::automock)]
@@ -26,4 +26,8 @@ pub trait AgentDirectory: Send + Sync {
 
     /// Deactivates an agent; `None` when there is none of that id.
     async fn deactivate(&self, id: &AgentId) -> Result<Option<Agent>>;
+
+    /// Sets the status of an agent and returns them as they are then; `None` when there is none of that id. A deactivated
+    /// agent MUST stay as they are, also if they are deactivated at the same time. It stays set until it is set again.
+    async fn set_status(&self, id: &AgentId, status: AgentStatus) -> Result<Option<Agent>>;
 }

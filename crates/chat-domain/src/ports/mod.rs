@@ -16,6 +16,7 @@ mod message_repository;
 mod notifier;
 mod orphan_registry;
 mod people_directory;
+mod presence_store;
 mod revocation_store;
 mod session_feed;
 mod session_repository;
@@ -41,6 +42,7 @@ pub use message_repository::{AttachmentRecord, MessageLookup, MessageRepository}
 pub use notifier::Notifier;
 pub use orphan_registry::{Marking, OrphanRegistry, OrphanRound};
 pub use people_directory::{MAX_PEOPLE_AGE, PeopleDirectory};
+pub use presence_store::PresenceStore;
 pub use revocation_store::RevocationStore;
 pub use session_feed::{
     EventStream, Replay, ReplayFallback, SessionFeed, SharedEvent, StartPosition, StreamCloseReason, StreamItem,
@@ -62,9 +64,10 @@ pub use {
     clock::MockClock, event_log::MockEventLog, health::MockHealthProbe, id_generator::MockIdGenerator,
     inbox_feed::MockInboxFeed, inbox_reader::MockInboxReader, message_form::MockMessageForm,
     message_repository::MockMessageRepository, notifier::MockNotifier, orphan_registry::MockOrphanRegistry,
-    orphan_registry::MockOrphanRound, people_directory::MockPeopleDirectory, revocation_store::MockRevocationStore,
-    session_feed::MockEventStream, session_feed::MockSessionFeed, session_repository::MockSessionRepository,
-    signing_key_store::MockSigningKeyStore, socket_registry::MockSocketCloser, socket_registry::MockSocketRegistry,
-    stats_reader::MockStatsReader, store_ownership::MockStoreOwnership, thumbnail_maker::MockThumbnailMaker,
-    thumbnail_store::MockThumbnailStore, ticket_store::MockTicketStore, upload_registry::MockUploadRegistry,
+    orphan_registry::MockOrphanRound, people_directory::MockPeopleDirectory, presence_store::MockPresenceStore,
+    revocation_store::MockRevocationStore, session_feed::MockEventStream, session_feed::MockSessionFeed,
+    session_repository::MockSessionRepository, signing_key_store::MockSigningKeyStore,
+    socket_registry::MockSocketCloser, socket_registry::MockSocketRegistry, stats_reader::MockStatsReader,
+    store_ownership::MockStoreOwnership, thumbnail_maker::MockThumbnailMaker, thumbnail_store::MockThumbnailStore,
+    ticket_store::MockTicketStore, upload_registry::MockUploadRegistry,
 };

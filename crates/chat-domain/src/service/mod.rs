@@ -70,8 +70,8 @@ use crate::error::{ChatError, Resource, Result};
 use crate::model::{ChatSession, SessionId, SocketLimits, UploadQuota};
 use crate::ports::{
     AgentDirectory, AttachmentStore, Clock, EventLog, IdGenerator, InboxFeed, MessageRepository, Notifier,
-    PeopleDirectory, RevocationStore, SessionFeed, SessionRepository, SocketRegistry, StatsReader, ThumbnailMaker,
-    ThumbnailStore, TicketStore, UploadRegistry,
+    PeopleDirectory, PresenceStore, RevocationStore, SessionFeed, SessionRepository, SocketRegistry, StatsReader,
+    ThumbnailMaker, ThumbnailStore, TicketStore, UploadRegistry,
 };
 
 /// Everything the use cases need from the outside.
@@ -84,6 +84,7 @@ pub struct Ports {
     pub stats: Arc<dyn StatsReader>,
     pub agents: Arc<dyn AgentDirectory>,
     pub people: Arc<dyn PeopleDirectory>,
+    pub presence: Arc<dyn PresenceStore>,
     pub revocations: Arc<dyn RevocationStore>,
     pub uploads: Arc<dyn UploadRegistry>,
     pub attachments: Arc<dyn AttachmentStore>,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName, Statistics, Timestamp, WaitingSessions};
+use chat_domain::model::{
+    Agent, AgentId, AgentStatus, AgentUpdate, DisplayName, Statistics, Timestamp, WaitingSessions,
+};
 use chat_domain::ports::{AgentDirectory, StatsReader};
 use chat_domain::{ChatError, Result};
 use chat_testkit::fixtures;
@@ -209,6 +211,10 @@ impl AgentDirectory for OutOfOrder {
     }
 
     async fn deactivate(&self, _: &AgentId) -> Result<Option<Agent>> {
+        Err(ChatError::internal(CANARY))
+    }
+
+    async fn set_status(&self, _: &AgentId, _: AgentStatus) -> Result<Option<Agent>> {
         Err(ChatError::internal(CANARY))
     }
 }

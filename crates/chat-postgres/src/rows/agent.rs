@@ -15,14 +15,15 @@ pub(crate) struct AgentRow {
     display_name: Option<String>,
     active: bool,
     created_at: i64,
+    status: Option<String>,
 }
 
 impl TryFrom<AgentRow> for Agent {
     type Error = Failure;
 
     fn try_from(row: AgentRow) -> Result<Self, Failure> {
-        let AgentRow { id, display_name, active, created_at } = row;
-        Ok(Self::try_from(AgentRecord { id, display_name, active, created_at })?)
+        let AgentRow { id, display_name, active, created_at, status } = row;
+        Ok(Self::try_from(AgentRecord { id, display_name, active, created_at, status })?)
     }
 }
 

@@ -41,6 +41,7 @@ async fn open(database: &Arc<TestDatabase>, config: PgConfig) -> StoreUnderTest 
         stats: Arc::<chat_postgres::PgStatsReader>::clone(&store.stats),
         agents: Arc::<chat_postgres::PgAgentDirectory>::clone(&store.agents),
         people: Arc::<chat_postgres::PgPeopleDirectory>::clone(&store.people),
+        presence: Arc::<chat_postgres::PgPresenceStore>::clone(&store.presence),
         revocations: Arc::<chat_postgres::PgRevocationStore>::clone(&store.revocations),
         uploads: Arc::<chat_postgres::PgUploadRegistry>::clone(&store.uploads),
         orphans: Arc::<chat_postgres::PgOrphanRegistry>::clone(&store.orphans),

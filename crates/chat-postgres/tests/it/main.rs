@@ -16,6 +16,7 @@ mod migrations;
 mod newer_version;
 mod people;
 mod plans;
+mod presence;
 mod recorder;
 mod standby;
 mod suitability;

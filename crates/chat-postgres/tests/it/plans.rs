@@ -70,6 +70,7 @@ const FILL: &str = "
     INSERT INTO chat_revocations SELECT 'user ' || n, n, false, n FROM generate_series(1, 20000) AS n;
     INSERT INTO chat_revocation_version VALUES (true, 20000);
     INSERT INTO chat_agents SELECT 'agent ' || n, NULL, true, 0 FROM generate_series(0, 39) AS n;
+    INSERT INTO chat_agent_presence SELECT 'agent ' || n, n FROM generate_series(1, 20000) AS n;
     INSERT INTO chat_people SELECT 'user ' || n, 'name', 'https://example.com', n FROM generate_series(1, 20000) AS n;
     INSERT INTO chat_orphans
         SELECT gen_random_uuid(), n, CASE WHEN n % 2 = 0 THEN n END FROM generate_series(1, 20000) AS n;

@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use chat_domain::model::Epoch;
 use chat_domain::ports::{
     AgentDirectory, EventLog, HealthProbe, InboxReader, MessageRepository, Notifier, OrphanRegistry, PeopleDirectory,
-    RevocationStore, SessionRepository, SigningKeyStore, StatsReader, TicketStore, UploadRegistry,
+    PresenceStore, RevocationStore, SessionRepository, SigningKeyStore, StatsReader, TicketStore, UploadRegistry,
 };
 use chat_postgres::{PgConfig, PgStore, PgUrl};
 use chat_sqlite::{SqliteConfig, SqliteStore};
@@ -33,6 +33,7 @@ pub(super) struct Repositories {
     pub(super) stats: Arc<dyn StatsReader>,
     pub(super) agents: Arc<dyn AgentDirectory>,
     pub(super) people: Arc<dyn PeopleDirectory>,
+    pub(super) presence: Arc<dyn PresenceStore>,
     pub(super) revocations: Arc<dyn RevocationStore>,
     pub(super) tickets: Arc<dyn TicketStore>,
     pub(super) signing_keys: Arc<dyn SigningKeyStore>,
@@ -99,6 +100,7 @@ impl Store {
                 stats: Arc::clone(&store.stats) as _,
                 agents: Arc::clone(&store.agents) as _,
                 people: Arc::clone(&store.people) as _,
+                presence: Arc::clone(&store.presence) as _,
                 revocations: Arc::clone(&store.revocations) as _,
                 tickets: Arc::clone(&store.tickets) as _,
                 signing_keys: Arc::clone(&store.signing_keys) as _,
@@ -114,6 +116,7 @@ impl Store {
                 stats: Arc::clone(&store.stats) as _,
                 agents: Arc::clone(&store.agents) as _,
                 people: Arc::clone(&store.people) as _,
+                presence: Arc::clone(&store.presence) as _,
                 revocations: Arc::clone(&store.revocations) as _,
                 tickets: Arc::clone(&store.tickets) as _,
                 signing_keys: Arc::clone(&store.signing_keys) as _,

@@ -44,6 +44,7 @@ async fn make_store() -> StoreUnderTest {
         stats: Arc::<chat_sqlite::SqliteStatsReader>::clone(&store.stats),
         agents: Arc::<chat_sqlite::SqliteAgentDirectory>::clone(&store.agents),
         people: Arc::<chat_sqlite::SqlitePeopleDirectory>::clone(&store.people),
+        presence: Arc::<chat_sqlite::SqlitePresenceStore>::clone(&store.presence),
         revocations: Arc::<chat_sqlite::SqliteRevocationStore>::clone(&store.revocations),
         uploads: Arc::<chat_sqlite::SqliteUploadRegistry>::clone(&store.uploads),
         orphans: Arc::<chat_sqlite::SqliteOrphanRegistry>::clone(&store.orphans),

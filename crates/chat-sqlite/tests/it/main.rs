@@ -14,6 +14,7 @@ mod inspection;
 mod migrations;
 mod newer_version;
 mod plans;
+mod presence;
 mod recorder;
 mod support;
 mod tickets;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat_domain::ChatError;
 use chat_domain::error::Refusal;
 use chat_domain::model::{
-    Agent, AgentId, AgentUpdate, DetailsUpdate, DisplayName, Principal, Role, Seq, SessionAction,
+    Agent, AgentId, AgentStatus, AgentUpdate, DetailsUpdate, DisplayName, Principal, Role, Seq, SessionAction,
 };
 
 use super::checks::{assert_published_as_logged, at_once};
@@ -26,6 +26,9 @@ contract_cases! { $ agent_directory_contract for agent_directory on crate::contr
     deactivating_an_unknown_agent_finds_nothing,
     a_deactivated_agent_is_brought_back_by_an_update,
     the_deactivated_among_many_agents_are_found,
+    a_status_stays_until_it_is_set_again,
+    the_status_of_a_deactivated_agent_stays_as_it_is,
+    setting_the_status_of_an_unknown_agent_finds_nothing,
     a_deactivated_agent_changes_nothing,
     a_person_who_is_no_agent_any_more_is_not_refused_as_one,
 }
@@ -44,14 +47,26 @@ async fn a_new_agent_is_active_unless_the_update_says_otherwise(store: &StoreUnd
     let update = AgentUpdate { display_name: name("Bob — 🦀"), active: None };
     let (agent, is_new) = store.agents.put(bob.clone(), update, at(1)).await.unwrap();
     assert!(is_new);
-    assert_eq!(agent, Agent { id: bob.clone(), display_name: name("Bob — 🦀"), active: true, created_at: at(1) });
+    assert_eq!(
+        agent,
+        Agent {
+            id: bob.clone(),
+            display_name: name("Bob — 🦀"),
+            active: true,
+            status: AgentStatus::Online,
+            created_at: at(1)
+        }
+    );
     assert_eq!(store.agents.find(&bob).await.unwrap(), Some(agent));
 
     let carol = agent_id(&carol());
     let update = AgentUpdate { display_name: None, active: Some(false) };
     let (agent, is_new) = store.agents.put(carol.clone(), update, at(2)).await.unwrap();
     assert!(is_new);
-    assert_eq!(agent, Agent { id: carol.clone(), display_name: None, active: false, created_at: at(2) });
+    assert_eq!(
+        agent,
+        Agent { id: carol.clone(), display_name: None, active: false, status: AgentStatus::Online, created_at: at(2) }
+    );
     assert_eq!(store.agents.find(&carol).await.unwrap(), Some(agent));
 }
 
@@ -60,7 +75,10 @@ async fn an_update_leaves_what_it_does_not_name(store: &StoreUnderTest) {
     let agents = &store.agents;
     let update = |display_name, active| AgentUpdate { display_name, active };
     agents.put(id.clone(), update(name("Bob"), None), at(1)).await.unwrap();
-    let expected = |display_name, active| Agent { id: id.clone(), display_name, active, created_at: at(1) };
+    let expected = |display_name, active| {
+        let status = AgentStatus::Online;
+        Agent { id: id.clone(), display_name, active, status, created_at: at(1) }
+    };
     let steps = [
         (update(None, None), expected(name("Bob"), true)),
         (update(None, Some(false)), expected(name("Bob"), false)),
@@ -90,7 +108,16 @@ async fn agents_are_listed_by_ascending_id_with_deactivated_ones(store: &StoreUn
 async fn registering_enters_an_active_agent(store: &StoreUnderTest) {
     let id = agent_id(&bob());
     let agent = store.agents.register(id.clone(), name("Bob"), at(3)).await.unwrap();
-    assert_eq!(agent, Agent { id: id.clone(), display_name: name("Bob"), active: true, created_at: at(3) });
+    assert_eq!(
+        agent,
+        Agent {
+            id: id.clone(),
+            display_name: name("Bob"),
+            active: true,
+            status: AgentStatus::Online,
+            created_at: at(3)
+        }
+    );
     assert_eq!(store.agents.find(&id).await.unwrap(), Some(agent));
 }
 
@@ -170,6 +197,40 @@ async fn the_deactivated_among_many_agents_are_found(store: &StoreUnderTest) {
     expected.sort();
     assert_eq!(found, expected);
     assert!(store.agents.deactivated_among(Vec::new()).await.unwrap().is_empty());
+}
+
+async fn a_status_stays_until_it_is_set_again(store: &StoreUnderTest) {
+    let (id, agents) = (agent_id(&bob()), &store.agents);
+    store.on_duty(&bob()).await;
+    store.on_duty(&carol()).await;
+    for status in [AgentStatus::Away, AgentStatus::Away, AgentStatus::Online, AgentStatus::Away] {
+        let set = agents.set_status(&id, status).await.unwrap();
+        assert_eq!(set.as_ref().map(|agent| agent.status), Some(status));
+        assert_eq!(agents.find(&id).await.unwrap(), set);
+    }
+    let update = |active| AgentUpdate { display_name: name("Bob"), active };
+    agents.put(id.clone(), update(None), at(2)).await.unwrap();
+    agents.deactivate(&id).await.unwrap();
+    agents.put(id.clone(), update(Some(true)), at(3)).await.unwrap();
+    let registered = agents.register(id.clone(), name("Robert"), at(4)).await.unwrap();
+    assert_eq!((registered.status, registered.active), (AgentStatus::Away, true));
+    let listed = agents.list().await.unwrap();
+    let statuses: Vec<AgentStatus> = listed.into_iter().map(|agent| agent.status).collect();
+    assert_eq!(statuses, [AgentStatus::Away, AgentStatus::Online], "that of Carol was not set");
+}
+
+async fn the_status_of_a_deactivated_agent_stays_as_it_is(store: &StoreUnderTest) {
+    let id = agent_id(&bob());
+    store.on_duty(&bob()).await;
+    let deactivated = store.agents.deactivate(&id).await.unwrap();
+    assert_eq!(store.agents.set_status(&id, AgentStatus::Away).await.unwrap(), deactivated);
+    assert_eq!(store.agents.find(&id).await.unwrap(), deactivated);
+    assert!(deactivated.is_some_and(|agent| !agent.active && agent.status == AgentStatus::Online));
+}
+
+async fn setting_the_status_of_an_unknown_agent_finds_nothing(store: &StoreUnderTest) {
+    assert_eq!(store.agents.set_status(&agent_id(&bob()), AgentStatus::Away).await.unwrap(), None);
+    assert_eq!(store.agents.list().await.unwrap(), []);
 }
 
 /// Checks that a write was refused because of the agent who asked for it.

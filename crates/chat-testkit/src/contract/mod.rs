@@ -21,6 +21,7 @@ mod node_stores;
 pub mod nodes;
 pub mod orphan_registry;
 pub mod people_directory;
+pub mod presence_store;
 pub mod read_up_to;
 pub mod receipts;
 pub mod revocation_store;
@@ -44,7 +45,7 @@ use std::time::Duration;
 use chat_domain::model::{ChatMessage, ChatSession, Principal, SessionAction, SessionId};
 use chat_domain::ports::{
     AgentDirectory, AttachmentStore, EventLog, InboxReader, MessageRepository, OrphanRegistry, PeopleDirectory,
-    RevocationStore, SessionRepository, StatsReader, StoreOwnership, ThumbnailStore, UploadRegistry,
+    PresenceStore, RevocationStore, SessionRepository, StatsReader, StoreOwnership, ThumbnailStore, UploadRegistry,
 };
 use tokio::runtime::Builder;
 
@@ -66,6 +67,8 @@ pub struct StoreUnderTest {
     pub agents: Arc<dyn AgentDirectory>,
     /// Who people are.
     pub people: Arc<dyn PeopleDirectory>,
+    /// When agents were last there.
+    pub presence: Arc<dyn PresenceStore>,
     /// Whose access was ended.
     pub revocations: Arc<dyn RevocationStore>,
     /// What is known of orphans.
@@ -238,6 +241,9 @@ macro_rules! store_contract {
         }
         mod people_directory {
             $crate::people_directory_contract!($(#[$attribute])* super::make_store_under_test);
+        }
+        mod presence_store {
+            $crate::presence_store_contract!($(#[$attribute])* super::make_store_under_test);
         }
         mod revocation_store {
             $crate::revocation_store_contract!($(#[$attribute])* super::make_store_under_test);

@@ -31,6 +31,7 @@ impl Nodes {
             stats: Arc::clone(&store.stats),
             agents: Arc::clone(&store.agents),
             people: Arc::clone(&store.people),
+            presence: Arc::clone(&store.presence),
             revocations: Arc::clone(&store.revocations),
             orphans: Arc::clone(&store.orphans),
             uploads: Arc::clone(&store.uploads),

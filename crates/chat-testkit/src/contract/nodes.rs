@@ -16,7 +16,8 @@ use super::checks::{Choices, ROUNDS, at_once, messages_in, whole_history};
 pub use super::node_stores::Nodes;
 use super::node_stores::{assert_published_once, assert_publisher};
 use super::{
-    StoreUnderTest, contract_cases, inbox, revocation_store, session_update, stats_reader, times, upload_registry,
+    StoreUnderTest, contract_cases, inbox, presence_store, revocation_store, session_update, stats_reader, times,
+    upload_registry,
 };
 use crate::fixtures::{
     agent_id, alice, assign, at, bob, carol, change, draft, idempotency, keyed, limit, message_id, named, new_session,
@@ -45,6 +46,8 @@ contract_cases! { $ nodes_contract for nodes on crate::contract::nodes::Nodes:
     an_inbox_shows_on_every_node_what_was_written_on_any,
     a_name_that_is_changed_through_one_node_is_shown_by_another,
     people_who_write_on_all_nodes_at_once_do_not_deadlock,
+    an_agent_who_was_seen_at_one_node_is_seen_by_all,
+    concurrent_notes_of_the_same_agents_on_all_nodes_keep_the_newest_times,
 }
 
 async fn of_assignments_on_all_nodes_one_wins(nodes: &Nodes) {
@@ -494,4 +497,12 @@ async fn people_who_write_on_all_nodes_at_once_do_not_deadlock(nodes: &Nodes) {
         let name = nodes.at(1).name_of(&person(&format!("customer {n}"), Role::User)).await;
         assert_eq!(name, Some(format!("Name {ROUNDS}")));
     }
+}
+
+async fn an_agent_who_was_seen_at_one_node_is_seen_by_all(nodes: &Nodes) {
+    presence_store::assert_seen_on_all(&nodes.0).await;
+}
+
+async fn concurrent_notes_of_the_same_agents_on_all_nodes_keep_the_newest_times(nodes: &Nodes) {
+    presence_store::race(|n| Arc::clone(&nodes.at(n).presence), nodes).await;
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{Agent, AgentId, AgentUpdate, DisplayName, Timestamp};
+use chat_domain::model::{Agent, AgentId, AgentStatus, AgentUpdate, DisplayName, Timestamp};
 use chat_domain::ports::AgentDirectory;
 
 use super::MemoryStore;
@@ -42,6 +42,16 @@ impl AgentDirectory for MemoryStore {
         let mut state = self.lock();
         Ok(state.agents.get_mut(id).map(|agent| {
             agent.active = false;
+            agent.clone()
+        }))
+    }
+
+    async fn set_status(&self, id: &AgentId, status: AgentStatus) -> Result<Option<Agent>> {
+        let mut state = self.lock();
+        Ok(state.agents.get_mut(id).map(|agent| {
+            if agent.active {
+                agent.status = status;
+            }
             agent.clone()
         }))
     }

@@ -8,6 +8,7 @@ mod health_probe;
 mod message_repository;
 mod orphan_registry;
 mod people_directory;
+mod presence_store;
 mod revocation_store;
 mod session_repository;
 mod signing_key_store;
@@ -19,6 +20,7 @@ mod write;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
 
 pub use attachment_store::MemoryAttachmentStore;
 use chat_domain::model::{
@@ -83,6 +85,8 @@ struct MemoryState {
     uploads: BTreeMap<AttachmentId, UnsentUpload>,
     agents: BTreeMap<AgentId, Agent>,
     people: HashMap<UserId, PersonClaims>,
+    /// When they were seen, and how much longer ago that was.
+    presence: HashMap<AgentId, (Instant, Duration)>,
     revocations: HashMap<UserId, Revocation>,
     statistics: Statistics,
     orphans: Orphans,

@@ -7,6 +7,7 @@ mod memory;
 mod mutants;
 mod orphan_mutants;
 mod people_mutants;
+mod presence_mutants;
 mod registry_mutants;
 mod signing_key_mutants;
 mod support;

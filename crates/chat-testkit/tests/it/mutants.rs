@@ -54,6 +54,7 @@ fn store_that_publishes(copies_of_the_third: usize) -> StoreUnderTest {
         stats: store.clone(),
         agents: store.clone(),
         people: store.clone(),
+        presence: store.clone(),
         revocations: store.clone(),
         orphans: store.clone(),
         uploads: store,

@@ -23,6 +23,7 @@ pub(crate) async fn make_store() -> StoreUnderTest {
         stats: store.clone(),
         agents: store.clone(),
         people: store.clone(),
+        presence: store.clone(),
         revocations: store.clone(),
         orphans: store.clone(),
         uploads: store,

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chat_domain::error::Result;
 use chat_domain::inbox::{InboxPage, InboxQuery};
 use chat_domain::model::{
-    Agent, AgentId, AgentUpdate, ChatSession, DisplayName, Role, SessionId, SessionPage, SessionQuery, Timestamp,
+    Agent, AgentId, AgentStatus, AgentUpdate, ChatSession, DisplayName, Role, SessionId, SessionPage, SessionQuery,
+    Timestamp,
 };
 use chat_domain::ports::{AgentDirectory, Clock, SessionRepository};
 use chat_domain::service::Ports;
@@ -144,6 +145,10 @@ impl AgentDirectory for SlowDirectory {
 
     async fn deactivate(&self, id: &AgentId) -> Result<Option<Agent>> {
         self.inner.deactivate(id).await
+    }
+
+    async fn set_status(&self, id: &AgentId, status: AgentStatus) -> Result<Option<Agent>> {
+        self.inner.set_status(id, status).await
     }
 }
 

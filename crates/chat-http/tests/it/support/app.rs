@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use chat_domain::model::{Role, Timestamp};
 use chat_domain::ports::{
-    AgentDirectory, AttachmentStore, Clock, EventLog, HealthProbe, InboxFeed, InboxReader, RevocationStore,
-    SigningKeyStore, ThumbnailMaker, ThumbnailStore,
+    AgentDirectory, AttachmentStore, Clock, EventLog, HealthProbe, InboxFeed, InboxReader, PresenceStore,
+    RevocationStore, SigningKeyStore, ThumbnailMaker, ThumbnailStore,
 };
 use chat_domain::service::{ChatService, Ports, Rules};
 use chat_http::{Api, HttpSettings, Server};
@@ -81,6 +81,8 @@ pub(crate) struct TestApp {
     pub(crate) service: ChatService,
     /// The directory, as other nodes and the command line change it.
     pub(crate) agents: Arc<dyn AgentDirectory>,
+    /// When agents were last there, as other nodes note it.
+    pub(crate) presence: Arc<dyn PresenceStore>,
     /// Whose access was ended, as other nodes change it.
     pub(crate) revocations: Arc<dyn RevocationStore>,
     pub(crate) download_tickets: DownloadTickets,
@@ -113,7 +115,7 @@ impl TestApp {
         };
         probes.extend(options.more_probes);
         let (agents, attachments) = (Arc::clone(&ports.agents), Arc::clone(&ports.attachments));
-        let revocations = Arc::clone(&ports.revocations);
+        let (presence, revocations) = (Arc::clone(&ports.presence), Arc::clone(&ports.revocations));
         let service = ChatService::new(ports, options.rules);
         let download_tickets = DownloadTickets::new(Arc::clone(&signing_keys));
         let api = Api {
@@ -137,6 +139,7 @@ impl TestApp {
             hub,
             service,
             agents,
+            presence,
             revocations,
             download_tickets,
             signing_keys,
@@ -350,6 +353,7 @@ async fn in_memory(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         stats: Arc::clone(&store) as _,
         agents: Arc::clone(&store) as _,
         people: Arc::clone(&store) as _,
+        presence: Arc::clone(&store) as _,
         revocations: Arc::clone(&store) as _,
         uploads: Arc::clone(&store) as _,
         attachments: Arc::clone(&attachments) as _,
@@ -385,6 +389,7 @@ async fn on_sqlite(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         stats: Arc::clone(&store.stats) as _,
         agents: Arc::clone(&store.agents) as _,
         people: Arc::clone(&store.people) as _,
+        presence: Arc::clone(&store.presence) as _,
         revocations: Arc::clone(&store.revocations) as _,
         uploads: Arc::clone(&store.uploads) as _,
         attachments: Arc::clone(&attachments) as _,
@@ -426,6 +431,7 @@ async fn on_postgres(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         stats: Arc::clone(&store.stats) as _,
         agents: Arc::clone(&store.agents) as _,
         people: Arc::clone(&store.people) as _,
+        presence: Arc::clone(&store.presence) as _,
         revocations: Arc::clone(&store.revocations) as _,
         uploads: Arc::clone(&store.uploads) as _,
         attachments: Arc::clone(&attachments) as _,
