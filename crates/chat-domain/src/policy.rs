@@ -9,6 +9,7 @@
 //! | assign | no | an unassigned session to themself | any |
 //! | transfer, update | no | a session assigned to them | all |
 //! | list the agents | no | yes | yes |
+//! | set one's availability | no | yes | no |
 //! | inbox | `mine`, `closed` | `mine`, `waiting`, `closed` | `waiting`, `assigned`, `closed` |
 //! | statistics, manage agents, people | no | no | yes |
 
@@ -46,6 +47,8 @@ pub enum Action<'a> {
     SeeStatistics,
     /// List the agents.
     ListAgents,
+    /// Set their own availability.
+    SetAvailability,
     /// Enter, change and deactivate agents.
     ManageAgents,
     /// Sign people out, block and unblock them.
@@ -77,6 +80,7 @@ impl<'a> Action<'a> {
             Self::SeeInbox(_) => "see this view of the inbox",
             Self::SeeStatistics => "see the statistics",
             Self::ListAgents => "list agents",
+            Self::SetAvailability => "set an availability",
             Self::ManageAgents => "manage agents",
             Self::ManagePeople => "end or restore the access of people",
         }
@@ -100,6 +104,7 @@ pub fn authorize(who: &Principal, action: &Action<'_>) -> Result<(), Refusal> {
 fn admin_may(action: &Action<'_>) -> bool {
     match action {
         Action::SeeInbox(view) => view.is_for(Role::Admin),
+        Action::SetAvailability => false,
         _ => true,
     }
 }
@@ -119,6 +124,7 @@ fn user_may(me: &UserId, action: &Action<'_>) -> bool {
         | Action::Update(_)
         | Action::SeeStatistics
         | Action::ListAgents
+        | Action::SetAvailability
         | Action::ManageAgents
         | Action::ManagePeople => false,
     }
@@ -134,7 +140,7 @@ fn agent_may(me: &UserId, action: &Action<'_>) -> bool {
         | Action::Close(session)
         | Action::Transfer(session)
         | Action::Update(session) => mine(session),
-        Action::AssignAnything | Action::ListAgents => true,
+        Action::AssignAnything | Action::ListAgents | Action::SetAvailability => true,
         Action::SeeInbox(view) => view.is_for(Role::Agent),
         Action::Assign(agent) => **agent == *me,
         Action::OpenSession(_) | Action::SeeStatistics | Action::ManageAgents | Action::ManagePeople => false,

@@ -12,8 +12,8 @@ use crate::handlers::{
     assign_agent, block_person, close_session, create_session, deactivate_agent, describe_service, download_attachment,
     get_message, get_messages, get_session, get_stats, get_thumbnail, health, issue_download_ticket,
     issue_socket_ticket, issue_ticket, list_agents, list_inbox, list_sessions, mark_read, open_socket, put_agent,
-    remove_upload, send_message, send_typing, sign_out_person, subscribe_session, transfer_session, unblock_person,
-    update_session, upload_attachment,
+    remove_upload, send_message, send_typing, set_availability, sign_out_person, subscribe_session, transfer_session,
+    unblock_person, update_session, upload_attachment,
 };
 use crate::metering::RouteMetrics;
 use crate::rate_limits::{PersonalRate, RouteRates};
@@ -97,6 +97,8 @@ fn endpoints() -> Vec<Endpoint> {
         at("/api/chat/ws-ticket", [(M::POST, web::to(issue_socket_ticket::issue_socket_ticket))]),
         at("/api/chat/stats", [(M::GET, web::to(get_stats::get_stats))]),
         at("/api/chat/agents", [(M::GET, web::to(list_agents::list_agents))]),
+        at("/api/chat/agents/me/availability", [(M::PUT, web::to(set_availability::set_availability))])
+            .limited(M::PUT, PersonalRate::Messages),
         at(
             "/api/chat/agents/{agentId}",
             [(M::PUT, web::to(put_agent::put_agent)), (M::DELETE, web::to(deactivate_agent::deactivate_agent))],

@@ -30,14 +30,17 @@ mod migrate_attachments;
 mod open_inbox;
 mod open_socket;
 mod person_sockets;
+mod present_agents;
 mod put_agent;
 mod redeem_ticket;
 mod refresh_revocations;
 mod remove_upload;
+mod report_presence;
 mod require_access;
 mod revocations;
 mod send_message;
 mod send_typing;
+mod set_availability;
 mod sign_out_person;
 mod store_file;
 mod subscribe_session;
@@ -54,7 +57,7 @@ pub use check_attachments::{AttachmentCheck, CheckedAttachments, Finding};
 pub use collect_orphans::{Collected, OrphanCollector, OrphanWaits, Removal, Round};
 pub use create_session::CreateSession;
 pub use download_attachment::Download;
-pub use list_agents::AgentList;
+pub use list_agents::{AgentList, ListedAgent};
 pub use list_inbox::InboxRequest;
 pub use mark_read::ReadMessages;
 pub use migrate_attachments::{AttachmentMigration, FileMigration, MigrationBatch};
@@ -64,6 +67,7 @@ pub use send_message::{MessageContent, SendMessage};
 pub use subscribe_session::{AccessState, SessionSubscription, SubscribeFrom, SubscribeOptions};
 
 use person_sockets::PersonSockets;
+use present_agents::PresentAgents;
 use revocations::Revocations;
 
 use crate::error::{ChatError, Resource, Result};
@@ -162,6 +166,7 @@ pub struct ChatService {
     /// Shared, since each socket has a service of its own.
     rules: Arc<Rules>,
     person_sockets: Arc<PersonSockets>,
+    present_agents: Arc<PresentAgents>,
     revocations: Arc<Revocations>,
 }
 
@@ -172,6 +177,7 @@ impl ChatService {
             ports: Arc::new(ports),
             rules: Arc::new(rules),
             person_sockets: Arc::default(),
+            present_agents: Arc::default(),
             revocations: Arc::default(),
         }
     }

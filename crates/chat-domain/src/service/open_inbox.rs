@@ -1,6 +1,7 @@
 //! Open a live inbox.
 
 use super::ChatService;
+use super::present_agents::PresentInbox;
 use crate::error::Result;
 use crate::inbox::{InboxFilter, InboxOwner, InboxPage, InboxQuery, InboxView};
 use crate::model::{PageLimit, Principal};
@@ -17,7 +18,8 @@ pub struct OpenedInbox {
 
 impl ChatService {
     /// Opens the inbox of `who` with these views. Together, the snapshots and the updates are the views as they are: what
-    /// changes while a snapshot is read is in it or is an update.
+    /// changes while a snapshot is read is in it or is an update. For as long as the updates are there, an agent counts as
+    /// present.
     ///
     /// # Errors
     /// `Forbidden` when a view is not theirs.
@@ -36,6 +38,9 @@ impl ChatService {
             let page = self.ports.sessions.inbox(&query).await?;
             updates.note_snapshot(view, &page.sessions);
             snapshots.push((view, page));
+        }
+        if let Some(agent) = who.agent() {
+            updates = Box::new(PresentInbox { updates, _presence: self.present_agents.enter(agent) });
         }
         Ok(OpenedInbox { snapshots, updates })
     }

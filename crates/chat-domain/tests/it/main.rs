@@ -16,6 +16,7 @@
 mod admit;
 mod agents;
 mod attachments;
+mod availability;
 mod check_attachments;
 mod check_order;
 mod collect_orphans;

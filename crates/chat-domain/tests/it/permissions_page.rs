@@ -73,6 +73,7 @@ fn in_words(action: &Action<'_>) -> &'static str {
         Action::SeeInbox(_) => "see a view of one's inbox",
         Action::SeeStatistics => "read the statistics",
         Action::ListAgents => "list agents",
+        Action::SetAvailability => "set how one is shown to colleagues",
         Action::ManageAgents => "enter, change and deactivate agents",
         Action::ManagePeople => "sign people out, block and unblock them",
     }
@@ -150,6 +151,7 @@ fn page() -> String {
         (Action::SeeInbox(InboxView::Closed), "`closed`"),
         (Action::SeeStatistics, ""),
         (Action::ListAgents, ""),
+        (Action::SetAvailability, "oneself"),
         (Action::ManageAgents, ""),
         (Action::ManagePeople, "anyone; an admin cannot block themself"),
     ];

@@ -155,6 +155,7 @@ fn what_is_allowed_beside_sessions_is_what_the_table_says() {
         (Action::SeeInbox(InboxView::Closed), [true, true, true]),
         (Action::SeeStatistics, [false, false, true]),
         (Action::ListAgents, [false, true, true]),
+        (Action::SetAvailability, [false, true, false]),
         (Action::ManageAgents, [false, false, true]),
         (Action::ManagePeople, [false, false, true]),
     ];

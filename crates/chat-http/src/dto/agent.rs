@@ -2,10 +2,11 @@
 
 use chat_domain::error::Input;
 use chat_domain::model::{Agent, AgentUpdate, AvatarUrl, DisplayName, KnownPeople, PersonName, Timestamp, UserId};
-use chat_domain::service::AgentList;
+use chat_domain::service::{AgentList, ListedAgent};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::AvailabilityDto;
 use super::wire::display_or_null;
 use crate::problems::Problems;
 
@@ -33,6 +34,10 @@ pub(crate) struct AgentDto<'a> {
     /// Whether they may work.
     #[schema(example = true)]
     active: bool,
+    /// Whether they can be reached. In the list of agents alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    availability: Option<AvailabilityDto>,
     /// RFC 3339 in UTC with milliseconds. For admins alone.
     #[serde(serialize_with = "display_or_null", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, nullable = false, format = DateTime, example = "2026-01-05T08:00:00.000Z")]
@@ -46,6 +51,7 @@ impl<'a> From<&'a Agent> for AgentDto<'a> {
             display_name: agent.display_name.as_ref().map(DisplayName::as_str),
             avatar_url: None,
             active: agent.active,
+            availability: None,
             created_at: Some(agent.created_at),
         }
     }
@@ -53,11 +59,13 @@ impl<'a> From<&'a Agent> for AgentDto<'a> {
 
 impl<'a> AgentDto<'a> {
     /// The agent, with what is known of them as a person, whose name is that of the directory if it has one.
-    fn listed(agent: &'a Agent, people: &'a KnownPeople) -> Self {
+    fn listed(listed: &'a ListedAgent, people: &'a KnownPeople) -> Self {
+        let agent = &listed.agent;
         let known = people.find(&UserId::from(&agent.id));
         Self {
             display_name: known.and_then(|person| person.name.as_ref()).map(PersonName::as_str),
             avatar_url: known.and_then(|person| person.avatar_url.as_ref()).map(AvatarUrl::as_str),
+            availability: Some(listed.availability.into()),
             ..Self::from(agent)
         }
     }

@@ -2,6 +2,7 @@
 
 mod agent;
 mod attachment;
+mod availability;
 mod control;
 mod event;
 mod inbox;
@@ -17,6 +18,7 @@ mod wire;
 
 pub(crate) use agent::{AgentDto, AgentListDto, PutAgentBody};
 pub(crate) use attachment::AttachmentDto;
+pub(crate) use availability::{AGENT_STATUSES, AgentAvailabilityDto, AvailabilityDto, SetAvailabilityBody};
 pub(crate) use control::{
     ClientHeartbeatBody, HeartbeatDto, HelloDto, MultiplexedHeartbeatDto, MultiplexedHelloDto, NewTokenBody,
     NoDataBody, NotResumedDto, OpenInboxBody, SocketErrorDto, SubscribeBody, SubscribedDto, TokenExpiryDto,

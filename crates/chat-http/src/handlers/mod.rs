@@ -25,6 +25,7 @@ pub(crate) mod put_agent;
 pub(crate) mod remove_upload;
 pub(crate) mod send_message;
 pub(crate) mod send_typing;
+pub(crate) mod set_availability;
 pub(crate) mod sign_out_person;
 pub(crate) mod subscribe_session;
 pub(crate) mod transfer_session;

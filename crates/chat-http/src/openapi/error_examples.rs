@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::dto::AGENT_STATUSES;
 use crate::error::ErrorCode;
 use crate::handshake::UPGRADE_REQUIRED;
 use crate::request::{INBOX_VIEWS, THUMBNAIL_SIZES};
@@ -41,7 +42,7 @@ fn error(operation: &str, status: u16) -> Option<(ErrorCode, &'static str)> {
         (404, "download_attachment" | "remove_upload") => (ErrorCode::AttachmentNotFound, "attachment not found"),
         (404, "get_thumbnail") => (ErrorCode::NoThumbnail, "thumbnail not found"),
         (404, "get_message") => (ErrorCode::MessageNotFound, "message not found"),
-        (404, "deactivate_agent") => (ErrorCode::AgentNotFound, "agent not found"),
+        (404, "deactivate_agent" | "set_availability") => (ErrorCode::AgentNotFound, "agent not found"),
         (404, _) => (ErrorCode::SessionNotFound, "chat session not found"),
         (409, "create_session") => {
             (ErrorCode::IdempotencyKeyReused, "the idempotency key was already used for a different request")
@@ -61,7 +62,7 @@ fn error(operation: &str, status: u16) -> Option<(ErrorCode, &'static str)> {
         (429, "send_message" | "upload_attachment") => {
             (ErrorCode::TooManyUploads, "you have 8 uploads running, and no more are allowed; let one end first")
         }
-        (429, "update_session") => {
+        (429, "update_session" | "set_availability") => {
             let message =
                 "this node takes 300/min of messages, uploads and updates of one person; repeat this after 1 s";
             (ErrorCode::RateLimited, message)
@@ -91,6 +92,7 @@ fn forbidden(operation: &str) -> &'static str {
         "get_stats" => "you are not allowed to see the statistics",
         "list_inbox" => "you are not allowed to see this view of the inbox",
         "list_agents" => "you are not allowed to list agents",
+        "set_availability" => "you are not allowed to set an availability",
         "put_agent" | "deactivate_agent" => "you are not allowed to manage agents",
         "sign_out_person" | "block_person" | "unblock_person" => {
             "you are not allowed to end or restore the access of people"
@@ -110,6 +112,7 @@ fn broken_rule(operation: &str) -> (&'static str, &'static str) {
         "upload_attachment" => ("file", "must have at most 26214400 bytes"),
         "mark_read" => ("messageIds[0]", "must be the id of a message of this session"),
         "send_typing" => ("isTyping", "is required"),
+        "set_availability" => ("status", AGENT_STATUSES),
         "put_agent" => ("displayName", "must have 1 to 100 characters"),
         "sign_out_person" | "unblock_person" => ("personId", "must have 1 to 128 characters"),
         "block_person" => ("reason", "must have at most 500 characters"),

@@ -51,6 +51,7 @@ use crate::state::App;
         handlers::remove_upload::remove_upload,
         handlers::get_stats::get_stats,
         handlers::list_agents::list_agents,
+        handlers::set_availability::set_availability,
         handlers::put_agent::put_agent,
         handlers::deactivate_agent::deactivate_agent,
         handlers::sign_out_person::sign_out_person,

@@ -10,6 +10,7 @@ on_every_store! {
         expected["active"] = json!(false);
         assert_eq!(app.delete("root", "/api/chat/agents/bob").await.expect(200), expected);
         assert_eq!(app.delete("root", "/api/chat/agents/bob").await.expect(200), expected);
+        expected["availability"] = json!("offline");
         assert_eq!(app.get("root", "/api/chat/agents").await.expect(200), json!({ "agents": [expected] }));
     }
 

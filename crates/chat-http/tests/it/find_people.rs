@@ -127,8 +127,9 @@ on_every_store! {
         let update = AgentUpdate { display_name: DisplayName::parse("Bob of sales").ok(), active: None };
         app.agents.put(AgentId::parse("bob").unwrap(), update, app.clock.now()).await.unwrap();
         let expected = json!({ "agents": [
-            { "id": "ann", "displayName": "Ann", "active": true },
-            { "id": "bob", "displayName": "Bob of sales", "avatarUrl": picture("bob"), "active": true },
+            { "id": "ann", "displayName": "Ann", "active": true, "availability": "offline" },
+            { "id": "bob", "displayName": "Bob of sales", "avatarUrl": picture("bob"), "active": true,
+              "availability": "offline" },
         ]});
         assert_eq!(app.get("bob", "/api/chat/agents").await.expect(200), expected);
     }

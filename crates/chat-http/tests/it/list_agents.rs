@@ -17,7 +17,12 @@ on_every_store! {
         let ann = app.put("root", "/api/chat/agents/ann", json!({ "active": false })).await.expect(201);
         let mia = app.put("root", "/api/chat/agents/Mia", json!({})).await.expect(201);
         // By code point, so capitals come first on every store.
-        assert_eq!(app.get("root", "/api/chat/agents").await.expect(200), json!({ "agents": [mia, ann, zoe] }));
+        let offline = |mut agent: serde_json::Value| {
+            agent["availability"] = json!("offline");
+            agent
+        };
+        let expected = [mia, ann, zoe].map(offline);
+        assert_eq!(app.get("root", "/api/chat/agents").await.expect(200), json!({ "agents": expected }));
     }
 
     async fn the_first_request_enters_an_agent_with_the_tokens_name(app) {
@@ -40,8 +45,10 @@ on_every_store! {
         let list = app.get("root", "/api/chat/agents").await.expect(200);
         let agents = &list["agents"];
         let expected = json!({ "agents": [
-            { "id": "bob", "displayName": "Bob Builder", "active": true, "createdAt": agents[0]["createdAt"] },
-            { "id": "carol", "displayName": null, "active": true, "createdAt": agents[1]["createdAt"] },
+            { "id": "bob", "displayName": "Bob Builder", "active": true, "availability": "offline",
+              "createdAt": agents[0]["createdAt"] },
+            { "id": "carol", "displayName": null, "active": true, "availability": "offline",
+              "createdAt": agents[1]["createdAt"] },
         ]});
         assert_eq!(list, expected);
     }
@@ -56,9 +63,9 @@ on_every_store! {
         app.put("root", "/api/chat/agents/ann", json!({ "displayName": "Ann" })).await.expect(201);
         app.put("root", "/api/chat/agents/zoe", json!({ "active": false })).await.expect(201);
         let expected = json!({ "agents": [
-            { "id": "ann", "displayName": "Ann", "active": true },
-            { "id": "bob", "displayName": null, "active": true },
-            { "id": "zoe", "displayName": null, "active": false },
+            { "id": "ann", "displayName": "Ann", "active": true, "availability": "offline" },
+            { "id": "bob", "displayName": null, "active": true, "availability": "offline" },
+            { "id": "zoe", "displayName": null, "active": false, "availability": "offline" },
         ]});
         assert_eq!(app.get("bob", "/api/chat/agents").await.expect(200), expected);
     }

@@ -54,6 +54,7 @@ mod responses;
 mod send_message;
 mod send_message_with_files;
 mod send_typing;
+mod set_availability;
 mod sign_out_person;
 mod smuggling;
 mod socket_credentials;

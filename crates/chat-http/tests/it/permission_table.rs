@@ -173,6 +173,7 @@ POST   /api/chat/download-ticket          -              401     401   201   201
 
 GET    /api/chat/stats                    -              401     401   403   403      403       403 403   200
 GET    /api/chat/agents                   -              401     401   403   403      200       200 403   200
+PUT    /api/chat/agents/me/availability   -              401     401   403   403      200       200 403   403
 PUT    /api/chat/agents/{agentId}         known          401     401   403   403      403       403 403   200
 PUT    /api/chat/agents/{agentId}         unknown        401     401   403   403      403       403 403   201
 PUT    /api/chat/agents/{agentId}         malformed      401     401   403   403      403       403 403   400
@@ -347,6 +348,7 @@ fn body_for(row: &Row, person: &str, subject: &Subject) -> Option<Value> {
             None
         }
         ("POST", "sessions") | ("PUT", "{agentId}" | "block") => Some(json!({})),
+        ("PUT", "availability") => Some(json!({ "status": "away" })),
         ("PATCH", "{sessionId}") => Some(json!({ "subject": "Refund" })),
         // An agent claims for themself, everyone else asks for an agent of the directory.
         ("PUT", "assign") => {

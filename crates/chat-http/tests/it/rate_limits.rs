@@ -51,6 +51,8 @@ async fn messages_are_limited_for_each_person_and_repetitions_count() {
     expect_limited(send(Form::new().text("content", "a").to(&app, "alice", &session)).await, "messages");
     let update = json!({ "subject": "Refund" });
     expect_limited(app.patch("alice", &format!("/api/chat/sessions/{session}"), update).await, "messages");
+    let status = json!({ "status": "away" });
+    expect_limited(app.put("alice", "/api/chat/agents/me/availability", status).await, "messages");
     // Neither other people nor other requests are concerned.
     app.get("alice", &format!("/api/chat/sessions/{session}")).await.expect(200);
     app.say("bob", &session, "still possible").await;

@@ -10,9 +10,9 @@ use super::values;
 /// Limits of people and addresses.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RateOptions {
-    /// The messages, uploads and updates of sessions that one person may send to this server, such as `300/min` or `10/s`:
-    /// as many at once, and then evenly; `off` for no limit. A further one is answered with 429 and `Retry-After`. A
-    /// repetition counts too.
+    /// The messages, uploads and updates (of sessions and of their own availability) that one person may send to this
+    /// server, such as `300/min` or `10/s`: as many at once, and then evenly; `off` for no limit. A further one is answered
+    /// with 429 and `Retry-After`. A repetition counts too.
     #[arg(long, env = "CHAT_RATE_MESSAGES", value_name = "RATE", default_value = "300/min")]
     #[arg(value_parser = RateLimit::parse, global = true, help_heading = "Limits")]
     pub(crate) rate_messages: RateLimit,
