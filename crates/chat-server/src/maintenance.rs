@@ -1,6 +1,6 @@
 //! What runs beside the requests for as long as the server does.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chat_domain::service::ChatService;
 use tokio::time::{MissedTickBehavior, interval};
@@ -30,6 +30,10 @@ const AGENTS_EVERY: Duration = Duration::from_secs(1);
 /// refused, whether Redis is there or not.
 const REVOCATIONS_EVERY: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether agents have opened inboxes or closed their last one, which the other nodes learn of by
+/// that. While nothing has changed it costs no statement but one in twenty seconds.
+const PRESENCE_EVERY: Duration = Duration::from_secs(1);
+
 /// How often sign-outs that refuse no token any more are removed: they are few, and harm nothing meanwhile.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
 
@@ -45,6 +49,7 @@ pub(crate) fn start(system: &System, collect_every: Duration, metrics: Option<&M
     tasks.spawn("repair of live events", system.repair());
     tasks.spawn("reading for open inboxes", system.inboxes());
     tasks.spawn("end of deactivated agents' sockets", close_sockets_of_deactivated_agents(system.service.clone()));
+    tasks.spawn("report of agents with open inboxes", report_presence(system.service.clone()));
     tasks.spawn("refresh of revocations", refresh_revocations(system.service.clone()));
     tasks.spawn("sweep of revocations", sweep_revocations(system.service.clone()));
     tasks.watch("look at the epoch", another_epoch(system.history(), EPOCH_EVERY));
@@ -89,6 +94,35 @@ async fn close_sockets_of_deactivated_agents(service: ChatService) {
             Ok(ended) => tracing::info!("ended {ended} sockets of agents who were deactivated"),
             // Readiness tells about a database that fails, and while it does nothing durable is said.
             Err(error) => tracing::debug!("cannot look for deactivated agents: {error}"),
+        }
+    }
+}
+
+async fn report_presence(service: ChatService) {
+    let failures = metrics::counter!("chat_presence_failures_total");
+    let mut rounds = interval(PRESENCE_EVERY);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_failing = false;
+    loop {
+        rounds.tick().await;
+        match service.report_presence(Instant::now()).await {
+            Ok(0) => {}
+            Ok(noted) => {
+                tracing::debug!("noted {noted} agents with open inboxes");
+                if std::mem::take(&mut is_failing) {
+                    tracing::info!("the agents with open inboxes are noted again");
+                }
+            }
+            // Once, and not with each attempt. Sockets are not concerned.
+            Err(error) => {
+                failures.increment(1);
+                if !std::mem::replace(&mut is_failing, true) {
+                    tracing::warn!(
+                        error.cause = %error,
+                        "cannot note which agents have an inbox open; other nodes show them as offline after a minute"
+                    );
+                }
+            }
         }
     }
 }

@@ -210,6 +210,12 @@ pub(crate) const GROUPS: &[Group] = &[
                 "Agents with an open socket on this node; counted every 5 s. An agent with sockets on two nodes is \
                  counted on both.",
             ),
+            counter(
+                "chat_presence_failures_total",
+                &[],
+                "Attempts to note in the database which agents have an inbox open on this node that failed; each is made \
+                 again after a second.",
+            ),
         ],
     },
     Group {

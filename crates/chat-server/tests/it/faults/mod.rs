@@ -8,6 +8,7 @@
 //! takes, so that it finds the failure and not the machine. Figures come from `cargo xtask bench`.
 
 mod abused_sockets;
+mod availability;
 mod cluster;
 mod crashed_database;
 mod desk;
