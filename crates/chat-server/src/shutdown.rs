@@ -15,6 +15,9 @@ pub(crate) const REQUESTS_GRACE: Duration = Duration::from_millis(500);
 /// How long the store may take to write what it has accepted.
 pub(crate) const STORE_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long it may take to write down when the agents left whose sockets have just been closed.
+pub(crate) const PRESENCE_LIMIT: Duration = Duration::from_millis(300);
+
 /// How long telling the other servers may take.
 pub(crate) const SHUTDOWN_NOTICE_LIMIT: Duration = Duration::from_millis(400);
 

@@ -8,7 +8,7 @@ mod fanout;
 mod inspection;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chat_domain::model::{Epoch, LiveEvent};
 use chat_domain::ports::{
@@ -21,6 +21,7 @@ use chat_realtime::{
 use chat_redis::{FanoutTask, RedisFanout};
 use chat_thumbnails::ImageThumbnailMaker;
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use self::attachments::Attachments;
 pub(crate) use self::attachments::{MigratingFiles, StoreAccess, unused_aws_variables};
@@ -141,6 +142,16 @@ impl System {
             fanout_tasks,
             attachments,
         })
+    }
+
+    /// Writes down when the agents left whose sockets have ended, so that they are not shown as offline early. If that takes
+    /// longer than the limit, other nodes know them from up to 20 s before.
+    pub(crate) async fn report_presence(&self, limit: Duration) {
+        match timeout(limit, self.service.report_presence(Instant::now())).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!("cannot note which agents have left: {error}"),
+            Err(_elapsed) => tracing::debug!("could not note in time which agents have left"),
+        }
     }
 
     /// Lets every socket end; from now on none begins.

@@ -36,15 +36,15 @@ impl ChatService {
         Ok((if manages { AgentList::Managed(agents) } else { AgentList::Colleagues(agents) }, people))
     }
 
-    /// What this node knows of its own sockets comes first: it is newer than what is written down.
+    /// What this node knows of its own sockets may be newer than what is written down.
     async fn with_availability(&self, agents: Vec<Agent>) -> Result<Vec<ListedAgent>> {
         let here = self.present_agents.here();
-        let elsewhere: Vec<AgentId> =
-            agents.iter().map(|agent| &agent.id).filter(|id| !here.contains(*id)).cloned().collect();
-        let last_seen = self.ports.presence.last_seen(elsewhere).await?;
+        let is_here = |id: &&AgentId| here.get(*id) == Some(&Duration::ZERO);
+        let others: Vec<AgentId> = agents.iter().map(|agent| &agent.id).filter(|id| !is_here(id)).cloned().collect();
+        let last_seen = self.ports.presence.last_seen(others).await?;
         let listed = agents.into_iter().map(|agent| {
-            let is_here = here.contains(&agent.id).then_some(Duration::ZERO);
-            let availability = agent.availability(is_here.or_else(|| last_seen.get(&agent.id).copied()));
+            let seen = [&here, &last_seen].into_iter().filter_map(|seen| seen.get(&agent.id)).min();
+            let availability = agent.availability(seen.copied());
             ListedAgent { agent, availability }
         });
         Ok(listed.collect())

@@ -1,6 +1,6 @@
 //! The agents who have an inbox open on this node, and what of that has still to be written down for the other nodes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ struct PresenceState {
     agents: HashMap<AgentId, PresentAgent>,
     /// When all of them were due last.
     refreshed_at: Option<Instant>,
+    looked_at: Option<Instant>,
 }
 
 /// An agent with an inbox open here, or who has closed the last one a moment ago.
@@ -44,16 +45,22 @@ impl PresentAgents {
         AgentPresence { all: Arc::clone(self), agent }
     }
 
-    /// The agents who have an inbox open here.
-    pub(super) fn here(&self) -> HashSet<AgentId> {
+    /// How long ago the agents of this node were here, when they were looked at last: those who have an inbox open here, and
+    /// those who have left and are not written down yet.
+    pub(super) fn here(&self) -> HashMap<AgentId, Duration> {
         let state = self.lock();
-        state.agents.iter().filter(|(_, present)| present.inboxes > 0).map(|(agent, _)| agent.clone()).collect()
+        let ago = |present: &PresentAgent| match (present.seen_at, state.looked_at) {
+            (Some(seen_at), Some(looked_at)) if present.inboxes == 0 => looked_at.saturating_duration_since(seen_at),
+            _ => Duration::ZERO,
+        };
+        state.agents.iter().map(|(agent, present)| (agent.clone(), ago(present))).collect()
     }
 
     /// Those who have to be written down now, with how long ago they were here. `noted` or `failed` is called with them.
     pub(super) fn take_due(&self, now: Instant) -> BTreeMap<AgentId, Duration> {
         let mut state = self.lock();
-        let PresenceState { agents, refreshed_at } = &mut *state;
+        let PresenceState { agents, refreshed_at, looked_at } = &mut *state;
+        *looked_at = Some(now);
         let refreshes = refreshed_at.is_none_or(|at| now.saturating_duration_since(at) >= REFRESH_EVERY);
         if refreshes {
             *refreshed_at = Some(now);

@@ -42,6 +42,7 @@ pub(super) struct CheckInbox {
     person: InboxPerson,
     /// Which of the nodes it is at: they are taken in turn.
     turn: usize,
+    was_open: bool,
     logs: Vec<InboxLog>,
     truth: Option<FinalInbox>,
     closed: BTreeMap<SocketCloseReason, u64>,
@@ -51,11 +52,11 @@ impl CheckInbox {
     /// Inbox `number` of all.
     pub(super) fn new(plan: &Rc<CheckPlan>, person: InboxPerson, number: usize) -> Self {
         let (plan, closed) = (Rc::clone(plan), BTreeMap::new());
-        Self { plan, person, turn: number, logs: Vec::new(), truth: None, closed }
+        Self { plan, person, turn: number, was_open: false, logs: Vec::new(), truth: None, closed }
     }
 
     /// Keeps the inbox open until after the end of the run it shows what REST shows, or does not within the patience.
-    /// `opened` gets a permit for each socket whose snapshots came.
+    /// `opened` gets a permit when it was open for the first time.
     ///
     /// # Errors
     /// REST shows nothing in the end.
@@ -106,10 +107,9 @@ impl CheckInbox {
             match timeout(QUIET, socket.next_text()).await {
                 Ok(text) => {
                     snapshots += usize::from(self.note(&text?)? == Some(InboxFrame::Snapshot));
-                    if snapshots == views.len() {
-                        // Changes wait until every inbox was open once.
+                    // Changes wait until every inbox was open once.
+                    if snapshots == views.len() && !std::mem::replace(&mut self.was_open, true) {
                         opened.add_permits(1);
-                        snapshots += 1;
                     }
                 }
                 Err(_quiet) if snapshots < views.len() => {

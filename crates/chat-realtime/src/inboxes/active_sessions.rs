@@ -100,6 +100,8 @@ impl ActiveSessions {
                     // Those who know another range of it have missed it.
                     None if self.is_in_loaded_range(&session) => unclear.push(session.id),
                     None => self.insert(session),
+                    // Those who know it as it was may have missed its change.
+                    Some(known) if known.seq < session.seq => unclear.push(session.id),
                     Some(_) => {}
                 }
             }
@@ -180,7 +182,12 @@ impl ActiveSessions {
         before
     }
 
-    /// Whether a session is not known as it is here.
+    /// Whether a session is known, as an active one.
+    pub fn knows(&self, id: SessionId) -> bool {
+        self.known.contains_key(&id)
+    }
+
+    /// Whether an active session is not known as it is here.
     pub fn differs(&self, session: &ActiveSession) -> bool {
         self.known.get(&session.id).is_none_or(|known| known.seq != session.seq)
     }

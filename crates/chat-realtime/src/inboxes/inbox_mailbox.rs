@@ -22,68 +22,95 @@ pub struct InboxMailbox(Mutex<MailboxState>);
 
 type InboxSlot = (InboxView, SessionId);
 
+/// What has become of a state that was pushed.
+#[derive(Debug)]
+pub enum PushedState {
+    /// It waits, unless the inbox is closed. The caller wakes the waker once it holds no lock.
+    Waits(Option<Waker>),
+    /// A snapshot has shown the session as it was later. The caller pushes what it reads next, even if that is not in the
+    /// view.
+    Outdated,
+}
+
+/// A state that waits.
+struct WaitingState {
+    /// The position at which the session was read; `None` if it was not there.
+    as_read: Option<Seq>,
+    /// `None` if the session is not in the view.
+    session: Option<Arc<ChatSession>>,
+}
+
+/// Whether a session that was read at one position was later at another. What is not there has no later position.
+fn is_before(as_read: Option<Seq>, shown: Seq) -> bool {
+    as_read.is_some_and(|as_read| as_read < shown)
+}
+
 #[derive(Default)]
 struct MailboxState {
-    /// What waits; `None` for a session that has left the view.
-    waiting: HashMap<InboxSlot, Option<Arc<ChatSession>>>,
+    waiting: HashMap<InboxSlot, WaitingState>,
     /// Those that may be taken, in the order in which they came.
     ready: VecDeque<InboxSlot>,
     /// Those that were taken a moment ago, and until when they are not taken again.
     paced: VecDeque<(Instant, InboxSlot)>,
     pausing: HashSet<InboxSlot>,
-    /// What a snapshot has shown of sessions that are read again. States of before are not taken.
-    shown: HashMap<InboxSlot, Seq>,
-    /// Those of the last state that was pushed.
+    /// Where a snapshot has shown sessions that are read again. States of before are not taken.
+    shown: HashMap<SessionId, Seq>,
+    /// Those after the last change.
     counts: Option<InboxCounts>,
     waker: StreamWaker,
     close_reason: Option<StreamCloseReason>,
 }
 
 impl InboxMailbox {
-    /// Pushes the state of a session in a view, and the counts. Returns the waker that the caller wakes once it holds no
-    /// lock.
+    /// Pushes the state of a session in a view, as it was read at a position, and the counts.
     pub fn push(
         &self,
-        view: InboxView,
-        id: SessionId,
+        (view, id): (InboxView, SessionId),
+        as_read: Option<Seq>,
         session: Option<Arc<ChatSession>>,
+        counts: InboxCounts,
+    ) -> PushedState {
+        let mut state = lock(&self.0);
+        if state.close_reason.is_some() {
+            return PushedState::Waits(None);
+        }
+        if state.shown.get(&id).is_some_and(|shown| is_before(as_read, *shown)) {
+            return PushedState::Outdated;
+        }
+        state.shown.remove(&id);
+        state.counts = Some(counts);
+        PushedState::Waits(state.push((view, id), WaitingState { as_read, session }))
+    }
+
+    /// Pushes counts that a session has changed which is in no open view: with what waits, or else with the word that the
+    /// session is not in this view. Returns the waker that the caller wakes once it holds no lock.
+    pub fn push_counts(
+        &self,
+        (view, id): (InboxView, SessionId),
+        as_read: Option<Seq>,
         counts: InboxCounts,
     ) -> Option<Waker> {
         let mut state = lock(&self.0);
-        if state.close_reason.is_some() {
+        if state.close_reason.is_some() || state.counts == Some(counts) {
             return None;
         }
-        let slot = (view, id);
-        if let Some(shown) = state.shown.get(&slot) {
-            if session.as_ref().is_some_and(|session| session.progress.last_seq < *shown) {
-                return None;
-            }
-            state.shown.remove(&slot);
-        }
-        let is_new = state.waiting.insert(slot, session).is_none();
-        if is_new && !state.pausing.contains(&slot) {
-            state.ready.push_back(slot);
-        }
         state.counts = Some(counts);
-        state.waker.take_for_item()
-    }
-
-    /// Whether the client will know counts without another push.
-    pub fn has_counts(&self, counts: &InboxCounts) -> bool {
-        lock(&self.0).counts.as_ref() == Some(counts)
+        if state.waiting.is_empty() { state.push((view, id), WaitingState { as_read, session: None }) } else { None }
     }
 
     /// A snapshot has shown a session at this position. An older state that waits, or comes from a reading that has begun
-    /// before, would show what the client has seen pass; it is left out. The caller reads the session again and pushes it.
-    pub fn note_shown(&self, view: InboxView, id: SessionId, seq: Seq) {
+    /// before, would show what the client has seen pass; it is left out. Returns the views in which one waited. The caller
+    /// reads the session again, and pushes what it reads to them and to the view of the snapshot.
+    pub fn note_shown(&self, id: SessionId, seq: Seq) -> Vec<InboxView> {
         let mut state = lock(&self.0);
-        let slot = (view, id);
-        let is_older = |session: &Arc<ChatSession>| session.progress.last_seq < seq;
-        if state.waiting.get(&slot).is_some_and(|session| session.as_ref().is_some_and(is_older)) {
-            state.waiting.remove(&slot);
-            state.ready.retain(|ready| *ready != slot);
-        }
-        state.shown.insert(slot, seq);
+        let MailboxState { waiting, ready, shown, .. } = &mut *state;
+        let is_older = |view: &InboxView| waiting.get(&(*view, id)).is_some_and(|state| is_before(state.as_read, seq));
+        let views: Vec<InboxView> = InboxView::ALL.into_iter().filter(is_older).collect();
+        waiting.retain(|(view, waiting), _| *waiting != id || !views.contains(view));
+        ready.retain(|(view, ready)| *ready != id || !views.contains(view));
+        let latest = shown.entry(id).or_insert(seq);
+        *latest = seq.max(*latest);
+        views
     }
 
     /// Closes the inbox, unless it is closed already. Returns the waker as `push` does.
@@ -108,7 +135,7 @@ impl InboxMailbox {
             state.waker.wait_for_item(context);
             return Poll::Pending;
         };
-        let session = state.waiting.remove(&slot).flatten();
+        let session = state.waiting.remove(&slot).and_then(|waiting| waiting.session);
         state.paced.push_back((now + PACE, slot));
         state.pausing.insert(slot);
         let (view, session_id) = slot;
@@ -134,6 +161,14 @@ impl InboxMailbox {
 }
 
 impl MailboxState {
+    fn push(&mut self, slot: InboxSlot, waiting: WaitingState) -> Option<Waker> {
+        let is_new = self.waiting.insert(slot, waiting).is_none();
+        if is_new && !self.pausing.contains(&slot) {
+            self.ready.push_back(slot);
+        }
+        self.waker.take_for_item()
+    }
+
     fn end_pauses(&mut self, now: Instant) {
         while let Some((_, slot)) = self.paced.pop_front_if(|(until, _)| *until <= now) {
             self.pausing.remove(&slot);

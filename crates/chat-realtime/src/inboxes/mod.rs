@@ -24,7 +24,7 @@ use chat_domain::ports::{InboxFeed, InboxReader, InboxStream, InboxUpdate, Strea
 
 pub use active_sessions::ActiveSessions;
 use active_sessions::ended_ranges;
-pub use inbox_mailbox::{InboxMailbox, PACE};
+pub use inbox_mailbox::{InboxMailbox, PACE, PushedState};
 pub use inbox_reader::run_inboxes_with;
 
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
@@ -65,6 +65,22 @@ struct InboxesState {
     /// Of the task that reads.
     reader: Option<Waker>,
     is_shut_down: bool,
+}
+
+impl InboxesState {
+    /// Whether a session is not known as it is here, or not any more once what is being read is taken over. Of one that has
+    /// ended, the position is known if it is among the newest of an open range, and nothing was pushed of it otherwise.
+    fn differs(&self, session: &ChatSession) -> bool {
+        let is_known_elsewhere = |range: &InboxRange| {
+            let known = self.ended.get(range).and_then(|positions| positions.get(&session.id));
+            known.is_some_and(|seq| *seq != session.progress.last_seq)
+        };
+        self.reading.contains(&session.id)
+            || match ActiveSession::of(session) {
+                Some(active) => self.active.differs(&active),
+                None => self.active.knows(session.id) || ended_ranges(session).iter().any(is_known_elsewhere),
+            }
+    }
 }
 
 struct OpenInbox {
@@ -166,7 +182,7 @@ impl Inboxes {
                 applied.push(AppliedChange { id, before, now, shown });
             }
         }
-        let InboxesState { open, active, by_range, ended, .. } = &mut *state;
+        let InboxesState { open, active, by_range, ended, shown, .. } = &mut *state;
         for change in &applied {
             let ranges = change.ranges();
             let concerned: BTreeSet<u64> = ranges
@@ -177,7 +193,12 @@ impl Inboxes {
                 .chain(change.shown.iter().map(|(inbox, _)| *inbox))
                 .collect();
             for (number, inbox) in concerned.into_iter().filter_map(|number| Some((number, open.get(&number)?))) {
-                wakers.extend(change.push(number, inbox, active.counts(&inbox.owner)));
+                for pushed in change.push(number, inbox, active.counts(&inbox.owner)) {
+                    match pushed {
+                        (_, PushedState::Waits(waker)) => wakers.extend(waker),
+                        (view, PushedState::Outdated) => shown.entry(change.id).or_default().push((number, view)),
+                    }
+                }
             }
             if let Some(now) = change.now.as_ref().filter(|session| !session.is_active()) {
                 for range in &ranges {
@@ -207,20 +228,21 @@ impl Inboxes {
         *positions = read.into_iter().collect();
     }
 
-    /// Takes note of what was shown of a view to the person of an inbox. What has ended leaves no view, and what of it has
-    /// changed since is found by the positions of its range.
+    /// Takes note of what was shown of a view to the person of an inbox. What of it is not known as it was shown is read
+    /// again.
     fn note_snapshot(&self, inbox: u64, view: InboxView, sessions: &[ChatSession]) {
         self.update(|state| {
-            let InboxesState { active, changed, shown, open, .. } = state;
-            let changed_before = changed.len();
-            for session in sessions.iter().filter_map(ActiveSession::of).filter(|session| active.differs(session)) {
-                if let Some(open) = open.get(&inbox) {
-                    open.mailbox.note_shown(view, session.id, session.seq);
+            let Some(mailbox) = state.open.get(&inbox).map(|open| Arc::clone(&open.mailbox)) else { return false };
+            let changed_before = state.changed.len();
+            for session in sessions {
+                if state.differs(session) {
+                    let outdated = mailbox.note_shown(session.id, session.progress.last_seq);
+                    let views = outdated.into_iter().chain([view]).map(|view| (inbox, view));
+                    state.shown.entry(session.id).or_default().extend(views);
+                    state.changed.insert(session.id);
                 }
-                shown.entry(session.id).or_default().push((inbox, view));
-                changed.insert(session.id);
             }
-            changed.len() > changed_before
+            state.changed.len() > changed_before
         });
     }
 
@@ -272,18 +294,20 @@ impl AppliedChange {
 
     /// Pushes the session to the views of an inbox that it is or was in. If it is in none, but the counts have changed, as
     /// with a session in the queue where the inbox shows another view, they come with the word that it is not in the first.
-    fn push(&self, number: u64, inbox: &OpenInbox, counts: InboxCounts) -> Vec<Waker> {
-        let mut wakers = Vec::new();
+    fn push(&self, number: u64, inbox: &OpenInbox, counts: InboxCounts) -> Vec<(InboxView, PushedState)> {
+        let as_read = self.now.as_ref().map(|session| session.progress.last_seq);
+        let mut pushed = Vec::new();
         for view in &inbox.views {
             let now = self.now_in(inbox, *view);
             if now.is_some() || self.was_in(number, inbox, *view) {
-                wakers.extend(inbox.mailbox.push(*view, self.id, now, counts));
+                pushed.push((*view, inbox.mailbox.push((*view, self.id), as_read, now, counts)));
             }
         }
-        if let Some(view) = inbox.views.first().filter(|_| !inbox.mailbox.has_counts(&counts)) {
-            wakers.extend(inbox.mailbox.push(*view, self.id, self.now_in(inbox, *view), counts));
+        if let Some(view) = inbox.views.first().filter(|_| pushed.is_empty()) {
+            let waker = inbox.mailbox.push_counts((*view, self.id), as_read, counts);
+            pushed.push((*view, PushedState::Waits(waker)));
         }
-        wakers
+        pushed
     }
 
     /// The session, if it is in this view of an inbox.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use chat_domain::inbox::{InboxCounts, InboxView};
 use chat_domain::model::{ChatSession, NewSession, Seq, SessionId};
 use chat_domain::ports::StreamCloseReason;
-use chat_realtime::internals::{InboxMailbox, PACE};
+use chat_realtime::internals::{InboxMailbox, PACE, PushedState};
 use chat_testkit::fixtures::{new_session, session_id};
 
 fn session(n: u64) -> Arc<ChatSession> {
@@ -28,8 +28,9 @@ fn take(mailbox: &InboxMailbox, now: Instant) -> Option<(SessionId, bool)> {
 fn of_many_states_of_a_session_the_newest_is_taken_and_two_a_second_at_most() {
     let (mailbox, start) = (InboxMailbox::default(), Instant::now());
     let push = |n, is_there: bool| {
+        let session = is_there.then(|| session(n));
         let _no_task =
-            mailbox.push(InboxView::Waiting, session_id(n), is_there.then(|| session(n)), InboxCounts::default());
+            mailbox.push((InboxView::Waiting, session_id(n)), Some(Seq::new(1)), session, InboxCounts::default());
     };
     push(1, true);
     push(2, true);
@@ -53,7 +54,7 @@ fn of_many_states_of_a_session_the_newest_is_taken_and_two_a_second_at_most() {
 fn a_session_in_two_views_has_a_state_in_each() {
     let (mailbox, now) = (InboxMailbox::default(), Instant::now());
     for view in [InboxView::Waiting, InboxView::Assigned] {
-        let _no_task = mailbox.push(view, session_id(1), None, InboxCounts::default());
+        let _no_task = mailbox.push((view, session_id(1)), Some(Seq::new(1)), None, InboxCounts::default());
     }
     assert!(take(&mailbox, now).is_some() && take(&mailbox, now).is_some());
     assert!(take(&mailbox, now).is_none());
@@ -64,7 +65,7 @@ fn a_closed_inbox_keeps_nothing() {
     let mailbox = InboxMailbox::default();
     let _no_task = mailbox.close(StreamCloseReason::Replaced);
     let _no_task = mailbox.close(StreamCloseReason::NodeStopping);
-    let _no_task = mailbox.push(InboxView::Mine, session_id(1), None, InboxCounts::default());
+    let _no_task = mailbox.push((InboxView::Mine, session_id(1)), Some(Seq::new(1)), None, InboxCounts::default());
     let closed = mailbox.poll_next(&Context::from_waker(Waker::noop()), Instant::now());
     assert_eq!(closed, Poll::Ready(Err(StreamCloseReason::Replaced)));
     assert_eq!(mailbox.deadline(), None);
@@ -73,25 +74,43 @@ fn a_closed_inbox_keeps_nothing() {
 #[test]
 fn a_state_of_before_the_snapshot_is_not_taken() {
     let (mailbox, now) = (InboxMailbox::default(), Instant::now());
-    let at = |seq| {
+    let push = |view, seq, is_there: bool| {
         let mut session = session(1).as_ref().clone();
         session.progress.last_seq = Seq::new(seq);
-        Some(Arc::new(session))
+        let session = is_there.then(|| Arc::new(session));
+        let pushed = mailbox.push((view, session_id(1)), Some(Seq::new(seq)), session, InboxCounts::default());
+        matches!(pushed, PushedState::Waits(_))
     };
-    let push = |seq| {
-        let _no_task = mailbox.push(InboxView::Waiting, session_id(1), at(seq), InboxCounts::default());
+    let (mine, waiting) = (InboxView::Mine, InboxView::Waiting);
+    assert!(push(waiting, 5, true));
+    assert_eq!(mailbox.note_shown(session_id(1), Seq::new(6)), [waiting], "it waited");
+    assert_eq!(take(&mailbox, now), None);
+    assert!(!push(waiting, 5, true) && !push(mine, 5, false), "they were being read");
+    assert_eq!(take(&mailbox, now), None);
+    assert!(push(waiting, 6, false) && push(mine, 6, true));
+    assert_eq!([take(&mailbox, now), take(&mailbox, now)], [Some((session_id(1), false)), Some((session_id(1), true))]);
+    assert!(push(mine, 7, true));
+    assert_eq!(mailbox.note_shown(session_id(1), Seq::new(6)), [], "what waits is newer");
+    assert_eq!(take(&mailbox, now + PACE), Some((session_id(1), true)));
+}
+
+#[test]
+fn counts_come_with_what_waits_and_alone_once() {
+    let (mailbox, now) = (InboxMailbox::default(), Instant::now());
+    let counts = |waiting| InboxCounts { waiting, ..InboxCounts::default() };
+    let push_counts = |n, waiting| {
+        let _no_task = mailbox.push_counts((InboxView::Mine, session_id(n)), Some(Seq::new(1)), counts(waiting));
     };
-    push(5);
-    mailbox.note_shown(InboxView::Waiting, session_id(1), Seq::new(6));
-    assert_eq!(take(&mailbox, now), None, "it waited");
-    push(5);
-    assert_eq!(take(&mailbox, now), None, "it was being read");
-    push(6);
-    assert_eq!(take(&mailbox, now), Some((session_id(1), true)));
-    push(7);
-    mailbox.note_shown(InboxView::Waiting, session_id(1), Seq::new(6));
-    assert_eq!(take(&mailbox, now + PACE), Some((session_id(1), true)), "a newer one is");
-    mailbox.note_shown(InboxView::Waiting, session_id(1), Seq::new(9));
-    let _no_task = mailbox.push(InboxView::Waiting, session_id(1), None, InboxCounts::default());
-    assert_eq!(take(&mailbox, now + 2 * PACE), Some((session_id(1), false)), "nor is it kept from leaving the view");
+    let next = || match mailbox.poll_next(&Context::from_waker(Waker::noop()), now) {
+        Poll::Ready(update) => update.ok().map(|update| (update.session_id, update.counts.waiting)),
+        Poll::Pending => None,
+    };
+    // Of a thousand sessions in the queue, a client that does not read keeps one.
+    for n in 1..=1_000 {
+        push_counts(n, n);
+    }
+    assert_eq!(next(), Some((session_id(1), 1_000)));
+    assert_eq!(next(), None);
+    push_counts(1_001, 1_000);
+    assert_eq!(next(), None, "they are known");
 }

@@ -135,7 +135,7 @@ impl World {
         let views: Vec<_> = InboxView::ALL.into_iter().filter(|view| of_interest(*view)).collect();
         let updates = self.feed.open(&who.id, owner.clone(), views.clone()).await.unwrap();
         let (shown, counts) = self.truth(&owner, &views).await;
-        let mut desk = Desk { owner, views, shown, counts, updates };
+        let mut desk = Desk { owner, views, shown, left: BTreeMap::new(), counts, updates };
         for view in &desk.views {
             let of_view = desk.shown.iter().filter(|((other, _), _)| other == view);
             let sessions: Vec<_> = of_view.map(|(_, session)| session.clone()).collect();
@@ -221,6 +221,8 @@ struct Desk {
     owner: InboxOwner,
     views: Vec<InboxView>,
     shown: Shown,
+    /// Where sessions were that have left a view.
+    left: BTreeMap<(InboxView, SessionId), Seq>,
     counts: InboxCounts,
     updates: Box<dyn InboxStream>,
 }
@@ -249,12 +251,18 @@ impl Desk {
         let InboxUpdate { view, session_id, session, counts } = update;
         self.counts = counts;
         let Some(session) = session else {
-            self.shown.remove(&(view, session_id));
+            let gone = self.shown.remove(&(view, session_id));
+            self.left.extend(gone.map(|gone| ((view, session_id), gone.progress.last_seq)));
             return;
         };
         let seq = session.progress.last_seq;
-        let before = self.shown.insert((view, session_id), session.as_ref().clone());
-        assert!(before.is_none_or(|before| before.progress.last_seq <= seq), "{view:?} goes back to {seq:?}");
+        let newest =
+            self.shown.iter().filter(|((_, id), _)| *id == session_id).map(|(_, shown)| shown.progress.last_seq);
+        assert!(newest.max() <= Some(seq), "{view:?} goes back to {seq:?}");
+        if self.shown.insert((view, session_id), session.as_ref().clone()).is_none() {
+            let left = self.left.get(&(view, session_id));
+            assert!(left < Some(&seq), "a session left {view:?} at {left:?} and is back at {seq:?}");
+        }
     }
 
     /// Takes updates until none has come for a while.
@@ -466,6 +474,48 @@ async fn what_another_inbox_reads_reaches_those_that_missed_it() {
     let _of_alice = world.open(&alice()).await;
     of_carol.settle().await;
     of_carol.assert_true(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_inbox_reads_corrects_those_that_know_it_as_it_was() {
+    let world = World::new();
+    with_agents(&world).await;
+    let mut of_bob = world.open(&bob()).await;
+    world.act(&Step::Open(1, true, Priority::Medium)).await;
+    world.act(&Step::Claim(1, true)).await;
+    of_bob.settle().await;
+    world.notifier.ways.lock().unwrap().push_back(Way::Lost);
+    world.act(&Step::Move(1, Some(false))).await;
+    // Carol's sessions are read for the counts of her inbox, and one of them was Bob's.
+    let _of_carol = world.open_views(&carol(), |view| view == InboxView::Waiting).await;
+    of_bob.settle().await;
+    of_bob.assert_true(&world).await;
+}
+
+/// A second inbox of the person opens at once, since its ranges are known, and its snapshot overtakes a reading.
+async fn a_snapshot_overtakes_a_reading(person: &Principal, step: Step) {
+    let world = World::new();
+    with_agents(&world).await;
+    let _first = world.open(person).await;
+    world.act(&Step::Open(1, true, Priority::Medium)).await;
+    sleep(QUIET).await;
+    world.act(&Step::Say(1, false, 1)).await;
+    // The reading has begun, and finds the message alone.
+    sleep(READING / 2).await;
+    world.act(&step).await;
+    let mut desk = world.open(person).await;
+    desk.settle().await;
+    desk.assert_true(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_does_not_leave_a_view_of_a_later_snapshot_for_a_moment() {
+    a_snapshot_overtakes_a_reading(&bob(), Step::Claim(1, true)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_a_snapshot_shows_as_ended_is_not_active_for_a_moment() {
+    a_snapshot_overtakes_a_reading(&alice(), Step::Close(1)).await;
 }
 
 #[tokio::test(start_paused = true)]

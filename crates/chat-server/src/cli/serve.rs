@@ -18,7 +18,8 @@ use crate::config::{Config, Switch, TokenKey, units};
 use crate::descriptors::DescriptorLimits;
 use crate::exclusive::Held;
 use crate::shutdown::{
-    ACCESS_LOG_LIMIT, REQUESTS_GRACE, REQUESTS_LIMIT, SHUTDOWN_NOTICE_LIMIT, STORE_LIMIT, Signals, TRACES_LIMIT,
+    ACCESS_LOG_LIMIT, PRESENCE_LIMIT, REQUESTS_GRACE, REQUESTS_LIMIT, SHUTDOWN_NOTICE_LIMIT, STORE_LIMIT, Signals,
+    TRACES_LIMIT,
 };
 use crate::system::SystemClock;
 use crate::telemetry::TraceExport;
@@ -222,6 +223,7 @@ impl RunningServer {
             tracing::error!("requests were still open after {} s and could not be dropped", REQUESTS_LIMIT.as_secs());
         }
         drop(background);
+        system.report_presence(PRESENCE_LIMIT).await;
         if let Ok(notice) = timeout(STORE_LIMIT, system.close()).await {
             if timeout(SHUTDOWN_NOTICE_LIMIT, notice.send()).await.is_err() {
                 tracing::warn!("the other servers could not be told in time that this one stops");

@@ -31,7 +31,7 @@ fn let_a_minute_pass(cluster: &Cluster) {
 }
 
 async fn open_inbox(cluster: &Cluster, node: usize, agent: &str) -> Desk {
-    Desk::open(cluster.person(agent, TokenRole::Agent).at(cluster.node(node).addr), &["closed"]).await
+    Desk::open(cluster.person(agent, TokenRole::Agent).at(cluster.node(node).addr), &["closed"]).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
