@@ -64,6 +64,8 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
   let phase = "off";
   // Up to where this subscription has sent events; `ack` and `read` must not be ahead of it.
   let sent = 0;
+  // And what we have said on it.
+  let said = { ack: 0, read: 0 };
   // Where the server was when the subscription began.
   let head = 0;
   /** @type {any[]} */
@@ -180,6 +182,7 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
   /** @param {{seq: number, epoch: string, resumed: boolean, reason?: string}} data */
   function onSubscribed({ seq: newest, epoch: current, resumed, reason = "" }) {
     head = newest;
+    said = { ack: 0, read: 0 };
     if (resumed) {
       sent = seq;
       epoch = current;
@@ -348,13 +351,20 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
   function acknowledge() {
     const upTo = Math.min(seq, sent);
     const newest = entries.findLast((entry) => entry.sender !== side() && Number(entry.seq) <= upTo);
-    if (phase === "live" && newest?.delivery === "sent") pacer.later("ack", id, Number(newest.seq));
+    if (newest?.delivery === "sent") say("ack", Number(newest.seq));
   }
 
   function sendRead() {
     const upTo = Math.min(readUpTo, sent, seq);
     const newest = entries.findLast((entry) => isUnread(entry) && Number(entry.seq) <= upTo);
-    if (phase === "live" && newest) pacer.later("read", id, Number(newest.seq));
+    if (newest) say("read", Number(newest.seq));
+  }
+
+  /** @param {"ack" | "read"} type @param {number} upTo */
+  function say(type, upTo) {
+    if (phase !== "live" || upTo <= said[type]) return;
+    said[type] = upTo;
+    pacer.later(type, id, upTo);
   }
 
   async function loadOlder() {
