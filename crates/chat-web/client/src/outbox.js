@@ -4,7 +4,7 @@
 // tabs of a person show the same records; the tab that holds the lock sends them, one at a time for each session. A record
 // keeps its idempotency key as long as it lives: repeated without end, it is stored once.
 import { createSender } from "./sender.js";
-import { abortedError, ChatError, fromRecord, toRecord } from "./errors.js";
+import { abortedError, authError, ChatError, fromRecord, toRecord } from "./errors.js";
 
 /** @typedef {ReturnType<typeof createOutbox>} Outbox */
 /** @typedef {import("../index.d.ts").OutboxRecord} OutboxRecord */
@@ -39,6 +39,8 @@ import { abortedError, ChatError, fromRecord, toRecord } from "./errors.js";
 export function createOutbox({ storage, tab, rest, tokens, clock, random, name, onError }) {
   /** @type {Map<string, Item>} */
   const items = new Map();
+  // What this tab knows to be sent or cancelled: another tab may not have removed it from the storage yet.
+  const finished = new Set();
   /** @type {Map<string, () => void>} the listener of each session that is open */
   const watchers = new Map();
   /** @type {Map<string, Promise<void>>} the sessions that are being sent */
@@ -119,11 +121,12 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     const records = await storage.all();
     const { user } = tokens;
     for (const record of records) {
-      // What was written before a token was there belongs to the person who signs in next.
-      if (record.user === user || record.user === null) {
-        if (!items.has(record.key)) adopt(record, true);
-        else /** @type {Item} */ (items.get(record.key)).record.id ??= record.id;
-      }
+      const known = items.get(record.key);
+      if (known) known.record.id ??= record.id;
+      else if (finished.has(record.key)) continue;
+      else if (record.user === user) adopt(record, true);
+      // Written while it was not known by whom: the person who has signed in now decides, and it is not sent in their name before.
+      else if (record.user === null) adopt({ ...record, user, failed: toRecord(authError()) }, true);
     }
     // Another tab has sent or cancelled what is not there any more, and says so in a moment.
     const stored = new Set(records.map(({ key }) => key));
@@ -220,6 +223,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     item.record = { ...item.record, failed: null };
     item.abort?.abort();
     item.resolve(message);
+    finished.add(item.record.key);
     // Without an open session no one waits to see it.
     if (watchers.has(item.record.sessionId)) changed(item);
     else items.delete(item.record.key);
@@ -243,9 +247,16 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   /** @param {OutboxRecord} record */
   async function onRecord(record) {
     const isOurs = await storage.shared();
-    if (closed) return;
+    if (closed || finished.has(record.key)) return;
     adopt(record, isOurs);
     wake();
+  }
+
+  /** Cancelled, here or in another tab. @param {Item} item */
+  function drop(item) {
+    item.isCancelled = true;
+    finished.add(item.record.key);
+    remove(item);
   }
 
   /** What another tab of the same person says. @param {any} message */
@@ -256,7 +267,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     else if (!item || item.message) return;
     else if (type === "sent" || type === "cancelled") {
       if (type === "sent") settle(item, message);
-      else remove(item);
+      else drop(item);
       // Where the storage is not shared, the record is in this one.
       erase(item);
     } else if (type === "progress") {
@@ -277,6 +288,11 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
         await sender.pause(failures);
       }
       if (closed) return;
+      for (const item of items.values()) {
+        // Written before it was known who writes.
+        item.record.user = tokens.user;
+        write(async () => item.record.id !== undefined && storage.put(item.record));
+      }
       await write(load);
       wake();
     },
@@ -322,8 +338,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
         },
         cancel: () => {
           if (item.message || items.get(key) !== item) return;
-          item.isCancelled = true;
-          remove(item);
+          drop(item);
           post({ type: "cancelled", key });
           erase(item);
         },

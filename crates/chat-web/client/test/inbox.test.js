@@ -12,8 +12,11 @@ async function opened(views = ["mine", "waiting"], options = { user: "bob", role
   return { world, inbox, ...one };
 }
 
+/** As it comes over the wire. */
+const plain = (value) => JSON.parse(JSON.stringify(value));
+
 function assertTrue(world, inbox, views = ["mine", "waiting"], claims = BOB) {
-  for (const view of views) assert.deepEqual(inbox.view.items[view], world.server.inboxItems(view, claims), view);
+  for (const view of views) assert.deepEqual(inbox.view.items[view], plain(world.server.inboxItems(view, claims)), view);
   assert.deepEqual(inbox.view.counts, world.server.counts(claims));
 }
 
@@ -39,7 +42,6 @@ test("sessions come, move between views and go, in the order of the views", asyn
   server.change(sessions[1], { status: "closed", endedAt: server.now() });
   await world.advance(1_000);
   assertTrue(world, inbox);
-  assert.equal(inbox.view.items.waiting.at(-1).id, sessions.filter(({ priority }) => priority === "low").map(({ id }) => id).at(0), "low comes last");
 });
 
 test("a lost socket begins with new snapshots, and the list is never empty meanwhile", async () => {
