@@ -4,7 +4,10 @@
 // tabs of a person show the same records; the tab that holds the lock sends them, one at a time for each session. A record
 // keeps its idempotency key as long as it lives: repeated without end, it is stored once.
 import { createSender } from "./sender.js";
+import { withTimeout } from "./timeout.js";
 import { abortedError, authError, ChatError, fromRecord, toRecord } from "./errors.js";
+
+const AUTHOR_LIMIT = 2_000;
 
 /** @typedef {ReturnType<typeof createOutbox>} Outbox */
 /** @typedef {import("../index.d.ts").OutboxRecord} OutboxRecord */
@@ -20,6 +23,7 @@ import { abortedError, authError, ChatError, fromRecord, toRecord } from "./erro
  * @property {Message | null} message the stored message, once the server has answered
  * @property {AbortController | null} abort ends the request that runs
  * @property {boolean} [isCancelled]
+ * @property {boolean} [isFromHere] whether it was written in this tab
  * @property {Promise<Message>} done
  * @property {(message: Message) => void} resolve
  * @property {(error: ChatError) => void} reject
@@ -117,7 +121,8 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   /** @param {Item} item */
   const isReady = ({ record, ours, message }) => ours && record.id !== undefined && !record.failed && !message;
 
-  async function load() {
+  /** @param {boolean} [isFirst] whether this page has begun just now */
+  async function load(isFirst = false) {
     const records = await storage.all();
     const { user } = tokens;
     for (const record of records) {
@@ -125,13 +130,16 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
       if (known) known.record.id ??= record.id;
       else if (finished.has(record.key)) continue;
       else if (record.user === user) adopt(record, true);
-      // Written while it was not known by whom: the person who has signed in now decides, and it is not sent in their name before.
-      else if (record.user === null) adopt({ ...record, user, failed: toRecord(authError()) }, true);
+      // Left by a page that did not know who wrote: the person who has signed in now decides, and it is not sent before.
+      else if (record.user === null && isFirst) adopt({ ...record, user, failed: toRecord(authError()) }, true);
     }
-    // Another tab has sent or cancelled what is not there any more, and says so in a moment.
+    // Another tab has sent or cancelled what is not there any more. Of what was written here it has said so, or does in a
+    // moment; of what this tab has found in the storage it may have said so before this tab listened.
     const stored = new Set(records.map(({ key }) => key));
     for (const item of items.values()) {
-      if (isReady(item) && !stored.has(item.record.key)) item.ours = false;
+      if (!isReady(item) || stored.has(item.record.key)) continue;
+      if (item.isFromHere) item.ours = false;
+      else remove(item);
     }
   }
 
@@ -162,7 +170,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   async function lead() {
     if (closed) return;
     // The tab that held the lock before may have sent some, or left some behind.
-    await write(load);
+    await write(() => load());
     holding = true;
     await new Promise((resolve) => {
       onIdle = () => resolve(undefined);
@@ -293,7 +301,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
         item.record.user = tokens.user;
         write(async () => item.record.id !== undefined && storage.put(item.record));
       }
-      await write(load);
+      await write(() => load(true));
       wake();
     },
 
@@ -303,7 +311,10 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
       /** @type {OutboxRecord} */
       const record = { key, user: tokens.user, sessionId, content, files, uploads: [], createdAt: clock.now(), failed: null };
       const item = adopt(record, true);
+      item.isFromHere = true;
       write(async () => {
+        // A record names its author. Without a token it is stored all the same, but not before it is clear that there is none.
+        if (tokens.user === null) await withTimeout(clock, AUTHOR_LIMIT, tokens.get).catch(() => {});
         // Cancelled before it was stored.
         if (item.isCancelled) return;
         try {
