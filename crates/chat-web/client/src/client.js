@@ -23,7 +23,8 @@ export function createClient({
   url,
   token,
   storage: chosenStorage,
-  tabs = browserTabs,
+  // What is stored for all tabs is sent by one of them; without such a storage, as in Node.js, there is nothing to agree on.
+  tabs = globalThis.indexedDB ? browserTabs : noTabs,
   fetch = (...request) => globalThis.fetch(...request),
   WebSocket = globalThis.WebSocket,
   network = browserNetwork(),
