@@ -112,11 +112,15 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     return item;
   }
 
-  /** The items of a session in the order of sending; those that are not stored yet come last. @param {string} sessionId */
+  // What two sort by; what one does not have comes last.
+  const order = (/** @type {number | undefined} */ a, /** @type {number | undefined} */ b) =>
+    (a ?? Infinity) - (b ?? Infinity) || 0;
+
+  /** The items of a session: those that the server has, in its order, then the others in the order of sending. @param {string} sessionId */
   const of = (sessionId) =>
     [...items.values()]
       .filter(({ record }) => record.sessionId === sessionId)
-      .sort((a, b) => (a.record.id ?? Infinity) - (b.record.id ?? Infinity) || 0);
+      .sort((a, b) => order(a.message?.seq, b.message?.seq) || order(a.record.id, b.record.id));
 
   /** @param {Item} item */
   const isReady = ({ record, ours, message }) => ours && record.id !== undefined && !record.failed && !message;
@@ -197,7 +201,10 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   async function work(sessionId) {
     for (let item; !closed && (item = of(sessionId).find(isReady)); ) {
       try {
-        const message = await sender.send(item, () => !closed && item && items.get(item.record.key) === item && !item.message);
+        const message = await sender.send(
+          item,
+          () => !closed && item && items.get(item.record.key) === item && !item.message,
+        );
         if (message) confirm(item.record.key, message);
       } catch (error) {
         fail(item, /** @type {ChatError} */ (error));
@@ -309,7 +316,16 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     add(sessionId, content, files) {
       const key = crypto.randomUUID();
       /** @type {OutboxRecord} */
-      const record = { key, user: tokens.user, sessionId, content, files, uploads: [], createdAt: clock.now(), failed: null };
+      const record = {
+        key,
+        user: tokens.user,
+        sessionId,
+        content,
+        files,
+        uploads: [],
+        createdAt: clock.now(),
+        failed: null,
+      };
       const item = adopt(record, true);
       item.isFromHere = true;
       write(async () => {

@@ -452,7 +452,8 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
     },
     /** @param {boolean} on */
     typing(on) {
-      if (phase === "live" && typists.isDue(on) && pacer.now()) socket.send({ type: "typing", sessionId: id, data: { isTyping: on } });
+      if (phase === "live" && typists.isDue(on) && pacer.now())
+        socket.send({ type: "typing", sessionId: id, data: { isTyping: on } });
     },
     /** Leaves nothing of it. @param {boolean} [blank] whether what is shown goes as well */
     end(blank = false) {

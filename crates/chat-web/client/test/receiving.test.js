@@ -46,7 +46,10 @@ test("live means that REST has brought the messages", async () => {
     if (state !== states.at(-1)?.[0]) states.push([state, messages.length]);
   });
   await world.advance(2_000);
-  assert.deepEqual(states, [["connecting", 0], ["live", 50]]);
+  assert.deepEqual(states, [
+    ["connecting", 0],
+    ["live", 50],
+  ]);
   assert.equal(view.view.hasOlder, true);
 });
 
@@ -86,13 +89,23 @@ test("messages while the socket was away are replayed, each once and in order", 
   network.recover();
   network.log.length = 0;
   await world.until("live", () => view.view.state === "live");
-  assert.deepEqual(lines, Array.from({ length: 300 }, (_, number) => `${number}`));
-  assert.deepEqual(network.log.filter((line) => line.startsWith("GET")), [], "nothing is read over REST");
+  assert.deepEqual(
+    lines,
+    Array.from({ length: 300 }, (_, number) => `${number}`),
+  );
+  assert.deepEqual(
+    network.log.filter((line) => line.startsWith("GET")),
+    [],
+    "nothing is read over REST",
+  );
   assert.deepEqual(shownBy(view), truthOf(world, session));
 });
 
 for (const [reason, change] of [
-  ["too_many_missed", (world, session) => Array.from({ length: 1_001 }, (_, number) => world.server.say(session, "bob", `${number}`))],
+  [
+    "too_many_missed",
+    (world, session) => Array.from({ length: 1_001 }, (_, number) => world.server.say(session, "bob", `${number}`)),
+  ],
   ["epoch", (world, session) => world.server.restore(session, 2)],
 ]) {
   test(`what cannot be replayed (${reason}) is reloaded, and the view is never blank`, async () => {
@@ -129,7 +142,10 @@ test("a gap on our side is repaired by asking again", async () => {
   world.server.say(session, "bob", "three");
   await world.advance(1_000);
   assert.deepEqual(shownBy(view), truthOf(world, session));
-  assert.deepEqual(socket.sent.map(({ type }) => type).filter((type) => type.includes("subscribe")), ["subscribe", "unsubscribe", "subscribe"]);
+  assert.deepEqual(
+    socket.sent.map(({ type }) => type).filter((type) => type.includes("subscribe")),
+    ["subscribe", "unsubscribe", "subscribe"],
+  );
 });
 
 test("a heartbeat in place of an unknown event moves the position, one further ahead asks again", async () => {

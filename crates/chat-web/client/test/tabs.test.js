@@ -30,7 +30,8 @@ test("what one tab sends shows in the other at once, with how far it is", async 
 
 test("one tab sends for all: two send nothing twice and each in its order", async () => {
   const { world, session, pages, views } = await twoTabs();
-  const posts = () => pages.flatMap(({ network }) => network.log.filter((line) => line.startsWith("POST") && line.endsWith("/messages")));
+  const posts = () =>
+    pages.flatMap(({ network }) => network.log.filter((line) => line.startsWith("POST") && line.endsWith("/messages")));
   for (let number = 0; number < 20; number++) {
     views[number % 2].send(`${number % 2}-${String(number).padStart(2, "0")}`);
     await world.advance(number * 3);
@@ -81,7 +82,8 @@ test("a tab that is opened later sends what an earlier page has left, for all se
 
 test("a message that another tab has cancelled is gone in both", async () => {
   const { world, session, pages, views } = await twoTabs();
-  for (const { network } of pages) network.answer = ({ method }) => (method === "POST" ? world.server.failure(503, "UNAVAILABLE") : undefined);
+  for (const { network } of pages)
+    network.answer = ({ method }) => (method === "POST" ? world.server.failure(503, "UNAVAILABLE") : undefined);
   const outgoing = views[0].send("never");
   await world.advance(300);
   views[1].outgoing(outgoing.key).cancel();
@@ -124,14 +126,22 @@ test("logout erases everything in all tabs of the person, and in those alone", a
   await done;
   await assert.rejects(late.done, { code: "ABORTED" });
   const left = await world.browser.records.all();
-  assert.deepEqual(left.map(({ user, content }) => [user, content]), [["bob", "from bob"]]);
+  assert.deepEqual(
+    left.map(({ user, content }) => [user, content]),
+    [["bob", "from bob"]],
+  );
   assert.doesNotMatch(JSON.stringify(left.filter(({ user }) => user !== "bob")), /alice|session/);
-  for (const view of views) assert.deepEqual([view.view.state, view.view.messages, view.view.session], ["stopped", [], null]);
+  for (const view of views)
+    assert.deepEqual([view.view.state, view.view.messages, view.view.session], ["stopped", [], null]);
   assert.equal(agentView.view.state, "live");
   const before = pages.map(({ network }) => network.log.length);
   agent.client.close();
   await world.advance(3_600_000);
-  assert.deepEqual(pages.map(({ network }) => network.log.length), before, "nothing runs any more");
+  assert.deepEqual(
+    pages.map(({ network }) => network.log.length),
+    before,
+    "nothing runs any more",
+  );
   assert.throws(() => pages[0].client.open(session.id));
   assert.equal(world.clock.pending, 0);
 });
@@ -173,8 +183,14 @@ test("read in one tab is read in the other", async () => {
   const { world, session, views } = await twoTabs();
   world.server.say(session, "bob", "hello");
   await world.advance(100);
-  assert.deepEqual(views.map(({ view }) => view.unread), [1, 1]);
+  assert.deepEqual(
+    views.map(({ view }) => view.unread),
+    [1, 1],
+  );
   views[0].read();
   await world.advance(2_000);
-  assert.deepEqual(views.map(({ view }) => view.unread), [0, 0]);
+  assert.deepEqual(
+    views.map(({ view }) => view.unread),
+    [0, 0],
+  );
 });

@@ -82,7 +82,8 @@ function until(source, isSo) {
 }
 
 const isLive = ({ state }) => state === "live";
-const own = (id, prefix) => history(id).then((all) => all.map(({ content }) => content).filter((text) => text.startsWith(prefix)));
+const own = (id, prefix) =>
+  history(id).then((all) => all.map(({ content }) => content).filter((text) => text.startsWith(prefix)));
 
 async function desk() {
   const [alice, bob] = [name("alice"), name("bob")];
@@ -101,7 +102,9 @@ test("two people talk: messages, receipts, typing, files, the inbox", async (t) 
   const typing = until(his, ({ typing }) => typing.includes(alice));
   hers.typing();
   await typing;
-  const sent = await hers.send("Where is my parcel?", { files: [new File(["bytes"], "bill.txt", { type: "text/plain" })] }).done;
+  const sent = await hers.send("Where is my parcel?", {
+    files: [new File(["bytes"], "bill.txt", { type: "text/plain" })],
+  }).done;
   await until(his, ({ messages }) => messages.at(-1)?.id === sent.id);
   assert.deepEqual(his.view.typing, []);
   const bytes = await agent.download(his.view.messages.at(-1).attachments[0]);
@@ -172,15 +175,24 @@ test("a network that cuts, stalls and loses answers: each message once, in order
   await until(customer, ({ messages }) => messages.some(({ error }) => error?.code === "TIMEOUT"));
   proxy.recover();
   await stalled;
-  await until(customer, ({ state, messages }) => state === "live" && messages.some(({ content }) => content === "heard 19"));
+  await until(
+    customer,
+    ({ state, messages }) => state === "live" && messages.some(({ content }) => content === "heard 19"),
+  );
   await write(3);
 
   assert.deepEqual(await own(id, "typed"), typed);
   const stored = (await history(id)).map(({ id, content }) => [id, content]);
   for (const session of [customer, agent]) {
-    await until(session, ({ messages }) => messages.length >= Math.min(50, stored.length) && messages.every(({ id }) => id));
+    await until(
+      session,
+      ({ messages }) => messages.length >= Math.min(50, stored.length) && messages.every(({ id }) => id),
+    );
     while (session.view.hasOlder) await session.older();
-    assert.deepEqual(session.view.messages.map(({ id, content }) => [id, content]), stored);
+    assert.deepEqual(
+      session.view.messages.map(({ id, content }) => [id, content]),
+      stored,
+    );
   }
 });
 
@@ -200,7 +212,10 @@ test("what a page leaves in the outbox, its successor sends, once, although the 
   first.close();
   proxy.recover();
   const next = clientOf(t, proxy.url, alice, "user", { storage }).open(id);
-  await until(next, ({ state, messages }) => state === "live" && messages.length === 3 && messages.every(({ id }) => id !== null));
+  await until(
+    next,
+    ({ state, messages }) => state === "live" && messages.length === 3 && messages.every(({ id }) => id !== null),
+  );
   assert.deepEqual(await own(id, "left"), ["left 0", "left 1", "left 2"]);
   assert.deepEqual(await storage.all(), []);
 });
@@ -213,8 +228,12 @@ test("more than a thousand missed events are reloaded, and what replays is compl
   await until(customer, isLive);
   await customer.send("before").done;
   const events = [];
-  for (const event of ["gap", "reloaded", "message"]) customer.on(event, (value) => events.push(value?.content ?? value?.reason ?? event));
-  for (const [count, expected] of [[300, null], [1_010, "too_many_missed"]]) {
+  for (const event of ["gap", "reloaded", "message"])
+    customer.on(event, (value) => events.push(value?.content ?? value?.reason ?? event));
+  for (const [count, expected] of [
+    [300, null],
+    [1_010, "too_many_missed"],
+  ]) {
     events.length = 0;
     proxy.goSilent();
     proxy.cut();
@@ -228,7 +247,11 @@ test("more than a thousand missed events are reloaded, and what replays is compl
     const all = (await history(id)).map(({ content }) => content);
     await until(customer, ({ state, messages }) => state === "live" && messages.at(-1)?.content === all.at(-1));
     if (expected) assert.deepEqual(events, [expected, "reloaded"]);
-    else assert.deepEqual(events.filter((text) => text !== "before"), all.slice(-count));
+    else
+      assert.deepEqual(
+        events.filter((text) => text !== "before"),
+        all.slice(-count),
+      );
     const shown = customer.view.messages.map(({ content }) => content);
     assert.deepEqual(shown, all.slice(-shown.length));
   }
