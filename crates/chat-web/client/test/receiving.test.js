@@ -300,9 +300,13 @@ test("history is shown while no socket can be opened, and sending works", async 
   await world.advance(5_000);
   assert.equal(view.view.state, "waiting");
   assert.deepEqual(shownBy(view), truthOf(world, session));
-  view.send("over REST");
+  const { key } = view.send("over REST");
   await world.advance(5_000);
   assert.deepEqual(shownBy(view), truthOf(world, session));
+  network.refusesSockets = false;
+  await world.until("live", () => view.view.state === "live");
+  assert.deepEqual(shownBy(view), truthOf(world, session));
+  assert.equal(view.view.messages[1].key, key, "the key of a list stays, although REST does not tell it");
 });
 
 test("a listener that throws is reported, and the others hear the event", async () => {
