@@ -128,6 +128,20 @@ for (const [reason, change] of [
   });
 }
 
+test("what was answered in a history that a backup has replaced is shown no more", async () => {
+  const { world, session, view, network } = await opened();
+  network.refusesSockets = true;
+  network.cut();
+  view.send("answered, and then lost");
+  await world.advance(1_000);
+  assert.equal(view.view.messages[0].delivery, "sent");
+  assert.deepEqual(world.server.restore(session, 1), ["answered, and then lost"]);
+  network.refusesSockets = false;
+  await world.advance(30_000);
+  assert.equal(view.view.state, "live");
+  assert.deepEqual(shownBy(view), truthOf(world, session));
+});
+
 test("a gap on our side is repaired by asking again", async () => {
   const { world, session, view, network } = await opened();
   world.server.say(session, "bob", "one");

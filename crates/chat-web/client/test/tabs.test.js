@@ -109,6 +109,33 @@ test("one that failed is sent again from another tab, with its key", async () =>
   assert.equal((await outgoing.done).content, "again");
 });
 
+test("what waits in another tab is tried at once when a person asks for it in this one", async () => {
+  const { world, session, pages, views } = await twoTabs();
+  for (const { network } of pages) network.mode = "refuses";
+  views[0].send("waits");
+  await world.advance(60_000);
+  for (const { network } of pages) network.recover();
+  views[1].retryNow();
+  await world.advance(100);
+  assert.deepEqual(texts(session), ["waits"]);
+});
+
+test("a suspended page that keeps the lock does not stop the others for good", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const suspended = world.browser.tab().join("chat https://chat.test");
+  suspended.lock("chat https://chat.test alice", new AbortController().signal, () => new Promise(() => {}));
+  const view = world.client().client.open(session.id);
+  view.send("not for hours");
+  await world.advance(59_000);
+  assert.deepEqual(texts(session), []);
+  await world.advance(3_000);
+  assert.deepEqual(texts(session), ["not for hours"]);
+  view.send("the next");
+  await world.advance(1_000);
+  assert.deepEqual(texts(session), ["not for hours", "the next"]);
+});
+
 test("logout erases everything in all tabs of the person, and in those alone", async () => {
   const { world, session, pages, views } = await twoTabs();
   const agent = world.client({ user: "bob", role: "agent" });
