@@ -142,6 +142,37 @@ test("what was answered in a history that a backup has replaced is shown no more
   assert.deepEqual(shownBy(view), truthOf(world, session));
 });
 
+test("what happens while REST is being read comes after it", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const { client, network } = world.client();
+  // After the messages were read, and before what REST brings is complete.
+  network.answer = ({ path }) => {
+    if (path.endsWith(session.id) && session.messages.length === 0) world.server.say(session, "bob", "meanwhile");
+  };
+  const view = client.open(session.id);
+  const lines = heard(view, "reloaded", "message");
+  await world.advance(1_000);
+  assert.deepEqual(lines, ["reloaded", "meanwhile"]);
+  assert.deepEqual(shownBy(view), truthOf(world, session));
+  assert.equal([...network.sockets][0].sent.filter(({ type }) => type === "subscribe").length, 1);
+});
+
+test("an event that comes twice counts once", async () => {
+  const { world, session, view, network } = await opened();
+  const lines = heard(view, "message", "session", "receipt");
+  const [socket] = network.sockets;
+  const take = socket.onmessage;
+  socket.onmessage = (event) => {
+    take(event);
+    take(event);
+  };
+  world.server.say(session, "bob", "hello");
+  world.server.change(session, { priority: "high" });
+  await world.advance(100);
+  assert.deepEqual(lines, ["hello", "session"]);
+});
+
 test("a gap on our side is repaired by asking again", async () => {
   const { world, session, view, network } = await opened();
   world.server.say(session, "bob", "one");
