@@ -66,6 +66,33 @@ test("the queue of a closed tab is taken over, also one that was sending", async
   assert.deepEqual(await world.browser.records.all(), []);
 });
 
+test("what another tab had sent before this one listened leaves the list", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const other = world.browser.tab().join("chat https://chat.test");
+  let release;
+  const held = () => new Promise((resolve) => (release = resolve));
+  other.lock("chat https://chat.test alice", new AbortController().signal, held);
+  const record = {
+    key: "k",
+    user: "alice",
+    sessionId: session.id,
+    content: "one",
+    files: [],
+    uploads: [],
+    createdAt: 0,
+  };
+  const id = await world.browser.records.add({ ...record, failed: null });
+  const view = world.client().client.open(session.id);
+  await world.until("shown", () => view.view.messages.length === 1);
+  // The other tab sends it, says so to no one who listens, and removes it.
+  world.server.say(session, "alice", "one");
+  await world.browser.records.delete(id);
+  release();
+  await world.advance(1_000);
+  assert.deepEqual(shownBy(view), truthOf(world, session));
+});
+
 test("a tab that is opened later sends what an earlier page has left, for all sessions", async () => {
   const world = new World();
   const [one, two] = [world.server.open("alice"), world.server.open("alice")];
