@@ -65,8 +65,8 @@ test("older messages are read page by page, with the receipts that come meanwhil
   assert.equal(view.older(), first, "one page at a time");
   await world.advance(150);
   // The page was read without it, and arrives after it.
-  world.server.receipt(session, "bob", "read", 120);
   network.latency = 1;
+  world.server.receipt(session, "bob", "read", 120);
   await world.advance(500);
   await first;
   assert.equal(view.view.messages.length, 100);
