@@ -356,20 +356,21 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
   function acknowledge() {
     const upTo = Math.min(seq, sent);
     const newest = entries.findLast((entry) => entry.sender !== side() && Number(entry.seq) <= upTo);
-    if (newest?.delivery === "sent") say("ack", Number(newest.seq));
+    if (newest?.delivery === "sent") say("ack", Number(newest.seq), Number(newest.seq));
   }
 
   function sendRead() {
     const upTo = Math.min(readUpTo, sent, seq);
-    const newest = entries.findLast((entry) => isUnread(entry) && Number(entry.seq) <= upTo);
-    if (newest) say("read", Number(newest.seq));
+    // Looked for once: in a long list in which all is read there is none.
+    if (upTo <= said.read) return;
+    say("read", upTo, entries.findLast((entry) => isUnread(entry) && Number(entry.seq) <= upTo)?.seq);
   }
 
-  /** @param {"ack" | "read"} type @param {number} upTo */
-  function say(type, upTo) {
+  /** @param {"ack" | "read"} type @param {number} upTo @param {number | null | undefined} newest what has to be said of it */
+  function say(type, upTo, newest) {
     if (phase !== "live" || upTo <= said[type]) return;
     said[type] = upTo;
-    pacer.later(type, id, upTo);
+    if (newest) pacer.later(type, id, newest);
   }
 
   async function loadOlder() {
