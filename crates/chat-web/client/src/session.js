@@ -71,7 +71,7 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
   /** @type {any[]} */
   let buffer = [];
   let loads = 0;
-  /** @type {Set<string | undefined>} the ids of messages that were answered in a history that has been replaced */
+  /** @type {Set<string | undefined>} the ids of messages that were answered before the reload that has begun */
   let outdated = new Set();
   let failures = 0;
   /** @type {number | null} */
@@ -194,8 +194,8 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
     }
     sent = newest;
     if (epoch !== null) listeners.emit("gap", { reason });
-    // Another history: what the server has answered in the one before may not be in it.
-    if (epoch !== null && epoch !== current) outdated = new Set(outbox.of(id).map(({ message }) => message?.id));
+    // What was answered before this is in what REST brings next, or was answered in a history that a backup has replaced.
+    outdated = new Set(outbox.of(id).map(({ message }) => message?.id));
     enter("loading");
     load(current);
   }
