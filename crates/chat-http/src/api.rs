@@ -7,6 +7,7 @@ use chat_domain::service::ChatService;
 use chat_identity::{DownloadTickets, TokenVerifier};
 
 use crate::access_log::AccessLog;
+use crate::mounts::Mounts;
 use crate::settings::HttpSettings;
 use crate::traces::Traces;
 
@@ -29,4 +30,6 @@ pub struct Api {
     pub access_log: Option<AccessLog>,
     /// Which requests are traced; `None` for no request.
     pub traces: Traces,
+    /// Files and pages beside the API.
+    pub mounts: Mounts,
 }

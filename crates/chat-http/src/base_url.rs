@@ -36,3 +36,9 @@ impl BaseUrl {
         format!("{}{path}", self.0)
     }
 }
+
+/// The origin as which the client reaches this server, whatever address the operator has set.
+pub(crate) fn client_origin(request: &HttpRequest, settings: &HttpSettings) -> Option<String> {
+    let ClientView { scheme, host, .. } = ClientView::of(request, &settings.proxies);
+    host.map(|host| format!("{}://{host}", scheme.unwrap_or(ClientScheme::Http).as_str()))
+}

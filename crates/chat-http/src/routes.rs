@@ -16,8 +16,9 @@ use crate::handlers::{
     unblock_person, update_session, upload_attachment,
 };
 use crate::metering::RouteMetrics;
+use crate::mounts::Mounts;
 use crate::rate_limits::{PersonalRate, RouteRates};
-use crate::{docs_page, openapi};
+use crate::{docs_page, mounting, openapi};
 
 /// An address with the methods it takes.
 struct Endpoint {
@@ -118,7 +119,7 @@ fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-/// Every operation of the service, the interactive documentation under `/docs` aside.
+/// Every operation of the service, the interactive documentation under `/docs` and what is mounted aside.
 pub fn routes() -> Vec<RouteInfo> {
     let of = |endpoint: Endpoint| {
         let path = endpoint.path;
@@ -127,7 +128,7 @@ pub fn routes() -> Vec<RouteInfo> {
     endpoints().into_iter().flat_map(of).collect()
 }
 
-pub(crate) fn register(config: &mut ServiceConfig) {
+pub(crate) fn register(config: &mut ServiceConfig, mounts: &Mounts) {
     // Twice, since a route serves one method and cannot be cloned.
     for (mut endpoint, again) in endpoints().into_iter().zip(endpoints()) {
         let path = endpoint.path;
@@ -143,6 +144,7 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         let refuse = move || ready(Err::<HttpResponse, _>(ApiError::method_not_allowed(&allowed)));
         config.service(resource.default_service(web::to(refuse)));
     }
+    mounting::register(config, mounts);
     docs_page::register(config);
     config.default_service(web::to(nothing_here));
 }

@@ -162,9 +162,9 @@ fn application(
     Future: 'static,
 > + use<> {
     let app = App::new()
-        .app_data(state)
+        .app_data(state.clone())
         .app_data(RequestMetrics::new())
-        .configure(routes::register)
+        .configure(|config| routes::register(config, &state.mounts))
         .wrap(Condition::new(optional.refuses_forwarded, from_fn(refuse_forwarded)))
         .wrap(Condition::new(!origins.is_empty(), cors(origins)))
         .wrap(from_fn(finish))

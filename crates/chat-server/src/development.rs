@@ -5,11 +5,13 @@ use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use chat_domain::model::{AgentId, DisplayName, Role, Timestamp};
-use chat_domain::ports::AgentDirectory;
+use chat_domain::ports::{AgentDirectory, Clock};
+use chat_web::{DevelopmentPeople, DevelopmentPerson};
 
 use crate::private_file::PrivateFile;
 use crate::tokens::TokenMaker;
@@ -57,6 +59,17 @@ pub(crate) fn greet(
         path.display(),
     );
     Ok(())
+}
+
+/// The people, each with a new token, for the pages that sign a newcomer in.
+pub(crate) fn people(tokens: Arc<TokenMaker>, clock: Arc<dyn Clock>) -> DevelopmentPeople {
+    Arc::new(move || {
+        let person = |(id, role, _): (&str, Role, &str)| {
+            let token = tokens.make(id, role, None, clock.now(), TOKEN_LIFETIME).ok()?;
+            Some(DevelopmentPerson { id: id.to_owned(), role: role.as_str().to_owned(), token })
+        };
+        PEOPLE.into_iter().map(person).collect()
+    })
 }
 
 /// What a newcomer reads first: where the server is, who they can be, and what to type.

@@ -18,6 +18,7 @@ mod development_secret;
 mod doctor;
 mod exclusive;
 mod maintenance;
+mod pages;
 mod private_file;
 mod shutdown;
 mod system;

@@ -1,7 +1,9 @@
-//! What is written in JavaScript: the checkers of the descriptions, and what the example client runs on.
+//! Packages for what is written in JavaScript: the checkers of the descriptions, what the example client runs on, and what
+//! `crates/chat-web` is built and tested with.
 //!
-//! The versions, and those of what they need, are in `crates/xtask/node` with their checksums. They come from npm's registry
-//! and are kept under `target`; nothing of them is run but by the tasks and tests that name them.
+//! The versions, and those of what they need, are in lock files with their checksums: in `crates/xtask/node`, whose packages
+//! are kept under `target`, and in `crates/chat-web`, where Node.js looks for them beside the files that import them. They
+//! come from npm's registry; nothing of them is run but by the tasks and tests that name them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,11 +25,7 @@ const PROGRAMS: [(&str, &str); 2] = [("node", "nodejs"), ("npm", "npm")];
 /// # Errors
 /// They, or what runs them, are missing and cannot be installed here.
 pub(crate) fn find_or_install() -> anyhow::Result<PathBuf> {
-    let missing: Vec<&str> =
-        PROGRAMS.iter().filter(|(program, _)| !runs(program)).map(|(_, package)| *package).collect();
-    if !missing.is_empty() {
-        install(&missing)?;
-    }
+    find_or_install_programs()?;
     let directory = workspace_root().join("target/node");
     fs::create_dir_all(&directory).with_context(|| format!("{} cannot be made", directory.display()))?;
     let lock = "package-lock.json";
@@ -36,6 +34,29 @@ pub(crate) fn find_or_install() -> anyhow::Result<PathBuf> {
         fetch(&directory, lock)?;
     }
     Ok(directory)
+}
+
+/// Makes sure that the packages of the lock file in this directory are in its `node_modules`.
+///
+/// # Errors
+/// As `find_or_install`.
+pub(crate) fn install_packages(directory: &Path) -> anyhow::Result<()> {
+    find_or_install_programs()?;
+    // npm removes the directory first, so that the copy says what is complete.
+    let (lock, copy) = (directory.join("package-lock.json"), directory.join("node_modules/.installed-lock.json"));
+    if fs::read(&copy).ok() == Some(fs::read(&lock)?) {
+        return Ok(());
+    }
+    println!("[node] fetching the packages of {}", directory.display());
+    npm_ci(directory)?;
+    fs::copy(lock, copy)?;
+    Ok(())
+}
+
+fn find_or_install_programs() -> anyhow::Result<()> {
+    let missing: Vec<&str> =
+        PROGRAMS.iter().filter(|(program, _)| !runs(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() { Ok(()) } else { install(&missing) }
 }
 
 /// A call of one of the programs beside the lock file, which gets the packages' directory as its first argument.
@@ -65,10 +86,7 @@ fn fetch(directory: &Path, lock: &str) -> anyhow::Result<()> {
     for name in ["package.json", lock] {
         fs::copy(sources().join(name), staged.path().join(name))?;
     }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(staged.path());
-    let status = npm.status().context("npm cannot be started")?;
-    ensure!(status.success(), "npm ci failed ({status})");
+    npm_ci(staged.path())?;
     let modules = directory.join("node_modules");
     if modules.exists() {
         fs::remove_dir_all(&modules)?;
@@ -80,9 +98,18 @@ fn fetch(directory: &Path, lock: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Puts the packages of the lock file in this directory beside it, and runs none of their scripts.
+fn npm_ci(directory: &Path) -> anyhow::Result<()> {
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(directory);
+    let status = npm.status().context("npm cannot be started")?;
+    ensure!(status.success(), "npm ci failed ({status})");
+    Ok(())
+}
+
 /// Installs Debian's packages.
 fn install(packages: &[&str]) -> anyhow::Result<()> {
-    let by_hand = "install Node.js 18.17 or newer, and npm";
+    let by_hand = "install Node.js 20 or newer, and npm";
     if !Path::new("/usr/bin/apt-get").is_file() {
         bail!("{} missing, and without apt-get nothing can be installed from here: {by_hand}", packages.join(" and "));
     }

@@ -44,6 +44,7 @@ mod list_inbox;
 mod list_sessions;
 mod logs;
 mod mark_read;
+mod mounts;
 mod open_socket;
 mod permission_table;
 mod put_agent;

@@ -25,7 +25,7 @@ use crate::system::SystemClock;
 use crate::telemetry::TraceExport;
 use crate::tokens::{TokenCheck, TokenMaker};
 use crate::wire::{self, System};
-use crate::{data_dir, development, maintenance, telemetry};
+use crate::{data_dir, development, maintenance, pages, telemetry};
 
 /// Threads for what is not a request: live events, maintenance, signals.
 const BACKGROUND_THREADS: usize = 2;
@@ -118,6 +118,8 @@ async fn start(config: &Config, traces: Traces, out: &mut dyn Write) -> anyhow::
     let mut probes = system.probes.clone();
     probes.extend(tokens.key_set.clone().map(|keys| keys as _));
     let (access_log, access_log_thread) = start_access_log(config.access_log)?;
+    let tokens_of_people = if is_development { Some(Arc::new(TokenMaker::new(config)?)) } else { None };
+    let people = tokens_of_people.clone().map(|tokens| development::people(tokens, Arc::clone(&system.clock)));
     let api = Api {
         service: system.service.clone(),
         clock: system.clock.clone(),
@@ -142,13 +144,13 @@ async fn start(config: &Config, traces: Traces, out: &mut dyn Write) -> anyhow::
         },
         access_log,
         traces,
+        mounts: pages::mounts(config, people),
     };
     let server = Server::start(listener, api, config.workers).context("cannot start to serve")?;
     let addr = server.addr();
     tracing::info!(address = %addr, version = env!("CARGO_PKG_VERSION"), "listening on http://{addr}");
-    if is_development {
-        let greeted = TokenMaker::new(config)
-            .and_then(|tokens| development::greeting(addr, &config.data_dir, &tokens, system.clock.now()))
+    if let Some(tokens) = tokens_of_people {
+        let greeted = development::greeting(addr, &config.data_dir, &tokens, system.clock.now())
             .and_then(|greeting| development::greet(&greeting, io::stdout().is_terminal(), &config.data_dir, out));
         if let Err(error) = greeted {
             // It serves all the same.

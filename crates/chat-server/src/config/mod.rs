@@ -6,6 +6,7 @@ mod environment;
 mod error;
 mod identity;
 mod options;
+mod pages;
 mod proxies;
 mod rates;
 mod redis;
@@ -31,6 +32,7 @@ pub(crate) use environment::reject_unknown_variables;
 pub(crate) use error::ConfigError;
 pub(crate) use identity::{IdentityConfig, TokenSource};
 pub(crate) use options::Options;
+use pages::PageOptions;
 use proxies::ProxyOptions;
 use rates::RateOptions;
 pub(crate) use values::{AdminListen, AttachmentsUrl, DatabaseUrl, LogFilter, LogFormat, Switch};
@@ -45,6 +47,7 @@ pub(crate) struct Config {
     pub(crate) proxies: ProxyOptions,
     pub(crate) workers: usize,
     pub(crate) drain_delay: Duration,
+    pub(crate) pages: PageOptions,
     pub(crate) data_dir: PathBuf,
     pub(crate) database_url: DatabaseUrl,
     pub(crate) database_url_file: Option<PathBuf>,
@@ -144,6 +147,7 @@ impl Config {
             proxies: options.proxies,
             workers: options.workers.map_or(cores, usize::from),
             drain_delay: options.drain_delay,
+            pages: options.pages,
             data_dir: options.data_dir,
             database_url,
             database_url_file: options.database_url_file,
@@ -270,6 +274,7 @@ impl Config {
         shown.extend(self.proxies.shown());
         shown.push(("workers", self.workers.to_string()));
         shown.push(("drain_delay", units::show_duration(self.drain_delay)));
+        shown.extend(self.pages.shown());
         shown
     }
 

@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use crate::adapters::{PgConfig, RedisPrefix, SqliteConfig};
 
 use super::customers::CustomerOptions;
+use super::pages::PageOptions;
 use super::proxies::ProxyOptions;
 use super::rates::RateOptions;
 use super::units;
@@ -64,6 +65,9 @@ pub(crate) struct Options {
     #[arg(long, env = "CHAT_DRAIN_DELAY", value_name = "TIME", default_value = "0")]
     #[arg(value_parser = values::drain_delay, global = true, help_heading = "Serving")]
     pub(crate) drain_delay: Duration,
+
+    #[command(flatten)]
+    pub(crate) pages: PageOptions,
 
     /// The directory for everything the server keeps on this machine. It is made when it is missing.
     #[arg(long, env = "CHAT_DATA_DIR", value_name = "DIRECTORY", default_value = "./chat-data")]

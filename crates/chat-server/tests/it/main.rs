@@ -44,3 +44,4 @@ mod standby;
 mod support;
 mod token;
 mod traces;
+mod web_files;

@@ -11,6 +11,7 @@ pub(crate) mod lint;
 pub(crate) mod schemathesis;
 pub(crate) mod test;
 pub(crate) mod tls;
+pub(crate) mod web;
 
 use clap::Subcommand;
 
@@ -28,6 +29,7 @@ pub(crate) enum Task {
     Schemathesis(schemathesis::Schemathesis),
     Test(test::Test),
     Tls(tls::Tls),
+    Web(web::Web),
 }
 
 impl Task {
@@ -48,6 +50,7 @@ impl Task {
             Self::Schemathesis(task) => task.run(),
             Self::Test(task) => task.run(),
             Self::Tls(task) => task.run(),
+            Self::Web(task) => task.run(),
         }
     }
 }

@@ -4,7 +4,7 @@ use test_servers::chromium::find_chromium;
 use test_servers::nginx::find_nginx;
 use test_servers::postgres::{BIN_VARIABLE, URL_VARIABLE};
 
-use crate::commands::{autobahn, deployment, descriptions, image, schemathesis, tls};
+use crate::commands::{autobahn, deployment, descriptions, image, schemathesis, tls, web};
 use crate::step::{Plan, cargo, target_dir};
 use crate::{libpq, node, packages, postgres, redis};
 
@@ -16,7 +16,7 @@ const LONG_VARIABLE: &str = "CHAT_TEST_LONG";
 /// It needs Rust and a C compiler. PostgreSQL, `PgBouncer`, Redis, nginx and Chromium are installed if they are missing (Debian's packages, as root
 /// or through a sudo that asks nothing). A private PostgreSQL is started on a free port of 127.0.0.1, with its data in a temporary directory,
 /// and is stopped and removed at the end, also when the run is interrupted. Unless a part of the tests is asked for, the
-/// checks of `cargo xtask descriptions`, `schemathesis`, `autobahn`, `deployment`, `tls` and `image` follow, with what these install.
+/// checks of `cargo xtask descriptions`, `web`, `schemathesis`, `autobahn`, `deployment`, `tls` and `image` follow, with what these install.
 #[derive(clap::Args)]
 pub(crate) struct Test {
     /// Only this crate's tests; may be given several times.
@@ -80,6 +80,7 @@ impl Test {
         // Arguments choose a part of cargo's tests.
         if everything {
             descriptions::run()?;
+            web::run()?;
             schemathesis::run()?;
             autobahn::run()?;
             deployment::run()?;

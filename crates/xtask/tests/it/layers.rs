@@ -59,6 +59,7 @@ const LAYERS: &[Layer] = &[
             "chat-sqlite",
             "chat-storage",
             "chat-thumbnails",
+            "chat-web",
         ],
         dev: &["chat-loadgen", "chat-testkit", "test-servers"],
     },
@@ -69,6 +70,9 @@ const LAYERS: &[Layer] = &[
     Layer { name: "chat-thumbnails", normal: &["chat-domain"], dev: &["chat-testkit"] },
     // A dev-dependency wherever it is used: no row names it under `normal`.
     Layer { name: "chat-testkit", normal: &["chat-domain"], dev: &[] },
+    // Pages and files for browsers, which use the public API. The HTTP server and it do not know each other: chat-server
+    // puts its files behind the routes.
+    Layer { name: "chat-web", normal: &[], dev: &[] },
     // A protocol and nothing else: it knows no chat.
     Layer { name: "chat-websocket", normal: &[], dev: &[] },
     // A dev-dependency too, except that `xtask` starts the PostgreSQL server that all tests share, and `chat-bench` those
@@ -171,7 +175,7 @@ fn the_module_of_the_adapters_configuration_types_only_re_exports() {
 #[test]
 fn every_adapter_crate_is_known_to_the_rule_about_the_composition_root() {
     // Crates that the server may use, and that are neither under a port nor adapters of a driver's kind.
-    let others = ["chat-domain", "chat-http", "chat-identity"];
+    let others = ["chat-domain", "chat-http", "chat-identity", "chat-web"];
     let server = LAYERS.iter().find(|layer| layer.name == "chat-server").unwrap();
     let adapters: BTreeSet<String> =
         server.normal.iter().filter(|name| !others.contains(name)).map(|name| name.replace('-', "_")).collect();

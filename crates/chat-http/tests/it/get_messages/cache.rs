@@ -11,7 +11,7 @@ use chat_domain::error::ChatError;
 use chat_domain::model::{AttachmentId, MessageId, MessageQuery, PageRead, Principal, Seq, SessionId, SessionSnapshot};
 use chat_domain::ports::{AttachmentRecord, MessageLookup, MessageRepository};
 use chat_domain::write::{SessionWrite, WriteReply};
-use chat_http::{Api, HttpSettings, Server};
+use chat_http::{Api, HttpSettings, Mounts, Server};
 use chat_identity::{TokenRules, TokenVerifier};
 use chat_testkit::fixtures;
 use reqwest::Method;
@@ -37,6 +37,7 @@ impl Uncached {
             settings: HttpSettings { page_cache_bytes: 0, ..HttpSettings::default() },
             access_log: None,
             traces: None,
+            mounts: Mounts::default(),
         };
         let server = Server::start(TcpListener::bind("127.0.0.1:0").unwrap(), api, 1).unwrap();
         Self { server, client: reqwest::Client::builder().no_proxy().build().unwrap() }

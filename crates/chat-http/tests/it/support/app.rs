@@ -11,7 +11,7 @@ use chat_domain::ports::{
     RevocationStore, SigningKeyStore, ThumbnailMaker, ThumbnailStore,
 };
 use chat_domain::service::{ChatService, Ports, Rules};
-use chat_http::{Api, HttpSettings, Server};
+use chat_http::{Api, HttpSettings, Mounts, Server};
 use chat_identity::{DownloadTickets, TokenClaims, TokenRules, TokenVerifier, sign_hs256};
 use chat_postgres::{PgConfig, PgStore};
 use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubInboxFeed, HubSettings, LocalSockets, run_inboxes};
@@ -58,6 +58,8 @@ pub(crate) struct Options {
     pub(crate) replace_ports: Option<fn(Ports) -> Ports>,
     /// What readiness depends on besides the adapters.
     pub(crate) more_probes: Vec<Arc<dyn HealthProbe>>,
+    /// What another crate responds with.
+    pub(crate) mounts: Mounts,
 }
 
 impl Default for Options {
@@ -70,6 +72,7 @@ impl Default for Options {
             verifier: None,
             replace_ports: None,
             more_probes: Vec::new(),
+            mounts: Mounts::default(),
         }
     }
 }
@@ -127,6 +130,7 @@ impl TestApp {
             settings: options.http,
             access_log: None,
             traces: None,
+            mounts: options.mounts,
         };
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let server = Server::start(listener, api, 1).expect("the server starts");
