@@ -1,16 +1,13 @@
 /** A message of the log, with its state in words, its files, and what can be done when it was not sent. */
 
-import { Component } from "preact"
+import { Component, h } from "preact";
 
-import { Avatar } from "./avatar.js"
-import { isPicture, size } from "./files.js"
-import { html } from "./html.js"
-import { Icon } from "./icons.js"
-import { linkify } from "./linkify.js"
-import { Picture } from "./picture.js"
+import { avatar } from "./avatar.js";
+import { icon } from "./icons.js";
+import { linkify } from "./linkify.js";
 
 /** @import { Entry } from "../client/index.js" */
-/** @import { AnyFile, Ui } from "./ui.js" */
+/** @import { Ui } from "./ui.js" */
 
 /**
  * @typedef {object} MessageProps
@@ -20,101 +17,87 @@ import { Picture } from "./picture.js"
  * @property {boolean} isLast
  * @property {boolean} isNewest of one's own, whose state is visible
  * @property {string} day the name of the day that begins with it, else empty
+ * @property {boolean} hasFiles whether the part that shows files is loaded
  */
 
 /** @extends {Component<MessageProps>} */
 export class Message extends Component {
-  /** An entry is a new object when it changes. @param {MessageProps} next */
+  /** An entry is a new object when it changes. @param {MessageProps} next @returns {boolean} */
   shouldComponentUpdate(next) {
-    const now = this.props
-    return (
-      next.entry !== now.entry ||
-      next.isFirst !== now.isFirst ||
-      next.isLast !== now.isLast ||
-      next.isNewest !== now.isNewest ||
-      next.day !== now.day
-    )
+    return Object.entries(next).some(([name, value]) => value !== this.props[/** @type {keyof MessageProps} */ (name)]);
   }
 
-  render() {
-    const { ui, entry, isFirst, isLast, isNewest, day } = this.props
-    const { own, author, content, attachments = [] } = entry
-    const failed = entry.delivery === "failed"
-    const pictures = attachments.filter(isPicture)
-    const others = attachments.filter((file) => !isPicture(file))
-    const name = own ? ui.t("you") : (author?.name ?? author?.id ?? ui.t("support"))
-    return html`<li class=${`message ${own ? "own" : "foreign"}${isFirst ? " first" : ""}${isLast ? " last" : ""}${failed ? " failed" : ""}`}>
-      ${day && html`<p class="day">${day}</p>`}
-      ${!own && isLast && html`<${Avatar} person=${author} picture=${ui.avatars} />`}
-      <div class="stack">
-        <span class=${own || !isFirst ? "unseen" : "author"} part="author"><bdi>${name}</bdi></span>
-        ${content &&
-        html`<p class="bubble" part=${`bubble bubble-${own ? "own" : "foreign"}`} dir="auto">
-          ${linkify(content).map((part) =>
-            typeof part === "string"
-              ? part
-              : html`<a href=${part.href} target="_blank" rel="noopener noreferrer">${part.text}</a>`,
-          )}
-        </p>`}
-        ${pictures.length > 0 &&
-        html`<div class=${`pictures${pictures.length > 1 ? " several" : ""}`}>
-          ${pictures.map((file, at) => html`<${Picture} key=${at} ui=${ui} file=${file} open=${(/** @type {{ currentTarget: HTMLElement }} */ event) => ui.view(file, event.currentTarget)} />`)}
-        </div>`}
-        ${others.map((file) => html`<${File} ui=${ui} file=${file} />`)}
-        ${entry.delivery === "uploading" &&
-        html`<div class="progress">
-          <progress aria-label=${ui.t("uploading")} max="1" value=${entry.progress ?? 0} />
-          <button type="button" class="link" onClick=${() => ui.remove(entry)}>${ui.t("cancel")}</button>
-        </div>`}
-        <${Meta} ui=${ui} entry=${entry} isVisible=${isLast || failed} isNewest=${isNewest} />
-      </div>
-    </li>`
+  /** @param {MessageProps} props */
+  render({ ui, entry, isFirst, isLast, isNewest, day }) {
+    const { own, author, content, attachments, delivery } = entry;
+    const name = own ? ui.t("you") : (author?.name ?? author?.id ?? ui.t("support"));
+    const isFailed = delivery === "failed";
+    const kinds = ["message", own ? "own" : "foreign", isFirst && "first", isLast && "last", isFailed && "failed"];
+    return h(
+      "li",
+      { class: kinds.filter(Boolean).join(" ") },
+      day && h("p", { class: "day" }, day),
+      !own && isLast && avatar(author, ui.avatars),
+      h(
+        "div",
+        { class: "stack" },
+        h("span", { class: own || !isFirst ? "unseen" : "author", part: "author" }, h("bdi", null, name)),
+        content &&
+          h(
+            "p",
+            { class: "bubble", part: `bubble bubble-${own ? "own" : "foreign"}`, dir: "auto" },
+            linkify(content).map((part) =>
+              typeof part === "string"
+                ? part
+                : h("a", { href: part.href, target: "_blank", rel: "noopener noreferrer" }, part.text),
+            ),
+          ),
+        attachments && ui.files()?.list(attachments),
+        delivery === "uploading" &&
+          h(
+            "div",
+            { class: "progress" },
+            h("progress", { "aria-label": ui.t("uploading"), max: 1, value: entry.progress ?? 0 }),
+            link(ui.t("cancel"), () => ui.remove(entry)),
+          ),
+        meta(ui, entry, isLast, isNewest),
+      ),
+    );
   }
 }
 
-/** @param {{ ui: Ui, file: AnyFile }} props */
-const File = ({ ui, file }) =>
-  html`<button type="button" class="file" part="file" onClick=${() => ui.save(file)}>
-    <${Icon} name="file" />
-    <span class="label"><bdi>${file.name}</bdi><small>${size(ui.lang, file.size)}</small></span>
-    <span class="unseen">${ui.t("download")}</span><${Icon} name="download" />
-  </button>`
+/** @param {string} text @param {() => void} onClick */
+const link = (text, onClick) => h("button", { class: "link", onClick }, text);
 
-/** The time and the state. Readers find them at each message; the eye only where they help. */
-const SHOWN = new Set(["queued", "sending", "uploading", "failed"])
+/** Readers find the time and the state at each message; the eye only where they help. */
+const SHOWN = ["queued", "sending", "uploading", "failed"];
 
-/** @param {{ ui: Ui, entry: Entry, isVisible: boolean, isNewest: boolean }} props */
-function Meta({ ui, entry, isVisible, isNewest }) {
-  const { own, delivery, timestamp } = entry
-  const time = html`<time datetime=${timestamp} title=${ui.times.full(timestamp)}>${ui.times.clock(timestamp)}</time>`
-  if (!own) return html`<p class=${isVisible ? "meta" : "unseen"}>${time}</p>`
-  const state = html`<span class=${isNewest || SHOWN.has(delivery) ? "state" : "unseen"}>${ui.t(STATES[delivery])}</span>`
-  if (delivery !== "failed") return html`<p class=${isVisible || SHOWN.has(delivery) ? "meta" : "unseen"}>${time}${state}</p>`
-  return html`<div class="meta">
-    <p class="reason"><${Icon} name="warning" /><span>${state}${" "}${ui.t(reason(entry))}</span></p>
-    <p class="actions">
-      <button type="button" class="link" onClick=${() => ui.retry(entry)}>${ui.t("retry")}</button>
-      <button type="button" class="link" onClick=${() => ui.edit(entry)}>${ui.t("edit")}</button>
-      <button type="button" class="link" onClick=${() => ui.remove(entry)}>${ui.t("delete")}</button>
-    </p>
-  </div>`
-}
-
-/** @type {Record<Entry["delivery"], "queued" | "sending" | "sent" | "delivered" | "read" | "failedState">} */
-const STATES = {
-  queued: "queued",
-  uploading: "sending",
-  sending: "sending",
-  sent: "sent",
-  delivered: "delivered",
-  read: "read",
-  failed: "failedState",
+/** @param {Ui} ui @param {Entry} entry @param {boolean} isLast @param {boolean} isNewest */
+function meta({ t, times, retry, edit, remove }, entry, isLast, isNewest) {
+  const { own, delivery, timestamp } = entry;
+  const time = h("time", { datetime: timestamp, title: times.full(timestamp) }, times.clock(timestamp));
+  const isShown = SHOWN.includes(delivery);
+  if (!own) return h("p", { class: isLast ? "meta" : "unseen" }, time);
+  const word = t(delivery === "uploading" ? "sending" : delivery === "failed" ? "failedState" : delivery);
+  const state = h("span", { class: isNewest || isShown ? "state" : "unseen" }, word);
+  if (delivery !== "failed") return h("p", { class: isLast || isShown ? "meta" : "unseen" }, time, state);
+  return h(
+    "div",
+    { class: "meta" },
+    h("p", { class: "reason" }, icon("warning"), h("span", null, state, " ", t(reason(entry)))),
+    h(
+      "p",
+      { class: "actions" },
+      link(t("retry"), () => retry(entry)),
+      link(t("edit"), () => edit(entry)),
+      link(t("delete"), () => remove(entry)),
+    ),
+  );
 }
 
 /** Why a message was refused, in the words of the person who reads it. @param {Entry} entry */
 function reason({ error }) {
-  if (error?.code === "SESSION_CLOSED") return "becauseClosed"
-  if (error?.status === 403) return "becauseForbidden"
-  if (error?.status === 400) return "becauseInvalid"
-  return "becauseUnknown"
+  if (error?.code === "SESSION_CLOSED") return "becauseClosed";
+  if (error?.status === 403) return "becauseForbidden";
+  return error?.status === 400 ? "becauseInvalid" : "becauseUnknown";
 }

@@ -3,43 +3,43 @@
 /** @param {string} lang */
 export function createTimes(lang) {
   /** @type {Map<object, Intl.DateTimeFormat>} */
-  const formats = new Map()
+  const formats = new Map();
 
   /** @param {Intl.DateTimeFormatOptions} options @param {Date} date */
   function format(options, date) {
-    const made = formats.get(options) ?? new Intl.DateTimeFormat(lang, options)
-    formats.set(options, made)
-    return made.format(date)
+    const made = formats.get(options) ?? new Intl.DateTimeFormat(lang, options);
+    formats.set(options, made);
+    return made.format(date);
   }
 
   /** @param {string} time */
-  const clock = (time) => format(CLOCK, new Date(time))
+  const clock = (time) => format(CLOCK, new Date(time));
 
   /** @param {string} time */
-  const full = (time) => format(FULL, new Date(time))
+  const full = (time) => format(FULL, new Date(time));
 
   /** "today", "yesterday", or the date. @param {string} time */
   function day(time) {
-    const date = new Date(time)
-    const distance = Math.round((midnight(date) - midnight(new Date())) / 86_400_000)
-    if (distance > 0 || distance < -1) return format(distance < -300 ? LONG_DAY : DAY, date)
-    const name = new Intl.RelativeTimeFormat(lang, { numeric: "auto" }).format(distance, "day")
-    return name.charAt(0).toLocaleUpperCase(lang) + name.slice(1)
+    const date = new Date(time);
+    const distance = Math.round((midnight(date) - midnight(new Date())) / 86_400_000);
+    if (distance > 0 || distance < -1) return format(distance < -300 ? LONG_DAY : DAY, date);
+    const name = new Intl.RelativeTimeFormat(lang, { numeric: "auto" }).format(distance, "day");
+    return name.charAt(0).toLocaleUpperCase(lang) + name.slice(1);
   }
 
-  return { clock, full, day }
+  return { clock, full, day };
 }
 
 /** @typedef {ReturnType<typeof createTimes>} Times */
 
 /** @type {Intl.DateTimeFormatOptions} */
-const CLOCK = { hour: "numeric", minute: "2-digit" }
+const CLOCK = { hour: "numeric", minute: "2-digit" };
 /** @type {Intl.DateTimeFormatOptions} */
-const FULL = { dateStyle: "full", timeStyle: "short" }
+const FULL = { dateStyle: "full", timeStyle: "short" };
 /** @type {Intl.DateTimeFormatOptions} */
-const DAY = { weekday: "long", day: "numeric", month: "long" }
+const DAY = { weekday: "long", day: "numeric", month: "long" };
 /** @type {Intl.DateTimeFormatOptions} */
-const LONG_DAY = { day: "numeric", month: "long", year: "numeric" }
+const LONG_DAY = { day: "numeric", month: "long", year: "numeric" };
 
 /** @param {Date} date */
-const midnight = (date) => Date.UTC(date.getFullYear(), date.getMonth(), date.getDate())
+const midnight = (date) => Date.UTC(date.getFullYear(), date.getMonth(), date.getDate());

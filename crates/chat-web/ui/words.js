@@ -15,18 +15,18 @@
  */
 export function createWords(lang, table) {
   /** @type {Intl.PluralRules | undefined} */
-  let rules
+  let rules;
   /** @type {Intl.NumberFormat | undefined} */
-  let numbers
+  let numbers;
   return (key, values = {}) => {
-    let text = table[key]
+    let text = table[key];
     if (typeof text === "object") {
-      rules ??= new Intl.PluralRules(lang)
-      text = text[rules.select(Number(values.n))] ?? text.other ?? ""
+      rules ??= new Intl.PluralRules(lang);
+      text = text[rules.select(Number(values.n))] ?? text.other ?? "";
     }
     return text.replace(/\{(\w+)\}/g, (_, name) => {
-      const value = values[name] ?? ""
-      return typeof value === "number" ? (numbers ??= new Intl.NumberFormat(lang)).format(value) : value
-    })
-  }
+      const value = values[name] ?? "";
+      return typeof value === "number" ? (numbers ??= new Intl.NumberFormat(lang)).format(value) : value;
+    });
+  };
 }

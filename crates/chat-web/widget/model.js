@@ -1,6 +1,6 @@
 /** What the widget shows and what it does: the client, the session, and which view is open. No element is made here. */
 
-import { createClient } from "../client/src/index.js"
+import { createClient } from "../client/src/index.js";
 
 /** @import { ChatError, ChatSession, Client, Entry, Session, SessionView } from "../client/index.js" */
 /** @import { Identity, Shell } from "./types.js" */
@@ -8,237 +8,248 @@ import { createClient } from "../client/src/index.js"
 /** @typedef {"signedOut" | "loading" | "form" | "chat" | "earlier" | "failed"} View */
 
 /** The drafts in `localStorage`, one for each session, and one for the form. */
-const DRAFT = "chatWidget:"
+const DRAFT = "chatWidget:";
 
 export class Model {
   /** @type {View} */
-  view = "signedOut"
+  view = "signedOut";
   /** Where `Back` leads. @type {View | null} */
-  back = null
+  back = null;
   /** @type {Session | null} */
-  session = null
+  session = null;
   /** @type {ChatSession[]} */
-  earlier = []
-  isStarting = false
+  earlier = [];
+  isStarting = false;
   /** @type {"" | "startEmpty" | "startFailed"} */
-  formError = ""
+  formError = "";
   /** @type {Client | null} */
-  client = null
+  client = null;
   /** @type {Identity | null} */
-  #identity = null
-  #shell
+  #identity = null;
+  #shell;
   /** @type {() => void} */
-  #changed
+  #changed;
   /** @type {(entry: Entry) => void} */
-  #arrived
-  #unread = 0
+  #arrived;
+  #unread = 0;
   /** What has ended when this changes: an answer of before is not shown. */
-  #turn = 0
+  #turn = 0;
 
   /** @param {Shell} shell @param {{ changed: () => void, arrived: (entry: Entry) => void }} listeners */
   constructor(shell, { changed, arrived }) {
-    this.#shell = shell
-    this.#changed = changed
-    this.#arrived = arrived
+    this.#shell = shell;
+    this.#changed = changed;
+    this.#arrived = arrived;
   }
 
   /** @returns {SessionView | null} */
   get chat() {
-    return this.session?.view ?? null
+    return this.session?.view ?? null;
   }
 
   /** @param {Identity} identity */
   identify(identity) {
-    if (this.#identity?.token === identity.token && this.client) return
-    this.stop()
-    this.#identity = identity
+    if (this.#identity?.token === identity.token && this.client) return;
+    this.stop();
+    this.#identity = identity;
     this.client = createClient({
       url: this.#shell.origin,
       token: (why) => identity.token(why),
       onError: (error) => reportError(error),
-    })
-    this.find()
+    });
+    this.find();
   }
 
   /** Shows the stored session, else the newest active one, else the form. */
   async find() {
-    const { client } = this
-    if (!client) return this.#show("signedOut")
-    const { session } = this.#shell.load()
-    if (session) return this.open(session)
-    const turn = ++this.#turn
-    this.#show("loading")
+    const { client } = this;
+    if (!client) return this.#show("signedOut");
+    const { session } = this.#shell.load();
+    if (session) return this.open(session);
+    this.#show("loading");
+    const turn = this.#turn;
     try {
-      const { sessions } = await client.sessions.list({ status: "active", limit: 1 })
-      if (turn !== this.#turn) return
-      if (sessions[0]) this.open(sessions[0].id)
-      else this.#show("form")
+      const { sessions } = await client.sessions.list({ status: "active", limit: 1 });
+      if (turn !== this.#turn) return;
+      if (sessions[0]) this.open(sessions[0].id);
+      else this.#show("form");
     } catch (error) {
-      if (turn === this.#turn) this.#fail(error)
+      if (turn === this.#turn) this.#fail(error);
     }
   }
 
-  /** @param {string} id */
-  open(id) {
-    const { client } = this
-    if (!client) return
-    ++this.#turn
-    this.#leave()
-    const session = (this.session = client.open(id))
+  /** @param {string} id @param {boolean} [isEarlier] one that is only looked at */
+  open(id, isEarlier = false) {
+    const { client } = this;
+    if (!client) return;
+    this.#leave();
+    const session = (this.session = client.open(id));
     const ends = [
       session.subscribe(() => this.#update()),
       session.on("message", (entry) => this.#arrived(entry)),
       session.on("state", (state) => this.#shell.emit("state", state)),
-    ]
+    ];
     this.#leave = () => {
-      this.#leave = () => {}
-      for (const end of ends) end()
-      session.close()
-      this.session = null
-    }
-    this.#shell.save({ session: id })
-    this.#show("chat")
-    this.#update()
+      this.#leave = () => {};
+      for (const end of ends) end();
+      session.close();
+      this.session = null;
+    };
+    if (!isEarlier) this.#shell.save({ session: id });
+    this.#show("chat");
+    if (isEarlier) this.back = "earlier";
+    this.#update();
   }
 
   /** Leaves the session that is open. */
-  #leave = () => {}
+  #leave = () => {};
 
   #update() {
-    const { chat } = this
-    const code = chat?.error?.code
+    const { chat } = this;
+    const code = chat?.error?.code;
     // A session of another person, or one that is gone: what was stored belongs to another sign-in.
     if (chat?.state === "stopped" && (code === "SESSION_NOT_FOUND" || code === "FORBIDDEN") && !chat.messages.length) {
-      this.#forget()
-      return void this.find()
+      this.#forget();
+      return void this.find();
     }
-    if (chat?.error && chat.error !== this.#reported) this.#shell.emit("error", chat.error)
-    this.#reported = chat?.error ?? null
-    this.#count(chat?.unread ?? 0)
-    this.#changed()
+    if (chat?.error && chat.error !== this.#reported) this.#shell.emit("error", chat.error);
+    this.#reported = chat?.error ?? null;
+    this.#count(chat?.unread ?? 0);
+    this.#changed();
   }
 
   /** @type {ChatError | null} */
-  #reported = null
+  #reported = null;
 
   /** @param {number} unread */
   #count(unread) {
-    if (unread === this.#unread) return
-    this.#unread = unread
-    this.#shell.emit("unread", unread)
+    if (unread === this.#unread) return;
+    this.#unread = unread;
+    this.#shell.emit("unread", unread);
   }
 
   /** @param {string} subject @param {string} text */
   async start(subject, text) {
-    const { client } = this
-    if (!client || this.isStarting) return
-    const turn = this.#turn
-    this.formError = subject || text ? "" : "startEmpty"
-    this.isStarting = !this.formError
-    this.#changed()
-    if (!this.isStarting) return
+    const { client } = this;
+    if (!client || this.isStarting) return;
+    const turn = this.#turn;
+    this.formError = subject || text ? "" : "startEmpty";
+    this.isStarting = !this.formError;
+    this.#changed();
+    if (!this.isStarting) return;
     try {
-      const session = await client.sessions.create(subject ? { subject } : {})
-      if (turn !== this.#turn) return
-      this.draft("subject", "")
-      this.draft("first", "")
-      this.open(session.id)
-      if (text) this.session?.send(text)
+      const session = await client.sessions.create(subject ? { subject } : {});
+      if (turn !== this.#turn) return;
+      this.draft("subject", "");
+      this.draft("first", "");
+      this.open(session.id);
+      if (text) this.session?.send(text);
     } catch (error) {
-      if (turn !== this.#turn) return
-      this.formError = "startFailed"
-      this.#shell.emit("error", /** @type {ChatError} */ (error))
+      if (turn !== this.#turn) return;
+      this.formError = "startFailed";
+      this.#shell.emit("error", /** @type {ChatError} */ (error));
     } finally {
-      this.isStarting = false
-      this.#changed()
+      this.isStarting = false;
+      this.#changed();
     }
   }
 
   startNew() {
-    this.#forget()
-    this.#show("form")
+    this.#forget();
+    this.formError = "";
+    this.#show("form");
   }
 
   async showEarlier() {
-    const { client } = this
-    if (!client) return
-    this.back = this.view
-    const turn = ++this.#turn
-    this.#show("loading")
+    const { client } = this;
+    if (!client) return;
+    this.#show("loading");
+    const turn = this.#turn;
     try {
-      const { sessions } = await client.sessions.list({ limit: 50 })
-      if (turn !== this.#turn) return
-      this.earlier = sessions
-      this.#show("earlier")
+      const { sessions } = await client.sessions.list({ limit: 50 });
+      if (turn !== this.#turn) return;
+      this.earlier = sessions;
+      this.#show("earlier");
+      this.back = "chat";
+      this.#changed();
     } catch (error) {
-      if (turn === this.#turn) this.#fail(error)
+      if (turn === this.#turn) this.#fail(error);
     }
   }
 
+  /** From an earlier session to the list, and from the list to the session that goes on, or the form. */
   goBack() {
-    ++this.#turn
-    this.#show(this.back ?? "form")
+    if (this.back === "earlier") {
+      this.#leave();
+      return this.showEarlier();
+    }
+    const { session } = this.#shell.load();
+    if (session && session === this.session?.id) this.#show("chat");
+    else if (session) this.open(session);
+    else this.#show("form");
   }
 
   /** @param {View} view */
   #show(view) {
-    if (view !== "earlier" && view !== "loading") this.back = null
-    this.view = view
-    this.#changed()
+    ++this.#turn;
+    this.back = null;
+    this.view = view;
+    this.#changed();
   }
 
   /** @param {unknown} error */
   #fail(error) {
-    this.#shell.emit("error", /** @type {ChatError} */ (error))
-    this.#show(/** @type {ChatError} */ (error)?.code === "AUTH" ? "signedOut" : "failed")
+    this.#shell.emit("error", /** @type {ChatError} */ (error));
+    this.#show(/** @type {ChatError} */ (error)?.code === "AUTH" ? "signedOut" : "failed");
   }
 
   #forget() {
-    this.#leave()
-    this.#count(0)
-    this.#shell.save({ session: undefined })
+    this.#leave();
+    this.#count(0);
+    this.#shell.save({ session: undefined });
   }
 
   /** Another tab has opened a session, or signed out. */
   restored() {
-    const { session } = this.#shell.load()
-    if (session && this.client && session !== this.session?.id && this.view !== "earlier") this.open(session)
-    // The form of another tab: this one stays with its session. A sign-out leaves nothing at all.
-    else if (!session && this.session && !localStorage.length) this.reset()
+    const stored = this.#shell.load();
+    // A sign-out leaves nothing; the form of another tab leaves something, and this tab stays with its session.
+    if (Object.keys(stored).length === 0) return this.client && this.reset();
+    const { session } = stored;
+    if (session && session !== this.session?.id && !this.back) this.open(session);
   }
 
   /** What is typed and not sent, for each session. Without a value: what it was. @param {string} name @param {string} [text] */
   draft(name, text) {
     try {
-      if (text === undefined) return localStorage[DRAFT + name] ?? ""
-      if (text) localStorage[DRAFT + name] = text
-      else delete localStorage[DRAFT + name]
+      if (text === undefined) return localStorage[DRAFT + name] ?? "";
+      if (text) localStorage[DRAFT + name] = text;
+      else delete localStorage[DRAFT + name];
     } catch {
       // A browser that stores nothing.
     }
-    return text ?? ""
+    return text ?? "";
   }
 
   async logout() {
-    const { client } = this
-    this.client = null
-    this.reset()
-    await client?.logout()
+    const { client } = this;
+    this.client = null;
+    this.reset();
+    await client?.logout();
   }
 
   /** Back to the state before `identify`. */
   reset() {
-    this.stop()
-    this.#identity = null
-    this.earlier = []
-    this.#count(0)
-    this.#show("signedOut")
+    this.stop();
+    this.#identity = null;
+    this.earlier = [];
+    this.#count(0);
+    this.#show("signedOut");
   }
 
   stop() {
-    ++this.#turn
-    this.#leave()
-    this.client?.close()
-    this.client = null
+    ++this.#turn;
+    this.#leave();
+    this.client?.close();
+    this.client = null;
   }
 }

@@ -90,6 +90,6 @@ const texts = {
   close: "Close",
   next: "Next",
   previous: "Previous",
-}
+};
 
-export default texts
+export default texts;

@@ -1,0 +1,94 @@
+/**
+ * Makes `widget/dist`: the loader, the panel with the client library, the lightbox, and a file for each language, without
+ * comments and with short local names. They are checked in, so that neither the server's build nor its users need Node.js;
+ * a test compares them.
+ *
+ * `node widget/build.js` writes them. The names carry no hash, since the server puts one into their address: it replaces
+ * `__HASH__` in the loader.
+ */
+
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+import { build } from "esbuild";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const vendor = path.join(here, "../vendor");
+
+/** Style sheets become texts: a shadow root adopts them, so that no policy of a page has to allow them. */
+const styles = {
+  name: "styles",
+  /** @param {import("esbuild").PluginBuild} plugin */
+  setup(plugin) {
+    plugin.onLoad({ filter: /\.css$/ }, async ({ path: file }) => {
+      const { outputFiles } = await build({ entryPoints: [file], bundle: true, minify: true, write: false });
+      return { contents: outputFiles[0]?.text.trim() ?? "", loader: "text" };
+    });
+  },
+};
+
+/** A customer's page has no inbox, and the module is a twelfth of the client. */
+const withoutInbox = {
+  name: "without inbox",
+  /** @param {import("esbuild").PluginBuild} plugin */
+  setup(plugin) {
+    plugin.onLoad({ filter: /client.src.inbox\.js$/ }, () => ({
+      contents: "export const createInbox = () => { throw new Error('there is no inbox in the widget') }",
+    }));
+  },
+};
+
+/** @type {import("esbuild").BuildOptions & { write: false }} */
+const common = {
+  bundle: true,
+  minify: true,
+  // What browsers of the last three years have.
+  target: "es2022",
+  legalComments: "none",
+  outdir: path.join(here, "dist"),
+  define: { ASSETS: JSON.stringify("/assets/__HASH__/widget/") },
+  alias: {
+    preact: path.join(vendor, "preact.mjs"),
+  },
+  plugins: [styles, withoutInbox],
+  charset: "utf8",
+  write: false,
+};
+
+/** The files by their names. @returns {Promise<Map<string, Buffer>>} */
+export async function bundle() {
+  const banner = { js: "// Built from crates/chat-web by `node widget/build.js`. Do not edit." };
+  const languages = ["en", "de", "fr", "es", "ar"].map((lang) => path.join(here, `texts/${lang}.js`));
+  const results = await Promise.all([
+    build({ ...common, banner, entryPoints: { widget: path.join(here, "loader.js") }, format: "iife" }),
+    build({
+      ...common,
+      banner,
+      entryPoints: [path.join(here, "panel.js"), ...languages],
+      entryNames: "[name]",
+      chunkNames: "[name]",
+      splitting: true,
+      format: "esm",
+    }),
+  ]);
+  const files = results.flatMap(({ outputFiles }) => outputFiles);
+  return new Map(files.map(({ path: file, contents }) => [path.basename(file), Buffer.from(contents)]));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const dist = path.join(here, "dist");
+  await rm(dist, { recursive: true, force: true });
+  await mkdir(dist);
+  for (const [name, bytes] of await bundle()) {
+    await writeFile(path.join(dist, name), bytes);
+    console.log(
+      name.padEnd(14),
+      String(bytes.length).padStart(6),
+      "bytes,",
+      String(gzipSync(bytes, { level: 9 }).length).padStart(6),
+      "gzip",
+    );
+  }
+}

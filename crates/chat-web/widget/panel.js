@@ -1,0 +1,206 @@
+/** The file `panel.js`: the dialog of the widget. The loader imports it when it is needed for the first time. */
+
+import { Component, createRef, h, render } from "preact";
+
+import { createAnnouncer } from "../ui/announcer.js";
+import { icon } from "../ui/icons.js";
+import { createTimes } from "../ui/time.js";
+import { createWords } from "../ui/words.js";
+import { app } from "./app.js";
+import { Modal } from "./modal.js";
+import { Model } from "./model.js";
+import styles from "./panel.css";
+
+/** @import { Entry } from "../client/index.js" */
+/** @import { AnyFile, Ui } from "../ui/ui.js" */
+/** @import { Panel, Shell } from "./types.js" */
+
+/** More messages at once are announced as a number. */
+const SPOKEN = 3;
+
+/** @param {Shell} shell @param {import("./texts/en.js").Texts} texts @returns {Panel} */
+export function start(shell, texts) {
+  const { root, frame, launcher, badge, lang, avatars } = shell;
+  const t = createWords(lang, texts);
+  const ending = new AbortController();
+  const { signal } = ending;
+  let isOpen = false;
+  let isAtEnd = true;
+  let takesFocus = false;
+
+  /** @param {string} text */
+  function adopt(text) {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(text);
+    root.adoptedStyleSheets.push(sheet);
+  }
+
+  adopt(styles);
+  const announcer = createAnnouncer(frame);
+  const panel = document.createElement("section");
+  panel.className = "panel";
+  panel.hidden = true;
+  panel.tabIndex = -1;
+  panel.role = "dialog";
+  panel.ariaLabel = t("title");
+  panel.setAttribute("part", "panel");
+  // Before the button in the order of the keyboard, as it is on the screen.
+  frame.insertBefore(panel, launcher);
+  const modal = new Modal(panel, signal);
+
+  const model = new Model(shell, { changed, arrived });
+
+  /** @type {import("../ui/files.js").Files | null} */
+  let files = null;
+  /** Loads a part of the widget that few need. @type {<T>(part: Promise<T>) => Promise<T>} */
+  const need = (part) =>
+    part.catch((error) => {
+      announcer.say(t("failed"));
+      throw error;
+    });
+  const filesModule = () => need(import("../ui/files.js"));
+
+  /** @type {Ui} */
+  const ui = {
+    lang,
+    t,
+    times: createTimes(lang),
+    avatars,
+    files() {
+      if (!files) ui.withFiles(() => {});
+      return files;
+    },
+    withFiles: async (run) => {
+      const { createFiles } = await filesModule();
+      if (!files) {
+        files = createFiles({ Component, createRef, h }, icon, ui);
+        adopt(files.styles);
+      }
+      run(files);
+      changed();
+    },
+    download: async (file, thumbnail) => {
+      if (!model.client) throw new Error("signed out");
+      return model.client.download(file, { thumbnail });
+    },
+    save: async (file) => {
+      try {
+        const { save } = await filesModule();
+        save(file.id === null ? file.file : await ui.download(file, false), file.name);
+      } catch {
+        announcer.say(t("downloadFailed", { name: file.name }));
+      }
+    },
+    view: async (file) => {
+      const { openLightbox } = await need(import("../ui/lightbox.js"));
+      const all = model.chat?.messages.flatMap(({ attachments = [] }) => /** @type {AnyFile[]} */ (attachments)) ?? [];
+      openLightbox(
+        ui,
+        frame,
+        all.filter((other) => files?.isPicture(other)),
+        file,
+      );
+    },
+    retry: ({ key }) => model.session?.outgoing(key)?.retry(),
+    remove: ({ key }) => model.session?.outgoing(key)?.cancel(),
+    edit: async (entry) => {
+      const { asFile } = await filesModule();
+      ui.remove(entry);
+      parts.composer?.take(entry.content, (entry.attachments ?? []).flatMap(asFile));
+    },
+  };
+  /** @type {import("./app.js").Parts} */
+  const parts = { ui, model, close: shell.close, moved, composer: null };
+
+  function changed() {
+    render(app(parts), panel);
+    const unread = model.chat?.unread ?? 0;
+    badge.textContent = unread > 0 ? String(Math.min(unread, 99)) : "";
+    launcher.ariaLabel = unread > 0 ? t("unread", { n: unread }) : t("title");
+    read();
+    if (takesFocus && isOpen && model.view !== "loading") {
+      takesFocus = false;
+      focusFirst();
+    }
+  }
+
+  /** @param {boolean} now */
+  function moved(now) {
+    isAtEnd = now;
+    read();
+  }
+
+  /** What stands in front of the eyes of a person is read. */
+  const isSeen = () => isOpen && isAtEnd && document.visibilityState === "visible" && document.hasFocus();
+
+  function read() {
+    if (isSeen() && model.view === "chat" && model.chat?.unread) model.session?.read();
+  }
+
+  /** What has come since the last turn: after a time without a connection it is many messages. @type {Entry[]} */
+  let news = [];
+
+  /** @param {Entry} entry */
+  function arrived(entry) {
+    shell.emit("message", entry);
+    if (entry.own) return;
+    if (news.push(entry) === 1) queueMicrotask(tell);
+  }
+
+  function tell() {
+    const entries = news;
+    news = [];
+    const last = entries[entries.length - 1];
+    if (!isSeen() && last)
+      import("../ui/sound.js").then(
+        ({ sound }) => sound(last.key),
+        () => {},
+      );
+    if (entries.length > SPOKEN) return announcer.say(t("manyNew", { n: entries.length }));
+    for (const { author, content, attachments = [] } of entries) {
+      const text = content || t("sentFiles", { n: attachments.length });
+      announcer.say(t("saidBy", { name: author?.name ?? author?.id ?? t("support"), text }));
+    }
+  }
+
+  function focusFirst() {
+    const [first = panel] = panel.querySelectorAll(".focus-first, .composer textarea");
+    if (first instanceof HTMLElement) first.focus();
+  }
+
+  panel.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
+    event.preventDefault();
+    shell.close();
+  });
+  for (const name of ["focus", "visibilitychange"]) {
+    addEventListener(name, read, { signal, capture: true });
+  }
+  changed();
+
+  return {
+    identify: (identity) => model.identify(identity),
+    show(value, focus = false) {
+      const hadFocus = panel.contains(root.activeElement);
+      isOpen = value;
+      panel.hidden = !value;
+      modal.set(value);
+      if (!value) return void (hadFocus && launcher.focus());
+      takesFocus = focus;
+      changed();
+    },
+    restored: () => model.restored(),
+    async logout() {
+      announcer.clear();
+      await model.logout();
+    },
+    stop() {
+      ending.abort();
+      modal.set(false);
+      model.stop();
+      render(null, panel);
+      panel.remove();
+      announcer.remove();
+    },
+  };
+}
