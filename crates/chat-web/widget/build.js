@@ -4,7 +4,7 @@
  * a test compares them.
  *
  * `node widget/build.js` writes them. The names carry no hash, since the server puts one into their address: it replaces
- * `__HASH__` in the loader.
+ * `__ASSETS__` in the loader.
  */
 
 import { mkdir, rm, writeFile } from "node:fs/promises";
@@ -48,7 +48,7 @@ const common = {
   target: "es2022",
   legalComments: "none",
   outdir: path.join(here, "dist"),
-  define: { ASSETS: JSON.stringify("/assets/__HASH__/widget/") },
+  define: { ASSETS: JSON.stringify("/__ASSETS__/widget/") },
   alias: {
     preact: path.join(vendor, "preact.mjs"),
   },

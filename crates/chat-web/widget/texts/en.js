@@ -29,7 +29,6 @@ const texts = {
   signedOut: "Sign in to this site to chat with us.",
   failed: "The chat is not available at the moment.",
   tryAgain: "Try again",
-  connecting: "Connecting…",
   reconnecting: "Reconnecting…",
   offline: "You are offline. What you write is sent when you are back.",
   stopped: "The connection has ended.",
@@ -38,7 +37,6 @@ const texts = {
   signInMore: "Your sign-in has expired.",
 
   waitingAgent: "We will be with you shortly",
-  withAgent: "{name} is here for you",
   helloEmpty: "Say hello",
   emptyMore: "Write your first message below. We see it at once.",
   typing: "{name} is typing…",
