@@ -18,6 +18,8 @@ export function createWords(lang, table) {
   let rules;
   /** @type {Intl.NumberFormat | undefined} */
   let numbers;
+  // A name in Latin letters at the beginning must not turn an Arabic sentence around.
+  const [before, after] = lang === "ar" ? ["\u2068", "\u2069"] : ["", ""];
   return (key, values = {}) => {
     let text = table[key];
     if (typeof text === "object") {
@@ -26,7 +28,9 @@ export function createWords(lang, table) {
     }
     return text.replace(/\{(\w+)\}/g, (_, name) => {
       const value = values[name] ?? "";
-      return typeof value === "number" ? (numbers ??= new Intl.NumberFormat(lang)).format(value) : value;
+      return typeof value === "number"
+        ? (numbers ??= new Intl.NumberFormat(lang)).format(value)
+        : before + value + after;
     });
   };
 }

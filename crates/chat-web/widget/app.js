@@ -38,8 +38,7 @@ function header({ ui: { t, avatars }, model, close }) {
   const agent = session?.agent;
   const name = agent?.name ?? agent?.id;
   const title = view === "earlier" ? t("earlier") : (name ?? t("support"));
-  const about =
-    session?.status === "closed" ? t("ended") : (session?.subject ?? (session && !agent && t("waitingAgent")));
+  const about = session?.status === "closed" ? t("ended") : agent ? session?.subject : session && t("waitingAgent");
   return h(
     "header",
     { class: "header", part: "header" },
@@ -157,7 +156,7 @@ function typing({ ui, model: { chat } }) {
   const agent = chat?.session?.agent;
   const name = (agent?.id === id && agent?.name) || id || "";
   const dots = h("span", { class: "dots", "aria-hidden": true }, h("i", null), h("i", null), h("i", null));
-  return h("p", { class: "typing" }, id && [dots, h("bdi", null, ui.t("typing", { name }))]);
+  return h("p", { class: "typing" }, id && [dots, ui.t("typing", { name })]);
 }
 
 /** Whether what is written arrives. @param {Parts} parts */

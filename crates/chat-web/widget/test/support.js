@@ -148,7 +148,9 @@ export async function createWorld({ env = {} } = {}) {
     async visit(shop = {}, { context, path, ...options } = {}) {
       const key = path ?? `shop${shops.size + 1}`;
       if (!path) shops.set(key, shop);
-      const page = await (context ?? (await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options }))).newPage();
+      const page = await (
+        context ?? (await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options }))
+      ).newPage();
       const problems = watch(page);
       await page.goto(`${siteUrl}/${key}/`);
       return Object.assign(hands(page), { problems, path: key, url: `${siteUrl}/${key}/` });
