@@ -226,7 +226,12 @@ export interface SessionFields {
 
 export interface Client {
   readonly sessions: {
-    list(filter?: { status?: "active" | "closed"; cursor?: string; page?: number; limit?: number }): Promise<SessionPage>;
+    list(filter?: {
+      status?: "active" | "closed";
+      cursor?: string;
+      page?: number;
+      limit?: number;
+    }): Promise<SessionPage>;
     /** Repeats itself after a lost answer, with one idempotency key, so that one session is created. */
     create(fields?: SessionFields & { userId?: string }): Promise<ChatSession>;
     get(id: string): Promise<ChatSession>;

@@ -105,14 +105,13 @@ export function createInbox({ rest, socket, tokens, clock, random }, views, onEr
     if (isNew && message.author?.id !== tokens.user) listeners.emit("message", item);
   }
 
-  /** @param {{view: InboxView, items: InboxItem[], counts: any, nextCursor: string | null}} data */
-  function onSnapshot({ view: name, items: page, counts: figures, nextCursor }) {
+  /** @param {{view: InboxView, items: InboxItem[], nextCursor: string | null}} data */
+  function onSnapshot({ view: name, items: page, nextCursor }) {
     const before = items.get(name);
     items.set(name, new Map(page.map((item) => [item.id, item])));
     cursors.set(name, nextCursor);
     // A page that is on its way belongs to the snapshot before.
     removed.delete(name);
-    counts = figures;
     fresh.add(name);
     error = null;
     failures = 0;
@@ -120,8 +119,8 @@ export function createInbox({ rest, socket, tokens, clock, random }, views, onEr
     if (before) for (const item of page) notice(name, before.get(item.id), item);
   }
 
-  /** @param {string} id @param {{view: InboxView, item: InboxItem | null, counts: any}} data */
-  function onUpdate(id, { view: name, item, counts: figures }) {
+  /** @param {string} id @param {{view: InboxView, item: InboxItem | null}} data */
+  function onUpdate(id, { view: name, item }) {
     const all = items.get(name);
     if (!all || !fresh.has(name)) return;
     const before = all.get(id);
@@ -130,7 +129,6 @@ export function createInbox({ rest, socket, tokens, clock, random }, views, onEr
       all.delete(id);
       removed.get(name)?.add(id);
     }
-    counts = figures;
     changed();
     if (item) notice(name, before, item);
   }
@@ -165,8 +163,10 @@ export function createInbox({ rest, socket, tokens, clock, random }, views, onEr
     },
     /** @param {any} frame */
     receive(frame) {
-      if (!views.includes(frame.data.view)) return;
-      if (frame.type === "inbox") onSnapshot(frame.data);
+      // Those of a view that another inbox of this client has are the same.
+      counts = frame.data.counts;
+      if (!views.includes(frame.data.view)) changed();
+      else if (frame.type === "inbox") onSnapshot(frame.data);
       else onUpdate(frame.sessionId, frame.data);
     },
     /** The socket begins again. */

@@ -4,7 +4,10 @@
 // tabs of a person show the same records; the tab that holds the lock sends them, one at a time for each session. A record
 // keeps its idempotency key as long as it lives: repeated without end, it is stored once.
 import { createSender } from "./sender.js";
-import { abortedError, ChatError, fromRecord, toRecord } from "./errors.js";
+import { withTimeout } from "./timeout.js";
+import { abortedError, authError, ChatError, fromRecord, toRecord } from "./errors.js";
+
+const AUTHOR_LIMIT = 2_000;
 
 /** @typedef {ReturnType<typeof createOutbox>} Outbox */
 /** @typedef {import("../index.d.ts").OutboxRecord} OutboxRecord */
@@ -20,6 +23,7 @@ import { abortedError, ChatError, fromRecord, toRecord } from "./errors.js";
  * @property {Message | null} message the stored message, once the server has answered
  * @property {AbortController | null} abort ends the request that runs
  * @property {boolean} [isCancelled]
+ * @property {boolean} [isFromHere] whether it was written in this tab
  * @property {Promise<Message>} done
  * @property {(message: Message) => void} resolve
  * @property {(error: ChatError) => void} reject
@@ -39,6 +43,8 @@ import { abortedError, ChatError, fromRecord, toRecord } from "./errors.js";
 export function createOutbox({ storage, tab, rest, tokens, clock, random, name, onError }) {
   /** @type {Map<string, Item>} */
   const items = new Map();
+  // What this tab knows to be sent or cancelled: another tab may not have removed it from the storage yet.
+  const finished = new Set();
   /** @type {Map<string, () => void>} the listener of each session that is open */
   const watchers = new Map();
   /** @type {Map<string, Promise<void>>} the sessions that are being sent */
@@ -106,29 +112,38 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     return item;
   }
 
-  /** The items of a session in the order of sending; those that are not stored yet come last. @param {string} sessionId */
+  // What two sort by; what one does not have comes last.
+  const order = (/** @type {number | undefined} */ a, /** @type {number | undefined} */ b) =>
+    (a ?? Infinity) - (b ?? Infinity) || 0;
+
+  /** The items of a session: those that the server has, in its order, then the others in the order of sending. @param {string} sessionId */
   const of = (sessionId) =>
     [...items.values()]
       .filter(({ record }) => record.sessionId === sessionId)
-      .sort((a, b) => (a.record.id ?? Infinity) - (b.record.id ?? Infinity) || 0);
+      .sort((a, b) => order(a.message?.seq, b.message?.seq) || order(a.record.id, b.record.id));
 
   /** @param {Item} item */
   const isReady = ({ record, ours, message }) => ours && record.id !== undefined && !record.failed && !message;
 
-  async function load() {
+  /** @param {boolean} [isFirst] whether this page has begun just now */
+  async function load(isFirst = false) {
     const records = await storage.all();
     const { user } = tokens;
     for (const record of records) {
-      // What was written before a token was there belongs to the person who signs in next.
-      if (record.user === user || record.user === null) {
-        if (!items.has(record.key)) adopt(record, true);
-        else /** @type {Item} */ (items.get(record.key)).record.id ??= record.id;
-      }
+      const known = items.get(record.key);
+      if (known) known.record.id ??= record.id;
+      else if (finished.has(record.key)) continue;
+      else if (record.user === user) adopt(record, true);
+      // Left by a page that did not know who wrote: the person who has signed in now decides, and it is not sent before.
+      else if (record.user === null && isFirst) adopt({ ...record, user, failed: toRecord(authError()) }, true);
     }
-    // Another tab has sent or cancelled what is not there any more, and says so in a moment.
+    // Another tab has sent or cancelled what is not there any more. Of what was written here it has said so, or does in a
+    // moment; of what this tab has found in the storage it may have said so before this tab listened.
     const stored = new Set(records.map(({ key }) => key));
     for (const item of items.values()) {
-      if (isReady(item) && !stored.has(item.record.key)) item.ours = false;
+      if (!isReady(item) || stored.has(item.record.key)) continue;
+      if (item.isFromHere) item.ours = false;
+      else remove(item);
     }
   }
 
@@ -159,7 +174,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   async function lead() {
     if (closed) return;
     // The tab that held the lock before may have sent some, or left some behind.
-    await write(load);
+    await write(() => load());
     holding = true;
     await new Promise((resolve) => {
       onIdle = () => resolve(undefined);
@@ -186,7 +201,10 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   async function work(sessionId) {
     for (let item; !closed && (item = of(sessionId).find(isReady)); ) {
       try {
-        const message = await sender.send(item, () => !closed && item && items.get(item.record.key) === item && !item.message);
+        const message = await sender.send(
+          item,
+          () => !closed && item && items.get(item.record.key) === item && !item.message,
+        );
         if (message) confirm(item.record.key, message);
       } catch (error) {
         fail(item, /** @type {ChatError} */ (error));
@@ -220,6 +238,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     item.record = { ...item.record, failed: null };
     item.abort?.abort();
     item.resolve(message);
+    finished.add(item.record.key);
     // Without an open session no one waits to see it.
     if (watchers.has(item.record.sessionId)) changed(item);
     else items.delete(item.record.key);
@@ -243,9 +262,16 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   /** @param {OutboxRecord} record */
   async function onRecord(record) {
     const isOurs = await storage.shared();
-    if (closed) return;
+    if (closed || finished.has(record.key)) return;
     adopt(record, isOurs);
     wake();
+  }
+
+  /** Cancelled, here or in another tab. @param {Item} item */
+  function drop(item) {
+    item.isCancelled = true;
+    finished.add(item.record.key);
+    remove(item);
   }
 
   /** What another tab of the same person says. @param {any} message */
@@ -256,7 +282,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     else if (!item || item.message) return;
     else if (type === "sent" || type === "cancelled") {
       if (type === "sent") settle(item, message);
-      else remove(item);
+      else drop(item);
       // Where the storage is not shared, the record is in this one.
       erase(item);
     } else if (type === "progress") {
@@ -277,7 +303,12 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
         await sender.pause(failures);
       }
       if (closed) return;
-      await write(load);
+      for (const item of items.values()) {
+        // Written before it was known who writes.
+        item.record.user = tokens.user;
+        write(async () => item.record.id !== undefined && storage.put(item.record));
+      }
+      await write(() => load(true));
       wake();
     },
 
@@ -285,9 +316,21 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     add(sessionId, content, files) {
       const key = crypto.randomUUID();
       /** @type {OutboxRecord} */
-      const record = { key, user: tokens.user, sessionId, content, files, uploads: [], createdAt: clock.now(), failed: null };
+      const record = {
+        key,
+        user: tokens.user,
+        sessionId,
+        content,
+        files,
+        uploads: [],
+        createdAt: clock.now(),
+        failed: null,
+      };
       const item = adopt(record, true);
+      item.isFromHere = true;
       write(async () => {
+        // A record names its author. Without a token it is stored all the same, but not before it is clear that there is none.
+        if (tokens.user === null) await withTimeout(clock, AUTHOR_LIMIT, tokens.get).catch(() => {});
         // Cancelled before it was stored.
         if (item.isCancelled) return;
         try {
@@ -322,8 +365,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
         },
         cancel: () => {
           if (item.message || items.get(key) !== item) return;
-          item.isCancelled = true;
-          remove(item);
+          drop(item);
           post({ type: "cancelled", key });
           erase(item);
         },

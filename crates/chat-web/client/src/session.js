@@ -64,11 +64,15 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
   let phase = "off";
   // Up to where this subscription has sent events; `ack` and `read` must not be ahead of it.
   let sent = 0;
+  // And what we have said on it.
+  let said = { ack: 0, read: 0 };
   // Where the server was when the subscription began.
   let head = 0;
   /** @type {any[]} */
   let buffer = [];
   let loads = 0;
+  /** @type {Set<string | undefined>} the ids of messages that were answered in a history that has been replaced */
+  let outdated = new Set();
   let failures = 0;
   /** @type {number | null} */
   let retryAt = null;
@@ -78,6 +82,7 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
   let paging = null;
   let isPreviewing = false;
   let isEnded = false;
+  let isTaking = false;
   /** @type {any[]} receipts that came while a page of older messages was on its way */
   let receipts = [];
   let readUpTo = 0;
@@ -180,6 +185,7 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
   /** @param {{seq: number, epoch: string, resumed: boolean, reason?: string}} data */
   function onSubscribed({ seq: newest, epoch: current, resumed, reason = "" }) {
     head = newest;
+    said = { ack: 0, read: 0 };
     if (resumed) {
       sent = seq;
       epoch = current;
@@ -189,7 +195,7 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
     sent = newest;
     if (epoch !== null) listeners.emit("gap", { reason });
     // Another history: what the server has answered in the one before may not be in it.
-    if (epoch !== null && epoch !== current) forgetStored(() => true);
+    if (epoch !== null && epoch !== current) outdated = new Set(outbox.of(id).map(({ message }) => message?.id));
     enter("loading");
     load(current);
   }
@@ -206,7 +212,11 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
     session = body;
     entries = page.messages.map(toEntry);
     hasOlder = page.hasMore;
-    forgetStored((message) => message.seq <= at);
+    // What the outbox has of messages that REST has brought, or that are in no history any more.
+    for (const { record, message } of outbox.of(id)) {
+      if (message && (message.seq <= at || outdated.has(message.id))) outbox.forget(record.key);
+    }
+    outdated.clear();
   }
 
   /** Reads the newest messages. What is shown stays until they are there. @param {string} current */
@@ -267,17 +277,15 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
   /** @param {import("../index.d.ts").Message & {idempotencyKey?: string}} message */
   function toEntry({ idempotencyKey, ...message }) {
     const key = idempotencyKey ?? outbox.keyOf(message.id) ?? keys.get(message.id);
-    if (key) keys.set(message.id, key);
-    if (key) outbox.confirm(key, message);
-    if (key) outbox.forget(key);
-    return entryOf(message, key ?? message.id, message.author?.id === tokens.user || key !== undefined);
-  }
-
-  /** @param {(message: import("../index.d.ts").Message) => boolean} isOver messages of the outbox that are shown no more */
-  function forgetStored(isOver) {
-    for (const { record, message } of outbox.of(id)) {
-      if (message && isOver(message)) outbox.forget(record.key);
+    if (key) {
+      keys.set(message.id, key);
+      // From the outbox into the list in one step, of which no listener sees the middle.
+      isTaking = true;
+      outbox.confirm(key, message);
+      isTaking = false;
+      outbox.forget(key);
     }
+    return entryOf(message, key ?? message.id, message.author?.id === tokens.user || key !== undefined);
   }
 
   /** @param {any} frame */
@@ -348,13 +356,20 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
   function acknowledge() {
     const upTo = Math.min(seq, sent);
     const newest = entries.findLast((entry) => entry.sender !== side() && Number(entry.seq) <= upTo);
-    if (phase === "live" && newest?.delivery === "sent") pacer.later("ack", id, Number(newest.seq));
+    if (newest?.delivery === "sent") say("ack", Number(newest.seq));
   }
 
   function sendRead() {
     const upTo = Math.min(readUpTo, sent, seq);
     const newest = entries.findLast((entry) => isUnread(entry) && Number(entry.seq) <= upTo);
-    if (phase === "live" && newest) pacer.later("read", id, Number(newest.seq));
+    if (newest) say("read", Number(newest.seq));
+  }
+
+  /** @param {"ack" | "read"} type @param {number} upTo */
+  function say(type, upTo) {
+    if (phase !== "live" || upTo <= said[type]) return;
+    said[type] = upTo;
+    pacer.later(type, id, upTo);
   }
 
   async function loadOlder() {
@@ -369,7 +384,22 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
     changed();
   }
 
-  const unwatch = outbox.watch(id, changed);
+  // An answer may be about a message that REST has brought already, without its key: then it is that one.
+  function onOutbox() {
+    if (isTaking) return;
+    for (const { record, message } of outbox.of(id)) {
+      if (!message || message.seq > seq) continue;
+      entries = entries.map((entry) => {
+        if (entry.id !== message.id) return entry;
+        keys.set(message.id, record.key);
+        return Object.freeze({ ...entry, key: record.key, own: true });
+      });
+      outbox.forget(record.key);
+    }
+    changed();
+  }
+
+  const unwatch = outbox.watch(id, onOutbox);
 
   return {
     id,
@@ -422,7 +452,8 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
     },
     /** @param {boolean} on */
     typing(on) {
-      if (phase === "live" && typists.isDue(on) && pacer.now()) socket.send({ type: "typing", sessionId: id, data: { isTyping: on } });
+      if (phase === "live" && typists.isDue(on) && pacer.now())
+        socket.send({ type: "typing", sessionId: id, data: { isTyping: on } });
     },
     /** Leaves nothing of it. @param {boolean} [blank] whether what is shown goes as well */
     end(blank = false) {
