@@ -145,7 +145,7 @@ export class Log extends Component {
 
 /** Whether two messages are one group. @param {Entry | undefined} a @param {Entry | undefined} b */
 function isTogether(a, b) {
-  if (!a || !b || a.own !== b.own || a.author?.id !== b.author?.id) return false;
+  if (!a || !b || a.own !== b.own || (!a.own && a.author?.id !== b.author?.id)) return false;
   const [earlier, later] = [new Date(a.timestamp), new Date(b.timestamp)];
   return later.getTime() - earlier.getTime() < TOGETHER_MS && earlier.getDate() === later.getDate();
 }

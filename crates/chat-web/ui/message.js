@@ -75,7 +75,7 @@ const SHOWN = ["queued", "sending", "uploading", "failed"];
 /** @param {Ui} ui @param {Entry} entry @param {boolean} isLast @param {boolean} isNewest */
 function meta({ t, times, retry, edit, remove }, entry, isLast, isNewest) {
   const { own, delivery, timestamp } = entry;
-  const time = h("time", { datetime: timestamp, title: times.full(timestamp) }, times.clock(timestamp));
+  const time = h("time", { datetime: timestamp }, times.clock(timestamp));
   const isShown = SHOWN.includes(delivery);
   if (!own) return h("p", { class: isLast ? "meta" : "unseen" }, time);
   const word = t(delivery === "uploading" ? "sending" : delivery === "failed" ? "failedState" : delivery);

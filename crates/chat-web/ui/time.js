@@ -15,27 +15,30 @@ export function createTimes(lang) {
   /** @param {string} time */
   const clock = (time) => format(CLOCK, new Date(time));
 
-  /** @param {string} time */
-  const full = (time) => format(FULL, new Date(time));
+  /** The names of days, which are asked for again and again. @type {Record<string, string>} */
+  const days = {};
 
-  /** "today", "yesterday", or the date. @param {string} time */
+  /** "Today", "Yesterday", or the date. @param {string} time */
   function day(time) {
     const date = new Date(time);
-    const distance = Math.round((midnight(date) - midnight(new Date())) / 86_400_000);
-    if (distance > 0 || distance < -1) return format(distance < -300 ? LONG_DAY : DAY, date);
-    const name = new Intl.RelativeTimeFormat(lang, { numeric: "auto" }).format(distance, "day");
-    return name.charAt(0).toLocaleUpperCase(lang) + name.slice(1);
+    return (days[`${date.toDateString()} ${new Date().getDate()}`] ??= name(date));
   }
 
-  return { clock, full, day };
+  /** @param {Date} date */
+  function name(date) {
+    const distance = Math.round((midnight(date) - midnight(new Date())) / 86_400_000);
+    if (distance > 0 || distance < -1) return format(distance < -300 ? LONG_DAY : DAY, date);
+    const words = new Intl.RelativeTimeFormat(lang, { numeric: "auto" }).format(distance, "day");
+    return words.charAt(0).toLocaleUpperCase(lang) + words.slice(1);
+  }
+
+  return { clock, day };
 }
 
 /** @typedef {ReturnType<typeof createTimes>} Times */
 
 /** @type {Intl.DateTimeFormatOptions} */
 const CLOCK = { hour: "numeric", minute: "2-digit" };
-/** @type {Intl.DateTimeFormatOptions} */
-const FULL = { dateStyle: "full", timeStyle: "short" };
 /** @type {Intl.DateTimeFormatOptions} */
 const DAY = { weekday: "long", day: "numeric", month: "long" };
 /** @type {Intl.DateTimeFormatOptions} */

@@ -110,8 +110,9 @@ function boot(script) {
           )
         );
         panel = started;
-        if (identity) panel.identify(identity);
-        return panel;
+        // In a task of its own: none shall take long, also on a slow machine.
+        setTimeout(() => identity && started.identify(identity));
+        return started;
       },
       () => {
         loading = undefined;
@@ -152,9 +153,7 @@ function boot(script) {
       identity = undefined;
       // What an earlier page has stored is erased by the panel, which knows where it is, in the name that it was given.
       if (!panel && known && load().session) {
-        identity = known;
-        await need();
-        identity = undefined;
+        (await need())?.identify(known);
       }
       await panel?.logout();
       set(false);

@@ -112,7 +112,17 @@ export function start(shell, texts) {
   /** @type {import("./app.js").Parts} */
   const parts = { ui, model, close: shell.close, moved, composer: null };
 
+  let isDue = false;
+
+  /** Many changes of one moment are shown once. */
   function changed() {
+    if (!isDue) queueMicrotask(update);
+    isDue = true;
+  }
+
+  function update() {
+    isDue = false;
+    if (signal.aborted) return;
     render(app(parts), panel);
     const unread = model.chat?.unread ?? 0;
     badge.textContent = unread > 0 ? String(Math.min(unread, 99)) : "";
@@ -176,7 +186,8 @@ export function start(shell, texts) {
   for (const name of ["focus", "visibilitychange"]) {
     addEventListener(name, read, { signal, capture: true });
   }
-  changed();
+  // The formatters of `Intl` take long to make. Each has a task of its own, before the first message needs it.
+  for (const warm of [ui.times.clock, ui.times.day]) setTimeout(() => warm(new Date().toISOString()));
 
   return {
     identify: (identity) => model.identify(identity),

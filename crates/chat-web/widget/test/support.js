@@ -63,11 +63,21 @@ async function startFront(port) {
       one?.on("close", () => other?.destroy());
     }
   });
+  /** @type {Set<import("node:net").Socket>} */
+  const sockets = new Set();
+  front.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
   front.listen(0, "127.0.0.1");
   await once(front, "listening");
   const address = /** @type {import("node:net").AddressInfo} */ (front.address());
   return {
     port: address.port,
+    /** Resets all connections: what a browser that is offline does not do to its sockets. */
+    cut() {
+      for (const socket of sockets) socket.destroy();
+    },
     async close() {
       front.close();
       front.closeAllConnections();
@@ -138,6 +148,7 @@ export async function createWorld({ env = {} } = {}) {
     browser,
     /** The widget's server, for a proxy with faults in front of it. */
     frontPort: front.port,
+    cut: front.cut,
 
     /**
      * A page of the shop, in a browser of its own.
