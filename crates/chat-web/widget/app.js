@@ -10,7 +10,6 @@ import { form } from "./form.js";
 
 /** @import { Ui } from "../ui/ui.js" */
 /** @import { Model } from "./model.js" */
-/** @import { Key } from "./texts/en.js" */
 
 /**
  * @typedef {object} Parts
@@ -159,24 +158,20 @@ function typing({ ui, model: { chat } }) {
   return h("p", { class: "typing" }, id && [dots, ui.t("typing", { name })]);
 }
 
-/** Whether what is written arrives. @param {Parts} parts */
+/** Whether what is written arrives. It lies over the messages, so that nothing moves. @param {Parts} parts */
 function connection({ ui: { t }, model: { chat, session } }) {
+  const state = chat?.state ?? "idle";
   const isSignedOut = chat?.error?.code === "AUTH";
-  /** @type {Partial<Record<string, Key>>} */
-  const texts = { offline: "offline", waiting: "reconnecting", stopped: "stopped" };
+  const isStopped = state === "stopped";
   // The first time, the view itself says that it loads.
-  if (chat?.session) texts.connecting = "reconnecting";
-  const text = isSignedOut ? "signInMore" : texts[chat?.state ?? ""];
-  return (
-    text &&
-    h(
-      "div",
-      { class: "connection", role: "status" },
-      h("p", null, t(text)),
-      (isSignedOut || chat?.retryAt) &&
-        h("button", { class: "link", onClick: () => session?.retryNow() }, t(isSignedOut ? "signInAgain" : "now")),
-    )
-  );
+  const isCalm = state === "live" || state === "idle" || (state === "connecting" && !chat?.session);
+  const text = isSignedOut ? "signInMore" : isStopped ? "stopped" : navigator.onLine ? "reconnecting" : "offline";
+  const action = isSignedOut ? "signInAgain" : "now";
+  const content = [
+    h("p", null, t(text)),
+    (isSignedOut || !isStopped) && h("button", { class: "link", onClick: () => session?.retryNow() }, t(action)),
+  ];
+  return h("div", { class: "connection", role: "status" }, (isSignedOut || !isCalm) && content);
 }
 
 /** @param {Parts} parts */

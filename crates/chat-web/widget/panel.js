@@ -123,15 +123,15 @@ export function start(shell, texts) {
   function update() {
     isDue = false;
     if (signal.aborted) return;
+    const hadFocus = panel.matches(":focus-within");
     render(app(parts), panel);
     const unread = model.chat?.unread ?? 0;
     badge.textContent = unread > 0 ? String(Math.min(unread, 99)) : "";
     launcher.ariaLabel = unread > 0 ? t("unread", { n: unread }) : t("title");
     read();
-    if (takesFocus && isOpen && model.view !== "loading") {
-      takesFocus = false;
-      focusFirst();
-    }
+    // Of a view that is gone, the one in its place takes the focus.
+    if (hadFocus && !panel.matches(":focus-within")) takesFocus = true;
+    if (takesFocus && isOpen) focusFirst();
   }
 
   /** @param {boolean} now */
@@ -173,9 +173,12 @@ export function start(shell, texts) {
     }
   }
 
+  /** What one does first in a view; while it loads, the panel. What a person has gone to meanwhile stays. */
   function focusFirst() {
-    const [first = panel] = panel.querySelectorAll(".focus-first, .composer textarea");
-    if (first instanceof HTMLElement) first.focus();
+    const isFree = !panel.matches(":focus-within") || panel.matches(":focus");
+    const first = /** @type {HTMLElement | null} */ (panel.querySelector(".focus-first, .composer textarea"));
+    if (isFree) (first ?? panel).focus();
+    takesFocus = isFree && !first;
   }
 
   panel.addEventListener("keydown", (event) => {
