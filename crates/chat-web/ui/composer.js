@@ -8,7 +8,7 @@ import { icon } from "./icons.js";
 
 /**
  * @typedef {object} ComposerProps
- * @property {import("preact").Ref<Composer>} [ref]
+ * @property {{ current: Composer | null }} handle by which others put texts and files into it
  * @property {Ui} ui
  * @property {string} draft what is in the box at first
  * @property {(text: string) => void} changed
@@ -30,7 +30,12 @@ export class Composer extends Component {
   state = { files: [], refused: [], isEmpty: true };
 
   componentDidMount() {
+    this.props.handle.current = this;
     this.set(this.props.draft);
+  }
+
+  componentWillUnmount() {
+    this.props.handle.current = null;
   }
 
   get text() {

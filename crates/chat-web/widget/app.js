@@ -17,7 +17,7 @@ import { form } from "./form.js";
  * @property {Model} model
  * @property {() => void} close
  * @property {(isAtEnd: boolean) => void} moved
- * @property {Composer | null} composer while there is one
+ * @property {{ current: Composer | null }} composer while there is one
  */
 
 /** @param {Parts} parts */
@@ -108,7 +108,7 @@ function chat(parts) {
         if (!event.dataTransfer?.files.length) return;
         event.preventDefault();
         dragging(event, false);
-        parts.composer?.add(event.dataTransfer.files);
+        parts.composer.current?.add(event.dataTransfer.files);
       },
     },
     connection(parts),
@@ -127,7 +127,7 @@ function chat(parts) {
       : [
           typing(parts),
           h(Composer, {
-            ref: (/** @type {Composer | null} */ composer) => void (parts.composer = composer),
+            handle: parts.composer,
             ui,
             draft: model.draft(session.id),
             changed(text) {

@@ -106,11 +106,11 @@ export function start(shell, texts) {
     edit: async (entry) => {
       const { asFile } = await filesModule();
       ui.remove(entry);
-      parts.composer?.take(entry.content, (entry.attachments ?? []).flatMap(asFile));
+      parts.composer.current?.take(entry.content, (entry.attachments ?? []).flatMap(asFile));
     },
   };
   /** @type {import("./app.js").Parts} */
-  const parts = { ui, model, close: shell.close, moved, composer: null };
+  const parts = { ui, model, close: shell.close, moved, composer: { current: null } };
 
   let isDue = false;
 

@@ -173,6 +173,7 @@ const FAILURE = {
 
 /** An agent's socket, which acknowledges what comes. @param {any} world @param {string} token @param {string} session */
 async function connect(world, token, session) {
+  // @ts-ignore: the package has no types.
   const { WebSocket } = await import("ws");
   const bearer = `base64url.bearer.chat.${Buffer.from(token).toString("base64url")}`;
   const socket = new WebSocket(`${world.server.url.replace("http", "ws")}/ws/chat/${session}`, ["chat.v1", bearer]);
