@@ -114,15 +114,25 @@ export class Model {
     }
     if (chat?.error && chat.error !== this.#reported) this.#shell.emit("error", chat.error);
     this.#reported = chat?.error ?? null;
-    this.#count(chat?.unread ?? 0);
+    this.#count();
     this.#changed();
+  }
+
+  /**
+   * How many messages are unread. A tab without a live session knows it from the others: a person has ten sockets to a
+   * session at most, and may have more tabs.
+   */
+  get unread() {
+    const { chat } = this;
+    return chat?.state === "live" ? chat.unread : this.session ? (this.#shell.load().unread ?? 0) : 0;
   }
 
   /** @type {ChatError | null} */
   #reported = null;
 
-  /** @param {number} unread */
-  #count(unread) {
+  #count() {
+    const { unread } = this;
+    if (this.session && unread !== this.#shell.load().unread) this.#shell.save({ unread });
     if (unread === this.#unread) return;
     this.#unread = unread;
     this.#shell.emit("unread", unread);
@@ -205,8 +215,8 @@ export class Model {
 
   #forget() {
     this.#leave();
-    this.#count(0);
-    this.#shell.save({ session: undefined });
+    this.#count();
+    this.#shell.save({ session: undefined, unread: 0 });
   }
 
   /** Another tab has opened a session, or signed out. */
@@ -216,6 +226,7 @@ export class Model {
     if (Object.keys(stored).length === 0) return this.client && this.reset();
     const { session } = stored;
     if (session && session !== this.session?.id && !this.back) this.open(session);
+    else this.#update();
   }
 
   /** What is typed and not sent, for each session. Without a value: what it was. @param {string} name @param {string} [text] */
@@ -242,7 +253,7 @@ export class Model {
     this.stop();
     this.#identity = null;
     this.earlier = [];
-    this.#count(0);
+    this.#count();
     this.#show("signedOut");
   }
 

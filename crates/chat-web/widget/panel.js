@@ -125,7 +125,7 @@ export function start(shell, texts) {
     if (signal.aborted) return;
     const hadFocus = panel.matches(":focus-within");
     render(app(parts), panel);
-    const unread = model.chat?.unread ?? 0;
+    const { unread } = model;
     badge.textContent = unread > 0 ? String(Math.min(unread, 99)) : "";
     launcher.ariaLabel = unread > 0 ? t("unread", { n: unread }) : t("title");
     read();

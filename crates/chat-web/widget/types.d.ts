@@ -38,6 +38,7 @@ export interface Stored {
   /** The session that was last shown. */
   session?: string;
   open?: boolean;
+  unread?: number;
 }
 
 /** What the loader gives to the panel. */

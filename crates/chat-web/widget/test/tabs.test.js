@@ -11,7 +11,7 @@ before(async () => void (world = await createWorld()));
 after(() => world.close());
 
 test("17: a reload and a new tab have the same session, draft, open state and unread count", async () => {
-  const { say } = await world.session("ida-1");
+  const { say, messages } = await world.session("ida-1");
   const { page, open, box, panel, message, launcher, url } = await world.visit({ user: "ida-1" });
   await open();
   await say("Hello");
@@ -27,6 +27,8 @@ test("17: a reload and a new tab have the same session, draft, open state and un
   await tab.message("Hello").waitFor();
   assert.equal(await tab.box.inputValue(), "A draft\nof two lines");
   await tab.page.close();
+  // The server has heard that it was read, which a client says once a second at most.
+  await until(async () => (await messages())[0].read);
   await launcher.click();
   await panel.waitFor({ state: "hidden" });
   await say("Unread");
@@ -85,11 +87,17 @@ test("18: of 12 tabs none is dead, one makes a sound, and reading in one clears 
     // A click, without which a browser plays nothing.
     await tab.page.locator("h1").click();
   }
-  await tabs[0]?.page.bringToFront();
   await tabs[0]?.send("From the first tab");
   const sent = Date.now();
   await Promise.all(tabs.map((tab) => tab.message("From the first tab").waitFor()));
-  assert.ok(Date.now() - sent <= 3_000, `${Date.now() - sent} ms`);
+  assert.ok(Date.now() - sent <= 1_000, `${Date.now() - sent} ms`);
+  // A person has ten sockets to a session at most: the others rest until they are looked at, and are alive then.
+  await say("From the agent");
+  for (const tab of tabs) {
+    await tab.page.bringToFront();
+    await tab.page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+    await tab.message("From the agent").waitFor();
+  }
   for (const tab of tabs) {
     await tab.launcher.click();
     await tab.panel.waitFor({ state: "hidden" });
