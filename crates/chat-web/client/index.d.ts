@@ -131,7 +131,7 @@ export interface Session {
   send(text: string, options?: { files?: Iterable<Blob> }): Outgoing;
   /** The handle of a message in the outbox, also of one that was sent before the page was reloaded. */
   outgoing(key: string): Outgoing | null;
-  /** Reads a page of older messages. */
+  /** Reads a page of older messages; rejects with a `ChatError` if it cannot be read now. */
   older(): Promise<void>;
   /** Marks messages as read up to a `seq`, by default all. */
   read(upTo?: number): void;

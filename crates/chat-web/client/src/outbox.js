@@ -8,6 +8,7 @@ import { withTimeout } from "./timeout.js";
 import { abortedError, authError, ChatError, fromRecord, toRecord } from "./errors.js";
 
 const AUTHOR_LIMIT = 2_000;
+const HOLDER_SILENCE = 60_000;
 
 /** @typedef {ReturnType<typeof createOutbox>} Outbox */
 /** @typedef {import("../index.d.ts").OutboxRecord} OutboxRecord */
@@ -55,6 +56,12 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   let closed = false;
   // Whether this tab holds the lock or waits for it.
   let leading = false;
+  let holding = false;
+  /** @type {Promise<void> | null} */
+  let leads = null;
+  let heardAt = 0;
+  /** @type {unknown} */
+  let holderTimer = null;
   let onIdle = () => {};
   const ending = new AbortController();
 
@@ -152,26 +159,38 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     if (!started || closed) return;
     if (leading) {
       // The lock is held already, or its holder will look.
+      if (!holding && clock.now() - heardAt >= HOLDER_SILENCE) lead();
       return startWorkers();
     }
     if (![...items.values()].some(isReady)) return;
     leading = true;
+    heardAt = clock.now();
+    watchHolder();
     try {
       if (await storage.shared()) await tab.lock(`${name} ${tokens.user}`, ending.signal, lead);
       else await lead();
     } catch (error) {
       if (closed) return;
       onError(error);
-      // Worse than with the lock, and still right: a message that two tabs send is stored once.
       await lead();
+    } finally {
+      clock.clearTimeout(holderTimer);
     }
     leading = holding = false;
     // What was added while the lock was being given back.
     if ([...items.values()].some(isReady)) wake();
   }
 
-  let holding = false;
-  async function lead() {
+  // A page that the system has suspended, as telephones do, keeps the lock; one that works is heard of at each attempt.
+  // Without the lock it is worse and still right: a message that two tabs send is stored once.
+  function watchHolder() {
+    if (clock.now() - heardAt >= HOLDER_SILENCE) lead();
+    holderTimer = clock.setTimeout(watchHolder, HOLDER_SILENCE);
+  }
+
+  const lead = () => (leads ??= sendAll().finally(() => (leads = null)));
+
+  async function sendAll() {
     if (closed) return;
     // The tab that held the lock before may have sent some, or left some behind.
     await write(() => load());
@@ -277,8 +296,10 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   /** What another tab of the same person says. @param {any} message */
   function onPost({ type, user, key, record, message, delivery, progress, error }) {
     if (user !== tokens.user) return;
+    heardAt = clock.now();
     const item = items.get(key);
     if (type === "record") onRecord(record);
+    else if (type === "kick") sender.wake();
     else if (!item || item.message) return;
     else if (type === "sent" || type === "cancelled") {
       if (type === "sent") settle(item, message);
@@ -386,6 +407,8 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     /** Tries at once what waits, unless the server has named a time. @param {boolean} [restart] whether also what runs */
     kick(restart = false) {
       sender.wake();
+      // What waits may wait in a tab that no person looks at.
+      post({ type: "kick" });
       if (restart) for (const item of items.values()) item.abort?.abort();
     },
     onPost,

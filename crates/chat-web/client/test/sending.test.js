@@ -17,6 +17,9 @@ async function opened(options) {
 test("a message is shown at once, stored before it is sent, and then sent once", async () => {
   const { world, session, view, network } = await opened();
   network.log.length = 0;
+  const stored = [];
+  network.answer = ({ method }) =>
+    void (method === "POST" && world.browser.records.all().then((all) => stored.push(...all)));
   const outgoing = view.send("hello");
   const [entry] = view.view.messages;
   assert.deepEqual([entry.content, entry.delivery, entry.own, entry.id], ["hello", "queued", true, null]);
@@ -24,6 +27,11 @@ test("a message is shown at once, stored before it is sent, and then sent once",
   await world.advance(1_000);
   const message = await outgoing.done;
   assert.deepEqual(texts(session), ["hello"]);
+  assert.deepEqual(
+    stored.map(({ key }) => key),
+    [outgoing.key],
+    "it was in the storage when the server got it",
+  );
   assert.deepEqual(shownBy(view), truthOf(world, session));
   assert.equal(view.view.messages[0].key, outgoing.key, "the key of the list stays the same");
   assert.equal(view.view.messages[0].id, message.id);

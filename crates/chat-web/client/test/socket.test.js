@@ -246,3 +246,18 @@ test("a frame of a kind that is not known, and one that is no JSON, do no harm",
   assert.equal(view.view.state, "live");
   assert.deepEqual(shownBy(view), truthOf(world, session));
 });
+
+test("what a socket that was left still brings, and its end, count no more", async () => {
+  const { world, session, view, network, connections } = await opened();
+  const [old] = network.sockets;
+  network.goSilent();
+  network.recover();
+  await world.advance(40_000);
+  assert.deepEqual([view.view.state, connections()], ["live", 2]);
+  const message = { id: "late", content: "late", sender: "support", status: "sent", timestamp: "" };
+  const seq = session.events.length + 1;
+  old.onmessage({ data: JSON.stringify({ type: "message", sessionId: session.id, seq, data: { ...message, seq } }) });
+  old.onclose({ code: 4403, reason: "blocked" });
+  await world.advance(1_000);
+  assert.deepEqual([view.view.state, view.view.messages, connections()], ["live", [], 2]);
+});

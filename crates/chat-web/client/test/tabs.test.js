@@ -66,6 +66,33 @@ test("the queue of a closed tab is taken over, also one that was sending", async
   assert.deepEqual(await world.browser.records.all(), []);
 });
 
+test("what another tab had sent before this one listened leaves the list", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const other = world.browser.tab().join("chat https://chat.test");
+  let release;
+  const held = () => new Promise((resolve) => (release = resolve));
+  other.lock("chat https://chat.test alice", new AbortController().signal, held);
+  const record = {
+    key: "k",
+    user: "alice",
+    sessionId: session.id,
+    content: "one",
+    files: [],
+    uploads: [],
+    createdAt: 0,
+  };
+  const id = await world.browser.records.add({ ...record, failed: null });
+  const view = world.client().client.open(session.id);
+  await world.until("shown", () => view.view.messages.length === 1);
+  // The other tab sends it, says so to no one who listens, and removes it.
+  world.server.say(session, "alice", "one");
+  await world.browser.records.delete(id);
+  release();
+  await world.advance(1_000);
+  assert.deepEqual(shownBy(view), truthOf(world, session));
+});
+
 test("a tab that is opened later sends what an earlier page has left, for all sessions", async () => {
   const world = new World();
   const [one, two] = [world.server.open("alice"), world.server.open("alice")];
@@ -107,6 +134,33 @@ test("one that failed is sent again from another tab, with its key", async () =>
   assert.deepEqual(texts(session), ["again"]);
   for (const view of views) assert.deepEqual(shownBy(view), truthOf(world, session));
   assert.equal((await outgoing.done).content, "again");
+});
+
+test("what waits in another tab is tried at once when a person asks for it in this one", async () => {
+  const { world, session, pages, views } = await twoTabs();
+  for (const { network } of pages) network.mode = "refuses";
+  views[0].send("waits");
+  await world.advance(60_000);
+  for (const { network } of pages) network.recover();
+  views[1].retryNow();
+  await world.advance(100);
+  assert.deepEqual(texts(session), ["waits"]);
+});
+
+test("a suspended page that keeps the lock does not stop the others for good", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const suspended = world.browser.tab().join("chat https://chat.test");
+  suspended.lock("chat https://chat.test alice", new AbortController().signal, () => new Promise(() => {}));
+  const view = world.client().client.open(session.id);
+  view.send("not for hours");
+  await world.advance(59_000);
+  assert.deepEqual(texts(session), []);
+  await world.advance(3_000);
+  assert.deepEqual(texts(session), ["not for hours"]);
+  view.send("the next");
+  await world.advance(1_000);
+  assert.deepEqual(texts(session), ["not for hours", "the next"]);
 });
 
 test("logout erases everything in all tabs of the person, and in those alone", async () => {
