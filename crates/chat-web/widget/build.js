@@ -58,7 +58,8 @@ const common = {
   write: false,
 };
 
-const BANNER = "// Built from crates/chat-web by `node widget/build.js`. Do not edit.";
+/** Short, since it is a part of each file. */
+const BANNER = "// built by widget/build.js";
 
 /** The files by their names. @returns {Promise<Map<string, Buffer>>} */
 export async function bundle() {

@@ -48,9 +48,9 @@ function boot(script) {
   const host = document.createElement("chat-widget");
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(styles);
+  const scheme = theme === "light" || theme === "dark" ? theme : "light dark";
+  sheet.replaceSync(`${styles}:host{color-scheme:${scheme}!important}`);
   root.adoptedStyleSheets = [sheet];
-  if (theme) host.dataset.theme = theme;
   const frame = element("div", "chat", root);
   frame.lang = lang;
   frame.dir = lang === "ar" ? "rtl" : "ltr";
@@ -89,11 +89,7 @@ function boot(script) {
   /** @type {Shell["emit"]} */
   function emit(event, value) {
     for (const listener of listeners.get(event) ?? []) {
-      try {
-        listener(value);
-      } catch (error) {
-        reportError(error);
-      }
+      attempt(() => listener(value));
     }
   }
 
@@ -180,11 +176,7 @@ function boot(script) {
     },
     push(...commands) {
       for (const [name, ...values] of commands) {
-        try {
-          /** @type {any} */ (api)[name](...values);
-        } catch (error) {
-          reportError(error);
-        }
+        attempt(() => /** @type {any} */ (api)[name](...values));
       }
     },
   };
@@ -222,6 +214,15 @@ function boot(script) {
   if (Array.isArray(queued)) api.push(...queued);
   if (document.body) mount();
   else addEventListener("DOMContentLoaded", mount, { signal });
+}
+
+/** Runs what the page has given: its faults are its own. @param {() => void} run */
+function attempt(run) {
+  try {
+    run();
+  } catch (error) {
+    reportError(error);
+  }
 }
 
 /**

@@ -114,9 +114,10 @@ export function start(shell, texts) {
 
   let isDue = false;
 
-  /** Many changes of one moment are shown once. */
+  /** What changes between two pictures of the screen is shown once: a replay is hundreds of changes. */
   function changed() {
-    if (!isDue) queueMicrotask(update);
+    // A page that is hidden draws nothing, and has no next picture.
+    if (!isDue) document.hidden ? setTimeout(update) : requestAnimationFrame(update);
     isDue = true;
   }
 
@@ -166,9 +167,9 @@ export function start(shell, texts) {
         ({ sound }) => sound(last.key),
         () => {},
       );
-    if (entries.length > SPOKEN) return announcer.say(t("manyNew", { n: entries.length }));
+    if (entries.length > SPOKEN) return announcer.say(t("newMessages", { n: entries.length }));
     for (const { author, content, attachments = [] } of entries) {
-      const text = content || t("sentFiles", { n: attachments.length });
+      const text = content || attachments.map((file) => file.name).join(", ");
       announcer.say(t("saidBy", { name: author?.name ?? author?.id ?? t("support"), text }));
     }
   }
@@ -201,7 +202,7 @@ export function start(shell, texts) {
       modal.set(value);
       if (!value) return void (hadFocus && launcher.focus());
       takesFocus = focus;
-      changed();
+      update();
     },
     restored: () => model.restored(),
     async logout() {

@@ -234,10 +234,10 @@ test("12: 50 older messages leave the line that is read where it is", async () =
   await until(async () => (await messages.count()) === 100);
   const top = await message("message 75").evaluate((element) => element.getBoundingClientRect().top);
   await say("news");
-  await page.getByRole("button", { name: "1 new" }).waitFor();
+  await page.getByRole("button", { name: "1 new message" }).waitFor();
   const now = await message("message 75").evaluate((element) => element.getBoundingClientRect().top);
   assert.ok(Math.abs(now - top) <= 1, `it moved by ${now - top}`);
-  await page.getByRole("button", { name: "1 new" }).click();
+  await page.getByRole("button", { name: "1 new message" }).click();
   await until(() => log.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight < 2));
 });
 

@@ -271,3 +271,26 @@ export async function until(holds, { within = 10_000, what = "it" } = {}) {
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }
+
+/**
+ * When a message with this text is shown in a page, by the clock of the machine: what a busy test sees later is not counted.
+ *
+ * @param {Page} page @param {string} text
+ * @returns {Promise<() => Promise<number>>}
+ */
+export async function whenShown(page, text) {
+  await page.evaluate((text) => {
+    const root = /** @type {ShadowRoot} */ (document.querySelector("chat-widget")?.shadowRoot);
+    Object.assign(window, { shownAt: 0 });
+    const observer = new MutationObserver(() => {
+      if (![...root.querySelectorAll(".bubble")].some((bubble) => bubble.textContent === text)) return;
+      observer.disconnect();
+      Object.assign(window, { shownAt: Date.now() });
+    });
+    observer.observe(root, { childList: true, subtree: true, characterData: true });
+  }, text);
+  return async () => {
+    await until(() => page.evaluate("shownAt > 0"));
+    return Number(await page.evaluate("shownAt"));
+  };
+}

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { createWorld, hands, until } from "./support.js";
+import { createWorld, hands, until, whenShown } from "./support.js";
 
 /** @type {Awaited<ReturnType<typeof createWorld>>} */
 let world;
@@ -87,10 +87,11 @@ test("18: of 12 tabs none is dead, one makes a sound, and reading in one clears 
     // A click, without which a browser plays nothing.
     await tab.page.locator("h1").click();
   }
+  const shown = await Promise.all(tabs.map(({ page }) => whenShown(page, "From the first tab")));
   await tabs[0]?.send("From the first tab");
-  const sent = Date.now();
-  await Promise.all(tabs.map((tab) => tab.message("From the first tab").waitFor()));
-  assert.ok(Date.now() - sent <= 1_000, `${Date.now() - sent} ms`);
+  const times = await Promise.all(shown.map((when) => when()));
+  const delay = Math.max(...times) - Number(times[0]);
+  assert.ok(delay <= 1_000, `${delay} ms`);
   // A person has ten sockets to a session at most: the others rest until they are looked at, and are alive then.
   await say("From the agent");
   for (const tab of tabs) {
@@ -110,7 +111,7 @@ test("18: of 12 tabs none is dead, one makes a sound, and reading in one clears 
   await tabs[7]?.open();
   await Promise.all(
     tabs
-      .slice(0, 7)
+      .filter((tab) => tab !== tabs[7])
       .map((tab) => tab.page.getByRole("button", { name: "Chat", exact: true, expanded: false }).waitFor()),
   );
   // Two notes in one tab.

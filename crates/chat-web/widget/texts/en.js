@@ -45,10 +45,8 @@ const texts = {
 
   messages: "Messages",
   older: "Show older messages",
-  newMessages: { one: "{n} new", other: "{n} new" },
+  newMessages: { one: "{n} new message", other: "{n} new messages" },
   saidBy: "{name}: {text}",
-  manyNew: { one: "{n} new message", other: "{n} new messages" },
-  sentFiles: { one: "{n} file", other: "{n} files" },
   queued: "Queued",
   sending: "Sending",
   sent: "Sent",
