@@ -38,7 +38,7 @@ export function createTimes(lang) {
 /** @typedef {ReturnType<typeof createTimes>} Times */
 
 /** @type {Intl.DateTimeFormatOptions} */
-const CLOCK = { hour: "numeric", minute: "2-digit" };
+const CLOCK = { timeStyle: "short" };
 /** @type {Intl.DateTimeFormatOptions} */
 const DAY = { weekday: "long", day: "numeric", month: "long" };
 /** @type {Intl.DateTimeFormatOptions} */

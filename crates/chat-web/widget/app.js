@@ -36,18 +36,24 @@ function header({ ui: { t, avatars }, model, close }) {
   const session = view === "chat" ? chat?.session : null;
   const agent = session?.agent;
   const name = agent?.name ?? agent?.id;
-  const title = view === "earlier" ? t("earlier") : (name ?? t("support"));
-  const about = session?.status === "closed" ? t("ended") : agent ? session?.subject : session && t("waitingAgent");
+  const support = t("support");
+  // Always two lines and a picture, so that nothing moves when an agent comes.
+  const about =
+    session?.status === "closed"
+      ? t("ended")
+      : session && !agent
+        ? t("waitingAgent")
+        : (session?.subject ?? t("greetingMore"));
   return h(
     "header",
     { class: "header", part: "header" },
     back && button("back", t("back"), () => model.goBack()),
-    agent && avatar(agent, avatars),
+    view !== "earlier" && avatar(agent ?? { id: "", name: support }, avatars),
     h(
       "div",
       { class: "titles" },
-      h("h2", { class: "title" }, h("bdi", null, title)),
-      about && h("p", { class: "subtitle" }, h("bdi", null, about)),
+      h("h2", { class: "title" }, h("bdi", null, view === "earlier" ? t("earlier") : (name ?? support))),
+      view !== "earlier" && h("p", { class: "subtitle" }, h("bdi", null, about)),
     ),
     model.client && !back && view !== "loading" && button("history", t("earlier"), () => model.showEarlier()),
     button("close", t("closePanel"), close),

@@ -40,7 +40,6 @@ export function form({ ui: { t }, model }) {
       },
     },
     h("p", { class: "big" }, t("greeting")),
-    h("p", { class: "more" }, t("greetingMore")),
     field("subject", t("subject"), "input"),
     field("first", t("yourMessage"), "textarea"),
     h("p", { class: "refused", role: "alert" }, formError && t(formError)),

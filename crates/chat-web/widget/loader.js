@@ -95,8 +95,10 @@ function boot(script) {
 
   /** Loads the panel, once. The texts come at the same time. */
   function need() {
-    loading ??= Promise.all([import(`${origin}${ASSETS}panel.js`), import(`${origin}${ASSETS}${lang}.js`)]).then(
-      ([module, texts]) => {
+    // Each step is a task of its own: none shall take long, also on a slow machine.
+    loading ??= Promise.all([import(`${origin}${ASSETS}panel.js`), import(`${origin}${ASSETS}${lang}.js`)])
+      .then(pause)
+      .then(([module, texts]) => {
         if (signal.aborted) return;
         note.textContent = "";
         const started = /** @type {Panel} */ (
@@ -106,16 +108,14 @@ function boot(script) {
           )
         );
         panel = started;
-        // In a task of its own: none shall take long, also on a slow machine.
         setTimeout(() => identity && started.identify(identity));
-        return started;
-      },
-      () => {
+        return pause(started);
+      })
+      .catch(() => {
         loading = undefined;
         if (isOpen) note.textContent = failedText;
         set(false);
-      },
-    );
+      });
     return loading;
   }
 
@@ -215,6 +215,9 @@ function boot(script) {
   if (document.body) mount();
   else addEventListener("DOMContentLoaded", mount, { signal });
 }
+
+/** @template T @param {T} value @returns {Promise<T>} */
+const pause = (value) => new Promise((resolve) => setTimeout(resolve, 0, value));
 
 /** Runs what the page has given: its faults are its own. @param {() => void} run */
 function attempt(run) {

@@ -132,7 +132,8 @@ export function start(shell, texts) {
     read();
     // Of a view that is gone, the one in its place takes the focus.
     if (hadFocus && !panel.matches(":focus-within")) takesFocus = true;
-    if (takesFocus && isOpen) focusFirst();
+    // Behind the layout of the view, which it would have to wait for.
+    if (takesFocus && isOpen) setTimeout(focusFirst);
   }
 
   /** @param {boolean} now */
@@ -176,6 +177,7 @@ export function start(shell, texts) {
 
   /** What one does first in a view; while it loads, the panel. What a person has gone to meanwhile stays. */
   function focusFirst() {
+    if (!takesFocus || !isOpen) return;
     const isFree = !panel.matches(":focus-within") || panel.matches(":focus");
     const first = /** @type {HTMLElement | null} */ (panel.querySelector(".focus-first, .composer textarea"));
     if (isFree) (first ?? panel).focus();
@@ -190,8 +192,11 @@ export function start(shell, texts) {
   for (const name of ["focus", "visibilitychange"]) {
     addEventListener(name, read, { signal, capture: true });
   }
-  // The formatters of `Intl` take long to make. Each has a task of its own, before the first message needs it.
-  for (const warm of [ui.times.clock, ui.times.day]) setTimeout(() => warm(new Date().toISOString()));
+  // What `Intl` reads for the first time takes long. Each has a task of its own, before the first message needs it.
+  const { clock, day } = ui.times;
+  for (const warm of [() => new Intl.NumberFormat(lang).format(1), day, clock]) {
+    setTimeout(() => warm(new Date().toISOString()));
+  }
 
   return {
     identify: (identity) => model.identify(identity),

@@ -145,7 +145,10 @@ test("7: on a desktop the panel is a dialog that traps nothing, and Escape close
 test("7 and 25: on a phone the panel is modal, and the page is as it was afterwards", async () => {
   const body = `<main style="height: 4000px"><a href="#x">A link</a></main>`;
   const css = "html { overflow-x: hidden }";
-  const { page, open, panel } = await world.visit({ user: "bea-6", body, css, csp: false }, { viewport: PHONE });
+  const { page, open, panel } = await world.visit(
+    { user: "bea-6", body, css, csp: false },
+    { viewport: PHONE, reducedMotion: "reduce" },
+  );
   await page.evaluate(() => {
     document.documentElement.style.setProperty("overflow", "auto");
     scrollTo(0, 700);

@@ -59,9 +59,9 @@ test("1: with a stored session the widget connects without being opened", async 
 
 test("2: no third party, no cookie, no layout shift, and no long task on a slow machine", async () => {
   const visit = await world.visit({ user: "ann-3" });
-  /** @type {[string, number][]} */
+  /** @type {number[]} */
   let long = [];
-  // A task that is long because the machine does something else is not long each time.
+  // The time of the processor still depends on what else the machine does: what is long each time is long.
   for (let attempt = 0; attempt < 5; attempt++) {
     const context = await world.browser.newContext();
     const measured = await measure(context, visit.url);
@@ -69,7 +69,7 @@ test("2: no third party, no cookie, no layout shift, and no long task on a slow 
     assert.deepEqual(measured.origins, [world.origin, world.site].sort());
     assert.deepEqual(await context.cookies(), []);
     await context.close();
-    long = measured.tasks.filter(([, duration]) => duration > 50);
+    long = measured.tasks.filter((duration) => duration > 50);
     if (long.length === 0) return;
   }
   assert.deepEqual(long, []);
@@ -82,24 +82,19 @@ async function measure(context, url) {
   const origins = new Set();
   page.on("request", (request) => origins.add(new URL(request.url()).origin));
   await page.addInitScript(() => {
-    const seen = { shift: 0, tasks: /** @type {[string, number][]} */ ([]) };
-    Object.assign(window, { seen });
+    Object.assign(window, { shift: 0 });
     new PerformanceObserver((list) => {
       for (const { value, hadRecentInput } of /** @type {any[]} */ (list.getEntries())) {
         // What moves because a person has just pressed something is no shift by its definition.
-        if (!hadRecentInput) seen.shift += value;
+        if (!hadRecentInput) /** @type {any} */ (window).shift += value;
       }
     }).observe({ type: "layout-shift", buffered: true });
-    new PerformanceObserver((list) => {
-      for (const { scripts } of /** @type {any[]} */ (list.getEntries())) {
-        for (const { sourceURL, invoker, duration } of scripts) {
-          if (/widget/.test(sourceURL)) seen.tasks.push([`${invoker} ${sourceURL}`, duration]);
-        }
-      }
-    }).observe({ type: "long-animation-frame", buffered: true });
   });
   const devtools = await context.newCDPSession(page);
   await devtools.send("Emulation.setCPUThrottlingRate", { rate: 4 });
+  await world.browser.startTracing(page, {
+    categories: ["devtools.timeline", "disabled-by-default-devtools.timeline"],
+  });
   await page.goto(url);
   const { open, begin, send, message, panel, box } = hands(page);
   await open();
@@ -108,8 +103,24 @@ async function measure(context, url) {
   const word = Math.random().toString(36);
   await send(word);
   await message(word).getByText("Sent").waitFor();
-  const { shift, tasks } = /** @type {{ shift: number, tasks: [string, number][] }} */ (await page.evaluate("seen"));
-  return { shift, tasks, origins: [...origins].sort() };
+  const { traceEvents } = JSON.parse(String(await world.browser.stopTracing()));
+  return { shift: await page.evaluate("shift"), tasks: tasksOf(traceEvents), origins: [...origins].sort() };
+}
+
+/**
+ * How long the tasks were in which the widget ran, in milliseconds of the processor.
+ *
+ * @param {{ name: string, pid: number, tid: number, ts: number, dur: number, tdur: number, args: any }[]} events
+ */
+function tasksOf(events) {
+  const own = events.filter(({ args }) => /\/widget(?:\.js|\/)/.test(args?.data?.url ?? ""));
+  const tasks = events.filter(({ name }) => name === "RunTask");
+  assert.ok(own.length > 0 && tasks.length > 0);
+  return tasks
+    .filter(({ pid, tid, ts, dur }) =>
+      own.some((event) => event.pid === pid && event.tid === tid && event.ts >= ts && event.ts < ts + dur),
+    )
+    .map(({ tdur }) => Math.round(tdur / 1000));
 }
 
 test("3: a strict policy of the page is not violated once", async () => {

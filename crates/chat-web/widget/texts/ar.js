@@ -21,7 +21,7 @@ export default {
   active: "نشطة",
   ended: "منتهية",
   greeting: "كيف يمكننا مساعدتك؟",
-  greetingMore: "أخبرنا بالموضوع. سيصلك الرد هنا، حتى أثناء تصفحك.",
+  greetingMore: "نجيبك هنا مباشرة.",
   subject: "الموضوع",
   yourMessage: "رسالتك",
   start: "بدء المحادثة",

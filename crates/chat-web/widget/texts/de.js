@@ -14,7 +14,7 @@ export default {
   active: "Aktiv",
   ended: "Beendet",
   greeting: "Wie können wir helfen?",
-  greetingMore: "Sagen Sie uns, worum es geht. Die Antwort kommt hier, auch während Sie sich weiter umsehen.",
+  greetingMore: "Wir antworten gleich hier.",
   subject: "Betreff",
   yourMessage: "Ihre Nachricht",
   start: "Chat starten",

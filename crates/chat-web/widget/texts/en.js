@@ -17,7 +17,7 @@ const texts = {
   ended: "Ended",
 
   greeting: "How can we help?",
-  greetingMore: "Tell us what it is about. The answer comes here, also while you look around.",
+  greetingMore: "We answer right here.",
   subject: "Subject",
   yourMessage: "Your message",
   start: "Start chat",

@@ -18,7 +18,7 @@ export default {
   active: "Activo",
   ended: "Finalizado",
   greeting: "¿En qué podemos ayudarle?",
-  greetingMore: "Cuéntenos de qué se trata. La respuesta llegará aquí, también mientras sigue navegando.",
+  greetingMore: "Le respondemos aquí mismo.",
   subject: "Asunto",
   yourMessage: "Su mensaje",
   start: "Iniciar chat",

@@ -14,7 +14,7 @@ export default {
   active: "En cours",
   ended: "Terminée",
   greeting: "Comment pouvons-nous vous aider ?",
-  greetingMore: "Dites-nous de quoi il s’agit. La réponse arrive ici, même si vous continuez votre visite.",
+  greetingMore: "Nous vous répondons ici.",
   subject: "Objet",
   yourMessage: "Votre message",
   start: "Démarrer la discussion",
