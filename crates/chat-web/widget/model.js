@@ -132,9 +132,10 @@ export class Model {
 
   #count() {
     const { unread } = this;
-    if (this.session && unread !== this.#shell.load().unread) this.#shell.save({ unread });
     if (unread === this.#unread) return;
     this.#unread = unread;
+    // A change of one's own alone: tabs that answered each other's would never end while they differ.
+    if (this.chat?.state === "live") this.#shell.save({ unread });
     this.#shell.emit("unread", unread);
   }
 
