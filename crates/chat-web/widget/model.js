@@ -60,6 +60,11 @@ export class Model {
     this.find();
   }
 
+  /** After `stop`, for the same person. */
+  resume() {
+    if (this.#identity) this.identify(this.#identity);
+  }
+
   /** Shows the stored session, else the newest active one, else the form. */
   async find() {
     const { client } = this;

@@ -192,6 +192,10 @@ export function start(shell, texts) {
   for (const name of ["focus", "visibilitychange"]) {
     addEventListener(name, read, { signal, capture: true });
   }
+  // A page with a socket does not come into the back/forward cache, so it is left at the door.
+  addEventListener("pagehide", ({ persisted }) => persisted && model.stop(), { signal });
+  addEventListener("pageshow", ({ persisted }) => persisted && model.resume(), { signal });
+
   // What `Intl` reads for the first time takes long. Each has a task of its own, before the first message needs it.
   const { clock, day } = ui.times;
   for (const warm of [() => new Intl.NumberFormat(lang).format(1), day, clock]) {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
+import { launch } from "../../pages/browser.js";
 import { createWorld, hands, until } from "./support.js";
 
 /** @type {Awaited<ReturnType<typeof createWorld>>} */
@@ -317,21 +318,30 @@ test("24: the widget survives that the page replaces its body", async () => {
   await message("And again").waitFor();
 });
 
-test("24: the widget survives the back/forward cache", async () => {
+test("24: the widget survives the back/forward cache, and lets the page into it", async () => {
   const { say } = await world.session("ann-10");
-  const visit = await world.visit({ user: "ann-10" });
-  await visit.open();
-  await say("Before");
-  await visit.message("Before").waitFor();
-  await visit.page.goto(`${world.site}/elsewhere/`);
-  await visit.page.goBack();
-  await say("After");
-  await visit.message("After").waitFor();
-  assert.equal(await visit.message("Before").count(), 1);
-  // A page that comes out of the cache has been frozen, with its socket gone.
-  const devtools = await visit.page.context().newCDPSession(visit.page);
-  await devtools.send("Page.setWebLifecycleState", { state: "frozen" });
-  await say("While frozen");
-  await devtools.send("Page.setWebLifecycleState", { state: "active" });
-  await visit.message("While frozen").waitFor();
+  // Playwright turns the cache off.
+  const browser = await launch({ ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+  try {
+    const context = await browser.newContext();
+    const script = `addEventListener("pageshow", ({ persisted }) => (window.persisted = persisted))`;
+    const { page, open, message, box } = await world.visit({ user: "ann-10", script }, { context });
+    await open();
+    await say("Before");
+    await message("Before").waitFor();
+    await page.goto(`${world.site}/elsewhere/`);
+    await say("Meanwhile");
+    // A page out of the cache does not load again.
+    await page.goBack({ waitUntil: "commit" });
+    await message("Meanwhile").waitFor();
+    assert.equal(await page.evaluate("persisted"), true);
+    assert.equal(await message("Before").count(), 1);
+    await say("After");
+    await message("After").waitFor();
+    await box.fill("And back");
+    await box.press("Enter");
+    await message("And back").getByText("Sent").waitFor();
+  } finally {
+    await browser.close();
+  }
 });

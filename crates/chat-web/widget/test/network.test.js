@@ -1,9 +1,11 @@
 /** Dead and bad networks: what is written is sent once and in order, and what was missed comes once and in order. */
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { after, before, test } from "node:test";
 
 import { startProxy } from "../../pages/proxy.js";
+import { binary } from "../../pages/server.js";
 import { createWorld, until, whenShown } from "./support.js";
 
 /** @type {Awaited<ReturnType<typeof createWorld>>} */
@@ -33,6 +35,7 @@ test("13: what is sent into a black hole, over a reload, arrives once and in ord
   for (const text of ["one", "two", "three"]) await send(text);
   await message("three").getByText("Queued").waitFor();
   await message("one").getByText("Sending").waitFor();
+  // The time that point 13 asks for, and not a wait for anything.
   await page.waitForTimeout(30_000);
   await page.reload({ waitUntil: "commit" });
   proxy.cut();
@@ -159,5 +162,30 @@ test("16: more than 1,000 missed are read again without a blank moment, and queu
   assert.ok(Number(await page.evaluate("fewest")) >= 2, `as few as ${await page.evaluate("fewest")}`);
   const all = await talk.messages();
   assert.equal(all.filter((/** @type {any} */ { content }) => content === "Queued meanwhile").length, 1);
+  await proxy.close();
+});
+
+test("16: another epoch reads the messages again without a blank moment, and queued messages stay", async () => {
+  const { page, message, messages, send, panel, talk, proxy } = await behindProxy("gil-5");
+  await talk.say("From before");
+  await message("From before").waitFor();
+  await world.server.kill();
+  await panel.getByText("Reconnecting").waitFor();
+  await send("Queued meanwhile");
+  await message("Queued meanwhile").waitFor();
+  execFileSync(binary(), ["epoch", "rotate", "--data-dir", world.server.dataDir], { env: {}, stdio: "ignore" });
+  await page.evaluate(() => {
+    const root = /** @type {ShadowRoot} */ (document.querySelector("chat-widget")?.shadowRoot);
+    const shown = () => root.querySelectorAll("li.message").length;
+    Object.assign(window, { fewest: 99 });
+    const count = () => Object.assign(window, { fewest: Math.min(/** @type {any} */ (window).fewest, shown()) });
+    new MutationObserver(count).observe(root, { childList: true, subtree: true });
+  });
+  await world.server.restart();
+  await message("Queued meanwhile").getByText("Sent").waitFor({ timeout: 60_000 });
+  await talk.say("From afterwards");
+  await message("From afterwards").waitFor();
+  assert.ok(Number(await page.evaluate("fewest")) >= 3);
+  assert.deepEqual(await messages.locator(".bubble").allInnerTexts(), await contents(talk));
   await proxy.close();
 });
