@@ -30,6 +30,8 @@ export async function runSchedule(seed, { steps = 60, epochs = true } = {}) {
     view.on("reloaded", () => (isLoaded = true));
     view.subscribe(() => {
       const { messages } = view.view;
+      // A change of one entry among a thousand moves none.
+      if (messages.length === before.messages.length && !random.chance(0.1)) return;
       const keys = messages.map(({ key }) => key);
       assert.equal(new Set(keys).size, keys.length, "no key twice");
       const seqs = messages.map(({ seq }) => seq).filter((seq) => seq !== null);
