@@ -1,0 +1,221 @@
+// Puts the parts together: one socket, one outbox, and the sessions and inboxes that are open.
+import { systemClock } from "./clock.js";
+import { createInbox } from "./inbox.js";
+import { browserNetwork } from "./network.js";
+import { createOperations } from "./operations.js";
+import { createOutbox } from "./outbox.js";
+import { createPacer } from "./pacer.js";
+import { createRest } from "./rest.js";
+import { createSession } from "./session.js";
+import { createSocket } from "./socket.js";
+import { idbStorage } from "./storage/idb.js";
+import { memoryStorage } from "./storage/memory.js";
+import { browserTabs, noTabs } from "./tabs.js";
+import { createTokens } from "./tokens.js";
+
+/** @typedef {import("../index.d.ts").InboxView} InboxView */
+
+/**
+ * @param {import("../index.d.ts").Options} options
+ * @returns {import("../index.d.ts").Client}
+ */
+export function createClient({
+  url,
+  token,
+  storage: chosenStorage,
+  tabs = browserTabs,
+  fetch = (...request) => globalThis.fetch(...request),
+  WebSocket = globalThis.WebSocket,
+  network = browserNetwork(),
+  clock = systemClock,
+  random = Math.random,
+  onError = (error) => console.error(error),
+}) {
+  const base = url.replace(/\/+$/, "");
+  const name = `chat ${base}`;
+  const storage =
+    chosenStorage ??
+    (chosenStorage === undefined && globalThis.indexedDB ? idbStorage(globalThis.indexedDB, name) : memoryStorage());
+  const tab = (tabs ?? noTabs).join(name);
+
+  const tokens = createTokens(token, clock);
+  const rest = createRest(base, tokens, fetch, clock);
+  const outbox = createOutbox({ storage, tab, rest, tokens, clock, random, name, onError });
+  const socket = createSocket({ url: base, tokens, rest, WebSocket, clock, network, random }, { onFrame, onState });
+  const pacer = createPacer(clock, socket.send);
+
+  /** @type {Map<string, {session: import("./session.js").SessionModel, users: number}>} */
+  const sessions = new Map();
+  /** @type {Set<import("./inbox.js").InboxModel>} */
+  const inboxes = new Set();
+  let isEnded = false;
+
+  const unsubscribe = network.subscribe((event) => {
+    socket.onNetwork(event);
+    if (event !== "offline") outbox.kick(event === "online");
+    if (event === "visible") for (const { session } of sessions.values()) session.onVisible();
+  });
+  tab.subscribe((message) => {
+    if (message.type === "logout") {
+      if (message.user === null || message.user === tokens.user) end(true);
+    } else {
+      outbox.onPost(message);
+    }
+  });
+
+  /** @param {any} frame */
+  function onFrame(frame) {
+    if (frame.type === "hello") {
+      outbox.kick();
+      // The state is `live` when this returns to the socket, and the first frames are sent then.
+      queueMicrotask(begin);
+    } else if (frame.type === "inbox" || frame.type === "inbox_update") {
+      for (const inbox of inboxes) inbox.receive(frame);
+    } else if (frame.type === "error" && frame.data.ref === "open_inbox") {
+      for (const inbox of inboxes) inbox.onRefused(frame.data, openInbox);
+    } else if (frame.sessionId) {
+      sessions.get(frame.sessionId)?.session.receive(frame);
+    } else if (frame.type === "error") {
+      onError(new Error(`${frame.data.code}: ${frame.data.message}`));
+    }
+  }
+
+  function begin() {
+    if (socket.state !== "live") return;
+    for (const { session } of sessions.values()) session.onHello();
+    openInbox();
+  }
+
+  function openInbox() {
+    const views = [...new Set([...inboxes].flatMap((inbox) => inbox.views))];
+    if (views.length === 0 || socket.state !== "live") return;
+    for (const inbox of inboxes) inbox.onOpening();
+    socket.send({ type: "open_inbox", data: { views } });
+  }
+
+  function onState() {
+    if (socket.state !== "live") pacer.clear();
+    for (const { session } of sessions.values()) session.onSocketState();
+    for (const inbox of inboxes) inbox.onSocketState();
+  }
+
+  function restIfIdle() {
+    if (sessions.size === 0 && inboxes.size === 0) socket.rest();
+  }
+
+  /** @param {boolean} blank */
+  function end(blank) {
+    if (isEnded) return;
+    isEnded = true;
+    const { user } = tokens;
+    tokens.close();
+    outbox.close();
+    for (const { session } of sessions.values()) session.end(blank);
+    for (const inbox of inboxes) inbox.end();
+    sessions.clear();
+    inboxes.clear();
+    pacer.clear();
+    unsubscribe();
+    socket.close();
+    const erased = blank ? outbox.erase(user) : outbox.written();
+    if (blank) tokens.forget();
+    return erased.then(() => {
+      storage.close();
+      tab.close();
+    });
+  }
+
+  function assertOpen() {
+    if (isEnded) throw new Error("the client is closed");
+  }
+
+  /** @param {() => void} release @returns {() => void} the same, once */
+  function once(release) {
+    let isDone = false;
+    return () => {
+      if (!isDone) release();
+      isDone = true;
+    };
+  }
+
+  return {
+    ...createOperations(rest, clock, random),
+
+    open(id) {
+      assertOpen();
+      let open = sessions.get(id);
+      if (!open) {
+        const session = createSession(id, { rest, socket, pacer, outbox, tokens, clock, random, onError });
+        sessions.set(id, (open = { session, users: 0 }));
+        outbox.start().catch(onError);
+        if (socket.state === "live") session.onHello();
+        socket.start();
+      }
+      const entry = open;
+      entry.users++;
+      return facade(entry.session, once(() => {
+        if (--entry.users > 0 || sessions.get(id) !== entry) return;
+        sessions.delete(id);
+        entry.session.end();
+        restIfIdle();
+      }));
+    },
+
+    inbox(views) {
+      assertOpen();
+      const inbox = createInbox({ rest, socket, tokens, clock, random }, views, onError);
+      inboxes.add(inbox);
+      openInbox();
+      socket.start();
+      return {
+        get view() {
+          return inbox.view;
+        },
+        subscribe: (listener) => inbox.listeners.on("change", listener),
+        on: inbox.listeners.on,
+        more: inbox.more,
+        retryNow: socket.retryNow,
+        close: once(() => {
+          if (!inboxes.delete(inbox)) return;
+          inbox.end();
+          restIfIdle();
+        }),
+      };
+    },
+
+    async logout() {
+      if (isEnded) return;
+      tab.post({ type: "logout", user: tokens.user });
+      await end(true);
+    },
+    close() {
+      end(false);
+    },
+  };
+
+  /**
+   * @param {import("./session.js").SessionModel} session @param {() => void} close
+   * @returns {import("../index.d.ts").Session}
+   */
+  function facade(session, close) {
+    return {
+      id: session.id,
+      get view() {
+        return session.view;
+      },
+      subscribe: (listener) => session.listeners.on("change", listener),
+      on: session.listeners.on,
+      send: (text, { files = [] } = {}) => session.send(text, files),
+      outgoing: (key) => outbox.outgoing(key),
+      older: session.older,
+      read: session.read,
+      typing: (on = true) => session.typing(on),
+      retryNow() {
+        socket.retryNow();
+        session.retryNow();
+        outbox.kick();
+      },
+      close,
+    };
+  }
+}

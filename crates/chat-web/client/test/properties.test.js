@@ -1,0 +1,26 @@
+// Random schedules of faults. `CHAT_CLIENT_SEED=17 npm test` repeats one; `CHAT_CLIENT_SCHEDULES=2000` runs more.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runSchedule } from "./support/schedule.js";
+
+const schedules = Number(process.env.CHAT_CLIENT_SCHEDULES ?? 150);
+const only = process.env.CHAT_CLIENT_SEED;
+const seeds = only === undefined ? Array.from({ length: schedules }, (_, index) => index + 1) : [Number(only)];
+
+test("whatever fails: each message once and in order, and all views equal to the server", async () => {
+  const unhandled = [];
+  const listen = (reason) => unhandled.push(reason);
+  process.on("unhandledRejection", listen);
+  let sent = 0;
+  for (const seed of seeds) {
+    try {
+      sent += (await runSchedule(seed)).sent;
+    } catch (error) {
+      error.message = `seed ${seed} (repeat with CHAT_CLIENT_SEED=${seed}): ${error.message}`;
+      throw error;
+    }
+  }
+  process.off("unhandledRejection", listen);
+  assert.deepEqual(unhandled, []);
+  assert.ok(sent > seeds.length, "the schedules send something");
+});

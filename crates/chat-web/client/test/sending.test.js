@@ -1,0 +1,260 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { shownBy, truthOf, World } from "./support/world.js";
+
+const texts = (session) => session.messages.map(({ content }) => content);
+
+/** A world with one session that is open and live. */
+async function opened(options) {
+  const world = new World();
+  const session = world.server.open("alice");
+  const one = world.client(options);
+  const view = one.client.open(session.id);
+  await world.until("live", () => view.view.state === "live");
+  return { world, session, view, ...one };
+}
+
+test("a message is shown at once, stored before it is sent, and then sent once", async () => {
+  const { world, session, view, network } = await opened();
+  network.log.length = 0;
+  const outgoing = view.send("hello");
+  const [entry] = view.view.messages;
+  assert.deepEqual([entry.content, entry.delivery, entry.own, entry.id], ["hello", "queued", true, null]);
+  assert.deepEqual(network.log, []);
+  await world.advance(1_000);
+  const message = await outgoing.done;
+  assert.deepEqual(texts(session), ["hello"]);
+  assert.deepEqual(shownBy(view), truthOf(world, session));
+  assert.equal(view.view.messages[0].key, outgoing.key, "the key of the list stays the same");
+  assert.equal(view.view.messages[0].id, message.id);
+  assert.deepEqual(await world.browser.records.all(), []);
+  assert.deepEqual(world.errors, []);
+});
+
+test("messages are sent one after the other, in the order of sending", async () => {
+  const { world, session, view, network } = await opened();
+  network.jitter = 200;
+  const wanted = Array.from({ length: 20 }, (_, number) => `text ${number}`);
+  for (const text of wanted) view.send(text);
+  await world.advance(60_000);
+  assert.deepEqual(texts(session), wanted);
+  assert.deepEqual(shownBy(view), truthOf(world, session));
+});
+
+test("an answer that is lost is asked for again with the same key", async () => {
+  const { world, session, view, network } = await opened();
+  // Without the echo, so that only the repetition can find it.
+  network.refusesSockets = true;
+  network.cut();
+  let lost = 0;
+  network.answer = (request) => {
+    const answer = world.server.handle(request);
+    return request.method === "POST" && request.path.endsWith("/messages") && ++lost < 3 ? { ...answer, status: 502 } : answer;
+  };
+  view.send("once");
+  await world.advance(10_000);
+  assert.equal(lost, 3);
+  assert.deepEqual(texts(session), ["once"]);
+  assert.deepEqual(shownBy(view), truthOf(world, session), "without a socket as well");
+});
+
+test("an echo that comes before the answer is the message, and the next one is sent at once", async () => {
+  const { world, session, view, network } = await opened();
+  network.answer = (request) => {
+    if (request.method !== "POST" || session.messages.length > 0) return undefined;
+    world.server.handle(request);
+    return { never: true };
+  };
+  const first = view.send("first");
+  view.send("second");
+  await world.advance(2_000);
+  assert.equal((await first.done).content, "first");
+  assert.deepEqual(texts(session), ["first", "second"], "without waiting for the time limit of the request");
+  assert.deepEqual(shownBy(view), truthOf(world, session));
+});
+
+test("a refused message fails alone, keeps its text, and is sent when asked again with its key", async () => {
+  const { world, session, view } = await opened();
+  world.server.change(session, { status: "closed" });
+  const refused = view.send("too late");
+  await world.advance(2_000);
+  await assert.rejects(refused.done, { code: "SESSION_CLOSED", status: 409, retryable: false });
+  let [entry] = view.view.messages;
+  assert.deepEqual([entry.content, entry.delivery, entry.error.code], ["too late", "failed", "SESSION_CLOSED"]);
+  world.server.change(session, { status: "active" });
+  view.send("next");
+  await world.advance(2_000);
+  assert.deepEqual(texts(session), ["next"]);
+  view.outgoing(entry.key).retry();
+  await world.advance(2_000);
+  assert.deepEqual(texts(session), ["next", "too late"]);
+  assert.equal((await view.view.messages[1]).key, entry.key);
+  assert.equal((await refused.done).content, "too late", "the handle's promise is that of the new attempt");
+});
+
+test("a message that was refused is still there after a reload, and can be removed", async () => {
+  const { world, session, view, ...page } = await opened();
+  world.server.change(session, { status: "closed" });
+  view.send("too late");
+  await world.advance(2_000);
+  world.crash(page);
+  const again = world.client().client.open(session.id);
+  await world.until("live", () => again.view.state === "live");
+  const [entry] = again.view.messages;
+  assert.deepEqual([entry.content, entry.delivery, entry.error.code], ["too late", "failed", "SESSION_CLOSED"]);
+  again.outgoing(entry.key).cancel();
+  await world.advance(100);
+  assert.deepEqual(again.view.messages, []);
+  assert.deepEqual(await world.browser.records.all(), []);
+});
+
+test("a cancelled message is not sent", async () => {
+  const { world, session, view, network } = await opened();
+  network.mode = "silent";
+  const outgoing = view.send("never");
+  view.send("after");
+  await world.advance(1_000);
+  outgoing.cancel();
+  await assert.rejects(outgoing.done, { code: "ABORTED" });
+  network.recover();
+  await world.advance(60_000);
+  assert.deepEqual(texts(session), ["after"]);
+});
+
+test("one that nothing asks about rejects without an unhandled rejection", async () => {
+  const unhandled = [];
+  const listen = (reason) => unhandled.push(reason);
+  process.on("unhandledRejection", listen);
+  const { world, view } = await opened();
+  view.send("").cancel();
+  view.send("");
+  await world.advance(5_000);
+  process.off("unhandledRejection", listen);
+  assert.equal(view.view.messages[0].delivery, "failed");
+  assert.deepEqual(unhandled, []);
+});
+
+for (const status of [429, 503]) {
+  test(`${status} waits the seconds of Retry-After, whatever else happens`, async () => {
+    const { world, session, view, network } = await opened();
+    let refusals = 1;
+    network.answer = ({ method }) =>
+      method === "POST" && refusals-- > 0 ? world.server.failure(status, "LATER", { "Retry-After": "20" }) : undefined;
+    view.send("later");
+    await world.advance(1_000);
+    assert.equal(view.view.messages[0].error.retryAfter, 20);
+    network.emit("online");
+    network.emit("visible");
+    view.retryNow();
+    await world.advance(17_000);
+    assert.deepEqual(texts(session), []);
+    await world.advance(3_000);
+    assert.deepEqual(texts(session), ["later"]);
+  });
+}
+
+test("a request into a black hole ends by its time limit, and at once when the network is back", async () => {
+  const { world, session, view, network } = await opened();
+  network.goSilent();
+  view.send("wait");
+  await world.advance(15_100);
+  assert.equal(view.view.messages[0].error.code, "TIMEOUT");
+  await world.advance(5_000);
+  network.recover();
+  network.emit("online");
+  await world.advance(500);
+  assert.deepEqual(texts(session), ["wait"]);
+});
+
+test("sessions do not wait for each other", async () => {
+  const { world, session, view, client, network } = await opened();
+  const second = world.server.open("alice");
+  const other = client.open(second.id);
+  network.answer = ({ path, method }) =>
+    method === "POST" && path.includes(session.id) ? world.server.failure(503, "UNAVAILABLE", { "Retry-After": "30" }) : undefined;
+  view.send("stuck");
+  other.send("goes");
+  await world.advance(2_000);
+  assert.deepEqual(texts(second), ["goes"]);
+  assert.equal(view.view.messages[0].delivery, "queued");
+});
+
+test("files are uploaded one by one, with progress, and a reload goes on where it was", async () => {
+  const { world, session, view, network, ...page } = await opened();
+  const files = [new File(["12345"], "a photo (1).png", { type: "image/png" }), new File(["12345"], "b.txt", { type: "text/plain" })];
+  let uploads = 0;
+  network.answer = ({ path }) => {
+    if (!path.endsWith("/attachments")) return undefined;
+    return ++uploads > 1 ? world.server.failure(503, "UNAVAILABLE", { "Retry-After": "60" }) : undefined;
+  };
+  view.send("look", { files });
+  const [entry] = view.view.messages;
+  assert.deepEqual(entry.attachments.map(({ id, name, size }) => [id, name, size]), [[null, "a photo (1).png", 5], [null, "b.txt", 5]]);
+  const seen = [];
+  view.subscribe(() => {
+    const [{ delivery, progress }] = view.view.messages;
+    if (delivery === "uploading" && seen.at(-1) !== progress) seen.push(progress);
+  });
+  await world.advance(2_000);
+  assert.deepEqual(seen, [0, 0.5]);
+  world.crash({ network, ...page });
+  const again = world.client();
+  const reopened = again.client.open(session.id);
+  await world.advance(10_000);
+  assert.equal(again.network.log.filter((line) => line.endsWith("/attachments")).length, 1, "the first file is there already");
+  const [message] = session.messages;
+  assert.equal(message.attachments[0].name, "attachment; filename*=UTF-8''a%20photo%20%281%29.png");
+  assert.equal(message.attachments.length, 2);
+  assert.deepEqual(shownBy(reopened), truthOf(world, session));
+});
+
+test("uploads that the server has removed meanwhile are uploaded again", async () => {
+  const { world, session, view, network } = await opened();
+  network.answer = ({ path, method }) =>
+    method === "POST" && path.endsWith("/messages") && world.server.uploads.size === 1 ? world.server.failure(503, "UNAVAILABLE") : undefined;
+  view.send("", { files: [new Blob(["x"])] });
+  await world.advance(3_000);
+  world.server.uploads.clear();
+  network.answer = undefined;
+  await world.advance(20_000);
+  assert.equal(session.messages[0].attachments.length, 1);
+  assert.equal(view.view.messages[0].delivery, "sent");
+});
+
+test("a storage that does not take a message says so, and the text is kept", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const storage = { ...world.browser.storage(), add: async () => { throw new Error("quota"); } };
+  const { client } = world.client({ storage });
+  const view = client.open(session.id);
+  const outgoing = view.send("large");
+  await world.advance(2_000);
+  await assert.rejects(outgoing.done, { code: "STORAGE", retryable: true });
+  assert.equal(view.view.messages[0].delivery, "failed");
+  assert.equal(view.view.messages[0].content, "large");
+});
+
+test("without a shared storage each tab sends its own, once", async () => {
+  const { world, session, view } = await opened({ storage: null });
+  const other = world.client({ storage: null }).client.open(session.id);
+  await world.until("live", () => other.view.state === "live");
+  view.send("one");
+  other.send("two");
+  await world.advance(3_000);
+  assert.deepEqual(texts(session).sort(), ["one", "two"]);
+  for (const each of [view, other]) assert.deepEqual(shownBy(each), truthOf(world, session));
+  assert.deepEqual(world.errors, []);
+});
+
+test("closing a client leaves what is queued, also what is not stored yet, to the next one", async () => {
+  const { world, session, view, client, network } = await opened();
+  network.mode = "silent";
+  const outgoing = view.send("still to send");
+  client.close();
+  await assert.rejects(outgoing.done, { code: "ABORTED" });
+  await world.advance(100);
+  const next = world.client().client.open(session.id);
+  await world.advance(5_000);
+  assert.deepEqual(texts(session), ["still to send"]);
+  assert.deepEqual(shownBy(next), truthOf(world, session));
+});

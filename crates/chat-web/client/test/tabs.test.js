@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { shownBy, truthOf, World } from "./support/world.js";
+
+const texts = (session) => session.messages.map(({ content }) => content);
+
+async function twoTabs() {
+  const world = new World();
+  const session = world.server.open("alice");
+  const pages = [world.client(), world.client()];
+  const views = pages.map(({ client }) => client.open(session.id));
+  await world.until("live", () => views.every(({ view }) => view.state === "live"));
+  return { world, session, pages, views };
+}
+
+test("what one tab sends shows in the other at once, with how far it is", async () => {
+  const { world, session, pages, views } = await twoTabs();
+  for (const { network } of pages) network.answer = ({ method }) => (method === "POST" ? { never: true } : undefined);
+  const { key } = views[0].send("hello");
+  await world.advance(200);
+  const [entry] = views[1].view.messages;
+  assert.deepEqual([entry.key, entry.content, entry.delivery, entry.own], [key, "hello", "sending", true]);
+  for (const { network } of pages) network.answer = undefined;
+  await world.advance(20_000);
+  for (const view of views) {
+    assert.deepEqual(shownBy(view), truthOf(world, session));
+    assert.equal(view.view.messages[0].key, key);
+  }
+});
+
+test("one tab sends for all: two send nothing twice and each in its order", async () => {
+  const { world, session, pages, views } = await twoTabs();
+  const posts = () => pages.flatMap(({ network }) => network.log.filter((line) => line.startsWith("POST") && line.endsWith("/messages")));
+  for (let number = 0; number < 20; number++) {
+    views[number % 2].send(`${number % 2}-${String(number).padStart(2, "0")}`);
+    await world.advance(number * 3);
+  }
+  await world.advance(10_000);
+  assert.equal(posts().length, 20);
+  for (const tab of ["0", "1"]) {
+    const own = texts(session).filter((text) => text.startsWith(tab));
+    assert.deepEqual(own, [...own].sort());
+  }
+  for (const view of views) assert.deepEqual(shownBy(view), truthOf(world, session));
+});
+
+test("the queue of a closed tab is taken over, also one that was sending", async () => {
+  const { world, session, pages, views } = await twoTabs();
+  // The request is stored, its answer never comes: the tab is gone.
+  pages[0].network.answer = (request) => {
+    if (request.method !== "POST") return undefined;
+    world.server.handle(request);
+    return { never: true };
+  };
+  pages[1].network.refusesSockets = true;
+  pages[1].network.cut();
+  for (const text of ["one", "two", "three"]) views[0].send(text);
+  await world.advance(30);
+  world.crash(pages[0]);
+  await world.advance(10_000);
+  assert.deepEqual(texts(session), ["one", "two", "three"]);
+  pages[1].network.refusesSockets = false;
+  await world.advance(30_000);
+  assert.deepEqual(shownBy(views[1]), truthOf(world, session));
+  assert.deepEqual(await world.browser.records.all(), []);
+});
+
+test("a tab that is opened later sends what an earlier page has left, for all sessions", async () => {
+  const world = new World();
+  const [one, two] = [world.server.open("alice"), world.server.open("alice")];
+  const page = world.client();
+  page.network.mode = "silent";
+  page.client.open(one.id).send("first");
+  page.client.open(two.id).send("second");
+  await world.advance(100);
+  world.crash(page);
+  world.client().client.open(one.id);
+  await world.advance(5_000);
+  assert.deepEqual([texts(one), texts(two)], [["first"], ["second"]]);
+});
+
+test("a message that another tab has cancelled is gone in both", async () => {
+  const { world, session, pages, views } = await twoTabs();
+  for (const { network } of pages) network.answer = ({ method }) => (method === "POST" ? world.server.failure(503, "UNAVAILABLE") : undefined);
+  const outgoing = views[0].send("never");
+  await world.advance(300);
+  views[1].outgoing(outgoing.key).cancel();
+  await world.advance(300);
+  await assert.rejects(outgoing.done, { code: "ABORTED" });
+  for (const { network } of pages) network.answer = undefined;
+  await world.advance(30_000);
+  assert.deepEqual(texts(session), []);
+  for (const view of views) assert.deepEqual(view.view.messages, []);
+});
+
+test("one that failed is sent again from another tab, with its key", async () => {
+  const { world, session, views } = await twoTabs();
+  world.server.change(session, { status: "closed" });
+  const outgoing = views[0].send("again");
+  await world.advance(2_000);
+  assert.equal(views[1].view.messages[0].delivery, "failed");
+  world.server.change(session, { status: "active" });
+  views[1].outgoing(outgoing.key).retry();
+  await world.advance(2_000);
+  assert.deepEqual(texts(session), ["again"]);
+  for (const view of views) assert.deepEqual(shownBy(view), truthOf(world, session));
+  assert.equal((await outgoing.done).content, "again");
+});
+
+test("logout erases everything in all tabs of the person, and in those alone", async () => {
+  const { world, session, pages, views } = await twoTabs();
+  const agent = world.client({ user: "bob", role: "agent" });
+  const agentView = agent.client.open(session.id);
+  world.server.say(session, "bob", "secret");
+  await world.until("shown", () => views.every(({ view }) => view.messages.length === 1));
+  for (const { network } of pages) network.answer = ({ method }) => (method === "POST" ? { never: true } : undefined);
+  agent.network.answer = ({ method }) => (method === "POST" ? world.server.failure(503, "UNAVAILABLE") : undefined);
+  agentView.send("from bob");
+  views[0].send("stored");
+  await world.advance(200);
+  const late = views[1].send("being stored");
+  const done = pages[0].client.logout();
+  await world.advance(1_000);
+  await done;
+  await assert.rejects(late.done, { code: "ABORTED" });
+  const left = await world.browser.records.all();
+  assert.deepEqual(left.map(({ user, content }) => [user, content]), [["bob", "from bob"]]);
+  assert.doesNotMatch(JSON.stringify(left.filter(({ user }) => user !== "bob")), /alice|session/);
+  for (const view of views) assert.deepEqual([view.view.state, view.view.messages, view.view.session], ["stopped", [], null]);
+  assert.equal(agentView.view.state, "live");
+  const before = pages.map(({ network }) => network.log.length);
+  agent.client.close();
+  await world.advance(3_600_000);
+  assert.deepEqual(pages.map(({ network }) => network.log.length), before, "nothing runs any more");
+  assert.throws(() => pages[0].client.open(session.id));
+  assert.equal(world.clock.pending, 0);
+});
+
+test("logout before it is known who is logged in erases what there is", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const page = world.client();
+  page.network.mode = "silent";
+  page.client.open(session.id).send("left behind");
+  await world.advance(100);
+  world.crash(page);
+  const { client } = world.client();
+  const done = client.logout();
+  await world.advance(100);
+  await done;
+  assert.deepEqual(await world.browser.records.all(), []);
+});
+
+test("what one person has queued is neither shown to nor sent for the next one", async () => {
+  const world = new World();
+  const session = world.server.open("alice", { agentId: "bob" });
+  const page = world.client();
+  page.network.mode = "silent";
+  page.client.open(session.id).send("alice wrote this");
+  await world.advance(100);
+  world.crash(page);
+  const bob = world.client({ user: "bob", role: "agent" });
+  const view = bob.client.open(session.id);
+  await world.advance(60_000);
+  assert.deepEqual([view.view.messages, texts(session)], [[], []]);
+  world.client().client.open(session.id);
+  await world.advance(5_000);
+  assert.deepEqual(texts(session), ["alice wrote this"]);
+  assert.equal(session.messages[0].author.id, "alice");
+});
+
+test("read in one tab is read in the other", async () => {
+  const { world, session, views } = await twoTabs();
+  world.server.say(session, "bob", "hello");
+  await world.advance(100);
+  assert.deepEqual(views.map(({ view }) => view.unread), [1, 1]);
+  views[0].read();
+  await world.advance(2_000);
+  assert.deepEqual(views.map(({ view }) => view.unread), [0, 0]);
+});
