@@ -131,7 +131,7 @@ export interface Session {
   send(text: string, options?: { files?: Iterable<Blob> }): Outgoing;
   /** The handle of a message in the outbox, also of one that was sent before the page was reloaded. */
   outgoing(key: string): Outgoing | null;
-  /** Reads a page of older messages. */
+  /** Reads a page of older messages; rejects with a `ChatError` if it cannot be read now. */
   older(): Promise<void>;
   /** Marks messages as read up to a `seq`, by default all. */
   read(upTo?: number): void;
@@ -226,7 +226,12 @@ export interface SessionFields {
 
 export interface Client {
   readonly sessions: {
-    list(filter?: { status?: "active" | "closed"; cursor?: string; page?: number; limit?: number }): Promise<SessionPage>;
+    list(filter?: {
+      status?: "active" | "closed";
+      cursor?: string;
+      page?: number;
+      limit?: number;
+    }): Promise<SessionPage>;
     /** Repeats itself after a lost answer, with one idempotency key, so that one session is created. */
     create(fields?: SessionFields & { userId?: string }): Promise<ChatSession>;
     get(id: string): Promise<ChatSession>;

@@ -12,6 +12,7 @@ import { idbStorage } from "./storage/idb.js";
 import { memoryStorage } from "./storage/memory.js";
 import { browserTabs, noTabs } from "./tabs.js";
 import { createTokens } from "./tokens.js";
+import { browserFetch } from "./upload.js";
 
 /** @typedef {import("../index.d.ts").InboxView} InboxView */
 
@@ -23,8 +24,9 @@ export function createClient({
   url,
   token,
   storage: chosenStorage,
-  tabs = browserTabs,
-  fetch = (...request) => globalThis.fetch(...request),
+  // What is stored for all tabs is sent by one of them; without such a storage, as in Node.js, there is nothing to agree on.
+  tabs = globalThis.indexedDB ? browserTabs : noTabs,
+  fetch = /** @type {typeof globalThis.fetch} */ (browserFetch),
   WebSocket = globalThis.WebSocket,
   network = browserNetwork(),
   clock = systemClock,
@@ -153,12 +155,15 @@ export function createClient({
       }
       const entry = open;
       entry.users++;
-      return facade(entry.session, once(() => {
-        if (--entry.users > 0 || sessions.get(id) !== entry) return;
-        sessions.delete(id);
-        entry.session.end();
-        restIfIdle();
-      }));
+      return facade(
+        entry.session,
+        once(() => {
+          if (--entry.users > 0 || sessions.get(id) !== entry) return;
+          sessions.delete(id);
+          entry.session.end();
+          restIfIdle();
+        }),
+      );
     },
 
     inbox(views) {

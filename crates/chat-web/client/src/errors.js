@@ -6,7 +6,11 @@ export class ChatError extends Error {
    * @param {string} message
    * @param {Partial<import("../index.d.ts").ChatErrorFields> & {cause?: unknown}} [fields]
    */
-  constructor(code, message, { status = 0, retryable = false, retryAfter = null, requestId = null, details = [], cause } = {}) {
+  constructor(
+    code,
+    message,
+    { status = 0, retryable = false, retryAfter = null, requestId = null, details = [], cause } = {},
+  ) {
     super(message, { cause });
     this.name = "ChatError";
     this.code = code;
@@ -19,7 +23,8 @@ export class ChatError extends Error {
 }
 
 /** @param {unknown} cause */
-export const networkError = (cause) => new ChatError("NETWORK", "the server cannot be reached", { retryable: true, cause });
+export const networkError = (cause) =>
+  new ChatError("NETWORK", "the server cannot be reached", { retryable: true, cause });
 export const timeoutError = () => new ChatError("TIMEOUT", "the server took too long", { retryable: true });
 export const abortedError = () => new ChatError("ABORTED", "the operation was given up");
 /** @param {unknown} [cause] @param {number} [status] */
@@ -60,8 +65,15 @@ function seconds(header, now) {
 }
 
 /** What structured clone keeps of an error. @param {ChatError} error */
-export const toRecord = ({ code, message, status, retryable, retryAfter, requestId, details }) =>
-  ({ code, message, status, retryable, retryAfter, requestId, details });
+export const toRecord = ({ code, message, status, retryable, retryAfter, requestId, details }) => ({
+  code,
+  message,
+  status,
+  retryable,
+  retryAfter,
+  requestId,
+  details,
+});
 
 /** @param {{code: string, message: string} & import("../index.d.ts").ChatErrorFields} record */
 export const fromRecord = (record) => new ChatError(record.code, record.message, record);

@@ -8,6 +8,7 @@ import { withTimeout } from "./timeout.js";
 import { abortedError, authError, ChatError, fromRecord, toRecord } from "./errors.js";
 
 const AUTHOR_LIMIT = 2_000;
+const HOLDER_SILENCE = 60_000;
 
 /** @typedef {ReturnType<typeof createOutbox>} Outbox */
 /** @typedef {import("../index.d.ts").OutboxRecord} OutboxRecord */
@@ -55,6 +56,12 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   let closed = false;
   // Whether this tab holds the lock or waits for it.
   let leading = false;
+  let holding = false;
+  /** @type {Promise<void> | null} */
+  let leads = null;
+  let heardAt = 0;
+  /** @type {unknown} */
+  let holderTimer = null;
   let onIdle = () => {};
   const ending = new AbortController();
 
@@ -112,11 +119,15 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     return item;
   }
 
-  /** The items of a session in the order of sending; those that are not stored yet come last. @param {string} sessionId */
+  // What two sort by; what one does not have comes last.
+  const order = (/** @type {number | undefined} */ a, /** @type {number | undefined} */ b) =>
+    (a ?? Infinity) - (b ?? Infinity) || 0;
+
+  /** The items of a session: those that the server has, in its order, then the others in the order of sending. @param {string} sessionId */
   const of = (sessionId) =>
     [...items.values()]
       .filter(({ record }) => record.sessionId === sessionId)
-      .sort((a, b) => (a.record.id ?? Infinity) - (b.record.id ?? Infinity) || 0);
+      .sort((a, b) => order(a.message?.seq, b.message?.seq) || order(a.record.id, b.record.id));
 
   /** @param {Item} item */
   const isReady = ({ record, ours, message }) => ours && record.id !== undefined && !record.failed && !message;
@@ -148,26 +159,38 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     if (!started || closed) return;
     if (leading) {
       // The lock is held already, or its holder will look.
+      if (!holding && clock.now() - heardAt >= HOLDER_SILENCE) lead();
       return startWorkers();
     }
     if (![...items.values()].some(isReady)) return;
     leading = true;
+    heardAt = clock.now();
+    watchHolder();
     try {
       if (await storage.shared()) await tab.lock(`${name} ${tokens.user}`, ending.signal, lead);
       else await lead();
     } catch (error) {
       if (closed) return;
       onError(error);
-      // Worse than with the lock, and still right: a message that two tabs send is stored once.
       await lead();
+    } finally {
+      clock.clearTimeout(holderTimer);
     }
     leading = holding = false;
     // What was added while the lock was being given back.
     if ([...items.values()].some(isReady)) wake();
   }
 
-  let holding = false;
-  async function lead() {
+  // A page that the system has suspended, as telephones do, keeps the lock; one that works is heard of at each attempt.
+  // Without the lock it is worse and still right: a message that two tabs send is stored once.
+  function watchHolder() {
+    if (clock.now() - heardAt >= HOLDER_SILENCE) lead();
+    holderTimer = clock.setTimeout(watchHolder, HOLDER_SILENCE);
+  }
+
+  const lead = () => (leads ??= sendAll().finally(() => (leads = null)));
+
+  async function sendAll() {
     if (closed) return;
     // The tab that held the lock before may have sent some, or left some behind.
     await write(() => load());
@@ -197,7 +220,10 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   async function work(sessionId) {
     for (let item; !closed && (item = of(sessionId).find(isReady)); ) {
       try {
-        const message = await sender.send(item, () => !closed && item && items.get(item.record.key) === item && !item.message);
+        const message = await sender.send(
+          item,
+          () => !closed && item && items.get(item.record.key) === item && !item.message,
+        );
         if (message) confirm(item.record.key, message);
       } catch (error) {
         fail(item, /** @type {ChatError} */ (error));
@@ -270,8 +296,10 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   /** What another tab of the same person says. @param {any} message */
   function onPost({ type, user, key, record, message, delivery, progress, error }) {
     if (user !== tokens.user) return;
+    heardAt = clock.now();
     const item = items.get(key);
     if (type === "record") onRecord(record);
+    else if (type === "kick") sender.wake();
     else if (!item || item.message) return;
     else if (type === "sent" || type === "cancelled") {
       if (type === "sent") settle(item, message);
@@ -309,7 +337,16 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     add(sessionId, content, files) {
       const key = crypto.randomUUID();
       /** @type {OutboxRecord} */
-      const record = { key, user: tokens.user, sessionId, content, files, uploads: [], createdAt: clock.now(), failed: null };
+      const record = {
+        key,
+        user: tokens.user,
+        sessionId,
+        content,
+        files,
+        uploads: [],
+        createdAt: clock.now(),
+        failed: null,
+      };
       const item = adopt(record, true);
       item.isFromHere = true;
       write(async () => {
@@ -370,6 +407,8 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     /** Tries at once what waits, unless the server has named a time. @param {boolean} [restart] whether also what runs */
     kick(restart = false) {
       sender.wake();
+      // What waits may wait in a tab that no person looks at.
+      post({ type: "kick" });
       if (restart) for (const item of items.values()) item.abort?.abort();
     },
     onPost,

@@ -10,6 +10,7 @@ import { abortedError, errorOfResponse, networkError, protocolError, timeoutErro
  * @property {AbortSignal} [signal]
  * @property {number} [limit] milliseconds for one attempt
  * @property {boolean} [bytes] whether the answer is a file
+ * @property {(bytes: number) => void} [onProgress] how much of the body is sent, where that is known
  */
 
 const LIMIT = 15_000;
@@ -17,7 +18,7 @@ const LIMIT = 15_000;
 /**
  * @param {string} base
  * @param {import("./tokens.js").Tokens} tokens
- * @param {typeof globalThis.fetch} fetch
+ * @param {import("./upload.js").Fetch} fetch
  * @param {import("../index.d.ts").Clock} clock
  */
 export function createRest(base, tokens, fetch, clock) {
@@ -25,7 +26,7 @@ export function createRest(base, tokens, fetch, clock) {
    * @param {string} method @param {string} path @param {RequestOptions} options @param {string} token
    * @returns {Promise<{status: number, headers: Headers, body: any}>}
    */
-  function attempt(method, path, { body, headers, signal, limit = LIMIT, bytes = false }, token) {
+  function attempt(method, path, { body, headers, signal, limit = LIMIT, bytes = false, onProgress }, token) {
     return new Promise((resolve, reject) => {
       const abort = new AbortController();
       // The promise ends here and not where `fetch` notices: it may take its time over a dead network.
@@ -41,15 +42,20 @@ export function createRest(base, tokens, fetch, clock) {
       const isFile = body instanceof Blob;
       const json = body !== undefined && !isFile;
       const run = async () => {
-        const response = await fetch(base + path, {
+        const init = {
           method,
-          headers: { Authorization: `Bearer ${token}`, ...(json && { "Content-Type": "application/json" }), ...headers },
+          headers: {
+            Authorization: `Bearer ${token}`,
+            ...(json && { "Content-Type": "application/json" }),
+            ...headers,
+          },
           body: json ? JSON.stringify(body) : body,
           signal: abort.signal,
           // Who calls is in the token alone, and a cached answer would be an old one.
-          credentials: "omit",
-          cache: "no-store",
-        });
+          credentials: /** @type {const} */ ("omit"),
+          cache: /** @type {const} */ ("no-store"),
+        };
+        const response = await fetch(base + path, init, onProgress);
         const { status, headers: answered } = response;
         if (bytes && response.ok) return { status, headers: answered, body: await response.blob() };
         const text = await response.text();

@@ -47,6 +47,9 @@ export function createSender({ rest, clock, random, report, keep }) {
         body: file,
         headers: { "Content-Type": file.type || "application/octet-stream", "Content-Disposition": disposition(file) },
         limit: LIMIT + file.size / SLOWEST,
+        onProgress: (bytes) => {
+          if (!signal.aborted) report(item, "uploading", { progress: Math.min(1, (before + bytes) / total) });
+        },
         signal,
       });
       before += file.size;

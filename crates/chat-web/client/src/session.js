@@ -71,7 +71,7 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
   /** @type {any[]} */
   let buffer = [];
   let loads = 0;
-  /** @type {Set<string | undefined>} the ids of messages that were answered in a history that has been replaced */
+  /** @type {Set<string | undefined>} the ids of messages that were answered before the reload that has begun */
   let outdated = new Set();
   let failures = 0;
   /** @type {number | null} */
@@ -194,8 +194,8 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
     }
     sent = newest;
     if (epoch !== null) listeners.emit("gap", { reason });
-    // Another history: what the server has answered in the one before may not be in it.
-    if (epoch !== null && epoch !== current) outdated = new Set(outbox.of(id).map(({ message }) => message?.id));
+    // What was answered before this is in what REST brings next, or was answered in a history that a backup has replaced.
+    outdated = new Set(outbox.of(id).map(({ message }) => message?.id));
     enter("loading");
     load(current);
   }
@@ -356,20 +356,21 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
   function acknowledge() {
     const upTo = Math.min(seq, sent);
     const newest = entries.findLast((entry) => entry.sender !== side() && Number(entry.seq) <= upTo);
-    if (newest?.delivery === "sent") say("ack", Number(newest.seq));
+    if (newest?.delivery === "sent") say("ack", Number(newest.seq), Number(newest.seq));
   }
 
   function sendRead() {
     const upTo = Math.min(readUpTo, sent, seq);
-    const newest = entries.findLast((entry) => isUnread(entry) && Number(entry.seq) <= upTo);
-    if (newest) say("read", Number(newest.seq));
+    // Looked for once: in a long list in which all is read there is none.
+    if (upTo <= said.read) return;
+    say("read", upTo, entries.findLast((entry) => isUnread(entry) && Number(entry.seq) <= upTo)?.seq);
   }
 
-  /** @param {"ack" | "read"} type @param {number} upTo */
-  function say(type, upTo) {
+  /** @param {"ack" | "read"} type @param {number} upTo @param {number | null | undefined} newest what has to be said of it */
+  function say(type, upTo, newest) {
     if (phase !== "live" || upTo <= said[type]) return;
     said[type] = upTo;
-    pacer.later(type, id, upTo);
+    if (newest) pacer.later(type, id, newest);
   }
 
   async function loadOlder() {
@@ -452,7 +453,8 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
     },
     /** @param {boolean} on */
     typing(on) {
-      if (phase === "live" && typists.isDue(on) && pacer.now()) socket.send({ type: "typing", sessionId: id, data: { isTyping: on } });
+      if (phase === "live" && typists.isDue(on) && pacer.now())
+        socket.send({ type: "typing", sessionId: id, data: { isTyping: on } });
     },
     /** Leaves nothing of it. @param {boolean} [blank] whether what is shown goes as well */
     end(blank = false) {

@@ -17,7 +17,7 @@ export const browserTabs = {
         if (channel) channel.onmessage = ({ data }) => listener(data);
       },
       // Without Web Locks (pages over plain http) two tabs may send the same message; its key lets the server store it once.
-      lock: (lock, signal, run) => navigator.locks?.request(lock, { signal }, run) ?? run(),
+      lock: (lock, signal, run) => globalThis.navigator?.locks?.request(lock, { signal }, run) ?? run(),
       close: () => channel?.close(),
     };
   },

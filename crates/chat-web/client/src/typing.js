@@ -37,7 +37,10 @@ export function createTypists(clock, onChange) {
       if (!isTyping) return stop(id);
       const isNew = !timers.has(id);
       clock.clearTimeout(timers.get(id));
-      timers.set(id, clock.setTimeout(() => stop(id), LONGEST));
+      timers.set(
+        id,
+        clock.setTimeout(() => stop(id), LONGEST),
+      );
       if (isNew) changed();
     },
     clear() {

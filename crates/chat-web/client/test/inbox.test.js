@@ -16,7 +16,8 @@ async function opened(views = ["mine", "waiting"], options = { user: "bob", role
 const plain = (value) => JSON.parse(JSON.stringify(value));
 
 function assertTrue(world, inbox, views = ["mine", "waiting"], claims = BOB) {
-  for (const view of views) assert.deepEqual(inbox.view.items[view], plain(world.server.inboxItems(view, claims)), view);
+  for (const view of views)
+    assert.deepEqual(inbox.view.items[view], plain(world.server.inboxItems(view, claims)), view);
   assert.deepEqual(inbox.view.counts, world.server.counts(claims));
 }
 
@@ -69,7 +70,8 @@ test("events: a session waits, one is mine, a message of another person; never f
   const { client } = world.client({ user: "bob", role: "agent" });
   const inbox = client.inbox(["mine", "waiting"]);
   const news = [];
-  for (const event of ["waiting", "assigned", "message"]) inbox.on(event, (item) => news.push([event, item.lastMessage?.preview ?? null]));
+  for (const event of ["waiting", "assigned", "message"])
+    inbox.on(event, (item) => news.push([event, item.lastMessage?.preview ?? null]));
   await world.until("live", () => inbox.view.state === "live");
   assert.deepEqual(news, []);
   world.server.open("carol");
@@ -78,7 +80,11 @@ test("events: a session waits, one is mine, a message of another person; never f
   world.server.say(session, "bob", "my own");
   world.server.receipt(session, "alice", "read", 100);
   await world.advance(100);
-  assert.deepEqual(news, [["waiting", null], ["assigned", "before"], ["message", "after"]]);
+  assert.deepEqual(news, [
+    ["waiting", null],
+    ["assigned", "before"],
+    ["message", "after"],
+  ]);
 });
 
 test("further pages are read over REST, and what changes meanwhile counts", async () => {
@@ -108,7 +114,9 @@ test("further pages are read over REST, and what changes meanwhile counts", asyn
   }
   assert.equal(inbox.view.hasMore.waiting, false);
   // A cursor of positions, as the model has it, skips one when one before it leaves.
-  const missing = world.server.inboxItems("waiting", BOB).filter(({ id }) => !inbox.view.items.waiting.some((item) => item.id === id));
+  const missing = world.server
+    .inboxItems("waiting", BOB)
+    .filter(({ id }) => !inbox.view.items.waiting.some((item) => item.id === id));
   assert.ok(missing.length <= 1);
   const shown = inbox.view.items.waiting;
   assert.ok(!shown.some(({ id }) => id === sessions[60].id));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runSchedule } from "./support/schedule.js";
 
-const schedules = Number(process.env.CHAT_CLIENT_SCHEDULES ?? 150);
+const schedules = Number(process.env.CHAT_CLIENT_SCHEDULES ?? 80);
 const only = process.env.CHAT_CLIENT_SEED;
 const seeds = only === undefined ? Array.from({ length: schedules }, (_, index) => index + 1) : [Number(only)];
 

@@ -46,7 +46,10 @@ test("live means that REST has brought the messages", async () => {
     if (state !== states.at(-1)?.[0]) states.push([state, messages.length]);
   });
   await world.advance(2_000);
-  assert.deepEqual(states, [["connecting", 0], ["live", 50]]);
+  assert.deepEqual(states, [
+    ["connecting", 0],
+    ["live", 50],
+  ]);
   assert.equal(view.view.hasOlder, true);
 });
 
@@ -62,8 +65,8 @@ test("older messages are read page by page, with the receipts that come meanwhil
   assert.equal(view.older(), first, "one page at a time");
   await world.advance(150);
   // The page was read without it, and arrives after it.
-  world.server.receipt(session, "bob", "read", 120);
   network.latency = 1;
+  world.server.receipt(session, "bob", "read", 120);
   await world.advance(500);
   await first;
   assert.equal(view.view.messages.length, 100);
@@ -86,13 +89,23 @@ test("messages while the socket was away are replayed, each once and in order", 
   network.recover();
   network.log.length = 0;
   await world.until("live", () => view.view.state === "live");
-  assert.deepEqual(lines, Array.from({ length: 300 }, (_, number) => `${number}`));
-  assert.deepEqual(network.log.filter((line) => line.startsWith("GET")), [], "nothing is read over REST");
+  assert.deepEqual(
+    lines,
+    Array.from({ length: 300 }, (_, number) => `${number}`),
+  );
+  assert.deepEqual(
+    network.log.filter((line) => line.startsWith("GET")),
+    [],
+    "nothing is read over REST",
+  );
   assert.deepEqual(shownBy(view), truthOf(world, session));
 });
 
 for (const [reason, change] of [
-  ["too_many_missed", (world, session) => Array.from({ length: 1_001 }, (_, number) => world.server.say(session, "bob", `${number}`))],
+  [
+    "too_many_missed",
+    (world, session) => Array.from({ length: 1_001 }, (_, number) => world.server.say(session, "bob", `${number}`)),
+  ],
   ["epoch", (world, session) => world.server.restore(session, 2)],
 ]) {
   test(`what cannot be replayed (${reason}) is reloaded, and the view is never blank`, async () => {
@@ -115,6 +128,51 @@ for (const [reason, change] of [
   });
 }
 
+test("what was answered in a history that a backup has replaced is shown no more", async () => {
+  const { world, session, view, network } = await opened();
+  network.refusesSockets = true;
+  network.cut();
+  view.send("answered, and then lost");
+  await world.advance(1_000);
+  assert.equal(view.view.messages[0].delivery, "sent");
+  assert.deepEqual(world.server.restore(session, 1), ["answered, and then lost"]);
+  network.refusesSockets = false;
+  await world.advance(30_000);
+  assert.equal(view.view.state, "live");
+  assert.deepEqual(shownBy(view), truthOf(world, session));
+});
+
+test("what happens while REST is being read comes after it", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const { client, network } = world.client();
+  // After the messages were read, and before what REST brings is complete.
+  network.answer = ({ path }) => {
+    if (path.endsWith(session.id) && session.messages.length === 0) world.server.say(session, "bob", "meanwhile");
+  };
+  const view = client.open(session.id);
+  const lines = heard(view, "reloaded", "message");
+  await world.advance(1_000);
+  assert.deepEqual(lines, ["reloaded", "meanwhile"]);
+  assert.deepEqual(shownBy(view), truthOf(world, session));
+  assert.equal([...network.sockets][0].sent.filter(({ type }) => type === "subscribe").length, 1);
+});
+
+test("an event that comes twice counts once", async () => {
+  const { world, session, view, network } = await opened();
+  const lines = heard(view, "message", "session", "receipt");
+  const [socket] = network.sockets;
+  const take = socket.onmessage;
+  socket.onmessage = (event) => {
+    take(event);
+    take(event);
+  };
+  world.server.say(session, "bob", "hello");
+  world.server.change(session, { priority: "high" });
+  await world.advance(100);
+  assert.deepEqual(lines, ["hello", "session"]);
+});
+
 test("a gap on our side is repaired by asking again", async () => {
   const { world, session, view, network } = await opened();
   world.server.say(session, "bob", "one");
@@ -129,7 +187,10 @@ test("a gap on our side is repaired by asking again", async () => {
   world.server.say(session, "bob", "three");
   await world.advance(1_000);
   assert.deepEqual(shownBy(view), truthOf(world, session));
-  assert.deepEqual(socket.sent.map(({ type }) => type).filter((type) => type.includes("subscribe")), ["subscribe", "unsubscribe", "subscribe"]);
+  assert.deepEqual(
+    socket.sent.map(({ type }) => type).filter((type) => type.includes("subscribe")),
+    ["subscribe", "unsubscribe", "subscribe"],
+  );
 });
 
 test("a heartbeat in place of an unknown event moves the position, one further ahead asks again", async () => {
@@ -284,9 +345,13 @@ test("history is shown while no socket can be opened, and sending works", async 
   await world.advance(5_000);
   assert.equal(view.view.state, "waiting");
   assert.deepEqual(shownBy(view), truthOf(world, session));
-  view.send("over REST");
+  const { key } = view.send("over REST");
   await world.advance(5_000);
   assert.deepEqual(shownBy(view), truthOf(world, session));
+  network.refusesSockets = false;
+  await world.until("live", () => view.view.state === "live");
+  assert.deepEqual(shownBy(view), truthOf(world, session));
+  assert.equal(view.view.messages[1].key, key, "the key of a list stays, although REST does not tell it");
 });
 
 test("a listener that throws is reported, and the others hear the event", async () => {

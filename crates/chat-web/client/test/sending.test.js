@@ -17,6 +17,9 @@ async function opened(options) {
 test("a message is shown at once, stored before it is sent, and then sent once", async () => {
   const { world, session, view, network } = await opened();
   network.log.length = 0;
+  const stored = [];
+  network.answer = ({ method }) =>
+    void (method === "POST" && world.browser.records.all().then((all) => stored.push(...all)));
   const outgoing = view.send("hello");
   const [entry] = view.view.messages;
   assert.deepEqual([entry.content, entry.delivery, entry.own, entry.id], ["hello", "queued", true, null]);
@@ -24,6 +27,11 @@ test("a message is shown at once, stored before it is sent, and then sent once",
   await world.advance(1_000);
   const message = await outgoing.done;
   assert.deepEqual(texts(session), ["hello"]);
+  assert.deepEqual(
+    stored.map(({ key }) => key),
+    [outgoing.key],
+    "it was in the storage when the server got it",
+  );
   assert.deepEqual(shownBy(view), truthOf(world, session));
   assert.equal(view.view.messages[0].key, outgoing.key, "the key of the list stays the same");
   assert.equal(view.view.messages[0].id, message.id);
@@ -49,7 +57,9 @@ test("an answer that is lost is asked for again with the same key", async () => 
   let lost = 0;
   network.answer = (request) => {
     const answer = world.server.handle(request);
-    return request.method === "POST" && request.path.endsWith("/messages") && ++lost < 3 ? { ...answer, status: 502 } : answer;
+    return request.method === "POST" && request.path.endsWith("/messages") && ++lost < 3
+      ? { ...answer, status: 502 }
+      : answer;
   };
   view.send("once");
   await world.advance(10_000);
@@ -171,7 +181,9 @@ test("sessions do not wait for each other", async () => {
   const second = world.server.open("alice");
   const other = client.open(second.id);
   network.answer = ({ path, method }) =>
-    method === "POST" && path.includes(session.id) ? world.server.failure(503, "UNAVAILABLE", { "Retry-After": "30" }) : undefined;
+    method === "POST" && path.includes(session.id)
+      ? world.server.failure(503, "UNAVAILABLE", { "Retry-After": "30" })
+      : undefined;
   view.send("stuck");
   other.send("goes");
   await world.advance(2_000);
@@ -181,7 +193,10 @@ test("sessions do not wait for each other", async () => {
 
 test("files are uploaded one by one, with progress, and a reload goes on where it was", async () => {
   const { world, session, view, network, ...page } = await opened();
-  const files = [new File(["12345"], "a photo (1).png", { type: "image/png" }), new File(["12345"], "b.txt", { type: "text/plain" })];
+  const files = [
+    new File(["12345"], "a photo (1).png", { type: "image/png" }),
+    new File(["12345"], "b.txt", { type: "text/plain" }),
+  ];
   let uploads = 0;
   network.answer = ({ path }) => {
     if (!path.endsWith("/attachments")) return undefined;
@@ -189,7 +204,13 @@ test("files are uploaded one by one, with progress, and a reload goes on where i
   };
   view.send("look", { files });
   const [entry] = view.view.messages;
-  assert.deepEqual(entry.attachments.map(({ id, name, size }) => [id, name, size]), [[null, "a photo (1).png", 5], [null, "b.txt", 5]]);
+  assert.deepEqual(
+    entry.attachments.map(({ id, name, size }) => [id, name, size]),
+    [
+      [null, "a photo (1).png", 5],
+      [null, "b.txt", 5],
+    ],
+  );
   const seen = [];
   view.subscribe(() => {
     const [{ delivery, progress }] = view.view.messages;
@@ -201,7 +222,11 @@ test("files are uploaded one by one, with progress, and a reload goes on where i
   const again = world.client();
   const reopened = again.client.open(session.id);
   await world.advance(10_000);
-  assert.equal(again.network.log.filter((line) => line.endsWith("/attachments")).length, 1, "the first file is there already");
+  assert.equal(
+    again.network.log.filter((line) => line.endsWith("/attachments")).length,
+    1,
+    "the first file is there already",
+  );
   const [message] = session.messages;
   assert.equal(message.attachments[0].name, "attachment; filename*=UTF-8''a%20photo%20%281%29.png");
   assert.equal(message.attachments.length, 2);
@@ -211,7 +236,9 @@ test("files are uploaded one by one, with progress, and a reload goes on where i
 test("uploads that the server has removed meanwhile are uploaded again", async () => {
   const { world, session, view, network } = await opened();
   network.answer = ({ path, method }) =>
-    method === "POST" && path.endsWith("/messages") && world.server.uploads.size === 1 ? world.server.failure(503, "UNAVAILABLE") : undefined;
+    method === "POST" && path.endsWith("/messages") && world.server.uploads.size === 1
+      ? world.server.failure(503, "UNAVAILABLE")
+      : undefined;
   view.send("", { files: [new Blob(["x"])] });
   await world.advance(3_000);
   world.server.uploads.clear();
@@ -224,7 +251,12 @@ test("uploads that the server has removed meanwhile are uploaded again", async (
 test("a storage that does not take a message says so, and the text is kept", async () => {
   const world = new World();
   const session = world.server.open("alice");
-  const storage = { ...world.browser.storage(), add: async () => { throw new Error("quota"); } };
+  const storage = {
+    ...world.browser.storage(),
+    add: async () => {
+      throw new Error("quota");
+    },
+  };
   const { client } = world.client({ storage });
   const view = client.open(session.id);
   const outgoing = view.send("large");

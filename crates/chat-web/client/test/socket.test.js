@@ -28,7 +28,10 @@ test("one socket carries all sessions and the inbox", async () => {
   const views = sessions.map(({ id }) => client.open(id));
   const inbox = client.inbox(["mine", "waiting"]);
   await world.until("live", () => [...views, inbox].every(({ view }) => view.state === "live"));
-  assert.deepEqual(network.log.filter((line) => line.startsWith("SOCKET")), ["SOCKET /ws/chat"]);
+  assert.deepEqual(
+    network.log.filter((line) => line.startsWith("SOCKET")),
+    ["SOCKET /ws/chat"],
+  );
   for (const each of [...views, inbox]) each.close();
   await world.advance(100);
   assert.equal(world.server.sockets.size, 0, "and it is closed when none needs it");
@@ -122,11 +125,26 @@ test("a socket of the network before is left as soon as there is another network
 });
 
 test("delays grow, are random, and are bounded", () => {
-  assert.equal(backoff(0, () => 0), 250);
-  assert.equal(backoff(0, () => 1), 500);
-  assert.equal(backoff(3, () => 0.5), 250 + 1_000);
-  assert.equal(backoff(60, () => 1), 15_250);
-  assert.equal(drainingDelay(() => 1), 5_000);
+  assert.equal(
+    backoff(0, () => 0),
+    250,
+  );
+  assert.equal(
+    backoff(0, () => 1),
+    500,
+  );
+  assert.equal(
+    backoff(3, () => 0.5),
+    250 + 1_000,
+  );
+  assert.equal(
+    backoff(60, () => 1),
+    15_250,
+  );
+  assert.equal(
+    drainingDelay(() => 1),
+    5_000,
+  );
 });
 
 test("each close code means what the reference says", () => {
@@ -193,11 +211,13 @@ test("a server that says hello and ends at once is not asked in a hot loop", asy
   const open = network.WebSocket;
   const before = connections();
   network.server = Object.create(world.server, {
-    accept: { value: (...ports) => {
-      const socket = world.server.accept(...ports);
-      socket?.close(1013, "try again later");
-      return socket;
-    } },
+    accept: {
+      value: (...ports) => {
+        const socket = world.server.accept(...ports);
+        socket?.close(1013, "try again later");
+        return socket;
+      },
+    },
   });
   assert.ok(open);
   network.cut();
@@ -219,9 +239,25 @@ test("a refused handshake, whose reason a browser hides, is explained by REST", 
 test("a frame of a kind that is not known, and one that is no JSON, do no harm", async () => {
   const { world, session, view, network } = await opened();
   const [socket] = network.sockets;
-  for (const frame of ['{"type":"news","data":{}}', '{"type":"news","sessionId":"x","data":1}', "<html>"]) socket.onmessage({ data: frame });
+  for (const frame of ['{"type":"news","data":{}}', '{"type":"news","sessionId":"x","data":1}', "<html>"])
+    socket.onmessage({ data: frame });
   world.server.say(session, "bob", "hello");
   await world.advance(5_000);
   assert.equal(view.view.state, "live");
   assert.deepEqual(shownBy(view), truthOf(world, session));
+});
+
+test("what a socket that was left still brings, and its end, count no more", async () => {
+  const { world, session, view, network, connections } = await opened();
+  const [old] = network.sockets;
+  network.goSilent();
+  network.recover();
+  await world.advance(40_000);
+  assert.deepEqual([view.view.state, connections()], ["live", 2]);
+  const message = { id: "late", content: "late", sender: "support", status: "sent", timestamp: "" };
+  const seq = session.events.length + 1;
+  old.onmessage({ data: JSON.stringify({ type: "message", sessionId: session.id, seq, data: { ...message, seq } }) });
+  old.onclose({ code: 4403, reason: "blocked" });
+  await world.advance(1_000);
+  assert.deepEqual([view.view.state, view.view.messages, connections()], ["live", [], 2]);
 });

@@ -30,7 +30,8 @@ test("what one tab sends shows in the other at once, with how far it is", async 
 
 test("one tab sends for all: two send nothing twice and each in its order", async () => {
   const { world, session, pages, views } = await twoTabs();
-  const posts = () => pages.flatMap(({ network }) => network.log.filter((line) => line.startsWith("POST") && line.endsWith("/messages")));
+  const posts = () =>
+    pages.flatMap(({ network }) => network.log.filter((line) => line.startsWith("POST") && line.endsWith("/messages")));
   for (let number = 0; number < 20; number++) {
     views[number % 2].send(`${number % 2}-${String(number).padStart(2, "0")}`);
     await world.advance(number * 3);
@@ -65,6 +66,33 @@ test("the queue of a closed tab is taken over, also one that was sending", async
   assert.deepEqual(await world.browser.records.all(), []);
 });
 
+test("what another tab had sent before this one listened leaves the list", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const other = world.browser.tab().join("chat https://chat.test");
+  let release;
+  const held = () => new Promise((resolve) => (release = resolve));
+  other.lock("chat https://chat.test alice", new AbortController().signal, held);
+  const record = {
+    key: "k",
+    user: "alice",
+    sessionId: session.id,
+    content: "one",
+    files: [],
+    uploads: [],
+    createdAt: 0,
+  };
+  const id = await world.browser.records.add({ ...record, failed: null });
+  const view = world.client().client.open(session.id);
+  await world.until("shown", () => view.view.messages.length === 1);
+  // The other tab sends it, says so to no one who listens, and removes it.
+  world.server.say(session, "alice", "one");
+  await world.browser.records.delete(id);
+  release();
+  await world.advance(1_000);
+  assert.deepEqual(shownBy(view), truthOf(world, session));
+});
+
 test("a tab that is opened later sends what an earlier page has left, for all sessions", async () => {
   const world = new World();
   const [one, two] = [world.server.open("alice"), world.server.open("alice")];
@@ -81,7 +109,8 @@ test("a tab that is opened later sends what an earlier page has left, for all se
 
 test("a message that another tab has cancelled is gone in both", async () => {
   const { world, session, pages, views } = await twoTabs();
-  for (const { network } of pages) network.answer = ({ method }) => (method === "POST" ? world.server.failure(503, "UNAVAILABLE") : undefined);
+  for (const { network } of pages)
+    network.answer = ({ method }) => (method === "POST" ? world.server.failure(503, "UNAVAILABLE") : undefined);
   const outgoing = views[0].send("never");
   await world.advance(300);
   views[1].outgoing(outgoing.key).cancel();
@@ -107,6 +136,33 @@ test("one that failed is sent again from another tab, with its key", async () =>
   assert.equal((await outgoing.done).content, "again");
 });
 
+test("what waits in another tab is tried at once when a person asks for it in this one", async () => {
+  const { world, session, pages, views } = await twoTabs();
+  for (const { network } of pages) network.mode = "refuses";
+  views[0].send("waits");
+  await world.advance(60_000);
+  for (const { network } of pages) network.recover();
+  views[1].retryNow();
+  await world.advance(100);
+  assert.deepEqual(texts(session), ["waits"]);
+});
+
+test("a suspended page that keeps the lock does not stop the others for good", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const suspended = world.browser.tab().join("chat https://chat.test");
+  suspended.lock("chat https://chat.test alice", new AbortController().signal, () => new Promise(() => {}));
+  const view = world.client().client.open(session.id);
+  view.send("not for hours");
+  await world.advance(59_000);
+  assert.deepEqual(texts(session), []);
+  await world.advance(3_000);
+  assert.deepEqual(texts(session), ["not for hours"]);
+  view.send("the next");
+  await world.advance(1_000);
+  assert.deepEqual(texts(session), ["not for hours", "the next"]);
+});
+
 test("logout erases everything in all tabs of the person, and in those alone", async () => {
   const { world, session, pages, views } = await twoTabs();
   const agent = world.client({ user: "bob", role: "agent" });
@@ -124,14 +180,22 @@ test("logout erases everything in all tabs of the person, and in those alone", a
   await done;
   await assert.rejects(late.done, { code: "ABORTED" });
   const left = await world.browser.records.all();
-  assert.deepEqual(left.map(({ user, content }) => [user, content]), [["bob", "from bob"]]);
+  assert.deepEqual(
+    left.map(({ user, content }) => [user, content]),
+    [["bob", "from bob"]],
+  );
   assert.doesNotMatch(JSON.stringify(left.filter(({ user }) => user !== "bob")), /alice|session/);
-  for (const view of views) assert.deepEqual([view.view.state, view.view.messages, view.view.session], ["stopped", [], null]);
+  for (const view of views)
+    assert.deepEqual([view.view.state, view.view.messages, view.view.session], ["stopped", [], null]);
   assert.equal(agentView.view.state, "live");
   const before = pages.map(({ network }) => network.log.length);
   agent.client.close();
   await world.advance(3_600_000);
-  assert.deepEqual(pages.map(({ network }) => network.log.length), before, "nothing runs any more");
+  assert.deepEqual(
+    pages.map(({ network }) => network.log.length),
+    before,
+    "nothing runs any more",
+  );
   assert.throws(() => pages[0].client.open(session.id));
   assert.equal(world.clock.pending, 0);
 });
@@ -173,8 +237,14 @@ test("read in one tab is read in the other", async () => {
   const { world, session, views } = await twoTabs();
   world.server.say(session, "bob", "hello");
   await world.advance(100);
-  assert.deepEqual(views.map(({ view }) => view.unread), [1, 1]);
+  assert.deepEqual(
+    views.map(({ view }) => view.unread),
+    [1, 1],
+  );
   views[0].read();
   await world.advance(2_000);
-  assert.deepEqual(views.map(({ view }) => view.unread), [0, 0]);
+  assert.deepEqual(
+    views.map(({ view }) => view.unread),
+    [0, 0],
+  );
 });

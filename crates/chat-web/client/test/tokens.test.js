@@ -75,7 +75,10 @@ test("a callback that fails is shown as AUTH, what is written waits, and signing
   view.retryNow();
   await world.advance(20_000);
   assert.equal(view.view.error, null);
-  assert.deepEqual(session.messages.map(({ content }) => content), ["first words"]);
+  assert.deepEqual(
+    session.messages.map(({ content }) => content),
+    ["first words"],
+  );
   assert.deepEqual(shownBy(view), truthOf(world, session));
 });
 

@@ -53,7 +53,11 @@ export function idbStorage(factory, name) {
   return {
     shared: async () => (await open()) !== null,
     add: (record) =>
-      transact("readwrite", (store) => /** @type {IDBRequest<any>} */ (store.add(record)), () => fallback.add(record)),
+      transact(
+        "readwrite",
+        (store) => /** @type {IDBRequest<any>} */ (store.add(record)),
+        () => fallback.add(record),
+      ),
     async put(record) {
       const id = /** @type {number} */ (record.id);
       // Read and written in one transaction: another tab may have removed it.
@@ -68,9 +72,18 @@ export function idbStorage(factory, name) {
       );
     },
     async delete(id) {
-      await transact("readwrite", (store) => /** @type {IDBRequest<any>} */ (store.delete(id)), () => fallback.delete(id));
+      await transact(
+        "readwrite",
+        (store) => /** @type {IDBRequest<any>} */ (store.delete(id)),
+        () => fallback.delete(id),
+      );
     },
-    all: () => transact("readonly", (store) => store.getAll(), () => fallback.all()),
+    all: () =>
+      transact(
+        "readonly",
+        (store) => store.getAll(),
+        () => fallback.all(),
+      ),
     close() {
       opening?.then((database) => database?.close());
     },

@@ -93,13 +93,20 @@ export class FakeNetwork {
         if (answer.never) return;
         // A proxy that repeats what it got no answer to.
         if (this.random.chance(this.duplicate)) answer = this.server.handle(request);
-        if (this.random.chance(this.loseAnswers)) return void (this.random.chance(0.5) && this.clock.setTimeout(fail, this.delay()));
+        if (this.random.chance(this.loseAnswers))
+          return void (this.random.chance(0.5) && this.clock.setTimeout(fail, this.delay()));
         this.clock.setTimeout(() => {
           if (this.mode === "silent") return;
           const text = answer.text ?? (answer.body === null ? "" : JSON.stringify(answer.body));
           const { status } = answer;
           const ok = status >= 200 && status < 300;
-          resolve({ status, ok, headers: header(answer.headers), text: async () => text, blob: async () => answer.body });
+          resolve({
+            status,
+            ok,
+            headers: header(answer.headers),
+            text: async () => text,
+            blob: async () => answer.body,
+          });
         }, this.delay());
       }, this.delay());
     });

@@ -5,8 +5,11 @@ import { claimsOf } from "./tokens.js";
 const REPLAY_LIMIT = 1_000;
 const STAGES = ["sent", "delivered", "read"];
 const PRIORITIES = ["high", "medium", "low"];
-const failure = (status, code, headers = {}) =>
-  ({ status, headers, body: { success: false, message: code, error: { code, message: code, details: [], requestId: "r" } } });
+const failure = (status, code, headers = {}) => ({
+  status,
+  headers,
+  body: { success: false, message: code, error: { code, message: code, details: [], requestId: "r" } },
+});
 const by = (key) => (a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0);
 
 export class ModelServer {
@@ -35,8 +38,23 @@ export class ModelServer {
 
   open(userId, fields = {}) {
     const session = {
-      ...{ id: this.id("session"), userId, agentId: null, status: "active", endedAt: null, priority: "medium", tags: [] },
-      ...{ startedAt: this.now(), events: [], messages: [], activity: this.now(), waitingSince: this.now(), keys: new Map() },
+      ...{
+        id: this.id("session"),
+        userId,
+        agentId: null,
+        status: "active",
+        endedAt: null,
+        priority: "medium",
+        tags: [],
+      },
+      ...{
+        startedAt: this.now(),
+        events: [],
+        messages: [],
+        activity: this.now(),
+        waitingSince: this.now(),
+        keys: new Map(),
+      },
       ...fields,
     };
     this.sessions.set(session.id, session);
@@ -71,7 +89,15 @@ export class ModelServer {
       session,
       "message",
       (seq) => {
-        const message = { id: this.id("message"), seq, content, sender, author: { id: author }, timestamp: this.now(), status: "sent" };
+        const message = {
+          id: this.id("message"),
+          seq,
+          content,
+          sender,
+          author: { id: author },
+          timestamp: this.now(),
+          status: "sent",
+        };
         if (attachments?.length) message.attachments = attachments;
         session.messages.push(message);
         session.activity = message.timestamp;
@@ -100,7 +126,13 @@ export class ModelServer {
     if (raised.length === 0) return;
     for (const message of raised) message.status = status;
     const messageIds = raised.map(({ id }) => id);
-    this.append(session, "receipt", () => ({ userId, status, upToSeq: raised.at(-1).seq, messageIds, timestamp: this.now() }));
+    this.append(session, "receipt", () => ({
+      userId,
+      status,
+      upToSeq: raised.at(-1).seq,
+      messageIds,
+      timestamp: this.now(),
+    }));
   }
 
   /** A backup is restored: the newest events are gone, and another history begins. Returns the texts that are lost. */
@@ -111,8 +143,11 @@ export class ModelServer {
     const gone = session.messages.filter(({ seq }) => seq > kept);
     session.messages = session.messages.filter(({ seq }) => seq <= kept);
     for (const message of session.messages) {
-      const receipts = session.events.filter(({ type, data }) => type === "receipt" && data.messageIds.includes(message.id));
-      message.status = receipts.map(({ data }) => data.status).sort(by((status) => -STAGES.indexOf(status)))[0] ?? "sent";
+      const receipts = session.events.filter(
+        ({ type, data }) => type === "receipt" && data.messageIds.includes(message.id),
+      );
+      message.status =
+        receipts.map(({ data }) => data.status).sort(by((status) => -STAGES.indexOf(status)))[0] ?? "sent";
     }
     const ids = new Set(session.messages.map(({ id }) => id));
     for (const [key, id] of session.keys) if (!ids.has(id)) session.keys.delete(key);
@@ -132,7 +167,15 @@ export class ModelServer {
     const { content, ...last } = session.messages.at(-1) ?? {};
     const side = role === "user" ? "user" : "support";
     const lastMessage = last.id
-      ? { id: last.id, seq: last.seq, sender: last.sender, author: last.author, preview: content, timestamp: last.timestamp, attachmentCount: 0 }
+      ? {
+          id: last.id,
+          seq: last.seq,
+          sender: last.sender,
+          author: last.author,
+          preview: content,
+          timestamp: last.timestamp,
+          attachmentCount: 0,
+        }
       : null;
     return {
       ...this.sessionOf(session),
@@ -147,12 +190,14 @@ export class ModelServer {
   inboxItems(view, claims) {
     const { sub, role } = claims;
     const all = [...this.sessions.values()];
-    const isMine = ({ userId, agentId, status }) => (role === "user" ? userId === sub : agentId === sub && status === "active");
+    const isMine = ({ userId, agentId, status }) =>
+      role === "user" ? userId === sub : agentId === sub && status === "active";
     const filter = {
       mine: isMine,
       waiting: ({ status, agentId }) => status === "active" && agentId === null,
       assigned: ({ status, agentId }) => status === "active" && agentId !== null,
-      closed: ({ status, userId, agentId }) => status === "closed" && (role === "admin" || [userId, agentId].includes(sub)),
+      closed: ({ status, userId, agentId }) =>
+        status === "closed" && (role === "admin" || [userId, agentId].includes(sub)),
     }[view];
     const items = all.filter(filter).map((session) => this.item(session, claims));
     items.sort(by(({ id }) => id)).reverse();
@@ -166,17 +211,26 @@ export class ModelServer {
   }
 
   counts(claims) {
-    const mine = claims.role === "admin" ? [] : this.inboxItems("mine", claims).filter(({ status }) => status === "active");
+    const mine =
+      claims.role === "admin" ? [] : this.inboxItems("mine", claims).filter(({ status }) => status === "active");
     const waiting = claims.role === "user" ? [] : this.inboxItems("waiting", claims);
     const unread = mine.reduce((sum, { unreadCount }) => sum + unreadCount, 0);
-    const since = waiting.map(({ waitingSince }) => waitingSince).filter(Boolean).sort()[0] ?? null;
+    const since =
+      waiting
+        .map(({ waitingSince }) => waitingSince)
+        .filter(Boolean)
+        .sort()[0] ?? null;
     return { mine: mine.length, mineUnread: unread, waiting: waiting.length, longestWaitingSince: since };
   }
 
   inboxPage(view, claims, limit = 50, cursor = 0) {
     const items = this.inboxItems(view, claims);
     const end = cursor + limit;
-    return { items: items.slice(cursor, end), counts: this.counts(claims), nextCursor: end < items.length ? String(end) : null };
+    return {
+      items: items.slice(cursor, end),
+      counts: this.counts(claims),
+      nextCursor: end < items.length ? String(end) : null,
+    };
   }
 
   // Requests
@@ -193,17 +247,27 @@ export class ModelServer {
     const [, , , kind, id, part] = path.split("/");
     const ok = (answer, status = 200, further = {}) => ({ status, headers: further, body: structuredClone(answer) });
     if (kind === "ws-ticket") return ok({ ticket: "t" }, 201);
-    if (kind === "inbox") return ok(this.inboxPage(query.view, claims, Number(query.limit ?? 50), Number(query.cursor ?? 0)));
+    if (kind === "inbox")
+      return ok(this.inboxPage(query.view, claims, Number(query.limit ?? 50), Number(query.cursor ?? 0)));
     if (kind === "sessions" && !id && method === "POST") {
       const known = [...this.sessions.values()].find(({ createdBy }) => createdBy === headers["Idempotency-Key"]);
-      return ok(this.sessionOf(known ?? this.open(claims.sub, { ...body, createdBy: headers["Idempotency-Key"] })), 201);
+      return ok(
+        this.sessionOf(known ?? this.open(claims.sub, { ...body, createdBy: headers["Idempotency-Key"] })),
+        201,
+      );
     }
     const session = this.sessions.get(id);
     if (kind !== "sessions" || !session) return failure(404, "SESSION_NOT_FOUND");
     if (!this.mayMay(session, claims)) return failure(403, "FORBIDDEN");
     if (!part) return ok(this.sessionOf(session));
     if (part === "attachments") {
-      const file = { id: this.id("file"), url: "u", name: headers["Content-Disposition"], type: headers["Content-Type"], size: body.size };
+      const file = {
+        id: this.id("file"),
+        url: "u",
+        name: headers["Content-Disposition"],
+        type: headers["Content-Type"],
+        size: body.size,
+      };
       this.uploads.set(file.id, file);
       return ok(file, 201);
     }
@@ -262,7 +326,10 @@ class ServerSocket {
     const { server, claims } = this;
     const { heartbeatMs, clock } = server;
     const tokenExpiresAt = new Date(claims.exp).toISOString();
-    this.send({ type: "hello", data: { userId: claims.sub, role: claims.role, heartbeatMs, maxSubscriptions: 100, tokenExpiresAt } });
+    this.send({
+      type: "hello",
+      data: { userId: claims.sub, role: claims.role, heartbeatMs, maxSubscriptions: 100, tokenExpiresAt },
+    });
     this.beat();
     this.watchToken();
     this.clock = clock;
@@ -291,7 +358,8 @@ class ServerSocket {
     this.subscriptions.set(session.id, seq);
     const own = actor === this.claims.sub && key ? { idempotencyKey: key } : {};
     this.send({ type, sessionId: session.id, seq, ...own, data });
-    if (type === "session_update" && !this.server.mayMay(session, this.claims)) this.unsubscribed(session.id, 4403, "access lost");
+    if (type === "session_update" && !this.server.mayMay(session, this.claims))
+      this.unsubscribed(session.id, 4403, "access lost");
   }
 
   unsubscribed(sessionId, code, reason) {
@@ -326,7 +394,11 @@ class ServerSocket {
     if (type === "ack") server.receipt(session, this.claims.sub, "delivered", data.seq);
     if (type === "read") server.receipt(session, this.claims.sub, "read", data.seq);
     if (type === "typing") {
-      const frame = { type: "typing", sessionId, data: { userId: this.claims.sub, isTyping: data.isTyping, timestamp: server.now() } };
+      const frame = {
+        type: "typing",
+        sessionId,
+        data: { userId: this.claims.sub, isTyping: data.isTyping, timestamp: server.now() },
+      };
       for (const other of server.sockets) {
         if (other.claims.sub !== this.claims.sub && other.subscriptions.has(sessionId)) other.send(frame);
       }
@@ -353,7 +425,11 @@ class ServerSocket {
 
   openInbox({ views, limit }) {
     const { server, claims } = this;
-    const allowed = { user: ["mine", "closed"], agent: ["mine", "waiting", "closed"], admin: ["waiting", "assigned", "closed"] };
+    const allowed = {
+      user: ["mine", "closed"],
+      agent: ["mine", "waiting", "closed"],
+      admin: ["waiting", "assigned", "closed"],
+    };
     if (views.some((view) => !allowed[claims.role].includes(view))) return this.refuse("open_inbox", null, "FORBIDDEN");
     this.views = new Map();
     for (const view of views) {
