@@ -78,7 +78,7 @@ function view(parts) {
         "div",
         { class: "notice" },
         h("p", null, t("failed")),
-        primary(t("tryAgain"), () => model.find()),
+        primary(t("retry"), () => model.find()),
       );
     default:
       return h(
@@ -171,7 +171,7 @@ function connection({ ui: { t }, model: { chat, session } }) {
   const isStopped = state === "stopped";
   // The first time, the view itself says that it loads.
   const isCalm = state === "live" || state === "idle" || (state === "connecting" && !chat?.session);
-  const text = isSignedOut ? "signInMore" : isStopped ? "stopped" : navigator.onLine ? "reconnecting" : "offline";
+  const text = isSignedOut ? "signInMore" : isStopped ? "failed" : navigator.onLine ? "reconnecting" : "offline";
   const action = isSignedOut ? "signInAgain" : "now";
   const content = [
     h("p", null, t(text)),
