@@ -79,8 +79,9 @@ function meta({ t, times, retry, edit, remove }, entry, isLast, isNewest) {
   const isShown = SHOWN.includes(delivery);
   if (!own) return h("p", { class: isLast ? "meta" : "unseen" }, time);
   const word = t(delivery === "uploading" ? "sending" : delivery === "failed" ? "failedState" : delivery);
-  const state = h("span", { class: isNewest || isShown ? "state" : "unseen" }, word);
-  if (delivery !== "failed") return h("p", { class: isLast || isShown ? "meta" : "unseen" }, time, state);
+  // Another word is another element at the beginning of the line, so that nothing moves when it is shorter.
+  const state = h("span", { key: word, class: isNewest || isShown ? "state" : "unseen" }, word);
+  if (delivery !== "failed") return h("p", { class: isLast || isShown ? "meta" : "unseen" }, state, time);
   return h(
     "div",
     { class: "meta" },
