@@ -74,3 +74,28 @@ test("addresses are found in sentences and nothing else becomes a link", () => {
     text,
   );
 });
+
+test("a long text is searched for addresses in a time that grows with its length alone", () => {
+  for (const [start, more] of /** @type {const} */ ([
+    ["", "a."],
+    ["", "a@"],
+    ["", "a@b."],
+    ["https://x/", ")"],
+    ["https://x/", "("],
+    ["https://x/", "."],
+    ["https://x/", "&quot;"],
+  ])) {
+    // The fastest of five: what else the machine does is not counted. The square would be 256 times as long.
+    const took = [10_000, 160_000].map((length) => {
+      const text = start + more.repeat(length / more.length);
+      return Math.min(
+        ...Array.from({ length: 5 }, () => {
+          const begin = performance.now();
+          linkify(text);
+          return performance.now() - begin;
+        }),
+      );
+    });
+    assert.ok(Number(took[1]) < 80 * Math.max(Number(took[0]), 0.5), `${start}${more}: ${took} ms`);
+  }
+});
