@@ -11,7 +11,7 @@ export function sound(id) {
   // Without a click the browser plays nothing, and another tab may be able to.
   if (!navigator.userActivation?.hasBeenActive || !navigator.locks) return;
   // The tab that gets the lock keeps it until all have asked for it.
-  navigator.locks.request(`chat sound ${id}`, { ifAvailable: true }, async (lock) => {
+  const played = navigator.locks.request(`chat sound ${id}`, { ifAvailable: true }, async (lock) => {
     if (!lock) return;
     audio ??= new AudioContext();
     await audio.resume();
@@ -19,6 +19,8 @@ export function sound(id) {
     note(audio, 880, 0.12);
     await new Promise((resolve) => setTimeout(resolve, TOGETHER_MS));
   });
+  // A machine without a sound device.
+  played.catch(() => {});
 }
 
 /** @param {AudioContext} audio @param {number} frequency @param {number} delay */

@@ -68,7 +68,7 @@ function view(parts) {
     case "form":
       return form(parts);
     case "earlier":
-      return earlier(parts);
+      return model.drawEarlier?.(h, icon, parts);
     case "chat":
       return chat(parts);
     case "loading":
@@ -141,8 +141,8 @@ function chat(parts) {
               session.typing(text !== "");
             },
             send(text, files) {
-              model.draft(session.id, "");
               session.send(text, { files });
+              model.draft(session.id, "");
             },
           }),
         ],
@@ -178,28 +178,4 @@ function connection({ ui: { t }, model: { chat, session } }) {
     (isSignedOut || !isStopped) && h("button", { class: "link", onClick: () => session?.retryNow() }, t(action)),
   ];
   return h("div", { class: "connection", role: "status" }, (isSignedOut || !isCalm) && content);
-}
-
-/** @param {Parts} parts */
-function earlier({ ui: { t, times }, model }) {
-  if (!model.earlier.length) return h("p", { class: "notice" }, t("noEarlier"));
-  return h(
-    "ul",
-    { class: "earlier" },
-    model.earlier.map(({ id, subject, startedAt, status }, at) => {
-      const date = times.day(startedAt);
-      const isClosed = status === "closed";
-      return h(
-        "li",
-        { key: id },
-        h(
-          "button",
-          { class: at ? "" : "focus-first", onClick: () => model.open(id, isClosed) },
-          h("bdi", { class: "label" }, subject ?? t("chatOf", { date })),
-          h("small", null, date, " · ", t(isClosed ? "ended" : "active")),
-          icon("next"),
-        ),
-      );
-    }),
-  );
 }

@@ -7,7 +7,7 @@
  * `__ASSETS__` in the loader.
  */
 
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -30,14 +30,29 @@ const styles = {
   },
 };
 
-/** A customer's page has no inbox, and the module is a twelfth of the client. */
-const withoutInbox = {
-  name: "without inbox",
+/** What agents alone do in `client/src/operations.js`: properties of one line, and groups of them. */
+const OF_AGENTS = [
+  ...["get", "assign", "transfer", "close", "update"].map((name) => new RegExp(`^ {6}${name}: .*\n`, "m")),
+  ...["agents", "people"].map((name) => new RegExp(`^ {4}${name}: \\{\n(?: {6}.*\n)* {4}\\},\n`, "m")),
+  /^ {4}stats: .*\n/m,
+];
+
+/** A customer's page has no inbox and does nothing that agents do: it is an eighth of the client. */
+const withoutAgents = {
+  name: "without agents",
   /** @param {import("esbuild").PluginBuild} plugin */
   setup(plugin) {
     plugin.onLoad({ filter: /client.src.inbox\.js$/ }, () => ({
       contents: "export const createInbox = () => {};",
     }));
+    plugin.onLoad({ filter: /client.src.operations\.js$/ }, async ({ path: file }) => {
+      let contents = await readFile(file, "utf8");
+      for (const part of OF_AGENTS) {
+        if (!part.test(contents)) throw new Error(`${file} has no ${part}`);
+        contents = contents.replace(part, "");
+      }
+      return { contents };
+    });
   },
 };
 
@@ -53,7 +68,7 @@ const common = {
   alias: {
     preact: path.join(vendor, "preact.mjs"),
   },
-  plugins: [styles, withoutInbox],
+  plugins: [styles, withoutAgents],
   charset: "utf8",
   write: false,
 };

@@ -10,9 +10,9 @@ import styles from "./launcher.css";
 /** What this file says itself: the button, while the panel is loaded, and when it could not be. */
 const WORDS = {
   en: ["Chat", "Loading…", "Not loaded. Try again."],
-  de: ["Chat", "Wird geladen …", "Nicht geladen. Bitte erneut versuchen."],
-  fr: ["Chat", "Chargement…", "Échec du chargement. Veuillez réessayer."],
-  es: ["Chat", "Cargando…", "No se pudo cargar. Inténtelo de nuevo."],
+  de: ["Chat", "Wird geladen …", "Nicht geladen. Erneut versuchen."],
+  fr: ["Chat", "Chargement…", "Non chargé. Réessayez."],
+  es: ["Chat", "Cargando…", "No cargado. Reintente."],
   ar: ["دردشة", "جارٍ التحميل…", "تعذّر التحميل. حاول مرة أخرى."],
 };
 /** What begins with this in `localStorage` is the widget's. */
@@ -43,6 +43,8 @@ function boot(script) {
   let panel;
   /** @type {Promise<Panel | void> | undefined} */
   let loading;
+  /** A browser may keep the failure of an address, so another attempt has another one. */
+  let again = "";
   let isOpen = false;
 
   const host = document.createElement("chat-widget");
@@ -59,13 +61,14 @@ function boot(script) {
   launcher.ariaLabel = label;
   launcher.ariaHasPopup = "dialog";
   launcher.ariaExpanded = "false";
-  launcher.setAttribute("part", "launcher");
-  icon(launcher, "open", BUBBLE);
-  icon(launcher, "shut", CHEVRON);
+  launcher.part = "launcher";
+  const svg = shape("svg", "", launcher);
+  shape("path", "open", svg).setAttribute("d", BUBBLE);
+  shape("path", "shut", svg).setAttribute("d", CHEVRON);
   const badge = element("span", "badge", launcher);
-  badge.setAttribute("part", "badge");
+  badge.part = "badge";
   const note = element("div", "note", frame);
-  note.setAttribute("role", "status");
+  note.role = "status";
 
   /** @returns {Stored} */
   function load() {
@@ -96,14 +99,16 @@ function boot(script) {
   /** Loads the panel, once. The texts come at the same time. */
   function need() {
     // Each step is a task of its own: none shall take long, also on a slow machine.
-    loading ??= Promise.all([import(`${origin}${ASSETS}panel.js`), import(`${origin}${ASSETS}${lang}.js`)])
+    loading ??= Promise.all(
+      ["panel", lang].map((name) => import(`${origin}${ASSETS}${name}.js${again}`)),
+    )
       .then(pause)
       .then(([module, texts]) => {
         if (signal.aborted) return;
         note.textContent = "";
         const started = /** @type {Panel} */ (
           module.start(
-            { origin, host, root, frame, launcher, badge, lang, avatars: avatars === "on", close, emit, load, save },
+            { origin, host, root, frame, launcher, badge, lang, failedText, avatars: avatars === "on", close, emit, load, save },
             texts.default,
           )
         );
@@ -113,6 +118,7 @@ function boot(script) {
       })
       .catch(() => {
         loading = undefined;
+        again += "?";
         if (isOpen) note.textContent = failedText;
         set(false);
       });
@@ -145,20 +151,17 @@ function boot(script) {
       else if (load().session) need();
     },
     async logout() {
-      const known = identity;
       identity = undefined;
-      // What an earlier page has stored is erased by the panel, which knows where it is, in the name that it was given.
-      if (!panel && known && load().session) {
-        (await need())?.identify(known);
-      }
-      await panel?.logout();
+      const isErased = await panel?.logout();
       set(false);
       try {
-        for (const key of Object.keys(localStorage)) if (key.startsWith(KEY)) localStorage.removeItem(key);
+        for (const key of Object.keys(localStorage)) if (key.startsWith(KEY)) delete localStorage[key];
       } catch {
         // Nothing is stored then.
       }
       memory = {};
+      // Without a client it is not known whose messages wait, so none stays.
+      if (!isErased) await erase(`chat ${origin}`);
     },
     destroy() {
       ending.abort();
@@ -203,7 +206,7 @@ function boot(script) {
   addEventListener(
     "storage",
     ({ key }) => {
-      if (key !== KEY && key !== null) return;
+      if (key && key !== KEY) return;
       if (panel) panel.restored();
       else if (identity && load().session) need();
     },
@@ -218,6 +221,15 @@ function boot(script) {
 
 /** @template T @param {T} value @returns {Promise<T>} */
 const pause = (value) => new Promise((resolve) => setTimeout(resolve, 0, value));
+
+/** Erases what the client library has stored under this name, and tells those of other tabs. @param {string} name */
+const erase = (name) =>
+  new Promise((resolve, reject) => {
+    new BroadcastChannel(name).postMessage({ type: "logout", user: null });
+    const request = indexedDB.deleteDatabase(name);
+    request.onsuccess = resolve;
+    request.onerror = () => reject(request.error);
+  });
 
 /** Runs what the page has given: its faults are its own. @param {() => void} run */
 function attempt(run) {
@@ -241,18 +253,14 @@ function element(name, className, parent) {
   return made;
 }
 
-/** @param {Element} parent @param {string} className @param {string} path */
-function icon(parent, className, path) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("class", className);
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.ariaHidden = "true";
-  const shape = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  shape.setAttribute("d", path);
-  svg.append(shape);
-  parent.append(svg);
+/** @param {string} name @param {string} className @param {Node} parent */
+function shape(name, className, parent) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  made.setAttribute("class", className);
+  parent.appendChild(made);
+  return made;
 }
 
-const script = document.currentScript;
+const script = /** @type {HTMLScriptElement | null} */ (document.currentScript);
 // Loaded twice, the first one stays.
-if (script instanceof HTMLScriptElement && (!window.chatWidget || Array.isArray(window.chatWidget))) boot(script);
+if (script && (!window.chatWidget || Array.isArray(window.chatWidget))) boot(script);

@@ -1,17 +1,16 @@
 /** On a phone the panel covers the page: the page is inert and does not scroll, and the panel is as high as what is seen. */
 
-const SMALL = "(max-width: 640px)";
-
 export class Modal {
   #panel;
   #isOpen = false;
   /** Restores the page. @type {(() => void) | null} */
   #restore = null;
-  #small = matchMedia(SMALL);
+  #small;
 
-  /** @param {HTMLElement} panel @param {AbortSignal} signal */
-  constructor(panel, signal) {
+  /** @param {HTMLElement} panel @param {MediaQueryList} small whether it is a phone @param {AbortSignal} signal */
+  constructor(panel, small, signal) {
     this.#panel = panel;
+    this.#small = small;
     this.#small.addEventListener("change", () => this.#update(), { signal });
     for (const name of ["resize", "scroll"]) visualViewport?.addEventListener(name, () => this.#fit(), { signal });
   }

@@ -1,6 +1,7 @@
 /** What the widget shows and what it does: the client, the session, and which view is open. No element is made here. */
 
 import { createClient } from "../client/src/index.js";
+import { lazy } from "./lazy.js";
 
 /** @import { ChatError, ChatSession, Client, Entry, Session, SessionView } from "../client/index.js" */
 /** @import { Identity, Shell } from "./types.js" */
@@ -19,6 +20,8 @@ export class Model {
   session = null;
   /** @type {ChatSession[]} */
   earlier = [];
+  /** Draws them, once it is loaded. @type {typeof import("./earlier.js").earlier | undefined} */
+  drawEarlier;
   isStarting = false;
   /** @type {"" | "startEmpty" | "startFailed"} */
   formError = "";
@@ -31,15 +34,18 @@ export class Model {
   #changed;
   /** @type {(entry: Entry) => void} */
   #arrived;
+  /** @type {() => void} */
+  #cleared;
   #unread = 0;
   /** What has ended when this changes: an answer of before is not shown. */
   #turn = 0;
 
-  /** @param {Shell} shell @param {{ changed: () => void, arrived: (entry: Entry) => void }} listeners */
-  constructor(shell, { changed, arrived }) {
+  /** @param {Shell} shell @param {{ changed: () => void, arrived: (entry: Entry) => void, cleared: () => void }} listeners */
+  constructor(shell, { changed, arrived, cleared }) {
     this.#shell = shell;
     this.#changed = changed;
     this.#arrived = arrived;
+    this.#cleared = cleared;
   }
 
   /** @returns {SessionView | null} */
@@ -113,7 +119,7 @@ export class Model {
     const { chat } = this;
     const code = chat?.error?.code;
     // A session of another person, or one that is gone: what was stored belongs to another sign-in.
-    if (chat?.state === "stopped" && (code === "SESSION_NOT_FOUND" || code === "FORBIDDEN") && !chat.messages.length) {
+    if (chat?.state === "stopped" && (code === "SESSION_NOT_FOUND" || code === "FORBIDDEN") && !chat.session) {
       this.#forget();
       return void this.find();
     }
@@ -182,9 +188,13 @@ export class Model {
     this.#show("loading");
     const turn = this.#turn;
     try {
-      const { sessions } = await client.sessions.list({ limit: 50 });
+      const [{ sessions }, { earlier }] = await Promise.all([
+        client.sessions.list({ limit: 50 }),
+        lazy("earlier", import("./earlier.js")),
+      ]);
       if (turn !== this.#turn) return;
       this.earlier = sessions;
+      this.drawEarlier = earlier;
       this.#show("earlier");
       this.back = "chat";
       this.#changed();
@@ -229,11 +239,14 @@ export class Model {
   restored() {
     const stored = this.#shell.load();
     // A sign-out leaves nothing; the form of another tab leaves something, and this tab stays with its session.
-    if (Object.keys(stored).length === 0) return this.client && this.reset();
+    if (Object.keys(stored).length === 0) return void (this.client && this.logout());
     const { session } = stored;
     if (session && session !== this.session?.id && !this.back) this.open(session);
     else this.#update();
   }
+
+  /** Where the browser stores nothing. @type {Record<string, string>} */
+  #drafts = {};
 
   /** What is typed and not sent, for each session. Without a value: what it was. @param {string} name @param {string} [text] */
   draft(name, text) {
@@ -242,25 +255,23 @@ export class Model {
       if (text) localStorage[DRAFT + name] = text;
       else delete localStorage[DRAFT + name];
     } catch {
-      // A browser that stores nothing.
+      if (text !== undefined) this.#drafts[name] = text;
     }
-    return text ?? "";
+    return text ?? this.#drafts[name] ?? "";
   }
 
+  /** Back to the state before `identify`. Returns whether there was a client, which has erased what it had stored. */
   async logout() {
     const { client } = this;
     this.client = null;
-    this.reset();
-    await client?.logout();
-  }
-
-  /** Back to the state before `identify`. */
-  reset() {
     this.stop();
+    this.#cleared();
     this.#identity = null;
     this.earlier = [];
     this.#count();
     this.#show("signedOut");
+    await client?.logout();
+    return Boolean(client);
   }
 
   stop() {

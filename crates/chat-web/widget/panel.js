@@ -7,7 +7,7 @@ import { icon } from "../ui/icons.js";
 import { createTimes } from "../ui/time.js";
 import { createWords } from "../ui/words.js";
 import { app } from "./app.js";
-import { Modal } from "./modal.js";
+import { lazy } from "./lazy.js";
 import { Model } from "./model.js";
 import styles from "./panel.css";
 
@@ -46,19 +46,37 @@ export function start(shell, texts) {
   panel.setAttribute("part", "panel");
   // Before the button in the order of the keyboard, as it is on the screen.
   frame.insertBefore(panel, launcher);
-  const modal = new Modal(panel, signal);
 
-  const model = new Model(shell, { changed, arrived });
+  const small = matchMedia("(max-width: 640px)");
+  /** On a phone alone. @type {import("./modal.js").Modal | undefined} */
+  let modal;
+  async function needModal() {
+    if (!small.matches || modal) return;
+    const { Modal } = await lazy("modal", import("./modal.js"));
+    modal ??= new Modal(panel, small, signal);
+    modal.set(isOpen && !signal.aborted);
+  }
+  // Without it the page behind the panel can be reached, which is better than no chat.
+  const adapt = () => void needModal().catch(() => {});
+  small.addEventListener("change", adapt, { signal });
+  adapt();
+
+  const model = new Model(shell, { changed, arrived, cleared });
 
   /** @type {import("../ui/files.js").Files | null} */
   let files = null;
-  /** Loads a part of the widget that few need. @type {<T>(part: Promise<T>) => Promise<T>} */
-  const need = (part) =>
-    part.catch((error) => {
-      announcer.say(t("failed"));
-      throw error;
-    });
-  const filesModule = () => need(import("../ui/files.js"));
+  let isFilesFailed = false;
+  const filesModule = () => lazy("files", import("../ui/files.js"));
+
+  /** Says why something did not work, where it is seen if there is such a place. */
+  function complain(text = shell.failedText) {
+    const { current } = parts.composer;
+    if (current) current.setState({ refused: [text] });
+    else announcer.say(text);
+  }
+
+  /** Puts the files of a message that is edited into the next composer. @type {(() => void) | null} */
+  let carry = null;
 
   /** @type {Ui} */
   const ui = {
@@ -67,14 +85,24 @@ export function start(shell, texts) {
     times: createTimes(lang),
     avatars,
     files() {
-      if (!files) ui.withFiles(() => {});
+      if (!files && !isFilesFailed) ui.withFiles(() => {});
       return files;
     },
     withFiles: async (run) => {
-      const { createFiles } = await filesModule();
-      if (!files) {
-        files = createFiles({ Component, createRef, h }, icon, ui);
-        adopt(files.styles);
+      try {
+        const { createFiles } = await filesModule();
+        if (!files) {
+          files = createFiles({ Component, createRef, h }, icon, ui);
+          adopt(files.styles);
+        }
+      } catch {
+        isFilesFailed = true;
+        // Messages with files ask again, and not at each picture of the screen.
+        setTimeout(() => {
+          isFilesFailed = false;
+          changed();
+        }, 30_000);
+        return complain();
       }
       run(files);
       changed();
@@ -88,25 +116,48 @@ export function start(shell, texts) {
         const { save } = await filesModule();
         save(file.id === null ? file.file : await ui.download(file, false), file.name);
       } catch {
-        announcer.say(t("downloadFailed", { name: file.name }));
+        complain(t("downloadFailed", { name: file.name }));
       }
     },
     view: async (file) => {
-      const { openLightbox } = await need(import("../ui/lightbox.js"));
-      const all = model.chat?.messages.flatMap(({ attachments = [] }) => /** @type {AnyFile[]} */ (attachments)) ?? [];
-      openLightbox(
-        ui,
-        frame,
-        all.filter((other) => files?.isPicture(other)),
-        file,
-      );
+      try {
+        const { openLightbox } = await lazy("lightbox", import("../ui/lightbox.js"));
+        const all = model.chat?.messages.flatMap(({ attachments = [] }) => /** @type {AnyFile[]} */ (attachments));
+        // Signed out meanwhile.
+        if (!all) return;
+        openLightbox(
+          ui,
+          frame,
+          all.filter((other) => files?.isPicture(other)),
+          file,
+        );
+      } catch {
+        complain();
+      }
     },
     retry: ({ key }) => model.session?.outgoing(key)?.retry(),
     remove: ({ key }) => model.session?.outgoing(key)?.cancel(),
     edit: async (entry) => {
-      const { asFile } = await filesModule();
-      ui.remove(entry);
-      parts.composer.current?.take(entry.content, (entry.attachments ?? []).flatMap(asFile));
+      const { content, attachments = [] } = entry;
+      try {
+        const taken = attachments.length ? attachments.flatMap((await filesModule()).asFile) : [];
+        const { current } = parts.composer;
+        if (current) {
+          current.take(content, taken);
+          return ui.remove(entry);
+        }
+        // The session has ended: it becomes the first message of another one. Its files are not lost before that begins.
+        model.draft("first", [content, model.draft("first")].filter(Boolean).join("\n"));
+        if (taken.length) {
+          carry = () => {
+            parts.composer.current?.add(taken);
+            ui.remove(entry);
+          };
+        } else ui.remove(entry);
+        model.startNew();
+      } catch {
+        complain();
+      }
     },
   };
   /** @type {import("./app.js").Parts} */
@@ -126,6 +177,10 @@ export function start(shell, texts) {
     if (signal.aborted) return;
     const hadFocus = panel.matches(":focus-within");
     render(app(parts), panel);
+    if (carry && parts.composer.current) {
+      carry();
+      carry = null;
+    }
     const { unread } = model;
     badge.textContent = unread > 0 ? String(Math.min(unread, 99)) : "";
     launcher.ariaLabel = unread > 0 ? t("unread", { n: unread }) : t("title");
@@ -175,6 +230,14 @@ export function start(shell, texts) {
     }
   }
 
+  /** Nothing of a person who has signed out stays, in any tab. */
+  function cleared() {
+    announcer.clear();
+    frame.querySelector("dialog")?.close();
+    news = [];
+    carry = null;
+  }
+
   /** What one does first in a view; while it loads, the panel. What a person has gone to meanwhile stays. */
   function focusFirst() {
     if (!takesFocus || !isOpen) return;
@@ -208,19 +271,16 @@ export function start(shell, texts) {
       const hadFocus = panel.contains(root.activeElement);
       isOpen = value;
       panel.hidden = !value;
-      modal.set(value);
+      modal?.set(value);
       if (!value) return void (hadFocus && launcher.focus());
       takesFocus = focus;
       update();
     },
     restored: () => model.restored(),
-    async logout() {
-      announcer.clear();
-      await model.logout();
-    },
+    logout: () => model.logout(),
     stop() {
       ending.abort();
-      modal.set(false);
+      modal?.set(false);
       model.stop();
       render(null, panel);
       panel.remove();

@@ -52,6 +52,8 @@ export interface Shell {
   launcher: HTMLElement;
   badge: HTMLElement;
   lang: string;
+  /** "Not loaded. Try again." in its language. */
+  failedText: string;
   /** Whether pictures of people are loaded from their addresses. */
   avatars: boolean;
   close(): void;
@@ -66,7 +68,8 @@ export interface Panel {
   show(isOpen: boolean, focus?: boolean): void;
   /** The stored session was changed by another tab, or removed by its sign-out. */
   restored(): void;
-  logout(): Promise<void>;
+  /** Whether there was a client, which has erased what it had stored. */
+  logout(): Promise<boolean>;
   stop(): void;
 }
 
