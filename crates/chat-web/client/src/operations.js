@@ -1,6 +1,7 @@
 // What a client does over REST alone, each in one line or a few.
 import { backoff } from "./backoff.js";
 import { toChatError } from "./errors.js";
+import { newKey } from "./keys.js";
 
 // Attempts of a request whose answer may have been lost, before the caller decides.
 const ATTEMPTS = 4;
@@ -20,7 +21,7 @@ export function createOperations(rest, clock, random) {
   /** @param {object} fields */
   async function create(fields) {
     // One key for all attempts: a session whose answer was lost is found and not created again.
-    const headers = { "Idempotency-Key": crypto.randomUUID() };
+    const headers = { "Idempotency-Key": newKey() };
     for (let failures = 0; ; failures++) {
       try {
         return (await rest.request("POST", "/sessions", { body: fields, headers })).body;
