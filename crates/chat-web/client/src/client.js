@@ -143,7 +143,7 @@ export function createClient({
   }
 
   return {
-    ...createOperations(rest, clock, random),
+    ...createOperations(rest, outbox.pause),
 
     open(id) {
       assertOpen();

@@ -1,5 +1,4 @@
 // What a client does over REST alone, each in one line or a few.
-import { backoff } from "./backoff.js";
 import { toChatError } from "./errors.js";
 import { newKey } from "./keys.js";
 
@@ -8,11 +7,10 @@ const ATTEMPTS = 4;
 
 /**
  * @param {import("./rest.js").Rest} rest
- * @param {import("../index.d.ts").Clock} clock
- * @param {() => number} random
+ * @param {import("./outbox.js").Outbox["pause"]} pause
  * @returns {Pick<import("../index.d.ts").Client, "sessions" | "agents" | "people" | "stats" | "download">}
  */
-export function createOperations(rest, clock, random) {
+export function createOperations(rest, pause) {
   /** @param {string} method @param {string} path @param {any} [body] */
   const call = async (method, path, body) => (await rest.request(method, path, { body })).body;
   const put = (/** @type {string} */ path, /** @type {any} */ body) => call("PUT", path, body);
@@ -30,8 +28,7 @@ export function createOperations(rest, clock, random) {
         // Waiting opens no room for one more session.
         const isHopeless = !error.retryable || error.code === "AUTH" || error.code === "TOO_MANY_OPEN_SESSIONS";
         if (isHopeless || failures + 1 >= ATTEMPTS) throw error;
-        const delay = Math.max((error.retryAfter ?? 0) * 1_000, backoff(failures, random));
-        await new Promise((resolve) => clock.setTimeout(() => resolve(undefined), delay));
+        await pause(failures, error.retryAfter);
       }
     }
   }

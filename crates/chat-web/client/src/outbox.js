@@ -414,6 +414,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
 
     of,
     confirm,
+    pause: sender.pause,
     /** The key of a message that the server has stored and the session does not show itself yet. @param {string} id */
     keyOf: (id) => [...items.values()].find(({ message }) => message?.id === id)?.record.key,
     /** The session shows the stored message itself now. @param {string} key */

@@ -19,6 +19,7 @@ const LIMIT = 15_000;
 export function createSender({ rest, clock, random, report, keep }) {
   /** @type {Map<() => void, boolean>} whether a person or the network may shorten it */
   const pauses = new Map();
+  let isEnded = false;
 
   /**
    * @param {number} failures @param {number | null} [seconds] what the server has asked for, which only the end shortens
@@ -26,6 +27,7 @@ export function createSender({ rest, clock, random, report, keep }) {
    */
   function pause(failures, seconds = null) {
     return new Promise((resolve) => {
+      if (isEnded) return resolve();
       const wake = () => {
         clock.clearTimeout(timer);
         pauses.delete(wake);
@@ -61,8 +63,9 @@ export function createSender({ rest, clock, random, report, keep }) {
 
   return {
     pause,
-    /** @param {boolean} [isEnd] */
-    wake(isEnd) {
+    /** Ends the pauses that may be ended. @param {boolean} [isEnd] whether for good */
+    wake(isEnd = false) {
+      isEnded ||= isEnd;
       for (const [wake, isShort] of pauses) if (isShort || isEnd) wake();
     },
 

@@ -174,3 +174,18 @@ test("in browsers an upload tells its progress, by XMLHttpRequest", async () => 
   ];
   assert.deepEqual(lines, expected);
 });
+
+test("a session that waits to be created is given up when the client is closed", async () => {
+  const world = new World();
+  const { client, network } = world.client();
+  network.answer = () => world.server.failure(503, "UNAVAILABLE", { "Retry-After": "3600" });
+  const [first, second] = [client.sessions.create(), client.sessions.create()].map((creating) =>
+    assert.rejects(creating, { code: "ABORTED" }),
+  );
+  await world.advance(1_000);
+  const late = assert.rejects(client.sessions.create(), { code: "ABORTED" });
+  client.close();
+  await world.advance(1_000);
+  await Promise.all([first, second, late]);
+  assert.equal(world.clock.pending, 0);
+});
