@@ -28,7 +28,7 @@ async function startFront(port) {
   };
   const front = createServer((request, response) => {
     const url = request.url ?? "/";
-    const asset = url === "/widget.js" ? "widget.js" : /^\/assets\/test\/widget\/(.+)$/.exec(url)?.[1];
+    const asset = url === "/widget.js" ? "widget.js" : /^\/assets\/test\/widget\/([^?]+)/.exec(url)?.[1];
     const bytes = asset && files.get(asset);
     if (bytes) {
       const caching = url === "/widget.js" ? "no-cache" : "public, max-age=31536000, immutable";
