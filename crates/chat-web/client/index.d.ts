@@ -257,7 +257,10 @@ export interface Client {
   /** One session for one id, however often it is opened: all show the same `view` object. It ends when each is closed. */
   open(id: string): Session;
   inbox(views: InboxView[]): Inbox;
-  /** Ends the client in all tabs of this person, and erases what is stored. */
+  /**
+   * Ends the client in all tabs of this person, and erases what is stored. Rejects with a `ChatError` (`STORAGE`) if that
+   * cannot be erased; the client has ended then as well.
+   */
   logout(): Promise<void>;
   /** Ends the client in this tab. Messages in the outbox stay stored. */
   close(): void;

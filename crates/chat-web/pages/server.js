@@ -164,9 +164,13 @@ export class TestServer {
     // The last line of a start. With a secret of the test's own there is no file of tokens.
     const last = this.#env.CHAT_JWT_SECRET === undefined ? "development.file" : "address";
     await new Promise((resolve, reject) => {
-      const fail = (/** @type {string} */ what) => reject(new Error(`${what}:\n${this.log.slice(seen).join("\n")}`));
+      /** @param {string} what @param {Error} [cause] */
+      const fail = (what, cause) => {
+        clearTimeout(tooLate);
+        reject(new Error(`${what}:\n${this.log.slice(seen).join("\n")}`, { cause }));
+      };
       const tooLate = setTimeout(() => fail("the server is not ready in time"), PATIENCE_MS);
-      child.once("error", reject);
+      child.once("error", (error) => fail(error.message, error));
       // One that ends later has been ready, so this changes nothing then.
       child.once("close", (code, signal) => fail(`the server ended with ${code ?? signal}`));
       lines.on("line", (line) => {

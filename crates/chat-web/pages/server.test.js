@@ -32,3 +32,17 @@ test("a server has people with tokens, keeps its data over a kill, and leaves no
 test("a server that does not start says why", async () => {
   await assert.rejects(start({ env: { CHAT_WORKERS: "many" } }), /CHAT_WORKERS/);
 });
+
+// A timer that is left keeps the process of the test for a minute.
+const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+
+for (const { what, program, reason } of [
+  { what: "ends at once", program: "/bin/false", reason: /ended with 1/ },
+  { what: "is not there", program: "/no/such/program", reason: /ENOENT/ },
+]) {
+  test(`a server that ${what} leaves no timer behind`, async () => {
+    const before = timers();
+    await assert.rejects(start({ binary: program }), reason);
+    assert.equal(timers(), before);
+  });
+}

@@ -51,6 +51,8 @@ export function createClient({
   /** @type {Set<import("./inbox.js").InboxModel>} */
   const inboxes = new Set();
   let isEnded = false;
+  /** @type {Promise<void> | undefined} */
+  let ended;
 
   const unsubscribe = network.subscribe((event) => {
     socket.onNetwork(event);
@@ -59,7 +61,7 @@ export function createClient({
   });
   tab.subscribe((message) => {
     if (message.type === "logout") {
-      if (message.user === null || message.user === tokens.user) end(true);
+      if (message.user === null || message.user === tokens.user) end(true)?.catch(onError);
     } else {
       outbox.onPost(message);
     }
@@ -107,7 +109,7 @@ export function createClient({
 
   /** @param {boolean} blank */
   function end(blank) {
-    if (isEnded) return;
+    if (isEnded) return ended;
     isEnded = true;
     const { user } = tokens;
     tokens.close();
@@ -119,12 +121,12 @@ export function createClient({
     pacer.clear();
     unsubscribe();
     socket.close();
-    const erased = blank ? outbox.erase(user) : outbox.written();
-    if (blank) tokens.forget();
-    return erased.then(() => {
+    ended = (blank ? outbox.erase(user) : outbox.written()).finally(() => {
       storage.close();
       tab.close();
     });
+    if (blank) tokens.forget();
+    return ended;
   }
 
   function assertOpen() {
@@ -141,7 +143,7 @@ export function createClient({
   }
 
   return {
-    ...createOperations(rest, clock, random),
+    ...createOperations(rest, outbox.pause),
 
     open(id) {
       assertOpen();
@@ -189,8 +191,7 @@ export function createClient({
     },
 
     async logout() {
-      if (isEnded) return;
-      tab.post({ type: "logout", user: tokens.user });
+      if (!isEnded) tab.post({ type: "logout", user: tokens.user });
       await end(true);
     },
     close() {

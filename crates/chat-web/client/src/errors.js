@@ -30,6 +30,9 @@ export const abortedError = () => new ChatError("ABORTED", "the operation was gi
 /** @param {unknown} [cause] @param {number} [status] */
 export const authError = (cause, status = 0) =>
   new ChatError("AUTH", "there is no valid token: sign in again", { retryable: true, status, cause });
+/** @param {unknown} cause */
+export const storageError = (cause) =>
+  new ChatError("STORAGE", "the browser's storage has failed", { retryable: true, cause });
 /** @param {string} message @param {boolean} [retryable] */
 export const protocolError = (message, retryable = false) => new ChatError("PROTOCOL", message, { retryable });
 

@@ -1,17 +1,16 @@
 // What a client does over REST alone, each in one line or a few.
-import { backoff } from "./backoff.js";
 import { toChatError } from "./errors.js";
+import { newKey } from "./keys.js";
 
 // Attempts of a request whose answer may have been lost, before the caller decides.
 const ATTEMPTS = 4;
 
 /**
  * @param {import("./rest.js").Rest} rest
- * @param {import("../index.d.ts").Clock} clock
- * @param {() => number} random
+ * @param {import("./outbox.js").Outbox["pause"]} pause
  * @returns {Pick<import("../index.d.ts").Client, "sessions" | "agents" | "people" | "stats" | "download">}
  */
-export function createOperations(rest, clock, random) {
+export function createOperations(rest, pause) {
   /** @param {string} method @param {string} path @param {any} [body] */
   const call = async (method, path, body) => (await rest.request(method, path, { body })).body;
   const put = (/** @type {string} */ path, /** @type {any} */ body) => call("PUT", path, body);
@@ -20,7 +19,7 @@ export function createOperations(rest, clock, random) {
   /** @param {object} fields */
   async function create(fields) {
     // One key for all attempts: a session whose answer was lost is found and not created again.
-    const headers = { "Idempotency-Key": crypto.randomUUID() };
+    const headers = { "Idempotency-Key": newKey() };
     for (let failures = 0; ; failures++) {
       try {
         return (await rest.request("POST", "/sessions", { body: fields, headers })).body;
@@ -29,8 +28,7 @@ export function createOperations(rest, clock, random) {
         // Waiting opens no room for one more session.
         const isHopeless = !error.retryable || error.code === "AUTH" || error.code === "TOO_MANY_OPEN_SESSIONS";
         if (isHopeless || failures + 1 >= ATTEMPTS) throw error;
-        const delay = Math.max((error.retryAfter ?? 0) * 1_000, backoff(failures, random));
-        await new Promise((resolve) => clock.setTimeout(() => resolve(undefined), delay));
+        await pause(failures, error.retryAfter);
       }
     }
   }

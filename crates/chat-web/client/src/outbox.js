@@ -3,13 +3,15 @@
 // A record is in the storage until the server is known to have the message, so neither a closed tab nor a crash loses one. All
 // tabs of a person show the same records; the tab that holds the lock sends them, one at a time for each session. A record
 // keeps its idempotency key as long as it lives: repeated without end, it is stored once.
+import { newKey } from "./keys.js";
 import { createSender } from "./sender.js";
 import { withTimeout } from "./timeout.js";
-import { abortedError, authError, ChatError, fromRecord, toRecord } from "./errors.js";
+import { abortedError, authError, fromRecord, storageError, toRecord } from "./errors.js";
 
 const AUTHOR_LIMIT = 2_000;
 const HOLDER_SILENCE = 60_000;
 
+/** @typedef {import("./errors.js").ChatError} ChatError */
 /** @typedef {ReturnType<typeof createOutbox>} Outbox */
 /** @typedef {import("../index.d.ts").OutboxRecord} OutboxRecord */
 /** @typedef {import("../index.d.ts").Message} Message */
@@ -52,6 +54,8 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   const workers = new Map();
   // Changes of the storage, one after the other: a record is removed after it was added, and logout comes last.
   let writes = Promise.resolve();
+  // Counts the changes of records, so that what was read of the storage is known to be older than they are.
+  let changes = 0;
   let started = false;
   let closed = false;
   // Whether this tab holds the lock or waits for it.
@@ -59,7 +63,10 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   let holding = false;
   /** @type {Promise<void> | null} */
   let leads = null;
+  // When the holder was heard of; in the future, if the server has asked it to wait until then.
   let heardAt = 0;
+  // What the server has asked this tab for.
+  let waitsUntil = 0;
   /** @type {unknown} */
   let holderTimer = null;
   let onIdle = () => {};
@@ -67,21 +74,23 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
 
   const sender = createSender({ rest, clock, random, report, keep: (item) => write(() => storage.put(item.record)) });
 
-  /** @param {() => Promise<unknown>} run @returns {Promise<void>} */
+  /** @param {(change: number) => Promise<unknown>} run @returns {Promise<void>} */
   function write(run) {
-    return (writes = writes.then(run).then(() => {}, onError));
+    const change = ++changes;
+    return (writes = writes.then(() => run(change)).then(() => {}, onError));
   }
 
   /** @param {Item} item */
   const changed = (item) => watchers.get(item.record.sessionId)?.();
 
   /** @param {object} message */
-  const post = (message) => tab.post({ ...message, user: tokens.user });
+  const post = (message) => tab.post({ ...message, user: tokens.user, waitsUntil });
 
   /** The state of an item that is being sent, here and in the other tabs. @param {Item} item @param {Delivery} delivery @param {{progress?: number, error?: ChatError}} [how] */
   function report(item, delivery, { progress, error } = {}) {
     Object.assign(item, { delivery, progress, error });
     changed(item);
+    waitsUntil = Math.max(waitsUntil, clock.now() + (error?.retryAfter ?? 0) * 1_000);
     post({ type: "progress", key: item.record.key, delivery, progress, error: error && toRecord(error) });
   }
 
@@ -90,6 +99,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
    * @param {OutboxRecord} record @param {boolean} ours
    */
   function adopt(record, ours) {
+    changes++;
     const known = items.get(record.key);
     const item = known ?? newItem(record, ours);
     const was = item.record.failed;
@@ -132,14 +142,20 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   /** @param {Item} item */
   const isReady = ({ record, ours, message }) => ours && record.id !== undefined && !record.failed && !message;
 
-  /** @param {boolean} [isFirst] whether this page has begun just now */
-  async function load(isFirst = false) {
+  /** @param {number} change the one that this is @param {boolean} [isFirst] whether this page has begun just now */
+  async function load(change, isFirst) {
     const records = await storage.all();
+    const isNewest = change === changes;
     const { user } = tokens;
     for (const record of records) {
       const known = items.get(record.key);
-      if (known) known.record.id ??= record.id;
-      else if (finished.has(record.key)) continue;
+      if (known) {
+        // What is being sent is newer here; of the others, another tab may have got further than it could say.
+        if (known.abort || known.message) continue;
+        const { id, uploads, failed } = record;
+        Object.assign(known.record, { id, uploads });
+        if (isNewest && record.user === user) adopt({ ...known.record, failed }, true);
+      } else if (finished.has(record.key)) continue;
       else if (record.user === user) adopt(record, true);
       // Left by a page that did not know who wrote: the person who has signed in now decides, and it is not sent before.
       else if (record.user === null && isFirst) adopt({ ...record, user, failed: toRecord(authError()) }, true);
@@ -164,7 +180,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     }
     if (![...items.values()].some(isReady)) return;
     leading = true;
-    heardAt = clock.now();
+    heardAt = Math.max(heardAt, clock.now());
     watchHolder();
     try {
       if (await storage.shared()) await tab.lock(`${name} ${tokens.user}`, ending.signal, lead);
@@ -193,7 +209,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   async function sendAll() {
     if (closed) return;
     // The tab that held the lock before may have sent some, or left some behind.
-    await write(() => load());
+    await write(load);
     holding = true;
     await new Promise((resolve) => {
       onIdle = () => resolve(undefined);
@@ -294,13 +310,16 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   }
 
   /** What another tab of the same person says. @param {any} message */
-  function onPost({ type, user, key, record, message, delivery, progress, error }) {
+  function onPost({ type, user, key, record, message, delivery, progress, error, waitsUntil: until = 0 }) {
     if (user !== tokens.user) return;
-    heardAt = clock.now();
+    heardAt = Math.max(heardAt, clock.now(), until);
     const item = items.get(key);
-    if (type === "record") onRecord(record);
-    else if (type === "kick") sender.wake();
-    else if (!item || item.message) return;
+    if (type === "record") onRecord(record).catch(onError);
+    else if (type === "kick") {
+      sender.wake();
+      // A tab that was opened later does not know how long this one waits.
+      if (holding) post({ type: "holds" });
+    } else if (!item || item.message) return;
     else if (type === "sent" || type === "cancelled") {
       if (type === "sent") settle(item, message);
       else drop(item);
@@ -329,13 +348,13 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
         item.record.user = tokens.user;
         write(async () => item.record.id !== undefined && storage.put(item.record));
       }
-      await write(() => load(true));
+      await write((change) => load(change, true));
       wake();
     },
 
     /** @param {string} sessionId @param {string} content @param {Blob[]} files */
     add(sessionId, content, files) {
-      const key = crypto.randomUUID();
+      const key = newKey();
       /** @type {OutboxRecord} */
       const record = {
         key,
@@ -357,7 +376,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
         try {
           item.record.id = await storage.add({ ...item.record, user: tokens.user });
         } catch (cause) {
-          return fail(item, new ChatError("STORAGE", "the message cannot be stored", { retryable: true, cause }));
+          return fail(item, storageError(cause));
         }
         post({ type: "record", record: item.record });
         wake();
@@ -395,6 +414,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
 
     of,
     confirm,
+    pause: sender.pause,
     /** The key of a message that the server has stored and the session does not show itself yet. @param {string} id */
     keyOf: (id) => [...items.values()].find(({ message }) => message?.id === id)?.record.key,
     /** The session shows the stored message itself now. @param {string} key */
@@ -418,18 +438,22 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
       closed = true;
       ending.abort();
       for (const item of [...items.values()]) if (!item.message) remove(item);
-      sender.wake();
+      sender.wake(true);
       onIdle();
     },
-    /** Erases what is stored of this person, of everyone if it is not known who they are. @param {string | null} user */
-    erase: (user) =>
-      write(async () => {
+    /** Erases what is stored of this person, of everyone if it is not known who they are; it is the last change. @param {string | null} user */
+    async erase(user) {
+      await writes;
+      try {
         for (const record of await storage.all()) {
           if (user === null || record.user === null || record.user === user) {
             await storage.delete(/** @type {number} */ (record.id));
           }
         }
-      }),
+      } catch (cause) {
+        throw storageError(cause);
+      }
+    },
     /** When all changes so far are in the storage. */
     written: () => writes,
   };

@@ -17,22 +17,24 @@ const LIMIT = 15_000;
  * @param {(item: Item) => Promise<void>} ports.keep stores a changed record
  */
 export function createSender({ rest, clock, random, report, keep }) {
-  /** @type {Set<() => void>} */
-  const pauses = new Set();
+  /** @type {Map<() => void, boolean>} whether a person or the network may shorten it */
+  const pauses = new Map();
+  let isEnded = false;
 
   /**
-   * @param {number} failures @param {number | null} [seconds] what the server has asked for, which nothing shortens
+   * @param {number} failures @param {number | null} [seconds] what the server has asked for, which only the end shortens
    * @returns {Promise<void>}
    */
   function pause(failures, seconds = null) {
     return new Promise((resolve) => {
+      if (isEnded) return resolve();
       const wake = () => {
         clock.clearTimeout(timer);
         pauses.delete(wake);
         resolve();
       };
       const timer = clock.setTimeout(wake, Math.max((seconds ?? 0) * 1_000, backoff(failures, random)));
-      if (seconds === null) pauses.add(wake);
+      pauses.set(wake, seconds === null);
     });
   }
 
@@ -61,7 +63,11 @@ export function createSender({ rest, clock, random, report, keep }) {
 
   return {
     pause,
-    wake: () => [...pauses].forEach((wake) => wake()),
+    /** Ends the pauses that may be ended. @param {boolean} [isEnd] whether for good */
+    wake(isEnd = false) {
+      isEnded ||= isEnd;
+      for (const [wake, isShort] of pauses) if (isShort || isEnd) wake();
+    },
 
     /**
      * The stored message, or `null` when it need not be sent any more. What is thrown is final.

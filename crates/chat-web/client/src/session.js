@@ -193,6 +193,8 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
       return settle();
     }
     sent = newest;
+    // Positions of the history before; what still counts is said again.
+    pacer.forget(id);
     if (epoch !== null) listeners.emit("gap", { reason });
     // What was answered before this is in what REST brings next, or was answered in a history that a backup has replaced.
     outdated = new Set(outbox.of(id).map(({ message }) => message?.id));
@@ -228,6 +230,8 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
       // A subscription that began without a position sends nothing up to its head: REST must have at least that.
       if (newest.at < head) throw protocolError("the messages are older than the subscription", true);
       seq = newest.at;
+      // In another history other messages are at these positions, and the server knows which of them are read.
+      if (epoch !== null && epoch !== current) readUpTo = 0;
       epoch = current;
       show(newest);
       const kept = buffer;

@@ -9,12 +9,13 @@
 export function browserFetch(url, init, onProgress) {
   if (!onProgress || !globalThis.XMLHttpRequest) return globalThis.fetch(url, init);
   return new Promise((resolve, reject) => {
+    init.signal.throwIfAborted();
     const request = new XMLHttpRequest();
     request.open(init.method, url);
     for (const [name, value] of Object.entries(init.headers))
       request.setRequestHeader(name, /** @type {string} */ (value));
     request.upload.onprogress = ({ loaded }) => onProgress(loaded);
-    request.onerror = reject;
+    request.onerror = request.onabort = reject;
     request.onload = () => {
       const retryAfter = request.getResponseHeader("Retry-After");
       const headers = new Headers(retryAfter ? { "Retry-After": retryAfter } : {});

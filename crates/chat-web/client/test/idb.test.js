@@ -9,6 +9,7 @@ class FakeFactory {
   #records = new Map();
   #last = 0;
   opened = [];
+  databases = [];
 
   constructor({ refuses = false, throws = false } = {}) {
     Object.assign(this, { refuses, throws });
@@ -21,6 +22,7 @@ class FakeFactory {
     queueMicrotask(() => {
       if (this.refuses) return request.onerror?.();
       request.result = this.#database();
+      this.databases.push(request.result);
       request.onupgradeneeded?.();
       request.onsuccess();
     });
@@ -29,11 +31,13 @@ class FakeFactory {
 
   #database() {
     const records = this.#records;
+    let isOpen = true;
     return {
       createObjectStore: (store, options) =>
         assert.deepEqual([store, options], ["outbox", { keyPath: "id", autoIncrement: true }]),
-      close() {},
+      close: () => (isOpen = false),
       transaction: () => {
+        if (!isOpen) throw new DOMException("the connection is closing", "InvalidStateError");
         const transaction = {};
         let open = 0;
         const request = (run) => {
@@ -114,3 +118,26 @@ test("IndexedDB is opened when it is first needed, once", async () => {
   await Promise.all([storage.all(), storage.shared()]);
   assert.deepEqual(factory.opened, ["chat https://chat.test"]);
 });
+
+for (const event of ["onclose", "onversionchange"]) {
+  test(`a connection that has ended (${event}) is opened again, and memory does not take its place`, async () => {
+    const factory = new FakeFactory();
+    const storage = idbStorage(factory, "chat");
+    await storage.add(record("a"));
+    const [database] = factory.databases;
+    // A browser has closed it already before it says so; for another version it waits for us.
+    if (event === "onclose") database.close();
+    database[event]();
+    assert.throws(() => database.transaction(), { name: "InvalidStateError" });
+    assert.deepEqual(
+      (await storage.all()).map(({ key }) => key),
+      ["a"],
+    );
+    assert.equal(factory.databases.length, 2);
+    factory.databases[1][event]();
+    factory.refuses = true;
+    await assert.rejects(async () => storage.all());
+    factory.refuses = false;
+    assert.equal((await storage.all()).length, 1);
+  });
+}

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { browserFetch } from "../src/upload.js";
 import { World } from "./support/world.js";
 
 /** A client whose requests are answered by a function. */
@@ -133,44 +132,17 @@ test("a download can be aborted", async () => {
   await assert.rejects(download, { code: "ABORTED" });
 });
 
-test("in browsers an upload tells its progress, by XMLHttpRequest", async () => {
-  const lines = [];
-  globalThis.XMLHttpRequest = class {
-    upload = {};
-    status = 201;
-    responseText = '{"id":"f"}';
-    open = (...values) => lines.push(["open", ...values]);
-    setRequestHeader = (...values) => lines.push(["header", ...values]);
-    getResponseHeader = (name) => (name === "Retry-After" ? "7" : null);
-    abort = () => lines.push(["abort"]);
-    send(body) {
-      lines.push(["send", body.size]);
-      queueMicrotask(() => {
-        this.upload.onprogress({ loaded: 2 });
-        this.onload();
-      });
-    }
-  };
-  const abort = new AbortController();
-  const init = {
-    method: "POST",
-    headers: { "Content-Type": "text/plain" },
-    body: new Blob(["bytes"]),
-    signal: abort.signal,
-  };
-  const response = await browserFetch("https://chat.test/a", init, (bytes) => lines.push(["progress", bytes]));
-  abort.abort();
-  delete globalThis.XMLHttpRequest;
-  assert.deepEqual(
-    [response.status, response.headers.get("Retry-After"), await response.json()],
-    [201, "7", { id: "f" }],
+test("a session that waits to be created is given up when the client is closed", async () => {
+  const world = new World();
+  const { client, network } = world.client();
+  network.answer = () => world.server.failure(503, "UNAVAILABLE", { "Retry-After": "3600" });
+  const [first, second] = [client.sessions.create(), client.sessions.create()].map((creating) =>
+    assert.rejects(creating, { code: "ABORTED" }),
   );
-  const expected = [
-    ["open", "POST", "https://chat.test/a"],
-    ["header", "Content-Type", "text/plain"],
-    ["send", 5],
-    ["progress", 2],
-    ["abort"],
-  ];
-  assert.deepEqual(lines, expected);
+  await world.advance(1_000);
+  const late = assert.rejects(client.sessions.create(), { code: "ABORTED" });
+  client.close();
+  await world.advance(1_000);
+  await Promise.all([first, second, late]);
+  assert.equal(world.clock.pending, 0);
 });

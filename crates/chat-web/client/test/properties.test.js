@@ -1,9 +1,10 @@
-// Random schedules of faults. `CHAT_CLIENT_SEED=17 npm test` repeats one; `CHAT_CLIENT_SCHEDULES=2000` runs more.
+// Random schedules of faults. `CHAT_CLIENT_SEED=17 npm test` repeats one; `CHAT_TEST_LONG=1` runs many, and
+// `CHAT_CLIENT_SCHEDULES=2000` as many as it says.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runSchedule } from "./support/schedule.js";
 
-const schedules = Number(process.env.CHAT_CLIENT_SCHEDULES ?? 80);
+const schedules = Number(process.env.CHAT_CLIENT_SCHEDULES ?? (process.env.CHAT_TEST_LONG === "1" ? 400 : 30));
 const only = process.env.CHAT_CLIENT_SEED;
 const seeds = only === undefined ? Array.from({ length: schedules }, (_, index) => index + 1) : [Number(only)];
 

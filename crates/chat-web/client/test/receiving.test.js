@@ -142,6 +142,42 @@ test("what was answered in a history that a backup has replaced is shown no more
   assert.deepEqual(shownBy(view), truthOf(world, session));
 });
 
+test("what was read in a history that a backup has replaced says nothing of the messages in its place", async () => {
+  const { world, session, view, network } = await opened();
+  for (const text of ["one", "two", "three"]) world.server.say(session, "bob", text);
+  await world.advance(2_000);
+  view.read();
+  // Before it is said, the history is another one.
+  network.cut();
+  world.server.restore(session, 3);
+  for (const text of ["other", "and another"]) world.server.say(session, "bob", text);
+  await world.until("live", () => view.view.state === "live");
+  await world.advance(5_000);
+  assert.equal(view.view.unread, session.messages.length);
+  assert.ok(session.messages.every(({ status }) => status !== "read"));
+  view.read();
+  await world.advance(5_000);
+  assert.equal(view.view.unread, 0);
+  assert.ok(session.messages.every(({ status }) => status === "read"));
+});
+
+test("a receipt that waits is not said of another history", async () => {
+  const { world, session, view } = await opened();
+  for (const text of ["one", "two", "three"]) world.server.say(session, "bob", text);
+  await world.advance(100);
+  view.read();
+  // The socket stays: the server ends the subscription alone.
+  const [socket] = world.server.sockets;
+  world.server.sockets.delete(socket);
+  world.server.restore(session, 2);
+  world.server.sockets.add(socket);
+  for (const text of ["other", "and another"]) world.server.say(session, "bob", text);
+  socket.unsubscribed(session.id, 1013, "later");
+  await world.advance(10_000);
+  assert.equal(view.view.state, "live");
+  assert.ok(session.messages.every(({ status }) => status !== "read"));
+});
+
 test("what happens while REST is being read comes after it", async () => {
   const world = new World();
   const session = world.server.open("alice");

@@ -176,6 +176,34 @@ test("a request into a black hole ends by its time limit, and at once when the n
   assert.deepEqual(texts(session), ["wait"]);
 });
 
+test("nothing waits any longer when the client is closed, also not for as long as the server has asked", async () => {
+  const { world, view, client, network } = await opened();
+  network.answer = ({ method }) =>
+    method === "POST" ? world.server.failure(503, "UNAVAILABLE", { "Retry-After": "3600" }) : undefined;
+  view.send("later");
+  await world.advance(1_000);
+  assert.equal(view.view.messages[0].error.retryAfter, 3_600);
+  client.close();
+  await world.advance(100);
+  assert.equal(world.clock.pending, 0);
+});
+
+test("keys need no `crypto.randomUUID`, which pages over plain http do not have", async () => {
+  const { world, session, view, client } = await opened();
+  Object.defineProperty(crypto, "randomUUID", { value: undefined, configurable: true });
+  try {
+    const keys = new Set(Array.from({ length: 20 }, () => view.send("hello").key));
+    assert.equal(keys.size, 20);
+    for (const key of keys) assert.match(key, /^[!-~]{20,128}$/);
+    const creating = client.sessions.create();
+    await world.advance(5_000);
+    assert.equal((await creating).userId, "alice");
+    assert.equal(session.messages.length, 20);
+  } finally {
+    delete crypto.randomUUID;
+  }
+});
+
 test("sessions do not wait for each other", async () => {
   const { world, session, view, client, network } = await opened();
   const second = world.server.open("alice");

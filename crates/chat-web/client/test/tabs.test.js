@@ -66,6 +66,62 @@ test("the queue of a closed tab is taken over, also one that was sending", async
   assert.deepEqual(await world.browser.records.all(), []);
 });
 
+test("a tab that takes over goes on with the files that the other one has uploaded", async () => {
+  const { world, session, pages, views } = await twoTabs();
+  // The message is stored, and neither its answer nor its echo comes: the tab is gone.
+  pages[0].network.answer = (request) => {
+    if (!request.path.endsWith("/messages") || request.method !== "POST") return undefined;
+    world.server.handle(request);
+    return { never: true };
+  };
+  for (const { network } of pages) {
+    network.refusesSockets = true;
+    network.cut();
+  }
+  views[0].send("look", { files: [new Blob(["x"])] });
+  await world.until("stored", () => session.messages.length === 1);
+  assert.equal(views[1].view.messages.length, 1);
+  world.crash(pages[0]);
+  await world.advance(10_000);
+  assert.equal(views[1].view.messages[0].delivery, "sent");
+  assert.equal(world.server.uploads.size, 1, "nothing is uploaded twice");
+  assert.deepEqual(await world.browser.records.all(), []);
+});
+
+test("a tab that takes over does not send what the server has refused without this tab having heard of it", async () => {
+  const { world, session, pages, views } = await twoTabs();
+  pages[0].network.mode = pages[1].network.mode = "silent";
+  views[0].send("refused");
+  await world.advance(100);
+  const [record] = await world.browser.records.all();
+  const failed = { code: "VALIDATION_FAILED", message: "", status: 400, retryable: false };
+  await world.browser.records.put({ ...record, failed });
+  pages[1].network.mode = "works";
+  world.crash(pages[0]);
+  await world.advance(10_000);
+  assert.equal(views[1].view.messages[0].delivery, "failed");
+  assert.equal(views[1].view.messages[0].error.code, "VALIDATION_FAILED");
+  assert.deepEqual(texts(session), []);
+});
+
+test("what was written before it was known by whom stays where it is while other messages are sent", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const record = { key: "k", user: null, sessionId: session.id, content: "whose?", files: [], uploads: [], createdAt: 0 };
+  await world.browser.records.add({ ...record, failed: null });
+  const view = world.client().client.open(session.id);
+  await world.until("shown", () => view.view.messages.length === 1);
+  for (const text of ["one", "two"]) {
+    view.send(text);
+    await world.advance(2_000);
+  }
+  assert.deepEqual(texts(session), ["one", "two"]);
+  assert.equal(view.view.messages.at(-1).error.code, "AUTH");
+  view.outgoing("k").retry();
+  await world.advance(2_000);
+  assert.deepEqual(texts(session), ["one", "two", "whose?"]);
+});
+
 test("what another tab had sent before this one listened leaves the list", async () => {
   const world = new World();
   const session = world.server.open("alice");
@@ -163,6 +219,31 @@ test("a suspended page that keeps the lock does not stop the others for good", a
   assert.deepEqual(texts(session), ["not for hours", "the next"]);
 });
 
+test("the other tabs wait as long as the server has asked, also one that was opened later", async () => {
+  const { world, session, pages, views } = await twoTabs();
+  let refusals = 1;
+  const answer = ({ method }) =>
+    method === "POST" && refusals-- > 0 ? world.server.failure(429, "LATER", { "Retry-After": "300" }) : undefined;
+  for (const { network } of pages) network.answer = answer;
+  const outgoing = views[0].send("later");
+  await world.advance(10_000);
+  pages.push(world.client());
+  pages[2].client.open(session.id);
+  const posts = () => pages.flatMap(({ network }) => network.log.filter((line) => line.startsWith("POST /")));
+  await world.advance(285_000);
+  assert.equal(posts().filter((line) => line.endsWith("/messages")).length, 1);
+  await world.advance(10_000);
+  assert.equal((await outgoing.done).content, "later");
+  // One that was suspended while it waited does not stop the others for good.
+  refusals = 1;
+  views[0].send("suspended");
+  await world.advance(1_000);
+  pages[0].tab.isOpen = false;
+  pages[0].network.mode = "silent";
+  await world.advance(430_000);
+  assert.deepEqual(texts(session), ["later", "suspended"]);
+});
+
 test("logout erases everything in all tabs of the person, and in those alone", async () => {
   const { world, session, pages, views } = await twoTabs();
   const agent = world.client({ user: "bob", role: "agent" });
@@ -198,6 +279,30 @@ test("logout erases everything in all tabs of the person, and in those alone", a
   );
   assert.throws(() => pages[0].client.open(session.id));
   assert.equal(world.clock.pending, 0);
+});
+
+test("logout that could not erase what is stored says so, also when it is asked again", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const storage = world.browser.storage();
+  let isBroken = false;
+  const all = async () => {
+    if (isBroken) throw new Error("the database is gone");
+    return storage.all();
+  };
+  const { client, network } = world.client({ storage: { ...storage, all } });
+  network.mode = "silent";
+  const view = client.open(session.id);
+  view.send("stays");
+  await world.advance(100);
+  isBroken = true;
+  for (let count = 0; count < 2; count++) {
+    const done = assert.rejects(client.logout(), { code: "STORAGE" });
+    await world.advance(100);
+    await done;
+  }
+  assert.deepEqual([view.view.state, view.view.messages], ["stopped", []]);
+  assert.equal((await world.browser.records.all()).length, 1);
 });
 
 test("logout before it is known who is logged in erases what there is", async () => {

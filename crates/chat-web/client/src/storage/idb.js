@@ -4,7 +4,7 @@ import { memoryStorage } from "./memory.js";
 const STORE = "outbox";
 
 /**
- * Where IndexedDB cannot be opened (private windows, blocked site data), memory takes its place.
+ * Where IndexedDB cannot be opened at first (private windows, blocked site data), memory takes its place.
  * @param {IDBFactory} factory
  * @param {string} name
  * @returns {import("../../index.d.ts").Storage}
@@ -13,23 +13,35 @@ export function idbStorage(factory, name) {
   /** @type {Promise<IDBDatabase | null> | null} */
   let opening = null;
   const fallback = memoryStorage();
+  let wasOpen = false;
 
   // Nothing is opened before it is needed.
-  const open = () =>
-    (opening ??= new Promise((resolve) => {
+  function open() {
+    opening ??= new Promise((resolve, reject) => {
+      // Later, memory in its place would hide what is stored.
+      const refuse = (/** @type {unknown} */ error) => (wasOpen ? reject(error) : resolve(null));
       try {
         const request = factory.open(name, 1);
         request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id", autoIncrement: true });
         request.onsuccess = () => {
-          // A newer version of this library in another tab, or a deletion, must not wait for this tab.
-          request.result.onversionchange = () => request.result.close();
-          resolve(request.result);
+          const { result } = request;
+          // A newer version of this library in another tab, or a deletion, must not wait for this tab. After that, as after
+          // an end by the browser, the next one who needs it opens it again.
+          result.onclose = result.onversionchange = () => {
+            opening = null;
+            result.close();
+          };
+          wasOpen = true;
+          resolve(result);
         };
-        request.onerror = () => resolve(null);
-      } catch {
-        resolve(null);
+        request.onerror = () => refuse(request.error);
+      } catch (error) {
+        refuse(error);
       }
-    }));
+    });
+    opening.catch(() => (opening = null));
+    return opening;
+  }
 
   /**
    * One transaction; it has been carried out when the promise is fulfilled.

@@ -286,7 +286,12 @@ export class ModelServer {
   post(session, { sub }, headers, { content, attachmentIds = [] }, ok) {
     const key = headers["Idempotency-Key"];
     const stored = session.messages.find(({ id }) => id === session.keys.get(`${sub} ${key}`));
-    if (stored) return ok(this.messageOf({ ...stored, status: "sent" }), 201, { "Idempotency-Replayed": "true" });
+    const given = JSON.stringify([content, attachmentIds]);
+    if (stored) {
+      if (given !== JSON.stringify([stored.content, (stored.attachments ?? []).map(({ id }) => id)]))
+        return failure(409, "IDEMPOTENCY_KEY_REUSED");
+      return ok(this.messageOf({ ...stored, status: "sent" }), 201, { "Idempotency-Replayed": "true" });
+    }
     if (content === "" && attachmentIds.length === 0) return failure(400, "VALIDATION_FAILED");
     if (session.status === "closed") return failure(409, "SESSION_CLOSED");
     const attachments = attachmentIds.map((id) => this.uploads.get(id));

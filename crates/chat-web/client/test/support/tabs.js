@@ -35,6 +35,7 @@ export class FakeBrowser {
       isOpen: true,
       join: () => ({
         post: (message) => {
+          if (!tab.isOpen) return;
           const copy = structuredClone(message);
           for (const other of browser.#tabs) {
             if (other !== tab) browser.clock.setTimeout(() => other.isOpen && other.listener?.(copy), 1);

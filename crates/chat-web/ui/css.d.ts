@@ -1,0 +1,5 @@
+/** A style sheet is a text for the build. */
+declare module "*.css" {
+  const text: string;
+  export default text;
+}

@@ -1,0 +1,193 @@
+/** What goes wrong: sessions that have ended or are gone, files that do not load, and a sign-out in the middle of it. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { PICTURE } from "./fixtures.js";
+import { createWorld, hands, until } from "./support.js";
+
+/** @type {Awaited<ReturnType<typeof createWorld>>} */
+let world;
+before(async () => void (world = await createWorld()));
+after(() => world.close());
+
+/** What waits in the browser to be sent. @param {import("playwright-core").Page} page */
+const outbox = (page) =>
+  page.evaluate(async () => {
+    /** @type {any[]} */
+    const rows = [];
+    for (const { name = "" } of await indexedDB.databases()) {
+      const database = await new Promise((resolve) => {
+        const request = indexedDB.open(name);
+        request.onsuccess = () => resolve(request.result);
+      });
+      for (const store of database.objectStoreNames) {
+        const request = database.transaction(store).objectStore(store).getAll();
+        await new Promise((resolve) => (request.onsuccess = resolve));
+        rows.push(...request.result);
+      }
+      database.close();
+    }
+    return rows.length;
+  });
+
+/** A customer whose message waits, and fails since the session was closed meanwhile. @param {string} user @param {boolean} [hasFile] */
+async function failedInClosed(user, hasFile) {
+  const talk = await world.session(user);
+  const visit = await world.visit({ user, csp: false });
+  const { page, open, box, panel, message } = visit;
+  await open();
+  await box.waitFor();
+  await page.route("**/api/chat/**", (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
+  if (hasFile) {
+    await panel.locator("input[type=file]").first().setInputFiles(PICTURE("kept.png"));
+    await panel.locator(".chip").waitFor();
+  }
+  await box.fill("A long text");
+  await box.press("Enter");
+  await message("A long text").waitFor();
+  await talk.close();
+  await panel.getByText("This chat has ended").waitFor();
+  await page.unroute("**/api/chat/**");
+  await page.evaluate(() => dispatchEvent(new Event("online")));
+  await message("A long text").getByText("Failed").waitFor({ timeout: 30_000 });
+  return visit;
+}
+
+test("13: Edit in an ended session takes the text into a new chat", async () => {
+  const { page, panel, message, begin } = await failedInClosed("hal-1");
+  await message("A long text").getByRole("button", { name: "Edit" }).click();
+  await panel.getByRole("button", { name: "Start chat" }).waitFor();
+  assert.equal(await panel.getByRole("textbox").nth(1).inputValue(), "A long text");
+  await until(async () => (await outbox(page)) === 0);
+  await begin("Once more");
+  await message("A long text").getByText("Sent").waitFor();
+});
+
+test("13: Edit in an ended session takes its files into the composer of a new chat", async () => {
+  const { page, panel, message, begin } = await failedInClosed("hal-2", true);
+  await message("A long text").getByRole("button", { name: "Edit" }).click();
+  await panel.getByRole("button", { name: "Start chat" }).waitFor();
+  assert.equal(await outbox(page), 1);
+  await begin("Once more");
+  await panel.locator(".chip").filter({ hasText: "kept.png" }).waitFor();
+  await message("A long text").getByText("Sent").waitFor();
+  await until(async () => (await outbox(page)) === 0);
+});
+
+test("23: a sign-out without the panel erases the outbox, and ends the other tabs", async () => {
+  await world.session("hal-3");
+  const context = await world.browser.newContext();
+  const first = await world.visit({ user: "hal-3", csp: false }, { context });
+  await first.open();
+  await first.box.waitFor();
+  await context.route("**/messages", (route) =>
+    route.request().method() === "POST" ? route.abort() : route.continue(),
+  );
+  await first.send("A secret");
+  await first.message("A secret").waitFor();
+  await until(async () => (await outbox(first.page)) === 1);
+  const second = await context.newPage();
+  // The panel cannot be loaded there.
+  await second.route("**/widget/panel.js*", (route) => route.abort());
+  await second.goto(first.url);
+  await second.locator("chat-widget .launcher").waitFor();
+  await second.evaluate("chatWidget.logout()");
+  assert.equal(await outbox(second), 0);
+  assert.equal(await second.evaluate("localStorage.length"), 0);
+  await first.panel.getByText("Sign in to this site").waitFor();
+  assert.equal(await first.message("A secret").count(), 0);
+  await context.close();
+});
+
+test("23: after a sign-out no tab has a picture, or what was announced", async () => {
+  const talk = await world.session("hal-4");
+  const context = await world.browser.newContext();
+  const first = await world.visit({ user: "hal-4", csp: false }, { context });
+  await first.open();
+  await first.box.waitFor();
+  const second = hands(await context.newPage());
+  await second.page.goto(first.url);
+  await second.box.waitFor();
+  await second.panel.locator("input[type=file]").first().setInputFiles(PICTURE("private.png"));
+  await second.panel.locator(".chip").waitFor();
+  await second.box.press("Enter");
+  await second.message("Sent").waitFor();
+  await talk.say("A secret");
+  /** @param {import("playwright-core").Page} page @returns {Promise<string>} */
+  const text = (page) => page.evaluate("document.querySelector('chat-widget').shadowRoot.textContent");
+  for (const { page } of [first, second]) await until(async () => (await text(page)).includes("Bob: A secret"));
+  await second.panel.getByRole("button", { name: "Open picture private.png" }).click();
+  await second.page.getByRole("dialog", { name: "Picture" }).getByRole("img").waitFor();
+  await first.page.evaluate("chatWidget.logout()");
+  for (const { page } of [first, second]) {
+    await until(async () => !/secret|private/.test(await text(page)));
+    await until(async () => (await page.locator("chat-widget dialog").count()) === 0);
+  }
+  await context.close();
+});
+
+// A browser that keeps the failure of an address: the first attempt of each is the only one that it makes.
+test("a panel that did not load is loaded with the next press", async () => {
+  await world.session("hal-5");
+  const visit = await world.visit({ user: "hal-5", csp: false });
+  const { page, launcher, box } = visit;
+  await launcher.waitFor();
+  /** @type {Set<string>} */
+  const failed = new Set();
+  await page.route("**/widget/*", (route) => {
+    const url = route.request().url();
+    // The files are loaded at the same time, so all of the first attempt fail.
+    if (failed.size < 2) failed.add(url);
+    return failed.has(url) ? route.abort() : route.continue();
+  });
+  await launcher.click();
+  await page.getByText("Not loaded. Try again.").waitFor();
+  await launcher.click();
+  await box.waitFor();
+});
+
+test("files that the widget cannot show are refused in words, and are taken once it can", async () => {
+  await world.session("hal-6");
+  const { page, open, box, panel, problems } = await world.visit({ user: "hal-6", csp: false });
+  await open();
+  await box.waitFor();
+  await page.route("**/widget/files.js*", (route) => route.abort());
+  const picker = panel.locator("input[type=file]").first();
+  await picker.setInputFiles(PICTURE("one.png"));
+  await panel.getByRole("alert").getByText("Not loaded. Try again.").waitFor();
+  await page.unroute("**/widget/files.js*");
+  await picker.setInputFiles(PICTURE("one.png"));
+  await panel.locator(".chip").filter({ hasText: "one.png" }).waitFor();
+  assert.equal(await panel.getByRole("alert").innerText(), "");
+  assert.deepEqual(
+    problems.filter((problem) => !/ERR_FAILED/.test(problem)),
+    [],
+  );
+});
+
+test("a session that is gone leads to the form, also with a message that waits for it", async () => {
+  const id = (await world.session("hal-7")).id;
+  const { page, open, box, send, message, panel } = await world.visit({ user: "hal-7", csp: false });
+  await open();
+  await box.waitFor();
+  await page.route("**/messages", (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
+  await send("Left behind");
+  await message("Left behind").waitFor();
+  await until(async () => (await outbox(page)) === 1);
+  await page.route(`**/sessions/${id}**`, (route) => route.fulfill(GONE));
+  await page.routeWebSocket("**", (socket) => socket.close({ code: 4404, reason: "SESSION_NOT_FOUND" }));
+  await world.server.call(world.server.mint("hal-7"), "PUT", `/api/chat/sessions/${id}/close`);
+  await page.reload();
+  await panel.getByRole("button", { name: "Start chat" }).waitFor();
+});
+
+const GONE = {
+  status: 404,
+  headers: { "Access-Control-Allow-Origin": "*" },
+  json: {
+    success: false,
+    message: "no",
+    error: { code: "SESSION_NOT_FOUND", message: "no", details: [], requestId: "0" },
+  },
+};
