@@ -33,7 +33,7 @@ fn embedded_files_are_the_built_ones() {
 fn all_built_files_of_a_part_are_embedded() {
     let files = WebFiles::embedded();
     let parts: BTreeSet<&str> = files.iter().map(|file| file.part).collect();
-    assert!(parts.contains("client"), "{parts:?}");
+    assert!(parts.contains("client") && parts.contains("widget"), "{parts:?}");
     for part in parts {
         let built = fs::read_dir(dist(part)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let embedded = files.iter().filter(|file| file.part == part).map(|file| file.name.to_owned());
