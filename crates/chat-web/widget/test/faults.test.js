@@ -38,7 +38,9 @@ async function failedInClosed(user, hasFile) {
   const { page, open, box, panel, message } = visit;
   await open();
   await box.waitFor();
-  await page.route("**/api/chat/**", (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
+  await page.route("**/api/chat/**", (route) =>
+    route.request().method() === "POST" ? route.abort() : route.continue(),
+  );
   if (hasFile) {
     await panel.locator("input[type=file]").first().setInputFiles(PICTURE("kept.png"));
     await panel.locator(".chip").waitFor();
@@ -127,7 +129,6 @@ test("23: after a sign-out no tab has a picture, or what was announced", async (
   await context.close();
 });
 
-// A browser that keeps the failure of an address: the first attempt of each is the only one that it makes.
 test("a panel that did not load is loaded with the next press", async () => {
   await world.session("hal-5");
   const visit = await world.visit({ user: "hal-5", csp: false });
@@ -137,7 +138,7 @@ test("a panel that did not load is loaded with the next press", async () => {
   const failed = new Set();
   await page.route("**/widget/*", (route) => {
     const url = route.request().url();
-    // The files are loaded at the same time, so all of the first attempt fail.
+    // As in a browser that keeps the failure of an address: what has failed does not work any more.
     if (failed.size < 2) failed.add(url);
     return failed.has(url) ? route.abort() : route.continue();
   });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { launch } from "../../pages/browser.js";
-import { createWorld, hands, until } from "./support.js";
+import { createWorld, hands, long, until } from "./support.js";
 
 /** @type {Awaited<ReturnType<typeof createWorld>>} */
 let world;
@@ -58,26 +58,9 @@ test("1: with a stored session the widget connects without being opened", async 
   assert.equal(await launcher.getAttribute("aria-expanded"), "false");
 });
 
-test("2: no third party, no cookie, no layout shift, and no long task on a slow machine", async () => {
-  const visit = await world.visit({ user: "ann-3" });
-  /** @type {number[]} */
-  let long = [];
-  // The time of the processor still depends on what else the machine does: what is long each time is long.
-  for (let attempt = 0; attempt < 5; attempt++) {
-    const context = await world.browser.newContext();
-    const measured = await measure(context, visit.url);
-    assert.equal(measured.shift, 0);
-    assert.deepEqual(measured.origins, [world.origin, world.site].sort());
-    assert.deepEqual(await context.cookies(), []);
-    await context.close();
-    long = measured.tasks.filter((duration) => duration > 50);
-    if (long.length === 0) return;
-  }
-  assert.deepEqual(long, []);
-});
-
-/** A visit on a machine that is four times slower. @param {import("playwright-core").BrowserContext} context @param {string} url */
-async function measure(context, url) {
+test("2: no third party, no cookie, and no layout shift", async () => {
+  const { url } = await world.visit({ user: "ann-3" });
+  const context = await world.browser.newContext();
   const page = await context.newPage();
   /** @type {Set<string>} */
   const origins = new Set();
@@ -91,22 +74,50 @@ async function measure(context, url) {
       }
     }).observe({ type: "layout-shift", buffered: true });
   });
-  const devtools = await context.newCDPSession(page);
-  await devtools.send("Emulation.setCPUThrottlingRate", { rate: 4 });
-  await world.browser.startTracing(page, {
-    categories: ["devtools.timeline", "disabled-by-default-devtools.timeline"],
-  });
   await page.goto(url);
-  const { open, begin, send, message, panel, box } = hands(page);
+  const { open, begin, send, message, panel } = hands(page);
   await open();
-  await panel.getByRole("button", { name: "Start chat" }).or(box).waitFor();
-  if (await box.isHidden()) await begin("A slow machine");
-  const word = Math.random().toString(36);
-  await send(word);
-  await message(word).getByText("Sent").waitFor();
-  const { traceEvents } = JSON.parse(String(await world.browser.stopTracing()));
-  return { shift: await page.evaluate("shift"), tasks: tasksOf(traceEvents), origins: [...origins].sort() };
-}
+  await panel.getByRole("button", { name: "Start chat" }).waitFor();
+  await begin("A chat");
+  await send("Hello");
+  await message("Hello").getByText("Sent").waitFor();
+  assert.equal(await page.evaluate("shift"), 0);
+  assert.deepEqual([...origins].sort(), [world.origin, world.site].sort());
+  assert.deepEqual(await context.cookies(), []);
+  await context.close();
+});
+
+test("2: no long task on a machine that is four times slower", long, async () => {
+  /** The longest task of each phase, in each attempt. @type {Record<string, number[]>} */
+  const longest = {};
+  for (let attempt = 0; attempt < 5; attempt++) {
+    // A person of their own for each: all of them do the same.
+    const { url } = await world.visit({ user: `ann-slow-${attempt}` });
+    const context = await world.browser.newContext();
+    const page = await context.newPage();
+    const devtools = await context.newCDPSession(page);
+    await devtools.send("Emulation.setCPUThrottlingRate", { rate: 4 });
+    const { launcher, open, begin, send, message, panel } = hands(page);
+    /** @type {Record<string, () => Promise<unknown>>} */
+    const phases = {
+      load: () => page.goto(url).then(() => launcher.waitFor()),
+      open: () => open().then(() => panel.getByRole("button", { name: "Start chat" }).waitFor()),
+      begin: () => begin("A slow machine"),
+      send: () => send("Hello").then(() => message("Hello").getByText("Sent").waitFor()),
+    };
+    for (const [phase, run] of Object.entries(phases)) {
+      await world.browser.startTracing(page, {
+        categories: ["devtools.timeline", "disabled-by-default-devtools.timeline"],
+      });
+      await run();
+      const { traceEvents } = JSON.parse(String(await world.browser.stopTracing()));
+      (longest[phase] ??= []).push(Math.max(...tasksOf(traceEvents)));
+    }
+    await context.close();
+  }
+  const medians = Object.entries(longest).map(([phase, tasks]) => [phase, tasks.sort((a, b) => a - b)[2]]);
+  for (const [, median] of medians) assert.ok(Number(median) <= 50, `${medians.join("; ")} ms`);
+});
 
 /**
  * How long the tasks were in which the widget ran, in milliseconds of the processor.

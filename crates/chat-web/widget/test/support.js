@@ -262,6 +262,14 @@ export function hands(page) {
   };
 }
 
+/**
+ * Whether the tests run that take long, and those that measure times. They need a machine that does nothing else: what is
+ * measured on a busy one is the machine.
+ */
+export const isLong = process.env.CHAT_TEST_LONG === "1";
+/** The options of a test that runs then alone. */
+export const long = { skip: !isLong && "with CHAT_TEST_LONG=1" };
+
 /** Waits until something holds. @param {() => unknown} holds @param {{ within?: number, what?: string }} [options] */
 export async function until(holds, { within = 10_000, what = "it" } = {}) {
   const end = Date.now() + within;

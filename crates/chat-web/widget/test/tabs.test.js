@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { createWorld, hands, until, whenShown } from "./support.js";
+import { createWorld, hands, isLong, until, whenShown } from "./support.js";
 
 /** @type {Awaited<ReturnType<typeof createWorld>>} */
 let world;
@@ -62,65 +62,70 @@ test("17: a session that begins in one tab is there in the others", async () => 
   await other.page.getByRole("button", { name: "Chat, 1 unread" }).waitFor();
 });
 
-test("18: of 12 tabs none is dead, one makes a sound, and reading in one clears the others", async () => {
-  const { say } = await world.session("ida-4");
-  const context = await world.browser.newContext({ viewport: { width: 800, height: 700 } });
-  await context.addInitScript(() => {
-    Object.assign(window, { sounds: 0 });
-    const { start } = OscillatorNode.prototype;
-    OscillatorNode.prototype.start = function (...when) {
-      /** @type {any} */ (window).sounds++;
-      return start.apply(this, when);
-    };
+// With 12 there are more than a session has sockets for, and the time is measured.
+for (const count of isLong ? [3, 12] : [3]) {
+  test(`18: of ${count} tabs none is dead, one makes a sound, and reading in one clears the others`, async () => {
+    const user = `ida-4-${count}`;
+    const { say } = await world.session(user);
+    const context = await world.browser.newContext({ viewport: { width: 800, height: 700 } });
+    await context.addInitScript(() => {
+      Object.assign(window, { sounds: 0 });
+      const { start } = OscillatorNode.prototype;
+      OscillatorNode.prototype.start = function (...when) {
+        /** @type {any} */ (window).sounds++;
+        return start.apply(this, when);
+      };
+    });
+    const first = await world.visit({ user }, { context });
+    await first.open();
+    await first.box.waitFor();
+    const tabs = [first];
+    while (tabs.length < count) {
+      const page = await context.newPage();
+      await page.goto(first.url);
+      tabs.push(Object.assign(hands(page), { problems: [], path: "", url: first.url }));
+    }
+    for (const tab of tabs) {
+      await tab.box.waitFor();
+      // A click, without which a browser plays nothing.
+      await tab.page.locator("h1").click();
+    }
+    const shown = await Promise.all(tabs.map(({ page }) => whenShown(page, "From the first tab")));
+    await tabs[0]?.send("From the first tab");
+    const times = await Promise.all(shown.map((when) => when()));
+    const delay = Math.max(...times) - Number(times[0]);
+    if (count === 12) assert.ok(delay <= 1_000, `${delay} ms`);
+    // A person has ten sockets to a session at most: the others rest until they are looked at, and are alive then.
+    await say("From the agent");
+    for (const tab of tabs) {
+      await tab.page.bringToFront();
+      await tab.page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+      await tab.message("From the agent").waitFor();
+    }
+    for (const tab of tabs) {
+      await tab.launcher.click();
+      await tab.panel.waitFor({ state: "hidden" });
+    }
+    await say("To all of them");
+    await Promise.all(tabs.map((tab) => tab.page.getByRole("button", { name: "Chat, 1 unread" }).waitFor()));
+    const sounds = async () => (await Promise.all(tabs.map((tab) => tab.page.evaluate("sounds")))).map(Number);
+    await until(async () => (await sounds()).some((count) => count > 0));
+    const reader = tabs[count - 2];
+    await reader?.page.bringToFront();
+    await reader?.open();
+    await Promise.all(
+      tabs
+        .filter((tab) => tab !== reader)
+        .map((tab) => tab.page.getByRole("button", { name: "Chat", exact: true, expanded: false }).waitFor()),
+    );
+    // Two notes in one tab.
+    assert.deepEqual(
+      (await sounds()).filter((count) => count > 0),
+      [2],
+    );
+    await context.close();
   });
-  const first = await world.visit({ user: "ida-4" }, { context });
-  await first.open();
-  await first.box.waitFor();
-  const tabs = [first];
-  while (tabs.length < 12) {
-    const page = await context.newPage();
-    await page.goto(first.url);
-    tabs.push(Object.assign(hands(page), { problems: [], path: "", url: first.url }));
-  }
-  for (const tab of tabs) {
-    await tab.box.waitFor();
-    // A click, without which a browser plays nothing.
-    await tab.page.locator("h1").click();
-  }
-  const shown = await Promise.all(tabs.map(({ page }) => whenShown(page, "From the first tab")));
-  await tabs[0]?.send("From the first tab");
-  const times = await Promise.all(shown.map((when) => when()));
-  const delay = Math.max(...times) - Number(times[0]);
-  assert.ok(delay <= 1_000, `${delay} ms`);
-  // A person has ten sockets to a session at most: the others rest until they are looked at, and are alive then.
-  await say("From the agent");
-  for (const tab of tabs) {
-    await tab.page.bringToFront();
-    await tab.page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
-    await tab.message("From the agent").waitFor();
-  }
-  for (const tab of tabs) {
-    await tab.launcher.click();
-    await tab.panel.waitFor({ state: "hidden" });
-  }
-  await say("To all of them");
-  await Promise.all(tabs.map((tab) => tab.page.getByRole("button", { name: "Chat, 1 unread" }).waitFor()));
-  const sounds = async () => (await Promise.all(tabs.map((tab) => tab.page.evaluate("sounds")))).map(Number);
-  await until(async () => (await sounds()).some((count) => count > 0));
-  await tabs[7]?.page.bringToFront();
-  await tabs[7]?.open();
-  await Promise.all(
-    tabs
-      .filter((tab) => tab !== tabs[7])
-      .map((tab) => tab.page.getByRole("button", { name: "Chat", exact: true, expanded: false }).waitFor()),
-  );
-  // Two notes in one tab.
-  assert.deepEqual(
-    (await sounds()).filter((count) => count > 0),
-    [2],
-  );
-  await context.close();
-});
+}
 
 test("22: one token for all that begins at once, and a new one without a break", async () => {
   const { say } = await world.session("ida-5");
