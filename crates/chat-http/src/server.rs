@@ -161,10 +161,11 @@ fn application(
     Service: 'static,
     Future: 'static,
 > + use<> {
+    let mounts = state.mounts.clone();
     let app = App::new()
-        .app_data(state.clone())
+        .app_data(state)
         .app_data(RequestMetrics::new())
-        .configure(|config| routes::register(config, &state.mounts))
+        .configure(|config| routes::register(config, &mounts))
         .wrap(Condition::new(optional.refuses_forwarded, from_fn(refuse_forwarded)))
         .wrap(Condition::new(!origins.is_empty(), cors(origins)))
         .wrap(from_fn(finish))
