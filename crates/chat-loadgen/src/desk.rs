@@ -139,7 +139,7 @@ pub async fn desk(plan: DeskPlan, mut each_second: impl FnMut(Duration, String))
 
     fleet.begin_measuring();
     let busy = meters();
-    let requests = requests(&plan, sessions)?;
+    let requests = requests(&plan, &sessions)?;
     let total = requests.sessions.len();
     let sent = send(load_plan(&plan, requests)?, &fleet, |line| each_second(started.elapsed(), line)).await?;
     let (server_cpu, own_cpu) = (share(busy.0.as_ref(), busy.2), share(Some(&busy.1), busy.2));
@@ -263,7 +263,7 @@ fn fleet_plan(plan: &DeskPlan, sessions: &[String]) -> Result<FleetPlan, LoadErr
 
 /// A session has the template at its place modulo their number: the first sessions of all agents come first, so that
 /// each is sent to in the name of its customer, and no agent gets two messages in a row.
-fn requests(plan: &DeskPlan, sessions: Vec<String>) -> Result<LoadRequests, LoadError> {
+fn requests(plan: &DeskPlan, sessions: &[String]) -> Result<LoadRequests, LoadError> {
     let DeskOptions { agents, subscriptions, length, .. } = plan.options;
     let target = plan.nodes.first().ok_or_else(|| LoadError::setup("there is no node"))?;
     let key = format!("{}-", plan.run_name);

@@ -90,8 +90,7 @@ pub async fn hold(
     mut each_second: impl FnMut(Duration, String),
 ) -> Result<HoldReport, LoadError> {
     let (sockets, stalls) = (plan.sockets, plan.reading == Reading::Nothing);
-    let of_multiplexed = plan.multiplexed.as_ref().map(|plan| (plan.sessions.len(), plan.subscriptions));
-    let (sessions, subscriptions) = of_multiplexed.unwrap_or((plan.paths.len(), 1));
+    let (sessions, subscriptions) = plan.sessions_and_subscriptions();
     if options.resume && (plan.mode == SocketMode::Base || stalls) {
         return Err(LoadError::setup(
             "only sockets that read can be resumed, and not in base mode: use --mode extended",

@@ -109,7 +109,9 @@ pub(crate) async fn run(
     let _all_ended = finish.send(Some(ReadEnd { last_of, since: Instant::now(), patience: settle }));
     let (mut delivery, mut closed) = (histogram()?, BTreeMap::new());
     let mut ended = |of_one: BTreeMap<SocketCloseReason, u64>| {
-        of_one.into_iter().for_each(|(reason, count)| *closed.entry(reason).or_default() += count);
+        for (reason, count) in of_one {
+            *closed.entry(reason).or_default() += count;
+        }
     };
     for reader in readers {
         let read: ReaderResult = joined(reader).await?;

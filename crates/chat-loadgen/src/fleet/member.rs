@@ -8,7 +8,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{sleep, sleep_until};
 
 use super::counts::{FleetCounts, SocketProgress};
-use super::multiplexed::SessionsProgress;
+use super::multiplexed::{SessionsProgress, SharedState};
 use super::plan::{FleetPlan, Reading};
 use crate::net::ConnectOptions;
 use crate::socket::{
@@ -33,6 +33,12 @@ pub(super) struct FleetState {
     pub(super) open: watch::Sender<usize>,
     /// Notified of every frame.
     pub(super) received: Notify,
+}
+
+impl FleetState {
+    fn shared(&self) -> SharedState<'_> {
+        SharedState { plan: &self.plan, counts: &self.counts, received: &self.received }
+    }
 }
 
 /// What stays of a socket when it is lost.
@@ -86,7 +92,7 @@ async fn one_socket(state: &FleetState, member: &Member, number: usize) -> Socke
         Err(reason) => return reason,
     };
     let lost_for = member.lost_at.get().map(|at| at.elapsed());
-    if let Err(reason) = member.sessions.begin(state, number, &mut socket, lost_for).await {
+    if let Err(reason) = member.sessions.begin(state.shared(), number, &mut socket, lost_for).await {
         return reason;
     }
     state.counts.borrow_mut().open(begun.elapsed());
@@ -102,7 +108,7 @@ async fn one_socket(state: &FleetState, member: &Member, number: usize) -> Socke
     }
     let _open = OpenGuard::new(state, member);
     match state.plan.reading {
-        Reading::Events if state.plan.multiplexed.is_some() => member.sessions.read(state, &mut socket).await,
+        Reading::Events if state.plan.multiplexed.is_some() => member.sessions.read(state.shared(), &mut socket).await,
         Reading::Events => read_events(state, member, number, &mut socket).await,
         Reading::Frames => read_frames(state, &mut socket).await,
         Reading::Nothing => {

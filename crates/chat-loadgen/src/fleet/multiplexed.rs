@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::counts::SocketProgress;
-use super::member::FleetState;
-use super::plan::MultiplexPlan;
+use super::counts::{FleetCounts, SocketProgress};
+use super::plan::{FleetPlan, MultiplexPlan};
 use crate::http::stamp_of;
 use crate::socket::multiplexed::{ItemNews, ack_of, open_inbox, subscribe};
 use crate::socket::{IncomingFrame, MultiplexedFrame, Socket, SocketCloseReason};
@@ -17,6 +17,14 @@ use crate::socket::{IncomingFrame, MultiplexedFrame, Socket, SocketCloseReason};
 const ACK_EVERY: Duration = Duration::from_secs(1);
 /// Items of a snapshot: the most that the service gives.
 const SNAPSHOT_LIMIT: usize = 100;
+
+/// What all sockets of the fleet share.
+#[derive(Clone, Copy)]
+pub(super) struct SharedState<'a> {
+    pub(super) plan: &'a FleetPlan,
+    pub(super) counts: &'a RefCell<FleetCounts>,
+    pub(super) received: &'a Notify,
+}
 
 /// Up to where each of its sessions has got, and what its inbox showed of it.
 #[derive(Debug, Default)]
@@ -37,7 +45,7 @@ impl SessionsProgress {
     /// when there was one before.
     pub(super) async fn begin(
         &self,
-        state: &FleetState,
+        state: SharedState<'_>,
         number: usize,
         socket: &mut Socket,
         lost_for: Option<Duration>,
@@ -49,7 +57,7 @@ impl SessionsProgress {
 
     async fn begin_all(
         &self,
-        state: &FleetState,
+        state: SharedState<'_>,
         plan: &MultiplexPlan,
         number: usize,
         socket: &mut Socket,
@@ -94,7 +102,7 @@ impl SessionsProgress {
     }
 
     /// Reads and parses everything.
-    pub(super) async fn read(&self, state: &FleetState, socket: &mut Socket) -> SocketCloseReason {
+    pub(super) async fn read(&self, state: SharedState<'_>, socket: &mut Socket) -> SocketCloseReason {
         let mut next_ack = Instant::now() + ACK_EVERY;
         loop {
             let received = tokio::select! {
@@ -119,7 +127,7 @@ impl SessionsProgress {
         }
     }
 
-    fn count(&self, state: &FleetState, frame: MultiplexedFrame) {
+    fn count(&self, state: SharedState<'_>, frame: MultiplexedFrame) {
         match frame {
             MultiplexedFrame::OfSession { session, frame } => {
                 let mut sessions = self.0.borrow_mut();

@@ -91,6 +91,14 @@ impl FleetPlan {
         self.tokens.get(person).map_or("", String::as_str)
     }
 
+    /// How many sessions all sockets have together, and how many each has.
+    pub(crate) fn sessions_and_subscriptions(&self) -> (usize, usize) {
+        match &self.multiplexed {
+            Some(plan) => (plan.sessions.len(), plan.subscriptions),
+            None => (self.paths.len(), 1),
+        }
+    }
+
     /// Which of the paths a socket has.
     pub(super) fn place(&self, number: usize) -> usize {
         number % self.paths.len().max(1)

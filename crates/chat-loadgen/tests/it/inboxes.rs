@@ -179,7 +179,7 @@ fn an_inbox_that_goes_back_or_counts_wrong_is_found() {
     let (code, verdict) = checked(Misbehaviour { old_update_every: 5, ..Misbehaviour::default() }, "120s");
     assert_eq!(code, Some(1), "{verdict}");
     assert!(verdict["violations"].to_string().contains("at seq 0 after it was at"), "{verdict}");
-    let (code, verdict) = checked(Misbehaviour { miscount: true, ..Misbehaviour::default() }, "1s");
+    let (code, verdict) = checked(Misbehaviour { miscount_every: 1, ..Misbehaviour::default() }, "1s");
     assert_eq!(code, Some(1), "{verdict}");
     assert!(verdict["violations"].to_string().contains("the counts are"), "{verdict}");
 }

@@ -50,8 +50,8 @@ pub(crate) struct Misbehaviour {
     pub(crate) forget_update_every: u64,
     /// An inbox sends an old state of a session before every so many-th update.
     pub(crate) old_update_every: u64,
-    /// Updates of an inbox have wrong counts.
-    pub(crate) miscount: bool,
+    /// Every so many-th update of an inbox has wrong counts.
+    pub(crate) miscount_every: u64,
     /// The socket of an inbox is ended after so many updates.
     pub(crate) cut_inbox_after: u64,
 }

@@ -187,7 +187,7 @@ impl MultiplexedSocket<'_> {
                 old["item"]["seq"] = json!(0);
                 frames.push(json!({ "type": "inbox_update", "sessionId": session, "data": old }));
             }
-            if misbehaviour.miscount {
+            if every(self.updates, misbehaviour.miscount_every) {
                 update["counts"]["mine"] = json!(-1);
             }
             frames.push(json!({ "type": "inbox_update", "sessionId": session, "data": update }));
