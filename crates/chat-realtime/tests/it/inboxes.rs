@@ -536,6 +536,25 @@ async fn what_is_read_for_an_inbox_that_has_closed_is_not_kept_for_the_next_one(
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_update_is_older_than_the_snapshot_before_it() {
+    let world = World::new();
+    with_agents(&world).await;
+    // With it the node knows all that the second one needs, which opens at once.
+    let _first = world.open(&bob()).await;
+    world.act(&Step::Open(1, true, Priority::Medium)).await;
+    sleep(Duration::from_secs(1)).await;
+    world.act(&Step::Say(1, false, 1)).await;
+    // The reading has begun, and finds the first message.
+    sleep(READING / 2).await;
+    world.act(&Step::Say(1, false, 2)).await;
+    let mut desk = world.open(&bob()).await;
+    // It fails if what it shows goes back.
+    desk.settle().await;
+    let (shown, counts) = world.truth(&desk.owner, &desk.views).await;
+    assert_eq!((&desk.shown, desk.counts), (&shown, counts));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_inbox_that_opens_while_other_nodes_are_unreachable_is_kept_true() {
     use chat_realtime::PeerSink;
     let world = World::new();
