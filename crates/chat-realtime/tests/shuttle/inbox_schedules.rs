@@ -30,7 +30,7 @@ const CUT_OFF: usize = 5;
 /// Sessions in memory. A reading may be overtaken between its parts.
 #[derive(Default)]
 struct Sessions {
-    sessions: Mutex<BTreeMap<SessionId, ChatSession>>,
+    by_id: Mutex<BTreeMap<SessionId, ChatSession>>,
     /// How many readings are under way, and how many were given up.
     readings: AtomicUsize,
     given_up: AtomicUsize,
@@ -68,7 +68,7 @@ impl Sessions {
 
     /// Changes a session, or opens it, without publishing the event.
     fn commit(&self, id: SessionId, change: impl FnOnce(Option<ChatSession>) -> ChatSession) -> SessionEvent {
-        let mut sessions = lock(&self.sessions);
+        let mut sessions = lock(&self.by_id);
         let session = change(sessions.remove(&id));
         sessions.insert(id, session.clone());
         let (seq, change) = (session.progress.last_seq, EventChange::Transferred(session));
@@ -86,7 +86,7 @@ impl Sessions {
 
     fn view(&self, view: InboxView) -> Vec<ChatSession> {
         let owner = InboxOwner::of(&bob());
-        lock(&self.sessions).values().filter(|session| place(&owner, view, session).is_some()).cloned().collect()
+        lock(&self.by_id).values().filter(|session| place(&owner, view, session).is_some()).cloned().collect()
     }
 }
 
@@ -95,7 +95,7 @@ impl InboxReader for Sessions {
     async fn find_many(&self, ids: Vec<SessionId>) -> Result<Vec<ChatSession>> {
         let reading = self.begin_reading();
         yield_now().await;
-        let found = ids.iter().filter_map(|id| lock(&self.sessions).get(id).cloned()).collect();
+        let found = ids.iter().filter_map(|id| lock(&self.by_id).get(id).cloned()).collect();
         yield_now().await;
         reading.end();
         Ok(found)
@@ -106,7 +106,7 @@ impl InboxReader for Sessions {
         let mut active = Vec::new();
         for range in ranges {
             yield_now().await;
-            let sessions = lock(&self.sessions);
+            let sessions = lock(&self.by_id);
             active.extend(sessions.values().filter(|session| range.includes(session)).filter_map(ActiveSession::of));
         }
         yield_now().await;
