@@ -118,10 +118,8 @@ impl WebParts {
     /// Types, sizes and tests. Those of pages open the files that are embedded in a debug build of the server.
     fn check_sources(&self) -> anyhow::Result<()> {
         let (mut projects, mut tests) = (Vec::new(), Vec::new());
-        for part in &self.directories {
-            find_files(part, &|name| name == "tsconfig.json", &mut projects)?;
-            find_files(part, &|name| name.ends_with(".test.js"), &mut tests)?;
-        }
+        find_files(&self.root, &|name| name == "tsconfig.json", &mut projects)?;
+        find_files(&self.root, &|name| name.ends_with(".test.js"), &mut tests)?;
         let mut plan = Plan::new("web");
         for project in projects {
             let mut types = self.node();

@@ -1,19 +1,25 @@
-// The library against a real server, through a network that fails. It needs a server whose tokens are signed with HS256:
+// The library against a real server, through a network that fails. It starts one of its own, or takes one whose tokens are
+// signed with HS256:
 //
 //   CHAT_CLIENT_SERVER=http://127.0.0.1:8080 CHAT_CLIENT_SECRET=… npm run test:server
 //
 // The packages are those of this folder, or of the one that CHAT_TEST_NODE_PACKAGES names.
 import assert from "node:assert/strict";
-import { createHmac, randomUUID } from "node:crypto";
+import { createHmac, randomBytes, randomUUID } from "node:crypto";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { createClient } from "../../src/index.js";
 import { systemClock } from "../../src/clock.js";
+import { start } from "../../../pages/server.js";
 import { startProxy } from "./proxy.js";
 
-const { CHAT_CLIENT_SERVER: server, CHAT_CLIENT_SECRET: secret, CHAT_TEST_NODE_PACKAGES: packages } = process.env;
-assert.ok(server && secret, "CHAT_CLIENT_SERVER and CHAT_CLIENT_SECRET are set");
+const { CHAT_CLIENT_SERVER, CHAT_CLIENT_SECRET, CHAT_TEST_NODE_PACKAGES: packages } = process.env;
+assert.equal(!CHAT_CLIENT_SERVER, !CHAT_CLIENT_SECRET, "a server comes with its secret");
+const secret = CHAT_CLIENT_SECRET ?? randomBytes(32).toString("hex");
+const ownServer = CHAT_CLIENT_SERVER ? null : await start({ env: { CHAT_JWT_SECRET: secret } });
+const server = CHAT_CLIENT_SERVER ?? ownServer.url;
+after(() => ownServer?.stop());
 const { WebSocket } = createRequire(packages ? join(packages, "package.json") : import.meta.url)("ws");
 
 const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
