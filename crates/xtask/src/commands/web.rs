@@ -39,16 +39,21 @@ impl Web {
         }
         packages::find_or_install("chromium", find_chromium)?;
         parts.check_built_files()?;
-        parts.check_sources()
+        parts.check_sources(|_| true)
     }
 }
 
-/// As the command does without arguments.
+/// As the command does without arguments, but for the tests of the widget's pages, which take minutes.
 ///
 /// # Errors
 /// The first check that fails.
 pub(crate) fn run() -> anyhow::Result<()> {
-    Web { build: false }.run()
+    packages::find_or_install("chromium", find_chromium)?;
+    let parts = WebParts::find()?;
+    parts.check_built_files()?;
+    let of_widget = parts.root.join("widget/test");
+    let of_files = ["build.test.js", "texts.test.js"].map(|name| of_widget.join(name));
+    parts.check_sources(|test| !test.starts_with(&of_widget) || of_files.iter().any(|file| file == test))
 }
 
 /// The directories in which JavaScript is written.
@@ -116,10 +121,11 @@ impl WebParts {
     }
 
     /// Types, sizes and tests. Those of pages open the files that are embedded in a debug build of the server.
-    fn check_sources(&self) -> anyhow::Result<()> {
+    fn check_sources(&self, is_wanted: impl Fn(&Path) -> bool) -> anyhow::Result<()> {
         let (mut projects, mut tests) = (Vec::new(), Vec::new());
         find_files(&self.root, &|name| name == "tsconfig.json", &mut projects)?;
         find_files(&self.root, &|name| name.ends_with(".test.js"), &mut tests)?;
+        tests.retain(|test| is_wanted(test));
         let mut plan = Plan::new("web");
         for project in projects {
             let mut types = self.node();
@@ -132,7 +138,7 @@ impl WebParts {
         plan.add("build the server", cargo(["build", "--package", "chat-server"]));
         let mut test = self.node();
         // One file after the other: many have a browser, and some measure times.
-        test.args(["--test", "--test-concurrency=1"]).args(tests);
+        test.args(["--test", "--test-concurrency=1", "--test-timeout=900000"]).args(tests);
         test.env(SERVER_VARIABLE, target_dir().join("debug/chat-server"));
         test.env(BROWSER_VARIABLE, find_chromium()?);
         plan.add("tests, of pages in Chromium too", test);
