@@ -144,7 +144,10 @@ export class Proxy {
       take: (line) => this.#take(line),
     });
     this.#links.add(link);
-    link.whenGone(() => this.#links.delete(link));
+    link.whenGone(() => {
+      this.#links.delete(link);
+      this.#drops.unshift(...link.undropped());
+    });
     if (this.#mode === "stall") link.pause();
   }
 
@@ -221,8 +224,19 @@ class Link {
     this.#server.resume();
   }
 
+  /** The drop whose answer never came. */
+  undropped() {
+    return this.#drop ? [this.#drop] : [];
+  }
+
   destroy() {
-    for (const socket of [this.#client, this.#server]) if (!socket.destroyed) socket.resetAndDestroy();
+    for (const socket of [this.#client, this.#server]) {
+      if (socket.destroyed) continue;
+      // A reset while the end is on its way is refused below Node, and the process then never ends (libuv's
+      // uv_tcp_close_reset beside a pending uv_shutdown).
+      if (socket.writableEnded) socket.destroy();
+      else socket.resetAndDestroy();
+    }
   }
 
   #closed() {

@@ -105,6 +105,15 @@ test("the answer of the chosen request is dropped, once, after the server has ac
   assert.deepEqual(received.slice(2), ["POST /messages 2", "POST /messages 3"]);
 });
 
+test("a request that gets no answer is not the one whose answer is dropped", async () => {
+  const dropped = proxy.dropAnswer();
+  server.once("request", (unanswered) => unanswered.socket.destroy());
+  await assert.rejects(request("POST", "/first", "x"));
+  await assert.rejects(request("POST", "/second", "xy"));
+  assert.equal(await dropped, "POST /second");
+  assert.deepEqual(received, ["POST /first 1", "POST /second 2"]);
+});
+
 test("an answer that hangs leaves the connection open", async () => {
   const dropped = proxy.dropAnswer({ how: "hang" });
   const hanging = assert.rejects(request("POST", "/messages", "x"));
