@@ -16,5 +16,9 @@ pub(crate) struct Part {
 pub(crate) const ASSETS_PLACEHOLDER: &str = "__ASSETS__";
 
 /// The parts. A part that is named here is served, from the next build on.
-pub(crate) const PARTS: &[Part] =
-    &[Part { name: "client", entries: &["client.js"] }, Part { name: "widget", entries: &["widget.js"] }];
+pub(crate) const PARTS: &[Part] = &[
+    Part { name: "client", entries: &["client.js"] },
+    Part { name: "widget", entries: &["widget.js"] },
+    Part { name: "console", entries: &["index.html"] },
+    Part { name: "demo", entries: &["index.html"] },
+];

@@ -1,0 +1,2 @@
+// built from console
+document.title="Chat console";

@@ -1,0 +1,3 @@
+/** The page `/console`. */
+
+document.title = "Chat console";

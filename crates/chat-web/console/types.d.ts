@@ -1,0 +1,127 @@
+/** What the parts of the console know of each other. */
+
+import type { Client, Inbox, InboxItem, Session } from "../client/index.js";
+import type { Composer } from "../ui/composer.js";
+import type { Ui } from "../ui/ui.js";
+
+/** A list of sessions. `all` is read over REST, the others are views of the inbox. `assigned` and `all` are for admins. */
+export type ListName = "mine" | "waiting" | "closed" | "assigned" | "all";
+/** What an address of the console names. */
+export interface Route {
+  /** The list that is shown beside the thread, or a page of its own. */
+  view: ListName | "statistics" | "agents";
+  /** The session whose thread is open. */
+  session: string | null;
+  /** On a narrow screen: whether the details of the customer cover the thread. */
+  details: boolean;
+}
+
+/** What an agent has chosen, kept in this browser for this person. */
+export interface Settings {
+  shortcuts: boolean;
+  notifications: boolean;
+  sound: boolean;
+  /** Whether the details beside the thread are shown on a wide screen. */
+  details: boolean;
+}
+
+export interface SettingsStore {
+  readonly value: Readonly<Settings>;
+  set(changes: Partial<Settings>): void;
+  /** Also for changes of other windows. */
+  subscribe(listener: () => void): () => void;
+}
+
+/** What is typed and not sent, for each session. It survives a reload and a crash. */
+export interface Drafts {
+  get(session: string): string;
+  set(session: string, text: string): void;
+  /** Also for changes of other windows; the argument is the session. */
+  subscribe(listener: (session: string) => void): () => void;
+}
+
+/** The prepared answers of this person, by their names without the slash. */
+export interface CannedReplies {
+  readonly all: readonly { name: string; text: string }[];
+  put(name: string, text: string): void;
+  remove(name: string): void;
+  /** As JSON, for a file. */
+  export(): string;
+  /** Adds those of a file; returns how many. Throws an `Error` with a text for people, and changes nothing then. */
+  import(json: string): number;
+  subscribe(listener: () => void): () => void;
+}
+
+/** A person as whom one is signed in at a desk. */
+export interface Me {
+  id: string;
+  role: "agent" | "admin";
+}
+
+/** How urgently a notice is said to those who do not see the page; all are shown as well. */
+export type Urgency = "polite" | "assertive";
+
+/** The model of the console: what is shown and what can be done. It makes no element. */
+export interface Desk {
+  readonly me: Me;
+  readonly client: Client;
+  readonly inbox: Inbox;
+  readonly route: Route;
+  readonly settings: SettingsStore;
+  readonly drafts: Drafts;
+  readonly canned: CannedReplies;
+  /** The session of a list that the keyboard is at. */
+  readonly selected: string | null;
+  /** Called when anything has changed that is shown; many changes between two pictures of the screen are one call. */
+  subscribe(listener: () => void): () => void;
+  /** Changes parts of the route; a new entry of the browser's history unless `replace`. */
+  go(changes: Partial<Route>, options?: { replace?: boolean }): void;
+  select(session: string | null): void;
+  /** The live session; one object for each id. Sessions of `mine` stay open, up to 50 of the most recent ones. */
+  session(id: string): Session;
+  /** The item of a session, if a list has it. */
+  item(id: string): InboxItem | null;
+  /** The name that is shown for a person. */
+  nameOf(id: string | null | undefined): string;
+  /** Whether the window is seen and has the focus, as reading needs. */
+  readonly isAttentive: boolean;
+  /** Takes a waiting session; `false` if it was not to be had, which is then said. */
+  claim(id: string): Promise<boolean>;
+  /** To an agent, or with `null` to the queue. */
+  transfer(id: string, agent: string | null): Promise<boolean>;
+  close(id: string): Promise<boolean>;
+  /** Shows a notice and says it. */
+  tell(text: string, urgency?: Urgency): void;
+  /** Forgets the token, the drafts and the outbox, and shows the sign-in. */
+  signOut(): Promise<void>;
+}
+
+/** What pieces of the user interface are given. */
+export interface Parts {
+  desk: Desk;
+  ui: ConsoleUi;
+  /** The composer of the open thread. */
+  composer: { current: Composer | null };
+  /** Where dialogs are put. */
+  root: HTMLElement;
+}
+
+export interface ConsoleUi extends Omit<Ui, "t"> {
+  t: (key: import("./texts.js").Key, values?: import("../ui/words.js").Values) => string;
+}
+
+/** What a page gives that has the console in it. */
+export interface MountOptions {
+  /** The server's origin. */
+  url: string;
+  token: string;
+  /** Whether the address bar follows the route. The console in the demo has no address. */
+  addresses?: boolean;
+  /** Called with the reason when the token is refused or has ended, and after a sign-out. */
+  signedOut?: (why: "expired" | "refused" | "signOut") => void;
+}
+
+export interface MountedConsole {
+  readonly desk: Desk;
+  destroy(): void;
+}

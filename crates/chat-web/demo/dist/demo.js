@@ -1,0 +1,2 @@
+// built from demo
+document.title="Support chat: a demo";

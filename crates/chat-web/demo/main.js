@@ -1,0 +1,3 @@
+/** The page `/` of development mode. */
+
+document.title = "Support chat: a demo";
