@@ -36,6 +36,8 @@ export interface SettingsStore {
 export interface Drafts {
   get(session: string): string;
   set(session: string, text: string): void;
+  /** Forgets all of this person's drafts. */
+  clear(): void;
   /** Also for changes of other windows; the argument is the session. */
   subscribe(listener: (session: string) => void): () => void;
 }
@@ -43,6 +45,7 @@ export interface Drafts {
 /** The prepared answers of this person, by their names without the slash. */
 export interface CannedReplies {
   readonly all: readonly { name: string; text: string }[];
+  /** Adds one, or changes its text. Throws an `Error` with a text for people if the server or `/name` could not take it. */
   put(name: string, text: string): void;
   remove(name: string): void;
   /** As JSON, for a file. */
