@@ -13,6 +13,7 @@ use chat_domain::model::{AgentId, DisplayName, Role, Timestamp};
 use chat_domain::ports::{AgentDirectory, Clock};
 use chat_web::{DevelopmentPeople, DevelopmentPerson};
 
+use crate::config::{Config, Switch};
 use crate::private_file::PrivateFile;
 use crate::tokens::TokenMaker;
 
@@ -78,7 +79,7 @@ pub(crate) fn people(tokens: Arc<TokenMaker>, clock: Arc<dyn Clock>) -> Developm
 /// The tokens cannot be made.
 pub(crate) fn greeting(
     addr: SocketAddr,
-    data_dir: &Path,
+    config: &Config,
     tokens: &TokenMaker,
     now: Timestamp,
 ) -> anyhow::Result<String> {
@@ -91,8 +92,15 @@ pub(crate) fn greeting(
     let base = format!("http://{addr}");
     writeln!(out, "chat-server is ready: {base}")?;
     writeln!(out)?;
+    let has_console = config.pages.console == Switch::On;
+    if has_console && config.pages.widget == Switch::On {
+        writeln!(out, "  demo           {base}/  (open it in a browser: a customer and an agent, side by side)")?;
+    }
+    if has_console {
+        writeln!(out, "  console        {base}/console")?;
+    }
     writeln!(out, "  documentation  {base}/docs")?;
-    writeln!(out, "  data           {}", data_dir.display())?;
+    writeln!(out, "  data           {}", config.data_dir.display())?;
     writeln!(out)?;
     writeln!(
         out,

@@ -150,7 +150,7 @@ async fn start(config: &Config, traces: Traces, out: &mut dyn Write) -> anyhow::
     let addr = server.addr();
     tracing::info!(address = %addr, version = env!("CARGO_PKG_VERSION"), "listening on http://{addr}");
     if let Some(tokens) = tokens_of_people {
-        let greeted = development::greeting(addr, &config.data_dir, &tokens, system.clock.now())
+        let greeted = development::greeting(addr, config, &tokens, system.clock.now())
             .and_then(|greeting| development::greet(&greeting, io::stdout().is_terminal(), &config.data_dir, out));
         if let Err(error) = greeted {
             // It serves all the same.

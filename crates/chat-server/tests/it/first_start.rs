@@ -36,7 +36,10 @@ fn tokens(greeting: &[String]) -> Vec<String> {
 async fn the_first_tokens_are_those_of_a_customer_an_agent_and_an_admin() {
     let server = TestServer::start().await;
     let greeting = greeting(&server);
-    assert!(greeting.iter().any(|line| line.contains(&server.url("/docs"))), "{greeting:#?}");
+    for path in ["/", "/console", "/docs"] {
+        let url = server.url(path);
+        assert!(greeting.iter().any(|line| line.split_whitespace().nth(1) == Some(&url)), "{url}: {greeting:#?}");
+    }
     let tokens = tokens(&greeting);
     assert_eq!(tokens.len(), 3, "{greeting:#?}");
     let [alice, bob, root] = [0, 1, 2].map(|place| Person::new(server.addr, &tokens[place]));

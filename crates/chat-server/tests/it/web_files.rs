@@ -14,6 +14,15 @@ fn header<'a>(response: &'a Response, name: &str) -> &'a str {
     response.headers().get(name).map_or("", |value| value.to_str().unwrap())
 }
 
+/// The address of an asset that an entry names.
+async fn asset(server: &TestServer, entry: &str, part: &str) -> String {
+    let entry = request(server, Method::GET, entry).send().await.unwrap().text().await.unwrap();
+    let after = entry.split("assets/").nth(1).expect("the entry names its assets");
+    let hash: String = after.chars().take_while(char::is_ascii_hexdigit).collect();
+    let name = if part == "widget" { "panel.js" } else { "console.js" };
+    format!("/assets/{hash}/{part}/{name}")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_library_is_served_compressed_and_not_twice() {
     let server = TestServer::start().await;
@@ -41,16 +50,51 @@ async fn the_client_library_is_served_compressed_and_not_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_built_or_not_wanted_is_an_unknown_address() {
     let home = tempfile::tempdir().unwrap();
+    let server = TestServer::start().await;
+    let panel = asset(&server, "/widget.js", "widget").await;
+    let script = asset(&server, "/console", "console").await;
+    let addresses = ["/console", "/widget.js", "/console/development-people", &panel, &script];
+    for path in addresses {
+        assert_eq!(request(&server, Method::GET, path).send().await.unwrap().status(), 200, "{path}");
+    }
+    drop(server);
     let server = TestServer::start_on(&home.path().join("data"), |command| {
         command.env("CHAT_CONSOLE", "off").env("CHAT_WIDGET", "off");
     })
     .await;
-    for path in ["/console", "/widget.js", "/console/development-people", "/assets/0123456789abcdef/widget/panel.js"] {
+    for path in addresses {
         let missing = Person::json(request(&server, Method::GET, path).send().await.unwrap(), 404).await;
         assert_eq!(missing["error"]["code"], "ROUTE_NOT_FOUND", "{path}");
     }
     let home = request(&server, Method::GET, "/").header("Accept", "text/html").send().await.unwrap();
     assert_eq!((home.status().as_u16(), header(&home, "location")), (302, "docs/"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_sees_the_demo_in_development_mode_and_the_console_otherwise() {
+    let open = async |server: &TestServer, path: &str| {
+        request(server, Method::GET, path).header("Accept", "text/html").send().await.unwrap()
+    };
+    let development = TestServer::start().await;
+    let demo = open(&development, "/").await;
+    assert_eq!((demo.status().as_u16(), header(&demo, "x-frame-options")), (200, "DENY"));
+    let people = Person::json(open(&development, "/console/development-people").await, 200).await;
+    let names: Vec<&str> = people["people"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap()).collect();
+    assert_eq!(names, ["alice", "bob", "root"]);
+
+    let home = tempfile::tempdir().unwrap();
+    let production = TestServer::start_on(&home.path().join("data"), |command| {
+        command.env("CHAT_JWT_SECRET", "a secret of at least thirty-two bytes");
+    })
+    .await;
+    let home = open(&production, "/").await;
+    assert_eq!((home.status().as_u16(), header(&home, "location")), (302, "console"));
+    let console = open(&production, "/console").await;
+    assert_eq!(console.status(), 200);
+    let policy = header(&console, "content-security-policy").to_owned();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert!(console.text().await.unwrap().contains("console.js"));
+    assert_eq!(open(&production, "/console/development-people").await.status(), 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
