@@ -208,6 +208,8 @@ export interface Agent {
   displayName: string | null;
   avatarUrl?: string;
   active: boolean;
+  /** Whether they can be reached; in lists alone. */
+  availability?: "online" | "away" | "offline";
   createdAt?: string;
 }
 
