@@ -8,6 +8,24 @@ const texts = {
   ...shared,
   title: "Chat console",
 
+  // Desk
+  session: "Session",
+  fasterAgent: "Another agent was faster.",
+  endedMeanwhile: "This session has ended meanwhile.",
+  unknownSession: "There is no such session.",
+  unknownAgent: "This agent is not in the directory, or is deactivated.",
+  noConnection: "There is no connection. Try again in a moment.",
+  notAllowed: "You may not do this with this session.",
+  tryLater: "This did not work. Try again in a moment.",
+  didNotWork: "This did not work.",
+  claimed: "{subject} is yours now.",
+  assignedTo: "{subject} was given to {name}.",
+  transferredTo: "{subject} was transferred to {name}.",
+  transferredBack: "{subject} is back in the queue.",
+  takenAway: "{subject} was transferred and is no longer yours.",
+  takenAwayDraft: "{subject} was transferred and is no longer yours. Your draft is kept.",
+  closedNow: "{subject} is closed.",
+
   // Canned replies
   cannedBadFile: "This is not a file of canned replies: a JSON list of names and texts.",
   cannedBadName: "A name is one word of letters, digits, “-” and “_”, with 40 characters at most.",
