@@ -13,4 +13,11 @@ const files = await scripts("console", {
   splitting: true,
   format: "esm",
 });
-await writeDist("console", new Map([...files, ["index.html", await readFile(path.join(here, "index.html"))]]));
+await writeDist(
+  "console",
+  new Map([
+    ...files,
+    ["icon.svg", await readFile(path.join(here, "../ui/icon.svg"))],
+    ["index.html", await readFile(path.join(here, "index.html"))],
+  ]),
+);

@@ -1,6 +1,6 @@
 /** What the parts of the console know of each other. */
 
-import type { Client, Inbox, InboxItem, Session } from "../client/index.js";
+import type { Agent, ChatError, ChatSession, Client, Inbox, InboxItem, Session, SessionView, State } from "../client/index.js";
 import type { Composer } from "../ui/composer.js";
 import type { Ui } from "../ui/ui.js";
 
@@ -61,6 +61,28 @@ export interface Me {
   role: "agent" | "admin";
 }
 
+/** A list as far as it is loaded. */
+export interface SessionList {
+  readonly items: readonly InboxItem[];
+  readonly hasMore: boolean;
+  /** Whether anything is known of it yet. */
+  readonly isLoaded: boolean;
+  readonly isReading: boolean;
+  readonly error: ChatError | null;
+}
+
+/** What the person may do with a session as it is: only that is offered. */
+export interface Rights {
+  /** Take it from the queue. */
+  claim: boolean;
+  /** Give a waiting one to an agent. */
+  assign: boolean;
+  transfer: boolean;
+  close: boolean;
+  /** Also to type, to mark as read, and to change the details. */
+  write: boolean;
+}
+
 /** How urgently a notice is said to those who do not see the page; all are shown as well. */
 export type Urgency = "polite" | "assertive";
 
@@ -93,8 +115,37 @@ export interface Desk {
   /** To an agent, or with `null` to the queue. */
   transfer(id: string, agent: string | null): Promise<boolean>;
   close(id: string): Promise<boolean>;
+  /** Gives a waiting session to an agent: for admins. */
+  assign(id: string, agent: string): Promise<boolean>;
+  rightsOn(session: ChatSession): Rights;
+  /** Whether one of these is being done with a session. */
+  isBusy(id: string): boolean;
+  /** The subject of a session, else the name of its customer. */
+  subjectOf(session: ChatSession | null | undefined): string;
+
+  /** The lists of this person, in their order. */
+  readonly lists: readonly ListName[];
+  list(name: ListName): SessionList;
+  /** How many sessions a list has on the server; `null` while that is not known. */
+  countOf(name: ListName): number | null;
+  /** Reads a further page of a list. */
+  more(name: ListName): Promise<void>;
+  /** What a session shows, if it is open. Unlike `session`, it opens none. */
+  live(id: string): SessionView | null;
+
+  readonly connection: { readonly state: State; readonly retryAt: number | null; readonly error: ChatError | null };
+  retryNow(): void;
+  /** The agents as they were read last. */
+  readonly agents: readonly Agent[];
+  readAgents(): Promise<readonly Agent[]>;
+  /** What an agent has chosen; `null` while that is not known, and for admins. */
+  readonly availability: "online" | "away" | null;
+  setAvailability(status: "online" | "away"): Promise<void>;
+
   /** Shows a notice and says it. */
   tell(text: string, urgency?: Urgency): void;
+  /** Says something to those who do not see the page, and shows nothing. */
+  say(text: string, urgency?: Urgency): void;
   /** Forgets the token, the drafts and the outbox, and shows the sign-in. */
   signOut(): Promise<void>;
 }
@@ -118,6 +169,8 @@ export interface MountOptions {
   /** The server's origin. */
   url: string;
   token: string;
+  /** The role as the server has said it; without it, the one that stands in the token. */
+  role?: Me["role"];
   /** Whether the address bar follows the route. The console in the demo has no address. */
   addresses?: boolean;
   /** Called with the reason when the token is refused or has ended, and after a sign-out. */

@@ -36,6 +36,7 @@ export function createOperations(rest, pause) {
   return {
     sessions: {
       list: async (filter = {}) => (await rest.request("GET", "/sessions", { query: filter })).body,
+      inbox: async (view, filter) => (await rest.request("GET", "/inbox", { query: { view, ...filter } })).body,
       create: (fields = {}) => create(fields),
       get: (id) => call("GET", `/sessions/${of(id)}`),
       assign: (id, agentId) => put(`/sessions/${of(id)}/assign`, { agentId }),
@@ -47,6 +48,7 @@ export function createOperations(rest, pause) {
       list: async () => (await call("GET", "/agents")).agents,
       put: (id, fields = {}) => put(`/agents/${of(id)}`, fields),
       deactivate: (id) => call("DELETE", `/agents/${of(id)}`),
+      setAvailability: (status) => put("/agents/me/availability", { status }),
     },
     people: {
       block: (id, reason) => put(`/people/${of(id)}/block`, { reason }),
