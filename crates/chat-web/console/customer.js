@@ -170,18 +170,8 @@ class Customer extends Component {
       h(
         "header",
         { class: "customer-header" },
-        h(
-          "button",
-          {
-            class: "button narrow-only",
-            "aria-label": t("back"),
-            title: t("back"),
-            onClick: () => desk.go({ details: false }),
-          },
-          icon("back"),
-        ),
         avatar(session.user ?? { id: session.userId }, ui.avatars),
-        h("h2", { class: "customer-name" }, h("bdi", null, name)),
+        h("h3", { class: "customer-name" }, h("bdi", null, name)),
       ),
       h("p", { class: "customer-problem", role: "alert" }, this.state.problem),
       canWrite ? this.fields(session) : null,
@@ -297,10 +287,10 @@ class Customer extends Component {
           "a",
           {
             key: other.id,
-            href: `/console#/s/${other.id}`,
+            href: parts.link(other.id),
             onClick: (/** @type {MouseEvent} */ event) => {
               // A new window is the browser's.
-              if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+              if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
               event.preventDefault();
               desk.go({ session: other.id, details: false });
             },

@@ -15,6 +15,8 @@ import { ThreadLog, isSame } from "./thread-log.js";
 
 /** More messages at once are announced as a number. */
 const SPOKEN = 3;
+/** What comes within this time is one announcement: after a time without a connection it is many messages. */
+const TOGETHER_MS = 200;
 
 /** Files that were put into a composer and not sent, while the page lives. @type {WeakMap<object, Map<string, File[]>>} */
 const waitingFiles = new WeakMap();
@@ -43,7 +45,7 @@ class Thread extends Component {
   unread = null;
   /** The messages that have failed, by their keys; `null` before the first time. @type {Set<string> | null} */
   failed = null;
-  /** Messages that have come since the last turn: after a time without a connection they are many. @type {Entry[]} */
+  /** Messages that have come and are not announced yet. @type {Entry[]} */
   news = [];
   /** @type {readonly Entry[]} */
   entries = [];
@@ -100,7 +102,7 @@ class Thread extends Component {
     this.unhear();
     this.heard = session;
     this.unhear = session.on("message", (entry) => {
-      if (!entry.own && this.news.push(entry) === 1) queueMicrotask(this.announce);
+      if (!entry.own && this.news.push(entry) === 1) setTimeout(this.announce, TOGETHER_MS);
     });
   }
 
@@ -109,6 +111,7 @@ class Thread extends Component {
     const { view } = this.session;
     if (!view.session) return;
     const before = this.unread;
+    this.unread = view.unread;
     if (before === null) this.mark(view);
     this.read();
     this.unread = this.session.view.unread;
@@ -136,7 +139,8 @@ class Thread extends Component {
   read = () => {
     const { session, desk } = this;
     const { view } = session;
-    if (!view.unread || !this.isAtEnd || !desk.isAttentive || !this.isOwn(view.session)) return;
+    // Before the first time the line is not there yet.
+    if (this.unread === null || !view.unread || !this.isAtEnd || !desk.isAttentive || !this.isOwn(view.session)) return;
     // On a narrow screen the list or the details cover it.
     if (this.element?.querySelector(".log")?.checkVisibility()) session.read();
   };
@@ -301,7 +305,7 @@ class Thread extends Component {
         "div",
         { class: "thread-end" },
         h("p", null, ui.t("claimFirst")),
-        h("button", { class: "primary", disabled: desk.isBusy(id), onClick: () => desk.claim(id) }, ui.t("threadClaim")),
+        h("button", { class: "primary", disabled: desk.isBusy(id), onClick: () => desk.claim(id) }, ui.t("claim")),
       );
     }
     const { endedAt } = about;
@@ -345,10 +349,10 @@ function header(parts, about) {
     h(
       "div",
       { class: "thread-actions" },
-      (rights?.transfer || rights?.assign) && action(t(rights.assign ? "threadAssign" : "threadTransfer"), () => about && openTransfer(parts, about.id)),
+      (rights?.transfer || rights?.assign) && action(t(rights.assign ? "assign" : "transfer"), () => about && openTransfer(parts, about.id)),
       rights?.close && action(t("close"), () => about && openClose(parts, about.id)),
       // On a narrow screen the details are a page of their own, and on a wide one a column that may be hidden.
-      h("button", { class: "thread-action narrow-only", onClick: () => desk.go({ details: true }) }, t("threadDetails")),
+      h("button", { class: "thread-action narrow-only", onClick: () => desk.go({ details: true }) }, t("details")),
       h(
         "button",
         {
@@ -356,7 +360,7 @@ function header(parts, about) {
           "aria-pressed": details,
           onClick: () => desk.settings.set({ details: !details }),
         },
-        t("threadDetails"),
+        t("details"),
       ),
     ),
   );
