@@ -56,7 +56,6 @@ const texts = {
   rowTaken: "No longer waiting",
   rowLeft: "No longer here",
   withAgent: "with {name}",
-  withNobody: "waiting",
   waits: "Waits",
   longWait: "Long wait",
   claim: "Claim",
