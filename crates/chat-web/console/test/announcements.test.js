@@ -16,12 +16,11 @@ async function listen(page) {
     new MutationObserver((changes) => {
       for (const { addedNodes, target } of changes) {
         for (const node of addedNodes) {
-          const element = target instanceof Element ? target : target.parentElement;
-          const live = element?.closest("[aria-live]")?.getAttribute("aria-live");
+          const live = target instanceof Element ? target.getAttribute("aria-live") : null;
           if (live && live !== "off" && node.textContent) spoken.push([live, node.textContent]);
         }
       }
-    }).observe(document, { childList: true, subtree: true, characterData: true });
+    }).observe(document, { childList: true, subtree: true });
   });
   return async () => {
     const all = /** @type {[string, string][]} */ (await page.evaluate("spoken"));
@@ -61,15 +60,18 @@ test("many messages at once are said as a number", async () => {
   await page.row("Flood").click();
   await page.message("Begin").waitFor();
   const spoken = await listen(page);
-  // Without a connection for a while, what was missed comes at once.
-  await page.context().setOffline(true);
-  world.server.freeze();
-  world.server.thaw();
-  await open.write("1");
-  await page.context().setOffline(false);
-  await page.message("1").waitFor();
-  const all = await spoken();
-  assert.ok(all.length >= 0);
+  // A page that is busy hears of them in one go, as it does after a time without a connection.
+  await Promise.all([
+    page.evaluate(() => {
+      const end = performance.now() + 1_500;
+      while (performance.now() < end);
+    }),
+    ...["One", "Two", "Three", "Four", "Five"].map((text) => open.write(text)),
+  ]);
+  await page.message("Five").waitFor();
+  await until(async () => (await spoken()).some((line) => /Wim|new messages/.test(line)), { what: "the announcement" });
+  const said = (await spoken()).filter((line) => /Wim:|new messages/.test(line));
+  assert.deepEqual(said, ["polite: 5 new messages"]);
 });
 
 test("a message that was not sent is said at once, and only when it happens", async () => {
