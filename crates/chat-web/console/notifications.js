@@ -82,7 +82,8 @@ export function startNotifications(desk, t) {
 
   const ends = [
     inbox.on("waiting", (item) => {
-      const name = desk.nameOf(item.userId);
+      // Of a customer whom the desk does not know yet, the item knows the name.
+      const name = item.user?.name ?? desk.nameOf(item.userId);
       notice(item, `waiting ${item.id}`, t("noticeWaiting"), item.subject ? `${name}: ${item.subject}` : name);
     }),
     inbox.on("message", (item) => {
