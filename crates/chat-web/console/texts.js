@@ -196,6 +196,7 @@ const texts = {
   add: "Add",
   removeTag: "Remove {tag}",
   notSaved: "The change was not saved. Try again.",
+  notAccepted: "The change was not accepted: {message}.",
   earlierSessions: "Earlier sessions",
   earlierLoading: "Loading the sessions…",
   earlierFailed: "The sessions could not be read.",

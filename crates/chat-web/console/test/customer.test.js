@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { PICTURE } from "../../widget/test/fixtures.js";
 import { createWorld, until } from "./support.js";
 
 const world = await createWorld();
@@ -148,4 +149,26 @@ test("many earlier sessions come page by page", async () => {
   // None is there twice, although the list of closed ones has them as well.
   assert.equal(await links.count(), 25);
   assert.equal(await links.first().locator("bdi").textContent(), "Number 24");
+});
+
+test("a picture is shown where the operator has named its origin, and initials elsewhere", async () => {
+  const picture = "https://pictures.test/gina.png";
+  const other = await createWorld({ env: { CHAT_AVATAR_ORIGINS: "https://pictures.test" } });
+  for (const { server, session, console } of [world, other]) {
+    const token = server.mint("gina", { name: "Gina Grey", picture });
+    const made = await server.call(token, "POST", "/api/chat/sessions", { subject: "Portrait" });
+    await server.call(server.mint("gero", { role: "agent" }), "PUT", `/api/chat/sessions/${made.id}/assign`, { agentId: "gero" });
+    // A second one, which the page has not asked for yet when it knows its policy.
+    await session("hal", { subject: "Blank", agent: "gero" });
+    const page = await console({ as: "gero" });
+    await page.context().route("https://pictures.test/**", (route) =>
+      route.fulfill({ contentType: "image/png", body: PICTURE("gina.png").buffer }),
+    );
+    await page.row("Blank").click();
+    await page.row("Portrait").click();
+    const face = page.locator(".customer .avatar");
+    if (server === other.server) await face.locator("img").waitFor();
+    else await face.getByText("GG").waitFor();
+    assert.equal(await face.locator("img").count(), server === other.server ? 1 : 0);
+  }
 });

@@ -37,6 +37,7 @@ test("a session that waits is read, and written in once it is claimed", async ()
   await thread.getByRole("button", { name: "Claim" }).click();
   await page.box.waitFor();
   await thread.getByText("Yours", { exact: true }).waitFor();
+  await until(() => page.box.evaluate((box) => box === document.activeElement), { what: "the focus in the box" });
   assert.deepEqual(await offered(page), ["Transfer", "Close", "Details"]);
   await page.send("Here I am");
   await page.message("Here I am").getByText(/^(Sent|Delivered|Read)$/).waitFor();
@@ -178,6 +179,14 @@ test("files are pasted and dropped, and pictures open in full size", async () =>
     );
   await give("paste", "pasted.png");
   await give("drop", "dropped.png");
+  // Where nothing takes a file, the browser must not open it in the place of the page.
+  const isKept = await page.evaluate(() => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File(["x"], "x.txt"));
+    const event = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+    return !document.querySelector(".list-column")?.dispatchEvent(event);
+  });
+  assert.equal(isKept, true);
   const waiting = page.getByRole("list", { name: "Files to send" });
   await waiting.getByText("pasted.png").waitFor();
   await waiting.getByText("dropped.png").waitFor();
