@@ -121,28 +121,28 @@ test("no row moves while the focus is in the list, and what is new comes when on
 });
 
 test("in the queue one that is new comes at the end, also while one points at the list", async () => {
-  await world.session("pam", { subject: "Queue first", messages: 1 });
+  await world.session("pam", { subject: "Queue first", priority: "low", messages: 1 });
   const page = await world.console({ as: "quinn" });
   await page.view("Waiting").click();
   await page.row("Queue first").hover();
-  await world.session("ron", { subject: "Queue second", messages: 1 });
+  await world.session("ron", { subject: "Queue second", priority: "low", messages: 1 });
   await page.row("Queue second").waitFor();
   const all = await titles(page);
   assert.ok(all.indexOf("Queue first") < all.indexOf("Queue second"));
 });
 
 test("unread messages are counted in the row, in the view and in the title, until they are read", async () => {
-  const session = await world.session("sam", { subject: "Unread", agent: "una", messages: ["One", "Two"] });
+  const session = await world.session("sam", { subject: "Post box", agent: "una", messages: ["One", "Two"] });
   const page = await world.console({ as: "una" });
-  await page.row("Unread").getByText("2 unread").waitFor();
+  await page.row("Post box").getByText("2 unread").waitFor();
   await page.view("Mine").getByText("2 unread").waitFor();
   await until(async () => (await page.title()) === "(2) Chat console");
   await session.write("Three");
-  await page.row("Unread").getByText("3 unread").waitFor();
+  await page.row("Post box").getByText("3 unread").waitFor();
   await until(async () => (await page.title()) === "(3) Chat console");
-  await page.row("Unread").click();
+  await page.row("Post box").click();
   await until(async () => (await page.title()) === "Chat console");
-  assert.equal(await page.row("Unread").getByText("unread").count(), 0);
+  assert.equal(await page.row("Post box").getByText("unread").count(), 0);
   await until(async () => (await session.messages()).every(({ read }) => read));
 });
 
@@ -188,7 +188,7 @@ test("twenty sessions of Mine are live over one socket", async () => {
 });
 
 test("a long list is read on as one scrolls, and a filter finds what is further down", async () => {
-  for (let n = 1; n <= 60; n++) await world.session("pia", { subject: `Page ${n}.`, agent: "paul" });
+  for (let n = 1; n <= 60; n++) await world.session(`pia-${n % 4}`, { subject: `Page ${n}.`, agent: "paul" });
   const page = await world.console({ as: "paul" });
   await page.row("Page 60.").waitFor();
   assert.equal(await page.row("Page 1.").count(), 0);

@@ -77,7 +77,7 @@ test("views, the dialogs and the sign-in fit", async () => {
   assert.deepEqual(await isWide(page), []);
   await page.keyboard.press("Escape");
   await page.button("Help and settings").click();
-  await page.getByText("Keyboard shortcuts").waitFor();
+  await page.getByRole("heading", { name: "Keyboard shortcuts" }).waitFor();
   assert.deepEqual(await isWide(page), []);
   await page.getByRole("dialog").getByRole("button", { name: "Sign out" }).click();
   await page.getByText("You are signed out.").waitFor();
