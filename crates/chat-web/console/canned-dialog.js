@@ -3,7 +3,7 @@
 import { Component, createRef, h } from "preact";
 
 import { save } from "../ui/files.js";
-import { nameOf } from "./canned.js";
+import { replyName } from "./canned.js";
 import { openDialog } from "./dialog.js";
 
 /** @import { Parts } from "./types.js" */
@@ -63,7 +63,7 @@ class CannedReplies extends Component {
     event.preventDefault();
     const { t } = this.props.parts.ui;
     const { editing } = this.state;
-    const name = nameOf(this.name.current?.value ?? "");
+    const name = replyName(this.name.current?.value ?? "");
     try {
       this.canned.put(name, this.text.current?.value ?? "");
     } catch (error) {
@@ -204,7 +204,7 @@ class CannedReplies extends Component {
       ),
       h(
         "footer",
-        { class: "canned-row canned-footer" },
+        { class: "sheet-actions canned-footer" },
         h("input", { type: "file", accept: ".json,application/json", hidden: true, ref: this.file, onChange: this.import }),
         h("button", { class: "link", onClick: () => this.file.current?.click() }, t("cannedImport")),
         all.length > 0 && h("button", { class: "link", onClick: this.export }, t("cannedExport")),

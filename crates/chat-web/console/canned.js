@@ -10,10 +10,10 @@ const NAME = /^[\p{L}\p{M}\p{N}_-]{1,40}$/u;
 const LONGEST = 10_000;
 
 /** A name as it is stored: without the slash, and in small letters. @param {string} name */
-export const nameOf = (name) => name.trim().replace(/^\//, "").normalize("NFC").toLowerCase();
+export const replyName = (name) => name.trim().replace(/^\//, "").normalize("NFC").toLowerCase();
 
-/** @param {string} user @returns {CannedReplies} */
-export function createCannedReplies(user) {
+/** @param {string} user @param {AbortSignal} [signal] ends it @returns {CannedReplies} */
+export function createCannedReplies(user, signal) {
   const key = `chatConsole:canned:${encodeURIComponent(user)}`;
   /** @type {Set<() => void>} */
   const listeners = new Set();
@@ -36,11 +36,15 @@ export function createCannedReplies(user) {
 
   const byName = () => new Map(all.map(({ name, text }) => [name, text]));
 
-  addEventListener("storage", (event) => {
-    if (event.key !== key && event.key !== null) return;
-    all = read(event.newValue);
-    changed();
-  });
+  addEventListener(
+    "storage",
+    (event) => {
+      if (event.key !== key && event.key !== null) return;
+      all = read(event.newValue);
+      changed();
+    },
+    { signal },
+  );
 
   return {
     get all() {
@@ -52,7 +56,7 @@ export function createCannedReplies(user) {
     },
     remove(name) {
       const entries = byName();
-      if (entries.delete(nameOf(name))) save(entries);
+      if (entries.delete(replyName(name))) save(entries);
     },
     export: () => `${JSON.stringify(all, null, 2)}\n`,
     import(json) {
@@ -77,7 +81,7 @@ export function createCannedReplies(user) {
 export function matching(all, typed) {
   const found = /^\/(\S*)$/.exec(typed);
   if (!found) return [];
-  const begun = nameOf(typed);
+  const begun = replyName(typed);
   return all.filter(({ name }) => name.startsWith(begun));
 }
 
@@ -88,7 +92,7 @@ export const filled = (text, customer) => text.replaceAll("{customer}", () => cu
 function check(reply) {
   const { name, text } = /** @type {{ name?: unknown, text?: unknown }} */ (reply ?? {});
   if (typeof name !== "string" || typeof text !== "string") throw new Error(texts.cannedBadFile);
-  const checked = { name: nameOf(name), text: text.trim() };
+  const checked = { name: replyName(name), text: text.trim() };
   if (!NAME.test(checked.name)) throw new Error(texts.cannedBadName);
   if (!checked.text) throw new Error(texts.cannedNoText);
   // As the server counts: by code points.

@@ -7,7 +7,7 @@ import { ChatError, createClient } from "../client/src/index.js";
 import { createCannedReplies } from "./canned.js";
 import { createDrafts } from "./drafts.js";
 import { ADMIN_LISTS, AGENT_LISTS, createLists } from "./lists.js";
-import { createRouter, isSessionId } from "./routes.js";
+import { createRouter } from "./routes.js";
 import { createSettings } from "./settings.js";
 import { expiryOf } from "./tokens.js";
 
@@ -44,8 +44,8 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   const inbox = client.inbox(names.filter((name) => name !== "all"));
   const lists = createLists({ client, inbox, names, changed, signal });
   const settings = createSettings(me.id, signal);
-  const drafts = createDrafts(me.id);
-  const canned = createCannedReplies(me.id);
+  const drafts = createDrafts(me.id, signal);
+  const canned = createCannedReplies(me.id, signal);
   const router = createRouter({
     addresses,
     views: isAdmin ? [...ADMIN_LISTS, "statistics", "agents"] : AGENT_LISTS,
@@ -58,6 +58,8 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   const given = new Set();
   /** Sessions that something is being done with. @type {Set<string>} */
   const busy = new Set();
+  /** And those that something was done with. @type {Set<string>} */
+  const acted = new Set();
   /** What people are called. @type {Map<string, string>} */
   const called = new Map();
   /** @type {WeakSet<object>} the items and sessions that it was learnt from */
@@ -116,7 +118,8 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     if (isOver || !isDue) return;
     isDue = false;
     const { state, error } = inbox.view;
-    if (state === "stopped" && error) return end("refused");
+    // Without an error, another window has signed out.
+    if (state === "stopped") return end(error ? "refused" : "signOut");
     lists.update();
     learnFromLists();
     showItsList();
@@ -246,8 +249,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   /** @param {string | null | undefined} id */
   function nameOf(id) {
     if (id === null || id === undefined) return "";
-    const agent = agents.find((other) => other.id === id);
-    return agent?.displayName ?? called.get(id) ?? id;
+    return called.get(id) ?? id;
   }
 
   /* What a person does */
@@ -261,6 +263,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   async function act(id, run) {
     if (busy.has(id)) return false;
     busy.add(id);
+    acted.add(id);
     changed();
     try {
       await run();
@@ -280,6 +283,14 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
 
   /** @param {string} id */
   const sessionNow = (id) => sessions.get(id)?.view.session ?? itemOf(id);
+
+  /** The server's number, which comes in turns, and what the live session knows sooner. @param {InboxItem} item */
+  function unreadOf({ id, status, unreadCount }) {
+    if (status === "closed") return 0;
+    const view = sessions.get(id)?.view;
+    if (view?.state !== "live") return unreadCount;
+    return view.unread === 0 ? 0 : Math.max(view.unread, unreadCount);
+  }
 
   /** @param {string} id */
   async function claim(id) {
@@ -391,6 +402,11 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     get selected() {
       return selected;
     },
+    get unread() {
+      const { items, counts, hasMore } = inbox.view;
+      const known = (items.mine ?? []).reduce((sum, item) => sum + unreadOf(item), 0);
+      return hasMore.mine ? Math.max(known, counts?.mineUnread ?? 0) : known;
+    },
     get isAttentive() {
       return document.visibilityState === "visible" && document.hasFocus();
     },
@@ -418,7 +434,9 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     countOf: lists.countOf,
     more: lists.more,
     live: (id) => sessions.get(id)?.view ?? null,
+    unreadOf,
     isBusy: (id) => busy.has(id),
+    hasActed: (id) => acted.has(id),
     nameOf,
     subjectOf,
     rightsOn({ status, agentId }) {
@@ -457,5 +475,3 @@ const REASONS = new Map(
     ["TIMEOUT", "noConnection"],
   ]),
 );
-
-export { isSessionId };

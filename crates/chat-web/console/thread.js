@@ -15,6 +15,8 @@ import { ThreadLog, isSame } from "./thread-log.js";
 
 /** More messages at once are announced as a number. */
 const SPOKEN = 3;
+/** What comes within this time is one announcement: after a time without a connection it is many messages. */
+const TOGETHER_MS = 200;
 
 /** Files that were put into a composer and not sent, while the page lives. @type {WeakMap<object, Map<string, File[]>>} */
 const waitingFiles = new WeakMap();
@@ -41,12 +43,16 @@ class Thread extends Component {
   since = null;
   /** How many messages were unread when it was looked at last; `null` before the first time. @type {number | null} */
   unread = null;
-  /** The messages that have failed, by their keys; `null` before the first time. @type {Set<string> | null} */
-  failed = null;
-  /** Messages that have come since the last turn: after a time without a connection they are many. @type {Entry[]} */
+  /** Messages that were on their way when it was looked at last, by their keys. @type {Set<string>} */
+  sending = new Set();
+  /** Messages that have come and are not announced yet. @type {Entry[]} */
   news = [];
   /** @type {readonly Entry[]} */
   entries = [];
+  /** @type {SessionView | null} */
+  seen = null;
+  /** Whether who has claimed the session here wants to write. */
+  isClaiming = false;
   /** @type {import("../client/index.js").Session | null} */
   heard = null;
   ending = new AbortController();
@@ -100,15 +106,23 @@ class Thread extends Component {
     this.unhear();
     this.heard = session;
     this.unhear = session.on("message", (entry) => {
-      if (!entry.own && this.news.push(entry) === 1) queueMicrotask(this.announce);
+      if (!entry.own && this.news.push(entry) === 1) setTimeout(this.announce, TOGETHER_MS);
     });
   }
 
   changed() {
     this.hear();
+    const { composer } = this.props.parts;
+    if (this.isClaiming && composer.current) {
+      composer.current.focus();
+      this.isClaiming = false;
+    }
     const { view } = this.session;
-    if (!view.session) return;
+    // While one types, nothing of the session changes.
+    if (!view.session || view === this.seen) return;
     const before = this.unread;
+    this.seen = view;
+    this.unread = view.unread;
     if (before === null) this.mark(view);
     this.read();
     this.unread = this.session.view.unread;
@@ -136,7 +150,8 @@ class Thread extends Component {
   read = () => {
     const { session, desk } = this;
     const { view } = session;
-    if (!view.unread || !this.isAtEnd || !desk.isAttentive || !this.isOwn(view.session)) return;
+    // Before the first time the line is not there yet.
+    if (this.unread === null || !view.unread || !this.isAtEnd || !desk.isAttentive || !this.isOwn(view.session)) return;
     // On a narrow screen the list or the details cover it.
     if (this.element?.querySelector(".log")?.checkVisibility()) session.read();
   };
@@ -154,18 +169,16 @@ class Thread extends Component {
     if (news.length > SPOKEN) return this.desk.say(t("newMessages", { n: news.length }));
     for (const { author, content, attachments = [] } of news) {
       const text = content || attachments.map(({ name }) => name).join(", ");
-      this.desk.say(t("saidBy", { name: author?.name ?? this.desk.nameOf(author?.id), text }));
+      const name = author?.name ?? this.desk.nameOf(author?.id ?? this.about?.userId);
+      this.desk.say(t("saidBy", { name, text }));
     }
   };
 
-  /** Says once of each message that it was not sent. @param {SessionView} view */
+  /** Says of each message once that it was not sent: those that had failed before are history. @param {SessionView} view */
   complain({ messages }) {
-    const failed = new Set(messages.filter(({ delivery }) => delivery === "failed").map(({ key }) => key));
-    const before = this.failed;
-    this.failed = failed;
-    // Those of before were said when they failed.
-    const isNew = before !== null && [...failed].some((key) => !before.has(key));
-    if (isNew) this.desk.tell(this.props.parts.ui.t("messageFailed"), "assertive");
+    const failed = messages.some(({ key, delivery }) => delivery === "failed" && this.sending.has(key));
+    this.sending = new Set(messages.filter(({ id, delivery }) => id === null && delivery !== "failed").map(({ key }) => key));
+    if (failed) this.desk.tell(this.props.parts.ui.t("messageFailed"), "assertive");
   }
 
   /** Another window has changed the draft. */
@@ -181,8 +194,14 @@ class Thread extends Component {
   };
 
   send = (/** @type {string} */ text, /** @type {File[]} */ files) => {
-    this.session.send(text, { files });
+    this.sending.add(this.session.send(text, { files }).key);
     this.desk.drafts.set(this.props.id, "");
+  };
+
+  claim = async () => {
+    this.isClaiming = true;
+    this.isClaiming = await this.desk.claim(this.props.id);
+    this.changed();
   };
 
   older = () => this.session.older();
@@ -200,7 +219,7 @@ class Thread extends Component {
     const { desk, ui } = parts;
     const { view } = this.session;
     const { about } = this;
-    if (!isSame(this.entries, view.messages)) this.entries = view.messages;
+    if (view !== this.seen && !isSame(this.entries, view.messages)) this.entries = view.messages;
     const canWrite = Boolean(about && desk.rightsOn(about).write && view.state !== "stopped");
     return h(
       "section",
@@ -301,7 +320,7 @@ class Thread extends Component {
         "div",
         { class: "thread-end" },
         h("p", null, ui.t("claimFirst")),
-        h("button", { class: "primary", disabled: desk.isBusy(id), onClick: () => desk.claim(id) }, ui.t("threadClaim")),
+        h("button", { class: "primary", disabled: desk.isBusy(id), onClick: this.claim }, ui.t("claim")),
       );
     }
     const { endedAt } = about;
@@ -345,10 +364,10 @@ function header(parts, about) {
     h(
       "div",
       { class: "thread-actions" },
-      (rights?.transfer || rights?.assign) && action(t(rights.assign ? "threadAssign" : "threadTransfer"), () => about && openTransfer(parts, about.id)),
+      (rights?.transfer || rights?.assign) && action(t(rights.assign ? "assign" : "transfer"), () => about && openTransfer(parts, about.id)),
       rights?.close && action(t("close"), () => about && openClose(parts, about.id)),
       // On a narrow screen the details are a page of their own, and on a wide one a column that may be hidden.
-      h("button", { class: "thread-action narrow-only", onClick: () => desk.go({ details: true }) }, t("threadDetails")),
+      h("button", { class: "thread-action narrow-only", onClick: () => desk.go({ details: true }) }, t("details")),
       h(
         "button",
         {
@@ -356,7 +375,7 @@ function header(parts, about) {
           "aria-pressed": details,
           onClick: () => desk.settings.set({ details: !details }),
         },
-        t("threadDetails"),
+        t("details"),
       ),
     ),
   );

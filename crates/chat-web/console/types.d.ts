@@ -3,6 +3,7 @@
 import type { Agent, ChatError, ChatSession, Client, Inbox, InboxItem, Session, SessionView, State } from "../client/index.js";
 import type { Composer } from "../ui/composer.js";
 import type { Ui } from "../ui/ui.js";
+import type { List } from "./list.js";
 
 /** A list of sessions. `all` is read over REST, the others are views of the inbox. `assigned` and `all` are for admins. */
 export type ListName = "mine" | "waiting" | "closed" | "assigned" | "all";
@@ -118,6 +119,12 @@ export interface Desk {
   /** Gives a waiting session to an agent: for admins. */
   assign(id: string, agent: string): Promise<boolean>;
   rightsOn(session: ChatSession): Rights;
+  /** How many messages of the sessions of Mine are not read. */
+  readonly unread: number;
+  /** How many messages of a session its agent has not read. */
+  unreadOf(item: InboxItem): number;
+  /** Whether something was done with a session in this window. */
+  hasActed(id: string): boolean;
   /** Whether one of these is being done with a session. */
   isBusy(id: string): boolean;
   /** The subject of a session, else the name of its customer. */
@@ -158,6 +165,11 @@ export interface Parts {
   composer: { current: Composer | null };
   /** Where dialogs are put. */
   root: HTMLElement;
+  /** The list that is shown. */
+  list: { current: List | null };
+  /** The addresses of a route and of a session in the console, for links. */
+  address(route: Route): string;
+  link(session: string): string;
 }
 
 export interface ConsoleUi extends Omit<Ui, "t"> {

@@ -96,7 +96,9 @@ export async function createWorld({ env = {} } = {}) {
       const token = desk.token ?? server.mint(as, { role, name, lifetime });
       await page.goto(`${origin}/console${token ? `#token=${token}` : path && `#${path}`}`);
       if (token) {
-        await page.waitForFunction("!location.hash.includes('token') && document.querySelector('.console')");
+        // Not by `waitForFunction`, which the policy of the page forbids.
+        const isIn = () => page.evaluate(() => !location.hash.includes("token") && document.querySelector(".console") !== null);
+        await until(isIn, { what: "the sign-in" });
         if (path) await page.evaluate((path) => location.assign(`#${path}`), path);
       }
       return Object.assign(page, { problems, ...hands(page) });
