@@ -7,7 +7,8 @@ use std::path::Path;
 use serde_json::json;
 use test_servers::nginx::PrivateNginx;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, split};
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
 use crate::deployment::{connect_tls, site};
 use crate::support::{PATIENCE, Person, TestServer, chat_server, run};
@@ -76,9 +77,11 @@ impl Site {
         );
         let body =
             [FORM.0.as_bytes(), &vec![b'x'; upload.bytes - FORM.0.len() - FORM.1.len()], FORM.1.as_bytes()].concat();
+        let (sent, mut progress) = watch::channel(0);
         let sending = tokio::spawn(async move {
             writing.write_all(head.as_bytes()).await?;
             for piece in body.chunks(PIECE) {
+                sent.send_modify(|pieces| *pieces += 1);
                 if in_chunks {
                     writing.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
                 }
@@ -94,8 +97,19 @@ impl Site {
             writing.flush().await?;
             Ok::<_, std::io::Error>(writing)
         });
+        // A body that is read takes as long as the machine is slow, so that only a pause counts.
+        let stuck = async {
+            loop {
+                match timeout(PATIENCE, progress.changed()).await {
+                    Ok(Ok(())) => {}
+                    // All of it is sent: the response may take as long.
+                    Ok(Err(_)) => break sleep(PATIENCE).await,
+                    Err(_) => break,
+                }
+            }
+        };
         let mut response = Vec::new();
-        let reply = timeout(PATIENCE, async {
+        let responding = async {
             loop {
                 let mut bytes = [0; 4096];
                 match reading.read(&mut bytes).await {
@@ -107,8 +121,11 @@ impl Site {
                     return String::from_utf8_lossy(&response[..line]).into_owned();
                 }
             }
-        });
-        let reply = reply.await.unwrap_or_else(|_| "no response in time".to_owned());
+        };
+        let reply = tokio::select! {
+            reply = responding => reply,
+            () = stuck => "no response in time".to_owned(),
+        };
         sending.abort();
         reply
     }
