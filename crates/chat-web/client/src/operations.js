@@ -1,4 +1,5 @@
-// What a client does over REST alone, each in one line or a few.
+// What a client does over REST alone, each in one line or a few. What customers never do is in `agent-operations.js`.
+import { createAgentOperations } from "./agent-operations.js";
 import { toChatError } from "./errors.js";
 import { newKey } from "./keys.js";
 
@@ -13,8 +14,8 @@ const ATTEMPTS = 4;
 export function createOperations(rest, pause) {
   /** @param {string} method @param {string} path @param {any} [body] */
   const call = async (method, path, body) => (await rest.request(method, path, { body })).body;
-  const put = (/** @type {string} */ path, /** @type {any} */ body) => call("PUT", path, body);
   const of = encodeURIComponent;
+  const { sessions, ...others } = createAgentOperations(call);
 
   /** @param {object} fields */
   async function create(fields) {
@@ -38,22 +39,10 @@ export function createOperations(rest, pause) {
       list: async (filter = {}) => (await rest.request("GET", "/sessions", { query: filter })).body,
       create: (fields = {}) => create(fields),
       get: (id) => call("GET", `/sessions/${of(id)}`),
-      assign: (id, agentId) => put(`/sessions/${of(id)}/assign`, { agentId }),
-      transfer: (id, agentId) => put(`/sessions/${of(id)}/transfer`, { agentId }),
-      close: (id) => put(`/sessions/${of(id)}/close`, undefined),
-      update: (id, fields) => call("PATCH", `/sessions/${of(id)}`, fields),
+      close: (id) => call("PUT", `/sessions/${of(id)}/close`),
+      ...sessions,
     },
-    agents: {
-      list: async () => (await call("GET", "/agents")).agents,
-      put: (id, fields = {}) => put(`/agents/${of(id)}`, fields),
-      deactivate: (id) => call("DELETE", `/agents/${of(id)}`),
-    },
-    people: {
-      block: (id, reason) => put(`/people/${of(id)}/block`, { reason }),
-      unblock: (id) => call("DELETE", `/people/${of(id)}/block`),
-      signOut: (id) => call("POST", `/people/${of(id)}/sign-out`),
-    },
-    stats: () => call("GET", "/stats"),
+    ...others,
     // By the id and not by `url`: the token goes to our own server alone.
     download: async ({ id }, { thumbnail = false, signal } = {}) => {
       const path = `/attachments/${of(id)}${thumbnail ? "/thumbnail" : ""}`;
