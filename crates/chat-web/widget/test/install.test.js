@@ -1,15 +1,12 @@
 /** How a page gets the widget, and what the widget does to a page. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
 import { launch } from "../../pages/browser.js";
 import { createWorld, hands, long, until } from "./support.js";
 
-/** @type {Awaited<ReturnType<typeof createWorld>>} */
-let world;
-before(async () => void (world = await createWorld()));
-after(() => world.close());
+const world = await createWorld();
 
 test("1: one script, calls before it loads are queued, and nothing happens until there is a reason", async () => {
   const page = await (await world.browser.newContext()).newPage();
@@ -44,7 +41,7 @@ test("1: one script, calls before it loads are queued, and nothing happens until
   assert.deepEqual(await page.evaluate("[localStorage.length, sessionStorage.length]"), [0, 0]);
   await open();
   await panel.getByRole("button", { name: "Start chat" }).waitFor();
-  assert.ok(requests.includes(`${world.origin}/assets/test/widget/panel.js`));
+  assert.ok(requests.some((url) => /^\/assets\/[0-9a-f]{16}\/widget\/panel\.js$/.test(url.replace(world.origin, ""))));
 });
 
 test("1: with a stored session the widget connects without being opened", async () => {
