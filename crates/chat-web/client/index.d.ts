@@ -203,11 +203,19 @@ export interface SessionPage {
   nextCursor: string | null;
 }
 
+export interface InboxPage {
+  items: InboxItem[];
+  counts: InboxCounts;
+  nextCursor: string | null;
+}
+
 export interface Agent {
   id: string;
   displayName: string | null;
   avatarUrl?: string;
   active: boolean;
+  /** Whether they can be reached; in lists alone. */
+  availability?: "online" | "away" | "offline";
   createdAt?: string;
 }
 
@@ -232,6 +240,18 @@ export interface Client {
       page?: number;
       limit?: number;
     }): Promise<SessionPage>;
+    /** A page of a view of the inbox. `mine` has no filters, and `agentId` is one of `assigned` alone. */
+    inbox(
+      view: InboxView,
+      filter?: {
+        priority?: Priority;
+        tag?: string;
+        userId?: string;
+        agentId?: string;
+        cursor?: string;
+        limit?: number;
+      },
+    ): Promise<InboxPage>;
     /** Repeats itself after a lost answer, with one idempotency key, so that one session is created. */
     create(fields?: SessionFields & { userId?: string }): Promise<ChatSession>;
     get(id: string): Promise<ChatSession>;
@@ -245,6 +265,8 @@ export interface Client {
     list(): Promise<Agent[]>;
     put(id: string, fields?: { displayName?: string | null; active?: boolean }): Promise<Agent>;
     deactivate(id: string): Promise<void>;
+    /** How the caller, an agent, is shown while they have an inbox open. */
+    setAvailability(status: "online" | "away"): Promise<{ status: "online" | "away" }>;
   };
   readonly people: {
     block(id: string, reason?: string): Promise<void>;

@@ -1,8 +1,9 @@
 /** What the parts of the console know of each other. */
 
-import type { Client, Inbox, InboxItem, Session } from "../client/index.js";
+import type { Agent, ChatError, ChatSession, Client, Inbox, InboxItem, Session, SessionView, State } from "../client/index.js";
 import type { Composer } from "../ui/composer.js";
 import type { Ui } from "../ui/ui.js";
+import type { List } from "./list.js";
 
 /** A list of sessions. `all` is read over REST, the others are views of the inbox. `assigned` and `all` are for admins. */
 export type ListName = "mine" | "waiting" | "closed" | "assigned" | "all";
@@ -36,6 +37,8 @@ export interface SettingsStore {
 export interface Drafts {
   get(session: string): string;
   set(session: string, text: string): void;
+  /** Forgets all of this person's drafts. */
+  clear(): void;
   /** Also for changes of other windows; the argument is the session. */
   subscribe(listener: (session: string) => void): () => void;
 }
@@ -43,6 +46,7 @@ export interface Drafts {
 /** The prepared answers of this person, by their names without the slash. */
 export interface CannedReplies {
   readonly all: readonly { name: string; text: string }[];
+  /** Adds one, or changes its text. Throws an `Error` with a text for people if the server or `/name` could not take it. */
   put(name: string, text: string): void;
   remove(name: string): void;
   /** As JSON, for a file. */
@@ -56,6 +60,28 @@ export interface CannedReplies {
 export interface Me {
   id: string;
   role: "agent" | "admin";
+}
+
+/** A list as far as it is loaded. */
+export interface SessionList {
+  readonly items: readonly InboxItem[];
+  readonly hasMore: boolean;
+  /** Whether anything is known of it yet. */
+  readonly isLoaded: boolean;
+  readonly isReading: boolean;
+  readonly error: ChatError | null;
+}
+
+/** What the person may do with a session as it is: only that is offered. */
+export interface Rights {
+  /** Take it from the queue. */
+  claim: boolean;
+  /** Give a waiting one to an agent. */
+  assign: boolean;
+  transfer: boolean;
+  close: boolean;
+  /** Also to type, to mark as read, and to change the details. */
+  write: boolean;
 }
 
 /** How urgently a notice is said to those who do not see the page; all are shown as well. */
@@ -90,8 +116,43 @@ export interface Desk {
   /** To an agent, or with `null` to the queue. */
   transfer(id: string, agent: string | null): Promise<boolean>;
   close(id: string): Promise<boolean>;
+  /** Gives a waiting session to an agent: for admins. */
+  assign(id: string, agent: string): Promise<boolean>;
+  rightsOn(session: ChatSession): Rights;
+  /** How many messages of the sessions of Mine are not read. */
+  readonly unread: number;
+  /** How many messages of a session its agent has not read. */
+  unreadOf(item: InboxItem): number;
+  /** Whether something was done with a session in this window. */
+  hasActed(id: string): boolean;
+  /** Whether one of these is being done with a session. */
+  isBusy(id: string): boolean;
+  /** The subject of a session, else the name of its customer. */
+  subjectOf(session: ChatSession | null | undefined): string;
+
+  /** The lists of this person, in their order. */
+  readonly lists: readonly ListName[];
+  list(name: ListName): SessionList;
+  /** How many sessions a list has on the server; `null` while that is not known. */
+  countOf(name: ListName): number | null;
+  /** Reads a further page of a list. */
+  more(name: ListName): Promise<void>;
+  /** What a session shows, if it is open. Unlike `session`, it opens none. */
+  live(id: string): SessionView | null;
+
+  readonly connection: { readonly state: State; readonly retryAt: number | null; readonly error: ChatError | null };
+  retryNow(): void;
+  /** The agents as they were read last. */
+  readonly agents: readonly Agent[];
+  readAgents(): Promise<readonly Agent[]>;
+  /** What an agent has chosen; `null` while that is not known, and for admins. */
+  readonly availability: "online" | "away" | null;
+  setAvailability(status: "online" | "away"): Promise<void>;
+
   /** Shows a notice and says it. */
   tell(text: string, urgency?: Urgency): void;
+  /** Says something to those who do not see the page, and shows nothing. */
+  say(text: string, urgency?: Urgency): void;
   /** Forgets the token, the drafts and the outbox, and shows the sign-in. */
   signOut(): Promise<void>;
 }
@@ -104,6 +165,11 @@ export interface Parts {
   composer: { current: Composer | null };
   /** Where dialogs are put. */
   root: HTMLElement;
+  /** The list that is shown. */
+  list: { current: List | null };
+  /** The addresses of a route and of a session in the console, for links. */
+  address(route: Route): string;
+  link(session: string): string;
 }
 
 export interface ConsoleUi extends Omit<Ui, "t"> {
@@ -115,6 +181,8 @@ export interface MountOptions {
   /** The server's origin. */
   url: string;
   token: string;
+  /** The role as the server has said it; without it, the one that stands in the token. */
+  role?: Me["role"];
   /** Whether the address bar follows the route. The console in the demo has no address. */
   addresses?: boolean;
   /** Called with the reason when the token is refused or has ended, and after a sign-out. */

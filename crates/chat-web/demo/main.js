@@ -1,3 +1,61 @@
-/** The page `/` of development mode. */
+/** The page `/` of development mode: a customer's page with the widget, and an agent's console, both live. */
 
-document.title = "Support chat: a demo";
+import { mountConsole } from "../console/mount.js";
+import { fetchPeople } from "./people.js";
+import { placeWidget } from "./place.js";
+import { snippet } from "./snippet.js";
+
+/** @param {string} id */
+const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+const desk = element("desk");
+/** The server's address, which may have a path. */
+const url = new URL(".", location.href).href.replace(/\/$/, "");
+
+element("snippet").textContent = snippet(url);
+element("copy").addEventListener("click", async () => {
+  const said = element("copied");
+  try {
+    await navigator.clipboard.writeText(snippet(url));
+    said.textContent = "Copied";
+  } catch {
+    // A page that is not served from this machine or by HTTPS has no clipboard. What is selected can be copied by hand.
+    getSelection()?.selectAllChildren(element("snippet"));
+    said.textContent = "Selected: copy it with your keyboard";
+  }
+});
+
+/** @param {string} text */
+function explain(text) {
+  const paragraph = document.createElement("p");
+  paragraph.className = "desk-problem";
+  paragraph.textContent = text;
+  desk.replaceChildren(paragraph);
+}
+
+/** Signs the agent in, and again when the token has ended. */
+async function openDesk() {
+  const { bob } = await fetchPeople();
+  desk.replaceChildren();
+  const { destroy } = mountConsole(desk, {
+    url,
+    token: bob,
+    addresses: false,
+    signedOut: () => {
+      destroy();
+      start();
+    },
+  });
+}
+
+function start() {
+  openDesk().catch(() => {
+    explain(
+      `The people of the demo are given to pages of this machine alone. Open it there as http://localhost:${location.port}/, ` +
+        "or reload this page if the server was away.",
+    );
+  });
+}
+
+placeWidget(async () => (await fetchPeople()).alice);
+start();

@@ -95,6 +95,11 @@ export class Log extends Component {
     this.props.older().then(done, done);
   };
 
+  /** @param {import("./message.js").MessageProps & { key: string }} props @returns {import("preact").VNode<any>} */
+  row(props) {
+    return h(Message, props);
+  }
+
   /** @param {LogProps} props @param {{ missed: number }} state */
   render({ ui, entries, hasOlder }, { missed }) {
     const newest = entries.findLast(({ own }) => own);
@@ -103,7 +108,7 @@ export class Log extends Component {
       const day = ui.times.day(entry.timestamp);
       const isNewDay = day !== lastDay;
       lastDay = day;
-      return h(Message, {
+      return this.row({
         key: entry.key,
         ui,
         entry,

@@ -1,10 +1,12 @@
 // What agents and admins alone do, over REST. A customer's page is built without it: `widget/build.js`.
 
 /** @typedef {import("../index.d.ts").Client} Client */
+/** @typedef {(method: string, path: string, body?: any, query?: Record<string, any>) => Promise<any>} Call */
+/** @typedef {Pick<Client["sessions"], "inbox" | "assign" | "transfer" | "update">} OfSessions */
 
 /**
- * @param {(method: string, path: string, body?: any) => Promise<any>} call
- * @returns {Pick<Client, "agents" | "people" | "stats"> & { sessions: Pick<Client["sessions"], "assign" | "transfer" | "update"> }}
+ * @param {Call} call
+ * @returns {Pick<Client, "agents" | "people" | "stats"> & { sessions: OfSessions }}
  */
 export function createAgentOperations(call) {
   const put = (/** @type {string} */ path, /** @type {any} */ body) => call("PUT", path, body);
@@ -12,6 +14,7 @@ export function createAgentOperations(call) {
 
   return {
     sessions: {
+      inbox: (view, filter) => call("GET", "/inbox", undefined, { view, ...filter }),
       assign: (id, agentId) => put(`/sessions/${of(id)}/assign`, { agentId }),
       transfer: (id, agentId) => put(`/sessions/${of(id)}/transfer`, { agentId }),
       update: (id, fields) => call("PATCH", `/sessions/${of(id)}`, fields),
@@ -20,6 +23,7 @@ export function createAgentOperations(call) {
       list: async () => (await call("GET", "/agents")).agents,
       put: (id, fields = {}) => put(`/agents/${of(id)}`, fields),
       deactivate: (id) => call("DELETE", `/agents/${of(id)}`),
+      setAvailability: (status) => put("/agents/me/availability", { status }),
     },
     people: {
       block: (id, reason) => put(`/people/${of(id)}/block`, { reason }),

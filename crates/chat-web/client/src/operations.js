@@ -12,8 +12,8 @@ const ATTEMPTS = 4;
  * @returns {Pick<import("../index.d.ts").Client, "sessions" | "agents" | "people" | "stats" | "download">}
  */
 export function createOperations(rest, pause) {
-  /** @param {string} method @param {string} path @param {any} [body] */
-  const call = async (method, path, body) => (await rest.request(method, path, { body })).body;
+  /** @type {import("./agent-operations.js").Call} */
+  const call = async (method, path, body, query) => (await rest.request(method, path, { body, query })).body;
   const of = encodeURIComponent;
   const { sessions, ...others } = createAgentOperations(call);
 
@@ -36,7 +36,7 @@ export function createOperations(rest, pause) {
 
   return {
     sessions: {
-      list: async (filter = {}) => (await rest.request("GET", "/sessions", { query: filter })).body,
+      list: (filter) => call("GET", "/sessions", undefined, filter),
       create: (fields = {}) => create(fields),
       get: (id) => call("GET", `/sessions/${of(id)}`),
       close: (id) => call("PUT", `/sessions/${of(id)}/close`),

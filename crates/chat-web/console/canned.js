@@ -1,0 +1,132 @@
+/** The prepared answers of a person, kept in this browser: "/hello" becomes a text. No element is made here. */
+
+import texts from "./texts.js";
+
+/** @import { CannedReplies } from "./types.js" */
+
+/** A name is one word, so that where it ends is clear when it is typed. */
+const NAME = /^[\p{L}\p{M}\p{N}_-]{1,40}$/u;
+/** The longest message that the server takes. */
+const LONGEST = 10_000;
+
+/** A name as it is stored: without the slash, and in small letters. @param {string} name */
+export const replyName = (name) => name.trim().replace(/^\//, "").normalize("NFC").toLowerCase();
+
+/** @param {string} user @returns {CannedReplies} */
+export function createCannedReplies(user) {
+  const key = `chatConsole:canned:${encodeURIComponent(user)}`;
+  /** @type {Set<() => void>} */
+  const listeners = new Set();
+  let all = read(load(key));
+
+  function changed() {
+    for (const listener of [...listeners]) listener();
+  }
+
+  /** @param {Iterable<[string, string]>} entries */
+  function save(entries) {
+    all = sorted(entries);
+    try {
+      localStorage.setItem(key, JSON.stringify(all));
+    } catch {
+      // Where the browser stores nothing, they last as long as the page.
+    }
+    changed();
+  }
+
+  const byName = () => new Map(all.map(({ name, text }) => [name, text]));
+
+  addEventListener("storage", (event) => {
+    if (event.key !== key && event.key !== null) return;
+    all = read(event.newValue);
+    changed();
+  });
+
+  return {
+    get all() {
+      return all;
+    },
+    put(name, text) {
+      const reply = check({ name, text });
+      save(byName().set(reply.name, reply.text));
+    },
+    remove(name) {
+      const entries = byName();
+      if (entries.delete(replyName(name))) save(entries);
+    },
+    export: () => `${JSON.stringify(all, null, 2)}\n`,
+    import(json) {
+      const added = parse(json).map(check);
+      const entries = byName();
+      for (const { name, text } of added) entries.set(name, text);
+      save(entries);
+      return added.length;
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}
+
+/**
+ * Those that a typed text may mean: "/" means all, "/he" those that begin with it.
+ *
+ * @param {CannedReplies["all"]} all @param {string} typed
+ */
+export function matching(all, typed) {
+  const found = /^\/(\S*)$/.exec(typed);
+  if (!found) return [];
+  const begun = replyName(typed);
+  return all.filter(({ name }) => name.startsWith(begun));
+}
+
+/** @param {string} text @param {string} customer */
+export const filled = (text, customer) => text.replaceAll("{customer}", () => customer);
+
+/** @param {unknown} reply @returns {{ name: string, text: string }} */
+function check(reply) {
+  const { name, text } = /** @type {{ name?: unknown, text?: unknown }} */ (reply ?? {});
+  if (typeof name !== "string" || typeof text !== "string") throw new Error(texts.cannedBadFile);
+  const checked = { name: replyName(name), text: text.trim() };
+  if (!NAME.test(checked.name)) throw new Error(texts.cannedBadName);
+  if (!checked.text) throw new Error(texts.cannedNoText);
+  // As the server counts: by code points.
+  if ([...checked.text].length > LONGEST) throw new Error(texts.cannedLongText);
+  return checked;
+}
+
+/** @param {string} json @returns {unknown[]} */
+function parse(json) {
+  let list;
+  try {
+    list = JSON.parse(json);
+  } catch {
+    // Said below.
+  }
+  if (!Array.isArray(list)) throw new Error(texts.cannedBadFile);
+  return list;
+}
+
+/** What was stored. Another version of this page may have left something else. @param {string | null} json */
+function read(json) {
+  try {
+    return json === null ? [] : sorted(parse(json).map(check).map(({ name, text }) => [name, text]));
+  } catch {
+    return [];
+  }
+}
+
+/** @param {string} key */
+function load(key) {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Iterable<[string, string]>} entries */
+function sorted(entries) {
+  return [...entries].map(([name, text]) => ({ name, text })).sort((a, b) => (a.name < b.name ? -1 : 1));
+}

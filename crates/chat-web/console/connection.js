@@ -1,0 +1,71 @@
+/** Whether the console hears from the server, in words: with the seconds until the next attempt, and a button to try now. */
+
+import { Component, h } from "preact";
+
+/** @import { ConsoleUi, Desk } from "./types.js" */
+
+/** A short break is no news: so long nothing is shown but the sign of it. */
+const PATIENCE_MS = 1_000;
+
+/** @typedef {{ desk: Desk, t: ConsoleUi["t"], view: Desk["connection"] }} ConnectionProps */
+
+/** @extends {Component<ConnectionProps>} */
+export class Connection extends Component {
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer;
+  /** What was said last: a countdown is not said each second. */
+  #said = "";
+  #isCalm = true;
+  #since = Date.now();
+
+  componentDidMount() {
+    this.#timer = setInterval(() => {
+      if (this.props.desk.connection.state !== "live") this.forceUpdate();
+    }, 500);
+  }
+
+  componentWillUnmount() {
+    clearInterval(this.#timer);
+  }
+
+  componentDidUpdate() {
+    const { desk, t } = this.props;
+    const { state } = desk.connection;
+    const isLive = state === "live";
+    if (isLive && this.#said) {
+      desk.say(t("connectedAgain"));
+      this.#said = "";
+    } else if (!isLive && !this.#isCalm && !this.#said) {
+      this.#said = t(navigator.onLine ? "connectionLost" : "youAreOffline");
+      desk.say(this.#said, "assertive");
+    }
+  }
+
+  /** @param {ConnectionProps} props */
+  render({ desk, t, view: { state, retryAt, error } }) {
+    if (state === "live") {
+      this.#since = 0;
+      this.#isCalm = true;
+      const isEnding = error?.code === "AUTH";
+      return status(isEnding ? "ending" : "live", h("span", { class: "connection-text" }, t(isEnding ? "signInEnds" : "connected")));
+    }
+    this.#since ||= Date.now();
+    this.#isCalm = Date.now() - this.#since < PATIENCE_MS;
+    const seconds = retryAt === null ? 0 : Math.max(0, Math.ceil((retryAt - Date.now()) / 1_000));
+    const text = this.#isCalm
+      ? t("connecting")
+      : state === "offline" || !navigator.onLine
+        ? t("youAreOffline")
+        : seconds > 0
+          ? t("reconnectingIn", { n: seconds })
+          : t("reconnectingNow");
+    return status("lost", [
+      h("span", { class: "connection-text" }, text),
+      !this.#isCalm && h("button", { class: "link", onClick: () => desk.retryNow() }, t("now")),
+    ]);
+  }
+}
+
+/** @param {string} kind @param {import("preact").ComponentChildren} content */
+const status = (kind, content) =>
+  h("div", { class: `connection-state connection-${kind}` }, h("span", { class: "connection-dot", "aria-hidden": true }), content);

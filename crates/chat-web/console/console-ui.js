@@ -1,0 +1,75 @@
+/** What the pieces of a thread are given: texts, times, files, and what an agent may do with a message. */
+
+import { Component, createRef, h } from "preact";
+
+import { asFile, createFiles, save } from "../ui/files.js";
+import { icon } from "../ui/icons.js";
+import { openLightbox } from "../ui/lightbox.js";
+import { createTimes } from "../ui/time.js";
+import { createWords } from "../ui/words.js";
+import canned from "./canned.css";
+import customer from "./customer.css";
+import texts from "./texts.js";
+import thread from "./thread.css";
+
+/** @import { AnyFile, Ui } from "../ui/ui.js" */
+/** @import { ConsoleUi, Desk, Parts } from "./types.js" */
+
+const LANG = "en";
+
+/**
+ * @param {object} options
+ * @param {Desk} options.desk
+ * @param {HTMLElement} options.root where dialogs are put
+ * @param {Parts["composer"]} options.composer
+ * @param {(styles: string) => void} options.adopt adds a style sheet to the page
+ * @returns {ConsoleUi}
+ */
+export function createConsoleUi({ desk, root, composer, adopt }) {
+  const t = createWords(LANG, texts);
+
+  /** The session of the thread whose messages are clicked. */
+  const open = () => (desk.route.session === null ? null : desk.session(desk.route.session));
+  /** @param {string} key of a message in the outbox */
+  const outgoing = (key) => open()?.outgoing(key) ?? null;
+
+  /** @type {ConsoleUi} */
+  const ui = {
+    lang: LANG,
+    t,
+    times: createTimes(LANG),
+    // The policy of the page decides which pictures of people may be loaded, and the page cannot ask it.
+    avatars: false,
+    files: () => files,
+    withFiles: (run) => run(files),
+    download: (file, thumbnail) => desk.client.download(file, { thumbnail }),
+    async save(file) {
+      try {
+        save(file.id === null ? file.file : await ui.download(file, false), file.name);
+      } catch {
+        desk.tell(t("downloadFailed", { name: file.name }), "assertive");
+      }
+    },
+    view(file) {
+      const all = open()?.view.messages.flatMap(({ attachments = [] }) => /** @type {AnyFile[]} */ (attachments)) ?? [];
+      openLightbox(
+        /** @type {Ui} */ (ui),
+        root,
+        all.filter((other) => files.isPicture(other)),
+        file,
+      );
+    },
+    retry: ({ key }) => outgoing(key)?.retry(),
+    remove: ({ key }) => outgoing(key)?.cancel(),
+    edit(entry) {
+      const { current } = composer;
+      // The session has ended, or is another agent's now. The text stays where it can be read and copied.
+      if (!current) return desk.tell(t("editClosed"), "assertive");
+      current.take(entry.content, (entry.attachments ?? []).flatMap(asFile));
+      ui.remove(entry);
+    },
+  };
+  const files = createFiles({ Component, createRef, h }, icon, /** @type {Ui} */ (ui));
+  for (const styles of [thread, files.styles, canned, customer]) adopt(styles);
+  return ui;
+}

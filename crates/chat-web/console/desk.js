@@ -1,0 +1,477 @@
+/**
+ * The model of the console: the client, the lists, the sessions that stay live, and what a person does with them. It makes no
+ * element, and says what it has to say through the functions that it is given.
+ */
+
+import { ChatError, createClient } from "../client/src/index.js";
+import { createCannedReplies } from "./canned.js";
+import { createDrafts } from "./drafts.js";
+import { ADMIN_LISTS, AGENT_LISTS, createLists } from "./lists.js";
+import { createRouter } from "./routes.js";
+import { createSettings } from "./settings.js";
+import { expiryOf } from "./tokens.js";
+
+/** @import { Agent, InboxItem, Session } from "../client/index.js" */
+/** @import { Desk, ListName, Me, MountOptions, Parts } from "./types.js" */
+
+/** So many sessions are live at most; the server allows 100 for a socket. */
+const LIVE = 50;
+/** So many of them are loaded at a time, so that the one that is looked at need not wait for the others. */
+const AT_ONCE = 3;
+
+/**
+ * @param {object} options
+ * @param {string} options.url
+ * @param {string} options.token
+ * @param {Me} options.me
+ * @param {boolean} options.addresses
+ * @param {Parts["ui"]["t"]} options.t
+ * @param {Desk["tell"]} options.tell
+ * @param {Desk["say"]} options.say
+ * @param {NonNullable<MountOptions["signedOut"]>} options.signedOut
+ * @returns {Desk & { destroy(): void }}
+ */
+export function createDesk({ url, token, me, addresses, t, tell, say, signedOut }) {
+  const ending = new AbortController();
+  const { signal } = ending;
+  const isAdmin = me.role === "admin";
+  /** @type {readonly [ListName, ...ListName[]]} */
+  const names = isAdmin ? ADMIN_LISTS : AGENT_LISTS;
+  /** @type {Set<() => void>} */
+  const listeners = new Set();
+
+  const client = createClient({ url, token: give, onError });
+  const inbox = client.inbox(names.filter((name) => name !== "all"));
+  const lists = createLists({ client, inbox, names, changed, signal });
+  const settings = createSettings(me.id, signal);
+  const drafts = createDrafts(me.id);
+  const canned = createCannedReplies(me.id);
+  const router = createRouter({
+    addresses,
+    views: isAdmin ? [...ADMIN_LISTS, "statistics", "agents"] : AGENT_LISTS,
+    changed: routed,
+  });
+
+  /** The sessions that are open, those that were asked for last at the end. @type {Map<string, Session>} */
+  const sessions = new Map();
+  /** Sessions that we give away ourselves: that they end here is no news. @type {Set<string>} */
+  const given = new Set();
+  /** Sessions that something is being done with. @type {Set<string>} */
+  const busy = new Set();
+  /** And those that something was done with. @type {Set<string>} */
+  const acted = new Set();
+  /** What people are called. @type {Map<string, string>} */
+  const called = new Map();
+  /** @type {WeakSet<object>} the items and sessions that it was learnt from */
+  const learnt = new WeakSet();
+  /** @type {readonly Agent[]} */
+  let agents = [];
+  /** @type {Desk["availability"]} */
+  let availability = null;
+  /** @type {string | null} */
+  let selected = null;
+  let isDue = false;
+  let isOver = false;
+
+  /** The token of the sign-in is all there is: when it is refused, one signs in again. @param {string} why */
+  function give(why) {
+    if (why === "first") return token;
+    if (why === "rejected") queueMicrotask(() => end(expiryOf(token) < Date.now() ? "expired" : "refused"));
+    throw new Error("there is no newer token");
+  }
+
+  /** What fails and ends no operation is for developers. @param {unknown} error */
+  function onError(error) {
+    if (error instanceof ChatError) console.warn(error);
+    else reportError(error);
+  }
+
+  /** @param {Parameters<typeof signedOut>[0]} why */
+  function end(why) {
+    if (isOver) return;
+    destroy();
+    signedOut(why);
+  }
+
+  function destroy() {
+    if (isOver) return;
+    isOver = true;
+    ending.abort();
+    router.close();
+    client.close();
+    sessions.clear();
+    listeners.clear();
+  }
+
+  /* What changes between two pictures of the screen is shown once. A page that is hidden has no next picture. */
+
+  function changed() {
+    if (isOver) return;
+    if (!isDue) document.hidden ? setTimeout(update) : requestAnimationFrame(update);
+    isDue = true;
+  }
+
+  document.addEventListener("visibilitychange", () => isDue && update(), { signal });
+  for (const name of ["focus", "blur"]) addEventListener(name, changed, { signal });
+
+  function update() {
+    if (isOver || !isDue) return;
+    isDue = false;
+    const { state, error } = inbox.view;
+    // Without an error, another window has signed out.
+    if (state === "stopped") return end(error ? "refused" : "signOut");
+    lists.update();
+    learnFromLists();
+    showItsList();
+    leaveLost();
+    keepLive();
+    for (const listener of [...listeners]) {
+      try {
+        listener();
+      } catch (failure) {
+        reportError(failure);
+      }
+    }
+  }
+
+  /** One of the session's own that is open is shown at once, and not with the next picture. */
+  function routed() {
+    if (router.route.session !== null) selected = router.route.session;
+    changed();
+  }
+
+  function learnFromLists() {
+    for (const items of Object.values(inbox.view.items)) for (const item of items) learn(item);
+    for (const { view } of sessions.values()) if (view.session) learn(view.session);
+  }
+
+  /** @param {import("../client/index.js").ChatSession & { lastMessage?: InboxItem["lastMessage"] }} session */
+  function learn(session) {
+    if (learnt.has(session)) return;
+    learnt.add(session);
+    for (const person of [session.user, session.agent, session.lastMessage?.author]) {
+      if (person?.name) called.set(person.id, person.name);
+    }
+  }
+
+  /** Who follows a link to a session sees it in the list that has it. */
+  function showItsList() {
+    const { route, isGuessed } = router;
+    if (!isGuessed || route.session === null || inbox.view.state !== "live") return;
+    const name = names.find((name) => lists.get(name).items.some(({ id }) => id === route.session));
+    router.go({ view: name ?? route.view, session: route.session, details: route.details }, { replace: true });
+  }
+
+  /** The thread of a session that was taken from us closes. What was typed stays a draft. */
+  function leaveLost() {
+    const { session: id } = router.route;
+    const view = id === null ? undefined : sessions.get(id)?.view;
+    if (id === null || view?.state !== "stopped" || view.error?.code !== "FORBIDDEN" || !view.session) return;
+    const wasGiven = given.delete(id);
+    drop(id);
+    router.go({ session: null }, { replace: true });
+    if (wasGiven) return;
+    const values = { subject: subjectOf(view.session) };
+    tell(t(drafts.get(id) ? "takenAwayDraft" : "takenAway", values));
+  }
+
+  /* Sessions */
+
+  /** @param {string} id */
+  function drop(id) {
+    sessions.get(id)?.close();
+    sessions.delete(id);
+  }
+
+  /** @param {string} id */
+  function open(id) {
+    const session = client.open(id);
+    sessions.set(id, session);
+    session.subscribe(changed);
+    return session;
+  }
+
+  /** @type {Desk["session"]} */
+  function sessionOf(id) {
+    const known = sessions.get(id) ?? open(id);
+    sessions.delete(id);
+    sessions.set(id, known);
+    trim();
+    return known;
+  }
+
+  /** Those that were not asked for for the longest time end first. */
+  function trim() {
+    for (const id of sessions.keys()) {
+      if (sessions.size <= LIVE) return;
+      if (id !== router.route.session) drop(id);
+    }
+  }
+
+  /** Opens the sessions of Mine, a few at a time, and those again that have come back to us. */
+  function keepLive() {
+    const mine = (inbox.view.items.mine ?? []).slice(0, LIVE - 1);
+    const { session: current } = router.route;
+    for (const { id } of mine) {
+      if (sessions.get(id)?.view.state === "stopped") {
+        drop(id);
+        if (id === current) changed();
+      }
+    }
+    if (inbox.view.state !== "live") return;
+    let loading = 0;
+    for (const { view } of sessions.values()) if (view.state === "connecting") loading++;
+    for (const { id } of mine) {
+      if (loading >= AT_ONCE) return;
+      if (sessions.has(id)) continue;
+      // Not as one that was asked for: it is the first to end.
+      const others = [...sessions];
+      sessions.clear();
+      open(id);
+      for (const [other, session] of others) sessions.set(other, session);
+      trim();
+      loading++;
+    }
+  }
+
+  /** @param {string} id */
+  const itemOf = (id) => {
+    for (const name of names) {
+      const found = lists.get(name).items.find((item) => item.id === id);
+      if (found) return found;
+    }
+    return null;
+  };
+
+  /** @param {import("../client/index.js").ChatSession | null | undefined} session */
+  const subjectOf = (session) => session?.subject || nameOf(session?.userId) || t("session");
+
+  /** @param {string | null | undefined} id */
+  function nameOf(id) {
+    if (id === null || id === undefined) return "";
+    return called.get(id) ?? id;
+  }
+
+  /* What a person does */
+
+  /**
+   * Runs one thing at a time with a session, and says why it failed.
+   *
+   * @param {string} id @param {() => Promise<unknown>} run
+   * @returns {Promise<boolean>}
+   */
+  async function act(id, run) {
+    if (busy.has(id)) return false;
+    busy.add(id);
+    acted.add(id);
+    changed();
+    try {
+      await run();
+      return !isOver;
+    } catch (failure) {
+      if (isOver) return false;
+      const { code, retryable, status } = /** @type {ChatError} */ (failure);
+      if (!(failure instanceof ChatError)) reportError(failure);
+      const key = REASONS.get(code) ?? (status === 403 ? "notAllowed" : retryable ? "tryLater" : "didNotWork");
+      tell(t(key), "assertive");
+      return false;
+    } finally {
+      busy.delete(id);
+      changed();
+    }
+  }
+
+  /** @param {string} id */
+  const sessionNow = (id) => sessions.get(id)?.view.session ?? itemOf(id);
+
+  /** The server's number, which comes in turns, and what the live session knows sooner. @param {InboxItem} item */
+  function unreadOf({ id, status, unreadCount }) {
+    if (status === "closed") return 0;
+    const view = sessions.get(id)?.view;
+    if (view?.state !== "live") return unreadCount;
+    return view.unread === 0 ? 0 : Math.max(view.unread, unreadCount);
+  }
+
+  /** @param {string} id */
+  async function claim(id) {
+    const subject = subjectOf(sessionNow(id));
+    const isDone = await act(id, () =>
+      client.sessions.assign(id, me.id).catch((error) => {
+        // An earlier attempt, whose answer was lost, was successful.
+        if (error?.code !== "ALREADY_YOURS") throw error;
+      }),
+    );
+    if (!isDone) return false;
+    say(t("claimed", { subject }));
+    router.go({ view: "mine", session: id });
+    return true;
+  }
+
+  /** @param {string} id @param {string} agent */
+  async function assign(id, agent) {
+    const subject = subjectOf(sessionNow(id));
+    const isDone = await act(id, () => client.sessions.assign(id, agent));
+    if (isDone) tell(t("assignedTo", { subject, name: nameOf(agent) }));
+    return isDone;
+  }
+
+  /** @param {string} id @param {string | null} agent */
+  async function transfer(id, agent) {
+    const subject = subjectOf(sessionNow(id));
+    given.add(id);
+    const isDone = await act(id, () => client.sessions.transfer(id, agent));
+    if (!isDone) {
+      given.delete(id);
+      return false;
+    }
+    tell(agent === null ? t("transferredBack", { subject }) : t("transferredTo", { subject, name: nameOf(agent) }));
+    if (!isAdmin && router.route.session === id) router.go({ session: null }, { replace: true });
+    // It ended here with our doing, or never will: the next end is news again.
+    setTimeout(() => given.delete(id), 10_000);
+    return true;
+  }
+
+  /** @param {string} id */
+  async function close(id) {
+    const subject = subjectOf(sessionNow(id));
+    const isDone = await act(id, () => client.sessions.close(id));
+    if (isDone) tell(t("closedNow", { subject }));
+    return isDone;
+  }
+
+  async function readAgents() {
+    agents = await client.agents.list();
+    for (const { id, displayName } of agents) if (displayName) called.set(id, displayName);
+    if (!isAdmin) {
+      const mine = agents.find(({ id }) => id === me.id)?.availability;
+      // `offline` is what others see for some seconds, until our own socket is known: it is nothing that one has chosen.
+      if (mine === "online" || mine === "away") availability = mine;
+    }
+    changed();
+    return agents;
+  }
+
+  /** @param {"online" | "away"} status */
+  async function setAvailability(status) {
+    const before = availability;
+    availability = status;
+    changed();
+    try {
+      await client.agents.setAvailability(status);
+    } catch {
+      if (isOver) return;
+      availability = before;
+      changed();
+      tell(t("tryLater"), "assertive");
+    }
+  }
+
+  async function signOut() {
+    if (isOver) return;
+    const farewell = client.logout();
+    drafts.clear();
+    end("signOut");
+    // What could not be erased is erased with the next sign-out.
+    await farewell.catch(() => {});
+  }
+
+  inbox.subscribe(changed);
+  settings.subscribe(changed);
+  drafts.subscribe(changed);
+  canned.subscribe(changed);
+  signal.addEventListener("abort", () => inbox.close());
+  const knowAgents = inbox.subscribe(() => {
+    if (inbox.view.state !== "live") return;
+    knowAgents();
+    // Names of colleagues are a comfort: without them their ids are shown.
+    readAgents().catch(() => {});
+  });
+  changed();
+
+  return {
+    me,
+    client,
+    inbox,
+    settings,
+    drafts,
+    canned,
+    lists: names,
+    get route() {
+      return router.route;
+    },
+    get selected() {
+      return selected;
+    },
+    get unread() {
+      const { items, counts, hasMore } = inbox.view;
+      const known = (items.mine ?? []).reduce((sum, item) => sum + unreadOf(item), 0);
+      return hasMore.mine ? Math.max(known, counts?.mineUnread ?? 0) : known;
+    },
+    get isAttentive() {
+      return document.visibilityState === "visible" && document.hasFocus();
+    },
+    get connection() {
+      return inbox.view;
+    },
+    get availability() {
+      return availability;
+    },
+    get agents() {
+      return agents;
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    go: router.go,
+    select(session) {
+      selected = session;
+      changed();
+    },
+    session: sessionOf,
+    item: itemOf,
+    list: (name) => lists.get(name),
+    countOf: lists.countOf,
+    more: lists.more,
+    live: (id) => sessions.get(id)?.view ?? null,
+    unreadOf,
+    isBusy: (id) => busy.has(id),
+    hasActed: (id) => acted.has(id),
+    nameOf,
+    subjectOf,
+    rightsOn({ status, agentId }) {
+      const isActive = status === "active";
+      const isOwn = isActive && (isAdmin || agentId === me.id);
+      return {
+        claim: isActive && !isAdmin && agentId === null,
+        assign: isActive && isAdmin && agentId === null,
+        transfer: isOwn && agentId !== null,
+        close: isOwn,
+        write: isOwn,
+      };
+    },
+    retryNow: inbox.retryNow,
+    readAgents,
+    setAvailability,
+    claim,
+    assign,
+    transfer,
+    close,
+    tell,
+    say,
+    signOut,
+    destroy,
+  };
+}
+
+/** What is said of failures that have a name. @type {Map<string, import("./texts.js").Key>} */
+const REASONS = new Map(
+  /** @type {[string, import("./texts.js").Key][]} */ ([
+    ["ALREADY_ASSIGNED", "fasterAgent"],
+    ["SESSION_CLOSED", "endedMeanwhile"],
+    ["SESSION_NOT_FOUND", "unknownSession"],
+    ["AGENT_NOT_FOUND", "unknownAgent"],
+    ["NETWORK", "noConnection"],
+    ["TIMEOUT", "noConnection"],
+  ]),
+);

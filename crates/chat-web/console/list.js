@@ -1,0 +1,277 @@
+/**
+ * A list of sessions. While somebody points at it or has the focus in it, no row moves: what has left the list stays there as
+ * such, and what is new comes at the end where it belongs there, else it is counted until they leave or ask for it.
+ */
+
+import { Component, createRef, h } from "preact";
+
+import { claim } from "./actions.js";
+import { icon } from "./icons.js";
+import { Row } from "./row.js";
+
+/** @import { InboxItem } from "../client/index.js" */
+/** @import { ListName, Parts } from "./types.js" */
+
+/** So much of a draft is shown. */
+const DRAFT = 140;
+/** So near to the end, in pixels, the next page is read. */
+const NEAR = 600;
+
+/** @typedef {{ parts: Parts, name: ListName }} ListProps */
+/** @typedef {{ filter: string }} ListState */
+
+/** @extends {Component<ListProps, ListState>} */
+export class List extends Component {
+  /** @type {import("preact").RefObject<HTMLElement | null>} */
+  box = createRef();
+  /** @type {import("preact").RefObject<HTMLInputElement | null>} */
+  search = createRef();
+  state = { filter: "" };
+  /** The order that is kept while somebody is at the list. @type {string[] | null} */
+  held = null;
+  /** What is shown, by id, also of what is gone. @type {Map<string, InboxItem>} */
+  known = new Map();
+  /** The ids in the order in which they are shown. @type {string[]} */
+  shown = [];
+  /** How many are not shown because a row would move. */
+  news = 0;
+  isPointed = false;
+
+  get desk() {
+    return this.props.parts.desk;
+  }
+
+  componentDidMount() {
+    this.props.parts.list.current = this;
+    this.fill();
+  }
+
+  componentWillUnmount() {
+    const { list } = this.props.parts;
+    if (list.current === this) list.current = null;
+  }
+
+  /** Where the focus is, before rows go. */
+  getSnapshotBeforeUpdate() {
+    const row = rowOf(document.activeElement);
+    return row && this.box.current?.contains(row) ? this.shown.indexOf(row.dataset.session ?? "") : -1;
+  }
+
+  /** @param {ListProps} _ @param {ListState} __ @param {number} [at] */
+  componentDidUpdate(_, __, at = -1) {
+    // The row that had the focus is gone: it goes to the one in its place.
+    if (at >= 0 && !this.box.current?.contains(document.activeElement)) this.focusRow(this.shown[Math.min(at, this.shown.length - 1)]);
+    this.fill();
+  }
+
+  /** Reads on while the end is near, also when a filter leaves few. */
+  fill = () => {
+    const box = this.box.current;
+    const { hasMore, isReading, error } = this.desk.list(this.props.name);
+    if (!box || !hasMore || isReading || error || box.clientHeight === 0) return;
+    if (box.scrollHeight - box.scrollTop - box.clientHeight < NEAR) void this.desk.more(this.props.name);
+  };
+
+  hold = () => {
+    this.held ??= this.shown;
+  };
+
+  /** When neither the pointer nor the focus is in it any more, it is as it would be. */
+  release = () => {
+    if (this.isPointed || this.box.current?.contains(document.activeElement) || !this.held) return;
+    this.held = null;
+    this.forceUpdate();
+  };
+
+  /** Shows what is new, for those who ask for it. */
+  showNews = () => {
+    this.held = null;
+    this.forceUpdate(() => {
+      if (this.box.current) this.box.current.scrollTop = 0;
+      this.focusRow(this.shown[0]);
+    });
+  };
+
+  /** Moves by so many rows. @param {number} by */
+  move(by) {
+    const { selected } = this.desk;
+    const at = selected === null ? -1 : this.shown.indexOf(selected);
+    const next = at < 0 ? 0 : Math.min(this.shown.length - 1, Math.max(0, at + by));
+    this.focusRow(this.shown[next]);
+  }
+
+  /** @param {string | undefined} id */
+  focusRow(id) {
+    if (id === undefined) return;
+    const link = this.box.current?.querySelector(`[data-session="${CSS.escape(id)}"] a`);
+    /** @type {HTMLElement | undefined} */ (link ?? undefined)?.focus();
+  }
+
+  focusFilter() {
+    this.search.current?.focus();
+    this.search.current?.select();
+  }
+
+  /** @param {MouseEvent} event */
+  clicked = (event) => {
+    const target = /** @type {Element} */ (event.target);
+    const id = rowOf(target)?.dataset.session;
+    // With a key or another button the browser opens another window, which the address is for.
+    const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+    if (!id || !isPlain) return;
+    event.preventDefault();
+    if (target.closest("[data-action]")) claim(this.props.parts, id);
+    else this.desk.go({ session: id });
+  };
+
+  /** @param {FocusEvent} event */
+  focused = (event) => {
+    this.hold();
+    const id = rowOf(/** @type {Element} */ (event.target))?.dataset.session;
+    if (id && id !== this.desk.selected) this.desk.select(id);
+  };
+
+  /** @param {InboxItem} item @param {string} words */
+  matches(item, words) {
+    const { desk } = this;
+    const { subject = "", user, userId, agentId, tags, lastMessage } = item;
+    const texts = [subject, user?.name ?? "", userId, desk.nameOf(agentId), ...tags, lastMessage?.preview ?? ""];
+    return texts.join("\n").toLocaleLowerCase().includes(words);
+  }
+
+  /** Which rows are shown, in which order. */
+  arrange() {
+    const { desk } = this;
+    const words = this.state.filter.trim().toLocaleLowerCase();
+    const { items } = desk.list(this.props.name);
+    const wanted = words ? items.filter((item) => this.matches(item, words)) : items;
+    const now = new Map(wanted.map((item) => [item.id, item]));
+    this.news = 0;
+    /** @type {string[]} */
+    let ids;
+    if (this.held) {
+      // What one has taken or given away oneself goes at once.
+      ids = this.held.filter((id) => now.has(id) || (this.known.has(id) && !desk.hasActed(id)));
+      const held = new Set(ids);
+      const last = wanted.findLastIndex(({ id }) => held.has(id));
+      wanted.forEach(({ id }, at) => {
+        if (held.has(id)) return;
+        if (at > last) ids.push(id);
+        else this.news++;
+      });
+      this.held = ids;
+    } else {
+      ids = [...now.keys()];
+    }
+    this.known = new Map(ids.map((id) => [id, now.get(id) ?? /** @type {InboxItem} */ (this.known.get(id))]));
+    this.shown = ids;
+    return now;
+  }
+
+  render() {
+    const { parts, name } = this.props;
+    const { desk, ui } = parts;
+    const { t } = ui;
+    const { filter } = this.state;
+    const list = desk.list(name);
+    const now = this.arrange();
+    const { session: current } = desk.route;
+    const today = new Date().toDateString();
+    const tabStop = desk.selected !== null && this.known.has(desk.selected) ? desk.selected : this.shown[0];
+    const rows = this.shown.map((id) => {
+      const item = /** @type {InboxItem} */ (this.known.get(id));
+      const live = desk.live(id);
+      return h(Row, {
+        key: id,
+        parts,
+        item,
+        list: name,
+        isGone: !now.has(id),
+        isOpen: id === current,
+        isTabStop: id === tabStop,
+        isBusy: desk.isBusy(id),
+        unread: desk.unreadOf(item),
+        draft: desk.drafts.get(id).trim().slice(0, DRAFT),
+        isTyping: live?.state === "live" && live.typing.some((other) => other !== desk.me.id),
+        names: `${desk.nameOf(item.userId)}\n${desk.nameOf(item.agentId)}`,
+        today,
+      });
+    });
+    return h(
+      "section",
+      { class: "list", "aria-label": t(name) },
+      h(
+        "div",
+        { class: "list-head" },
+        h("h2", { class: "list-title" }, t(name)),
+        h(
+          "div",
+          { class: "list-search" },
+          icon("search"),
+          h("input", {
+            type: "search",
+            "aria-label": t("filterList", { list: t(name) }),
+            placeholder: t("filter"),
+            autocomplete: "off",
+            ref: this.search,
+            value: filter,
+            onInput: (/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) => {
+              this.held = null;
+              this.setState({ filter: currentTarget.value });
+            },
+            onKeyDown: (/** @type {KeyboardEvent} */ event) => {
+              if (event.key !== "Escape") return;
+              this.setState({ filter: "" });
+              this.focusRow(tabStop);
+            },
+          }),
+        ),
+      ),
+      h(
+        "div",
+        {
+          class: "list-box",
+          ref: this.box,
+          onScroll: this.fill,
+          onClick: this.clicked,
+          onFocusIn: this.focused,
+          // The next element has the focus a moment later.
+          onFocusOut: () => void setTimeout(this.release),
+          onPointerEnter: () => {
+            this.isPointed = true;
+            this.hold();
+          },
+          onPointerLeave: () => {
+            this.isPointed = false;
+            this.release();
+          },
+        },
+        this.news > 0 && h("button", { class: "list-news", onClick: this.showNews }, t("newRows", { n: this.news })),
+        rows.length > 0 && h("ul", { class: "rows", "aria-label": t(name) }, rows),
+        rows.length === 0 && empty(parts, name, filter, list),
+        list.hasMore &&
+          h("button", { class: "list-more", onClick: () => desk.more(name) }, t(list.isReading ? "loadingMore" : "showMore")),
+      ),
+    );
+  }
+}
+
+/** What stands in an empty list. @param {Parts} parts @param {ListName} name @param {string} filter @param {import("./types.js").SessionList} list */
+function empty({ desk, ui: { t } }, name, filter, { isLoaded, hasMore }) {
+  if (!isLoaded) return h("p", { class: "list-empty late" }, t("loadingSessions"));
+  if (filter) return h("p", { class: "list-empty" }, t(hasMore ? "loadingMore" : "nothingFound", { text: filter }));
+  const waiting = desk.countOf("waiting") ?? 0;
+  /** @type {Record<ListName, import("./texts.js").Key>} */
+  const texts = { mine: "emptyMine", waiting: "emptyWaiting", closed: "emptyClosed", assigned: "emptyAssigned", all: "emptyAll" };
+  return h(
+    "div",
+    { class: "list-empty" },
+    h("p", null, t(texts[name])),
+    name === "mine" &&
+      waiting > 0 &&
+      h("button", { class: "secondary", onClick: () => desk.go({ view: "waiting" }) }, t("seeWaiting", { n: waiting })),
+  );
+}
+
+/** @param {Element | null} element @returns {HTMLElement | null} */
+const rowOf = (element) => element?.closest("[data-session]") ?? null;

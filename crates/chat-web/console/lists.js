@@ -1,0 +1,169 @@
+/**
+ * The lists of sessions that the console shows: views of the inbox, and for admins also all sessions, which are read over
+ * REST and kept up to date by what the inbox says. It makes no element.
+ */
+
+/** @import { ChatSession, Client, Inbox, InboxItem, InboxView } from "../client/index.js" */
+/** @import { ListName, SessionList } from "./types.js" */
+
+const PAGE = 50;
+/** Totals are asked for again at most so often. */
+const TOTALS_MS = 5_000;
+
+/** The lists of an agent, and those of an admin, in their order. */
+export const AGENT_LISTS = /** @type {const} */ (["mine", "waiting", "closed"]);
+export const ADMIN_LISTS = /** @type {const} */ (["waiting", "assigned", "closed", "all"]);
+
+/**
+ * @param {object} ports
+ * @param {Client} ports.client
+ * @param {Inbox} ports.inbox
+ * @param {readonly ListName[]} ports.names
+ * @param {() => void} ports.changed
+ * @param {AbortSignal} ports.signal ends it
+ */
+export function createLists({ client, inbox, names, changed, signal }) {
+  /** How many sessions the server has, of all and of those of a status. @type {{ active?: number, closed?: number, all?: number }} */
+  let totals = {};
+  let isTotalling = false;
+  let isTotalDue = false;
+  /** What was read for the list of all, by id. @type {Map<string, ChatSession>} */
+  const read = new Map();
+  /** @type {string | null} */
+  let cursor = null;
+  let isStarted = false;
+  /** @type {Set<ListName>} */
+  const reading = new Set();
+  /** @type {import("../client/index.js").InboxState | null} */
+  let seen = null;
+  /** @type {readonly InboxItem[]} */
+  let all = [];
+
+  const hasAll = names.includes("all");
+
+  /** A session that REST has brought, as an item of the inbox. @param {ChatSession} session @returns {InboxItem} */
+  const asItem = (session) => ({
+    ...session,
+    lastMessage: null,
+    unreadCount: 0,
+    lastActivityAt: session.endedAt ?? session.startedAt,
+    waitingSince: null,
+    seq: 0,
+  });
+  /** @type {WeakMap<ChatSession, InboxItem>} so that a row is the same while its session is */
+  const asItems = new WeakMap();
+
+  /** The pages that were read, with what the inbox knows better, newest first. */
+  function merge() {
+    /** @type {Map<string, InboxItem>} */
+    const known = new Map();
+    for (const items of Object.values(inbox.view.items)) for (const item of items) known.set(item.id, item);
+    const oldest = [...read.values()].at(-1)?.startedAt ?? "";
+    /** @type {Map<string, InboxItem>} */
+    const merged = new Map();
+    for (const [id, session] of read) {
+      let item = known.get(id) ?? asItems.get(session);
+      if (!item) asItems.set(session, (item = asItem(session)));
+      merged.set(id, item);
+    }
+    // Those that are older than the pages read stand on pages to come.
+    for (const [id, item] of known) if (cursor === null || item.startedAt >= oldest) merged.set(id, item);
+    return [...merged.values()].sort((a, b) => (a.startedAt === b.startedAt ? (a.id < b.id ? 1 : -1) : a.startedAt < b.startedAt ? 1 : -1));
+  }
+
+  async function readAll() {
+    if (isStarted && cursor === null) return;
+    const page = await client.sessions.list({ limit: PAGE, ...(cursor === null ? {} : { cursor }) });
+    isStarted = true;
+    cursor = page.nextCursor;
+    totals = { ...totals, all: page.totalCount };
+    for (const session of page.sessions) read.set(session.id, session);
+    all = merge();
+  }
+
+  /** Asks for the totals of lists that are not loaded whole. */
+  async function total() {
+    if (signal.aborted) return;
+    if (isTotalling) return void (isTotalDue = true);
+    const { hasMore } = inbox.view;
+    const status = names.includes("assigned") && hasMore.assigned ? "active" : null;
+    if (!hasMore.closed && !status && !hasAll) return;
+    isTotalling = true;
+    try {
+      const [closed, active, every] = await Promise.all([
+        hasMore.closed ? count("closed") : undefined,
+        status ? count("active") : undefined,
+        hasAll ? count() : undefined,
+      ]);
+      totals = { closed, active, all: every };
+      changed();
+    } catch {
+      // The counts of before stay, and are asked for again with the next change.
+    }
+    setTimeout(() => {
+      isTotalling = false;
+      if (isTotalDue) total();
+      isTotalDue = false;
+    }, TOTALS_MS);
+  }
+
+  /** @param {"active" | "closed"} [status] */
+  const count = async (status) => (await client.sessions.list({ limit: 1, ...(status && { status }) })).totalCount;
+
+  /** Sessions have come or gone. @param {import("../client/index.js").InboxState} before */
+  const isOther = ({ items: before }) => {
+    const { items } = inbox.view;
+    return /** @type {InboxView[]} */ (Object.keys(items)).some((name) => items[name]?.length !== before[name]?.length);
+  };
+
+  /** @param {ListName} name @returns {number | null} */
+  function countOf(name) {
+    const { items, counts, hasMore } = inbox.view;
+    if (name === "mine") return counts?.mine ?? null;
+    if (name === "waiting") return counts?.waiting ?? null;
+    if (name === "all") return cursor === null && isStarted ? all.length : (totals.all ?? null);
+    const loaded = items[name];
+    if (loaded && !hasMore[name]) return loaded.length;
+    const total = name === "closed" ? totals.closed : totals.active;
+    if (total === undefined || name === "closed") return total ?? null;
+    return Math.max(0, total - (counts?.waiting ?? 0));
+  }
+
+  return {
+    /** The inbox has changed. */
+    update() {
+      const { view } = inbox;
+      if (view === seen) return;
+      const before = seen;
+      seen = view;
+      if (hasAll && isStarted) all = merge();
+      if (view.state === "live" && (before === null || before.state !== "live" || isOther(before))) total();
+    },
+    countOf,
+    /** @param {ListName} name @returns {SessionList} */
+    get(name) {
+      const { items, hasMore, state, error } = inbox.view;
+      const isReading = reading.has(name);
+      if (name === "all") {
+        if (!isStarted && !isReading && state === "live") this.more("all");
+        return { items: all, hasMore: cursor !== null, isLoaded: isStarted, isReading, error };
+      }
+      const loaded = items[name];
+      return { items: loaded ?? [], hasMore: Boolean(hasMore[name]), isLoaded: loaded !== undefined, isReading, error };
+    },
+    /** Reads a further page. One that fails is asked for again at the next call. @param {ListName} name */
+    async more(name) {
+      if (reading.has(name)) return;
+      reading.add(name);
+      changed();
+      try {
+        await (name === "all" ? readAll() : inbox.more(name));
+      } catch {
+        // The connection is shown as lost, and the list asks again when it is scrolled.
+      } finally {
+        reading.delete(name);
+        if (!signal.aborted) changed();
+      }
+    },
+  };
+}

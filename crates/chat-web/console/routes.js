@@ -1,0 +1,108 @@
+/**
+ * Addresses of the console: `#/mine` and the other lists, `#/s/<id>` for a session, `#/s/<id>/details`, `#/statistics`,
+ * `#/agents`. The list beside an open session is kept in the entry of the browser's history.
+ */
+
+/** @import { ListName, Route } from "./types.js" */
+
+/** @param {string} id */
+export const isSessionId = (id) => /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id);
+
+/** @param {Route} route */
+export const addressOf = ({ view, session, details }) =>
+  session === null ? `#/${view}` : `#/s/${encodeURIComponent(session)}${details ? "/details" : ""}`;
+
+/**
+ * What an address names; `null` if it is none of the console's.
+ *
+ * @param {string} hash
+ * @param {readonly Route["view"][]} views those that the person has
+ * @param {Route["view"]} view the list beside a session
+ * @returns {Route | null}
+ */
+export function routeOf(hash, views, view) {
+  const [, name = "", id = "", more = ""] = hash.replace(/^#/, "").split("/");
+  if (name === "s" && id) return { view, session: decode(id), details: more === "details" };
+  const found = views.find((other) => other === name);
+  return found ? { view: found, session: null, details: false } : null;
+}
+
+/** @param {string} text */
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/**
+ * @param {object} options
+ * @param {boolean} options.addresses whether the address bar follows; else the route is in memory
+ * @param {readonly [ListName, ...Route["view"][]]} options.views those that the person has, the one to begin with first
+ * @param {() => void} options.changed
+ */
+export function createRouter({ addresses, views, changed }) {
+  const [home] = views;
+  /** @type {Route} */
+  let route = { view: home, session: null, details: false };
+
+  /** @param {unknown} state of the history @returns {Route["view"] | undefined} */
+  const viewIn = (state) => views.find((view) => view === /** @type {any} */ (state)?.chatConsole);
+
+  function read() {
+    const known = viewIn(history.state);
+    route = routeOf(location.hash, views, known ?? route.view) ?? { view: home, session: null, details: false };
+    if (!known || location.hash !== addressOf(route)) write(true);
+  }
+
+  /** @param {boolean} replace */
+  function write(replace) {
+    const state = { chatConsole: route.view };
+    if (replace) history.replaceState(state, "", addressOf(route));
+    else history.pushState(state, "", addressOf(route));
+  }
+
+  function moved() {
+    read();
+    changed();
+  }
+
+  /** Whether the list beside the session was not named by anybody, and another one may be shown. */
+  let isGuessed = false;
+  if (addresses) {
+    isGuessed = viewIn(history.state) === undefined;
+    read();
+    isGuessed &&= route.session !== null;
+    addEventListener("popstate", moved);
+  }
+
+  return {
+    get route() {
+      return route;
+    },
+    get isGuessed() {
+      return isGuessed;
+    },
+    /** @param {Partial<Route>} changes @param {{ replace?: boolean }} [options] */
+    go(changes, { replace = false } = {}) {
+      const next = { ...route, ...changes };
+      if (!views.includes(next.view)) return;
+      const isPage = next.view === "statistics" || next.view === "agents";
+      if (isPage && changes.session === undefined) next.session = null;
+      // A session that is opened from a page stands beside a list again.
+      else if (isPage) next.view = home;
+      if (next.session !== route.session && changes.details === undefined) next.details = false;
+      if (next.session === null) next.details = false;
+      isGuessed = false;
+      const isSame = next.view === route.view && next.session === route.session && next.details === route.details;
+      if (isSame) return;
+      route = next;
+      if (addresses) write(replace);
+      changed();
+    },
+    close() {
+      removeEventListener("popstate", moved);
+    },
+  };
+}

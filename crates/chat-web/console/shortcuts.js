@@ -1,0 +1,80 @@
+/** What single keys do, outside text fields and dialogs. Keys are taken by their letters, whatever the layout of the keyboard. */
+
+import { claim, openClose, openTransfer } from "./actions.js";
+import { openHelp } from "./help.js";
+
+/** @import { Parts } from "./types.js" */
+
+/** Inputs in which nothing is typed. */
+const WITHOUT_TEXT = ["button", "checkbox", "radio", "submit"];
+
+/** @param {Parts} parts @param {boolean} isAlone whether the page has nothing but the console @param {AbortSignal} signal ends it */
+export function startShortcuts(parts, isAlone, signal) {
+  const { desk, root } = parts;
+  /** @type {Record<string, (event: KeyboardEvent) => void>} */
+  const keys = {
+    j: () => parts.list.current?.move(1),
+    k: () => parts.list.current?.move(-1),
+    c: () => {
+      const first = desk.route.view === "waiting" ? parts.list.current?.shown[0] : undefined;
+      const id = candidates(first).find((id) => {
+        const session = desk.live(id)?.session ?? desk.item(id);
+        const rights = session && desk.rightsOn(session);
+        return rights?.claim || rights?.assign;
+      });
+      if (id !== undefined) claim(parts, id);
+    },
+    t: () => openTransfer(parts, candidates()[0] ?? ""),
+    e: () => openClose(parts, candidates()[0] ?? ""),
+    "/": () => parts.list.current?.focusFilter(),
+    "?": () => openHelp(parts),
+  };
+
+  /** The row that has the focus; else the open session, the row that had it last, and another one. @param {string} [other] */
+  function candidates(other) {
+    const row = /** @type {HTMLElement | null} */ (document.activeElement?.closest("[data-session]") ?? null);
+    if (row?.dataset.session && root.contains(row)) return [row.dataset.session];
+    return [desk.route.session, desk.selected, other].filter((id) => typeof id === "string");
+  }
+
+  /** @param {KeyboardEvent} event @param {Element} target */
+  function enter(event, target) {
+    const id = /** @type {HTMLElement | null} */ (target.closest("[data-session]"))?.dataset.session;
+    const { session } = desk.route;
+    // On the row of the session that is open already, one wants to write.
+    if (id && id === session && target.matches("a") && parts.composer.current) {
+      event.preventDefault();
+      parts.composer.current.focus();
+    } else if (target.matches("body, [tabindex='-1']:not(a, button)") && desk.selected !== null && desk.selected !== session) {
+      event.preventDefault();
+      desk.go({ session: desk.selected });
+    }
+  }
+
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      const target = /** @type {Element} */ (event.composedPath()[0] ?? document.body);
+      const isOurs = root.contains(target) || (isAlone && target === document.body);
+      if (!isOurs || !desk.settings.value.shortcuts || event.defaultPrevented || event.isComposing) return;
+      // With AltGr letters of other languages are typed.
+      if (event.ctrlKey || event.metaKey || event.altKey || event.getModifierState("AltGraph")) return;
+      if (isText(target) || root.querySelector("dialog[open]")) return;
+      if (event.key === "Enter") return event.shiftKey ? undefined : enter(event, target);
+      const run = Object.hasOwn(keys, event.key) ? keys[event.key] : undefined;
+      if (!run) return;
+      event.preventDefault();
+      // A key that is held down moves on, and does nothing else again.
+      if (!event.repeat || event.key === "j" || event.key === "k") run(event);
+    },
+    { signal },
+  );
+}
+
+/** @param {Element} target */
+const isText = (target) =>
+  target instanceof HTMLInputElement
+    ? !WITHOUT_TEXT.includes(target.type)
+    : target instanceof HTMLTextAreaElement ||
+      target instanceof HTMLSelectElement ||
+      (target instanceof HTMLElement && target.isContentEditable);

@@ -1,0 +1,201 @@
+/** Canned replies: offered by "/", filled with the customer's name, written in a dialog, carried as a file. */
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+
+import { createWorld, until } from "./support.js";
+
+const world = await createWorld();
+
+/** An agent with an open session of Anna, and the hands for canned replies. @param {string} agent */
+async function atWork(agent) {
+  const session = await world.session(`${agent}-anna`, {
+    subject: `Shoes ${agent}`,
+    name: "Anna $& Öz",
+    agent,
+    messages: ["Hello"],
+  });
+  const page = await world.console({ as: agent });
+  await page.row(`Shoes ${agent}`).click();
+  await page.message("Hello").waitFor();
+  const dialog = page.getByRole("dialog", { name: "Canned replies" });
+  const open = async () => {
+    await page.getByRole("button", { name: "Canned replies", exact: true }).click();
+    await dialog.waitFor();
+  };
+  return {
+    session,
+    page,
+    dialog,
+    open,
+    done: () => dialog.getByRole("button", { name: "Done" }).click(),
+    menu: page.getByRole("listbox", { name: "Canned replies" }),
+    /** @param {Record<string, string>} replies */
+    async write(replies) {
+      await open();
+      for (const [name, text] of Object.entries(replies)) {
+        await dialog.getByRole("textbox", { name: "Name" }).fill(name);
+        await dialog.getByRole("textbox", { name: "Text" }).fill(text);
+        await dialog.getByRole("button", { name: "Save reply" }).click();
+        await dialog.getByText(`/${name} is saved.`).waitFor();
+      }
+      await dialog.getByRole("button", { name: "Done" }).click();
+      await dialog.waitFor({ state: "detached" });
+    },
+  };
+}
+
+test("a slash at the beginning offers replies, and keys choose one", async () => {
+  const { session, page, menu, write } = await atWork("kurt");
+  await write({
+    hello: "Hello {customer}, how can I help?\n{customer}!",
+    help: "Have you tried to turn it off?",
+    bye: "Bye {customer}",
+  });
+  await page.box.focus();
+  await page.keyboard.type("/");
+  assert.equal(await menu.getByRole("option").count(), 3);
+  await page.keyboard.type("he");
+  await until(async () => (await menu.getByRole("option").count()) === 2);
+  const chosen = menu.getByRole("option", { selected: true });
+  assert.match((await chosen.textContent()) ?? "", /hello/);
+  await page.keyboard.press("ArrowDown");
+  await until(async () => /help/.test((await chosen.textContent()) ?? ""));
+  assert.equal(await page.box.getAttribute("aria-activedescendant"), await chosen.getAttribute("id"));
+  // Around the end.
+  await page.keyboard.press("ArrowDown");
+  await until(async () => /hello/.test((await chosen.textContent()) ?? ""));
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("ArrowUp");
+  await until(async () => /hello/.test((await chosen.textContent()) ?? ""));
+  await page.keyboard.press("Enter");
+  assert.equal(await page.box.inputValue(), "Hello Anna $& Öz, how can I help?\nAnna $& Öz!");
+  await menu.waitFor({ state: "detached" });
+  // Enter has inserted and not sent; now it sends.
+  assert.equal(await page.messages.count(), 1);
+  await page.keyboard.press("Enter");
+  await page.message("how can I help?").waitFor();
+  await until(async () => (await session.messages()).length === 2);
+
+  await page.keyboard.type("/by");
+  await menu.waitFor();
+  await page.keyboard.press("Tab");
+  assert.equal(await page.box.inputValue(), "Bye Anna $& Öz");
+  assert.equal(await page.box.evaluate((box) => box === document.activeElement), true);
+  // Stored as a draft like what is typed.
+  await page.reload();
+  await page.message("Hello").first().waitFor();
+  assert.equal(await page.box.inputValue(), "Bye Anna $& Öz");
+});
+
+test("nothing is offered elsewhere in a text, and Escape leaves the text as it is", async () => {
+  const { page, menu, write } = await atWork("lars");
+  await write({ hello: "Hello" });
+  await page.box.focus();
+  await page.keyboard.type("see /he");
+  assert.equal(await menu.count(), 0);
+  await page.box.fill("");
+  await page.keyboard.type("/he");
+  await menu.waitFor();
+  await page.keyboard.press("Escape");
+  await menu.waitFor({ state: "detached" });
+  assert.equal(await page.box.inputValue(), "/he");
+  // The thread is still open, and the text is sent as it is.
+  await page.keyboard.press("Enter");
+  await page.message("/he").waitFor();
+  // What stands behind the name stays.
+  await page.box.fill(" and more");
+  await page.box.press("Home");
+  await page.keyboard.type("/he");
+  await menu.getByRole("option").click();
+  assert.equal(await page.box.inputValue(), "Hello and more");
+});
+
+test("without replies a slash says how to add one", async () => {
+  const { page, dialog } = await atWork("mona");
+  await page.box.focus();
+  await page.keyboard.type("/");
+  await page.getByText("There are no canned replies yet.").waitFor();
+  await page.getByRole("button", { name: "Add a canned reply" }).click();
+  await dialog.waitFor();
+  const name = dialog.getByRole("textbox", { name: "Name" });
+  assert.equal(await name.evaluate((box) => box === document.activeElement), true);
+  await name.fill("two words");
+  await dialog.getByRole("button", { name: "Save reply" }).click();
+  await dialog.getByText("A name is one word").waitFor();
+  await name.fill("/Grüße");
+  await dialog.getByRole("textbox", { name: "Text" }).fill("Viele Grüße");
+  await dialog.getByRole("button", { name: "Save reply" }).click();
+  await dialog.getByText("/grüße is saved.").waitFor();
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  await page.box.fill("");
+  await page.box.pressSequentially("/grü");
+  await page.getByRole("option", { name: /grüße/ }).waitFor();
+});
+
+test("replies are changed, deleted and brought back, and another window follows", async () => {
+  const { page, dialog, open, done, write } = await atWork("nora");
+  await write({ one: "First", two: "Second" });
+  const second = await world.console({ as: "nora", context: page.context() });
+  await second.row("Shoes nora").click();
+  await second.message("Hello").waitFor();
+  await open();
+  await dialog.getByRole("button", { name: "Edit /one" }).click();
+  assert.equal(await dialog.getByRole("textbox", { name: "Text" }).inputValue(), "First");
+  await dialog.getByRole("textbox", { name: "Name" }).fill("uno");
+  await dialog.getByRole("textbox", { name: "Text" }).fill("Primo");
+  await dialog.getByRole("button", { name: "Save reply" }).click();
+  await dialog.getByText("/uno is saved.").waitFor();
+  assert.equal(await dialog.getByText("/one", { exact: true }).count(), 0);
+  await dialog.getByRole("button", { name: "Delete /two" }).click();
+  await dialog.getByText("/two is deleted.").waitFor();
+  assert.equal(await dialog.getByRole("button", { name: "Edit /two" }).count(), 0);
+  await dialog.getByRole("button", { name: "Undo" }).click();
+  await dialog.getByRole("button", { name: "Edit /two" }).waitFor();
+  await dialog.getByRole("button", { name: "Delete /two" }).click();
+  await done();
+  await second.box.focus();
+  await second.keyboard.type("/");
+  await second.getByRole("option", { name: /uno/ }).waitFor();
+  assert.equal(await second.getByRole("option").count(), 1);
+  // Of another person at the same browser they are none.
+  await second.close();
+});
+
+test("replies go to a file and come from one, and a wrong file changes nothing", async () => {
+  const { page, dialog, open, write } = await atWork("olga");
+  await write({ one: "First {customer}", two: "Second" });
+  await open();
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    dialog.getByRole("button", { name: "Export as a file" }).click(),
+  ]);
+  assert.equal(download.suggestedFilename(), "canned-replies.json");
+  const text = await readFile(await download.path(), "utf8");
+  assert.deepEqual(JSON.parse(text), [
+    { name: "one", text: "First {customer}" },
+    { name: "two", text: "Second" },
+  ]);
+
+  /** @param {string} content */
+  const give = (content) =>
+    dialog
+      .locator("input[type=file]")
+      .setInputFiles({ name: "replies.json", mimeType: "application/json", buffer: Buffer.from(content) });
+  for (const wrong of ["no JSON", "{}", '[{"name":"three","text":"Third"},{"name":"a b","text":"x"}]', "[3]"]) {
+    await give(wrong);
+    await dialog.getByRole("alert").filter({ hasText: /\S/ }).waitFor();
+    assert.equal(await dialog.getByRole("button", { name: /^Edit/ }).count(), 2);
+    await give("[]");
+    await dialog.getByText("0 replies were imported.").waitFor();
+  }
+  await give(JSON.stringify([{ name: "/Three", text: "Third" }, { name: "two", text: "Changed" }]));
+  await dialog.getByText("2 replies were imported.").waitFor();
+  await page.reload();
+  await page.message("Hello").waitFor();
+  await open();
+  assert.equal(await dialog.getByRole("button", { name: /^Edit/ }).count(), 3);
+  await dialog.getByText("Changed").waitFor();
+});

@@ -1,0 +1,127 @@
+/** What an agent hears of while they look elsewhere: once over all windows, and only if they have asked for it. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { createWorld, until } from "./support.js";
+
+const world = await createWorld();
+
+/** What stands in for the notifications of the operating system, and a person who looks elsewhere. */
+function init() {
+  const shown = /** @type {any[]} */ ([]);
+  class Notification {
+    static permission = "granted";
+    static requestPermission = async () => Notification.permission;
+    onclick = () => {};
+    close() {}
+    /** @param {string} title @param {object} options */
+    constructor(title, options) {
+      shown.push(Object.assign(this, { title, ...options }));
+    }
+  }
+  Object.assign(window, { Notification, shown, played: 0 });
+  document.hasFocus = () => false;
+  // Each tone is an oscillator, and two are a sound.
+  const { start } = OscillatorNode.prototype;
+  OscillatorNode.prototype.start = function (when) {
+    Object.assign(window, { played: /** @type {any} */ (window).played + 1 });
+    start.call(this, when);
+  };
+}
+
+/** @param {import("playwright-core").Page} page @param {{ notifications: boolean, sound: boolean }} settings */
+async function choose(page, settings) {
+  await page.evaluate((settings) => {
+    const key = "chatConsole:settings:bob";
+    const before = JSON.parse(localStorage.getItem(key) ?? "{}");
+    localStorage.setItem(key, JSON.stringify({ ...before, ...settings }));
+    // As another window would have chosen it.
+    dispatchEvent(new StorageEvent("storage", { key, newValue: localStorage.getItem(key), storageArea: localStorage }));
+  }, settings);
+}
+
+/** @param {import("playwright-core").Page} page @param {boolean} has */
+const look = (page, has) =>
+  page.evaluate((has) => {
+    document.hasFocus = () => has;
+    dispatchEvent(new Event(has ? "focus" : "blur"));
+  }, has);
+
+/** @param {import("playwright-core").Page} page @returns {Promise<any[]>} */
+const shown = (page) => page.evaluate("shown.map(({ title, body }) => [title, body])");
+
+test("nothing is shown and nothing sounds until the agent has asked for it", async () => {
+  const bob = await world.console({ init });
+  const quiet = await world.session("ann-1", { subject: "Quiet", agent: "bob" });
+  await bob.row("Quiet").waitFor();
+  await quiet.write("Hello");
+  await bob.row("Hello").waitFor();
+  assert.deepEqual(await shown(bob), []);
+  assert.equal(await bob.evaluate("played"), 0);
+});
+
+test("a session that comes into the queue is shown once over two windows, and a click opens it", async () => {
+  const bob = await world.console({ init });
+  const other = await world.console({ init, context: bob.context() });
+  for (const page of [bob, other]) {
+    await choose(page, { notifications: true, sound: false });
+    await page.view("Waiting").waitFor();
+  }
+  const talk = await world.session("ann-2", { subject: "Parcel", name: "Ann" });
+  await until(async () => (await shown(bob)).length + (await shown(other)).length > 0);
+  await other.view("Waiting").click();
+  await other.row("Parcel").waitFor();
+  const [first, second] = [await shown(bob), await shown(other)];
+  assert.deepEqual([...first, ...second], [["A new session waits", "Ann: Parcel"]]);
+  const page = first.length ? bob : other;
+  await page.evaluate("shown[0].onclick()");
+  await page.waitForFunction((id) => location.hash.includes(id), talk.id);
+});
+
+test("a message in a session of mine is shown with its author, and one in a session of a colleague is not", async () => {
+  const bob = await world.console({ init });
+  await choose(bob, { notifications: true, sound: false });
+  const mine = await world.session("ann-3", { subject: "Mine it is", name: "Ann", agent: "bob" });
+  const theirs = await world.session("ann-4", { subject: "Theirs", agent: "carol" });
+  await bob.row("Mine it is").waitFor();
+  await theirs.write("Not for bob");
+  await mine.write("For bob");
+  await until(async () => (await shown(bob)).some(([, body]) => body === "For bob"));
+  const messages = (await shown(bob)).filter(([title]) => title !== "A new session waits");
+  assert.deepEqual(messages, [["Ann", "For bob"]]);
+});
+
+test("while the agent looks at one window, none says anything", async () => {
+  const bob = await world.console({ init });
+  const other = await world.console({ init, context: bob.context() });
+  for (const page of [bob, other]) await choose(page, { notifications: true, sound: true });
+  const mine = await world.session("ann-5", { subject: "Seen", agent: "bob" });
+  for (const page of [bob, other]) await page.row("Seen").waitFor();
+  await look(other, true);
+  await until(() => bob.evaluate("navigator.locks.query().then(({ held }) => held.some(({ name }) => name.includes('attention')))"));
+  const before = [await shown(bob), await shown(other)];
+  await mine.write("Read at once");
+  for (const page of [bob, other]) await page.row("Read at once").waitFor();
+  assert.deepEqual([await shown(bob), await shown(other)], before);
+  await look(other, false);
+  await until(() => bob.evaluate("navigator.locks.query().then(({ held }) => !held.some(({ name }) => name.includes('attention')))"));
+  await mine.write("Missed");
+  await until(async () => [...(await shown(bob)), ...(await shown(other))].some(([, body]) => body === "Missed"));
+});
+
+test("a sound is played by one window", async () => {
+  const bob = await world.console({ init });
+  const other = await world.console({ init, context: bob.context() });
+  const mine = await world.session("ann-6", { subject: "Loud", agent: "bob" });
+  for (const page of [bob, other]) {
+    await choose(page, { notifications: false, sound: true });
+    // Without a click a browser plays nothing.
+    await page.row("Loud").click();
+  }
+  await look(bob, false);
+  await mine.write("Listen");
+  for (const page of [bob, other]) await page.message("Listen").waitFor();
+  await until(async () => Number(await bob.evaluate("played")) + Number(await other.evaluate("played")) > 0);
+  assert.equal(Number(await bob.evaluate("played")) + Number(await other.evaluate("played")), 2);
+});

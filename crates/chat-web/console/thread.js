@@ -1,0 +1,378 @@
+/** The middle column: the open session, with its header, its messages and what stands below them. */
+
+import { Component, h } from "preact";
+
+import { avatar } from "../ui/avatar.js";
+import { Composer } from "../ui/composer.js";
+import { icon } from "../ui/icons.js";
+import { openClose, openTransfer } from "./actions.js";
+import { CannedMenu } from "./canned-menu.js";
+import { ThreadLog, isSame } from "./thread-log.js";
+
+/** @import { ChatSession, Entry, SessionView } from "../client/index.js" */
+/** @import { Ui } from "../ui/ui.js" */
+/** @import { Parts } from "./types.js" */
+
+/** More messages at once are announced as a number. */
+const SPOKEN = 3;
+/** What comes within this time is one announcement: after a time without a connection it is many messages. */
+const TOGETHER_MS = 200;
+
+/** Files that were put into a composer and not sent, while the page lives. @type {WeakMap<object, Map<string, File[]>>} */
+const waitingFiles = new WeakMap();
+
+/** The open session, if there is one. @param {Parts} parts */
+export function thread(parts) {
+  const id = parts.desk.route.session;
+  return id === null ? null : h(Thread, { key: id, id, parts });
+}
+
+/** @typedef {{ id: string, parts: Parts }} ThreadProps */
+
+/**
+ * One for each session that is opened, so that nothing of another one can stay in it. It is drawn again with the page; what
+ * belongs to the log alone is kept the same while nothing of it changes.
+ *
+ * @extends {Component<ThreadProps>}
+ */
+class Thread extends Component {
+  /** @type {HTMLElement | null} */
+  element = null;
+  isAtEnd = true;
+  /** The message above which the line stands. @type {string | null} */
+  since = null;
+  /** How many messages were unread when it was looked at last; `null` before the first time. @type {number | null} */
+  unread = null;
+  /** The messages that have failed, by their keys; `null` before the first time. @type {Set<string> | null} */
+  failed = null;
+  /** Messages that have come and are not announced yet. @type {Entry[]} */
+  news = [];
+  /** @type {readonly Entry[]} */
+  entries = [];
+  /** @type {import("../client/index.js").Session | null} */
+  heard = null;
+  ending = new AbortController();
+
+  get desk() {
+    return this.props.parts.desk;
+  }
+
+  get session() {
+    return this.desk.session(this.props.id);
+  }
+
+  /** What is known of it: a list knows it before it is loaded. @returns {ChatSession | null} */
+  get about() {
+    return this.session.view.session ?? this.desk.item(this.props.id);
+  }
+
+  componentDidMount() {
+    const { parts, id } = this.props;
+    const files = waitingFiles.get(this.desk)?.get(id);
+    if (files?.length) parts.composer.current?.setState({ files });
+    const { signal } = this.ending;
+    for (const name of ["focus", "visibilitychange"]) addEventListener(name, this.read, { signal, capture: true });
+    signal.addEventListener(
+      "abort",
+      this.desk.drafts.subscribe((session) => session === id && this.drafted()),
+    );
+    this.changed();
+  }
+
+  componentDidUpdate() {
+    this.changed();
+  }
+
+  componentWillUnmount() {
+    const { parts, id } = this.props;
+    const kept = waitingFiles.get(this.desk) ?? new Map();
+    waitingFiles.set(this.desk, kept.set(id, parts.composer.current?.state.files ?? []));
+    this.ending.abort();
+    this.unhear();
+    // A picture of a session that is not shown any more.
+    for (const dialog of parts.root.querySelectorAll("dialog.lightbox")) /** @type {HTMLDialogElement} */ (dialog).close();
+  }
+
+  unhear = () => {};
+
+  /** The session may be another object when it has come back to this desk. */
+  hear() {
+    const { session } = this;
+    if (session === this.heard) return;
+    this.unhear();
+    this.heard = session;
+    this.unhear = session.on("message", (entry) => {
+      if (!entry.own && this.news.push(entry) === 1) setTimeout(this.announce, TOGETHER_MS);
+    });
+  }
+
+  changed() {
+    this.hear();
+    const { view } = this.session;
+    if (!view.session) return;
+    const before = this.unread;
+    this.unread = view.unread;
+    if (before === null) this.mark(view);
+    this.read();
+    this.unread = this.session.view.unread;
+    // What has come while nobody looked begins with the line too, until more comes the next time.
+    if (before === 0 && this.unread > 0) this.mark(view);
+    this.complain(view);
+  }
+
+  /** Puts the line above the first unread message. @param {SessionView} view */
+  mark({ messages, unread, session }) {
+    if (unread === 0 || !this.isOwn(session)) return;
+    const others = messages.filter(({ sender, read }) => sender === "user" && !read);
+    const key = others[others.length - unread]?.key ?? null;
+    if (key === this.since) return;
+    this.since = key;
+    this.setState({});
+  }
+
+  /** An admin looks over an agent's shoulder: what they see, the agent has not read. @param {ChatSession | null} session */
+  isOwn(session) {
+    return session?.agentId === this.desk.me.id;
+  }
+
+  /** What stands in front of the eyes of the agent is read. */
+  read = () => {
+    const { session, desk } = this;
+    const { view } = session;
+    // Before the first time the line is not there yet.
+    if (this.unread === null || !view.unread || !this.isAtEnd || !desk.isAttentive || !this.isOwn(view.session)) return;
+    // On a narrow screen the list or the details cover it.
+    if (this.element?.querySelector(".log")?.checkVisibility()) session.read();
+  };
+
+  moved = (/** @type {boolean} */ isAtEnd) => {
+    this.isAtEnd = isAtEnd;
+    this.read();
+  };
+
+  announce = () => {
+    const { news } = this;
+    this.news = [];
+    if (this.ending.signal.aborted) return;
+    const { t } = this.props.parts.ui;
+    if (news.length > SPOKEN) return this.desk.say(t("newMessages", { n: news.length }));
+    for (const { author, content, attachments = [] } of news) {
+      const text = content || attachments.map(({ name }) => name).join(", ");
+      this.desk.say(t("saidBy", { name: author?.name ?? this.desk.nameOf(author?.id), text }));
+    }
+  };
+
+  /** Says once of each message that it was not sent. @param {SessionView} view */
+  complain({ messages }) {
+    const failed = new Set(messages.filter(({ delivery }) => delivery === "failed").map(({ key }) => key));
+    const before = this.failed;
+    this.failed = failed;
+    // Those of before were said when they failed.
+    const isNew = before !== null && [...failed].some((key) => !before.has(key));
+    if (isNew) this.desk.tell(this.props.parts.ui.t("messageFailed"), "assertive");
+  }
+
+  /** Another window has changed the draft. */
+  drafted() {
+    const { current } = this.props.parts.composer;
+    const text = this.desk.drafts.get(this.props.id);
+    if (current && current.text !== text) current.set(text);
+  }
+
+  typed = (/** @type {string} */ text) => {
+    this.desk.drafts.set(this.props.id, text);
+    this.session.typing(text !== "");
+  };
+
+  send = (/** @type {string} */ text, /** @type {File[]} */ files) => {
+    this.session.send(text, { files });
+    this.desk.drafts.set(this.props.id, "");
+  };
+
+  older = () => this.session.older();
+
+  focus = () => this.props.parts.composer.current?.focus();
+
+  /** The panel shows where files may be dropped. @param {DragEvent} event @param {boolean} isOver */
+  dragging({ currentTarget, relatedTarget }, isOver) {
+    const box = /** @type {Element} */ (currentTarget);
+    if (isOver || !box.contains(/** @type {Node | null} */ (relatedTarget))) box.classList.toggle("dropping", isOver);
+  }
+
+  render() {
+    const { parts } = this.props;
+    const { desk, ui } = parts;
+    const { view } = this.session;
+    const { about } = this;
+    if (!isSame(this.entries, view.messages)) this.entries = view.messages;
+    const canWrite = Boolean(about && desk.rightsOn(about).write && view.state !== "stopped");
+    return h(
+      "section",
+      {
+        class: "thread",
+        "aria-label": ui.t("conversation"),
+        ref: (/** @type {HTMLElement | null} */ element) => void (this.element = element),
+      },
+      header(parts, about),
+      h(
+        "div",
+        {
+          class: "thread-body",
+          "data-drop": ui.t("dropHere"),
+          onDragOver: (/** @type {DragEvent} */ event) => {
+            if (!canWrite || !event.dataTransfer?.types.includes("Files")) return;
+            event.preventDefault();
+            this.dragging(event, true);
+          },
+          onDragLeave: (/** @type {DragEvent} */ event) => this.dragging(event, false),
+          onDrop: (/** @type {DragEvent} */ event) => {
+            if (!event.dataTransfer?.files.length) return;
+            event.preventDefault();
+            this.dragging(event, false);
+            parts.composer.current?.add(event.dataTransfer.files);
+          },
+        },
+        this.body(view, about),
+        canWrite && about ? this.foot(view, about) : this.end(view, about),
+      ),
+    );
+  }
+
+  /** The messages, or why there are none. @param {SessionView} view @param {ChatSession | null} about */
+  body(view, about) {
+    const { ui } = this.props.parts;
+    if (this.entries.length) {
+      return h(/** @type {any} */ (ThreadLog), {
+        ui: /** @type {Ui} */ (ui),
+        entries: this.entries,
+        hasOlder: view.hasOlder,
+        older: this.older,
+        moved: this.moved,
+        since: this.since,
+        rejoin: this.focus,
+      });
+    }
+    if (view.state === "stopped") {
+      const text = view.error?.code === "SESSION_NOT_FOUND" ? "unknownSession" : "notYours";
+      return h(
+        "div",
+        { class: "thread-notice" },
+        h("p", { class: "big" }, ui.t(text)),
+        h("p", null, ui.t("notYoursMore")),
+        h("button", { class: "primary", onClick: () => this.desk.go({ session: null }) }, ui.t("toList")),
+      );
+    }
+    if (!view.session) return h("p", { class: "thread-notice late" }, ui.t("loadingMessages"));
+    return h(
+      "div",
+      { class: "thread-notice" },
+      h("p", { class: "big" }, ui.t("noMessages")),
+      about && this.desk.rightsOn(about).write && h("p", null, ui.t("noMessagesMore")),
+    );
+  }
+
+  /** Who types, and the box to write in. @param {SessionView} view @param {ChatSession} about */
+  foot(view, about) {
+    const { parts, id } = this.props;
+    const { desk, ui } = parts;
+    const typists = view.typing.filter((other) => other !== desk.me.id);
+    const dots = h("span", { class: "dots", "aria-hidden": true }, h("i", null), h("i", null), h("i", null));
+    // The line is always there, so that nothing moves.
+    return h(
+      CannedMenu,
+      {
+        parts,
+        customer: about.user?.name ?? desk.nameOf(about.userId),
+        line: typists[0] && [dots, ui.t("typing", { name: desk.nameOf(typists[0]) })],
+      },
+      h(Composer, {
+        handle: parts.composer,
+        ui: /** @type {Ui} */ (ui),
+        draft: desk.drafts.get(id),
+        changed: this.typed,
+        send: this.send,
+      }),
+    );
+  }
+
+  /** Why one cannot write. @param {SessionView} view @param {ChatSession | null} about */
+  end(view, about) {
+    const { desk, ui } = this.props.parts;
+    if (!about || (view.state === "stopped" && !this.entries.length)) return null;
+    const { id } = this.props;
+    if (desk.rightsOn(about).claim) {
+      return h(
+        "div",
+        { class: "thread-end" },
+        h("p", null, ui.t("claimFirst")),
+        h("button", { class: "primary", disabled: desk.isBusy(id), onClick: () => desk.claim(id) }, ui.t("claim")),
+      );
+    }
+    const { endedAt } = about;
+    const text = endedAt
+      ? ui.t("sessionEndedOn", { day: ui.times.day(endedAt), time: ui.times.clock(endedAt) })
+      : ui.t("notYours");
+    return h("p", { class: "thread-end" }, text);
+  }
+}
+
+/** @param {Parts} parts @param {ChatSession | null} about */
+function header(parts, about) {
+  const { desk, ui } = parts;
+  const { t } = ui;
+  const { details } = desk.settings.value;
+  const rights = about && desk.rightsOn(about);
+  const name = about && (about.user?.name ?? desk.nameOf(about.userId));
+  /** @param {string} text @param {() => void} onClick */
+  const action = (text, onClick) =>
+    h("button", { class: "thread-action", disabled: Boolean(about && desk.isBusy(about.id)), onClick }, text);
+  return h(
+    "header",
+    { class: "thread-header" },
+    h(
+      "button",
+      { class: "button thread-back", "aria-label": t("back"), title: t("back"), onClick: () => desk.go({ session: null }) },
+      icon("back"),
+    ),
+    about && avatar(about.user ?? { id: about.userId }, ui.avatars),
+    h(
+      "div",
+      { class: "thread-titles" },
+      h("h2", { class: "thread-name" }, name ? h("bdi", null, name) : t("session")),
+      h(
+        "p",
+        { class: "thread-about" },
+        about && h("span", { class: `thread-state ${stateOf(about)}` }, stateText(parts, about)),
+        about?.subject && h("bdi", { class: "thread-subject" }, about.subject),
+      ),
+    ),
+    h(
+      "div",
+      { class: "thread-actions" },
+      (rights?.transfer || rights?.assign) && action(t(rights.assign ? "assign" : "transfer"), () => about && openTransfer(parts, about.id)),
+      rights?.close && action(t("close"), () => about && openClose(parts, about.id)),
+      // On a narrow screen the details are a page of their own, and on a wide one a column that may be hidden.
+      h("button", { class: "thread-action narrow-only", onClick: () => desk.go({ details: true }) }, t("details")),
+      h(
+        "button",
+        {
+          class: "thread-action wide-only",
+          "aria-pressed": details,
+          onClick: () => desk.settings.set({ details: !details }),
+        },
+        t("details"),
+      ),
+    ),
+  );
+}
+
+/** @param {ChatSession} session */
+const stateOf = ({ status, agentId }) => (status === "closed" ? "ended" : agentId === null ? "waits" : "assigned");
+
+/** @param {Parts} parts @param {ChatSession} session */
+function stateText({ desk, ui: { t } }, session) {
+  const { agentId, agent } = session;
+  const state = stateOf(session);
+  if (state !== "assigned") return t(state === "ended" ? "stateClosed" : "stateWaiting");
+  return agentId === desk.me.id ? t("stateYours") : t("stateOf", { name: agent?.name ?? desk.nameOf(agentId) });
+}
