@@ -113,7 +113,8 @@ test("23: a sign-out without the panel is rejected when another page keeps the d
   await second.launcher.waitFor();
   const failure = await second.page.evaluate(() => {
     const chat = /** @type {import("../types.js").ChatWidget} */ (window.chatWidget);
-    return chat.logout().then(() => "", String);
+    const tooLate = new Promise((resolve) => setTimeout(resolve, 30_000, "it waits for the other page"));
+    return Promise.race([chat.logout().then(() => "", String), tooLate]);
   });
   assert.match(failure, /blocked/);
 });
