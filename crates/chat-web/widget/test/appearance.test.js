@@ -98,7 +98,7 @@ for (const reducedMotion of /** @type {const} */ (["no-preference", "reduce"])) 
     await visit.message("One").getByText("Sent").waitFor();
     await visit.launcher.click();
     await visit.panel.waitFor({ state: "hidden" });
-    // What has begun is told with the next picture.
+    // What has begun is reported with the next picture.
     await visit.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
     const moved = Number(await visit.page.evaluate("moved"));
     if (reducedMotion === "reduce") assert.equal(moved, 0);
