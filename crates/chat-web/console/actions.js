@@ -110,23 +110,20 @@ export function openTransfer(parts, id) {
   }
 
   /** @param {string | null} to @param {string} name @param {import("preact").VNode} sign @param {string} more */
-  const option = (to, name, sign, more) =>
-    h(
+  function option(to, name, sign, more) {
+    const onChange = () => {
+      choice = { to };
+      dialog.update();
+    };
+    return h(
       "label",
       { class: "choice", key: to ?? "" },
-      h("input", {
-        type: "radio",
-        name: "to",
-        checked: choice !== null && choice.to === to,
-        onChange() {
-          choice = { to };
-          dialog.update();
-        },
-      }),
+      h("input", { type: "radio", name: "to", checked: choice !== null && choice.to === to, onChange }),
       sign,
       h("span", { class: "choice-name" }, h("bdi", null, name)),
       h("small", null, more),
     );
+  }
 
   async function submit() {
     if (!choice || isBusy) return;

@@ -168,7 +168,12 @@ class Agents extends Component {
         h(
           "p",
           null,
-          h("span", { class: `agent-state agent-${active ? availability : "off"}` }, active ? t(WORDS[availability]) : t("inactive")),
+          h(
+            "span",
+            { class: "agent-state" },
+            active && h("span", { class: `presence presence-${availability}`, "aria-hidden": true }),
+            t(active ? WORDS[availability] : "inactive"),
+          ),
           name !== id && h("bdi", null, id),
         ),
       ),

@@ -81,6 +81,7 @@ export class CannedMenu extends Component {
     if (event.shiftKey || event.ctrlKey || event.altKey || event.metaKey) return;
     const { length } = found;
     if (event.key === "Escape") this.setState(NONE);
+    else if (length === 0 && event.key === "Enter") this.manage();
     else if (length === 0) return;
     else if (event.key === "ArrowDown") this.setState({ at: (at + 1) % length });
     else if (event.key === "ArrowUp") this.setState({ at: (at + length - 1) % length });

@@ -12,8 +12,8 @@ const LONGEST = 10_000;
 /** A name as it is stored: without the slash, and in small letters. @param {string} name */
 export const replyName = (name) => name.trim().replace(/^\//, "").normalize("NFC").toLowerCase();
 
-/** @param {string} user @returns {CannedReplies} */
-export function createCannedReplies(user) {
+/** @param {string} user @param {AbortSignal} [signal] ends it @returns {CannedReplies} */
+export function createCannedReplies(user, signal) {
   const key = `chatConsole:canned:${encodeURIComponent(user)}`;
   /** @type {Set<() => void>} */
   const listeners = new Set();
@@ -36,11 +36,15 @@ export function createCannedReplies(user) {
 
   const byName = () => new Map(all.map(({ name, text }) => [name, text]));
 
-  addEventListener("storage", (event) => {
-    if (event.key !== key && event.key !== null) return;
-    all = read(event.newValue);
-    changed();
-  });
+  addEventListener(
+    "storage",
+    (event) => {
+      if (event.key !== key && event.key !== null) return;
+      all = read(event.newValue);
+      changed();
+    },
+    { signal },
+  );
 
   return {
     get all() {

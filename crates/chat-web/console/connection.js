@@ -13,8 +13,8 @@ const PATIENCE_MS = 1_000;
 export class Connection extends Component {
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
-  /** What was said last: a countdown is not said each second. */
-  #said = "";
+  /** Whether it was said that the connection is lost: a countdown is not said each second. */
+  #isSaid = false;
   #isCalm = true;
   #since = Date.now();
 
@@ -32,12 +32,12 @@ export class Connection extends Component {
     const { desk, t } = this.props;
     const { state } = desk.connection;
     const isLive = state === "live";
-    if (isLive && this.#said) {
+    if (isLive && this.#isSaid) {
       desk.say(t("connectedAgain"));
-      this.#said = "";
-    } else if (!isLive && !this.#isCalm && !this.#said) {
-      this.#said = t(navigator.onLine ? "connectionLost" : "youAreOffline");
-      desk.say(this.#said, "assertive");
+      this.#isSaid = false;
+    } else if (!isLive && !this.#isCalm && !this.#isSaid) {
+      this.#isSaid = true;
+      desk.say(t("connectionLost"), "assertive");
     }
   }
 

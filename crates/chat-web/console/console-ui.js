@@ -27,6 +27,11 @@ const LANG = "en";
  */
 export function createConsoleUi({ desk, root, composer, adopt }) {
   const t = createWords(LANG, texts);
+  let hasPictures = false;
+  mayLoadPictures().then(
+    (may) => void (hasPictures = may),
+    () => {},
+  );
 
   /** The session of the thread whose messages are clicked. */
   const open = () => (desk.route.session === null ? null : desk.session(desk.route.session));
@@ -38,8 +43,9 @@ export function createConsoleUi({ desk, root, composer, adopt }) {
     lang: LANG,
     t,
     times: createTimes(LANG),
-    // The policy of the page decides which pictures of people may be loaded, and the page cannot ask it.
-    avatars: false,
+    get avatars() {
+      return hasPictures;
+    },
     files: () => files,
     withFiles: (run) => run(files),
     download: (file, thumbnail) => desk.client.download(file, { thumbnail }),
@@ -72,5 +78,22 @@ export function createConsoleUi({ desk, root, composer, adopt }) {
   };
   const files = createFiles({ Component, createRef, h }, icon, /** @type {Ui} */ (ui));
   for (const styles of [thread, files.styles, canned, customer]) adopt(styles);
+
+  // A browser opens a file that is dropped where nothing takes it, and the page would be gone.
+  for (const name of /** @type {const} */ (["dragover", "drop"])) {
+    root.addEventListener(name, (event) => {
+      const { dataTransfer, defaultPrevented } = event;
+      if (defaultPrevented || !dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      dataTransfer.dropEffect = "none";
+    });
+  }
   return ui;
+}
+
+/** Whether the operator has named origins for pictures of people: the policy of this page has them then. */
+async function mayLoadPictures() {
+  const { headers } = await fetch(location.pathname, { method: "HEAD" });
+  const [, sources = ""] = /(?:^|;)\s*img-src ([^;]*)/.exec(headers.get("Content-Security-Policy") ?? "") ?? [];
+  return sources.split(" ").some((source) => source.startsWith("https:") && source !== location.origin);
 }

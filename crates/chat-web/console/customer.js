@@ -45,6 +45,8 @@ class Customer extends Component {
   sending = Promise.resolve();
   pending = 0;
   isOver = false;
+  /** What was drawn last, besides the session. @type {unknown[]} */
+  drawn = [];
 
   componentDidMount() {
     this.readEarlier();
@@ -53,6 +55,18 @@ class Customer extends Component {
   componentWillUnmount() {
     this.saveSubject();
     this.isOver = true;
+  }
+
+  /** What else it shows of the desk: not what is typed beside it. */
+  get seen() {
+    const { inbox, agents } = this.props.parts.desk;
+    return [inbox.view, agents];
+  }
+
+  /** @param {CustomerProps} next @param {CustomerState} state */
+  shouldComponentUpdate({ session }, state) {
+    const { seen } = this;
+    return session !== this.props.session || state !== this.state || seen.some((one, at) => one !== this.drawn[at]);
   }
 
   /** @param {CustomerProps} before */
@@ -81,9 +95,9 @@ class Customer extends Component {
         this.pending--;
       } catch (error) {
         this.pending--;
-        const { code, status, details } = /** @type {import("../client/index.js").ChatError} */ (error);
-        const problem =
-          status === 400 && details?.[0] ? details[0].message : ui.t(code === "SESSION_CLOSED" ? "endedMeanwhile" : "notSaved");
+        const { code, status, message } = /** @type {import("../client/index.js").ChatError} */ (error);
+        const reason = code === "SESSION_CLOSED" ? "endedMeanwhile" : status === 403 ? "notAllowed" : "notSaved";
+        const problem = status === 400 ? ui.t("notAccepted", { message }) : ui.t(reason);
         // Announced by the page, since the column may be gone.
         desk.say(problem, "assertive");
         if (this.isOver) return;
@@ -160,6 +174,7 @@ class Customer extends Component {
     const { session } = this;
     const name = session.user?.name ?? desk.nameOf(session.userId);
     const canWrite = desk.rightsOn(session).write;
+    this.drawn = this.seen;
     /** @param {string} time */
     const date = (time) => h("time", { datetime: time }, `${times.day(time)}, ${times.clock(time)}`);
     /** @param {string} label @param {import("preact").ComponentChildren} content */

@@ -44,8 +44,8 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   const inbox = client.inbox(names.filter((name) => name !== "all"));
   const lists = createLists({ client, inbox, names, changed, signal });
   const settings = createSettings(me.id, signal);
-  const drafts = createDrafts(me.id);
-  const canned = createCannedReplies(me.id);
+  const drafts = createDrafts(me.id, signal);
+  const canned = createCannedReplies(me.id, signal);
   const router = createRouter({
     addresses,
     views: isAdmin ? [...ADMIN_LISTS, "statistics", "agents"] : AGENT_LISTS,

@@ -5,8 +5,12 @@
 
 /** @import { Drafts } from "./types.js" */
 
-/** @param {string} user whose drafts they are: another person at this browser has others @returns {Drafts} */
-export function createDrafts(user) {
+/**
+ * @param {string} user whose drafts they are: another person at this browser has others
+ * @param {AbortSignal} [signal] ends it
+ * @returns {Drafts}
+ */
+export function createDrafts(user, signal) {
   const prefix = `chatConsole:draft:${encodeURIComponent(user)}:`;
   /** @type {Map<string, string>} */
   const drafts = new Map();
@@ -23,13 +27,17 @@ export function createDrafts(user) {
 
   for (const [key, text] of stored(prefix)) drafts.set(key.slice(prefix.length), text);
 
-  addEventListener("storage", ({ key, newValue, storageArea }) => {
-    if (key?.startsWith(prefix)) changed(key.slice(prefix.length), newValue ?? "");
-    // Everything was erased.
-    else if (key === null && storageArea === safeStorage()) {
-      for (const session of [...drafts.keys()]) changed(session, "");
-    }
-  });
+  addEventListener(
+    "storage",
+    ({ key, newValue, storageArea }) => {
+      if (key?.startsWith(prefix)) changed(key.slice(prefix.length), newValue ?? "");
+      // Everything was erased.
+      else if (key === null && storageArea === safeStorage()) {
+        for (const session of [...drafts.keys()]) changed(session, "");
+      }
+    },
+    { signal },
+  );
 
   return {
     get: (session) => drafts.get(session) ?? "",

@@ -221,8 +221,8 @@ export class List extends Component {
             },
             onKeyDown: (/** @type {KeyboardEvent} */ event) => {
               if (event.key !== "Escape") return;
-              this.setState({ filter: "" });
-              this.focusRow(tabStop);
+              // All rows first, so that these are the ones that hold still.
+              this.setState({ filter: "" }, () => this.focusRow(tabStop));
             },
           }),
         ),

@@ -6,7 +6,7 @@
 import { render } from "preact";
 
 import { createWords } from "../ui/words.js";
-import { adopt, mountConsole } from "./mount.js";
+import { adopt, adoptStyles, mountConsole } from "./mount.js";
 import page from "./page.css";
 import { checkToken, showSignIn } from "./sign-in.js";
 import texts from "./texts.js";
@@ -105,6 +105,7 @@ async function enterWith(token) {
   else ask(result.problem);
 }
 
+adoptStyles();
 adopt(page);
 // A link with a token may be followed while the console is open. Here first: the console's routes would not know it.
 addEventListener("popstate", (event) => {

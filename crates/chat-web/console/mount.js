@@ -21,7 +21,7 @@ const LANG = "en";
 /** A page adopts each style sheet once, however often a console is mounted. @type {Map<string, CSSStyleSheet>} */
 const sheets = new Map();
 
-/** @param {string} text */
+/** @param {string} text of a style sheet */
 export function adopt(text) {
   let sheet = sheets.get(text);
   if (!sheet) {
@@ -31,12 +31,15 @@ export function adopt(text) {
   if (!document.adoptedStyleSheets.includes(sheet)) document.adoptedStyleSheets.push(sheet);
 }
 
+/** The tokens of the design, and what the console and its sign-in have. */
+export const adoptStyles = () => adopt(styles);
+
 /** @param {HTMLElement} element @param {MountOptions} options @returns {MountedConsole} */
 export function mountConsole(element, { url, token, role, addresses = false, signedOut = () => {} }) {
   const ending = new AbortController();
   const { signal } = ending;
   const t = createWords(LANG, texts);
-  adopt(styles);
+  adoptStyles();
   const root = document.createElement("div");
   root.className = "chat console";
   root.lang = LANG;

@@ -8,8 +8,8 @@
 
 /** So long a notice is shown; one that is pointed at or has the focus stays. */
 const SHOWN_MS = 8_000;
-/** So much that was only said stays for readers that are slow. */
-const KEPT = 20;
+/** So long what was only said stays, for readers that are slow. */
+const SAID_MS = 20_000;
 
 /**
  * @param {HTMLElement} root
@@ -44,9 +44,8 @@ export function createNotices(root, t) {
   return {
     /** @param {string} text @param {Urgency} [urgency] */
     say(text, urgency = "polite") {
-      add(text, urgency, "unseen");
-      const said = regions[urgency].querySelectorAll(":scope > .unseen");
-      if (said.length > KEPT) said[0]?.remove();
+      const line = add(text, urgency, "unseen");
+      setTimeout(() => line.remove(), SAID_MS);
     },
 
     /** @param {string} text @param {Urgency} [urgency] */

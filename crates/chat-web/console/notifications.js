@@ -7,8 +7,8 @@
 /** @import { InboxItem } from "../client/index.js" */
 /** @import { ConsoleUi, Desk } from "./types.js" */
 
-/** Windows hear of the same event within this time of each other. */
-const TOGETHER_MS = 3_000;
+/** Windows hear of the same event within this time of each other, also on a machine that is very busy. */
+const TOGETHER_MS = 30_000;
 
 /** When a person begins or ends to look at a window. */
 const ATTENTION = ["focus", "blur", "visibilitychange", "pagehide"];
@@ -59,9 +59,9 @@ export function startNotifications(desk, t) {
 
   /** @param {string} event */
   async function ring(event) {
-    if (await attention.isAnywhere()) return;
     const { sound } = await import("../ui/sound.js");
-    sound(event);
+    // Without a click the browser plays nothing, and another window may be able to.
+    if (navigator.userActivation?.hasBeenActive) await once(`sound ${event}`, () => sound(event));
   }
 
   /** @param {string} session @param {string} title @param {string} body */
@@ -82,7 +82,8 @@ export function startNotifications(desk, t) {
 
   const ends = [
     inbox.on("waiting", (item) => {
-      const name = desk.nameOf(item.userId);
+      // Of a customer whom the desk does not know yet, the item knows the name.
+      const name = item.user?.name ?? desk.nameOf(item.userId);
       notice(item, `waiting ${item.id}`, t("noticeWaiting"), item.subject ? `${name}: ${item.subject}` : name);
     }),
     inbox.on("message", (item) => {

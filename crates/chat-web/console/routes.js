@@ -89,7 +89,7 @@ export function createRouter({ addresses, views, changed }) {
       const next = { ...route, ...changes };
       if (!views.includes(next.view)) return;
       const isPage = next.view === "statistics" || next.view === "agents";
-      if (isPage && changes.session === undefined) next.session = null;
+      if (isPage && !changes.session) next.session = null;
       // A session that is opened from a page stands beside a list again.
       else if (isPage) next.view = home;
       if (next.session !== route.session && changes.details === undefined) next.details = false;

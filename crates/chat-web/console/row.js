@@ -11,6 +11,8 @@ import { icon } from "./icons.js";
 
 /** A session that waits longer is marked. */
 const LONG_WAIT_MS = 2 * 60_000;
+/** So many tags are shown; the details have all. */
+const TAGS = 2;
 
 /**
  * Everything that a row shows, as values that are compared: a list of thousands draws those rows that have changed.
@@ -79,11 +81,11 @@ export class Row extends Component {
           "span",
           { class: "row-line row-about" },
           h("span", { class: "row-customer" }, subject ? h("bdi", null, name) : t("noSubject")),
-          list === "assigned" || list === "all" ? " " : null,
-          (list === "assigned" || list === "all") &&
-            h("span", { class: "row-agent" }, item.agentId ? t("withAgent", { name: desk.nameOf(item.agentId) }) : t("withNobody")),
+          item.agentId !== null &&
+            item.agentId !== desk.me.id && [" ", h("span", { class: "row-agent" }, t("withAgent", { name: desk.nameOf(item.agentId) }))],
           priority !== "medium" && [" ", h("span", { ...small, class: `tag tag-${priority}` }, priority === "high" && common("warning"), t(priority))],
-          tags.map((tag) => [" ", h("span", small, h("bdi", null, tag))]),
+          tags.slice(0, TAGS).map((tag) => [" ", h("span", small, h("bdi", null, tag))]),
+          tags.length > TAGS && [" ", h("span", { ...small, title: tags.join(", ") }, `+${tags.length - TAGS}`)],
         ),
         h(
           "span",

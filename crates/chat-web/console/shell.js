@@ -100,11 +100,7 @@ function views(parts) {
   return h(
     "nav",
     { class: "views", "aria-label": ui.t("views") },
-    h(
-      "ul",
-      null,
-      [...desk.lists, ...pages].map((view) => h("li", { key: view }, link(parts, view))),
-    ),
+    [...desk.lists, ...pages].map((view) => link(parts, view)),
   );
 }
 
@@ -116,6 +112,7 @@ function link({ desk, ui: { t }, address }, view) {
   return h(
     "a",
     {
+      key: view,
       class: "view",
       href: address({ view, session: null, details: false }),
       "aria-current": desk.route.view === view ? "page" : null,

@@ -118,4 +118,5 @@ class ThreadMessage extends Message {
 const endOf = (item) => item?.getBoundingClientRect().bottom ?? 0;
 
 /** Whether two lists have the same entries. @param {readonly Entry[]} a @param {readonly Entry[]} b */
-export const isSame = (a, b) => a.length === b.length && a.every((entry, at) => entry === b[at]);
+export const isSame = (a, b) =>
+  a === b || (a.length === b.length && a.every((entry, at) => entry === b[at]));

@@ -43,12 +43,16 @@ class Thread extends Component {
   since = null;
   /** How many messages were unread when it was looked at last; `null` before the first time. @type {number | null} */
   unread = null;
-  /** The messages that have failed, by their keys; `null` before the first time. @type {Set<string> | null} */
-  failed = null;
+  /** Messages that were on their way when it was looked at last, by their keys. @type {Set<string>} */
+  sending = new Set();
   /** Messages that have come and are not announced yet. @type {Entry[]} */
   news = [];
   /** @type {readonly Entry[]} */
   entries = [];
+  /** @type {SessionView | null} */
+  seen = null;
+  /** Whether who has claimed the session here wants to write. */
+  isClaiming = false;
   /** @type {import("../client/index.js").Session | null} */
   heard = null;
   ending = new AbortController();
@@ -108,9 +112,16 @@ class Thread extends Component {
 
   changed() {
     this.hear();
+    const { composer } = this.props.parts;
+    if (this.isClaiming && composer.current) {
+      composer.current.focus();
+      this.isClaiming = false;
+    }
     const { view } = this.session;
-    if (!view.session) return;
+    // While one types, nothing of the session changes.
+    if (!view.session || view === this.seen) return;
     const before = this.unread;
+    this.seen = view;
     this.unread = view.unread;
     if (before === null) this.mark(view);
     this.read();
@@ -158,18 +169,16 @@ class Thread extends Component {
     if (news.length > SPOKEN) return this.desk.say(t("newMessages", { n: news.length }));
     for (const { author, content, attachments = [] } of news) {
       const text = content || attachments.map(({ name }) => name).join(", ");
-      this.desk.say(t("saidBy", { name: author?.name ?? this.desk.nameOf(author?.id), text }));
+      const name = author?.name ?? this.desk.nameOf(author?.id ?? this.about?.userId);
+      this.desk.say(t("saidBy", { name, text }));
     }
   };
 
-  /** Says once of each message that it was not sent. @param {SessionView} view */
+  /** Says of each message once that it was not sent: those that had failed before are history. @param {SessionView} view */
   complain({ messages }) {
-    const failed = new Set(messages.filter(({ delivery }) => delivery === "failed").map(({ key }) => key));
-    const before = this.failed;
-    this.failed = failed;
-    // Those of before were said when they failed.
-    const isNew = before !== null && [...failed].some((key) => !before.has(key));
-    if (isNew) this.desk.tell(this.props.parts.ui.t("messageFailed"), "assertive");
+    const failed = messages.some(({ key, delivery }) => delivery === "failed" && this.sending.has(key));
+    this.sending = new Set(messages.filter(({ id, delivery }) => id === null && delivery !== "failed").map(({ key }) => key));
+    if (failed) this.desk.tell(this.props.parts.ui.t("messageFailed"), "assertive");
   }
 
   /** Another window has changed the draft. */
@@ -185,8 +194,14 @@ class Thread extends Component {
   };
 
   send = (/** @type {string} */ text, /** @type {File[]} */ files) => {
-    this.session.send(text, { files });
+    this.sending.add(this.session.send(text, { files }).key);
     this.desk.drafts.set(this.props.id, "");
+  };
+
+  claim = async () => {
+    this.isClaiming = true;
+    this.isClaiming = await this.desk.claim(this.props.id);
+    this.changed();
   };
 
   older = () => this.session.older();
@@ -204,7 +219,7 @@ class Thread extends Component {
     const { desk, ui } = parts;
     const { view } = this.session;
     const { about } = this;
-    if (!isSame(this.entries, view.messages)) this.entries = view.messages;
+    if (view !== this.seen && !isSame(this.entries, view.messages)) this.entries = view.messages;
     const canWrite = Boolean(about && desk.rightsOn(about).write && view.state !== "stopped");
     return h(
       "section",
@@ -305,7 +320,7 @@ class Thread extends Component {
         "div",
         { class: "thread-end" },
         h("p", null, ui.t("claimFirst")),
-        h("button", { class: "primary", disabled: desk.isBusy(id), onClick: () => desk.claim(id) }, ui.t("claim")),
+        h("button", { class: "primary", disabled: desk.isBusy(id), onClick: this.claim }, ui.t("claim")),
       );
     }
     const { endedAt } = about;

@@ -28,7 +28,7 @@ element("copy").addEventListener("click", async () => {
 /** @param {string} text */
 function explain(text) {
   const paragraph = document.createElement("p");
-  paragraph.className = "desk-problem";
+  paragraph.className = "demo-problem";
   paragraph.textContent = text;
   desk.replaceChildren(paragraph);
 }

@@ -53,7 +53,7 @@ test("what the customer writes is in the console, and the answer in the widget",
 
 test("the widget stays on the customer's side", async () => {
   const { page, customer } = await visit();
-  const shop = await page.locator(".customer").boundingBox();
+  const shop = await page.locator(".demo-customer").boundingBox();
   await customer.locator(".panel").waitFor();
   for (const part of [".launcher", ".panel"]) {
     const box = await customer.locator(part).boundingBox();
@@ -84,7 +84,7 @@ test("the page says what one sees, has the lines for another page, and leads fur
 
 test("on a phone the windows are one below the other, and the chat covers the page while it is open", async () => {
   const { page, customer, desk } = await visit({ viewport: PHONE });
-  const [shop, agents] = [await page.locator(".customer").boundingBox(), await desk.boundingBox()];
+  const [shop, agents] = [await page.locator(".demo-customer").boundingBox(), await desk.boundingBox()];
   assert.ok(shop && agents && agents.y >= shop.y + shop.height);
   assert.equal(await page.evaluate("document.documentElement.scrollWidth"), 360);
   await customer.locator(".launcher").click();

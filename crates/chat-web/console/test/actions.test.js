@@ -1,0 +1,163 @@
+/** What is done with sessions: claimed, lost to a faster agent, transferred, closed and assigned. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { createWorld, until } from "./support.js";
+
+const world = await createWorld();
+
+/** @param {import("playwright-core").Page} page */
+const dialog = (page) => page.getByRole("dialog");
+
+test("one key claims a session, which is open then and in Mine", async () => {
+  const session = await world.session("alice", { subject: "Apples", messages: ["Hello?"] });
+  const page = await world.console({ as: "amy" });
+  await page.view("Waiting").click();
+  await page.row("Apples").waitFor();
+  await page.keyboard.press("c");
+  await page.box.waitFor();
+  await page.message("Hello?").waitFor();
+  assert.equal((await session.get()).agentId, "amy");
+  await page.row("Apples").waitFor();
+  assert.match(page.url(), new RegExp(`#/s/${session.id}$`));
+  assert.equal(await page.view("Mine").getAttribute("aria-current"), "page");
+});
+
+test("a button claims a session as well", async () => {
+  const session = await world.session("bert", { subject: "Bread" });
+  const page = await world.console({ as: "bea" });
+  await page.view("Waiting").click();
+  await page.row("Bread").getByRole("button", { name: "Claim" }).click();
+  await page.box.waitFor();
+  assert.equal((await session.get()).agentId, "bea");
+});
+
+test("the loser of a race reads that another agent was faster, not who, and the list is right", async () => {
+  const session = await world.session("carl", { subject: "Cherries" });
+  await world.session("cleo", { subject: "Cucumbers" });
+  // A request that is refused is named by the browser itself.
+  const page = await world.console({ as: "cora", faults: true });
+  await page.view("Waiting").click();
+  await page.row("Cherries").waitFor();
+  // The faster one is there while our own request is on its way.
+  await page.route(/\/assign$/, async (route) => {
+    await session.claim("quick-quentin");
+    await route.continue();
+  });
+  await page.row("Cherries").getByRole("button", { name: "Claim" }).click();
+  await page.getByText("Another agent was faster.").waitFor();
+  assert.equal(await page.getByText(/quentin/i).count(), 0);
+  await until(async () => (await page.row("Cherries").count()) === 0, { what: "the row is gone" });
+  await page.row("Cucumbers").waitFor();
+  assert.equal(await page.box.count(), 0);
+  await page.view("Mine").click();
+  await page.getByText("You have no sessions.").waitFor();
+});
+
+test("a session goes to another agent, and both see it at once", async () => {
+  await world.agent("dan", "Dan Brown");
+  await world.agent("dot", "Dot Matrix");
+  const session = await world.session("dave", { subject: "Dates", agent: "dan" });
+  const dan = await world.console({ as: "dan" });
+  const dot = await world.console({ as: "dot" });
+  await dan.row("Dates").click();
+  await dan.box.fill("Not sent");
+  await dan.button("Transfer").click();
+  // Oneself is not among them.
+  await dialog(dan).getByRole("radio", { name: "Dot Matrix" }).waitFor();
+  assert.equal(await dialog(dan).getByRole("radio", { name: "Dan Brown" }).count(), 0);
+  await dialog(dan).locator("label", { hasText: "Dot Matrix" }).getByText("Online").waitFor();
+  await dialog(dan).getByRole("radio", { name: "Dot Matrix" }).check();
+  await dialog(dan).getByRole("button", { name: "Transfer", exact: true }).click();
+  await dan.getByText("Dates was transferred to Dot Matrix.").waitFor();
+  await dot.row("Dates").waitFor();
+  await until(async () => (await dan.row("Dates").count()) === 0);
+  assert.equal(await dan.box.count(), 0);
+  assert.equal((await session.get()).agentId, "dot");
+});
+
+test("a session goes back to the queue with the keyboard alone", async () => {
+  const session = await world.session("emil", { subject: "Eggs", agent: "eve" });
+  const page = await world.console({ as: "eve" });
+  await page.row("Eggs").waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("t");
+  await dialog(page).waitFor();
+  await dialog(page).getByRole("radio", { name: "Back to the queue" }).focus();
+  await page.keyboard.press("Space");
+  await page.keyboard.press("Enter");
+  await page.getByText("Eggs is back in the queue.").waitFor();
+  assert.equal((await session.get()).agentId, null);
+  await page.view("Waiting").click();
+  await page.row("Eggs").waitFor();
+});
+
+test("an open session that is transferred away closes softly, with a notice, and its draft is kept", async () => {
+  await world.agent("gus");
+  const session = await world.session("fay", { subject: "Figs", agent: "flo" });
+  const page = await world.console({ as: "flo" });
+  await page.row("Figs").click();
+  await page.box.fill("I was about to say");
+  await world.server.call(world.server.tokens.root, "PUT", `${session.path}/transfer`, { agentId: "gus" });
+  await page.getByText("Figs was transferred and is no longer yours. Your draft is kept.").waitFor();
+  await until(async () => (await page.box.count()) === 0);
+  assert.equal(await page.getByRole("dialog").count(), 0);
+  // It comes back, and so does what was typed.
+  await world.server.call(world.server.tokens.root, "PUT", `${session.path}/transfer`, { agentId: "flo" });
+  await page.row("Figs").getByText("Draft:").waitFor();
+  await page.row("Figs").click();
+  await until(async () => (await page.box.inputValue()) === "I was about to say");
+  await page.send("I was about to say it");
+  await until(async () => (await session.messages()).length === 1);
+});
+
+test("a session is closed after a question, and stays open if one thinks better of it", async () => {
+  const session = await world.session("gina", { subject: "Grapes", agent: "greg" });
+  const page = await world.console({ as: "greg" });
+  await page.row("Grapes").click();
+  await page.box.waitFor();
+  await page.button("Close").click();
+  await dialog(page).getByText("Grapes").waitFor();
+  await dialog(page).getByRole("button", { name: "Cancel" }).click();
+  await dialog(page).waitFor({ state: "detached" });
+  assert.equal((await session.get()).status, "active");
+  // The focus is where it was.
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Close");
+  await page.button("Close").click();
+  await dialog(page).getByRole("button", { name: "Close", exact: true }).click();
+  await page.getByText("Grapes is closed.").waitFor();
+  assert.equal((await session.get()).status, "closed");
+  await page.box.waitFor({ state: "detached" });
+  await page.view("Closed").click();
+  await page.row("Grapes").waitFor();
+});
+
+test("an admin gives a waiting session to an agent", async () => {
+  await world.agent("hugo", "Hugo Boss");
+  const session = await world.session("hope", { subject: "Honey" });
+  const page = await world.console({ as: "root", role: "admin" });
+  await page.view("Waiting").click();
+  assert.equal(await page.row("Honey").getByRole("button", { name: "Claim" }).count(), 0);
+  await page.row("Honey").getByRole("button", { name: "Assign" }).click();
+  await dialog(page).getByRole("radio", { name: "Hugo Boss" }).check();
+  assert.equal(await dialog(page).getByRole("radio", { name: "Back to the queue" }).count(), 0);
+  await dialog(page).getByRole("button", { name: "Assign", exact: true }).click();
+  await page.getByText("Honey was given to Hugo Boss.").waitFor();
+  assert.equal((await session.get()).agentId, "hugo");
+  await page.view("Assigned").click();
+  await page.row("Honey").getByText("with Hugo Boss").waitFor();
+});
+
+test("what does not work for want of a connection says so, and works again later", async () => {
+  const session = await world.session("ida", { subject: "Ice" });
+  const page = await world.console({ as: "ian", faults: true });
+  await page.view("Waiting").click();
+  await page.row("Ice").waitFor();
+  await page.route(/\/assign$/, (route) => route.abort(), { times: 1 });
+  await page.row("Ice").getByRole("button", { name: "Claim" }).click();
+  await page.getByText("There is no connection.").waitFor();
+  await page.row("Ice").getByRole("button", { name: "Claim" }).click();
+  await page.box.waitFor();
+  assert.equal((await session.get()).agentId, "ian");
+});

@@ -1,0 +1,151 @@
+/** How an agent comes in: who is let in, what the others read, and where the token is and is not. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { createWorld, until } from "./support.js";
+
+const world = await createWorld();
+
+/** @param {string} id */
+const agentsToken = (id) => world.server.mint(id, { role: "agent" });
+
+test("development mode offers its agent and its admin, and a click signs in", async () => {
+  const page = await world.console({ token: "" });
+  await page.button("Sign in as bob").waitFor();
+  const offered = await page.getByRole("button", { name: /^Sign in as/ }).allTextContents();
+  assert.deepEqual(offered, ["Sign in as bob", "Sign in as root"]);
+  await page.button("Sign in as root").click();
+  await page.view("Assigned").waitFor();
+  await page.view("All").waitFor();
+});
+
+test("a token in the fragment is gone from the address at once, and stays in this tab alone", async () => {
+  const token = agentsToken("fred");
+  const page = await world.console({ token, as: "fred" });
+  await page.view("Mine").waitFor();
+  const kept = await page.evaluate(() => ({
+    address: location.href,
+    entries: history.length,
+    tab: JSON.stringify({ ...sessionStorage }),
+    browser: JSON.stringify({ ...localStorage }) + document.cookie,
+  }));
+  assert.doesNotMatch(kept.address, /token|eyJ/);
+  assert.ok(kept.tab.includes(token));
+  assert.ok(!kept.browser.includes(token));
+  await page.reload();
+  await page.view("Mine").waitFor();
+  const other = await world.console({ token: "", context: page.context() });
+  await other.getByRole("textbox", { name: "Token" }).waitFor();
+});
+
+test("a token that is pasted signs in, also with the word before it that a header has", async () => {
+  const page = await world.console({ token: "" });
+  await page.getByRole("textbox", { name: "Token" }).fill(` Bearer ${agentsToken("gina")}\n`);
+  await page.button("Sign in").click();
+  await page.view("Waiting").waitFor();
+});
+
+test("a token that lets nobody in is refused with its reason, and what was pasted stays", async () => {
+  const page = await world.console({ token: "", faults: true });
+  const box = page.getByRole("textbox", { name: "Token" });
+  const alert = page.getByRole("alert");
+  const foreign = `${agentsToken("bob").split(".").slice(0, 2).join(".")}.c2lnbmF0dXJl`;
+  await world.agent("zoe", "Zoe");
+  await world.server.call(world.server.tokens.root, "DELETE", "/api/chat/agents/zoe");
+  for (const [token, text] of [
+    ["", "Paste a token first."],
+    ["hello", "This is not a token."],
+    [world.server.mint("alice"), "This token is a customer's."],
+    [world.server.mint("bob", { role: "agent", lifetime: -600 }), "This token has expired."],
+    [foreign, "The server does not accept this token."],
+    [agentsToken("zoe"), "This agent is deactivated."],
+  ]) {
+    await box.fill(token ?? "");
+    await page.button("Sign in").click();
+    await alert.filter({ hasText: text ?? "" }).waitFor();
+    assert.equal(await box.inputValue(), token);
+  }
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+});
+
+test("a link with a token that is followed in an open console signs in as that person", async () => {
+  const page = await world.console({ as: "hans", name: "Hans" });
+  await page.view("Mine").waitFor();
+  await page.evaluate((token) => location.assign(`#token=${token}`), world.server.mint("rita", { role: "admin", name: "Rita" }));
+  await page.view("Assigned").waitFor();
+  assert.doesNotMatch(page.url(), /token/);
+  assert.equal(await page.view("Mine").count(), 0);
+});
+
+test("when the token ends one is asked to sign in again, and comes back to the same session with its draft", async () => {
+  const session = await world.session("ivan", { subject: "Iron", agent: "ines" });
+  const page = await world.console({ as: "ines", lifetime: 12, path: `/s/${session.id}`, faults: true });
+  await page.box.fill("Half a sentence");
+  await page.getByText("Your sign-in has expired").waitFor();
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+  await page.getByRole("textbox", { name: "Token" }).fill(agentsToken("ines"));
+  await page.button("Sign in").click();
+  await page.box.waitFor();
+  await until(async () => (await page.box.inputValue()) === "Half a sentence", { what: "the draft" });
+});
+
+test("who signs out leaves nothing in the browser, in all windows", async () => {
+  const session = await world.session("jack", { subject: "Jam", agent: "jane" });
+  const page = await world.console({ as: "jane", path: `/s/${session.id}` });
+  await page.box.fill("A secret");
+  const second = await world.console({ as: "jane", context: page.context() });
+  await second.view("Mine").waitFor();
+  await page.button("Sign out").click();
+  await page.getByText("You are signed out.").waitFor();
+  await second.getByText("You are signed out.").waitFor();
+  for (const window of [page, second]) {
+    const kept = await window.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
+    assert.doesNotMatch(kept, /secret|eyJ/);
+  }
+});
+
+test("nothing that is offered ends in a refusal, for agents and for admins", async () => {
+  const waiting = await world.session("kim", { subject: "Kiwi waits" });
+  const mine = await world.session("kurt", { subject: "Kale of mine", agent: "karl" });
+  const closed = await world.session("kora", { subject: "Kelp has ended", agent: "karl" });
+  await closed.close();
+  const karl = await world.console({ as: "karl" });
+  const root = await world.console({ as: "root", role: "admin" });
+  /** @type {string[]} */
+  const refused = [];
+  for (const page of [karl, root]) {
+    page.on("response", (response) => void (response.status() === 403 && refused.push(response.url())));
+  }
+  /** The buttons that change something. @param {typeof karl} page @param {string} list @param {string} subject */
+  async function offered(page, list, subject) {
+    await page.view(list).click();
+    await page.row(subject).click();
+    await page.getByRole("heading", { name: subject.split(" ")[0] ?? "" }).or(page.getByText(subject)).last().waitFor();
+    await page.log.or(page.getByText("No messages yet")).waitFor();
+    const main = page.getByRole("main");
+    /** @type {string[]} */
+    const names = [];
+    for (const name of ["Claim", "Assign", "Transfer", "Close", "Send"]) {
+      if (await main.getByRole("button", { name, exact: true }).count()) names.push(name);
+    }
+    return names;
+  }
+  assert.deepEqual(await offered(karl, "Waiting", "Kiwi waits"), ["Claim"]);
+  assert.deepEqual(await offered(karl, "Mine", "Kale of mine"), ["Transfer", "Close", "Send"]);
+  assert.deepEqual(await offered(karl, "Closed", "Kelp has ended"), []);
+  assert.equal(await karl.view("Statistics").count(), 0);
+  assert.deepEqual(await offered(root, "Waiting", "Kiwi waits"), ["Assign", "Close", "Send"]);
+  assert.deepEqual(await offered(root, "Assigned", "Kale of mine"), ["Transfer", "Close", "Send"]);
+  await root.send("From above");
+  await until(async () => (await mine.messages()).length === 1);
+  assert.deepEqual(await offered(root, "Closed", "Kelp has ended"), []);
+  assert.equal(await root.getByRole("combobox", { name: "Availability" }).count(), 0);
+  await karl.getByRole("combobox", { name: "Availability" }).selectOption("Away");
+  await until(async () => {
+    const { agents } = await world.server.call(world.server.tokens.root, "GET", "/api/chat/agents");
+    return agents.find((/** @type {{ id: string }} */ { id }) => id === "karl").availability === "away";
+  });
+  assert.equal((await waiting.get()).agentId, null);
+  assert.deepEqual(refused, []);
+});
