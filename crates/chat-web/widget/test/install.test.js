@@ -240,7 +240,7 @@ test("4: the widget adds one global and touches no prototype", async () => {
 });
 
 test("24: open, close, toggle, on, and a script that is loaded twice", async () => {
-  const { page, launcher, panel } = await world.visit({ user: "ann-7", csp: false });
+  const { page, launcher, panel, problems } = await world.visit({ user: "ann-7", csp: false });
   await launcher.waitFor();
   await page.evaluate((origin) => {
     const chat = /** @type {any} */ (window).chatWidget;
@@ -261,6 +261,9 @@ test("24: open, close, toggle, on, and a script that is loaded twice", async () 
     return new Promise((resolve) => (script.onload = resolve));
   }, world.origin);
   assert.deepEqual(await page.evaluate("heard"), ["open", "close", "open", "close"]);
+  // Its faults are reported, and do no harm.
+  await until(() => problems.length === 2);
+  assert.deepEqual(problems.splice(0), Array(2).fill("Error: a listener of the page"));
   assert.equal(await page.evaluate("first === chatWidget"), true);
   assert.equal(await page.locator("chat-widget").count(), 1);
   await panel.waitFor();

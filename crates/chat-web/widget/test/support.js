@@ -2,6 +2,10 @@
  * What the tests of the widget share: a shop whose pages have it, its customers and agents, and the hands of a customer.
  */
 
+import assert from "node:assert/strict";
+import { after } from "node:test";
+
+import { OF_THE_NETWORK } from "../../pages/browser.js";
 import { openHost, policyFor } from "../../pages/host.js";
 import { until } from "../../pages/until.js";
 
@@ -56,7 +60,8 @@ export async function createWorld({ env } = {}) {
     cut: () => host.proxy.cut(),
 
     /**
-     * A page of the shop, in a browser of its own.
+     * A page of the shop, in a browser of its own. By the end of the test nothing may have gone wrong in it but requests;
+     * a test that expects more takes it out of `problems`.
      *
      * @param {Shop} [shop]
      * @param {BrowserContextOptions & { context?: BrowserContext }} [options]
@@ -65,6 +70,7 @@ export async function createWorld({ env } = {}) {
       const path = `shop${shops.size + 1}`;
       shops.set(path, shop);
       const { page, problems } = await host.visit(`/${path}/`, options);
+      after(() => assert.deepEqual(problems.filter((line) => !OF_THE_NETWORK.test(line)), []));
       return Object.assign(hands(page), { problems, path, url: `${site}/${path}/` });
     },
 
@@ -222,7 +228,7 @@ export function refusal(status, code) {
   return {
     status,
     json: { success: false, message: code, error },
-    headers: { "Access-Control-Allow-Origin": "*" },
+    headers: { "Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After" },
   };
 }
 
