@@ -19,6 +19,9 @@ import { start } from "./server.js";
 
 /** @import { BrowserContext, BrowserContextOptions } from "playwright-core" */
 
+/** How long a page may take for what has to come, on a machine that is busy. */
+const PATIENCE_MS = 60_000;
+
 /**
  * @param {(path: string, origin: string) => ReturnType<Parameters<typeof serve>[0]>} respond makes the pages; `origin` is that
  *   of our scripts
@@ -52,6 +55,7 @@ export async function openHost(respond, { env = {} } = {}) {
     async visit(path, { context, ...options } = {}) {
       const own = context ?? (await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options }));
       after(() => own.close());
+      own.setDefaultTimeout(PATIENCE_MS);
       const page = await own.newPage();
       const problems = watch(page);
       await page.goto(site.localhost + path);

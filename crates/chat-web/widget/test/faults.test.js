@@ -30,7 +30,7 @@ async function failedInClosed(user, hasFile) {
   await panel.getByText("This chat has ended").waitFor();
   await page.unroute("**/api/chat/**");
   await page.evaluate(() => dispatchEvent(new Event("online")));
-  await message("A long text").getByText("Failed").waitFor({ timeout: 30_000 });
+  await message("A long text").getByText("Failed").waitFor();
   return visit;
 }
 

@@ -39,7 +39,7 @@ test("13: what is sent into a black hole, over a reload, arrives once and in ord
   proxy.cut();
   proxy.flow();
   await panel.waitFor();
-  await message("three").getByText("Sent").waitFor({ timeout: 60_000 });
+  await message("three").getByText("Sent").waitFor();
   assert.deepEqual(await contents(talk), ["Before", "one", "two", "three"]);
   assert.deepEqual(await messages.locator(".bubble").allInnerTexts(), ["Before", "one", "two", "three"]);
 });
@@ -154,7 +154,7 @@ test("16: more than 1,000 missed are read again without a blank moment, and queu
   });
   proxy.flow();
   await page.evaluate(() => dispatchEvent(new Event("online")));
-  await message("many 1009").or(message("many 1008")).first().waitFor({ timeout: 30_000 });
+  await message("many 1009").or(message("many 1008")).first().waitFor();
   await message("Queued meanwhile").getByText("Sent").waitFor();
   assert.ok(Number(await page.evaluate("fewest")) >= 2, `as few as ${await page.evaluate("fewest")}`);
   const all = await talk.messages();
@@ -178,7 +178,7 @@ test("16: another epoch reads the messages again without a blank moment, and que
     new MutationObserver(count).observe(root, { childList: true, subtree: true });
   });
   await world.server.restart();
-  await message("Queued meanwhile").getByText("Sent").waitFor({ timeout: 60_000 });
+  await message("Queued meanwhile").getByText("Sent").waitFor();
   await talk.say("From afterwards");
   await message("From afterwards").waitFor();
   assert.ok(Number(await page.evaluate("fewest")) >= 3);
