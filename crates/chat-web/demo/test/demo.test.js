@@ -88,7 +88,8 @@ test("on a phone the windows are one below the other, and the chat covers the pa
   assert.ok(shop && agents && agents.y >= shop.y + shop.height);
   assert.equal(await page.evaluate("document.documentElement.scrollWidth"), 360);
   await customer.locator(".launcher").click();
-  await until(async () => (await customer.locator(".panel").boundingBox())?.height === PHONE.height);
+  // It slides in.
+  await until(async () => (await customer.locator(".panel").boundingBox())?.y === 0, { what: "the panel at the top" });
   assert.deepEqual(await customer.locator(".panel").boundingBox(), { x: 0, y: 0, ...PHONE });
   await customer.getByRole("button", { name: "Close the chat" }).click();
   await customer.locator(".panel").waitFor({ state: "hidden" });
