@@ -92,7 +92,11 @@ export class CannedMenu extends Component {
     event.stopPropagation();
   };
 
-  /** Puts a reply in the place of its name. What stands behind that stays. @param {CannedReplies["all"][number] | undefined} reply */
+  /**
+   * Puts a reply in the place of its name. What stands behind that stays.
+   *
+   * @param {CannedReplies["all"][number] | undefined} reply
+   */
   insert(reply) {
     const { parts, customer } = this.props;
     const { box } = this;

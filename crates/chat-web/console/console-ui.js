@@ -1,6 +1,6 @@
 /** What the pieces of a thread are given: texts, times, files, and what an agent may do with a message. */
 
-import { Component, createRef, h } from "preact";
+import { Component, createRef, h, render } from "preact";
 
 import { asFile, createFiles, save } from "../ui/files.js";
 import { icon } from "../ui/icons.js";
@@ -59,6 +59,7 @@ export function createConsoleUi({ desk, root, composer, adopt }) {
     view(file) {
       const all = open()?.view.messages.flatMap(({ attachments = [] }) => /** @type {AnyFile[]} */ (attachments)) ?? [];
       openLightbox(
+        (name, to) => render(icon(name), to),
         /** @type {Ui} */ (ui),
         root,
         all.filter((other) => files.isPicture(other)),

@@ -1,9 +1,10 @@
-/** The right column: who the customer is, what the session is about, and which other sessions they have had. */
+/** The right column: who the customer is, what the session is about, and their other sessions. */
 
 import { Component, createRef, h } from "preact";
 
 import { avatar } from "../ui/avatar.js";
 import { icon } from "../ui/icons.js";
+import { EarlierSessions } from "./earlier-sessions.js";
 
 /** @import { ChatSession, SessionFields } from "../client/index.js" */
 /** @import { Parts } from "./types.js" */
@@ -11,7 +12,6 @@ import { icon } from "../ui/icons.js";
 const PRIORITIES = /** @type {const} */ (["low", "medium", "high"]);
 /** As many as the server takes. */
 const MOST_TAGS = 20;
-const PAGE = 20;
 
 /** @param {Parts} parts */
 export function customer(parts) {
@@ -30,43 +30,22 @@ export function customer(parts) {
  * @property {SessionFields} wanted what was changed here and has not come back with the session yet
  * @property {string | null} subject what stands in the box, while it is being changed
  * @property {string} problem why a change was refused
- * @property {ChatSession[] | null} earlier
- * @property {string | null} cursor of the next page of them
- * @property {boolean} isFailed whether they could not be read
  */
 
 /** @extends {Component<CustomerProps, CustomerState>} */
 class Customer extends Component {
   /** @type {CustomerState} */
-  state = { wanted: {}, subject: null, problem: "", earlier: null, cursor: null, isFailed: false };
+  state = { wanted: {}, subject: null, problem: "" };
   /** @type {import("preact").RefObject<HTMLInputElement | null>} */
   tag = createRef();
   /** Changes are sent one after the other, so that the last one wins. */
   sending = Promise.resolve();
   pending = 0;
   isOver = false;
-  /** What was drawn last, besides the session. @type {unknown[]} */
-  drawn = [];
-
-  componentDidMount() {
-    this.readEarlier();
-  }
 
   componentWillUnmount() {
     this.saveSubject();
     this.isOver = true;
-  }
-
-  /** What else it shows of the desk: not what is typed beside it. */
-  get seen() {
-    const { inbox, agents } = this.props.parts.desk;
-    return [inbox.view, agents];
-  }
-
-  /** @param {CustomerProps} next @param {CustomerState} state */
-  shouldComponentUpdate({ session }, state) {
-    const { seen } = this;
-    return session !== this.props.session || state !== this.state || seen.some((one, at) => one !== this.drawn[at]);
   }
 
   /** @param {CustomerProps} before */
@@ -98,13 +77,14 @@ class Customer extends Component {
         const { code, status, message } = /** @type {import("../client/index.js").ChatError} */ (error);
         const reason = code === "SESSION_CLOSED" ? "endedMeanwhile" : status === 403 ? "notAllowed" : "notSaved";
         const problem = status === 400 ? ui.t("notAccepted", { message }) : ui.t(reason);
-        // Announced by the page, since the column may be gone.
+        // Said by the page, since the column may be gone.
         desk.say(problem, "assertive");
         if (this.isOver) return;
-        const names = /** @type {(keyof SessionFields)[]} */ (Object.keys(fields));
+        // What was typed is not lost.
+        const tag = fields.tags?.find((one) => !this.props.session.tags.includes(one));
+        if (tag && this.tag.current?.value === "") this.tag.current.value = tag;
         this.setState(({ wanted, subject }) => ({
-          wanted: Object.fromEntries(Object.entries(wanted).filter(([name]) => !names.includes(/** @type {any} */ (name)))),
-          // What was typed is not lost.
+          wanted: Object.fromEntries(Object.entries(wanted).filter(([name]) => !(name in fields))),
           subject: fields.subject === undefined ? subject : (subject ?? fields.subject),
           problem,
         }));
@@ -137,36 +117,6 @@ class Customer extends Component {
     this.tag.current?.focus();
   }
 
-  /** Those that are closed come page by page; those that are open are in the lists. */
-  readEarlier = async () => {
-    const { parts, session } = this.props;
-    const cursor = this.state.cursor ?? undefined;
-    try {
-      const page = await parts.desk.client.sessions.inbox("closed", { userId: session.userId, limit: PAGE, cursor });
-      if (this.isOver) return;
-      this.setState(({ earlier }) => ({
-        earlier: [...(earlier ?? []), ...page.items],
-        cursor: page.nextCursor,
-        isFailed: false,
-      }));
-    } catch {
-      if (!this.isOver) this.setState({ isFailed: true });
-    }
-  };
-
-  /** All other sessions of the customer that are known, newest first. */
-  get others() {
-    const { parts, session } = this.props;
-    const open = Object.values(parts.desk.inbox.view.items).flat();
-    const all = [...(this.state.earlier ?? []), ...open].filter(
-      ({ id, userId }) => userId === session.userId && id !== session.id,
-    );
-    // What the lists have is newer than what was read.
-    return [...new Map(all.map((other) => [other.id, other])).values()].sort((a, b) =>
-      a.startedAt < b.startedAt ? 1 : -1,
-    );
-  }
-
   render() {
     const { parts } = this.props;
     const { desk, ui } = parts;
@@ -174,7 +124,6 @@ class Customer extends Component {
     const { session } = this;
     const name = session.user?.name ?? desk.nameOf(session.userId);
     const canWrite = desk.rightsOn(session).write;
-    this.drawn = this.seen;
     /** @param {string} time */
     const date = (time) => h("time", { datetime: time }, `${times.day(time)}, ${times.clock(time)}`);
     /** @param {string} label @param {import("preact").ComponentChildren} content */
@@ -188,20 +137,20 @@ class Customer extends Component {
         avatar(session.user ?? { id: session.userId }, ui.avatars),
         h("h3", { class: "customer-name" }, h("bdi", null, name)),
       ),
-      h("p", { class: "customer-problem", role: "alert" }, this.state.problem),
+      h("p", { class: "customer-problem" }, this.state.problem),
       canWrite ? this.fields(session) : null,
       h(
         "dl",
         { class: "facts" },
         !canWrite && fact(t("subject"), session.subject ? h("bdi", null, session.subject) : "–"),
         !canWrite && fact(t("priority"), t(session.priority)),
-        !canWrite && session.tags.length > 0 && fact(t("tags"), h("span", { class: "customer-chips" }, session.tags.map(chip))),
+        !canWrite && session.tags.length > 0 && fact(t("tags"), chips(session.tags)),
         fact(t("customerId"), h("code", null, session.userId)),
         fact(t("started"), date(session.startedAt)),
         session.endedAt && fact(t("ended"), date(session.endedAt)),
         session.agentId && fact(t("agent"), h("bdi", null, session.agent?.name ?? desk.nameOf(session.agentId))),
       ),
-      this.list(),
+      h(EarlierSessions, { parts, session: this.props.session }),
     );
   }
 
@@ -220,7 +169,8 @@ class Customer extends Component {
           maxLength: 200,
           dir: "auto",
           placeholder: t("noSubject"),
-          onInput: (/** @type {{ currentTarget: HTMLInputElement }} */ event) => this.setState({ subject: event.currentTarget.value }),
+          onInput: (/** @type {{ currentTarget: HTMLInputElement }} */ event) =>
+            this.setState({ subject: event.currentTarget.value }),
           onBlur: this.saveSubject,
           onKeyDown: (/** @type {KeyboardEvent} */ event) => {
             if (event.isComposing) return;
@@ -285,43 +235,12 @@ class Customer extends Component {
       ),
     );
   }
-
-  /** Links to the other sessions of the customer. */
-  list() {
-    const { parts } = this.props;
-    const { desk, ui } = parts;
-    const { t, times } = ui;
-    const { earlier, cursor, isFailed } = this.state;
-    const { others } = this;
-    return h(
-      "nav",
-      { class: "customer-sessions", "aria-label": t("earlierSessions") },
-      h("h3", null, t("earlierSessions")),
-      others.map((other) =>
-        h(
-          "a",
-          {
-            key: other.id,
-            href: parts.link(other.id),
-            onClick: (/** @type {MouseEvent} */ event) => {
-              // A new window is the browser's.
-              if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-              event.preventDefault();
-              desk.go({ session: other.id, details: false });
-            },
-          },
-          h("bdi", { class: "customer-subject" }, other.subject ?? t("noSubject")),
-          h("small", null, `${t(other.status === "closed" ? "stateClosed" : "stateOpen")} · ${times.day(other.startedAt)}`),
-        ),
-      ),
-      earlier === null && !isFailed && h("p", { class: "late" }, t("earlierLoading")),
-      earlier !== null && !others.length && h("p", null, t("noEarlierSessions")),
-      isFailed && h("p", null, t("earlierFailed")),
-      (isFailed || cursor !== null) &&
-        h("button", { class: "link", onClick: this.readEarlier }, t(isFailed ? "retry" : "showMore")),
-    );
-  }
 }
 
-/** @param {string} tag */
-const chip = (tag) => h("span", { key: tag, class: "customer-chip" }, h("bdi", null, tag));
+/** @param {readonly string[]} tags */
+const chips = (tags) =>
+  h(
+    "span",
+    { class: "customer-chips" },
+    tags.map((tag) => h("span", { key: tag, class: "customer-chip" }, h("bdi", null, tag))),
+  );

@@ -9,7 +9,7 @@ import { createDrafts } from "./drafts.js";
 import { ADMIN_LISTS, AGENT_LISTS, createLists } from "./lists.js";
 import { createRouter } from "./routes.js";
 import { createSettings } from "./settings.js";
-import { expiryOf } from "./tokens.js";
+import { claimsOf, expiryOf } from "./tokens.js";
 
 /** @import { Agent, InboxItem, Session } from "../client/index.js" */
 /** @import { Desk, ListName, Me, MountOptions, Parts } from "./types.js" */
@@ -54,8 +54,10 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
 
   /** The sessions that are open, those that were asked for last at the end. @type {Map<string, Session>} */
   const sessions = new Map();
-  /** Sessions that we give away ourselves: that they end here is no news. @type {Set<string>} */
+  /** Sessions of which is said otherwise why they end here. @type {Set<string>} */
   const given = new Set();
+  /** Sessions that were ours when they were looked at last. @type {Set<string>} */
+  const owned = new Set();
   /** Sessions that something is being done with. @type {Set<string>} */
   const busy = new Set();
   /** And those that something was done with. @type {Set<string>} */
@@ -72,6 +74,9 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   let selected = null;
   let isDue = false;
   let isOver = false;
+
+  const { name } = claimsOf(token) ?? {};
+  if (typeof name === "string") called.set(me.id, name);
 
   /** The token of the sign-in is all there is: when it is refused, one signs in again. @param {string} why */
   function give(why) {
@@ -162,17 +167,23 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     router.go({ view: name ?? route.view, session: route.session, details: route.details }, { replace: true });
   }
 
-  /** The thread of a session that was taken from us closes. What was typed stays a draft. */
+  /** The thread of a session that another agent has now closes. What was typed stays a draft. */
   function leaveLost() {
     const { session: id } = router.route;
     const view = id === null ? undefined : sessions.get(id)?.view;
-    if (id === null || view?.state !== "stopped" || view.error?.code !== "FORBIDDEN" || !view.session) return;
-    const wasGiven = given.delete(id);
+    if (id === null || !view?.session) return;
+    if (view.state !== "stopped") {
+      // Its last state may name the other agent already.
+      if (view.session.agentId === me.id) owned.add(id);
+      else if (view.session.agentId === null) owned.delete(id);
+      return;
+    }
+    if (view.error?.code !== "FORBIDDEN") return;
+    const isKnown = given.delete(id);
+    const key = !owned.delete(id) ? "takenByOther" : drafts.get(id) ? "takenAwayDraft" : "takenAway";
     drop(id);
     router.go({ session: null }, { replace: true });
-    if (wasGiven) return;
-    const values = { subject: subjectOf(view.session) };
-    tell(t(drafts.get(id) ? "takenAwayDraft" : "takenAway", values));
+    if (!isKnown) tell(t(key, { subject: subjectOf(view.session) }));
   }
 
   /* Sessions */
@@ -200,36 +211,31 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     return known;
   }
 
-  /** Those that were not asked for for the longest time end first. */
+  /** The sessions of Mine that stay live: those with the newest activity. */
+  const newestOfMine = () => (inbox.view.items.mine ?? []).slice(0, LIVE - 1);
+
+  /** Ends those that are too many: first those that are not of Mine, and that were not asked for for the longest time. */
   function trim() {
-    for (const id of sessions.keys()) {
-      if (sessions.size <= LIVE) return;
-      if (id !== router.route.session) drop(id);
+    const mine = new Set(newestOfMine().map(({ id }) => id));
+    for (const isSpared of [(/** @type {string} */ id) => mine.has(id), () => false]) {
+      for (const id of sessions.keys()) {
+        if (sessions.size <= LIVE) return;
+        if (id !== router.route.session && !isSpared(id)) drop(id);
+      }
     }
   }
 
   /** Opens the sessions of Mine, a few at a time, and those again that have come back to us. */
   function keepLive() {
-    const mine = (inbox.view.items.mine ?? []).slice(0, LIVE - 1);
-    const { session: current } = router.route;
-    for (const { id } of mine) {
-      if (sessions.get(id)?.view.state === "stopped") {
-        drop(id);
-        if (id === current) changed();
-      }
-    }
+    const mine = newestOfMine();
+    for (const { id } of mine) if (sessions.get(id)?.view.state === "stopped") drop(id);
     if (inbox.view.state !== "live") return;
     let loading = 0;
     for (const { view } of sessions.values()) if (view.state === "connecting") loading++;
     for (const { id } of mine) {
-      if (loading >= AT_ONCE) return;
+      if (loading >= AT_ONCE || sessions.size >= LIVE) return;
       if (sessions.has(id)) continue;
-      // Not as one that was asked for: it is the first to end.
-      const others = [...sessions];
-      sessions.clear();
       open(id);
-      for (const [other, session] of others) sessions.set(other, session);
-      trim();
       loading++;
     }
   }
@@ -298,6 +304,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     const isDone = await act(id, () =>
       client.sessions.assign(id, me.id).catch((error) => {
         // An earlier attempt, whose answer was lost, was successful.
+        if (error?.code === "ALREADY_ASSIGNED") given.add(id);
         if (error?.code !== "ALREADY_YOURS") throw error;
       }),
     );
@@ -346,6 +353,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
       const mine = agents.find(({ id }) => id === me.id)?.availability;
       // `offline` is what others see for some seconds, until our own socket is known: it is nothing that one has chosen.
       if (mine === "online" || mine === "away") availability = mine;
+      else if (availability === null) setTimeout(() => !isOver && readAgents().catch(() => {}), 5_000);
     }
     changed();
     return agents;

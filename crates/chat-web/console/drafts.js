@@ -1,6 +1,6 @@
 /**
- * What is typed and not sent, for each session. It is stored at each key, so that neither a reload nor a crash of the page loses
- * any of it, and read from memory, so that a list of sessions may ask for each.
+ * What is typed and not sent, for each session. It is stored at each key, so that neither a reload nor a crash of the page
+ * loses any of it, and read from memory, so that a list of sessions may ask for each.
  */
 
 /** @import { Drafts } from "./types.js" */

@@ -15,6 +15,7 @@ export const SHORTCUTS = /** @type {const} */ ([
   ["c", "keyClaim"],
   ["t", "keyTransfer"],
   ["e", "keyClose"],
+  ["Esc", "keyLeave"],
   ["/", "keyFilter"],
   ["?", "keyHelp"],
 ]);

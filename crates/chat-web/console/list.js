@@ -67,8 +67,8 @@ export class List extends Component {
   /** Reads on while the end is near, also when a filter leaves few. */
   fill = () => {
     const box = this.box.current;
-    const { hasMore, isReading, error } = this.desk.list(this.props.name);
-    if (!box || !hasMore || isReading || error || box.clientHeight === 0) return;
+    const { hasMore, isReading } = this.desk.list(this.props.name);
+    if (!box || !hasMore || isReading || this.desk.connection.state !== "live" || box.clientHeight === 0) return;
     if (box.scrollHeight - box.scrollTop - box.clientHeight < NEAR) void this.desk.more(this.props.name);
   };
 

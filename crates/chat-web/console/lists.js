@@ -9,6 +9,8 @@
 const PAGE = 50;
 /** Totals are asked for again at most so often. */
 const TOTALS_MS = 5_000;
+/** So long after a page that could not be read it is not asked for again. */
+const PAUSE_MS = 3_000;
 
 /** The lists of an agent, and those of an admin, in their order. */
 export const AGENT_LISTS = /** @type {const} */ (["mine", "waiting", "closed"]);
@@ -71,9 +73,11 @@ export function createLists({ client, inbox, names, changed, signal }) {
     return [...merged.values()].sort((a, b) => (a.startedAt === b.startedAt ? (a.id < b.id ? 1 : -1) : a.startedAt < b.startedAt ? 1 : -1));
   }
 
-  async function readAll() {
-    if (isStarted && cursor === null) return;
-    const page = await client.sessions.list({ limit: PAGE, ...(cursor === null ? {} : { cursor }) });
+  /** @param {boolean} isAgain whether what was read before may be out of date */
+  async function readAll(isAgain = false) {
+    if (isStarted && cursor === null && !isAgain) return;
+    const page = await client.sessions.list({ limit: PAGE, ...(cursor === null || isAgain ? {} : { cursor }) });
+    if (isAgain) read.clear();
     isStarted = true;
     cursor = page.nextCursor;
     totals = { ...totals, all: page.totalCount };
@@ -110,6 +114,22 @@ export function createLists({ client, inbox, names, changed, signal }) {
   /** @param {"active" | "closed"} [status] */
   const count = async (status) => (await client.sessions.list({ limit: 1, ...(status && { status }) })).totalCount;
 
+  /** Reads one page of a list at a time. @param {ListName} name @param {() => Promise<void>} run */
+  async function readPage(name, run) {
+    if (reading.has(name)) return;
+    reading.add(name);
+    changed();
+    try {
+      await run();
+    } catch {
+      // The connection is shown as lost, and a list whose end is seen asks again, but not at once.
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    } finally {
+      reading.delete(name);
+      changed();
+    }
+  }
+
   /** Sessions have come or gone. @param {import("../client/index.js").InboxState} before */
   const isOther = ({ items: before }) => {
     const { items } = inbox.view;
@@ -137,33 +157,20 @@ export function createLists({ client, inbox, names, changed, signal }) {
       const before = seen;
       seen = view;
       if (hasAll && isStarted) all = merge();
-      if (view.state === "live" && (before === null || before.state !== "live" || isOther(before))) total();
+      const isNew = view.state === "live" && before?.state !== "live";
+      if (isNew && isStarted) void readPage("all", () => readAll(true));
+      if (isNew || (before && view.state === "live" && isOther(before))) void total();
     },
     countOf,
     /** @param {ListName} name @returns {SessionList} */
     get(name) {
-      const { items, hasMore, state, error } = inbox.view;
+      const { items, hasMore, error } = inbox.view;
       const isReading = reading.has(name);
-      if (name === "all") {
-        if (!isStarted && !isReading && state === "live") this.more("all");
-        return { items: all, hasMore: cursor !== null, isLoaded: isStarted, isReading, error };
-      }
+      if (name === "all") return { items: all, hasMore: cursor !== null || !isStarted, isLoaded: isStarted, isReading, error };
       const loaded = items[name];
       return { items: loaded ?? [], hasMore: Boolean(hasMore[name]), isLoaded: loaded !== undefined, isReading, error };
     },
-    /** Reads a further page. One that fails is asked for again at the next call. @param {ListName} name */
-    async more(name) {
-      if (reading.has(name)) return;
-      reading.add(name);
-      changed();
-      try {
-        await (name === "all" ? readAll() : inbox.more(name));
-      } catch {
-        // The connection is shown as lost, and the list asks again when it is scrolled.
-      } finally {
-        reading.delete(name);
-        if (!signal.aborted) changed();
-      }
-    },
+    /** Reads a further page. @param {ListName} name */
+    more: (name) => readPage(name, () => (name === "all" ? readAll() : inbox.more(name))),
   };
 }

@@ -25,42 +25,47 @@ export function shell(parts, isPage) {
   return h(
     "div",
     { class: kinds.filter(Boolean).join(" ") },
-    top(parts),
+    top(parts, isPage),
     views(parts),
-    !isOther && h("div", { class: "list-column" }, h(List, { key: view, parts, name: view })),
+    // Around all columns: on a narrow screen any of them may be the only one.
     h(
       "div",
-      { class: "middle", role: isPage ? "main" : "region", "aria-label": ui.t("title"), tabIndex: -1 },
-      isOther ? h(LazyPage, { key: view, parts, name: view }) : session === null ? nothingOpen(parts) : opened(parts, session),
-    ),
-    hasSide &&
+      { class: "columns", role: isPage ? "main" : null },
+      !isOther && h("div", { class: "list-column" }, h(List, { key: view, parts, name: view })),
       h(
-        "aside",
-        { class: "side", "aria-label": ui.t("details") },
-        h(
-          "div",
-          { class: "side-head" },
-          h(
-            "button",
-            { class: "button side-back", "aria-label": ui.t("back"), title: ui.t("back"), onClick: () => desk.go({ details: false }) },
-            common("back"),
-          ),
-          h("h2", null, ui.t("details")),
-        ),
-        customer(parts),
+        "div",
+        { class: "middle", role: "region", "aria-label": ui.t("title"), tabIndex: -1 },
+        isOther ? h(LazyPage, { key: view, parts, name: view }) : session === null ? nothingOpen(parts) : opened(parts, session),
       ),
+      hasSide &&
+        h(
+          "aside",
+          { class: "side", "aria-label": ui.t("details") },
+          h(
+            "div",
+            { class: "side-head" },
+            h(
+              "button",
+              { class: "button side-back", "aria-label": ui.t("back"), title: ui.t("back"), onClick: () => desk.go({ details: false }) },
+              common("back"),
+            ),
+            h("h2", null, ui.t("details")),
+          ),
+          customer(parts),
+        ),
+    ),
   );
 }
 
-/** @param {Parts} parts */
-function top({ desk, ui, ...rest }) {
+/** @param {Parts} parts @param {boolean} isPage whose heading it is then */
+function top({ desk, ui, ...rest }, isPage) {
   const { t } = ui;
   const { me, availability } = desk;
   const name = desk.nameOf(me.id);
   return h(
     "header",
     { class: "top" },
-    h("p", { class: "brand" }, t("title")),
+    h(isPage ? "h1" : "p", { class: "brand" }, t("title")),
     h(Connection, { desk, t, view: desk.connection }),
     availability &&
       h(

@@ -51,6 +51,12 @@ export function startShortcuts(parts, isAlone, signal) {
     }
   }
 
+  /** From the message that is written to where keys are shortcuts again. */
+  function leave() {
+    parts.list.current?.focusRow(desk.route.session ?? undefined);
+    if (!root.querySelector("[data-session] a:focus")) /** @type {HTMLElement | null} */ (root.querySelector(".middle"))?.focus();
+  }
+
   document.addEventListener(
     "keydown",
     (event) => {
@@ -59,7 +65,9 @@ export function startShortcuts(parts, isAlone, signal) {
       if (!isOurs || !desk.settings.value.shortcuts || event.defaultPrevented || event.isComposing) return;
       // With AltGr letters of other languages are typed.
       if (event.ctrlKey || event.metaKey || event.altKey || event.getModifierState("AltGraph")) return;
-      if (isText(target) || root.querySelector("dialog[open]")) return;
+      if (root.querySelector("dialog[open]")) return;
+      if (event.key === "Escape" && target.closest(".composer")) return leave();
+      if (isText(target)) return;
       if (event.key === "Enter") return event.shiftKey ? undefined : enter(event, target);
       const run = Object.hasOwn(keys, event.key) ? keys[event.key] : undefined;
       if (!run) return;

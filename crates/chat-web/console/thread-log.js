@@ -1,6 +1,6 @@
 /**
- * The messages of a thread. Besides what the log of the widget does, it keeps its place by the message that is read and not by
- * heights, marks where unread messages begin, and draws nothing while its messages are the same.
+ * The messages of a thread. Besides what the log of the widget does, it keeps its place by the message that is read and not
+ * by heights, marks where unread messages begin, and draws nothing while its messages are the same.
  */
 
 import { h } from "preact";
@@ -16,8 +16,8 @@ import { Message } from "../ui/message.js";
  * @typedef {LogProps & {
  *   since: string | null,
  *   rejoin: () => void,
- * }} ThreadLogProps `since` is the key of the message above which the line stands; `rejoin` is called when a person has gone to
- *   the end by the button, which is gone then
+ * }} ThreadLogProps `since` is the key of the message above which the line stands; `rejoin` is called when a person has gone
+ *   to the end by the button, which is gone then
  * @typedef {{ item: Element, end: number }} Place a message, and where it ends on the screen
  */
 
@@ -97,7 +97,8 @@ export class ThreadLog extends Log {
   /** @param {MessageProps & { key: string }} props */
   row(props) {
     const { ui, since } = /** @type {ThreadLogProps} */ (this.props);
-    return h(/** @type {any} */ (ThreadMessage), { ...props, line: props.key === since ? /** @type {any} */ (ui).t("newSince") : "" });
+    const line = props.key === since ? /** @type {any} */ (ui).t("newSince") : "";
+    return h(/** @type {any} */ (ThreadMessage), { ...props, line });
   }
 }
 

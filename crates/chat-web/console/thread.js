@@ -2,11 +2,9 @@
 
 import { Component, h } from "preact";
 
-import { avatar } from "../ui/avatar.js";
 import { Composer } from "../ui/composer.js";
-import { icon } from "../ui/icons.js";
-import { openClose, openTransfer } from "./actions.js";
 import { CannedMenu } from "./canned-menu.js";
+import { threadHeader } from "./thread-header.js";
 import { ThreadLog, isSame } from "./thread-log.js";
 
 /** @import { ChatSession, Entry, SessionView } from "../client/index.js" */
@@ -153,7 +151,8 @@ class Thread extends Component {
     // Before the first time the line is not there yet.
     if (this.unread === null || !view.unread || !this.isAtEnd || !desk.isAttentive || !this.isOwn(view.session)) return;
     // On a narrow screen the list or the details cover it.
-    if (this.element?.querySelector(".log")?.checkVisibility()) session.read();
+    const log = this.element?.querySelector(".log");
+    if (log?.checkVisibility({ visibilityProperty: true })) session.read();
   };
 
   moved = (/** @type {boolean} */ isAtEnd) => {
@@ -176,9 +175,10 @@ class Thread extends Component {
 
   /** Says of each message once that it was not sent: those that had failed before are history. @param {SessionView} view */
   complain({ messages }) {
-    const failed = messages.some(({ key, delivery }) => delivery === "failed" && this.sending.has(key));
-    this.sending = new Set(messages.filter(({ id, delivery }) => id === null && delivery !== "failed").map(({ key }) => key));
-    if (failed) this.desk.tell(this.props.parts.ui.t("messageFailed"), "assertive");
+    const isNew = messages.some(({ key, delivery }) => delivery === "failed" && this.sending.has(key));
+    const sending = messages.filter(({ id, delivery }) => id === null && delivery !== "failed");
+    this.sending = new Set(sending.map(({ key }) => key));
+    if (isNew) this.desk.tell(this.props.parts.ui.t("messageFailed"), "assertive");
   }
 
   /** Another window has changed the draft. */
@@ -201,7 +201,7 @@ class Thread extends Component {
   claim = async () => {
     this.isClaiming = true;
     this.isClaiming = await this.desk.claim(this.props.id);
-    this.changed();
+    if (!this.ending.signal.aborted) this.changed();
   };
 
   older = () => this.session.older();
@@ -228,7 +228,7 @@ class Thread extends Component {
         "aria-label": ui.t("conversation"),
         ref: (/** @type {HTMLElement | null} */ element) => void (this.element = element),
       },
-      header(parts, about),
+      threadHeader(parts, about),
       h(
         "div",
         {
@@ -329,65 +329,4 @@ class Thread extends Component {
       : ui.t("notYours");
     return h("p", { class: "thread-end" }, text);
   }
-}
-
-/** @param {Parts} parts @param {ChatSession | null} about */
-function header(parts, about) {
-  const { desk, ui } = parts;
-  const { t } = ui;
-  const { details } = desk.settings.value;
-  const rights = about && desk.rightsOn(about);
-  const name = about && (about.user?.name ?? desk.nameOf(about.userId));
-  /** @param {string} text @param {() => void} onClick */
-  const action = (text, onClick) =>
-    h("button", { class: "thread-action", disabled: Boolean(about && desk.isBusy(about.id)), onClick }, text);
-  return h(
-    "header",
-    { class: "thread-header" },
-    h(
-      "button",
-      { class: "button thread-back", "aria-label": t("back"), title: t("back"), onClick: () => desk.go({ session: null }) },
-      icon("back"),
-    ),
-    about && avatar(about.user ?? { id: about.userId }, ui.avatars),
-    h(
-      "div",
-      { class: "thread-titles" },
-      h("h2", { class: "thread-name" }, name ? h("bdi", null, name) : t("session")),
-      h(
-        "p",
-        { class: "thread-about" },
-        about && h("span", { class: `thread-state ${stateOf(about)}` }, stateText(parts, about)),
-        about?.subject && h("bdi", { class: "thread-subject" }, about.subject),
-      ),
-    ),
-    h(
-      "div",
-      { class: "thread-actions" },
-      (rights?.transfer || rights?.assign) && action(t(rights.assign ? "assign" : "transfer"), () => about && openTransfer(parts, about.id)),
-      rights?.close && action(t("close"), () => about && openClose(parts, about.id)),
-      // On a narrow screen the details are a page of their own, and on a wide one a column that may be hidden.
-      h("button", { class: "thread-action narrow-only", onClick: () => desk.go({ details: true }) }, t("details")),
-      h(
-        "button",
-        {
-          class: "thread-action wide-only",
-          "aria-pressed": details,
-          onClick: () => desk.settings.set({ details: !details }),
-        },
-        t("details"),
-      ),
-    ),
-  );
-}
-
-/** @param {ChatSession} session */
-const stateOf = ({ status, agentId }) => (status === "closed" ? "ended" : agentId === null ? "waits" : "assigned");
-
-/** @param {Parts} parts @param {ChatSession} session */
-function stateText({ desk, ui: { t } }, session) {
-  const { agentId, agent } = session;
-  const state = stateOf(session);
-  if (state !== "assigned") return t(state === "ended" ? "stateClosed" : "stateWaiting");
-  return agentId === desk.me.id ? t("stateYours") : t("stateOf", { name: agent?.name ?? desk.nameOf(agentId) });
 }

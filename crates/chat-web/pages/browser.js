@@ -35,6 +35,9 @@ export async function launch(options = {}) {
   });
 }
 
+/** What a browser itself says of a request that failed: no page can keep it from that. */
+export const OF_THE_NETWORK = /^Failed to load resource:|^WebSocket connection to .* failed:/;
+
 /**
  * Collects what goes wrong in a page and is not seen: errors of the console, which violations of a policy are among, and
  * errors that are not caught. Call it before the page goes anywhere.

@@ -8,7 +8,6 @@
  * proxy.stall(); proxy.flow();                // a black hole, and its end
  * proxy.cut();                                // connections are reset; new ones work
  * proxy.refuse(); proxy.flow();               // new connections are reset too
- * proxy.delay(200);                           // each way takes 200 ms; 0 ends it
  * const dropped = proxy.dropAnswer({ method: "POST", path: /\/messages$/ });
  * await dropped;                              // the server has done it, the client never hears of it
  * await proxy.close();
@@ -49,7 +48,6 @@ export class Proxy {
   #links = new Set();
   /** @type {"flow" | "stall" | "refuse"} */
   #mode = "flow";
-  #delay = 0;
   /** Resolves when pieces that wait may go on. @type {Promise<void>} */
   #flowing = Promise.resolve();
   /** @type {() => void} */
@@ -106,11 +104,6 @@ export class Proxy {
     this.#mode = "refuse";
   }
 
-  /** Each piece takes this long from now on. @param {number} ms */
-  delay(ms) {
-    this.#delay = ms;
-  }
-
   /**
    * Lets the next such request reach the server, and drops its answer.
    *
@@ -139,7 +132,6 @@ export class Proxy {
     }
     const server = connect({ port: this.target, host: "127.0.0.1", allowHalfOpen: true });
     const link = new Link(client, server, {
-      delay: () => this.#delay,
       flowing: () => this.#flowing,
       take: (line) => this.#take(line),
     });
@@ -175,15 +167,14 @@ class Link {
   #drop;
   #line = "";
   #swallows = false;
-  /** What waits for its delay, in order, for each direction. */
+  /** What waits while it is stalled, in order, for each direction. */
   #up = Promise.resolve();
   #down = Promise.resolve();
 
   /**
    * @param {import("node:net").Socket} client
    * @param {import("node:net").Socket} server
-   * @param {{ delay: () => number, take: (line: string) => Dropping | undefined,
-   *   flowing: () => Promise<void> }} proxy
+   * @param {{ take: (line: string) => Dropping | undefined, flowing: () => Promise<void> }} proxy
    */
   constructor(client, server, proxy) {
     this.#client = client;
@@ -268,16 +259,14 @@ class Link {
   }
 
   /**
-   * Writes a piece, or ends the socket, after those before it and after its delay.
+   * Writes a piece, or ends the socket, after those before it, once it flows.
    *
    * @param {Promise<void>} before
    * @param {import("node:net").Socket} to
    * @param {Buffer | null} piece
    */
   async #later(before, to, piece) {
-    const ms = this.#proxy.delay();
-    if (ms > 0) await Promise.all([before, new Promise((resolve) => setTimeout(resolve, ms))]);
-    else await before;
+    await before;
     await this.#proxy.flowing();
     if (to.destroyed) return;
     if (piece === null) to.end();

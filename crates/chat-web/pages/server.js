@@ -23,7 +23,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-/** How long a start or an end may take, on a machine that is busy. */
+/** How long a start, an end or a request may take, on a machine that is busy. */
 const PATIENCE_MS = 60_000;
 
 /** Tests do more from one address and as one person than people do. A test of the limits sets its own. */
@@ -136,6 +136,7 @@ export class TestServer {
     const response = await fetch(this.url + address, {
       method,
       headers,
+      signal: AbortSignal.timeout(PATIENCE_MS),
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     const text = await response.text();

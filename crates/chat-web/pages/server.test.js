@@ -6,26 +6,25 @@ import { test } from "node:test";
 
 import { start } from "./server.js";
 
-test("a server has people with tokens, keeps its data over a kill, and leaves nothing behind", async () => {
+test("a server has people with tokens, keeps its data over a kill, and leaves nothing behind", async (t) => {
   const server = await start();
-  try {
-    const { url, port, tokens } = server;
-    const session = await server.call(tokens.alice, "POST", "/api/chat/sessions", { subject: "Hello" });
-    const path = `/api/chat/sessions/${session.id}`;
-    assert.equal((await server.call(server.mint("dora", { role: "admin" }), "GET", path)).userId, "alice");
-    await assert.rejects(server.call(server.mint("eve"), "GET", path), /403/);
-    await assert.rejects(server.call(server.mint("alice", { lifetime: -1 }), "GET", path), /401/);
+  t.after(() => server.stop());
+  const { url, port, tokens } = server;
+  const session = await server.call(tokens.alice, "POST", "/api/chat/sessions", { subject: "Hello" });
+  const path = `/api/chat/sessions/${session.id}`;
+  assert.equal((await server.call(server.mint("dora", { role: "admin" }), "GET", path)).userId, "alice");
+  await assert.rejects(server.call(server.mint("eve"), "GET", path), /403/);
+  await assert.rejects(server.call(server.mint("alice", { lifetime: -1 }), "GET", path), /401/);
 
-    await server.kill();
-    await assert.rejects(fetch(url));
-    await server.restart();
-    assert.equal(server.port, port);
-    assert.equal((await server.call(tokens.alice, "GET", path)).subject, "Hello");
-    await server.terminate();
-    assert.equal(server.pid, undefined);
-  } finally {
-    await server.stop();
-  }
+  await server.kill();
+  await assert.rejects(fetch(url));
+  await server.restart();
+  assert.equal(server.port, port);
+  assert.equal((await server.call(tokens.alice, "GET", path)).subject, "Hello");
+  await server.terminate();
+  assert.equal(server.pid, undefined);
+
+  await server.stop();
   assert.ok(!existsSync(server.dataDir));
 });
 

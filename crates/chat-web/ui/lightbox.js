@@ -8,12 +8,14 @@ import styles from "./lightbox.css";
 let sheet;
 
 /**
+ * @param {(icon: import("./icons.js").IconName, to: HTMLElement) => void} draw Preact is where this comes from, and is not
+ *   loaded once more
  * @param {Ui} ui
  * @param {HTMLElement} parent
  * @param {AnyFile[]} pictures
  * @param {AnyFile} file the one that is shown first
  */
-export function openLightbox(ui, parent, pictures, file) {
+export function openLightbox(draw, ui, parent, pictures, file) {
   const { t } = ui;
   const root = /** @type {Document | ShadowRoot} */ (parent.getRootNode());
   if (!sheet) {
@@ -37,7 +39,7 @@ export function openLightbox(ui, parent, pictures, file) {
   const closing = button(bar, "close", () => dialog.close());
   const moves =
     pictures.length > 1
-      ? [button(dialog, "previous", () => show(at - 1)), button(dialog, "next", () => show(at + 1))]
+      ? [button(dialog, "previous", () => show(at - 1), "back"), button(dialog, "next", () => show(at + 1))]
       : [];
 
   /** @param {number} to */
@@ -63,11 +65,16 @@ export function openLightbox(ui, parent, pictures, file) {
     }
   }
 
-  /** @param {HTMLElement} to @param {"download" | "close" | "previous" | "next"} key @param {() => void} press */
-  function button(to, key, press) {
+  /**
+   * @param {HTMLElement} to
+   * @param {"download" | "close" | "previous" | "next"} key
+   * @param {() => void} press
+   * @param {import("./icons.js").IconName} [name] of its icon
+   */
+  function button(to, key, press, name = /** @type {"download" | "close" | "next"} */ (key)) {
     const made = make("button", `${key} button`, to);
     made.ariaLabel = made.title = t(key);
-    made.append(icon(key));
+    draw(name, made);
     made.addEventListener("click", press);
     return made;
   }
@@ -88,26 +95,6 @@ export function openLightbox(ui, parent, pictures, file) {
   dialog.showModal();
   closing.focus();
   show(at);
-}
-
-/** The paths of `icons.js` that are needed here, which would bring Preact along. */
-const PATHS = {
-  close: "M6.5 6.5l11 11M17.5 6.5l-11 11",
-  download: "M12 4v11M7.5 10.5L12 15l4.5-4.5M5 19.5h14",
-  next: "M9.5 6l6 6-6 6",
-  previous: "M14.5 6l-6 6 6 6",
-};
-
-/** @param {keyof typeof PATHS} name */
-function icon(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("class", `icon icon-${name}`);
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.ariaHidden = "true";
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", PATHS[name]);
-  svg.append(path);
-  return svg;
 }
 
 /**

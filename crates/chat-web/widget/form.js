@@ -23,6 +23,8 @@ export function form({ ui: { t }, model }) {
         rows: 4,
         maxLength: name === "subject" ? 200 : 10000,
         defaultValue: model.draft(name),
+        // What is typed now would be in no message.
+        readOnly: isStarting,
         "aria-invalid": formError === "startEmpty",
         onInput: (/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) =>
           model.draft(name, currentTarget.value),

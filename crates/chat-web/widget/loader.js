@@ -108,7 +108,7 @@ function boot(script) {
         note.textContent = "";
         const started = /** @type {Panel} */ (
           module.start(
-            { origin, host, root, frame, launcher, badge, lang, failedText, avatars: avatars === "on", close, emit, load, save },
+            { origin, root, frame, launcher, badge, lang, failedText, avatars: avatars === "on", close, emit, load, save },
             texts.default,
           )
         );
@@ -152,7 +152,8 @@ function boot(script) {
     },
     async logout() {
       identity = undefined;
-      const isErased = await panel?.logout();
+      // It may fail, and what is below is erased all the same.
+      const erasing = panel?.logout();
       set(false);
       try {
         for (const key of Object.keys(localStorage)) if (key.startsWith(KEY)) delete localStorage[key];
@@ -161,7 +162,7 @@ function boot(script) {
       }
       memory = {};
       // Without a client it is not known whose messages wait, so none stays.
-      if (!isErased) await erase(`chat ${origin}`);
+      if (!(await erasing)) await erase(`chat ${origin}`);
     },
     destroy() {
       ending.abort();
@@ -229,6 +230,8 @@ const erase = (name) =>
     const request = indexedDB.deleteDatabase(name);
     request.onsuccess = resolve;
     request.onerror = () => reject(request.error);
+    // A page that keeps the database open although it is asked to close it.
+    request.onblocked = () => reject(new Error("blocked"));
   });
 
 /** Runs what the page has given: its faults are its own. @param {() => void} run */

@@ -126,6 +126,7 @@ export function start(shell, texts) {
         // Signed out meanwhile.
         if (!all) return;
         openLightbox(
+          (name, to) => render(icon(name), to),
           ui,
           frame,
           all.filter((other) => files?.isPicture(other)),

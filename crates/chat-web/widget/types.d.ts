@@ -45,7 +45,6 @@ export interface Stored {
 export interface Shell {
   /** The server, such as `https://chat.example.com`. */
   origin: string;
-  host: HTMLElement;
   root: ShadowRoot;
   /** Has the language and the direction of the widget. */
   frame: HTMLElement;

@@ -156,7 +156,6 @@ export function createInbox({ rest, socket, tokens, clock, random }, views, onEr
 
   return {
     views,
-    limit: LIMIT,
     listeners,
     get view() {
       return (view ??= build());

@@ -1,4 +1,5 @@
-// What a client does over REST alone, each in one line or a few.
+// What a client does over REST alone, each in one line or a few. What customers never do is in `agent-operations.js`.
+import { createAgentOperations } from "./agent-operations.js";
 import { toChatError } from "./errors.js";
 import { newKey } from "./keys.js";
 
@@ -11,10 +12,10 @@ const ATTEMPTS = 4;
  * @returns {Pick<import("../index.d.ts").Client, "sessions" | "agents" | "people" | "stats" | "download">}
  */
 export function createOperations(rest, pause) {
-  /** @param {string} method @param {string} path @param {any} [body] */
-  const call = async (method, path, body) => (await rest.request(method, path, { body })).body;
-  const put = (/** @type {string} */ path, /** @type {any} */ body) => call("PUT", path, body);
+  /** @type {import("./agent-operations.js").Call} */
+  const call = async (method, path, body, query) => (await rest.request(method, path, { body, query })).body;
   const of = encodeURIComponent;
+  const { sessions, ...others } = createAgentOperations(call);
 
   /** @param {object} fields */
   async function create(fields) {
@@ -35,27 +36,13 @@ export function createOperations(rest, pause) {
 
   return {
     sessions: {
-      list: async (filter = {}) => (await rest.request("GET", "/sessions", { query: filter })).body,
-      inbox: async (view, filter) => (await rest.request("GET", "/inbox", { query: { view, ...filter } })).body,
+      list: (filter) => call("GET", "/sessions", undefined, filter),
       create: (fields = {}) => create(fields),
       get: (id) => call("GET", `/sessions/${of(id)}`),
-      assign: (id, agentId) => put(`/sessions/${of(id)}/assign`, { agentId }),
-      transfer: (id, agentId) => put(`/sessions/${of(id)}/transfer`, { agentId }),
-      close: (id) => put(`/sessions/${of(id)}/close`, undefined),
-      update: (id, fields) => call("PATCH", `/sessions/${of(id)}`, fields),
+      close: (id) => call("PUT", `/sessions/${of(id)}/close`),
+      ...sessions,
     },
-    agents: {
-      list: async () => (await call("GET", "/agents")).agents,
-      put: (id, fields = {}) => put(`/agents/${of(id)}`, fields),
-      deactivate: (id) => call("DELETE", `/agents/${of(id)}`),
-      setAvailability: (status) => put("/agents/me/availability", { status }),
-    },
-    people: {
-      block: (id, reason) => put(`/people/${of(id)}/block`, { reason }),
-      unblock: (id) => call("DELETE", `/people/${of(id)}/block`),
-      signOut: (id) => call("POST", `/people/${of(id)}/sign-out`),
-    },
-    stats: () => call("GET", "/stats"),
+    ...others,
     // By the id and not by `url`: the token goes to our own server alone.
     download: async ({ id }, { thumbnail = false, signal } = {}) => {
       const path = `/attachments/${of(id)}${thumbnail ? "/thumbnail" : ""}`;

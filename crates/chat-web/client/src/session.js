@@ -271,8 +271,6 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
     if (phase === "replaying" && seq >= head) {
       failures = 0;
       enter("live");
-    } else {
-      changed();
     }
     acknowledge();
     sendRead();

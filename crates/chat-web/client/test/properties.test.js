@@ -1,4 +1,4 @@
-// Random schedules of faults. `CHAT_CLIENT_SEED=17 npm test` repeats one; `CHAT_TEST_LONG=1` runs many, and
+// Random schedules of faults. `CHAT_CLIENT_SEED=17 npm run test:client` repeats one; `CHAT_TEST_LONG=1` runs many, and
 // `CHAT_CLIENT_SCHEDULES=2000` as many as it says.
 import assert from "node:assert/strict";
 import { test } from "node:test";

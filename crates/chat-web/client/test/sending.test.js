@@ -5,14 +5,7 @@ import { shownBy, truthOf, World } from "./support/world.js";
 const texts = (session) => session.messages.map(({ content }) => content);
 
 /** A world with one session that is open and live. */
-async function opened(options) {
-  const world = new World();
-  const session = world.server.open("alice");
-  const one = world.client(options);
-  const view = one.client.open(session.id);
-  await world.until("live", () => view.view.state === "live");
-  return { world, session, view, ...one };
-}
+const opened = (options) => new World().opened(options);
 
 test("a message is shown at once, stored before it is sent, and then sent once", async () => {
   const { world, session, view, network } = await opened();

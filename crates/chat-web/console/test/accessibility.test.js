@@ -137,7 +137,7 @@ const STATES = {
     reach: async (page) => {
       await openRow(page, "A parcel");
       await page.button("Details").click();
-      await page.getByText("shipping").waitFor();
+      await page.getByRole("complementary").getByText("shipping").first().waitFor();
     },
   },
   "the statistics on a phone": {
@@ -165,33 +165,34 @@ const REFUSAL = {
   },
 };
 
-/** @type {{ colorScheme: "light" | "dark", forcedColors: "active" | "none" }[]} */
-const MEDIA = [
-  { colorScheme: "light", forcedColors: "none" },
-  { colorScheme: "dark", forcedColors: "none" },
-  { colorScheme: "dark", forcedColors: "active" },
-];
+/** What axe finds. @param {import("playwright-core").Page} page */
+async function violations(page) {
+  const result = await page.evaluate(() =>
+    /** @type {any} */ (window).axe.run(document, { resultTypes: ["violations"] }),
+  );
+  return result.violations.map((/** @type {any} */ { id, nodes }) => [
+    id,
+    nodes.map((/** @type {any} */ node) => `${node.html} ${node.any[0]?.message ?? ""}`),
+  ]);
+}
 
 for (const [name, { desk, reach }] of Object.entries(STATES)) {
   test(`axe finds nothing in ${name}, light, dark and in forced colours`, async () => {
-    const page = await world.console({ ...desk, options: { reducedMotion: "reduce" } });
-    await reach(page);
-    await page.mouse.move(0, 0);
-    await page.evaluate(axe);
-    for (const media of MEDIA) {
-      await page.emulateMedia(media);
-      const { violations } = await page.evaluate(() =>
-        /** @type {any} */ (window).axe.run(document, { resultTypes: ["violations"] }),
+    // Colours that are forced later are not computed again for all elements, so they are from the beginning.
+    for (const forcedColors of /** @type {const} */ (["none", "active"])) {
+      const page = await world.console({ ...desk, options: { reducedMotion: "reduce", forcedColors } });
+      await reach(page);
+      await page.mouse.move(0, 0);
+      await page.evaluate(axe);
+      assert.deepEqual(await violations(page), [], `light, forced colours ${forcedColors}`);
+      if (forcedColors === "none") {
+        await page.emulateMedia({ colorScheme: "dark" });
+        assert.deepEqual(await violations(page), [], "dark");
+      }
+      const [width, full] = /** @type {number[]} */ (
+        await page.evaluate("[innerWidth, document.documentElement.scrollWidth]")
       );
-      const found = violations.map((/** @type {any} */ { id, nodes }) => [
-        id,
-        nodes.map((/** @type {any} */ node) => `${node.html} ${node.any[0]?.message ?? ""}`),
-      ]);
-      assert.deepEqual(found, [], JSON.stringify(media));
+      assert.ok(Number(full) <= Number(width), `${Number(full) - Number(width)} pixels go sideways`);
     }
-    const { width, full } = /** @type {{ width: number, full: number }} */ (
-      await page.evaluate("({ width: innerWidth, full: document.documentElement.scrollWidth })")
-    );
-    assert.ok(full <= width, `${full - width} pixels go sideways`);
   });
 }

@@ -70,7 +70,7 @@ test("a session goes to another agent, and both see it at once", async () => {
   await dialog(dan).locator("label", { hasText: "Dot Matrix" }).getByText("Online").waitFor();
   await dialog(dan).getByRole("radio", { name: "Dot Matrix" }).check();
   await dialog(dan).getByRole("button", { name: "Transfer", exact: true }).click();
-  await dan.getByText("Dates was transferred to Dot Matrix.").waitFor();
+  await dan.getByText("“Dates” was transferred to Dot Matrix.").waitFor();
   await dot.row("Dates").waitFor();
   await until(async () => (await dan.row("Dates").count()) === 0);
   assert.equal(await dan.box.count(), 0);
@@ -87,7 +87,7 @@ test("a session goes back to the queue with the keyboard alone", async () => {
   await dialog(page).getByRole("radio", { name: "Back to the queue" }).focus();
   await page.keyboard.press("Space");
   await page.keyboard.press("Enter");
-  await page.getByText("Eggs is back in the queue.").waitFor();
+  await page.getByText("“Eggs” is back in the queue.").waitFor();
   assert.equal((await session.get()).agentId, null);
   await page.view("Waiting").click();
   await page.row("Eggs").waitFor();
@@ -100,7 +100,7 @@ test("an open session that is transferred away closes softly, with a notice, and
   await page.row("Figs").click();
   await page.box.fill("I was about to say");
   await world.server.call(world.server.tokens.root, "PUT", `${session.path}/transfer`, { agentId: "gus" });
-  await page.getByText("Figs was transferred and is no longer yours. Your draft is kept.").waitFor();
+  await page.getByText("“Figs” was transferred and is no longer yours. Your draft is kept.").waitFor();
   await until(async () => (await page.box.count()) === 0);
   assert.equal(await page.getByRole("dialog").count(), 0);
   // It comes back, and so does what was typed.
@@ -110,6 +110,17 @@ test("an open session that is transferred away closes softly, with a notice, and
   await until(async () => (await page.box.inputValue()) === "I was about to say");
   await page.send("I was about to say it");
   await until(async () => (await session.messages()).length === 1);
+});
+
+test("a waiting session that one looks at closes softly when another agent claims it", async () => {
+  const session = await world.session("gil", { subject: "Ginger", messages: ["I wait"] });
+  const page = await world.console({ as: "gwen" });
+  await page.view("Waiting").click();
+  await page.row("Ginger").click();
+  await page.message("I wait").waitFor();
+  await session.claim("quick-quentin");
+  await page.getByText("“Ginger” was claimed by another agent.").waitFor();
+  await page.message("I wait").waitFor({ state: "detached" });
 });
 
 test("a session is closed after a question, and stays open if one thinks better of it", async () => {
@@ -126,7 +137,7 @@ test("a session is closed after a question, and stays open if one thinks better 
   assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Close");
   await page.button("Close").click();
   await dialog(page).getByRole("button", { name: "Close", exact: true }).click();
-  await page.getByText("Grapes is closed.").waitFor();
+  await page.getByText("“Grapes” is closed.").waitFor();
   assert.equal((await session.get()).status, "closed");
   await page.box.waitFor({ state: "detached" });
   await page.view("Closed").click();
@@ -143,7 +154,7 @@ test("an admin gives a waiting session to an agent", async () => {
   await dialog(page).getByRole("radio", { name: "Hugo Boss" }).check();
   assert.equal(await dialog(page).getByRole("radio", { name: "Back to the queue" }).count(), 0);
   await dialog(page).getByRole("button", { name: "Assign", exact: true }).click();
-  await page.getByText("Honey was given to Hugo Boss.").waitFor();
+  await page.getByText("“Honey” was given to Hugo Boss.").waitFor();
   assert.equal((await session.get()).agentId, "hugo");
   await page.view("Assigned").click();
   await page.row("Honey").getByText("with Hugo Boss").waitFor();

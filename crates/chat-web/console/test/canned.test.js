@@ -205,3 +205,28 @@ test("replies go to a file and come from one, and a wrong file changes nothing",
   assert.equal(await dialog.getByRole("button", { name: /^Edit/ }).count(), 3);
   await dialog.getByText("Changed").waitFor();
 });
+
+test("axe finds nothing in the menu and in the dialog, light and dark", async () => {
+  const axe = await readFile(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+  const { page, dialog, open, write } = await atWork("pia");
+  await page.addInitScript(axe);
+  await page.reload();
+  await page.message("Hello").waitFor();
+  await write({ one: "First {customer}", two: "Second" });
+  const check = async () => {
+    for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      const { violations } = await page.evaluate(() => /** @type {any} */ (window).axe.run(".console"));
+      assert.deepEqual(violations.map((/** @type {{ id: string }} */ { id }) => id), []);
+    }
+  };
+  await page.box.focus();
+  await page.keyboard.type("/");
+  await page.getByRole("listbox", { name: "Canned replies" }).waitFor();
+  await check();
+  await page.box.fill("");
+  await open();
+  await dialog.getByRole("button", { name: "Save reply" }).click();
+  await dialog.getByText("A name is one word").waitFor();
+  await check();
+});

@@ -73,15 +73,20 @@ test("a change that fails says why, and what was typed stays", async () => {
   const session = await world.session("carl-1", { subject: "Stays", agent: "cora", messages: ["Hi"] });
   const page = await world.console({ as: "cora", faults: true });
   await page.row("Stays").click();
-  const { side, subject, priority } = column(page);
+  const { side, subject, priority, tag } = column(page);
   await subject.waitFor();
-  await page.route(`**${session.path}`, (route) => (route.request().method() === "PATCH" ? route.abort() : route.continue()));
+  await page.route(`**${session.path}`, (route) =>
+    route.request().method() === "PATCH" ? route.abort() : route.continue(),
+  );
   await subject.fill("Does not arrive");
   await subject.press("Enter");
   await side.getByText("The change was not saved. Try again.").waitFor();
   assert.equal(await subject.inputValue(), "Does not arrive");
   await priority.selectOption("low");
   await until(async () => (await priority.inputValue()) === "medium", { what: "the priority of before" });
+  await tag.fill("typed");
+  await tag.press("Enter");
+  await until(async () => (await tag.inputValue()) === "typed", { what: "the tag in its box" });
   await page.unroute(`**${session.path}`);
   await subject.press("Enter");
   await page.row("Does not arrive").waitFor();
@@ -157,7 +162,8 @@ test("a picture is shown where the operator has named its origin, and initials e
   for (const { server, session, console } of [world, other]) {
     const token = server.mint("gina", { name: "Gina Grey", picture });
     const made = await server.call(token, "POST", "/api/chat/sessions", { subject: "Portrait" });
-    await server.call(server.mint("gero", { role: "agent" }), "PUT", `/api/chat/sessions/${made.id}/assign`, { agentId: "gero" });
+    const gero = server.mint("gero", { role: "agent" });
+    await server.call(gero, "PUT", `/api/chat/sessions/${made.id}/assign`, { agentId: "gero" });
     // A second one, which the page has not asked for yet when it knows its policy.
     await session("hal", { subject: "Blank", agent: "gero" });
     const page = await console({ as: "gero" });

@@ -74,7 +74,7 @@ test("a session that does not exist, or that one may not see, says so and leads 
     [others.id, "This session is not yours."],
   ]) {
     await page.evaluate((hash) => location.assign(hash), `#/s/${id}`);
-    await page.getByRole("main").getByText(text ?? "").waitFor();
+    await page.getByRole("region", { name: "Chat console" }).getByText(text ?? "").waitFor();
     assert.equal(await page.getByText("Secret").count(), 0);
     await page.button("Back to the list").click();
     await page.getByText("Choose a session").waitFor();

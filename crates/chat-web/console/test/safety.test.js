@@ -127,7 +127,7 @@ async function work(bob, subject) {
   await bob.view("Waiting").click();
   await bob.row(subject).click();
   await bob.message("Hello").waitFor();
-  await bob.button("Claim").first().click();
+  await bob.middle.getByRole("button", { name: "Claim" }).click();
   await bob.box.waitFor();
   await bob.send("Good day");
   await bob.message("Good day").getByText(/Sent|Delivered/).waitFor();

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { PICTURE } from "../../widget/test/fixtures.js";
-import { createWorld, long, until } from "./support.js";
+import { createWorld, until } from "./support.js";
 
 const world = await createWorld();
 
@@ -144,16 +144,6 @@ test("a line stands above the first message that is new", async () => {
   await session.write("While away");
   await page.message("While away").getByText("New since you were here").waitFor();
   assert.ok(other.id);
-});
-
-test("ten thousand messages open with the newest, and typing draws none of them", long, async () => {
-  const session = await world.session("frida", { subject: "Endless", agent: "wanda", messages: 10_000 });
-  const page = await world.console({ as: "wanda" });
-  await page.row("Endless").click();
-  await page.message("Message 10000").waitFor();
-  assert.equal(await page.messages.count(), 50);
-  await session.write("Still here");
-  await page.message("Still here").waitFor();
 });
 
 test("typing changes nothing in the messages", async () => {

@@ -34,6 +34,8 @@ test("j and k move through the list, Enter opens, and once more Enter leads to t
   assert.equal(await focused(), "jo two.");
   await page.keyboard.press("Enter");
   assert.ok(await page.box.evaluate((box) => box === document.activeElement));
+  await page.keyboard.press("Escape");
+  assert.equal(await focused(), "jo two.");
 });
 
 test("t and e ask about the session that one is at, / filters and ? helps", async () => {
@@ -59,7 +61,7 @@ test("t and e ask about the session that one is at, / filters and ? helps", asyn
   await page.row("te two.").waitFor();
   await page.keyboard.press("?");
   await dialog.filter({ hasText: "Keyboard shortcuts" }).waitFor();
-  assert.deepEqual(await dialog.locator("kbd").allTextContents(), ["j", "k", "Enter", "c", "t", "e", "/", "?"]);
+  assert.deepEqual(await dialog.locator("kbd").allTextContents(), ["j", "k", "Enter", "c", "t", "e", "Esc", "/", "?"]);
 });
 
 test("in text fields all letters are text, those of Polish and German too", async () => {

@@ -123,7 +123,7 @@ test("nothing that is offered ends in a refusal, for agents and for admins", asy
     await page.row(subject).click();
     await page.getByRole("heading", { name: subject.split(" ")[0] ?? "" }).or(page.getByText(subject)).last().waitFor();
     await page.log.or(page.getByText("No messages yet")).waitFor();
-    const main = page.getByRole("main");
+    const main = page.getByRole("region", { name: "Chat console" });
     /** @type {string[]} */
     const names = [];
     for (const name of ["Claim", "Assign", "Transfer", "Close", "Send"]) {

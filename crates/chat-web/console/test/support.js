@@ -176,6 +176,8 @@ export function hands(page) {
   return {
     log,
     box,
+    /** The column of the open thread. Rows of the list have buttons too. */
+    middle: page.getByRole("region", { name: "Chat console" }),
     /** The messages of the open thread. */
     messages: log.getByRole("listitem"),
     /** @param {string} text */

@@ -1,2 +1,2 @@
-// built by widget/build.js
+// built from widget
 function e(e,l,{ui:{t,times:a},model:s}){return s.earlier.length?e("ul",{class:"earlier"},s.earlier.map(({id:r,subject:i,startedAt:n,status:c},o)=>{let u=a.day(n),d="closed"===c;return e("li",{key:r},e("button",{class:o?"":"focus-first",onClick:()=>s.open(r,d)},e("bdi",{class:"label"},i??t("chatOf",{date:u})),e("small",null,u," · ",t(d?"ended":"active")),l("next")))})):e("p",{class:"notice"},t("noEarlier"))}export{e as earlier};

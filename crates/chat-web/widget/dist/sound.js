@@ -1,2 +1,2 @@
-// built by widget/build.js
+// built from widget
 var e;function a(a){navigator.userActivation?.hasBeenActive&&navigator.locks&&navigator.locks.request(`chat sound ${a}`,{ifAvailable:!0},async a=>{a&&(e??=new AudioContext,await e.resume(),n(e,660,0),n(e,880,.12),await new Promise(e=>setTimeout(e,3e3)))}).catch(()=>{})}function n(e,a,n){let t=e.currentTime+n,i=new GainNode(e,{gain:0}),o=new OscillatorNode(e,{frequency:a});i.gain.linearRampToValueAtTime(0,t),i.gain.linearRampToValueAtTime(.12,t+.02),i.gain.exponentialRampToValueAtTime(.001,t+.35),o.connect(i).connect(e.destination),o.start(t),o.stop(t+.4)}export{a as sound};

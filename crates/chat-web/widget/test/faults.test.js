@@ -1,35 +1,15 @@
 /** What goes wrong: sessions that have ended or are gone, files that do not load, and a sign-out in the middle of it. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
 import { PICTURE } from "./fixtures.js";
-import { createWorld, hands, until } from "./support.js";
+import { abortPosts, createWorld, deferred, hands, refusal, stored, until } from "./support.js";
 
-/** @type {Awaited<ReturnType<typeof createWorld>>} */
-let world;
-before(async () => void (world = await createWorld()));
-after(() => world.close());
+const world = await createWorld();
 
-/** What waits in the browser to be sent. @param {import("playwright-core").Page} page */
-const outbox = (page) =>
-  page.evaluate(async () => {
-    /** @type {any[]} */
-    const rows = [];
-    for (const { name = "" } of await indexedDB.databases()) {
-      const database = await new Promise((resolve) => {
-        const request = indexedDB.open(name);
-        request.onsuccess = () => resolve(request.result);
-      });
-      for (const store of database.objectStoreNames) {
-        const request = database.transaction(store).objectStore(store).getAll();
-        await new Promise((resolve) => (request.onsuccess = resolve));
-        rows.push(...request.result);
-      }
-      database.close();
-    }
-    return rows.length;
-  });
+/** How many messages wait in the browser. @param {import("playwright-core").Page} page */
+const waiting = async (page) => (await stored(page)).rows.length;
 
 /** A customer whose message waits, and fails since the session was closed meanwhile. @param {string} user @param {boolean} [hasFile] */
 async function failedInClosed(user, hasFile) {
@@ -38,9 +18,7 @@ async function failedInClosed(user, hasFile) {
   const { page, open, box, panel, message } = visit;
   await open();
   await box.waitFor();
-  await page.route("**/api/chat/**", (route) =>
-    route.request().method() === "POST" ? route.abort() : route.continue(),
-  );
+  await abortPosts(page, "**/api/chat/**");
   if (hasFile) {
     await panel.locator("input[type=file]").first().setInputFiles(PICTURE("kept.png"));
     await panel.locator(".chip").waitFor();
@@ -52,7 +30,7 @@ async function failedInClosed(user, hasFile) {
   await panel.getByText("This chat has ended").waitFor();
   await page.unroute("**/api/chat/**");
   await page.evaluate(() => dispatchEvent(new Event("online")));
-  await message("A long text").getByText("Failed").waitFor({ timeout: 30_000 });
+  await message("A long text").getByText("Failed").waitFor();
   return visit;
 }
 
@@ -61,7 +39,7 @@ test("13: Edit in an ended session takes the text into a new chat", async () => 
   await message("A long text").getByRole("button", { name: "Edit" }).click();
   await panel.getByRole("button", { name: "Start chat" }).waitFor();
   assert.equal(await panel.getByRole("textbox").nth(1).inputValue(), "A long text");
-  await until(async () => (await outbox(page)) === 0);
+  await until(async () => (await waiting(page)) === 0);
   await begin("Once more");
   await message("A long text").getByText("Sent").waitFor();
 });
@@ -70,11 +48,11 @@ test("13: Edit in an ended session takes its files into the composer of a new ch
   const { page, panel, message, begin } = await failedInClosed("hal-2", true);
   await message("A long text").getByRole("button", { name: "Edit" }).click();
   await panel.getByRole("button", { name: "Start chat" }).waitFor();
-  assert.equal(await outbox(page), 1);
+  assert.equal(await waiting(page), 1);
   await begin("Once more");
   await panel.locator(".chip").filter({ hasText: "kept.png" }).waitFor();
   await message("A long text").getByText("Sent").waitFor();
-  await until(async () => (await outbox(page)) === 0);
+  await until(async () => (await waiting(page)) === 0);
 });
 
 test("23: a sign-out without the panel erases the outbox, and ends the other tabs", async () => {
@@ -83,23 +61,62 @@ test("23: a sign-out without the panel erases the outbox, and ends the other tab
   const first = await world.visit({ user: "hal-3", csp: false }, { context });
   await first.open();
   await first.box.waitFor();
-  await context.route("**/messages", (route) =>
-    route.request().method() === "POST" ? route.abort() : route.continue(),
-  );
+  await abortPosts(context);
   await first.send("A secret");
   await first.message("A secret").waitFor();
-  await until(async () => (await outbox(first.page)) === 1);
+  await until(async () => (await waiting(first.page)) === 1);
   const second = await context.newPage();
   // The panel cannot be loaded there.
   await second.route("**/widget/panel.js*", (route) => route.abort());
   await second.goto(first.url);
   await second.locator("chat-widget .launcher").waitFor();
   await second.evaluate("chatWidget.logout()");
-  assert.equal(await outbox(second), 0);
+  assert.equal(await waiting(second), 0);
   assert.equal(await second.evaluate("localStorage.length"), 0);
   await first.panel.getByText("Sign in to this site").waitFor();
   assert.equal(await first.message("A secret").count(), 0);
   await context.close();
+});
+
+test("23: a sign-out that cannot erase the outbox is rejected, and erases everything else", async () => {
+  const { id } = await world.session("hal-8");
+  const { page, open, box, panel } = await world.visit({ user: "hal-8", csp: false });
+  await open();
+  await box.fill("A secret draft");
+  await until(async () => JSON.stringify((await stored(page)).local).includes("secret"));
+  const failure = await page.evaluate(() => {
+    IDBObjectStore.prototype.getAll = () => {
+      throw new Error("no disk");
+    };
+    const chat = /** @type {import("../types.js").ChatWidget} */ (window.chatWidget);
+    return chat.logout().then(() => "", String);
+  });
+  assert.match(failure, /storage has failed/);
+  await panel.waitFor({ state: "hidden" });
+  const left = await page.evaluate(() => JSON.stringify({ ...localStorage }));
+  assert.ok(!left.includes("secret") && !left.includes(id), left);
+});
+
+test("23: a sign-out without the panel is rejected when another page keeps the database open", async () => {
+  await world.session("hal-9");
+  const context = await world.browser.newContext();
+  const first = await world.visit({ user: "hal-9", csp: false }, { context });
+  await first.page.evaluate(
+    (name) =>
+      new Promise((resolve) => {
+        // Without the listener by which it would hear that it has to be closed.
+        indexedDB.open(name, 1).onsuccess = ({ target }) => resolve(Object.assign(window, { kept: target }));
+      }).then(() => undefined),
+    `chat ${world.origin}`,
+  );
+  const second = await world.visit({ user: "hal-9", csp: false }, { context });
+  await second.launcher.waitFor();
+  const failure = await second.page.evaluate(() => {
+    const chat = /** @type {import("../types.js").ChatWidget} */ (window.chatWidget);
+    const tooLate = new Promise((resolve) => setTimeout(resolve, 30_000, "it waits for the other page"));
+    return Promise.race([chat.logout().then(() => "", String), tooLate]);
+  });
+  assert.match(failure, /blocked/);
 });
 
 test("23: after a sign-out no tab has a picture, or what was announced", async () => {
@@ -127,6 +144,22 @@ test("23: after a sign-out no tab has a picture, or what was announced", async (
     await until(async () => (await page.locator("chat-widget dialog").count()) === 0);
   }
   await context.close();
+});
+
+test("while a chat is being started nothing can be typed that would be in no message", async () => {
+  const { page, open, begin, panel, message } = await world.visit({ user: "hal-10", csp: false });
+  const { promise: held, resolve: letGo } = deferred();
+  await page.route("**/api/chat/sessions", async (route) => {
+    if (route.request().method() === "POST") await held;
+    await route.continue();
+  });
+  await open();
+  const began = begin("A subject", "A text");
+  await panel.getByRole("button", { name: "Starting…" }).waitFor();
+  for (const at of [0, 1]) assert.equal(await panel.getByRole("textbox").nth(at).isEditable(), false);
+  letGo();
+  await began;
+  await message("A text").getByText("Sent").waitFor();
 });
 
 test("a panel that did not load is loaded with the next press", async () => {
@@ -172,23 +205,13 @@ test("a session that is gone leads to the form, also with a message that waits f
   const { page, open, box, send, message, panel } = await world.visit({ user: "hal-7", csp: false });
   await open();
   await box.waitFor();
-  await page.route("**/messages", (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
+  await abortPosts(page);
   await send("Left behind");
   await message("Left behind").waitFor();
-  await until(async () => (await outbox(page)) === 1);
-  await page.route(`**/sessions/${id}**`, (route) => route.fulfill(GONE));
+  await until(async () => (await waiting(page)) === 1);
+  await page.route(`**/sessions/${id}**`, (route) => route.fulfill(refusal(404, "SESSION_NOT_FOUND")));
   await page.routeWebSocket("**", (socket) => socket.close({ code: 4404, reason: "SESSION_NOT_FOUND" }));
   await world.server.call(world.server.mint("hal-7"), "PUT", `/api/chat/sessions/${id}/close`);
   await page.reload();
   await panel.getByRole("button", { name: "Start chat" }).waitFor();
 });
-
-const GONE = {
-  status: 404,
-  headers: { "Access-Control-Allow-Origin": "*" },
-  json: {
-    success: false,
-    message: "no",
-    error: { code: "SESSION_NOT_FOUND", message: "no", details: [], requestId: "0" },
-  },
-};

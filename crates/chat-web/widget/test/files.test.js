@@ -2,15 +2,12 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
 import { PICTURE } from "./fixtures.js";
-import { createWorld, until } from "./support.js";
+import { createWorld, refusal, until } from "./support.js";
 
-/** @type {Awaited<ReturnType<typeof createWorld>>} */
-let world;
-before(async () => void (world = await createWorld()));
-after(() => world.close());
+const world = await createWorld();
 
 /** @param {string} user @param {Parameters<typeof world.visit>[1]} [options] */
 async function chat(user, options) {
@@ -133,17 +130,7 @@ test("19: an upload shows its progress, can be cancelled, and a failed one can b
     downloadThroughput: -1,
     uploadThroughput: -1,
   });
-  await page.route("**/attachments", (route) =>
-    route.fulfill({
-      status: 400,
-      headers: { "Access-Control-Allow-Origin": "*" },
-      json: {
-        success: false,
-        message: "no",
-        error: { code: "UPLOAD_QUOTA", message: "no", details: [], requestId: "0" },
-      },
-    }),
-  );
+  await page.route("**/attachments", (route) => route.fulfill(refusal(400, "UPLOAD_QUOTA")));
   await picker.setInputFiles(PICTURE("again.png"));
   await chips.first().waitFor();
   await box.fill("Again");

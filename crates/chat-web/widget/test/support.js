@@ -1,98 +1,17 @@
 /**
- * What the tests of the widget share: a server that has the widget, a shop whose pages have it, and the hands of a customer.
+ * What the tests of the widget share: a shop whose pages have it, its customers and agents, and the hands of a customer.
  */
 
-import { createServer, request as forward } from "node:http";
-import { once } from "node:events";
-import { connect } from "node:net";
+import assert from "node:assert/strict";
+import { after } from "node:test";
 
-import { launch, watch } from "../../pages/browser.js";
-import { start } from "../../pages/server.js";
-import { bundle } from "../build.js";
+import { OF_THE_NETWORK } from "../../pages/browser.js";
+import { openHost, policyFor } from "../../pages/host.js";
+import { until } from "../../pages/until.js";
 
-/** @import { Browser, BrowserContextOptions, Page } from "playwright-core" */
+/** @import { BrowserContext, BrowserContextOptions, Page } from "playwright-core" */
 
-/**
- * Serves the widget as it is built now, and hands everything else over to the API, so that a test needs no new build of the
- * server.
- *
- * @param {() => number} port of the API
- */
-async function startFront(port) {
-  const files = await bundle();
-  const common = {
-    "Content-Type": "text/javascript; charset=utf-8",
-    "Access-Control-Allow-Origin": "*",
-    "Cross-Origin-Resource-Policy": "cross-origin",
-    "X-Content-Type-Options": "nosniff",
-  };
-  const front = createServer((request, response) => {
-    const url = request.url ?? "/";
-    const asset = url === "/widget.js" ? "widget.js" : /^\/assets\/test\/widget\/([^?]+)/.exec(url)?.[1];
-    const bytes = asset && files.get(asset);
-    if (bytes) {
-      const caching = url === "/widget.js" ? "no-cache" : "public, max-age=31536000, immutable";
-      const text = bytes.toString().replaceAll("__ASSETS__", "assets/test");
-      response.writeHead(200, { ...common, "Cache-Control": caching }).end(text);
-      return;
-    }
-    const { method, headers } = request;
-    const upstream = forward({ port: port(), host: "127.0.0.1", path: url, method, headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
-      answer.pipe(response);
-    });
-    upstream.on("error", () => response.destroy());
-    response.on("close", () => upstream.destroy());
-    request.pipe(upstream);
-  });
-  front.on("upgrade", (request, socket, head) => {
-    const lines = [`${request.method} ${request.url} HTTP/1.1`];
-    for (let at = 0; at < request.rawHeaders.length; at += 2) {
-      lines.push(`${request.rawHeaders[at]}: ${request.rawHeaders[at + 1]}`);
-    }
-    const upstream = connect(port(), "127.0.0.1", () => {
-      upstream.write(`${lines.join("\r\n")}\r\n\r\n`);
-      upstream.write(head);
-      socket.pipe(upstream).pipe(socket);
-    });
-    for (const [one, other] of [
-      [socket, upstream],
-      [upstream, socket],
-    ]) {
-      one?.on("error", () => other?.destroy());
-      one?.on("close", () => other?.destroy());
-    }
-  });
-  /** @type {Set<import("node:net").Socket>} */
-  const sockets = new Set();
-  front.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-  });
-  front.listen(0, "127.0.0.1");
-  await once(front, "listening");
-  const address = /** @type {import("node:net").AddressInfo} */ (front.address());
-  return {
-    port: address.port,
-    /** Resets all connections: what a browser that is offline does not do to its sockets. */
-    cut() {
-      for (const socket of sockets) socket.destroy();
-    },
-    async close() {
-      front.close();
-      front.closeAllConnections();
-      await once(front, "close");
-    },
-  };
-}
-
-/** What a page of the shop is, if a test says nothing else. */
-export const PAGE = {
-  /** The policy of web.md: nothing but the widget's origin. @param {string} origin */
-  csp: (origin) =>
-    `default-src 'none'; script-src ${origin} 'nonce-shop'; connect-src ${origin} ${origin.replace("http", "ws")}; ` +
-    `img-src blob: ${origin}; style-src 'nonce-shop'; require-trusted-types-for 'script'`,
-};
+export { until };
 
 /**
  * @typedef {object} Shop
@@ -100,7 +19,6 @@ export const PAGE = {
  * @property {string} [name]
  * @property {Record<string, string>} [data] attributes of the script, without `data-`
  * @property {string} [css]
- * @property {string} [head] HTML
  * @property {string} [body] HTML
  * @property {string} [script] runs before the widget's
  * @property {string} [origin] of the widget: that of a proxy with faults
@@ -108,63 +26,52 @@ export const PAGE = {
  * @property {number} [lifetime] of tokens, in seconds
  */
 
-/** A world for the tests of a file: call `close` behind the last one. @param {{ env?: Record<string, string> }} [options] */
-export async function createWorld({ env = {} } = {}) {
+/**
+ * A world for the tests of a file, which ends behind the last one.
+ *
+ * @param {{ env?: Record<string, string> }} [options]
+ */
+export async function createWorld({ env } = {}) {
   /** @type {Map<string, Shop>} */
   const shops = new Map();
-  const site = createServer((request, response) => respond(request, response));
-  site.listen(0, "127.0.0.1");
-  await once(site, "listening");
-  const sitePort = /** @type {import("node:net").AddressInfo} */ (site.address()).port;
-  const siteUrl = `http://localhost:${sitePort}`;
-  const server = await start({ env: { CHAT_CORS_ORIGINS: siteUrl, ...env } });
-  const front = await startFront(() => server.port);
-  const origin = `http://127.0.0.1:${front.port}`;
-  /** @type {Browser} */
-  const browser = await launch();
+  const host = await openHost(respond, { env });
+  const { server, browser, site, origin } = host;
 
-  /** @param {import("node:http").IncomingMessage} request @param {import("node:http").ServerResponse} response */
-  function respond(request, response) {
-    const url = new URL(request.url ?? "/", siteUrl);
-    const shop = shops.get(url.pathname.split("/")[1] ?? "") ?? {};
-    if (url.pathname.endsWith("/token")) {
-      const token = server.mint(shop.user ?? "alice", { name: shop.name, lifetime: shop.lifetime ?? 3600 });
-      response.writeHead(200, { "Cache-Control": "no-store" }).end(token);
-      return;
+  /** @type {Parameters<typeof openHost>[0]} */
+  function respond(address, origin) {
+    const shop = shops.get(address.split("/")[1] ?? "") ?? {};
+    if (address.endsWith("/token")) {
+      const body = server.mint(shop.user ?? "alice", { name: shop.name, lifetime: shop.lifetime ?? 3600 });
+      return { body, headers: { "Cache-Control": "no-store" } };
     }
-    const widget = shop.origin ?? origin;
-    const policy = `${PAGE.csp(widget)}; form-action 'none'`.replace("connect-src", `connect-src ${siteUrl}`);
-    response.writeHead(200, {
-      "Content-Type": "text/html; charset=utf-8",
-      ...(shop.csp === false ? {} : { "Content-Security-Policy": policy }),
-    });
-    response.end(shopPage(shop, widget));
+    const from = shop.origin ?? origin;
+    return {
+      body: shopPage(shop, from),
+      headers: shop.csp === false ? undefined : { "Content-Security-Policy": policyFor(from, "shop") },
+    };
   }
 
   return {
     server,
     origin,
-    site: siteUrl,
+    site,
     browser,
-    /** The widget's server, for a proxy with faults in front of it. */
-    frontPort: front.port,
-    cut: front.cut,
+    /** Resets all connections: what a browser that is offline does not do to its sockets. */
+    cut: () => host.proxy.cut(),
 
     /**
-     * A page of the shop, in a browser of its own.
+     * A page of the shop, in a browser of its own. By the end of the test nothing may have gone wrong in it but requests;
+     * a test that expects more takes it out of `problems`.
      *
      * @param {Shop} [shop]
-     * @param {BrowserContextOptions & { context?: import("playwright-core").BrowserContext, path?: string }} [options]
+     * @param {BrowserContextOptions & { context?: BrowserContext }} [options]
      */
-    async visit(shop = {}, { context, path, ...options } = {}) {
-      const key = path ?? `shop${shops.size + 1}`;
-      if (!path) shops.set(key, shop);
-      const page = await (
-        context ?? (await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options }))
-      ).newPage();
-      const problems = watch(page);
-      await page.goto(`${siteUrl}/${key}/`);
-      return Object.assign(hands(page), { problems, path: key, url: `${siteUrl}/${key}/` });
+    async visit(shop = {}, options) {
+      const path = `shop${shops.size + 1}`;
+      shops.set(path, shop);
+      const { page, problems } = await host.visit(`/${path}/`, options);
+      after(() => assert.deepEqual(problems.filter((line) => !OF_THE_NETWORK.test(line)), []));
+      return Object.assign(hands(page), { problems, path, url: `${site}/${path}/` });
     },
 
     /** Changes what the pages under a path get from now on. @param {string} path @param {Shop} changes */
@@ -193,14 +100,6 @@ export async function createWorld({ env = {} } = {}) {
         customer,
       };
     },
-
-    async close() {
-      await browser.close();
-      await front.close();
-      await server.stop();
-      site.close();
-      site.closeAllConnections();
-    },
   };
 }
 
@@ -219,7 +118,6 @@ function shopPage(shop, origin) {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Shop</title>
 <style nonce="shop">body{margin:0;font-family:sans-serif}main{padding:24px;max-width:60ch}${shop.css ?? ""}</style>
-${shop.head ?? ""}
 <script nonce="shop">${shop.script ?? ""}</script>
 <script async src="${origin}/widget.js"${data.join("")}></script>
 <script nonce="shop">${identify}</script>
@@ -270,16 +168,6 @@ export const isLong = process.env.CHAT_TEST_LONG === "1";
 /** The options of a test that runs then alone. */
 export const long = { skip: !isLong && "with CHAT_TEST_LONG=1" };
 
-/** Waits until something holds. @param {() => unknown} holds @param {{ within?: number, what?: string }} [options] */
-export async function until(holds, { within = 10_000, what = "it" } = {}) {
-  const end = Date.now() + within;
-  for (;;) {
-    if (await holds()) return;
-    if (Date.now() > end) throw new Error(`${what} did not hold within ${within} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
-
 /**
  * When a message with this text is shown in a page, by the clock of the machine: what a busy test sees later is not counted.
  *
@@ -298,7 +186,66 @@ export async function whenShown(page, text) {
     observer.observe(root, { childList: true, subtree: true, characterData: true });
   }, text);
   return async () => {
-    await until(() => page.evaluate("shownAt > 0"));
+    await until(() => page.evaluate("shownAt > 0"), { what: `"${text}" is shown` });
     return Number(await page.evaluate("shownAt"));
   };
+}
+
+/**
+ * What a browser has stored for the pages of the shop: the rows of its databases, and its items.
+ *
+ * @param {Page} page
+ * @returns {Promise<{ rows: any[], local: Record<string, string>, session: Record<string, string>, cookie: string }>}
+ */
+export const stored = (page) =>
+  page.evaluate(async () => {
+    /** @type {any[]} */
+    const rows = [];
+    for (const { name = "" } of await indexedDB.databases()) {
+      /** @type {IDBDatabase | null} */
+      const database = await new Promise((resolve) => {
+        const request = indexedDB.open(name);
+        // It was deleted meanwhile, and must not come back without its stores.
+        request.onupgradeneeded = () => request.transaction?.abort();
+        request.onerror = () => resolve(null);
+        request.onsuccess = () => resolve(request.result);
+      });
+      for (const store of database?.objectStoreNames ?? []) {
+        const request = database?.transaction(store).objectStore(store).getAll();
+        if (request) await new Promise((resolve) => (request.onsuccess = resolve));
+        rows.push(...(request?.result ?? []));
+      }
+      database?.close();
+    }
+    // Files become empty objects.
+    const plain = JSON.parse(JSON.stringify(rows));
+    return { rows: plain, local: { ...localStorage }, session: { ...sessionStorage }, cookie: document.cookie };
+  });
+
+/** What the server answers when it refuses, for `route.fulfill`. @param {number} status @param {string} code */
+export function refusal(status, code) {
+  const error = { code, message: code, details: [], requestId: "0" };
+  return {
+    status,
+    json: { success: false, message: code, error },
+    headers: { "Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After" },
+  };
+}
+
+/**
+ * Nothing is sent any more, until `unroute` of the same addresses.
+ *
+ * @param {Page | BrowserContext} where
+ * @param {string} [addresses]
+ */
+export const abortPosts = (where, addresses = "**/messages") =>
+  where.route(addresses, (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
+
+/** A promise that a test resolves. */
+export function deferred() {
+  /** @type {() => void} */
+  let resolve = () => {};
+  /** @type {Promise<void>} */
+  const promise = new Promise((fulfil) => (resolve = fulfil));
+  return { promise, resolve };
 }

@@ -40,5 +40,6 @@ export const XSS = [
   `[x](javascript:alert(1)) ![x](x"onerror="alert(1))`,
   `{{constructor.constructor("alert(1)")()}} \${alert(1)} <%= alert(1) %>`,
   `<<script>alert(1)//<</script> <!--><img src=x onerror=alert(1)>-->`,
-  `\u202Egpj.exe\u202C \u2066https://example.com\u2069 <\u0000img>`.replace("\u0000", ""),
+  // Not U+0000, which the server refuses.
+  `\u202Egpj.exe\u202C \u2066https://example.com\u2069 <\u0001img src=x onerror=alert(1)>`,
 ];

@@ -12,8 +12,8 @@ use test_servers::chromium::find_chromium;
 use crate::step::{Plan, cargo, target_dir, workspace_root};
 use crate::{node, packages};
 
-/// The programs that make the built files of a part, in the part's directory.
-const BUILD_SCRIPTS: [&str; 2] = ["build.js", "scripts/build.js"];
+/// The program that makes the built files of a part, in the part's directory.
+const BUILD_SCRIPT: &str = "build.js";
 /// Tells the tests of pages which program is under test, and which browser they open.
 const SERVER_VARIABLE: &str = "CHAT_TEST_SERVER_BIN";
 const BROWSER_VARIABLE: &str = "CHAT_TEST_CHROMIUM";
@@ -33,17 +33,11 @@ pub(crate) struct Web {
 
 impl Web {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let parts = WebParts::find()?;
-        if self.build {
-            return parts.build();
-        }
-        packages::find_or_install("chromium", find_chromium)?;
-        parts.check_built_files()?;
-        parts.check_sources(|_| true)
+        if self.build { WebParts::find()?.build() } else { run() }
     }
 }
 
-/// As the command does without arguments, but for the tests of the widget's pages, which take minutes.
+/// As the command does without arguments.
 ///
 /// # Errors
 /// The first check that fails.
@@ -51,9 +45,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     packages::find_or_install("chromium", find_chromium)?;
     let parts = WebParts::find()?;
     parts.check_built_files()?;
-    let of_widget = parts.root.join("widget/test");
-    let of_files = ["build.test.js", "texts.test.js"].map(|name| of_widget.join(name));
-    parts.check_sources(|test| !test.starts_with(&of_widget) || of_files.iter().any(|file| file == test))
+    parts.check_sources()
 }
 
 /// The directories in which JavaScript is written.
@@ -87,7 +79,8 @@ impl WebParts {
     fn build(&self) -> anyhow::Result<()> {
         let mut plan = Plan::new("web: build");
         for part in &self.directories {
-            for script in BUILD_SCRIPTS.map(|script| part.join(script)).into_iter().filter(|script| script.is_file()) {
+            let script = part.join(BUILD_SCRIPT);
+            if script.is_file() {
                 let mut build = self.node();
                 build.arg(script);
                 plan.add(format!("build {}", name(part)), build);
@@ -121,11 +114,10 @@ impl WebParts {
     }
 
     /// Types, sizes and tests. Those of pages open the files that are embedded in a debug build of the server.
-    fn check_sources(&self, is_wanted: impl Fn(&Path) -> bool) -> anyhow::Result<()> {
+    fn check_sources(&self) -> anyhow::Result<()> {
         let (mut projects, mut tests) = (Vec::new(), Vec::new());
         find_files(&self.root, &|name| name == "tsconfig.json", &mut projects)?;
         find_files(&self.root, &|name| name.ends_with(".test.js"), &mut tests)?;
-        tests.retain(|test| is_wanted(test));
         let mut plan = Plan::new("web");
         for project in projects {
             let mut types = self.node();

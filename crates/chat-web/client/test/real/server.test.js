@@ -1,67 +1,42 @@
-// The library against a real server, through a network that fails. It starts one of its own, or takes one whose tokens are
-// signed with HS256:
-//
-//   CHAT_CLIENT_SERVER=http://127.0.0.1:8080 CHAT_CLIENT_SECRET=… npm run test:server
-//
-// The packages are those of this folder, or of the one that CHAT_TEST_NODE_PACKAGES names.
+// The library against a real server, through a network that fails. The server is that of the tests of pages:
+// `CHAT_TEST_SERVER_BIN`, or the debug build. Each test has people of its own, so that none meets those of another.
 import assert from "node:assert/strict";
-import { createHmac, randomBytes, randomUUID } from "node:crypto";
-import { createRequire } from "node:module";
-import { join } from "node:path";
 import { after, test } from "node:test";
+import { WebSocket } from "ws";
+import { startProxy } from "../../../pages/proxy.js";
+import { start } from "../../../pages/server.js";
 import { createClient } from "../../src/index.js";
 import { systemClock } from "../../src/clock.js";
-import { start } from "../../../pages/server.js";
-import { startProxy } from "./proxy.js";
+import { memoryStorage } from "../../src/storage/memory.js";
 
-const { CHAT_CLIENT_SERVER, CHAT_CLIENT_SECRET, CHAT_TEST_NODE_PACKAGES: packages } = process.env;
-assert.equal(!CHAT_CLIENT_SERVER, !CHAT_CLIENT_SECRET, "a server comes with its secret");
-const secret = CHAT_CLIENT_SECRET ?? randomBytes(32).toString("hex");
-const ownServer = CHAT_CLIENT_SERVER ? null : await start({ env: { CHAT_JWT_SECRET: secret } });
-const server = CHAT_CLIENT_SERVER ?? ownServer.url;
-after(() => ownServer?.stop());
-const { WebSocket } = createRequire(packages ? join(packages, "package.json") : import.meta.url)("ws");
+const server = await start();
+after(() => server.stop());
 
-const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-function tokenOf(sub, role, seconds = 3_600) {
-  const now = Math.floor(Date.now() / 1_000);
-  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub, role, iat: now - 1, exp: now + seconds })}`;
-  return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
-}
+/** The end of a test that would never end, on a machine that is busy. */
+const PATIENCE_MS = 120_000;
 
-// Each test has people of its own, so that they can run again against the same server.
-const run = randomUUID().slice(0, 8);
-const name = (who) => `${who}-${run}`;
-
-async function api(who, role, method, path, body) {
-  const response = await fetch(`${server}/api/chat${path}`, {
-    method,
-    headers: { Authorization: `Bearer ${tokenOf(who, role)}`, "Content-Type": "application/json" },
-    body: body && JSON.stringify(body),
-  });
-  assert.ok(response.ok, `${method} ${path}: ${response.status}`);
-  return response.status === 204 ? null : response.json();
-}
+const api = (token, method, path, body) => server.call(token, method, `/api/chat${path}`, body);
+const { root } = server.tokens;
 
 /** All messages of a session, over REST and past the proxy. */
 async function history(id) {
   const messages = [];
-  for (let after = ""; ; ) {
-    const page = await api("root", "admin", "GET", `/sessions/${id}/messages?limit=100${after && `&before=${after}`}`);
+  for (let before = ""; ; ) {
+    const page = await api(root, "GET", `/sessions/${id}/messages?limit=100${before && `&before=${before}`}`);
     messages.unshift(...page.messages);
     if (!page.hasMore) return messages;
-    after = page.messages[0].id;
+    before = page.messages[0].id;
   }
 }
 
 /** A clock that is faster where the library waits long: its time limits, not its order of events. */
 const hurried = { ...systemClock, setTimeout: (run, ms) => setTimeout(run, ms >= 5_000 ? ms / 10 : ms) };
 
-function clientOf(t, url, who, role, options = {}) {
+function clientOf(t, url, token, options = {}) {
   const errors = [];
   const client = createClient({
     url,
-    token: () => tokenOf(who, role),
+    token,
     WebSocket,
     clock: hurried,
     onError: (error) => errors.push(error),
@@ -76,9 +51,15 @@ function clientOf(t, url, who, role, options = {}) {
 
 /** When something is so in a view. */
 function until(source, isSo) {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    const tooLate = setTimeout(() => {
+      stop();
+      const { state, error, messages = [] } = source.view;
+      reject(new Error(`not within ${PATIENCE_MS} ms: ${isSo}; it is ${state}, ${messages.length} messages`, { cause: error }));
+    }, PATIENCE_MS);
     const look = () => {
       if (!isSo(source.view)) return;
+      clearTimeout(tooLate);
       stop();
       resolve(source.view);
     };
@@ -91,21 +72,29 @@ const isLive = ({ state }) => state === "live";
 const own = (id, prefix) =>
   history(id).then((all) => all.map(({ content }) => content).filter((text) => text.startsWith(prefix)));
 
-async function desk() {
-  const [alice, bob] = [name("alice"), name("bob")];
-  await api("root", "admin", "PUT", `/agents/${bob}`, {});
-  const { id } = await api(alice, "user", "POST", "/sessions", { subject: "A test" });
-  await api("root", "admin", "PUT", `/sessions/${id}/assign`, { agentId: bob });
-  return { alice, bob, id };
+/** A customer with a session, and the agent who has it. The names of a test are its own. */
+async function desk(customer, agent) {
+  const tokens = { customer: () => server.mint(customer), agent: () => server.mint(agent, { role: "agent" }) };
+  await api(root, "PUT", `/agents/${agent}`, {});
+  const { id } = await api(tokens.customer(), "POST", "/sessions", { subject: "A test" });
+  await api(root, "PUT", `/sessions/${id}/assign`, { agentId: agent });
+  return { ...tokens, id };
+}
+
+/** A proxy in front of the server. */
+async function network(t) {
+  const proxy = await startProxy(server.port);
+  t.after(() => proxy.close());
+  return proxy;
 }
 
 test("two people talk: messages, receipts, typing, files, the inbox", async (t) => {
-  const { alice, bob, id } = await desk();
-  const [customer, agent] = [clientOf(t, server, alice, "user"), clientOf(t, server, bob, "agent")];
+  const { customer: asAda, agent: asBen, id } = await desk("ada", "ben");
+  const [customer, agent] = [clientOf(t, server.url, asAda), clientOf(t, server.url, asBen)];
   const [hers, his] = [customer.open(id), agent.open(id)];
   const inbox = agent.inbox(["mine", "waiting"]);
   await Promise.all([hers, his, inbox].map((each) => until(each, isLive)));
-  const typing = until(his, ({ typing }) => typing.includes(alice));
+  const typing = until(his, ({ typing }) => typing.includes("ada"));
   hers.typing();
   await typing;
   const sent = await hers.send("Where is my parcel?", {
@@ -123,7 +112,7 @@ test("two people talk: messages, receipts, typing, files, the inbox", async (t) 
   assert.equal(his.view.unread, 0);
   const second = await customer.sessions.create({ subject: "Another" });
   await until(inbox, ({ items }) => items.waiting.some((item) => item.id === second.id));
-  await agent.sessions.assign(second.id, bob);
+  await agent.sessions.assign(second.id, "ben");
   await until(inbox, ({ items }) => items.mine.some((item) => item.id === second.id));
   await customer.sessions.close(second.id);
   const closed = customer.open(second.id);
@@ -131,13 +120,12 @@ test("two people talk: messages, receipts, typing, files, the inbox", async (t) 
 });
 
 test("a token that ends soon is renewed on the open socket", async (t) => {
-  const { alice, id } = await desk();
+  const { id } = await desk("cleo", "carl");
   const reasons = [];
-  const session = clientOf(t, server, alice, "user", {
-    token: (why) => {
-      reasons.push(why);
-      return tokenOf(alice, "user", reasons.length === 1 ? 20 : 3_600);
-    },
+  // The server says a minute before the end that a token ends.
+  const session = clientOf(t, server.url, (why) => {
+    reasons.push(why);
+    return server.mint("cleo", { lifetime: reasons.length === 1 ? 50 : 3_600 });
   }).open(id);
   await until(session, isLive);
   await session.send("before").done;
@@ -148,11 +136,10 @@ test("a token that ends soon is renewed on the open socket", async (t) => {
 });
 
 test("a network that cuts, stalls and loses answers: each message once, in order, and equal views", async (t) => {
-  const { alice, bob, id } = await desk();
-  const proxy = await startProxy(server);
-  t.after(() => proxy.close());
-  const customer = clientOf(t, proxy.url, alice, "user").open(id);
-  const agent = clientOf(t, server, bob, "agent").open(id);
+  const { customer: asDora, agent: asDan, id } = await desk("dora", "dan");
+  const proxy = await network(t);
+  const customer = clientOf(t, proxy.url, asDora).open(id);
+  const agent = clientOf(t, server.url, asDan).open(id);
   await Promise.all([customer, agent].map((each) => until(each, isLive)));
   const typed = [];
   const write = (count) => {
@@ -166,20 +153,20 @@ test("a network that cuts, stalls and loses answers: each message once, in order
 
   await write(5);
   // Answers are lost after the server has stored the message.
-  proxy.loseAnswers(3);
+  const lost = Array.from({ length: 3 }, () => proxy.dropAnswer({ path: /\/messages$/ }));
   await write(10);
-  assert.equal(proxy.answersToLose, 0);
+  await Promise.all(lost);
   // Connections are cut in the middle of what runs.
   const cut = write(10);
   proxy.cut();
   await cut;
   await until(customer, isLive);
   // The network goes silent, while the agent goes on writing, and nothing says that it has.
-  proxy.goSilent();
+  proxy.stall();
   const stalled = write(5);
   for (let index = 0; index < 20; index++) await agent.send(`heard ${index}`).done;
   await until(customer, ({ messages }) => messages.some(({ error }) => error?.code === "TIMEOUT"));
-  proxy.recover();
+  proxy.flow();
   await stalled;
   await until(
     customer,
@@ -203,21 +190,25 @@ test("a network that cuts, stalls and loses answers: each message once, in order
 });
 
 test("what a page leaves in the outbox, its successor sends, once, although the answer was lost", async (t) => {
-  const { alice, id } = await desk();
-  const proxy = await startProxy(server);
-  t.after(() => proxy.close());
-  const { memoryStorage } = await import("../../src/storage/memory.js");
+  const { customer: asEva, id } = await desk("eva", "emil");
+  const proxy = await network(t);
   const storage = { ...memoryStorage(), shared: async () => true };
-  const first = clientOf(t, proxy.url, alice, "user", { storage });
+  // Its socket brings nothing, so that it hears of no message but by the answer.
+  class Deaf extends WebSocket {
+    set onmessage(_listener) {}
+  }
+  const first = clientOf(t, proxy.url, asEva, { storage, WebSocket: Deaf });
   const session = first.open(id);
-  await until(session, isLive);
-  proxy.loseAnswers(1);
-  proxy.goSilent();
+  const lost = proxy.dropAnswer({ path: /\/messages$/, how: "hang" });
   for (let index = 0; index < 3; index++) session.send(`left ${index}`);
-  await until(session, ({ messages }) => messages[0]?.error !== undefined);
+  await lost;
   first.close();
-  proxy.recover();
-  const next = clientOf(t, proxy.url, alice, "user", { storage }).open(id);
+  assert.deepEqual(await own(id, "left"), ["left 0"]);
+  assert.deepEqual(
+    (await storage.all()).map(({ content }) => content),
+    ["left 0", "left 1", "left 2"],
+  );
+  const next = clientOf(t, proxy.url, asEva, { storage }).open(id);
   await until(
     next,
     ({ state, messages }) => state === "live" && messages.length === 3 && messages.every(({ id }) => id !== null),
@@ -227,10 +218,9 @@ test("what a page leaves in the outbox, its successor sends, once, although the 
 });
 
 test("more than a thousand missed events are reloaded, and what replays is complete", async (t) => {
-  const { alice, bob, id } = await desk();
-  const proxy = await startProxy(server);
-  t.after(() => proxy.close());
-  const customer = clientOf(t, proxy.url, alice, "user").open(id);
+  const { customer: asFay, agent: asFritz, id } = await desk("fay", "fritz");
+  const proxy = await network(t);
+  const customer = clientOf(t, proxy.url, asFay).open(id);
   await until(customer, isLive);
   await customer.send("before").done;
   const events = [];
@@ -241,15 +231,14 @@ test("more than a thousand missed events are reloaded, and what replays is compl
     [1_010, "too_many_missed"],
   ]) {
     events.length = 0;
-    proxy.goSilent();
-    proxy.cut();
+    proxy.refuse();
+    await until(customer, ({ state }) => state === "waiting");
     // Each at its time: a message in a request of its own, a hundred at once in flight.
     for (let done = 0; done < count; done += 100) {
       const batch = Array.from({ length: Math.min(100, count - done) }, (_, index) => `missed ${done + index}`);
-      await Promise.all(batch.map((content) => api(bob, "agent", "POST", `/sessions/${id}/messages`, { content })));
+      await Promise.all(batch.map((content) => api(asFritz(), "POST", `/sessions/${id}/messages`, { content })));
     }
-    proxy.recover();
-    proxy.cut();
+    proxy.flow();
     const all = (await history(id)).map(({ content }) => content);
     await until(customer, ({ state, messages }) => state === "live" && messages.at(-1)?.content === all.at(-1));
     if (expected) assert.deepEqual(events, [expected, "reloaded"]);

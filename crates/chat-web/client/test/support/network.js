@@ -6,7 +6,6 @@ const header = (headers) => ({
 
 export class FakeNetwork {
   online = true;
-  visible = true;
   /** `works`, `refuses` (no connection), `silent` (a black hole: nothing arrives, nothing ends) */
   mode = "works";
   /** The share of answers that are lost after the server has done what was asked for. */
@@ -21,6 +20,8 @@ export class FakeNetwork {
   jitter = 0;
   sockets = new Set();
   log = [];
+  /** All that was asked for, with its query. */
+  addresses = [];
   #listeners = new Set();
   #held = [];
 
@@ -73,6 +74,7 @@ export class FakeNetwork {
 
   fetch = (url, { method, headers, body, signal }) => {
     const { pathname, searchParams } = new URL(url);
+    this.addresses.push(url);
     this.log.push(`${method} ${pathname}`);
     const query = Object.fromEntries(searchParams);
     const isJson = headers["Content-Type"] === "application/json" && typeof body === "string";
@@ -115,6 +117,7 @@ export class FakeNetwork {
   // Sockets
 
   #open(client, url, protocols) {
+    this.addresses.push(url);
     this.log.push(`SOCKET ${new URL(url).pathname}`);
     const { clock } = this;
     let end = null;
@@ -137,8 +140,7 @@ export class FakeNetwork {
         client.onclose?.({ code, reason });
       },
     };
-    client.link = link;
-    client.sent = [];
+    Object.assign(client, { link, protocols, sent: [] });
     this.sockets.add(client);
     client.send = (text) => {
       const frame = JSON.parse(text);

@@ -3,6 +3,7 @@
 import { claimsOf } from "./tokens.js";
 
 const REPLAY_LIMIT = 1_000;
+const HEARTBEAT_MS = 25_000;
 const STAGES = ["sent", "delivered", "read"];
 const PRIORITIES = ["high", "medium", "low"];
 const failure = (status, code, headers = {}) => ({
@@ -14,12 +15,11 @@ const by = (key) => (a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0);
 
 export class ModelServer {
   epoch = "epoch-1";
-  heartbeatMs = 25_000;
   sessions = new Map();
   sockets = new Set();
+  /** What a client has done that it must not do. */
+  violations = [];
   uploads = new Map();
-  revoked = new Set();
-  requests = [];
   #ids = 0;
 
   constructor(clock) {
@@ -237,11 +237,10 @@ export class ModelServer {
 
   claims(token) {
     const claims = token && claimsOf(token);
-    return claims && claims.exp > this.clock.now() && !this.revoked.has(token) ? claims : null;
+    return claims && claims.exp > this.clock.now() ? claims : null;
   }
 
   handle({ method, path, query, headers, body }) {
-    this.requests.push(`${method} ${path}`);
     const claims = this.claims(headers.Authorization?.replace("Bearer ", ""));
     if (!claims) return failure(401, "UNAUTHENTICATED");
     const [, , , kind, id, part] = path.split("/");
@@ -312,15 +311,12 @@ export class ModelServer {
     socket.hello();
     return socket;
   }
-
-  static REPLAY_LIMIT = REPLAY_LIMIT;
 }
 
 /** One `/ws/chat`. */
 class ServerSocket {
   subscriptions = new Map();
   views = null;
-  commands = [];
 
   constructor(server, claims, send, end) {
     Object.assign(this, { server, claims, send, end });
@@ -329,22 +325,20 @@ class ServerSocket {
 
   hello() {
     const { server, claims } = this;
-    const { heartbeatMs, clock } = server;
     const tokenExpiresAt = new Date(claims.exp).toISOString();
     this.send({
       type: "hello",
-      data: { userId: claims.sub, role: claims.role, heartbeatMs, maxSubscriptions: 100, tokenExpiresAt },
+      data: { userId: claims.sub, role: claims.role, heartbeatMs: HEARTBEAT_MS, maxSubscriptions: 100, tokenExpiresAt },
     });
     this.beat();
     this.watchToken();
-    this.clock = clock;
   }
 
   beat() {
     this.heartbeat = this.server.clock.setTimeout(() => {
       this.send({ type: "heartbeat", data: { serverTime: this.server.now() } });
       this.beat();
-    }, this.server.heartbeatMs);
+    }, HEARTBEAT_MS);
   }
 
   watchToken() {
@@ -377,7 +371,6 @@ class ServerSocket {
   }
 
   receive({ type, sessionId, data = {} }) {
-    this.commands.push(type);
     const { server } = this;
     const session = server.sessions.get(sessionId);
     const sent = this.subscriptions.get(sessionId);
@@ -393,7 +386,7 @@ class ServerSocket {
     if (sent === undefined) return this.refuse(type, sessionId, "NOT_SUBSCRIBED");
     if (type === "unsubscribe") return this.unsubscribed(sessionId, 1000, "done");
     if ((type === "ack" || type === "read") && data.seq > sent) {
-      server.violations = [...(server.violations ?? []), `${type} ahead`];
+      server.violations.push(`${type} ahead`);
       return this.refuse(type, sessionId, "VALIDATION_FAILED");
     }
     if (type === "ack") server.receipt(session, this.claims.sub, "delivered", data.seq);
@@ -428,7 +421,7 @@ class ServerSocket {
     for (const event of missed) this.onEvent(session, event);
   }
 
-  openInbox({ views, limit }) {
+  openInbox({ views }) {
     const { server, claims } = this;
     const allowed = {
       user: ["mine", "closed"],
@@ -438,7 +431,7 @@ class ServerSocket {
     if (views.some((view) => !allowed[claims.role].includes(view))) return this.refuse("open_inbox", null, "FORBIDDEN");
     this.views = new Map();
     for (const view of views) {
-      this.send({ type: "inbox", data: { view, ...server.inboxPage(view, claims, limit) } });
+      this.send({ type: "inbox", data: { view, ...server.inboxPage(view, claims) } });
       this.views.set(view, this.viewNow(view));
     }
   }

@@ -1,4 +1,7 @@
-// A model server, a clock, and clients in front of it, all from one seed.
+// A model server, a clock, and clients in front of it, all from one seed. What a listener throws, or a client must not do,
+// fails the test at its end.
+import assert from "node:assert/strict";
+import { afterEach } from "node:test";
 import { createClient } from "../../src/index.js";
 import { FakeClock } from "./clock.js";
 import { FakeNetwork } from "./network.js";
@@ -9,7 +12,14 @@ import { tokenOf } from "./tokens.js";
 
 export const HOUR = 3_600_000;
 
+/** Those of the test that runs. */
+const worlds = new Set();
+afterEach(() => {
+  for (const world of worlds) world.check();
+});
+
 export class World {
+  /** What clients have reported to `onError`. A test that expects some takes them out. */
   errors = [];
 
   constructor(seed = 1) {
@@ -17,6 +27,23 @@ export class World {
     this.clock = new FakeClock();
     this.server = new ModelServer(this.clock);
     this.browser = new FakeBrowser(this.clock, this.random);
+    worlds.add(this);
+  }
+
+  /** Nothing has gone wrong without being seen. */
+  check() {
+    worlds.delete(this);
+    assert.deepEqual(this.errors, []);
+    assert.deepEqual(this.server.violations, []);
+  }
+
+  /** A session of alice, and a client of hers to whom it is live. */
+  async opened(options, fields) {
+    const session = this.server.open("alice", fields);
+    const one = this.client(options);
+    const view = one.client.open(session.id);
+    await this.until("live", () => view.view.state === "live");
+    return { world: this, session, view, ...one };
   }
 
   /** A client with a network of its own, in a tab of the browser unless other options say so. */
