@@ -127,7 +127,8 @@ impl WebParts {
         let mut sizes = self.node();
         sizes.arg("sizes.js");
         plan.add("sizes", sizes);
-        plan.add("build the server", cargo(["build", "--package", "chat-server"]));
+        // With the features that the tests of the workspace have, so that it is not built twice.
+        plan.add("build the server", cargo(["test", "--workspace", "--test=it", "--no-run"]));
         let mut test = self.node();
         // One file after the other: many have a browser, and some measure times.
         test.args(["--test", "--test-concurrency=1", "--test-timeout=900000"]).args(tests);
