@@ -304,7 +304,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     const isDone = await act(id, () =>
       client.sessions.assign(id, me.id).catch((error) => {
         // An earlier attempt, whose answer was lost, was successful.
-        if (error?.code === "ALREADY_ASSIGNED") given.add(id);
+        if (error?.code === "ALREADY_ASSIGNED" && router.route.session === id) given.add(id);
         if (error?.code !== "ALREADY_YOURS") throw error;
       }),
     );

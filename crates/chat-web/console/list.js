@@ -33,6 +33,8 @@ export class List extends Component {
   known = new Map();
   /** The ids in the order in which they are shown. @type {string[]} */
   shown = [];
+  /** Where each row is on the screen. @type {Map<string, number>} */
+  places = new Map();
   /** How many are not shown because a row would move. */
   news = 0;
   isPointed = false;
@@ -51,16 +53,20 @@ export class List extends Component {
     if (list.current === this) list.current = null;
   }
 
-  /** Where the focus is, before rows go. */
+  /** The row that has the focus, before rows go or move. */
   getSnapshotBeforeUpdate() {
     const row = rowOf(document.activeElement);
-    return row && this.box.current?.contains(row) ? this.shown.indexOf(row.dataset.session ?? "") : -1;
+    const id = row && this.box.current?.contains(row) ? row.dataset.session : undefined;
+    return id === undefined ? null : { id, at: this.places.get(id) ?? 0 };
   }
 
-  /** @param {ListProps} _ @param {ListState} __ @param {number} [at] */
-  componentDidUpdate(_, __, at = -1) {
-    // The row that had the focus is gone: it goes to the one in its place.
-    if (at >= 0 && !this.box.current?.contains(document.activeElement)) this.focusRow(this.shown[Math.min(at, this.shown.length - 1)]);
+  /** @param {ListProps} _ @param {ListState} __ @param {{ id: string, at: number } | null} [focus] */
+  componentDidUpdate(_, __, focus = null) {
+    // A row that moves loses the focus, and one that is gone gives it to the one in its place.
+    if (focus && !this.box.current?.contains(document.activeElement)) {
+      this.focusRow(this.known.has(focus.id) ? focus.id : this.shown[Math.min(focus.at, this.shown.length - 1)]);
+    }
+    this.places = new Map(this.shown.map((id, at) => [id, at]));
     this.fill();
   }
 
@@ -76,11 +82,14 @@ export class List extends Component {
     this.held ??= this.shown;
   };
 
+  /** Whether somebody points at it or works in it. What has the focus in a window that has none is nobody's. */
+  get isInUse() {
+    return this.isPointed || Boolean(document.hasFocus() && this.box.current?.contains(document.activeElement));
+  }
+
   /** When neither the pointer nor the focus is in it any more, it is as it would be. */
   release = () => {
-    if (this.isPointed || this.box.current?.contains(document.activeElement) || !this.held) return;
-    this.held = null;
-    this.forceUpdate();
+    if (this.box.current && this.held && !this.isInUse) this.forceUpdate();
   };
 
   /** Shows what is new, for those who ask for it. */
@@ -147,6 +156,7 @@ export class List extends Component {
     const wanted = words ? items.filter((item) => this.matches(item, words)) : items;
     const now = new Map(wanted.map((item) => [item.id, item]));
     this.news = 0;
+    if (!this.isInUse) this.held = null;
     /** @type {string[]} */
     let ids;
     if (this.held) {

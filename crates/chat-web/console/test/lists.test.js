@@ -120,6 +120,19 @@ test("no row moves while the focus is in the list, and what is new comes when on
   assert.deepEqual(await titles(page), ["Focus third", "Focus second", "Focus first"]);
 });
 
+test("a row that goes gives the focus to its neighbour", async () => {
+  const first = await world.session("ugo", { subject: "Keep first", agent: "kate" });
+  await world.session("vic", { subject: "Keep second", agent: "kate" });
+  const page = await world.console({ as: "kate" });
+  const focused = () => page.evaluate(() => document.activeElement?.querySelector(".row-title")?.textContent ?? "");
+  await page.row("Keep first").getByRole("link").focus();
+  await page.keyboard.press("e");
+  await page.getByRole("dialog").getByRole("button", { name: "Close", exact: true }).click();
+  await page.row("Keep first").waitFor({ state: "detached" });
+  await until(async () => (await focused()) === "Keep second", { what: "the focus" });
+  assert.equal((await first.get()).status, "closed");
+});
+
 test("in the queue one that is new comes at the end, also while one points at the list", async () => {
   await world.session("pam", { subject: "Queue first", priority: "low", messages: 1 });
   const page = await world.console({ as: "quinn" });
