@@ -22,7 +22,9 @@ const NEAR = 600;
 
 /** @extends {Component<ListProps, ListState>} */
 export class List extends Component {
-  /** @type {import("preact").RefObject<HTMLElement | null>} */
+  /** The rows with what lies over them. @type {import("preact").RefObject<HTMLElement | null>} */
+  area = createRef();
+  /** What scrolls. @type {import("preact").RefObject<HTMLElement | null>} */
   box = createRef();
   /** @type {import("preact").RefObject<HTMLInputElement | null>} */
   search = createRef();
@@ -84,7 +86,7 @@ export class List extends Component {
 
   /** Whether somebody points at it or works in it. What has the focus in a window that has none is nobody's. */
   get isInUse() {
-    return this.isPointed || Boolean(document.hasFocus() && this.box.current?.contains(document.activeElement));
+    return this.isPointed || Boolean(document.hasFocus() && this.area.current?.contains(document.activeElement));
   }
 
   /** When neither the pointer nor the focus is in it any more, it is as it would be. */
@@ -240,10 +242,8 @@ export class List extends Component {
       h(
         "div",
         {
-          class: "list-box",
-          ref: this.box,
-          onScroll: this.fill,
-          onClick: this.clicked,
+          class: "list-area",
+          ref: this.area,
           onFocusIn: this.focused,
           // The next element has the focus a moment later.
           onFocusOut: () => void setTimeout(this.release),
@@ -257,10 +257,14 @@ export class List extends Component {
           },
         },
         this.news > 0 && h("button", { class: "list-news", onClick: this.showNews }, t("newRows", { n: this.news })),
-        rows.length > 0 && h("ul", { class: "rows", "aria-label": t(name) }, rows),
-        rows.length === 0 && empty(parts, name, filter, list),
-        list.hasMore &&
-          h("button", { class: "list-more", onClick: () => desk.more(name) }, t(list.isReading ? "loadingMore" : "showMore")),
+        h(
+          "div",
+          { class: "list-box", ref: this.box, onScroll: this.fill, onClick: this.clicked },
+          rows.length > 0 && h("ul", { class: "rows", "aria-label": t(name) }, rows),
+          rows.length === 0 && empty(parts, name, filter, list),
+          list.hasMore &&
+            h("button", { class: "list-more", onClick: () => desk.more(name) }, t(list.isReading ? "loadingMore" : "showMore")),
+        ),
       ),
     );
   }
