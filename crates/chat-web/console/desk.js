@@ -7,17 +7,15 @@ import { ChatError, createClient } from "../client/src/index.js";
 import { createCannedReplies } from "./canned.js";
 import { createDrafts } from "./drafts.js";
 import { ADMIN_LISTS, AGENT_LISTS, createLists } from "./lists.js";
+import { createLiveSessions } from "./live-sessions.js";
+import { createNames } from "./names.js";
+import { rightsOn } from "./rights.js";
 import { createRouter } from "./routes.js";
 import { createSettings } from "./settings.js";
 import { claimsOf, expiryOf } from "./tokens.js";
 
-/** @import { Agent, InboxItem, Session } from "../client/index.js" */
+/** @import { Agent, InboxItem } from "../client/index.js" */
 /** @import { Desk, ListName, Me, MountOptions, Parts } from "./types.js" */
-
-/** So many sessions are live at most; the server allows 100 for a socket. */
-const LIVE = 50;
-/** So many of them are loaded at a time, so that the one that is looked at need not wait for the others. */
-const AT_ONCE = 3;
 
 /**
  * @param {object} options
@@ -52,8 +50,8 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     changed: routed,
   });
 
-  /** The sessions that are open, those that were asked for last at the end. @type {Map<string, Session>} */
-  const sessions = new Map();
+  const sessions = createLiveSessions({ client, inbox, current: () => router.route.session, changed });
+  const people = createNames();
   /** Sessions of which is said otherwise why they end here. @type {Set<string>} */
   const given = new Set();
   /** Sessions that were ours when they were looked at last. @type {Set<string>} */
@@ -62,10 +60,6 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   const busy = new Set();
   /** And those that something was done with. @type {Set<string>} */
   const acted = new Set();
-  /** What people are called. @type {Map<string, string>} */
-  const called = new Map();
-  /** @type {WeakSet<object>} the items and sessions that it was learnt from */
-  const learnt = new WeakSet();
   /** @type {readonly Agent[]} */
   let agents = [];
   /** @type {Desk["availability"]} */
@@ -75,8 +69,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   let isDue = false;
   let isOver = false;
 
-  const { name } = claimsOf(token) ?? {};
-  if (typeof name === "string") called.set(me.id, name);
+  people.set(me.id, claimsOf(token)?.name);
 
   /** The token of the sign-in is all there is: when it is refused, one signs in again. @param {string} why */
   function give(why) {
@@ -126,10 +119,10 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     // Without an error, another window has signed out.
     if (state === "stopped") return end(error ? "refused" : "signOut");
     lists.update();
-    learnFromLists();
+    learnNames();
     showItsList();
     leaveLost();
-    keepLive();
+    sessions.keep();
     for (const listener of [...listeners]) {
       try {
         listener();
@@ -139,24 +132,15 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     }
   }
 
-  /** One of the session's own that is open is shown at once, and not with the next picture. */
+  /** The keyboard is at the session that is open. */
   function routed() {
     if (router.route.session !== null) selected = router.route.session;
     changed();
   }
 
-  function learnFromLists() {
-    for (const items of Object.values(inbox.view.items)) for (const item of items) learn(item);
-    for (const { view } of sessions.values()) if (view.session) learn(view.session);
-  }
-
-  /** @param {import("../client/index.js").ChatSession & { lastMessage?: InboxItem["lastMessage"] }} session */
-  function learn(session) {
-    if (learnt.has(session)) return;
-    learnt.add(session);
-    for (const person of [session.user, session.agent, session.lastMessage?.author]) {
-      if (person?.name) called.set(person.id, person.name);
-    }
+  function learnNames() {
+    for (const items of Object.values(inbox.view.items)) for (const item of items) people.learn(item);
+    for (const { view } of sessions.all()) if (view.session) people.learn(view.session);
   }
 
   /** Who follows a link to a session sees it in the list that has it. */
@@ -170,7 +154,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   /** The thread of a session that another agent has now closes. What was typed stays a draft. */
   function leaveLost() {
     const { session: id } = router.route;
-    const view = id === null ? undefined : sessions.get(id)?.view;
+    const view = id === null ? null : sessions.view(id);
     if (id === null || !view?.session) return;
     if (view.state !== "stopped") {
       // Its last state may name the other agent already.
@@ -181,63 +165,9 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     if (view.error?.code !== "FORBIDDEN") return;
     const isKnown = given.delete(id);
     const key = !owned.delete(id) ? "takenByOther" : drafts.get(id) ? "takenAwayDraft" : "takenAway";
-    drop(id);
+    sessions.drop(id);
     router.go({ session: null }, { replace: true });
     if (!isKnown) tell(t(key, { subject: subjectOf(view.session) }));
-  }
-
-  /* Sessions */
-
-  /** @param {string} id */
-  function drop(id) {
-    sessions.get(id)?.close();
-    sessions.delete(id);
-  }
-
-  /** @param {string} id */
-  function open(id) {
-    const session = client.open(id);
-    sessions.set(id, session);
-    session.subscribe(changed);
-    return session;
-  }
-
-  /** @type {Desk["session"]} */
-  function sessionOf(id) {
-    const known = sessions.get(id) ?? open(id);
-    sessions.delete(id);
-    sessions.set(id, known);
-    trim();
-    return known;
-  }
-
-  /** The sessions of Mine that stay live: those with the newest activity. */
-  const newestOfMine = () => (inbox.view.items.mine ?? []).slice(0, LIVE - 1);
-
-  /** Ends those that are too many: first those that are not of Mine, and that were not asked for for the longest time. */
-  function trim() {
-    const mine = new Set(newestOfMine().map(({ id }) => id));
-    for (const isSpared of [(/** @type {string} */ id) => mine.has(id), () => false]) {
-      for (const id of sessions.keys()) {
-        if (sessions.size <= LIVE) return;
-        if (id !== router.route.session && !isSpared(id)) drop(id);
-      }
-    }
-  }
-
-  /** Opens the sessions of Mine, a few at a time, and those again that have come back to us. */
-  function keepLive() {
-    const mine = newestOfMine();
-    for (const { id } of mine) if (sessions.get(id)?.view.state === "stopped") drop(id);
-    if (inbox.view.state !== "live") return;
-    let loading = 0;
-    for (const { view } of sessions.values()) if (view.state === "connecting") loading++;
-    for (const { id } of mine) {
-      if (loading >= AT_ONCE || sessions.size >= LIVE) return;
-      if (sessions.has(id)) continue;
-      open(id);
-      loading++;
-    }
   }
 
   /** @param {string} id */
@@ -250,13 +180,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   };
 
   /** @param {import("../client/index.js").ChatSession | null | undefined} session */
-  const subjectOf = (session) => session?.subject || nameOf(session?.userId) || t("session");
-
-  /** @param {string | null | undefined} id */
-  function nameOf(id) {
-    if (id === null || id === undefined) return "";
-    return called.get(id) ?? id;
-  }
+  const subjectOf = (session) => session?.subject || people.of(session?.userId) || t("session");
 
   /* What a person does */
 
@@ -288,12 +212,12 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   }
 
   /** @param {string} id */
-  const sessionNow = (id) => sessions.get(id)?.view.session ?? itemOf(id);
+  const sessionNow = (id) => sessions.view(id)?.session ?? itemOf(id);
 
   /** The server's number, which comes in turns, and what the live session knows sooner. @param {InboxItem} item */
   function unreadOf({ id, status, unreadCount }) {
     if (status === "closed") return 0;
-    const view = sessions.get(id)?.view;
+    const view = sessions.view(id);
     if (view?.state !== "live") return unreadCount;
     return view.unread === 0 ? 0 : Math.max(view.unread, unreadCount);
   }
@@ -304,7 +228,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     const isDone = await act(id, () =>
       client.sessions.assign(id, me.id).catch((error) => {
         // An earlier attempt, whose answer was lost, was successful.
-        if (error?.code === "ALREADY_ASSIGNED") given.add(id);
+        if (error?.code === "ALREADY_ASSIGNED" && router.route.session === id) given.add(id);
         if (error?.code !== "ALREADY_YOURS") throw error;
       }),
     );
@@ -318,7 +242,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   async function assign(id, agent) {
     const subject = subjectOf(sessionNow(id));
     const isDone = await act(id, () => client.sessions.assign(id, agent));
-    if (isDone) tell(t("assignedTo", { subject, name: nameOf(agent) }));
+    if (isDone) tell(t("assignedTo", { subject, name: people.of(agent) }));
     return isDone;
   }
 
@@ -331,7 +255,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
       given.delete(id);
       return false;
     }
-    tell(agent === null ? t("transferredBack", { subject }) : t("transferredTo", { subject, name: nameOf(agent) }));
+    tell(agent === null ? t("transferredBack", { subject }) : t("transferredTo", { subject, name: people.of(agent) }));
     if (!isAdmin && router.route.session === id) router.go({ session: null }, { replace: true });
     // It ended here with our doing, or never will: the next end is news again.
     setTimeout(() => given.delete(id), 10_000);
@@ -348,7 +272,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
 
   async function readAgents() {
     agents = await client.agents.list();
-    for (const { id, displayName } of agents) if (displayName) called.set(id, displayName);
+    people.learnAgents(agents);
     if (!isAdmin) {
       const mine = agents.find(({ id }) => id === me.id)?.availability;
       // `offline` is what others see for some seconds, until our own socket is known: it is nothing that one has chosen.
@@ -436,28 +360,18 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
       selected = session;
       changed();
     },
-    session: sessionOf,
+    session: sessions.get,
     item: itemOf,
     list: (name) => lists.get(name),
     countOf: lists.countOf,
     more: lists.more,
-    live: (id) => sessions.get(id)?.view ?? null,
+    live: sessions.view,
     unreadOf,
     isBusy: (id) => busy.has(id),
     hasActed: (id) => acted.has(id),
-    nameOf,
+    nameOf: people.of,
     subjectOf,
-    rightsOn({ status, agentId }) {
-      const isActive = status === "active";
-      const isOwn = isActive && (isAdmin || agentId === me.id);
-      return {
-        claim: isActive && !isAdmin && agentId === null,
-        assign: isActive && isAdmin && agentId === null,
-        transfer: isOwn && agentId !== null,
-        close: isOwn,
-        write: isOwn,
-      };
-    },
+    rightsOn: (session) => rightsOn(me, session),
     retryNow: inbox.retryNow,
     readAgents,
     setAvailability,

@@ -22,7 +22,9 @@ const NEAR = 600;
 
 /** @extends {Component<ListProps, ListState>} */
 export class List extends Component {
-  /** @type {import("preact").RefObject<HTMLElement | null>} */
+  /** The rows with what lies over them. @type {import("preact").RefObject<HTMLElement | null>} */
+  area = createRef();
+  /** What scrolls. @type {import("preact").RefObject<HTMLElement | null>} */
   box = createRef();
   /** @type {import("preact").RefObject<HTMLInputElement | null>} */
   search = createRef();
@@ -33,6 +35,8 @@ export class List extends Component {
   known = new Map();
   /** The ids in the order in which they are shown. @type {string[]} */
   shown = [];
+  /** Where each row is on the screen. @type {Map<string, number>} */
+  places = new Map();
   /** How many are not shown because a row would move. */
   news = 0;
   isPointed = false;
@@ -51,16 +55,20 @@ export class List extends Component {
     if (list.current === this) list.current = null;
   }
 
-  /** Where the focus is, before rows go. */
+  /** The row that has the focus, before rows go or move. */
   getSnapshotBeforeUpdate() {
     const row = rowOf(document.activeElement);
-    return row && this.box.current?.contains(row) ? this.shown.indexOf(row.dataset.session ?? "") : -1;
+    const id = row && this.box.current?.contains(row) ? row.dataset.session : undefined;
+    return id === undefined ? null : { id, at: this.places.get(id) ?? 0 };
   }
 
-  /** @param {ListProps} _ @param {ListState} __ @param {number} [at] */
-  componentDidUpdate(_, __, at = -1) {
-    // The row that had the focus is gone: it goes to the one in its place.
-    if (at >= 0 && !this.box.current?.contains(document.activeElement)) this.focusRow(this.shown[Math.min(at, this.shown.length - 1)]);
+  /** @param {ListProps} _ @param {ListState} __ @param {{ id: string, at: number } | null} [focus] */
+  componentDidUpdate(_, __, focus = null) {
+    // A row that moves loses the focus, and one that is gone gives it to the one in its place.
+    if (focus && !this.box.current?.contains(document.activeElement)) {
+      this.focusRow(this.known.has(focus.id) ? focus.id : this.shown[Math.min(focus.at, this.shown.length - 1)]);
+    }
+    this.places = new Map(this.shown.map((id, at) => [id, at]));
     this.fill();
   }
 
@@ -76,11 +84,14 @@ export class List extends Component {
     this.held ??= this.shown;
   };
 
+  /** Whether somebody points at it or works in it. What has the focus in a window that has none is nobody's. */
+  get isInUse() {
+    return this.isPointed || Boolean(document.hasFocus() && this.area.current?.contains(document.activeElement));
+  }
+
   /** When neither the pointer nor the focus is in it any more, it is as it would be. */
   release = () => {
-    if (this.isPointed || this.box.current?.contains(document.activeElement) || !this.held) return;
-    this.held = null;
-    this.forceUpdate();
+    if (this.box.current && this.held && !this.isInUse) this.forceUpdate();
   };
 
   /** Shows what is new, for those who ask for it. */
@@ -147,6 +158,7 @@ export class List extends Component {
     const wanted = words ? items.filter((item) => this.matches(item, words)) : items;
     const now = new Map(wanted.map((item) => [item.id, item]));
     this.news = 0;
+    if (!this.isInUse) this.held = null;
     /** @type {string[]} */
     let ids;
     if (this.held) {
@@ -230,10 +242,8 @@ export class List extends Component {
       h(
         "div",
         {
-          class: "list-box",
-          ref: this.box,
-          onScroll: this.fill,
-          onClick: this.clicked,
+          class: "list-area",
+          ref: this.area,
           onFocusIn: this.focused,
           // The next element has the focus a moment later.
           onFocusOut: () => void setTimeout(this.release),
@@ -247,10 +257,14 @@ export class List extends Component {
           },
         },
         this.news > 0 && h("button", { class: "list-news", onClick: this.showNews }, t("newRows", { n: this.news })),
-        rows.length > 0 && h("ul", { class: "rows", "aria-label": t(name) }, rows),
-        rows.length === 0 && empty(parts, name, filter, list),
-        list.hasMore &&
-          h("button", { class: "list-more", onClick: () => desk.more(name) }, t(list.isReading ? "loadingMore" : "showMore")),
+        h(
+          "div",
+          { class: "list-box", ref: this.box, onScroll: this.fill, onClick: this.clicked },
+          rows.length > 0 && h("ul", { class: "rows", "aria-label": t(name) }, rows),
+          rows.length === 0 && empty(parts, name, filter, list),
+          list.hasMore &&
+            h("button", { class: "list-more", onClick: () => desk.more(name) }, t(list.isReading ? "loadingMore" : "showMore")),
+        ),
       ),
     );
   }

@@ -1,6 +1,6 @@
 /**
- * Notifications and sounds for what happens while an agent looks elsewhere: a session that comes into the queue, and a
- * message in a session of theirs. Both are off until the agent switches them on. Of all windows of this person one says it,
+ * Notifications and sounds for what happens while an agent looks elsewhere: a session that comes into the queue or is given to
+ * them, and a message in a session of theirs. Both are off until the agent switches them on. Of all windows of this person one says it,
  * and none while they look at one.
  */
 
@@ -85,6 +85,10 @@ export function startNotifications(desk, t) {
       // Of a customer whom the desk does not know yet, the item knows the name.
       const name = item.user?.name ?? desk.nameOf(item.userId);
       notice(item, `waiting ${item.id}`, t("noticeWaiting"), item.subject ? `${name}: ${item.subject}` : name);
+    }),
+    // Not of one's own claim: that is made in a window that one looks at.
+    inbox.on("assigned", (item) => {
+      if (item.agentId === me.id) notice(item, `assigned ${item.id} ${item.seq}`, t("noticeAssigned"), desk.subjectOf(item));
     }),
     inbox.on("message", (item) => {
       const message = item.lastMessage;

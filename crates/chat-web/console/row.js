@@ -69,7 +69,7 @@ export class Row extends Component {
         h(
           "span",
           { class: "row-line" },
-          h("span", { class: "row-title", id: titleId }, h("bdi", null, subject || name)),
+          h("span", { class: "row-title", id: titleId, title: subject || name }, h("bdi", null, subject || name)),
           " ",
           isGone
             ? h("span", { class: "row-gone" }, t(list === "waiting" ? "rowTaken" : "rowLeft"))
@@ -176,7 +176,8 @@ class Wait extends Component {
 
   tick() {
     const text = duration(this.ms());
-    if (this.text && this.text.textContent !== text) this.text.textContent = text;
+    const node = /** @type {Text | null | undefined} */ (this.text?.firstChild);
+    if (node && node.data !== text) node.data = text;
     const isLong = this.ms() > LONG_WAIT_MS;
     if (isLong !== this.state.isLong) this.setState({ isLong });
   }

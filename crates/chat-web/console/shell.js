@@ -129,7 +129,8 @@ function link({ desk, ui: { t }, address }, view) {
     },
     h("span", { class: "view-icon" }, icon(view), unread > 0 && h("span", { class: "view-dot" })),
     h("span", { class: "view-name" }, t(view)),
-    count !== null && [" ", h("span", { class: "view-count" }, count)],
+    // Its line is there before it is known, so that nothing moves.
+    !isPage && [" ", h("span", { class: "view-count" }, count ?? "\u00a0")],
     unread > 0 && h("span", { class: "unseen" }, ` ${t("unreadCount", { n: unread })}`),
   );
 }

@@ -58,7 +58,7 @@ const texts = {
   rowLeft: "No longer here",
   withAgent: "with {name}",
   waits: "Waits",
-  longWait: "Long wait",
+  longWait: "Late",
   claim: "Claim",
   assign: "Assign",
   transfer: "Transfer",
@@ -207,6 +207,7 @@ const texts = {
 
   // Notifications
   noticeWaiting: "A new session waits",
+  noticeAssigned: "A session was given to you",
   noticeFiles: { one: "{n} file", other: "{n} files" },
 
   // Statistics

@@ -18,7 +18,7 @@ import { Message } from "../ui/message.js";
  *   rejoin: () => void,
  * }} ThreadLogProps `since` is the key of the message above which the line stands; `rejoin` is called when a person has gone
  *   to the end by the button, which is gone then
- * @typedef {{ item: Element, end: number }} Place a message, and where it ends on the screen
+ * @typedef {{ item: Element, end: number }} Place a message, and where it ends below the top of the log
  */
 
 export class ThreadLog extends Log {
@@ -74,22 +74,31 @@ export class ThreadLog extends Log {
    */
   place() {
     const items = this.list.current?.children ?? [];
-    const top = this.box.current?.getBoundingClientRect().top ?? 0;
     let [from, to] = [0, items.length];
     while (from < to) {
       const middle = (from + to) >> 1;
-      if (endOf(items[middle]) > top) to = middle;
+      if (this.endOf(items[middle]) > 0) to = middle;
       else from = middle + 1;
     }
     const item = items[from];
-    return item ? { item, end: endOf(item) } : null;
+    return item ? { item, end: this.endOf(item) } : null;
+  }
+
+  /**
+   * Where a message ends below the top of the log, which itself moves when the header grows.
+   *
+   * @param {Element | undefined} item
+   */
+  endOf(item) {
+    const top = this.box.current?.getBoundingClientRect().top ?? 0;
+    return (item?.getBoundingClientRect().bottom ?? 0) - top;
   }
 
   /** Scrolls so that a message ends where it did. @param {Place | null} place */
   keep(place) {
     const box = this.box.current;
     if (!box || !place?.item.isConnected) return;
-    const moved = endOf(place.item) - place.end;
+    const moved = this.endOf(place.item) - place.end;
     if (moved) box.scrollTop += moved;
     this.held = this.place();
   }
@@ -114,9 +123,6 @@ class ThreadMessage extends Message {
     return item;
   }
 }
-
-/** @param {Element | undefined} item */
-const endOf = (item) => item?.getBoundingClientRect().bottom ?? 0;
 
 /** Whether two lists have the same entries. @param {readonly Entry[]} a @param {readonly Entry[]} b */
 export const isSame = (a, b) =>

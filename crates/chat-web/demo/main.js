@@ -5,6 +5,9 @@ import { fetchPeople } from "./people.js";
 import { placeWidget } from "./place.js";
 import { snippet } from "./snippet.js";
 
+/** A token that is refused so soon was never accepted. */
+const AT_ONCE_MS = 5_000;
+
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
@@ -37,13 +40,16 @@ function explain(text) {
 async function openDesk() {
   const { bob } = await fetchPeople();
   desk.replaceChildren();
-  const { destroy } = mountConsole(desk, {
+  const openedAt = Date.now();
+  mountConsole(desk, {
     url,
     token: bob,
     addresses: false,
-    signedOut: () => {
-      destroy();
-      start();
+    signedOut(why) {
+      // A new token that is refused is followed by others that are.
+      if (why === "refused" && Date.now() - openedAt < AT_ONCE_MS) {
+        explain("The server does not let Bob in. If he was blocked or deactivated, change that and reload this page.");
+      } else start();
     },
   });
 }

@@ -50,11 +50,12 @@ async function others() {
     const customer = server.mint(id, { name });
     const session = await server.call(customer, "POST", "/api/chat/sessions", { subject });
     const path = `/api/chat/sessions/${session.id}`;
-    await server.call(customer, "POST", `${path}/messages`, { content: text });
+    const message = await server.call(customer, "POST", `${path}/messages`, { content: text });
     if (id === "yuki") continue;
     await server.call(bob, "PUT", `${path}/assign`, { agentId: "bob" });
-    await server.call(bob, "PUT", `${path}/read`);
-    if (answer) await server.call(bob, "POST", `${path}/messages`, { content: answer });
+    if (!answer) continue;
+    await server.call(bob, "PUT", `${path}/read`, { messageIds: [message.id] });
+    await server.call(bob, "POST", `${path}/messages`, { content: answer });
   }
 }
 
@@ -80,9 +81,10 @@ async function conversation(page) {
   await answer.press("Enter");
   await row("ordered it just now").waitFor();
   await customer.getByText("Read", { exact: true }).last().waitFor();
+  await desk.getByRole("log").getByText("Read", { exact: true }).last().waitFor();
   // The port of a test is another one each time.
   const snippet = page.locator("#snippet");
   await snippet.evaluate((element, url) => {
-    element.textContent = String(element.textContent).replace(url, "http://localhost:8080");
+    element.textContent = String(element.textContent).replace(url, "http://127.0.0.1:8080");
   }, server.url);
 }

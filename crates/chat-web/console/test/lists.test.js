@@ -56,7 +56,7 @@ test("those who wait stand by priority and then the longest first; the time tick
   const time = page.row("Wait early").locator(".wait-time");
   const before = await time.textContent();
   await until(async () => (await time.textContent()) !== before, { what: "the tick" });
-  assert.equal(await page.getByText("Long wait").count(), 0);
+  assert.equal(await page.getByText("Late", { exact: true }).count(), 0);
   // Two minutes and a half later.
   const later = await world.console({
     as: "wanda",
@@ -67,7 +67,7 @@ test("those who wait stand by priority and then the longest first; the time tick
   });
   await later.view("Waiting").click();
   const row = later.row("Wait early");
-  await row.getByText("Long wait").waitFor();
+  await row.getByText("Late", { exact: true }).waitFor();
   assert.equal(await row.locator(".wait.is-long svg").count(), 1);
   await row.locator(".wait-time").filter({ hasText: /^[23]:\d\d$/ }).waitFor();
   // One that was answered waits no more.
@@ -120,6 +120,19 @@ test("no row moves while the focus is in the list, and what is new comes when on
   assert.deepEqual(await titles(page), ["Focus third", "Focus second", "Focus first"]);
 });
 
+test("a row that goes gives the focus to its neighbour", async () => {
+  const first = await world.session("ugo", { subject: "Keep first", agent: "kate" });
+  await world.session("vic", { subject: "Keep second", agent: "kate" });
+  const page = await world.console({ as: "kate" });
+  const focused = () => page.evaluate(() => document.activeElement?.querySelector(".row-title")?.textContent ?? "");
+  await page.row("Keep first").getByRole("link").focus();
+  await page.keyboard.press("e");
+  await page.getByRole("dialog").getByRole("button", { name: "Close", exact: true }).click();
+  await page.row("Keep first").waitFor({ state: "detached" });
+  await until(async () => (await focused()) === "Keep second", { what: "the focus" });
+  assert.equal((await first.get()).status, "closed");
+});
+
 test("in the queue one that is new comes at the end, also while one points at the list", async () => {
   await world.session("pam", { subject: "Queue first", priority: "low", messages: 1 });
   const page = await world.console({ as: "quinn" });
@@ -129,6 +142,16 @@ test("in the queue one that is new comes at the end, also while one points at th
   await page.row("Queue second").waitFor();
   const all = await titles(page);
   assert.ok(all.indexOf("Queue first") < all.indexOf("Queue second"));
+  // One that is claimed by another agent stays where it is, and so does what is below it.
+  const third = await world.session("rob", { subject: "Queue third", priority: "high" });
+  await page.mouse.move(900, 500);
+  await page.row("Queue third").hover();
+  const top = async () => (await page.row("Queue second").boundingBox())?.y;
+  const before = await top();
+  await third.claim("somebody");
+  await page.row("Queue third").getByText("No longer waiting").waitFor();
+  assert.equal(await top(), before);
+  assert.equal(await page.row("Queue third").getByRole("button", { name: "Claim" }).count(), 0);
 });
 
 test("unread messages are counted in the row, in the view and in the title, until they are read", async () => {

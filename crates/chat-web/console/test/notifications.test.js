@@ -88,8 +88,19 @@ test("a message in a session of mine is shown with its author, and one in a sess
   await theirs.write("Not for bob");
   await mine.write("For bob");
   await until(async () => (await shown(bob)).some(([, body]) => body === "For bob"));
-  const messages = (await shown(bob)).filter(([title]) => title !== "A new session waits");
+  const messages = (await shown(bob)).filter(([title]) => !title.includes("session"));
   assert.deepEqual(messages, [["Ann", "For bob"]]);
+});
+
+test("a session that a colleague hands over is shown", async () => {
+  await world.agent("carol", "Carol");
+  const bob = await world.console({ init });
+  await choose(bob, { notifications: true, sound: false });
+  const talk = await world.session("ann-7", { subject: "Handed over", agent: "carol" });
+  await talk.transfer("bob");
+  await bob.row("Handed over").waitFor();
+  await until(async () => (await shown(bob)).some(([title]) => title === "A session was given to you"));
+  assert.deepEqual((await shown(bob)).at(-1), ["A session was given to you", "Handed over"]);
 });
 
 test("while the agent looks at one window, none says anything", async () => {
@@ -114,6 +125,8 @@ test("a sound is played by one window", async () => {
   const bob = await world.console({ init });
   const other = await world.console({ init, context: bob.context() });
   const mine = await world.session("ann-6", { subject: "Loud", agent: "bob" });
+  // What has come before the choice is quiet.
+  for (const page of [bob, other]) await page.row("Loud").waitFor();
   for (const page of [bob, other]) {
     await choose(page, { notifications: false, sound: true });
     // Without a click a browser plays nothing.

@@ -262,8 +262,21 @@ test("what people write stays text: names, subjects, tags, messages, files, agen
       const replies = texts.map((text, at) => ({ name: `reply${at}`, text }));
       localStorage.setItem("chatConsole:canned:bob", JSON.stringify(replies));
     },
-    XSS.map((text) => text.slice(0, 200)),
+    XSS,
   );
+  await bob.reload();
+  await bob.box.fill("/");
+  const options = bob.getByRole("option", { name: "reply" });
+  await options.first().waitFor();
+  assert.ok((await options.allInnerTexts()).some((text) => text.includes("<script>alert(1)</script>")));
+  assert.deepEqual(await traces(bob), []);
+  await bob.box.press("Enter");
+  assert.ok(XSS.includes(await bob.box.inputValue()), "a reply is in the box as it was written");
+  await bob.box.fill("");
+  await bob.button("Canned replies").click();
+  await bob.getByRole("dialog").getByText("<script>alert(1)</script>").first().waitFor();
+  assert.deepEqual(await traces(bob), []);
+  await bob.keyboard.press("Escape");
   await bob.button("Transfer").first().click();
   await bob.getByRole("dialog").waitFor();
   await bob.getByRole("dialog").getByText("<script>alert(1)</script>").first().waitFor({ state: "attached" });

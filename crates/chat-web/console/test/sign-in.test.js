@@ -82,6 +82,7 @@ test("when the token ends one is asked to sign in again, and comes back to the s
   const session = await world.session("ivan", { subject: "Iron", agent: "ines" });
   const page = await world.console({ as: "ines", lifetime: 12, path: `/s/${session.id}`, faults: true });
   await page.box.fill("Half a sentence");
+  await page.getByText("Your sign-in ends soon").waitFor();
   await page.getByText("Your sign-in has expired").waitFor();
   assert.equal(await page.evaluate(() => sessionStorage.length), 0);
   await page.getByRole("textbox", { name: "Token" }).fill(agentsToken("ines"));

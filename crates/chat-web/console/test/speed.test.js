@@ -12,6 +12,8 @@ const SESSIONS = 2_000;
 const MESSAGES = 10_000;
 /** The session with the most messages. */
 const LARGEST = 2_000;
+/** So many of them are read before one types. */
+const READ = 500;
 const AT_ONCE = 16;
 
 /** @param {number[]} values @param {number} share */
@@ -74,6 +76,8 @@ test("a thread opens within 300 ms and a key takes 50 ms at most, with 2,000 ses
     });
   });
   agent.destroy();
+  // They were sent some at a time.
+  const [newest] = (await server.call(bob, "GET", `${largest?.path}/messages?limit=1`)).messages;
   const figures = await server.call(server.tokens.root, "GET", "/api/chat/stats");
   assert.equal(figures.totalSessions, SESSIONS);
   assert.ok(figures.messagesExchanged >= MESSAGES - SESSIONS);
@@ -116,10 +120,14 @@ test("a thread opens within 300 ms and a key takes 50 ms at most, with 2,000 ses
   const opened = [];
   for (const at of visible) {
     opened.push(await open(at, `talk about ${at}`));
-    opened.push(await open(0, `Message ${LARGEST - 1} of`).catch(() => NaN));
+    opened.push(await open(0, newest.content));
   }
-  const valid = opened.filter((ms) => ms > 0);
 
+  // With more messages than anybody reads.
+  for (let shown = await page.messages.count(); shown < READ; shown = await page.messages.count()) {
+    await page.log.evaluate((element) => element.scrollTo(0, 0));
+    await until(async () => (await page.messages.count()) > shown, { what: "older messages" });
+  }
   await page.box.click();
   await page.evaluate(() => {
     const keys = /** @type {number[]} */ ([]);
@@ -135,9 +143,9 @@ test("a thread opens within 300 ms and a key takes 50 ms at most, with 2,000 ses
   assert.ok(keys.length > 60);
 
   console.log(
-    `open: median ${quantile(valid, 0.5).toFixed(0)} ms, p95 ${quantile(valid, 0.95).toFixed(0)} ms of ${valid.length}; ` +
+    `open: median ${quantile(opened, 0.5).toFixed(0)} ms, p95 ${quantile(opened, 0.95).toFixed(0)} ms of ${opened.length}; ` +
       `key: median ${quantile(keys, 0.5).toFixed(0)} ms, p95 ${quantile(keys, 0.95).toFixed(0)} ms of ${keys.length}`,
   );
-  assert.ok(quantile(valid, 0.95) <= 300, "a thread opens within 300 ms");
+  assert.ok(quantile(opened, 0.95) <= 300, "a thread opens within 300 ms");
   assert.ok(quantile(keys, 0.95) <= 50, "a key takes 50 ms at most");
 });

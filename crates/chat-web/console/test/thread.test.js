@@ -1,7 +1,7 @@
 /** The open session: what its header offers, who may write in it, when it is read, and what is put into it. */
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
 
 import { PICTURE } from "../../widget/test/fixtures.js";
 import { createWorld, until } from "./support.js";
@@ -60,13 +60,23 @@ test("an ended session says so, and what was being written is kept", async () =>
 test("an admin is offered what the server allows, and reads nothing in the place of the agent", async () => {
   const mine = await world.session("carl", { subject: "With cleo", agent: "cleo", messages: ["For Cleo"] });
   await world.session("carla", { subject: "With nobody", messages: ["For nobody"] });
-  const page = await world.console({ as: "root", role: "admin" });
+  const context = await world.browser.newContext();
+  after(() => context.close());
+  /** @type {string[]} */
+  const frames = [];
+  context.on("page", (page) =>
+    page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => frames.push(String(payload)))),
+  );
+  const page = await world.console({ as: "root", role: "admin", context });
   await page.view("Assigned").click();
   await page.row("With cleo").click();
   await page.message("For Cleo").waitFor();
   assert.deepEqual(await offered(page), ["Transfer", "Close", "Details"]);
   await page.send("From above");
   await page.message("From above").getByText(/^(Sent|Delivered|Read)$/).waitFor();
+  // What is read is said in the same second as what has arrived.
+  await until(() => frames.some((frame) => frame.includes('"ack"')), { what: "the receipt of delivery" });
+  assert.deepEqual(frames.filter((frame) => frame.includes('"read"')), []);
   assert.equal(await unreadOf(mine), 1);
   await page.view("Waiting").click();
   await page.row("With nobody").click({ position: { x: 60, y: 12 } });
@@ -138,6 +148,8 @@ test("where the screen is narrow, what the details cover is not read", async () 
     await page.locator(".log").getByText(`Covered at ${width}`).waitFor({ state: "attached" });
     await until(async () => (await unreadOf(session)) === 1, { what: "the unread message" });
     await page.locator(".side").getByRole("button", { name: "Back" }).click();
+    // It was new when it came, and is read now.
+    await page.message(`Covered at ${width}`).getByText("New since you were here").waitFor();
     await until(async () => (await unreadOf(session)) === 0, { what: "the read receipt" });
   }
   await page.setViewportSize({ width: 360, height: 700 });

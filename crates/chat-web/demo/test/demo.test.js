@@ -138,6 +138,25 @@ test("a page under another name is told where the demo is", async () => {
   await page.getByText(`http://localhost:${server.port}/`).first().waitFor();
 });
 
+test("an agent who is refused is not signed in again and again", async () => {
+  const { server, browser } = await createWorld();
+  await server.call(server.tokens.root, "PUT", "/api/chat/people/bob/block", {});
+  const page = await browser.newPage();
+  let signIns = 0;
+  page.on("request", (request) => request.url().endsWith("/development-people") && signIns++);
+  await page.goto(server.url);
+  await page.getByText("does not let Bob in").waitFor();
+  assert.ok(signIns <= 3, `${signIns} sign-ins`);
+  // The customer has the chat all the same.
+  await page.locator("chat-widget").getByRole("button", { name: "Start chat" }).waitFor();
+});
+
+test("who signs out in the console of the demo is signed in again", async () => {
+  const { desk } = await visit();
+  await desk.getByRole("button", { name: "Sign out" }).click();
+  await desk.getByText("You have no sessions").waitFor();
+});
+
 test("outside development mode the server's address leads to the console", async () => {
   const server = await start({ env: { CHAT_JWT_SECRET: "a secret of more than thirty-two bytes, for this test" } });
   try {
