@@ -1,4 +1,7 @@
-/** What is done with a session: claim, assign, transfer and close, with the dialogs that ask for what is missing. */
+/**
+ * What is done with a session: claim, assign, transfer and close, with the dialogs that ask for what is missing. The sign-out
+ * asks as well.
+ */
 
 import { h } from "preact";
 
@@ -165,6 +168,25 @@ export function openClose(parts, id) {
           },
           t("close"),
         ),
+      ),
+    ],
+  });
+}
+
+/** Signs out, and asks first if something that was typed would be lost. @param {Parts} parts */
+export function signOut({ desk, ui: { t }, root }) {
+  if (isAsked(root)) return;
+  if (!desk.hasUnsent()) return void desk.signOut();
+  const dialog = openDialog(root, {
+    title: t("signOutTitle"),
+    kind: "signing-out",
+    body: () => [
+      h("p", { class: "sheet-note" }, t("signOutMore")),
+      h(
+        "div",
+        { class: "sheet-actions" },
+        h("button", { class: "secondary focus-first", onClick: () => dialog.close() }, t("cancel")),
+        h("button", { class: "primary", onClick: () => void desk.signOut() }, t("signOut")),
       ),
     ],
   });

@@ -96,8 +96,8 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     isOver = true;
     ending.abort();
     router.close();
+    // Sessions stay as they are for what is still shown, which goes in a moment.
     client.close();
-    sessions.clear();
     listeners.clear();
   }
 
@@ -298,6 +298,11 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     }
   }
 
+  function hasUnsent() {
+    const isTyped = names.some((name) => lists.get(name).items.some(({ id }) => drafts.get(id) !== ""));
+    return isTyped || [...sessions.all()].some(({ id, view }) => drafts.get(id) !== "" || view.messages.some((entry) => entry.id === null));
+  }
+
   async function signOut() {
     if (isOver) return;
     const farewell = client.logout();
@@ -381,6 +386,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     close,
     tell,
     say,
+    hasUnsent,
     signOut,
     destroy,
   };

@@ -2,6 +2,7 @@
 
 import { h } from "preact";
 
+import { signOut } from "./actions.js";
 import { openDialog } from "./dialog.js";
 import { allowNotifications, hasNotifications } from "./notifications.js";
 
@@ -74,7 +75,8 @@ export function openHelp(parts) {
             class: "secondary",
             onClick() {
               dialog.close();
-              void desk.signOut();
+              // When the closed dialog is gone, so that another one can ask.
+              setTimeout(() => signOut(parts));
             },
           },
           t("signOut"),

@@ -104,8 +104,8 @@ export function mountConsole(element, { url, token, role, addresses = false, sig
     ending.abort();
     for (const end of ends) end();
     desk.destroy();
-    for (const dialog of root.querySelectorAll("dialog")) dialog.close();
     render(null, content);
+    for (const dialog of root.querySelectorAll("dialog")) dialog.close();
     notices.remove();
     root.remove();
     if (addresses) document.title = title;

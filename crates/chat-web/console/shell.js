@@ -4,6 +4,7 @@ import { Component, h } from "preact";
 
 import { avatar } from "../ui/avatar.js";
 import { icon as common } from "../ui/icons.js";
+import { signOut } from "./actions.js";
 import { Connection } from "./connection.js";
 import { customer } from "./customer.js";
 import { openHelp } from "./help.js";
@@ -92,7 +93,7 @@ function top({ desk, ui, ...rest }, isPage) {
     ),
     h(
       "button",
-      { class: "button sign-out", "aria-label": t("signOut"), title: t("signOut"), onClick: () => void desk.signOut() },
+      { class: "button sign-out", "aria-label": t("signOut"), title: t("signOut"), onClick: () => signOut({ desk, ui, ...rest }) },
       icon("out"),
     ),
   );

@@ -97,7 +97,12 @@ test("who signs out leaves nothing in the browser, in all windows", async () => 
   await page.box.fill("A secret");
   const second = await world.console({ as: "jane", context: page.context() });
   await second.view("Mine").waitFor();
+  // A draft would be lost, so it asks.
   await page.button("Sign out").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  assert.equal(await page.box.inputValue(), "A secret");
+  await page.button("Sign out").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Sign out" }).click();
   await page.getByText("You are signed out.").waitFor();
   await second.getByText("You are signed out.").waitFor();
   for (const window of [page, second]) {
