@@ -173,13 +173,13 @@ export function createInbox({ rest, socket, tokens, clock, random }, views, onEr
     },
     /** @param {any} frame */
     receive(frame) {
-      const { view: name } = frame.data;
-      const had = counts?.[name] ?? 0;
+      const { view: name, counts: now } = frame.data;
+      const had = /** @type {any} */ (counts)?.[name] ?? 0;
       // Those of a view that another inbox of this client has are the same.
-      counts = frame.data.counts;
+      counts = now;
       if (!views.includes(name)) changed();
       else if (frame.type === "inbox") onSnapshot(frame.data);
-      else onUpdate(frame.sessionId, frame.data, counts[name] > had);
+      else onUpdate(frame.sessionId, frame.data, now[name] > had);
     },
     /** The socket begins again. */
     onOpening() {
