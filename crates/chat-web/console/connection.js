@@ -47,7 +47,8 @@ export class Connection extends Component {
       this.#since = 0;
       this.#isCalm = true;
       const isEnding = error?.code === "AUTH";
-      return status(isEnding ? "ending" : "live", h("span", { class: "connection-text" }, t(isEnding ? "signInEnds" : "connected")));
+      const words = h("span", { class: "connection-text" }, t(isEnding ? "signInEnds" : "connected"));
+      return status(isEnding ? "ending" : "live", words);
     }
     this.#since ||= Date.now();
     this.#isCalm = Date.now() - this.#since < PATIENCE_MS;
@@ -68,4 +69,9 @@ export class Connection extends Component {
 
 /** @param {string} kind @param {import("preact").ComponentChildren} content */
 const status = (kind, content) =>
-  h("div", { class: `connection-state connection-${kind}` }, h("span", { class: "connection-dot", "aria-hidden": true }), content);
+  h(
+    "div",
+    { class: `connection-state connection-${kind}` },
+    h("span", { class: "connection-dot", "aria-hidden": true }),
+    content,
+  );

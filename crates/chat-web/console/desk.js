@@ -299,8 +299,12 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   }
 
   function hasUnsent() {
-    const isTyped = names.some((name) => lists.get(name).items.some(({ id }) => drafts.get(id) !== ""));
-    return isTyped || [...sessions.all()].some(({ id, view }) => drafts.get(id) !== "" || view.messages.some((entry) => entry.id === null));
+    const isTyped = (/** @type {{ id: string }} */ { id }) => drafts.get(id) !== "";
+    if (names.some((name) => lists.get(name).items.some(isTyped))) return true;
+    for (const session of sessions.all()) {
+      if (isTyped(session) || session.view.messages.some(({ id }) => id === null)) return true;
+    }
+    return false;
   }
 
   async function signOut() {
