@@ -236,3 +236,23 @@ test("in an empty list stands what to do", async () => {
   await page.view("Closed").click();
   await page.getByText("Sessions that have ended appear here.").waitFor();
 });
+
+test("rows of pages that are not read again after a reconnect are not called gone", async () => {
+  const own = await createWorld();
+  for (let n = 1; n <= 60; n++) await own.session(`rex-${n % 4}`, { subject: `Back ${n}.`, agent: "rex" });
+  const page = await own.console({ as: "rex", faults: true });
+  await until(async () => {
+    await page.locator(".list-box").evaluate((box) => box.scrollTo(0, box.scrollHeight));
+    return (await page.locator(".session-row").count()) === 60;
+  });
+  await page.row("Back 1.").hover();
+  await page.route("**/api/chat/inbox?*", (route) => route.abort());
+  await own.server.kill();
+  await page.getByText(/^Reconnecting/).first().waitFor();
+  await own.server.restart();
+  await page.getByText("Connected", { exact: true }).waitFor();
+  await own.session("rex-new", { subject: "Back new", agent: "rex" });
+  await page.getByText("1 new").waitFor();
+  assert.equal(await page.locator(".session-row").count(), 60);
+  assert.equal(await page.getByText("No longer here").count(), 0);
+});
