@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createWorld, until } from "./support.js";
+import { createWorld, isLong, until } from "./support.js";
 
 const world = await createWorld();
 
@@ -78,8 +78,18 @@ test("those who wait stand by priority and then the longest first; the time tick
 test("a new session is there without a reload", async () => {
   const page = await world.console({ as: "nora" });
   await page.view("Waiting").click();
+  const seenAt = page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        const look = () => document.querySelector(".rows")?.textContent?.includes("New one") && resolve(Date.now());
+        new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
+      }),
+  );
+  const madeAt = Date.now();
   const one = await world.session("ian", { subject: "New one" });
   await page.row("New one").waitFor();
+  const took = Number(await seenAt) - madeAt;
+  if (isLong) assert.ok(took <= 1_000, `it took ${took} ms`);
   await one.claim("nora");
   await page.row("New one").waitFor({ state: "detached" });
   await page.view("Mine").click();

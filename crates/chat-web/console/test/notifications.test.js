@@ -15,6 +15,7 @@ function init() {
     static requestPermission = async () => Notification.permission;
     onclick = () => {};
     close() {}
+    addEventListener() {}
     /** @param {string} title @param {object} options */
     constructor(title, options) {
       shown.push(Object.assign(this, { title, ...options }));
@@ -76,7 +77,7 @@ test("a session that comes into the queue is shown once over two windows, and a 
   assert.deepEqual([...first, ...second], [["A new session waits", "Ann: Parcel"]]);
   const page = first.length ? bob : other;
   await page.evaluate("shown[0].onclick()");
-  await page.waitForFunction((id) => location.hash.includes(id), talk.id);
+  await until(() => page.url().includes(talk.id), { what: "the address" });
 });
 
 test("a message in a session of mine is shown with its author, and one in a session of a colleague is not", async () => {
@@ -108,13 +109,24 @@ test("while the agent looks at one window, none says anything", async () => {
   const other = await world.console({ init, context: bob.context() });
   for (const page of [bob, other]) await choose(page, { notifications: true, sound: true });
   const mine = await world.session("ann-5", { subject: "Seen", agent: "bob" });
-  for (const page of [bob, other]) await page.row("Seen").waitFor();
+  for (const page of [bob, other]) {
+    // Without a click a browser plays nothing.
+    await page.row("Seen").click();
+    await page.box.waitFor();
+  }
   await look(other, true);
   await until(() => bob.evaluate("navigator.locks.query().then(({ held }) => held.some(({ name }) => name.includes('attention')))"));
-  const before = [await shown(bob), await shown(other)];
+  const said = async () => [await shown(bob), await shown(other), await bob.evaluate("played"), await other.evaluate("played")];
+  const before = await said();
   await mine.write("Read at once");
-  for (const page of [bob, other]) await page.row("Read at once").waitFor();
-  assert.deepEqual([await shown(bob), await shown(other)], before);
+  for (const page of [bob, other]) {
+    await page.message("Read at once").waitFor();
+    // The sound is loaded before anybody asks who looks, and whoever asks is answered before us.
+    await until(() => page.evaluate(() => performance.getEntriesByType("resource").some(({ name }) => name.includes("/sound.js"))));
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)));
+    for (let turn = 0; turn < 3; turn++) await page.evaluate(() => navigator.locks.query().then(() => {}));
+  }
+  assert.deepEqual(await said(), before);
   await look(other, false);
   await until(() => bob.evaluate("navigator.locks.query().then(({ held }) => !held.some(({ name }) => name.includes('attention')))"));
   await mine.write("Missed");

@@ -91,10 +91,35 @@ test("when the token ends one is asked to sign in again, and comes back to the s
   await until(async () => (await page.box.inputValue()) === "Half a sentence", { what: "the draft" });
 });
 
+/** All that the databases of the browser have. @param {import("playwright-core").Page} page @returns {Promise<string>} */
+const stored = (page) =>
+  page.evaluate(async () => {
+    /** @param {IDBRequest} request @returns {Promise<any>} */
+    const result = (request) =>
+      new Promise((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+    const all = [];
+    for (const { name } of await indexedDB.databases()) {
+      const database = await result(indexedDB.open(name ?? ""));
+      for (const store of database.objectStoreNames) {
+        const rows = database.transaction(store).objectStore(store);
+        all.push(store, await result(rows.getAllKeys()), await result(rows.getAll()));
+      }
+      database.close();
+    }
+    return JSON.stringify(all);
+  });
+
 test("who signs out leaves nothing in the browser, in all windows", async () => {
   const session = await world.session("jack", { subject: "Jam", agent: "jane" });
-  const page = await world.console({ as: "jane", path: `/s/${session.id}` });
+  const page = await world.console({ as: "jane", path: `/s/${session.id}`, faults: true });
+  await page.route(/\/messages$/, (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
+  await page.send("A secret that is not sent");
+  await page.message("A secret that is not sent").waitFor();
   await page.box.fill("A secret");
+  await until(async () => (await stored(page)).includes("secret that is not sent"), { what: "the outbox" });
   const second = await world.console({ as: "jane", context: page.context() });
   await second.view("Mine").waitFor();
   // A draft would be lost, so it asks.
@@ -106,8 +131,9 @@ test("who signs out leaves nothing in the browser, in all windows", async () => 
   await page.getByText("You are signed out.").waitFor();
   await second.getByText("You are signed out.").waitFor();
   for (const window of [page, second]) {
-    const kept = await window.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
-    assert.doesNotMatch(kept, /secret|eyJ/);
+    const kept = () => window.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
+    assert.doesNotMatch(await kept(), /secret|jane|eyJ/);
+    await until(async () => !/secret|jane|eyJ/.test(await stored(window)), { what: "the empty outbox" });
   }
 });
 
@@ -152,6 +178,33 @@ test("nothing that is offered ends in a refusal, for agents and for admins", asy
     const { agents } = await world.server.call(world.server.tokens.root, "GET", "/api/chat/agents");
     return agents.find((/** @type {{ id: string }} */ { id }) => id === "karl").availability === "away";
   });
-  assert.equal((await waiting.get()).agentId, null);
+  // And all of it works.
+  const dialog = (/** @type {typeof karl} */ page) => page.getByRole("dialog");
+  /** @param {typeof karl} page @param {string} name */
+  const press = (page, name) => page.middle.getByRole("button", { name, exact: true }).click();
+  await karl.view("Waiting").click();
+  await karl.row("Kiwi waits").click();
+  await press(karl, "Claim");
+  await press(karl, "Transfer");
+  await dialog(karl).getByRole("radio", { name: "Back to the queue" }).check();
+  await dialog(karl).getByRole("button", { name: "Transfer", exact: true }).click();
+  await root.view("Waiting").click();
+  await root.row("Kiwi waits").click();
+  await press(root, "Assign");
+  await dialog(root).getByRole("radio", { name: "karl" }).check();
+  await dialog(root).getByRole("button", { name: "Assign", exact: true }).click();
+  await until(async () => (await waiting.get()).agentId === "karl", { what: "the assignment" });
+  await press(root, "Transfer");
+  await dialog(root).getByRole("radio", { name: "Back to the queue" }).check();
+  await dialog(root).getByRole("button", { name: "Transfer", exact: true }).click();
+  await until(async () => (await waiting.get()).agentId === null, { what: "the way back" });
+  await press(root, "Close");
+  await dialog(root).getByRole("button", { name: "Close", exact: true }).click();
+  await until(async () => (await waiting.get()).status === "closed", { what: "the end of one that waits" });
+  await karl.view("Mine").click();
+  await karl.row("Kale of mine").click();
+  await press(karl, "Close");
+  await dialog(karl).getByRole("button", { name: "Close", exact: true }).click();
+  await until(async () => (await mine.get()).status === "closed", { what: "the end of one's own" });
   assert.deepEqual(refused, []);
 });
