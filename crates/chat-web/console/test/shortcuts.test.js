@@ -132,9 +132,9 @@ test("what is typed when the composer goes away is no command", async () => {
   const { sessions } = await world.server.call(world.server.tokens.root, "GET", "/api/chat/sessions?limit=100");
   const path = (/** @type {string} */ name) =>
     `/api/chat/sessions/${sessions.find((/** @type {{ subject: string }} */ { subject }) => subject === `away ${name}.`).id}`;
-  const moved = world.server.call(world.server.tokens.root, "PUT", `${path("two")}/transfer`, { agentId: "kurt" });
   // The agent types all the time.
   await page.box.press("x");
+  const moved = world.server.call(world.server.tokens.root, "PUT", `${path("two")}/transfer`, { agentId: "kurt" });
   while ((await page.box.count()) > 0) await page.keyboard.press("x");
   for (const key of ["j", "e", "Enter", "t", "?", "/", "c"]) await page.keyboard.press(key);
   await moved;
