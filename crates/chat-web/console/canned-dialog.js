@@ -133,7 +133,7 @@ class CannedReplies extends Component {
     const { all } = this.canned;
     return [
       h("p", { class: "sheet-note" }, t("cannedHint", { customer: "{customer}" })),
-      h("p", { class: "refused", role: "alert" }, !this.canned.isStored && t("cannedNotStored")),
+      !this.canned.isStored && h("p", { class: "refused", role: "alert" }, t("cannedNotStored")),
       all.length > 0 &&
         h(
           "ul",

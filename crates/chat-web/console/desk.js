@@ -13,6 +13,7 @@ import { rightsOn } from "./rights.js";
 import { createRouter } from "./routes.js";
 import { createSettings } from "./settings.js";
 import { claimsOf, expiryOf } from "./tokens.js";
+import { createUnsent } from "./unsent.js";
 
 /** @import { Agent, InboxItem } from "../client/index.js" */
 /** @import { Desk, ListName, Me, MountOptions, Parts } from "./types.js" */
@@ -64,10 +65,16 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   let agents = [];
   /** @type {Desk["availability"]} */
   let availability = null;
+  /** How often the person has chosen it here: an answer of before says nothing of it. */
+  let choices = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let lookAgain;
   /** @type {string | null} */
   let selected = null;
   let isDue = false;
   let isOver = false;
+
+  const unsent = createUnsent({ sessions: sessions.all, drafts, current: () => router.route.session, subjectOf, t, tell });
 
   people.set(me.id, claimsOf(token)?.name);
 
@@ -116,11 +123,12 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     if (isOver || !isDue) return;
     isDue = false;
     const { state, error } = inbox.view;
-    // Without an error, another window has signed out.
-    if (state === "stopped") return end(error ? "refused" : "signOut");
+    // An error that may pass was there before: then another window has signed out.
+    if (state === "stopped") return end(error && !error.retryable ? "refused" : "signOut");
     lists.update();
     learnNames();
     showItsList();
+    unsent.look();
     leaveLost();
     sessions.keep();
     for (const listener of [...listeners]) {
@@ -135,6 +143,8 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   /** The keyboard is at the session that is open. */
   function routed() {
     if (router.route.session !== null) selected = router.route.session;
+    // What has ended before is news when one looks at it again.
+    for (const id of given) if (id !== router.route.session) given.delete(id);
     changed();
   }
 
@@ -147,7 +157,9 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   function showItsList() {
     const { route, isGuessed } = router;
     if (!isGuessed || route.session === null || inbox.view.state !== "live") return;
-    const name = names.find((name) => lists.get(name).items.some(({ id }) => id === route.session));
+    const hasIt = (/** @type {ListName} */ name) => lists.get(name).items.some(({ id }) => id === route.session);
+    // The one that is shown, if it has it.
+    const name = names.find((name) => name === route.view && hasIt(name)) ?? names.find(hasIt);
     router.go({ view: name ?? route.view, session: route.session, details: route.details }, { replace: true });
   }
 
@@ -180,7 +192,9 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   };
 
   /** @param {import("../client/index.js").ChatSession | null | undefined} session */
-  const subjectOf = (session) => session?.subject || people.of(session?.userId) || t("session");
+  function subjectOf(session) {
+    return session?.subject || people.of(session?.userId) || t("session");
+  }
 
   /* What a person does */
 
@@ -224,6 +238,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
 
   /** @param {string} id */
   async function claim(id) {
+    const { view, session } = router.route;
     const subject = subjectOf(sessionNow(id));
     const isDone = await act(id, () =>
       client.sessions.assign(id, me.id).catch((error) => {
@@ -233,6 +248,11 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
       }),
     );
     if (!isDone) return false;
+    // Who has gone on meanwhile, and may be writing, is not called back.
+    if (router.route.view !== view || router.route.session !== session) {
+      tell(t("claimed", { subject }));
+      return true;
+    }
     say(t("claimed", { subject }));
     router.go({ view: "mine", session: id });
     return true;
@@ -271,20 +291,31 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   }
 
   async function readAgents() {
+    const before = choices;
+    clearTimeout(lookAgain);
     agents = await client.agents.list();
     people.learnAgents(agents);
-    if (!isAdmin) {
+    if (!isAdmin && before === choices) {
       const mine = agents.find(({ id }) => id === me.id)?.availability;
+      clearTimeout(lookAgain);
       // `offline` is what others see for some seconds, until our own socket is known: it is nothing that one has chosen.
       if (mine === "online" || mine === "away") availability = mine;
-      else if (availability === null) setTimeout(() => !isOver && readAgents().catch(() => {}), 5_000);
+      else if (availability === null) lookAgain = setTimeout(refreshAgents, 5_000);
     }
     changed();
     return agents;
   }
 
+  /** For what is a comfort: names of colleagues, without which ids are shown, and what was chosen in another window. */
+  function refreshAgents() {
+    if (!isOver && inbox.view.state === "live") readAgents().catch(() => {});
+  }
+
+  if (!isAdmin) addEventListener("focus", refreshAgents, { signal });
+
   /** @param {"online" | "away"} status */
   async function setAvailability(status) {
+    choices++;
     const before = availability;
     availability = status;
     changed();
@@ -324,8 +355,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   const knowAgents = inbox.subscribe(() => {
     if (inbox.view.state !== "live") return;
     knowAgents();
-    // Names of colleagues are a comfort: without them their ids are shown.
-    readAgents().catch(() => {});
+    refreshAgents();
   });
   changed();
 
@@ -378,6 +408,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     unreadOf,
     isBusy: (id) => busy.has(id),
     hasActed: (id) => acted.has(id),
+    hasFailed: unsent.hasFailed,
     nameOf: people.of,
     subjectOf,
     rightsOn: (session) => rightsOn(me, session),

@@ -207,7 +207,9 @@ export class List extends Component {
         isTabStop: id === tabStop,
         isBusy: desk.isBusy(id),
         unread: desk.unreadOf(item),
-        draft: desk.drafts.get(id).trim().slice(0, DRAFT),
+        // In a session that has ended nothing is written any more: its thread has it.
+        draft: item.status === "closed" ? "" : desk.drafts.get(id).trim().slice(0, DRAFT),
+        hasFailed: desk.hasFailed(id),
         isTyping: live?.state === "live" && live.typing.some((other) => other !== desk.me.id),
         names: `${desk.nameOf(item.userId)}\n${desk.nameOf(item.agentId)}`,
         today,

@@ -27,6 +27,7 @@ const TAGS = 2;
  * @property {boolean} isBusy
  * @property {number} unread
  * @property {string} draft how it begins
+ * @property {boolean} hasFailed whether a message in it was not sent
  * @property {boolean} isTyping whether somebody else types in it
  * @property {string} names whom it shows: they are learnt later than sessions
  * @property {string} today the day on which times are shown as such
@@ -122,11 +123,12 @@ export class Row extends Component {
 }
 
 /** The last line: what happens in it, else what was written last and by whom. @param {RowProps} props */
-function preview({ parts: { desk, ui }, item: { lastMessage }, draft, isTyping }) {
+function preview({ parts: { desk, ui }, item: { lastMessage }, draft, hasFailed, isTyping }) {
   const { t } = ui;
   /** @param {string} kind @param {string} who @param {string} text */
   const line = (kind, who, text) =>
     h("span", { class: `row-preview ${kind}` }, who && h("b", null, who), who && " ", h("bdi", null, text));
+  if (hasFailed) return h("span", { class: "row-preview is-failed" }, t("rowFailed"));
   if (isTyping) return h("span", { class: "row-preview is-typing" }, t("rowTyping"));
   if (draft) return line("is-draft", t("draft"), draft);
   // Nothing is said of what is not known.

@@ -117,6 +117,10 @@ const texts = {
   reconnectingIn: { one: "Reconnecting in {n} second", other: "Reconnecting in {n} seconds" },
   reconnectingNow: "Reconnecting…",
   youAreOffline: "You are offline",
+  orNow: "or",
+  tryIt: "– try",
+  now: "now",
+  connectionSlow: "There is no connection to the server yet. It is tried on.",
   connectionLost: "The connection is lost. It is tried again.",
   connectedAgain: "The connection is back.",
   signInEnds: "Your sign-in ends soon",
@@ -187,6 +191,16 @@ const texts = {
   notYoursMore: "Choose another one in the list.",
   toList: "Back to the list",
   messageFailed: "A message was not sent.",
+  messageFailedIn: "A message in “{subject}” was not sent.",
+  unsentKept: {
+    one: "{n} message in “{subject}” was not sent. It is kept as your draft.",
+    other: "{n} messages in “{subject}” were not sent. They are kept as your draft.",
+  },
+  leftDraft: "Your draft, not sent",
+  copy: "Copy",
+  copied: "The draft is copied.",
+  copyYourself: "The browser did not copy it. The draft is selected: copy it with the keyboard.",
+  rowFailed: "Not sent",
   editClosed: "This session takes no more messages. The text stays here until you delete it.",
 
   // Details

@@ -33,10 +33,12 @@ export interface SettingsStore {
   subscribe(listener: () => void): () => void;
 }
 
-/** What is typed and not sent, for each session. It survives a reload and a crash. */
+/** What is typed and not sent, for each session. It survives a reload and a crash. Files last as long as the page. */
 export interface Drafts {
   get(session: string): string;
   set(session: string, text: string): void;
+  files(session: string): readonly File[];
+  setFiles(session: string, files: readonly File[]): void;
   /** Forgets all of this person's drafts. */
   clear(): void;
   /** Also for changes of other windows; the argument is the session. */
@@ -133,6 +135,8 @@ export interface Desk {
   unreadOf(item: InboxItem): number;
   /** Whether something was done with a session in this window. */
   hasActed(id: string): boolean;
+  /** Whether a message of a session was not sent, and waits for what the person says to that. */
+  hasFailed(id: string): boolean;
   /** Whether one of these is being done with a session. */
   isBusy(id: string): boolean;
   /** The subject of a session, else the name of its customer. */
