@@ -1,7 +1,7 @@
 /**
  * Notifications and sounds for what happens while an agent looks elsewhere: a session that comes into the queue or is given to
- * them, and a message in a session of theirs. Both are off until the agent switches them on. Of all windows of this person one says it,
- * and none while they look at one.
+ * them, and a message in a session of theirs. Both are off until the agent switches them on. Of all windows of this person one
+ * says it, and none while they look at one.
  */
 
 /** @import { InboxItem } from "../client/index.js" */
