@@ -1,5 +1,6 @@
 /** The prepared answers of a person, kept in this browser: "/hello" becomes a text. No element is made here. */
 
+import { hashOf } from "./hash.js";
 import texts from "./texts.js";
 
 /** @import { CannedReplies } from "./types.js" */
@@ -18,7 +19,7 @@ export const replyName = (name) => name.trim().replace(/^\//, "").normalize("NFC
 
 /** @param {string} user @param {AbortSignal} [signal] ends it @returns {CannedReplies} */
 export function createCannedReplies(user, signal) {
-  const key = `chatConsole:canned:${encodeURIComponent(user)}`;
+  const key = `chatConsole:canned:${hashOf(user)}`;
   /** @type {Set<() => void>} */
   const listeners = new Set();
   let all = read(load(key));

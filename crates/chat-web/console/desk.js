@@ -18,6 +18,9 @@ import { createUnsent } from "./unsent.js";
 /** @import { Agent, InboxItem } from "../client/index.js" */
 /** @import { Desk, ListName, Me, MountOptions, Parts } from "./types.js" */
 
+/** So long a sign-out waits until what is stored is erased: it is a moment, unless the browser does not do it. */
+const ERASED_MS = 3_000;
+
 /**
  * @param {object} options
  * @param {string} options.url
@@ -73,6 +76,8 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   let selected = null;
   let isDue = false;
   let isOver = false;
+  /** While what is stored is being erased. */
+  let isLeaving = false;
 
   const unsent = createUnsent({ sessions: sessions.all, drafts, current: () => router.route.session, subjectOf, t, tell });
 
@@ -101,6 +106,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   function destroy() {
     if (isOver) return;
     isOver = true;
+    clearTimeout(lookAgain);
     ending.abort();
     router.close();
     // Sessions stay as they are for what is still shown, which goes in a moment.
@@ -120,7 +126,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   for (const name of ["focus", "blur"]) addEventListener(name, changed, { signal });
 
   function update() {
-    if (isOver || !isDue) return;
+    if (isOver || isLeaving || !isDue) return;
     isDue = false;
     const { state, error } = inbox.view;
     // An error that may pass was there before: then another window has signed out.
@@ -292,15 +298,13 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
 
   async function readAgents() {
     const before = choices;
-    clearTimeout(lookAgain);
     agents = await client.agents.list();
     people.learnAgents(agents);
     if (!isAdmin && before === choices) {
       const mine = agents.find(({ id }) => id === me.id)?.availability;
-      clearTimeout(lookAgain);
       // `offline` is what others see for some seconds, until our own socket is known: it is nothing that one has chosen.
       if (mine === "online" || mine === "away") availability = mine;
-      else if (availability === null) lookAgain = setTimeout(refreshAgents, 5_000);
+      else refreshLater();
     }
     changed();
     return agents;
@@ -308,7 +312,14 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
 
   /** For what is a comfort: names of colleagues, without which ids are shown, and what was chosen in another window. */
   function refreshAgents() {
-    if (!isOver && inbox.view.state === "live") readAgents().catch(() => {});
+    clearTimeout(lookAgain);
+    if (inbox.view.state === "live") readAgents().catch(refreshLater);
+    else refreshLater();
+  }
+
+  function refreshLater() {
+    clearTimeout(lookAgain);
+    if (!isOver && !isAdmin && availability === null) lookAgain = setTimeout(refreshAgents, 5_000);
   }
 
   if (!isAdmin) addEventListener("focus", refreshAgents, { signal });
@@ -339,12 +350,15 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   }
 
   async function signOut() {
-    if (isOver) return;
-    const farewell = client.logout();
+    if (isOver || isLeaving) return;
+    isLeaving = true;
+    const farewell = client.logout().then(
+      () => true,
+      () => false,
+    );
     drafts.clear();
-    end("signOut");
-    // What could not be erased is erased with the next sign-out.
-    await farewell.catch(() => {});
+    const late = new Promise((resolve) => setTimeout(resolve, ERASED_MS, false));
+    end((await Promise.race([farewell, late])) ? "signOut" : "notErased");
   }
 
   inbox.subscribe(changed);

@@ -12,6 +12,9 @@ export const isSessionId = (id) => /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
 export const addressOf = ({ view, session, details }) =>
   session === null ? `#/${view}` : `#/s/${encodeURIComponent(session)}${details ? "/details" : ""}`;
 
+/** What the browser's history keeps beside an address: the list. @param {Route} route */
+export const stateOf = ({ view }) => ({ chatConsole: view });
+
 /**
  * What an address names; `null` if it is none of the console's.
  *
@@ -60,7 +63,7 @@ export function createRouter({ addresses, views, changed }) {
 
   /** @param {boolean} replace */
   function write(replace) {
-    const state = { chatConsole: route.view };
+    const state = stateOf(route);
     if (replace) history.replaceState(state, "", addressOf(route));
     else history.pushState(state, "", addressOf(route));
   }

@@ -145,6 +145,8 @@ const texts = {
   sessionExpired: "Your sign-in has expired. Sign in again: your drafts are kept.",
   sessionRefused: "The server does not accept your sign-in any more. Sign in again: your drafts are kept.",
   signedOutNow: "You are signed out.",
+  signedOutNotErased:
+    "You are signed out, but this browser has not deleted messages that were not sent. Delete the data of this site in its settings.",
 
   // Canned replies
   cannedBadFile: "This is not a file of canned replies: a JSON list of names and texts.",

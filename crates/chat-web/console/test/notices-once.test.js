@@ -26,8 +26,8 @@ function browser() {
   const held = new Set();
   const locks = {
     query: async () => ({ held: [...held].map((name) => ({ name })) }),
-    /** @param {string} name @param {object} options @param {(lock: object | null) => Promise<void>} run */
-    async request(name, options, run) {
+    /** @param {string} name @param {object} _ @param {(lock: object | null) => Promise<void>} run */
+    async request(name, _, run) {
       if (held.has(name)) return run(null);
       held.add(name);
       // It is held for longer than the test takes.
@@ -57,8 +57,11 @@ function openWindow() {
       },
     },
   };
-  const end = startNotifications(/** @type {any} */ (desk), (/** @type {string} */ key) => key);
-  return { end, /** @param {string} name @param {object} item */ emit: (name, item) => listeners.get(name)?.(item) };
+  return {
+    end: startNotifications(/** @type {any} */ (desk), (/** @type {string} */ key) => key),
+    /** @param {string} name @param {object} item */
+    emit: (name, item) => listeners.get(name)?.(item),
+  };
 }
 
 // Each notice holds its lock for half a minute, which the runner need not wait for.

@@ -119,6 +119,8 @@ test("who signs out leaves nothing in the browser, in all windows", async () => 
   await page.send("A secret that is not sent");
   await page.message("A secret that is not sent").waitFor();
   await page.box.fill("A secret");
+  // What one has chosen is kept, without the name of who has.
+  await page.getByRole("button", { name: "Details" }).click();
   await until(async () => (await stored(page)).includes("secret that is not sent"), { what: "the outbox" });
   const second = await world.console({ as: "jane", context: page.context() });
   await second.view("Mine").waitFor();
@@ -135,6 +137,103 @@ test("who signs out leaves nothing in the browser, in all windows", async () => 
     assert.doesNotMatch(await kept(), /secret|jane|eyJ/);
     await until(async () => !/secret|jane|eyJ/.test(await stored(window)), { what: "the empty outbox" });
   }
+});
+
+test("a tab that shows another page while one signs out is signed out when it comes back", async () => {
+  const page = await world.console({ as: "jill" });
+  await page.view("Mine").waitFor();
+  const second = await world.console({ as: "jill", context: page.context() });
+  await second.view("Mine").waitFor();
+  await page.goto("about:blank");
+  await second.button("Sign out").click();
+  await second.getByText("You are signed out.").waitFor();
+  await page.goBack();
+  await page.getByText("You are signed out.").waitFor();
+  await page.getByRole("textbox", { name: "Token" }).fill(agentsToken("jill"));
+  await page.button("Sign in").click();
+  await page.view("Mine").waitFor();
+  await page.reload();
+  await page.view("Mine").waitFor();
+});
+
+test("a link with a token that is refused leaves the sign-in as it is", async () => {
+  const session = await world.session("jess", { subject: "Jelly", agent: "jean", messages: ["Hello"] });
+  const page = await world.console({ as: "jean", path: `/s/${session.id}`, faults: true });
+  await page.box.fill("Half a sentence");
+  await page.evaluate(() => location.assign("#token=nonsense"));
+  await page.getByText("This is not a token.").waitFor();
+  await page.message("Hello").waitFor();
+  assert.equal(await page.box.inputValue(), "Half a sentence");
+  assert.ok(page.url().endsWith(`#/s/${session.id}`));
+  await page.goto("about:blank");
+  await page.goto(`${world.server.url}/console#token=nonsense`);
+  await page.getByText("This is not a token.").waitFor();
+  await page.view("Mine").waitFor();
+});
+
+test("a token of a link that the server could not be asked about can be tried once more", async () => {
+  const page = await world.console({ token: "", faults: true });
+  await page.goto("about:blank");
+  await page.route("**/api/chat/agents", (route) => route.abort(), { times: 1 });
+  await page.goto(`${world.server.url}/console#token=${agentsToken("june")}`);
+  await page.getByText("The server cannot be reached.").waitFor();
+  await page.button("Sign in").click();
+  await page.view("Mine").waitFor();
+});
+
+test("who has come in otherwise meanwhile stays who they are", async () => {
+  const page = await world.console({ token: "" });
+  /** @type {() => void} */
+  let go = () => {};
+  const gone = new Promise((resolve) => (go = () => resolve(null)));
+  await page.route(
+    "**/api/chat/agents",
+    async (route) => {
+      await gone;
+      await route.continue();
+    },
+    { times: 1 },
+  );
+  await page.getByRole("textbox", { name: "Token" }).fill(world.server.mint("slow", { role: "agent", name: "Slow" }));
+  await page.button("Sign in").click();
+  await page.evaluate(
+    (token) => location.assign(`#token=${token}`),
+    world.server.mint("fast", { role: "agent", name: "Fast" }),
+  );
+  await page.getByTitle("Signed in as Fast").waitFor();
+  const answered = page.waitForEvent("requestfinished", (request) => request.url().endsWith("/api/chat/agents"));
+  go();
+  await answered;
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)));
+  assert.equal(await page.getByTitle("Signed in as Slow").count(), 0);
+});
+
+test("a sign-out in another window is called so, also while the connection is away", async () => {
+  const page = await world.console({ as: "jack" });
+  await page.view("Mine").waitFor();
+  const second = await world.console({ as: "jack", context: page.context(), lifetime: 45, faults: true });
+  // The first that has failed is that there is no newer token.
+  await second.getByText("Your sign-in ends soon").waitFor({ timeout: 60_000 });
+  await page.button("Sign out").click();
+  await second.getByText("You are signed out.").waitFor();
+});
+
+test("a sign-out that could not erase what is stored says so", async () => {
+  const session = await world.session("jim", { subject: "Juice", agent: "judy" });
+  const page = await world.console({ as: "judy", path: `/s/${session.id}`, faults: true });
+  await page.route(/\/messages$/, (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
+  await page.send("Not sent");
+  await page.message("Not sent").waitFor();
+  await until(async () => (await stored(page)).includes("Not sent"), { what: "the outbox" });
+  await page.evaluate(() => {
+    IDBObjectStore.prototype.getAll = () => {
+      throw new DOMException("broken", "UnknownError");
+    };
+  });
+  await page.button("Sign out").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Sign out" }).click();
+  await page.getByText("this browser has not deleted messages").waitFor();
+  await page.getByRole("textbox", { name: "Token" }).waitFor();
 });
 
 test("nothing that is offered ends in a refusal, for agents and for admins", async () => {
