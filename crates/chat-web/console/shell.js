@@ -179,6 +179,9 @@ function nothingOpen({ desk, ui: { t } }) {
  * @typedef {{ draw: ((parts: Parts) => import("preact").ComponentChildren) | null, isFailed: boolean }} LazyState
  */
 
+/** How often these pages could not be loaded. */
+let failures = 0;
+
 /**
  * A page that few need: it is loaded when it is opened.
  *
@@ -194,9 +197,16 @@ class LazyPage extends Component {
 
   load = () => {
     this.setState({ isFailed: false });
-    import("./pages.js").then(
+    // A browser may keep the failure of an address as long as the page lives, so another attempt has another address.
+    const again = `./pages.js?try=${failures}`;
+    /** @type {Promise<typeof import("./pages.js")>} */
+    const loading = failures === 0 ? import("./pages.js") : import(again);
+    loading.then(
       (pages) => this.setState({ draw: pages[this.props.name] }),
-      () => this.setState({ isFailed: true }),
+      () => {
+        failures++;
+        this.setState({ isFailed: true });
+      },
     );
   };
 
