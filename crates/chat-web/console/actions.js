@@ -1,4 +1,7 @@
-/** What is done with a session: claim, assign, transfer and close, with the dialogs that ask for what is missing. */
+/**
+ * What is done with a session: claim, assign, transfer and close, with the dialogs that ask for what is missing. The sign-out
+ * asks as well.
+ */
 
 import { h } from "preact";
 
@@ -70,7 +73,13 @@ export function openTransfer(parts, id) {
           !isAssignment && option(null, t("toQueue"), icon("queue"), t("toQueueMore")),
           state === "loading" && h("p", { class: "sheet-note" }, t("agentsAreLoading")),
           state === "failed" &&
-            h("p", { class: "sheet-note" }, t("agentsNotLoaded"), " ", h("button", { type: "button", class: "link", onClick: load }, t("retry"))),
+            h(
+              "p",
+              { class: "sheet-note" },
+              t("agentsNotLoaded"),
+              " ",
+              h("button", { type: "button", class: "link", onClick: load }, t("retry")),
+            ),
           state === "ready" && agents(),
         ),
         h(
@@ -106,7 +115,9 @@ export function openTransfer(parts, id) {
       .filter(({ id, displayName }) => `${id} ${displayName ?? ""}`.toLocaleLowerCase().includes(words))
       .sort((a, b) => rank(a) - rank(b) || nameOf(a).localeCompare(nameOf(b)));
     if (others.length === 0) return h("p", { class: "sheet-note" }, t(words ? "noAgentFound" : "noOtherAgents"));
-    return others.map((agent) => option(agent.id, nameOf(agent), presence(agent), t(WORDS[agent.availability ?? "offline"])));
+    return others.map((agent) =>
+      option(agent.id, nameOf(agent), presence(agent), t(WORDS[agent.availability ?? "offline"])),
+    );
   }
 
   /** @param {string | null} to @param {string} name @param {import("preact").VNode} sign @param {string} more */
@@ -153,11 +164,12 @@ export function openClose(parts, id) {
       h(
         "div",
         { class: "sheet-actions" },
-        h("button", { class: "secondary", onClick: () => dialog.close() }, t("cancel")),
+        // Not the other one: a key that was meant for something else ends no session.
+        h("button", { class: "secondary focus-first", onClick: () => dialog.close() }, t("cancel")),
         h(
           "button",
           {
-            class: "primary focus-first",
+            class: "primary",
             onClick() {
               dialog.close();
               void desk.close(id);
@@ -165,6 +177,25 @@ export function openClose(parts, id) {
           },
           t("close"),
         ),
+      ),
+    ],
+  });
+}
+
+/** Signs out, and asks first if something that was typed would be lost. @param {Parts} parts */
+export function signOut({ desk, ui: { t }, root }) {
+  if (isAsked(root)) return;
+  if (!desk.hasUnsent()) return void desk.signOut();
+  const dialog = openDialog(root, {
+    title: t("signOutTitle"),
+    kind: "signing-out",
+    body: () => [
+      h("p", { class: "sheet-note" }, t("signOutMore")),
+      h(
+        "div",
+        { class: "sheet-actions" },
+        h("button", { class: "secondary focus-first", onClick: () => dialog.close() }, t("cancel")),
+        h("button", { class: "primary", onClick: () => void desk.signOut() }, t("signOut")),
       ),
     ],
   });
@@ -183,4 +214,5 @@ const rank = ({ availability }) => ["online", "away", "offline"].indexOf(availab
 const WORDS = { online: "online", away: "away", offline: "agentOffline" };
 
 /** @param {Agent} agent */
-const presence = ({ availability = "offline" }) => h("span", { class: `presence presence-${availability}`, "aria-hidden": true });
+const presence = ({ availability = "offline" }) =>
+  h("span", { class: `presence presence-${availability}`, "aria-hidden": true });

@@ -156,7 +156,17 @@ class Agents extends Component {
     const about = `agent-${at}`;
     /** @param {Question} what @param {string} text @param {() => void} onClick */
     const button = (what, text, onClick) =>
-      h("button", { class: `secondary agent-${what}`, disabled: isBusy, "aria-describedby": about, onClick }, text);
+      h(
+        "button",
+        {
+          class: `secondary agent-${what}`,
+          // One that is disabled would lose the focus.
+          "aria-disabled": isBusy,
+          "aria-describedby": about,
+          onClick: () => !isBusy && onClick(),
+        },
+        text,
+      );
     return h(
       "li",
       { key: id, class: active ? "" : "agent-inactive" },
@@ -233,7 +243,7 @@ class Agents extends Component {
         ? field(t("agentName"), this.state.name, LONGEST_NAME, (name) => this.setState({ name }))
         : h("p", null, text),
       h("button", { type: "button", class: "secondary", onClick: this.#answer }, t("cancel")),
-      h("button", { class: "primary", disabled: this.state.isBusy }, label),
+      h("button", { class: "primary", "aria-disabled": this.state.isBusy }, label),
     );
   }
 
@@ -268,7 +278,7 @@ class Agents extends Component {
       h("p", null, t("addAgentMore")),
       field(t("agentId"), added.id, LONGEST_ID, (id) => set({ id })),
       field(t("agentName"), added.name, LONGEST_NAME, (name) => set({ name })),
-      h("button", { class: "primary", disabled: isBusy }, t("addAgent")),
+      h("button", { class: "primary", "aria-disabled": isBusy }, t("addAgent")),
       refused && h("p", { class: "page-problem", role: "alert" }, refused),
     );
   }

@@ -65,12 +65,10 @@ class CannedReplies extends Component {
     const { editing } = this.state;
     const name = replyName(this.name.current?.value ?? "");
     try {
-      this.canned.put(name, this.text.current?.value ?? "");
+      this.canned.put(name, this.text.current?.value ?? "", editing);
     } catch (error) {
       return this.setState({ problem: /** @type {Error} */ (error).message, done: "" });
     }
-    // Under another name it is not there twice.
-    if (editing && editing !== name) this.canned.remove(editing);
     this.fill("", "");
     this.setState({ editing: "", problem: "", done: t("cannedSaved", { name: `/${name}` }), deleted: null });
     this.name.current?.focus();
@@ -100,8 +98,13 @@ class CannedReplies extends Component {
 
   undo = () => {
     const { deleted } = this.state;
-    if (deleted) this.canned.put(deleted.name, deleted.text);
-    this.setState({ done: "", deleted: null });
+    try {
+      if (deleted) this.canned.put(deleted.name, deleted.text);
+      this.setState({ done: "", deleted: null });
+    } catch (error) {
+      // Another window has added one with its name meanwhile.
+      this.setState({ problem: /** @type {Error} */ (error).message });
+    }
     this.name.current?.focus();
   };
 
@@ -114,8 +117,9 @@ class CannedReplies extends Component {
     if (!input || !file) return;
     try {
       if (file.size > LARGEST_FILE) throw new Error(t("cannedBadFile"));
-      const n = this.canned.import(await file.text());
-      this.setState({ problem: "", done: t("cannedImported", { n }), deleted: null });
+      const { added, replaced } = this.canned.import(await file.text());
+      const done = [t("cannedImported", { n: added }), replaced > 0 && t("cannedReplaced", { n: replaced })];
+      this.setState({ problem: "", done: done.filter(Boolean).join(" "), deleted: null });
     } catch (error) {
       this.setState({ problem: /** @type {Error} */ (error).message, done: "" });
     }
@@ -129,6 +133,7 @@ class CannedReplies extends Component {
     const { all } = this.canned;
     return [
       h("p", { class: "sheet-note" }, t("cannedHint", { customer: "{customer}" })),
+      !this.canned.isStored && h("p", { class: "refused", role: "alert" }, t("cannedNotStored")),
       all.length > 0 &&
         h(
           "ul",

@@ -1,5 +1,6 @@
 /** The prepared answers of a person, kept in this browser: "/hello" becomes a text. No element is made here. */
 
+import { hashOf } from "./hash.js";
 import texts from "./texts.js";
 
 /** @import { CannedReplies } from "./types.js" */
@@ -8,16 +9,21 @@ import texts from "./texts.js";
 const NAME = /^[\p{L}\p{M}\p{N}_-]{1,40}$/u;
 /** The longest message that the server takes. */
 const LONGEST = 10_000;
+/** So many replies there may be. They are stored and shown all at once. */
+const MOST = 1_000;
+/** So many are offered: who sees more than these types a further letter. */
+const OFFERED = 50;
 
 /** A name as it is stored: without the slash, and in small letters. @param {string} name */
 export const replyName = (name) => name.trim().replace(/^\//, "").normalize("NFC").toLowerCase();
 
 /** @param {string} user @param {AbortSignal} [signal] ends it @returns {CannedReplies} */
 export function createCannedReplies(user, signal) {
-  const key = `chatConsole:canned:${encodeURIComponent(user)}`;
+  const key = `chatConsole:canned:${hashOf(user)}`;
   /** @type {Set<() => void>} */
   const listeners = new Set();
   let all = read(load(key));
+  let isStored = true;
 
   function changed() {
     for (const listener of [...listeners]) listener();
@@ -25,11 +31,15 @@ export function createCannedReplies(user, signal) {
 
   /** @param {Iterable<[string, string]>} entries */
   function save(entries) {
-    all = sorted(entries);
+    const next = sorted(entries);
+    if (next.length > MOST) throw new Error(texts.cannedTooMany);
+    all = next;
     try {
       localStorage.setItem(key, JSON.stringify(all));
+      isStored = true;
     } catch {
-      // Where the browser stores nothing, they last as long as the page.
+      // Where the browser stores nothing, or nothing more, they last as long as the page.
+      isStored = false;
     }
     changed();
   }
@@ -50,9 +60,15 @@ export function createCannedReplies(user, signal) {
     get all() {
       return all;
     },
-    put(name, text) {
+    get isStored() {
+      return isStored;
+    },
+    put(name, text, before = "") {
       const reply = check({ name, text });
-      save(byName().set(reply.name, reply.text));
+      const entries = byName();
+      entries.delete(replyName(before));
+      if (entries.has(reply.name)) throw new Error(texts.cannedTaken.replace("{name}", () => `/${reply.name}`));
+      save(entries.set(reply.name, reply.text));
     },
     remove(name) {
       const entries = byName();
@@ -62,9 +78,10 @@ export function createCannedReplies(user, signal) {
     import(json) {
       const added = parse(json).map(check);
       const entries = byName();
+      const replaced = added.filter(({ name, text }) => (entries.get(name) ?? text) !== text).length;
       for (const { name, text } of added) entries.set(name, text);
       save(entries);
-      return added.length;
+      return { added: added.length, replaced };
     },
     subscribe(listener) {
       listeners.add(listener);
@@ -74,7 +91,7 @@ export function createCannedReplies(user, signal) {
 }
 
 /**
- * Those that a typed text may mean: "/" means all, "/he" those that begin with it.
+ * Those that a typed text may mean: "/" means all, "/he" those that begin with it. Of many, the first.
  *
  * @param {CannedReplies["all"]} all @param {string} typed
  */
@@ -82,11 +99,12 @@ export function matching(all, typed) {
   const found = /^\/(\S*)$/.exec(typed);
   if (!found) return [];
   const begun = replyName(typed);
-  return all.filter(({ name }) => name.startsWith(begun));
+  return all.filter(({ name }) => name.startsWith(begun)).slice(0, OFFERED);
 }
 
-/** @param {string} text @param {string} customer */
-export const filled = (text, customer) => text.replaceAll("{customer}", () => customer);
+/** Without a name, the space before it goes as well. @param {string} text @param {string} customer */
+export const filled = (text, customer) =>
+  customer ? text.replaceAll("{customer}", () => customer) : text.replace(/ ?\{customer\}/g, "");
 
 /** @param {unknown} reply @returns {{ name: string, text: string }} */
 function check(reply) {
@@ -112,13 +130,23 @@ function parse(json) {
   return list;
 }
 
-/** What was stored. Another version of this page may have left something else. @param {string | null} json */
+/** What was stored. What another version of this page may have left costs none of the others. @param {string | null} json */
 function read(json) {
+  /** @type {Map<string, string>} */
+  const entries = new Map();
   try {
-    return json === null ? [] : sorted(parse(json).map(check).map(({ name, text }) => [name, text]));
+    for (const reply of json === null ? [] : parse(json)) {
+      try {
+        const { name, text } = check(reply);
+        if (entries.size < MOST) entries.set(name, text);
+      } catch {
+        // It is no reply.
+      }
+    }
   } catch {
-    return [];
+    // It is no list.
   }
+  return sorted(entries);
 }
 
 /** @param {string} key */

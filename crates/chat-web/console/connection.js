@@ -16,6 +16,8 @@ export class Connection extends Component {
   /** Whether it was said that the connection is lost: a countdown is not said each second. */
   #isSaid = false;
   #isCalm = true;
+  /** Whether there was a connection that can be lost. */
+  #wasLive = false;
   #since = Date.now();
 
   componentDidMount() {
@@ -37,35 +39,46 @@ export class Connection extends Component {
       this.#isSaid = false;
     } else if (!isLive && !this.#isCalm && !this.#isSaid) {
       this.#isSaid = true;
-      desk.say(t("connectionLost"), "assertive");
+      desk.say(t(this.#wasLive ? "connectionLost" : "connectionSlow"), "assertive");
     }
   }
 
   /** @param {ConnectionProps} props */
   render({ desk, t, view: { state, retryAt, error } }) {
     if (state === "live") {
+      this.#wasLive = true;
       this.#since = 0;
       this.#isCalm = true;
       const isEnding = error?.code === "AUTH";
-      return status(isEnding ? "ending" : "live", h("span", { class: "connection-text" }, t(isEnding ? "signInEnds" : "connected")));
+      const words = h("span", { class: "connection-text" }, t(isEnding ? "signInEnds" : "connected"));
+      return status(isEnding ? "ending" : "live", words);
     }
     this.#since ||= Date.now();
     this.#isCalm = Date.now() - this.#since < PATIENCE_MS;
     const seconds = retryAt === null ? 0 : Math.max(0, Math.ceil((retryAt - Date.now()) / 1_000));
+    const isOffline = state === "offline" || !navigator.onLine;
     const text = this.#isCalm
       ? t("connecting")
-      : state === "offline" || !navigator.onLine
+      : isOffline
         ? t("youAreOffline")
         : seconds > 0
           ? t("reconnectingIn", { n: seconds })
-          : t("reconnectingNow");
+          : t(this.#wasLive ? "reconnectingNow" : "connecting");
     return status("lost", [
       h("span", { class: "connection-text" }, text),
-      !this.#isCalm && h("button", { class: "link", onClick: () => desk.retryNow() }, t("now")),
+      !this.#isCalm && [
+        h("span", { class: "connection-or" }, t(seconds > 0 && !isOffline ? "orNow" : "tryIt")),
+        h("button", { class: "link", onClick: () => desk.retryNow() }, t("now")),
+      ],
     ]);
   }
 }
 
 /** @param {string} kind @param {import("preact").ComponentChildren} content */
 const status = (kind, content) =>
-  h("div", { class: `connection-state connection-${kind}` }, h("span", { class: "connection-dot", "aria-hidden": true }), content);
+  h(
+    "div",
+    { class: `connection-state connection-${kind}` },
+    h("span", { class: "connection-dot", "aria-hidden": true }),
+    content,
+  );

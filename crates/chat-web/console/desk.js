@@ -13,9 +13,13 @@ import { rightsOn } from "./rights.js";
 import { createRouter } from "./routes.js";
 import { createSettings } from "./settings.js";
 import { claimsOf, expiryOf } from "./tokens.js";
+import { createUnsent } from "./unsent.js";
 
 /** @import { Agent, InboxItem } from "../client/index.js" */
 /** @import { Desk, ListName, Me, MountOptions, Parts } from "./types.js" */
+
+/** So long a sign-out waits until what is stored is erased: it is a moment, unless the browser does not do it. */
+const ERASED_MS = 3_000;
 
 /**
  * @param {object} options
@@ -64,10 +68,18 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   let agents = [];
   /** @type {Desk["availability"]} */
   let availability = null;
+  /** How often the person has chosen it here: an answer of before says nothing of it. */
+  let choices = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let lookAgain;
   /** @type {string | null} */
   let selected = null;
   let isDue = false;
   let isOver = false;
+  /** While what is stored is being erased. */
+  let isLeaving = false;
+
+  const unsent = createUnsent({ sessions: sessions.all, drafts, current: () => router.route.session, subjectOf, t, tell });
 
   people.set(me.id, claimsOf(token)?.name);
 
@@ -94,10 +106,11 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   function destroy() {
     if (isOver) return;
     isOver = true;
+    clearTimeout(lookAgain);
     ending.abort();
     router.close();
+    // Sessions stay as they are for what is still shown, which goes in a moment.
     client.close();
-    sessions.clear();
     listeners.clear();
   }
 
@@ -113,14 +126,15 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   for (const name of ["focus", "blur"]) addEventListener(name, changed, { signal });
 
   function update() {
-    if (isOver || !isDue) return;
+    if (isOver || isLeaving || !isDue) return;
     isDue = false;
     const { state, error } = inbox.view;
-    // Without an error, another window has signed out.
-    if (state === "stopped") return end(error ? "refused" : "signOut");
+    // An error that may pass was there before: then another window has signed out.
+    if (state === "stopped") return end(error && !error.retryable ? "refused" : "signOut");
     lists.update();
     learnNames();
     showItsList();
+    unsent.look();
     leaveLost();
     sessions.keep();
     for (const listener of [...listeners]) {
@@ -135,6 +149,8 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   /** The keyboard is at the session that is open. */
   function routed() {
     if (router.route.session !== null) selected = router.route.session;
+    // What has ended before is news when one looks at it again.
+    for (const id of given) if (id !== router.route.session) given.delete(id);
     changed();
   }
 
@@ -147,7 +163,9 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   function showItsList() {
     const { route, isGuessed } = router;
     if (!isGuessed || route.session === null || inbox.view.state !== "live") return;
-    const name = names.find((name) => lists.get(name).items.some(({ id }) => id === route.session));
+    const hasIt = (/** @type {ListName} */ name) => lists.get(name).items.some(({ id }) => id === route.session);
+    // The one that is shown, if it has it.
+    const name = names.find((name) => name === route.view && hasIt(name)) ?? names.find(hasIt);
     router.go({ view: name ?? route.view, session: route.session, details: route.details }, { replace: true });
   }
 
@@ -180,7 +198,9 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   };
 
   /** @param {import("../client/index.js").ChatSession | null | undefined} session */
-  const subjectOf = (session) => session?.subject || people.of(session?.userId) || t("session");
+  function subjectOf(session) {
+    return session?.subject || people.of(session?.userId) || t("session");
+  }
 
   /* What a person does */
 
@@ -224,6 +244,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
 
   /** @param {string} id */
   async function claim(id) {
+    const { view, session } = router.route;
     const subject = subjectOf(sessionNow(id));
     const isDone = await act(id, () =>
       client.sessions.assign(id, me.id).catch((error) => {
@@ -233,6 +254,11 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
       }),
     );
     if (!isDone) return false;
+    // Who has gone on meanwhile, and may be writing, is not called back.
+    if (router.route.view !== view || router.route.session !== session) {
+      tell(t("claimed", { subject }));
+      return true;
+    }
     say(t("claimed", { subject }));
     router.go({ view: "mine", session: id });
     return true;
@@ -271,20 +297,36 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   }
 
   async function readAgents() {
+    const before = choices;
     agents = await client.agents.list();
     people.learnAgents(agents);
-    if (!isAdmin) {
+    if (!isAdmin && before === choices) {
       const mine = agents.find(({ id }) => id === me.id)?.availability;
       // `offline` is what others see for some seconds, until our own socket is known: it is nothing that one has chosen.
       if (mine === "online" || mine === "away") availability = mine;
-      else if (availability === null) setTimeout(() => !isOver && readAgents().catch(() => {}), 5_000);
+      else refreshLater();
     }
     changed();
     return agents;
   }
 
+  /** For what is a comfort: names of colleagues, without which ids are shown, and what was chosen in another window. */
+  function refreshAgents() {
+    clearTimeout(lookAgain);
+    if (inbox.view.state === "live") readAgents().catch(refreshLater);
+    else refreshLater();
+  }
+
+  function refreshLater() {
+    clearTimeout(lookAgain);
+    if (!isOver && !isAdmin && availability === null) lookAgain = setTimeout(refreshAgents, 5_000);
+  }
+
+  if (!isAdmin) addEventListener("focus", refreshAgents, { signal });
+
   /** @param {"online" | "away"} status */
   async function setAvailability(status) {
+    choices++;
     const before = availability;
     availability = status;
     changed();
@@ -298,13 +340,25 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     }
   }
 
+  function hasUnsent() {
+    const isTyped = (/** @type {{ id: string }} */ { id }) => drafts.get(id) !== "";
+    if (names.some((name) => lists.get(name).items.some(isTyped))) return true;
+    for (const session of sessions.all()) {
+      if (isTyped(session) || session.view.messages.some(({ id }) => id === null)) return true;
+    }
+    return false;
+  }
+
   async function signOut() {
-    if (isOver) return;
-    const farewell = client.logout();
+    if (isOver || isLeaving) return;
+    isLeaving = true;
+    const farewell = client.logout().then(
+      () => true,
+      () => false,
+    );
     drafts.clear();
-    end("signOut");
-    // What could not be erased is erased with the next sign-out.
-    await farewell.catch(() => {});
+    const late = new Promise((resolve) => setTimeout(resolve, ERASED_MS, false));
+    end((await Promise.race([farewell, late])) ? "signOut" : "notErased");
   }
 
   inbox.subscribe(changed);
@@ -315,8 +369,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   const knowAgents = inbox.subscribe(() => {
     if (inbox.view.state !== "live") return;
     knowAgents();
-    // Names of colleagues are a comfort: without them their ids are shown.
-    readAgents().catch(() => {});
+    refreshAgents();
   });
   changed();
 
@@ -369,6 +422,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     unreadOf,
     isBusy: (id) => busy.has(id),
     hasActed: (id) => acted.has(id),
+    hasFailed: unsent.hasFailed,
     nameOf: people.of,
     subjectOf,
     rightsOn: (session) => rightsOn(me, session),
@@ -381,6 +435,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     close,
     tell,
     say,
+    hasUnsent,
     signOut,
     destroy,
   };

@@ -14,6 +14,8 @@ export function createDrafts(user, signal) {
   const prefix = `chatConsole:draft:${encodeURIComponent(user)}:`;
   /** @type {Map<string, string>} */
   const drafts = new Map();
+  /** @type {Map<string, readonly File[]>} */
+  const files = new Map();
   /** @type {Set<(session: string) => void>} */
   const listeners = new Set();
 
@@ -50,7 +52,13 @@ export function createDrafts(user, signal) {
       }
       changed(session, text);
     },
+    files: (session) => files.get(session) ?? [],
+    setFiles(session, waiting) {
+      if (waiting.length) files.set(session, waiting);
+      else files.delete(session);
+    },
     clear() {
+      files.clear();
       for (const [key] of stored(prefix)) localStorage.removeItem(key);
       for (const session of [...drafts.keys()]) changed(session, "");
     },

@@ -2,6 +2,7 @@
 
 import { h } from "preact";
 
+import { signOut } from "./actions.js";
 import { openDialog } from "./dialog.js";
 import { allowNotifications, hasNotifications } from "./notifications.js";
 
@@ -36,7 +37,7 @@ export function openHelp(parts) {
         type: "checkbox",
         role: "switch",
         checked: desk.settings.value[name],
-        onChange: (/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) => change(currentTarget.checked),
+        onChange: (/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget: box }) => change(box.checked),
       }),
       h("span", { class: "switch-label" }, label, h("small", null, more)),
     );
@@ -62,7 +63,12 @@ export function openHelp(parts) {
       choice("shortcuts", t("shortcutsOn"), t("shortcutsMore")),
       h("h3", null, t("notices")),
       hasNotifications() &&
-        choice("notifications", t("notificationsOn"), t(isRefused ? "notificationsRefused" : "notificationsMore"), (isOn) => void notify(isOn)),
+        choice(
+          "notifications",
+          t("notificationsOn"),
+          t(isRefused ? "notificationsRefused" : "notificationsMore"),
+          (isOn) => void notify(isOn),
+        ),
       choice("sound", t("soundOn"), t("soundMore")),
       h(
         "div",
@@ -74,7 +80,8 @@ export function openHelp(parts) {
             class: "secondary",
             onClick() {
               dialog.close();
-              void desk.signOut();
+              // When the closed dialog is gone, so that another one can ask.
+              setTimeout(() => signOut(parts));
             },
           },
           t("signOut"),

@@ -35,6 +35,8 @@ export class List extends Component {
   known = new Map();
   /** The ids in the order in which they are shown. @type {string[]} */
   shown = [];
+  /** Rows behind the last one that is loaded: after a reconnect it is not known yet whether they are there. @type {Set<string>} */
+  unknown = new Set();
   /** Where each row is on the screen. @type {Map<string, number>} */
   places = new Map();
   /** How many are not shown because a row would move. */
@@ -154,10 +156,11 @@ export class List extends Component {
   arrange() {
     const { desk } = this;
     const words = this.state.filter.trim().toLocaleLowerCase();
-    const { items } = desk.list(this.props.name);
+    const { items, hasMore } = desk.list(this.props.name);
     const wanted = words ? items.filter((item) => this.matches(item, words)) : items;
     const now = new Map(wanted.map((item) => [item.id, item]));
     this.news = 0;
+    this.unknown.clear();
     if (!this.isInUse) this.held = null;
     /** @type {string[]} */
     let ids;
@@ -165,6 +168,7 @@ export class List extends Component {
       // What one has taken or given away oneself goes at once.
       ids = this.held.filter((id) => now.has(id) || (this.known.has(id) && !desk.hasActed(id)));
       const held = new Set(ids);
+      if (hasMore) this.unknown = new Set(ids.slice(ids.findLastIndex((id) => now.has(id)) + 1));
       const last = wanted.findLastIndex(({ id }) => held.has(id));
       wanted.forEach(({ id }, at) => {
         if (held.has(id)) return;
@@ -198,12 +202,14 @@ export class List extends Component {
         parts,
         item,
         list: name,
-        isGone: !now.has(id),
+        isGone: !now.has(id) && !this.unknown.has(id),
         isOpen: id === current,
         isTabStop: id === tabStop,
         isBusy: desk.isBusy(id),
         unread: desk.unreadOf(item),
-        draft: desk.drafts.get(id).trim().slice(0, DRAFT),
+        // In a session that has ended nothing is written any more: its thread has it.
+        draft: item.status === "closed" ? "" : desk.drafts.get(id).trim().slice(0, DRAFT),
+        hasFailed: desk.hasFailed(id),
         isTyping: live?.state === "live" && live.typing.some((other) => other !== desk.me.id),
         names: `${desk.nameOf(item.userId)}\n${desk.nameOf(item.agentId)}`,
         today,
@@ -263,24 +269,35 @@ export class List extends Component {
           rows.length > 0 && h("ul", { class: "rows", "aria-label": t(name) }, rows),
           rows.length === 0 && empty(parts, name, filter, list),
           list.hasMore &&
-            h("button", { class: "list-more", onClick: () => desk.more(name) }, t(list.isReading ? "loadingMore" : "showMore")),
+            h(
+              "button",
+              { class: "list-more", onClick: () => desk.more(name) },
+              t(list.isReading ? "loadingMore" : "showMore"),
+            ),
         ),
       ),
     );
   }
 }
 
+/** @type {Record<ListName, import("./texts.js").Key>} */
+const EMPTY = {
+  mine: "emptyMine",
+  waiting: "emptyWaiting",
+  closed: "emptyClosed",
+  assigned: "emptyAssigned",
+  all: "emptyAll",
+};
+
 /** What stands in an empty list. @param {Parts} parts @param {ListName} name @param {string} filter @param {import("./types.js").SessionList} list */
 function empty({ desk, ui: { t } }, name, filter, { isLoaded, hasMore }) {
   if (!isLoaded) return h("p", { class: "list-empty late" }, t("loadingSessions"));
   if (filter) return h("p", { class: "list-empty" }, t(hasMore ? "loadingMore" : "nothingFound", { text: filter }));
   const waiting = desk.countOf("waiting") ?? 0;
-  /** @type {Record<ListName, import("./texts.js").Key>} */
-  const texts = { mine: "emptyMine", waiting: "emptyWaiting", closed: "emptyClosed", assigned: "emptyAssigned", all: "emptyAll" };
   return h(
     "div",
     { class: "list-empty" },
-    h("p", null, t(texts[name])),
+    h("p", null, t(EMPTY[name])),
     name === "mine" &&
       waiting > 0 &&
       h("button", { class: "secondary", onClick: () => desk.go({ view: "waiting" }) }, t("seeWaiting", { n: waiting })),

@@ -36,6 +36,10 @@ export function createLists({ client, inbox, names, changed, signal }) {
   let isStarted = false;
   /** @type {Set<ListName>} */
   const reading = new Set();
+  /** Lists that are to be read again behind what is being read of them. @type {Map<ListName, () => Promise<void>>} */
+  const due = new Map();
+  /** How many items of each view there were when the inbox was live last. @type {Map<string, number>} */
+  const lengths = new Map();
   /** @type {import("../client/index.js").InboxState | null} */
   let seen = null;
   /** @type {readonly InboxItem[]} */
@@ -46,7 +50,8 @@ export function createLists({ client, inbox, names, changed, signal }) {
   /** A session that REST has brought, as an item of the inbox. @param {ChatSession} session @returns {InboxItem} */
   const asItem = (session) => ({
     ...session,
-    lastMessage: null,
+    // REST does not say it, which is not the same as none.
+    lastMessage: /** @type {any} */ (undefined),
     unreadCount: 0,
     lastActivityAt: session.endedAt ?? session.startedAt,
     waitingSince: null,
@@ -76,12 +81,21 @@ export function createLists({ client, inbox, names, changed, signal }) {
   /** @param {boolean} isAgain whether what was read before may be out of date */
   async function readAll(isAgain = false) {
     if (isStarted && cursor === null && !isAgain) return;
-    const page = await client.sessions.list({ limit: PAGE, ...(cursor === null || isAgain ? {} : { cursor }) });
+    /** @type {ChatSession[]} */
+    const found = [];
+    let next = isAgain ? null : cursor;
+    // As many as there were, so that nothing goes that is still there.
+    const wanted = isAgain ? read.size : 0;
+    do {
+      const page = await client.sessions.list({ limit: PAGE, ...(next !== null && { cursor: next }) });
+      found.push(...page.sessions);
+      next = page.nextCursor;
+      totals = { ...totals, all: page.totalCount };
+    } while (next !== null && found.length < wanted && !signal.aborted);
     if (isAgain) read.clear();
     isStarted = true;
-    cursor = page.nextCursor;
-    totals = { ...totals, all: page.totalCount };
-    for (const session of page.sessions) read.set(session.id, session);
+    cursor = next;
+    for (const session of found) read.set(session.id, session);
     all = merge();
   }
 
@@ -114,9 +128,24 @@ export function createLists({ client, inbox, names, changed, signal }) {
   /** @param {"active" | "closed"} [status] */
   const count = async (status) => (await client.sessions.list({ limit: 1, ...(status && { status }) })).totalCount;
 
+  /** Reads on until a view has as many items as before. @param {InboxView} name @param {number} wanted */
+  async function readOn(name, wanted) {
+    const loaded = () => inbox.view.items[name]?.length ?? 0;
+    for (let had = -1; had < loaded() && loaded() < wanted && inbox.view.hasMore[name]; ) {
+      had = loaded();
+      await inbox.more(name);
+    }
+  }
+
+  /** Reads a list again, if need be behind what is being read of it now. @param {ListName} name @param {() => Promise<void>} run */
+  function readAgain(name, run) {
+    if (reading.has(name)) due.set(name, run);
+    else void readPage(name, run);
+  }
+
   /** Reads one page of a list at a time. @param {ListName} name @param {() => Promise<void>} run */
   async function readPage(name, run) {
-    if (reading.has(name)) return;
+    if (reading.has(name) || signal.aborted) return;
     reading.add(name);
     changed();
     try {
@@ -126,7 +155,10 @@ export function createLists({ client, inbox, names, changed, signal }) {
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     } finally {
       reading.delete(name);
-      changed();
+      const next = due.get(name);
+      due.delete(name);
+      if (next) void readPage(name, next);
+      else changed();
     }
   }
 
@@ -158,7 +190,13 @@ export function createLists({ client, inbox, names, changed, signal }) {
       seen = view;
       if (hasAll && isStarted) all = merge();
       const isNew = view.state === "live" && before?.state !== "live";
-      if (isNew && isStarted) void readPage("all", () => readAll(true));
+      if (isNew && isStarted) readAgain("all", () => readAll(true));
+      for (const name of /** @type {InboxView[]} */ (Object.keys(view.items))) {
+        const length = view.items[name]?.length ?? 0;
+        const wanted = lengths.get(name) ?? 0;
+        if (isNew && length < wanted && view.hasMore[name]) readAgain(name, () => readOn(name, wanted));
+        if (view.state === "live") lengths.set(name, length);
+      }
       if (isNew || (before && view.state === "live" && isOther(before))) void total();
     },
     countOf,

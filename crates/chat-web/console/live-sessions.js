@@ -73,6 +73,5 @@ export function createLiveSessions({ client, inbox, current, changed }) {
         loading++;
       }
     },
-    clear: () => sessions.clear(),
   };
 }

@@ -18,6 +18,16 @@ import { personOf } from "./tokens.js";
 
 const LANG = "en";
 
+/** Where the focus goes when what had it is gone: to the first of these that is seen. */
+const PLACES = [
+  "dialog[open]",
+  ".at-details .side-back",
+  ".at-thread .middle",
+  ".at-page .middle",
+  ".list-box a[tabindex='0']",
+  ".view[aria-current]",
+];
+
 /** A page adopts each style sheet once, however often a console is mounted. @type {Map<string, CSSStyleSheet>} */
 const sheets = new Map();
 
@@ -88,8 +98,7 @@ export function mountConsole(element, { url, token, role, addresses = false, sig
   function keepFocus() {
     const { activeElement } = document;
     if (activeElement && activeElement !== document.body && activeElement.checkVisibility()) return;
-    const places = ["dialog[open]", ".at-details .side-back", ".at-thread .middle", ".at-page .middle", ".list-box a[tabindex='0']", ".view[aria-current]"];
-    for (const place of places) {
+    for (const place of PLACES) {
       const found = /** @type {HTMLElement | null} */ (root.querySelector(place));
       if (found?.checkVisibility()) return found.focus({ preventScroll: true });
     }
@@ -104,8 +113,8 @@ export function mountConsole(element, { url, token, role, addresses = false, sig
     ending.abort();
     for (const end of ends) end();
     desk.destroy();
-    for (const dialog of root.querySelectorAll("dialog")) dialog.close();
     render(null, content);
+    for (const dialog of root.querySelectorAll("dialog")) dialog.close();
     notices.remove();
     root.remove();
     if (addresses) document.title = title;

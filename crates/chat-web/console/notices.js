@@ -20,6 +20,15 @@ export function createNotices(root, t) {
   box.className = "notices";
   root.append(box);
   const regions = { polite: region("status"), assertive: region("alert") };
+  // They are in a dialog before anything is said there, and come back from it when it is taken out.
+  const dialogs = new MutationObserver(settle);
+  dialogs.observe(root, { childList: true });
+
+  /** A modal dialog makes inert what is outside it, so what is to be read and pressed stands in the uppermost one. */
+  function settle() {
+    const place = [...root.querySelectorAll("dialog:modal")].at(-1) ?? root;
+    if (box.parentElement !== place) place.append(box);
+  }
 
   /** @param {"status" | "alert"} role */
   function region(role) {
@@ -34,11 +43,20 @@ export function createNotices(root, t) {
 
   /** @param {string} text @param {Urgency} urgency @param {string} className */
   function add(text, urgency, className) {
+    settle();
     const line = document.createElement("p");
     line.className = className;
     line.textContent = text;
     regions[urgency].append(line);
     return line;
+  }
+
+  /** The next notice has the focus of one that is gone, else what they stand above. */
+  function keepFocus() {
+    for (const place of [".notices button", ".focus-first", ".middle", "a", "button"]) {
+      const next = /** @type {HTMLElement | null | undefined} */ (box.parentElement?.querySelector(place));
+      if (next?.checkVisibility()) return next.focus({ preventScroll: true });
+    }
   }
 
   return {
@@ -61,7 +79,11 @@ export function createNotices(root, t) {
       const dismiss = document.createElement("button");
       dismiss.className = "link";
       dismiss.textContent = t("dismiss");
-      dismiss.addEventListener("click", () => toast.remove());
+      dismiss.addEventListener("click", () => {
+        const hadFocus = toast.contains(document.activeElement);
+        toast.remove();
+        if (hadFocus) keepFocus();
+      });
       toast.append(words, dismiss);
       const fade = () => {
         if (toast.matches(":hover, :focus-within")) setTimeout(fade, 1_000);
@@ -70,6 +92,9 @@ export function createNotices(root, t) {
       setTimeout(fade, SHOWN_MS);
     },
 
-    remove: () => box.remove(),
+    remove() {
+      dialogs.disconnect();
+      box.remove();
+    },
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Notifications and sounds for what happens while an agent looks elsewhere: a session that comes into the queue or is given to
- * them, and a message in a session of theirs. Both are off until the agent switches them on. Of all windows of this person one says it,
- * and none while they look at one.
+ * them, and a message in a session of theirs. Both are off until the agent switches them on. Of all windows of this person one
+ * says it, and none while they look at one.
  */
 
 /** @import { InboxItem } from "../client/index.js" */
@@ -29,6 +29,8 @@ export function startNotifications(desk, t) {
   const ending = new AbortController();
   const { signal } = ending;
   const attention = createAttention(`chat attention ${me.id}`, () => desk.isAttentive);
+  /** Those that stand on the screen. @type {Set<Notification>} */
+  const open = new Set();
   for (const name of ATTENTION) addEventListener(name, attention.update, { signal });
   attention.update();
 
@@ -74,7 +76,8 @@ export function startNotifications(desk, t) {
         shown.close();
         if (!signal.aborted) desk.go({ view: desk.item(session)?.agentId ? "mine" : "waiting", session });
       };
-      signal.addEventListener("abort", () => shown.close());
+      open.add(shown);
+      shown.addEventListener("close", () => open.delete(shown));
     } catch {
       // Chromium on Android has notifications for service workers alone.
     }
@@ -88,7 +91,7 @@ export function startNotifications(desk, t) {
     }),
     // Not of one's own claim: that is made in a window that one looks at.
     inbox.on("assigned", (item) => {
-      if (item.agentId === me.id) notice(item, `assigned ${item.id} ${item.seq}`, t("noticeAssigned"), desk.subjectOf(item));
+      if (item.agentId === me.id) notice(item, `assigned ${item.id}`, t("noticeAssigned"), desk.subjectOf(item));
     }),
     inbox.on("message", (item) => {
       const message = item.lastMessage;
@@ -102,6 +105,7 @@ export function startNotifications(desk, t) {
   return () => {
     for (const end of ends) end();
     ending.abort();
+    for (const shown of open) shown.close();
     attention.end();
   };
 }

@@ -12,6 +12,9 @@ export const isSessionId = (id) => /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
 export const addressOf = ({ view, session, details }) =>
   session === null ? `#/${view}` : `#/s/${encodeURIComponent(session)}${details ? "/details" : ""}`;
 
+/** What the browser's history keeps beside an address: the list. @param {Route} route */
+export const stateOf = ({ view }) => ({ chatConsole: view });
+
 /**
  * What an address names; `null` if it is none of the console's.
  *
@@ -22,18 +25,20 @@ export const addressOf = ({ view, session, details }) =>
  */
 export function routeOf(hash, views, view) {
   const [, name = "", id = "", more = ""] = hash.replace(/^#/, "").split("/");
-  if (name === "s" && id) return { view, session: decode(id), details: more === "details" };
+  if (name === "s" && id) return { view, session: idIn(id), details: more === "details" };
   const found = views.find((other) => other === name);
   return found ? { view: found, session: null, details: false } : null;
 }
 
-/** @param {string} text */
-function decode(text) {
+/** The id in an address, as the server writes it. @param {string} text */
+function idIn(text) {
+  let id = text;
   try {
-    return decodeURIComponent(text);
+    id = decodeURIComponent(text);
   } catch {
-    return text;
+    // It is the id of nothing, which is said.
   }
+  return isSessionId(id) ? id.toLowerCase() : id;
 }
 
 /**
@@ -58,22 +63,28 @@ export function createRouter({ addresses, views, changed }) {
 
   /** @param {boolean} replace */
   function write(replace) {
-    const state = { chatConsole: route.view };
+    const state = stateOf(route);
     if (replace) history.replaceState(state, "", addressOf(route));
     else history.pushState(state, "", addressOf(route));
   }
 
-  function moved() {
+  /** Whether the list beside the session was not named by anybody, and another one may be shown. */
+  let isGuessed = false;
+
+  /** The address was opened, or a link to it was followed, or one has gone back. */
+  function arrive() {
+    const isKnown = viewIn(history.state) !== undefined;
     read();
+    isGuessed = !isKnown && route.session !== null;
+  }
+
+  function moved() {
+    arrive();
     changed();
   }
 
-  /** Whether the list beside the session was not named by anybody, and another one may be shown. */
-  let isGuessed = false;
   if (addresses) {
-    isGuessed = viewIn(history.state) === undefined;
-    read();
-    isGuessed &&= route.session !== null;
+    arrive();
     addEventListener("popstate", moved);
   }
 

@@ -1,6 +1,6 @@
 /** A session in a list: what it is about, who wrote last, and how long it waits. */
 
-import { Component, h } from "preact";
+import { Component, createRef, h } from "preact";
 
 import { avatar } from "../ui/avatar.js";
 import { icon as common } from "../ui/icons.js";
@@ -27,6 +27,7 @@ const TAGS = 2;
  * @property {boolean} isBusy
  * @property {number} unread
  * @property {string} draft how it begins
+ * @property {boolean} hasFailed whether a message in it was not sent
  * @property {boolean} isTyping whether somebody else types in it
  * @property {string} names whom it shows: they are learnt later than sessions
  * @property {string} today the day on which times are shown as such
@@ -51,8 +52,18 @@ export class Row extends Component {
     const rights = desk.rightsOn(item);
     const canTake = !isGone && (rights.claim || rights.assign);
     const titleId = `row-${id}`;
-    const kinds = ["session-row", isGone && "is-gone", isOpen && "is-open", unread > 0 && "is-unread", canTake && "has-action"];
-    const small = { class: "tag" };
+    const kinds = [
+      "session-row",
+      isGone && "is-gone",
+      isOpen && "is-open",
+      unread > 0 && "is-unread",
+      canTake && "has-action",
+    ];
+    const agent = item.agentId === null || item.agentId === desk.me.id ? null : desk.nameOf(item.agentId);
+    const small = (/** @type {string} */ kind, /** @type {import("preact").ComponentChildren} */ content) => [
+      " ",
+      h("span", { class: kind }, content),
+    ];
     const isLate = list === "waiting" || item.agentId === null ? item.waitingSince : null;
     return h(
       "li",
@@ -81,17 +92,18 @@ export class Row extends Component {
           "span",
           { class: "row-line row-about" },
           h("span", { class: "row-customer" }, subject ? h("bdi", null, name) : t("noSubject")),
-          item.agentId !== null &&
-            item.agentId !== desk.me.id && [" ", h("span", { class: "row-agent" }, t("withAgent", { name: desk.nameOf(item.agentId) }))],
-          priority !== "medium" && [" ", h("span", { ...small, class: `tag tag-${priority}` }, priority === "high" && common("warning"), t(priority))],
-          tags.slice(0, TAGS).map((tag) => [" ", h("span", small, h("bdi", null, tag))]),
-          tags.length > TAGS && [" ", h("span", { ...small, title: tags.join(", ") }, `+${tags.length - TAGS}`)],
+          agent !== null && small("row-agent", t("withAgent", { name: agent })),
+          priority === "high" && small("tag tag-high", [common("warning"), t(priority)]),
+          priority === "low" && small("tag", t(priority)),
+          tags.slice(0, TAGS).map((tag) => small("tag", h("bdi", null, tag))),
+          tags.length > TAGS && small("tag", `+${tags.length - TAGS}`),
         ),
         h(
           "span",
           { class: "row-line" },
           preview(this.props),
-          unread > 0 && [" ", h("span", { class: "badge" }, unread > 99 ? "99+" : unread, h("span", { class: "unseen" }, ` ${t("unreadWord")}`))],
+          unread > 0 &&
+            small("badge", [unread > 99 ? "99+" : unread, h("span", { class: "unseen" }, ` ${t("unreadWord")}`)]),
         ),
       ),
       canTake &&
@@ -111,14 +123,16 @@ export class Row extends Component {
 }
 
 /** The last line: what happens in it, else what was written last and by whom. @param {RowProps} props */
-function preview({ parts: { desk, ui }, item: { lastMessage }, draft, isTyping }) {
+function preview({ parts: { desk, ui }, item: { lastMessage }, draft, hasFailed, isTyping }) {
   const { t } = ui;
   /** @param {string} kind @param {string} who @param {string} text */
   const line = (kind, who, text) =>
     h("span", { class: `row-preview ${kind}` }, who && h("b", null, who), who && " ", h("bdi", null, text));
+  if (hasFailed) return h("span", { class: "row-preview is-failed" }, t("rowFailed"));
   if (isTyping) return h("span", { class: "row-preview is-typing" }, t("rowTyping"));
   if (draft) return line("is-draft", t("draft"), draft);
-  if (!lastMessage) return line("is-empty", "", t("noMessageYet"));
+  // Nothing is said of what is not known.
+  if (!lastMessage) return line("is-empty", "", lastMessage === null ? t("noMessageYet") : "");
   const { author, preview: text, attachmentCount } = lastMessage;
   const who = author.id === desk.me.id ? t("you") : (author.name ?? desk.nameOf(author.id));
   return line("", t("wroteLast", { name: who }), text || t("rowFiles", { n: attachmentCount }));
@@ -149,8 +163,8 @@ let ticking;
  * @extends {Component<{ since: string, t: Parts["ui"]["t"] }, { isLong: boolean }>}
  */
 class Wait extends Component {
-  /** @type {HTMLElement | null} */
-  text = null;
+  /** @type {import("preact").RefObject<HTMLElement | null>} */
+  text = createRef();
   state = { isLong: this.ms() > LONG_WAIT_MS };
 
   /** A clock that is behind the server's shows no negative time. */
@@ -176,7 +190,7 @@ class Wait extends Component {
 
   tick() {
     const text = duration(this.ms());
-    const node = /** @type {Text | null | undefined} */ (this.text?.firstChild);
+    const node = /** @type {Text | null | undefined} */ (this.text.current?.firstChild);
     if (node && node.data !== text) node.data = text;
     const isLong = this.ms() > LONG_WAIT_MS;
     if (isLong !== this.state.isLong) this.setState({ isLong });
@@ -191,7 +205,7 @@ class Wait extends Component {
       icon("waiting"),
       h("span", { class: isLong ? "wait-word" : "unseen" }, t(isLong ? "longWait" : "waits")),
       " ",
-      h("span", { class: "wait-time", ref: (/** @type {HTMLElement | null} */ element) => void (this.text = element) }, duration(this.ms())),
+      h("span", { class: "wait-time", ref: this.text }, duration(this.ms())),
     );
   }
 }

@@ -1,5 +1,7 @@
 /** What an agent has chosen, kept in this browser for this person and known to all windows. */
 
+import { hashOf } from "./hash.js";
+
 /** @import { Settings, SettingsStore } from "./types.js" */
 
 /** @type {Readonly<Settings>} */
@@ -7,7 +9,7 @@ const DEFAULTS = { shortcuts: true, notifications: false, sound: false, details:
 
 /** @param {string} user @param {AbortSignal} signal ends it @returns {SettingsStore} */
 export function createSettings(user, signal) {
-  const key = `chatConsole:settings:${encodeURIComponent(user)}`;
+  const key = `chatConsole:settings:${hashOf(user)}`;
   /** @type {Set<() => void>} */
   const listeners = new Set();
   let value = read();

@@ -4,6 +4,7 @@ import { Component, h } from "preact";
 
 import { avatar } from "../ui/avatar.js";
 import { icon as common } from "../ui/icons.js";
+import { signOut } from "./actions.js";
 import { Connection } from "./connection.js";
 import { customer } from "./customer.js";
 import { openHelp } from "./help.js";
@@ -35,7 +36,8 @@ export function shell(parts, isPage) {
       h(
         "div",
         { class: "middle", role: "region", "aria-label": ui.t("title"), tabIndex: -1 },
-        isOther ? h(LazyPage, { key: view, parts, name: view }) : session === null ? nothingOpen(parts) : opened(parts, session),
+        isOther && h(LazyPage, { key: view, parts, name: view }),
+        !isOther && (session === null ? nothingOpen(parts) : opened(parts, session)),
       ),
       hasSide &&
         h(
@@ -46,7 +48,12 @@ export function shell(parts, isPage) {
             { class: "side-head" },
             h(
               "button",
-              { class: "button side-back", "aria-label": ui.t("back"), title: ui.t("back"), onClick: () => desk.go({ details: false }) },
+              {
+                class: "button side-back",
+                "aria-label": ui.t("back"),
+                title: ui.t("back"),
+                onClick: () => desk.go({ details: false }),
+              },
               common("back"),
             ),
             h("h2", null, ui.t("details")),
@@ -84,7 +91,12 @@ function top({ desk, ui, ...rest }, isPage) {
           h("option", { value: "away" }, t("away")),
         ),
       ),
-    h("span", { class: "me", title: t("signedInAs", { name }) }, avatar({ id: me.id, name }, ui.avatars), h("bdi", null, name)),
+    h(
+      "span",
+      { class: "me", title: t("signedInAs", { name }) },
+      avatar({ id: me.id, name }, ui.avatars),
+      h("bdi", null, name),
+    ),
     h(
       "button",
       { class: "button", "aria-label": t("help"), title: t("help"), onClick: () => openHelp({ desk, ui, ...rest }) },
@@ -92,7 +104,12 @@ function top({ desk, ui, ...rest }, isPage) {
     ),
     h(
       "button",
-      { class: "button sign-out", "aria-label": t("signOut"), title: t("signOut"), onClick: () => void desk.signOut() },
+      {
+        class: "button sign-out",
+        "aria-label": t("signOut"),
+        title: t("signOut"),
+        onClick: () => signOut({ desk, ui, ...rest }),
+      },
       icon("out"),
     ),
   );
@@ -157,15 +174,22 @@ function nothingOpen({ desk, ui: { t } }) {
   );
 }
 
-/** @typedef {{ parts: Parts, name: "statistics" | "agents" }} LazyProps */
+/**
+ * @typedef {{ parts: Parts, name: "statistics" | "agents" }} LazyProps
+ * @typedef {{ draw: ((parts: Parts) => import("preact").ComponentChildren) | null, isFailed: boolean }} LazyState
+ */
+
+/** How often these pages could not be loaded. */
+let failures = 0;
 
 /**
  * A page that few need: it is loaded when it is opened.
  *
- * @extends {Component<LazyProps, { draw: ((parts: Parts) => import("preact").ComponentChildren) | null, isFailed: boolean }>}
+ * @extends {Component<LazyProps, LazyState>}
  */
 class LazyPage extends Component {
-  state = { draw: /** @type {((parts: Parts) => import("preact").ComponentChildren) | null} */ (null), isFailed: false };
+  /** @type {LazyState} */
+  state = { draw: null, isFailed: false };
 
   componentDidMount() {
     this.load();
@@ -173,9 +197,16 @@ class LazyPage extends Component {
 
   load = () => {
     this.setState({ isFailed: false });
-    import("./pages.js").then(
+    // A browser may keep the failure of an address as long as the page lives, so another attempt has another address.
+    const again = `./pages.js?try=${failures}`;
+    /** @type {Promise<typeof import("./pages.js")>} */
+    const loading = failures === 0 ? import("./pages.js") : import(again);
+    loading.then(
       (pages) => this.setState({ draw: pages[this.props.name] }),
-      () => this.setState({ isFailed: true }),
+      () => {
+        failures++;
+        this.setState({ isFailed: true });
+      },
     );
   };
 
@@ -185,6 +216,11 @@ class LazyPage extends Component {
     const { t } = parts.ui;
     if (draw) return draw(parts);
     if (!isFailed) return h("p", { class: "notice late" }, t("loadingPage"));
-    return h("div", { class: "notice" }, h("p", null, t("pageFailed")), h("button", { class: "primary", onClick: this.load }, t("retry")));
+    return h(
+      "div",
+      { class: "notice" },
+      h("p", null, t("pageFailed")),
+      h("button", { class: "primary", onClick: this.load }, t("retry")),
+    );
   }
 }

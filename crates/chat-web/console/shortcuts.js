@@ -5,6 +5,9 @@ import { openHelp } from "./help.js";
 
 /** @import { Parts } from "./types.js" */
 
+/** Who pauses for so long, in milliseconds, looks at where the keys go. */
+const PAUSE_MS = 1_500;
+
 /** Inputs in which nothing is typed. */
 const WITHOUT_TEXT = ["button", "checkbox", "radio", "submit"];
 
@@ -37,32 +40,69 @@ export function startShortcuts(parts, isAlone, signal) {
     return [desk.route.session, desk.selected, other].filter((id) => typeof id === "string");
   }
 
+  /** Where somebody types, until they leave it. @type {Element | null} */
+  let field = null;
+  let typedAt = 0;
+
+  /**
+   * Whether a key was meant for a text field that has gone under the hands of who types in it, as the composer does when the
+   * session is given to another agent.
+   *
+   * @param {KeyboardEvent} event @param {Element} target
+   */
+  function isMeantForText({ key, ctrlKey, metaKey, timeStamp }, target) {
+    if (key === "Tab" || key === "Escape" || (key === "Enter" && target instanceof HTMLInputElement)) field = null;
+    else if (isText(target)) field = target;
+    else if (field?.checkVisibility() || timeStamp - typedAt > PAUSE_MS) field = null;
+    typedAt = timeStamp;
+    return field !== null && field !== target && !ctrlKey && !metaKey && (key.length === 1 || key === "Enter");
+  }
+
   /** @param {KeyboardEvent} event @param {Element} target */
   function enter(event, target) {
     const id = /** @type {HTMLElement | null} */ (target.closest("[data-session]"))?.dataset.session;
+    const { selected } = desk;
     const { session } = desk.route;
     // On the row of the session that is open already, one wants to write.
     if (id && id === session && target.matches("a") && parts.composer.current) {
       event.preventDefault();
       parts.composer.current.focus();
-    } else if (target.matches("body, [tabindex='-1']:not(a, button)") && desk.selected !== null && desk.selected !== session) {
+    } else if (selected !== null && selected !== session && target.matches("body, [tabindex='-1']:not(a, button)")) {
       event.preventDefault();
-      desk.go({ session: desk.selected });
+      desk.go({ session: selected });
     }
   }
+
+  /** @param {Event} event */
+  const targetOf = (event) => /** @type {Element} */ (event.composedPath()[0] ?? document.body);
+
+  /** @param {Element} target */
+  const isOurs = (target) => root.contains(target) || (isAlone && target === document.body);
 
   /** From the message that is written to where keys are shortcuts again. */
   function leave() {
     parts.list.current?.focusRow(desk.route.session ?? undefined);
-    if (!root.querySelector("[data-session] a:focus")) /** @type {HTMLElement | null} */ (root.querySelector(".middle"))?.focus();
+    if (root.querySelector("[data-session] a:focus")) return;
+    /** @type {HTMLElement | null} */ (root.querySelector(".middle"))?.focus();
   }
 
+  document.addEventListener("pointerdown", () => void (field = null), { signal, capture: true });
+  // Before anything else does something with it, and in dialogs too.
   document.addEventListener(
     "keydown",
     (event) => {
-      const target = /** @type {Element} */ (event.composedPath()[0] ?? document.body);
-      const isOurs = root.contains(target) || (isAlone && target === document.body);
-      if (!isOurs || !desk.settings.value.shortcuts || event.defaultPrevented || event.isComposing) return;
+      const target = targetOf(event);
+      if (!isOurs(target) || !isMeantForText(event, target)) return;
+      event.preventDefault();
+      event.stopPropagation();
+    },
+    { signal, capture: true },
+  );
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      const target = targetOf(event);
+      if (!isOurs(target) || !desk.settings.value.shortcuts || event.defaultPrevented || event.isComposing) return;
       // With AltGr letters of other languages are typed.
       if (event.ctrlKey || event.metaKey || event.altKey || event.getModifierState("AltGraph")) return;
       if (root.querySelector("dialog[open]")) return;

@@ -11,6 +11,8 @@ import { claimsOf, expiryOf } from "./tokens.js";
 /** A clock may be wrong by so much before a token is called expired without asking the server. */
 const LEEWAY_MS = 60_000;
 const PATIENCE_MS = 15_000;
+/** The id of the text that says what is wrong. */
+const PROBLEM = "sign-in-problem";
 
 /**
  * Asks the server who a token is of. It knows the roles; what the token says of them may stand under another name.
@@ -69,15 +71,18 @@ async function developmentPeople(url) {
 }
 
 /**
+ * Shows the page that asks for a token.
+ *
  * @param {HTMLElement} root
  * @param {object} options
  * @param {string} options.url
  * @param {Parts["ui"]["t"]} options.t
  * @param {Key | null} options.why it is shown
+ * @param {string} [options.token] that stands in the box, to be tried once more
  * @param {(token: string, role: Me["role"]) => void} options.done
  */
-export function showSignIn(root, { url, t, why, done }) {
-  let text = "";
+export function showSignIn(root, { url, t, why, token = "", done }) {
+  let text = token;
   /** @type {Key | null} */
   let problem = why;
   /** Whom one is being signed in as: a person of development mode, or the token that was pasted. @type {string | null} */
@@ -92,6 +97,8 @@ export function showSignIn(root, { url, t, why, done }) {
     problem = null;
     draw();
     const result = await checkToken(url, token);
+    // Meanwhile somebody has signed in otherwise.
+    if (!root.isConnected) return;
     busy = null;
     if ("role" in result) return done(token, result.role);
     problem = result.problem;
@@ -106,7 +113,7 @@ export function showSignIn(root, { url, t, why, done }) {
         "main",
         { class: "sign-in-card" },
         h("h1", null, t("signInTitle")),
-        h("div", { role: "alert", class: "sign-in-problem", id: "sign-in-problem" }, problem && h("p", null, t(problem))),
+        h("div", { role: "alert", class: "sign-in-problem", id: PROBLEM }, problem && h("p", null, t(problem))),
         people.length > 0 && [
           h("p", { class: "sign-in-about" }, t("development")),
           h(
@@ -143,8 +150,10 @@ export function showSignIn(root, { url, t, why, done }) {
               spellcheck: false,
               value: text,
               "aria-invalid": isRefused ? "true" : null,
-              "aria-describedby": "sign-in-problem",
-              onInput: (/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) => void (text = currentTarget.value),
+              "aria-describedby": PROBLEM,
+              onInput(/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) {
+                text = currentTarget.value;
+              },
             }),
           ),
           h(

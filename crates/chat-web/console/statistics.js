@@ -90,7 +90,11 @@ function list(figures, lang, t) {
   );
 }
 
-/** In the largest unit of which there is at least one, such as "45 seconds" or "2.5 minutes". @param {number} minutes @param {string} lang */
+/**
+ * In the largest unit of which there is at least one, such as "45 seconds" or "2.5 minutes".
+ *
+ * @param {number} minutes @param {string} lang
+ */
 export function duration(minutes, lang) {
   /** @type {[amount: number, unit: string]} */
   const [amount, unit] =

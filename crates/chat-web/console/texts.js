@@ -80,6 +80,8 @@ const texts = {
   agentsNotLoaded: "The agents could not be read.",
   noAgentFound: "No agent has this name.",
   noOtherAgents: "There is no other agent.",
+  signOutTitle: "Sign out?",
+  signOutMore: "What you have typed and what was not sent is deleted from this browser.",
   oneMoment: "One moment…",
   closeTitle: "Close this session?",
   closeMore: "The customer cannot write in it any more, and can start a new one.",
@@ -115,6 +117,10 @@ const texts = {
   reconnectingIn: { one: "Reconnecting in {n} second", other: "Reconnecting in {n} seconds" },
   reconnectingNow: "Reconnecting…",
   youAreOffline: "You are offline",
+  orNow: "or",
+  tryIt: "– try",
+  now: "now",
+  connectionSlow: "There is no connection to the server yet. It is tried on.",
   connectionLost: "The connection is lost. It is tried again.",
   connectedAgain: "The connection is back.",
   signInEnds: "Your sign-in ends soon",
@@ -139,6 +145,8 @@ const texts = {
   sessionExpired: "Your sign-in has expired. Sign in again: your drafts are kept.",
   sessionRefused: "The server does not accept your sign-in any more. Sign in again: your drafts are kept.",
   signedOutNow: "You are signed out.",
+  signedOutNotErased:
+    "You are signed out, but this browser has not deleted messages that were not sent. Delete the data of this site in its settings.",
 
   // Canned replies
   cannedBadFile: "This is not a file of canned replies: a JSON list of names and texts.",
@@ -161,6 +169,10 @@ const texts = {
   cannedImport: "Import a file",
   cannedExport: "Export as a file",
   cannedImported: { one: "{n} reply was imported.", other: "{n} replies were imported." },
+  cannedReplaced: { one: "{n} of them replaced another text.", other: "{n} of them replaced other texts." },
+  cannedTaken: "There is a reply {name} already. Choose another name, or edit that one.",
+  cannedTooMany: "There can be 1,000 replies at most. Delete some first.",
+  cannedNotStored: "This browser could not store the replies. They last until the page is closed: export them as a file.",
   undo: "Undo",
   done: "Done",
 
@@ -181,6 +193,16 @@ const texts = {
   notYoursMore: "Choose another one in the list.",
   toList: "Back to the list",
   messageFailed: "A message was not sent.",
+  messageFailedIn: "A message in “{subject}” was not sent.",
+  unsentKept: {
+    one: "{n} message in “{subject}” was not sent. It is kept as your draft.",
+    other: "{n} messages in “{subject}” were not sent. They are kept as your draft.",
+  },
+  leftDraft: "Your draft, not sent",
+  copy: "Copy",
+  copied: "The draft is copied.",
+  copyYourself: "The browser did not copy it. The draft is selected: copy it with the keyboard.",
+  rowFailed: "Not sent",
   editClosed: "This session takes no more messages. The text stays here until you delete it.",
 
   // Details

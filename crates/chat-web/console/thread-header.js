@@ -21,7 +21,8 @@ export function threadHeader(parts, about) {
     about &&
     h(
       "button",
-      { class: "thread-action", disabled: desk.isBusy(about.id), onClick: () => open(parts, about.id) },
+      // Disabled, it would lose the focus.
+      { class: "thread-action", "aria-disabled": desk.isBusy(about.id), onClick: () => !desk.isBusy(about.id) && open(parts, about.id) },
       text,
     );
   const back = { class: "button thread-back", "aria-label": t("back"), title: t("back") };

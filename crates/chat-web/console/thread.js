@@ -2,8 +2,9 @@
 
 import { Component, h } from "preact";
 
-import { Composer } from "../ui/composer.js";
 import { CannedMenu } from "./canned-menu.js";
+import { leftDraft } from "./left-draft.js";
+import { ThreadComposer } from "./thread-composer.js";
 import { threadHeader } from "./thread-header.js";
 import { ThreadLog, isSame } from "./thread-log.js";
 
@@ -15,9 +16,6 @@ import { ThreadLog, isSame } from "./thread-log.js";
 const SPOKEN = 3;
 /** What comes within this time is one announcement: after a time without a connection it is many messages. */
 const TOGETHER_MS = 200;
-
-/** Files that were put into a composer and not sent, while the page lives. @type {WeakMap<object, Map<string, File[]>>} */
-const waitingFiles = new WeakMap();
 
 /** The open session, if there is one. @param {Parts} parts */
 export function thread(parts) {
@@ -41,8 +39,6 @@ class Thread extends Component {
   since = null;
   /** How many messages were unread when it was looked at last; `null` before the first time. @type {number | null} */
   unread = null;
-  /** Messages that were on their way when it was looked at last, by their keys. @type {Set<string>} */
-  sending = new Set();
   /** Messages that have come and are not announced yet. @type {Entry[]} */
   news = [];
   /** @type {readonly Entry[]} */
@@ -69,9 +65,7 @@ class Thread extends Component {
   }
 
   componentDidMount() {
-    const { parts, id } = this.props;
-    const files = waitingFiles.get(this.desk)?.get(id);
-    if (files?.length) parts.composer.current?.setState({ files });
+    const { id } = this.props;
     const { signal } = this.ending;
     for (const name of ["focus", "visibilitychange"]) addEventListener(name, this.read, { signal, capture: true });
     signal.addEventListener(
@@ -86,9 +80,7 @@ class Thread extends Component {
   }
 
   componentWillUnmount() {
-    const { parts, id } = this.props;
-    const kept = waitingFiles.get(this.desk) ?? new Map();
-    waitingFiles.set(this.desk, kept.set(id, parts.composer.current?.state.files ?? []));
+    const { parts } = this.props;
     this.ending.abort();
     this.unhear();
     // A picture of a session that is not shown any more.
@@ -126,7 +118,6 @@ class Thread extends Component {
     this.unread = this.session.view.unread;
     // What has come while nobody looked begins with the line too, until more comes the next time.
     if (before === 0 && this.unread > 0) this.mark(view);
-    this.complain(view);
   }
 
   /** Puts the line above the first unread message. @param {SessionView} view */
@@ -173,14 +164,6 @@ class Thread extends Component {
     }
   };
 
-  /** Says of each message once that it was not sent: those that had failed before are history. @param {SessionView} view */
-  complain({ messages }) {
-    const isNew = messages.some(({ key, delivery }) => delivery === "failed" && this.sending.has(key));
-    const sending = messages.filter(({ id, delivery }) => id === null && delivery !== "failed");
-    this.sending = new Set(sending.map(({ key }) => key));
-    if (isNew) this.desk.tell(this.props.parts.ui.t("messageFailed"), "assertive");
-  }
-
   /** Another window has changed the draft. */
   drafted() {
     const { current } = this.props.parts.composer;
@@ -194,9 +177,11 @@ class Thread extends Component {
   };
 
   send = (/** @type {string} */ text, /** @type {File[]} */ files) => {
-    this.sending.add(this.session.send(text, { files }).key);
+    this.session.send(text, { files });
     this.desk.drafts.set(this.props.id, "");
   };
+
+  kept = (/** @type {readonly File[]} */ files) => this.desk.drafts.setFiles(this.props.id, files);
 
   claim = async () => {
     this.isClaiming = true;
@@ -297,14 +282,16 @@ class Thread extends Component {
       CannedMenu,
       {
         parts,
-        customer: about.user?.name ?? desk.nameOf(about.userId),
+        customer: about.user?.name ?? nameOf(desk, about.userId),
         line: typists[0] && [dots, ui.t("typing", { name: desk.nameOf(typists[0]) })],
       },
-      h(Composer, {
+      h(/** @type {any} */ (ThreadComposer), {
         handle: parts.composer,
         ui: /** @type {Ui} */ (ui),
         draft: desk.drafts.get(id),
+        waiting: desk.drafts.files(id),
         changed: this.typed,
+        filesChanged: this.kept,
         send: this.send,
       }),
     );
@@ -320,13 +307,19 @@ class Thread extends Component {
         "div",
         { class: "thread-end" },
         h("p", null, ui.t("claimFirst")),
-        h("button", { class: "primary", disabled: desk.isBusy(id), onClick: this.claim }, ui.t("claim")),
+        h("button", { class: "primary", "aria-disabled": desk.isBusy(id), onClick: this.claim }, ui.t("claim")),
       );
     }
     const { endedAt } = about;
     const text = endedAt
       ? ui.t("sessionEndedOn", { day: ui.times.day(endedAt), time: ui.times.clock(endedAt) })
       : ui.t("notYours");
-    return h("p", { class: "thread-end" }, text);
+    return [h("p", { class: "thread-end" }, text), leftDraft(this.props.parts, id)];
   }
+}
+
+/** A name, if the person has one: an id is nothing to call somebody by. @param {Parts["desk"]} desk @param {string} id */
+function nameOf(desk, id) {
+  const name = desk.nameOf(id);
+  return name === id ? "" : name;
 }

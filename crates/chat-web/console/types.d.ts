@@ -33,10 +33,12 @@ export interface SettingsStore {
   subscribe(listener: () => void): () => void;
 }
 
-/** What is typed and not sent, for each session. It survives a reload and a crash. */
+/** What is typed and not sent, for each session. It survives a reload and a crash. Files last as long as the page. */
 export interface Drafts {
   get(session: string): string;
   set(session: string, text: string): void;
+  files(session: string): readonly File[];
+  setFiles(session: string, files: readonly File[]): void;
   /** Forgets all of this person's drafts. */
   clear(): void;
   /** Also for changes of other windows; the argument is the session. */
@@ -46,13 +48,21 @@ export interface Drafts {
 /** The prepared answers of this person, by their names without the slash. */
 export interface CannedReplies {
   readonly all: readonly { name: string; text: string }[];
-  /** Adds one, or changes its text. Throws an `Error` with a text for people if the server or `/name` could not take it. */
-  put(name: string, text: string): void;
+  /** Whether the browser has stored them. If not, they last as long as the page. */
+  readonly isStored: boolean;
+  /**
+   * Adds one, or puts it in the place of the one that was called `before`. Throws an `Error` with a text for people if the
+   * server or `/name` could not take it, if another one has the name, or if there are too many.
+   */
+  put(name: string, text: string, before?: string): void;
   remove(name: string): void;
   /** As JSON, for a file. */
   export(): string;
-  /** Adds those of a file; returns how many. Throws an `Error` with a text for people, and changes nothing then. */
-  import(json: string): number;
+  /**
+   * Adds those of a file; returns how many, and how many of them had another text before. Throws an `Error` with a text for
+   * people, and changes nothing then.
+   */
+  import(json: string): { added: number; replaced: number };
   subscribe(listener: () => void): () => void;
 }
 
@@ -125,6 +135,8 @@ export interface Desk {
   unreadOf(item: InboxItem): number;
   /** Whether something was done with a session in this window. */
   hasActed(id: string): boolean;
+  /** Whether a message of a session was not sent, and waits for what the person says to that. */
+  hasFailed(id: string): boolean;
   /** Whether one of these is being done with a session. */
   isBusy(id: string): boolean;
   /** The subject of a session, else the name of its customer. */
@@ -153,6 +165,8 @@ export interface Desk {
   tell(text: string, urgency?: Urgency): void;
   /** Says something to those who do not see the page, and shows nothing. */
   say(text: string, urgency?: Urgency): void;
+  /** Whether something was typed, or waits to be sent, that a sign-out deletes. */
+  hasUnsent(): boolean;
   /** Forgets the token, the drafts and the outbox, and shows the sign-in. */
   signOut(): Promise<void>;
 }

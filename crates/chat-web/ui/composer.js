@@ -105,10 +105,11 @@ export class Composer extends Component {
 
   /** @param {ClipboardEvent} event */
   pasted = (event) => {
-    const files = event.clipboardData?.files;
-    if (!files?.length) return;
+    const data = event.clipboardData;
+    // Office programs add a picture of a text that has a form. A file manager adds a name, and a page no text.
+    if (!data?.files.length || (data.getData("text/html") && data.getData("text"))) return;
     event.preventDefault();
-    this.add(files);
+    this.add(data.files);
   };
 
   /** @param {"attach" | "camera"} name */

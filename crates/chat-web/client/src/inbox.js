@@ -51,6 +51,8 @@ export function createInbox({ rest, socket, tokens, clock, random }, views, onEr
   const items = new Map();
   /** @type {Map<InboxView, string | null>} */
   const cursors = new Map();
+  /** @type {Map<InboxView, string>} the newest activity in the last snapshot; what is not loaded had its own before */
+  const newest = new Map();
   /** @type {Map<InboxView, Set<string>>} what has left a view while a page of it is on its way */
   const removed = new Map();
   /** @type {import("../index.d.ts").InboxCounts | null} */
@@ -96,18 +98,24 @@ export function createInbox({ rest, socket, tokens, clock, random }, views, onEr
   /**
    * What is worth a notice: only differences to what was known, and so not what the first snapshot brings.
    * @param {InboxView} name @param {InboxItem | undefined} before @param {InboxItem} item
+   * @param {boolean} isHere whether one that was not known is new in the view, and not only on a page that was not read
    */
-  function notice(name, before, item) {
-    if (!before && name === "waiting") listeners.emit("waiting", item);
-    if (!before && name === "mine") listeners.emit("assigned", item);
+  function notice(name, before, item, isHere) {
+    if (!before && isHere) {
+      if (name === "waiting") listeners.emit("waiting", item);
+      if (name === "mine") listeners.emit("assigned", item);
+      return;
+    }
     const message = item.lastMessage;
-    const isNew = message && message.seq > (before?.lastMessage?.seq ?? (before ? 0 : Infinity));
+    const isNew =
+      message && (before ? message.seq > (before.lastMessage?.seq ?? 0) : message.timestamp > (newest.get(name) ?? "~"));
     if (isNew && message.author?.id !== tokens.user) listeners.emit("message", item);
   }
 
   /** @param {{view: InboxView, items: InboxItem[], nextCursor: string | null}} data */
   function onSnapshot({ view: name, items: page, nextCursor }) {
     const before = items.get(name);
+    const wasWhole = !cursors.get(name);
     items.set(name, new Map(page.map((item) => [item.id, item])));
     cursors.set(name, nextCursor);
     // A page that is on its way belongs to the snapshot before.
@@ -116,11 +124,13 @@ export function createInbox({ rest, socket, tokens, clock, random }, views, onEr
     error = null;
     failures = 0;
     changed();
-    if (before) for (const item of page) notice(name, before.get(item.id), item);
+    const since = newest.get(name) ?? "";
+    if (before) for (const item of page) notice(name, before.get(item.id), item, wasWhole || item.startedAt > since);
+    newest.set(name, page.reduce((last, { lastActivityAt }) => (lastActivityAt > last ? lastActivityAt : last), since));
   }
 
-  /** @param {string} id @param {{view: InboxView, item: InboxItem | null}} data */
-  function onUpdate(id, { view: name, item }) {
+  /** @param {string} id @param {{view: InboxView, item: InboxItem | null}} data @param {boolean} isMore whether the view has more than before */
+  function onUpdate(id, { view: name, item }, isMore) {
     const all = items.get(name);
     if (!all || !fresh.has(name)) return;
     const before = all.get(id);
@@ -130,7 +140,7 @@ export function createInbox({ rest, socket, tokens, clock, random }, views, onEr
       removed.get(name)?.add(id);
     }
     changed();
-    if (item) notice(name, before, item);
+    if (item) notice(name, before, item, isMore || !cursors.get(name));
   }
 
   /** @param {InboxView} name */
@@ -162,11 +172,13 @@ export function createInbox({ rest, socket, tokens, clock, random }, views, onEr
     },
     /** @param {any} frame */
     receive(frame) {
+      const { view: name, counts: now } = frame.data;
+      const had = /** @type {any} */ (counts)?.[name] ?? 0;
       // Those of a view that another inbox of this client has are the same.
-      counts = frame.data.counts;
-      if (!views.includes(frame.data.view)) changed();
+      counts = now;
+      if (!views.includes(name)) changed();
       else if (frame.type === "inbox") onSnapshot(frame.data);
-      else onUpdate(frame.sessionId, frame.data);
+      else onUpdate(frame.sessionId, frame.data, now[name] > had);
     },
     /** The socket begins again. */
     onOpening() {

@@ -87,6 +87,53 @@ test("events: a session waits, one is mine, a message of another person; never f
   ]);
 });
 
+test("a message of a session on a page that was not read is a message, and no session that is new", async () => {
+  const world = new World();
+  const sessions = [];
+  for (let number = 0; number < 60; number++) {
+    sessions.push(world.server.open("alice", { agentId: "bob" }));
+    await world.advance(10);
+  }
+  const { client, network } = world.client({ user: "bob", role: "agent" });
+  const inbox = client.inbox(["mine", "waiting"]);
+  await world.until("live", () => inbox.view.state === "live");
+  assert.equal(inbox.view.hasMore.mine, true);
+  const news = [];
+  for (const event of ["waiting", "assigned", "message"])
+    inbox.on(event, ({ id, lastMessage }) => news.push([event, sessions.findIndex((one) => one.id === id), lastMessage?.preview ?? null]));
+  world.server.say(sessions[0], "alice", "are you there?");
+  await world.advance(100);
+  world.server.say(sessions[0], "alice", "hello?");
+  await world.advance(100);
+  world.server.say(sessions[1], "bob", "from another window");
+  world.server.change(sessions[2], { priority: "high" });
+  await world.advance(100);
+  assert.deepEqual(news.splice(0), [
+    ["message", 0, "are you there?"],
+    ["message", 0, "hello?"],
+  ]);
+  network.mode = "refuses";
+  network.cut();
+  await world.advance(100);
+  world.server.say(sessions[3], "alice", "while you were away");
+  sessions.push(world.server.open("carol", { agentId: "bob" }));
+  await world.advance(2_000);
+  network.recover();
+  await world.until("live", () => inbox.view.state === "live");
+  assert.deepEqual(news.splice(0).sort(), [
+    ["assigned", 60, null],
+    ["message", 3, "while you were away"],
+  ]);
+  sessions.push(world.server.open("dora"));
+  await world.advance(100);
+  world.server.change(sessions[61], { agentId: "bob" });
+  await world.advance(100);
+  assert.deepEqual(news, [
+    ["waiting", 61, null],
+    ["assigned", 61, null],
+  ]);
+});
+
 test("further pages are read over REST, and what changes meanwhile counts", async () => {
   const world = new World();
   const sessions = [];

@@ -172,3 +172,61 @@ test("what does not work for want of a connection says so, and works again later
   await page.box.waitFor();
   assert.equal((await session.get()).agentId, "ian");
 });
+
+test("a claim that takes long calls nobody back who has gone on", async () => {
+  const session = await world.session("jon", { subject: "Jam", messages: ["Hello?"] });
+  await world.session("jim", { subject: "Juice", agent: "jane", messages: ["Orange"] });
+  const page = await world.console({ as: "jane" });
+  await page.view("Waiting").click();
+  await page.row("Jam").waitFor();
+  /** @type {() => void} */
+  let go = () => {};
+  const gone = new Promise((resolve) => (go = () => resolve(null)));
+  await page.route(/\/assign$/, async (route) => {
+    await gone;
+    await route.continue();
+  });
+  await page.row("Jam").getByRole("button", { name: "Claim" }).click();
+  await page.view("Mine").click();
+  await page.row("Juice").click();
+  await page.box.fill("I am writing");
+  go();
+  await page.getByText("“Jam” is yours now.").waitFor();
+  // No row moves under the pointer.
+  await page.mouse.move(900, 500);
+  await page.row("Jam").waitFor();
+  assert.equal(await page.box.inputValue(), "I am writing");
+  await page.message("Orange").waitFor();
+  assert.equal((await session.get()).agentId, "jane");
+});
+
+test("after a race that was lost in words alone, the next loss is said again", async () => {
+  const session = await world.session("ken", { subject: "Kale", messages: ["Green"] });
+  const page = await world.console({ as: "kim", faults: true });
+  await page.view("Waiting").click();
+  await page.row("Kale").click();
+  await page.message("Green").waitFor();
+  const error = { code: "ALREADY_ASSIGNED", message: "no", details: [] };
+  await page.route(/\/assign$/, (route) => route.fulfill({ status: 409, json: { success: false, message: "no", error } }), { times: 1 });
+  await page.middle.getByRole("button", { name: "Claim" }).click();
+  await page.getByText("Another agent was faster.").waitFor();
+  await page.view("Mine").click();
+  await page.view("Waiting").click();
+  await page.row("Kale").click();
+  await page.message("Green").waitFor();
+  await session.claim("quick-quentin");
+  await page.getByText("“Kale” was claimed by another agent.").waitFor();
+});
+
+test("a window shows what was chosen in another one, when one comes back to it", async () => {
+  const page = await world.console({ as: "lea" });
+  const other = await world.console({ as: "lea", context: page.context() });
+  const choice = (/** @type {typeof page} */ window) => window.getByRole("combobox", { name: "Availability" });
+  await choice(page).waitFor({ timeout: 60_000 });
+  await choice(other).waitFor({ timeout: 60_000 });
+  await choice(other).selectOption("Away");
+  await until(async () => {
+    await page.evaluate(() => dispatchEvent(new Event("focus")));
+    return (await choice(page).inputValue()) === "away";
+  });
+});

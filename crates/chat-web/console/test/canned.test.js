@@ -206,6 +206,110 @@ test("replies go to a file and come from one, and a wrong file changes nothing",
   await dialog.getByText("Changed").waitFor();
 });
 
+/** Changes what is stored, as another version of this page may have left it. @param {import("playwright-core").Page} page @param {unknown[]} added */
+const store = (page, added) =>
+  page.evaluate((added) => {
+    const key = Object.keys(localStorage).find((key) => key.startsWith("chatConsole:canned:"));
+    if (key === undefined) throw new Error("nothing is stored yet");
+    localStorage.setItem(key, JSON.stringify([...JSON.parse(localStorage[key]), ...added]));
+  }, added);
+
+test("what is stored and is no reply costs none of the others", async () => {
+  const { page, dialog, open, done, write } = await atWork("quinn");
+  await write({ one: "First" });
+  await store(page, [{ name: "two words", text: "Bad" }, null, { name: "two", text: "Second" }, 7]);
+  await page.reload();
+  await page.message("Hello").waitFor();
+  await open();
+  assert.equal(await dialog.getByRole("button", { name: /^Edit/ }).count(), 2);
+  await done();
+  await write({ three: "Third" });
+  await page.reload();
+  await page.message("Hello").waitFor();
+  await open();
+  assert.equal(await dialog.getByRole("button", { name: /^Edit/ }).count(), 3);
+});
+
+test("no reply takes the place of another unasked, and an import says how many it has replaced", async () => {
+  const { page, dialog, open, write } = await atWork("rosa");
+  await write({ one: "First", two: "Second" });
+  await open();
+  const name = dialog.getByRole("textbox", { name: "Name" });
+  const text = dialog.getByRole("textbox", { name: "Text" });
+  const save = dialog.getByRole("button", { name: "Save reply" });
+  await name.fill("/One");
+  await text.fill("Another");
+  await save.click();
+  await dialog.getByText("There is a reply /one already").waitFor();
+  assert.equal(await text.inputValue(), "Another");
+  await dialog.getByText("First", { exact: true }).waitFor();
+  await dialog.getByRole("button", { name: "Edit /two" }).click();
+  await name.fill("one");
+  await save.click();
+  await dialog.getByText("There is a reply /one already").waitFor();
+  await dialog.getByText("First", { exact: true }).waitFor();
+  await dialog.getByText("/two", { exact: true }).waitFor();
+  await name.fill("two");
+  await text.fill("Zwei");
+  await save.click();
+  await dialog.getByText("Zwei", { exact: true }).waitFor();
+  const json = JSON.stringify([{ name: "one", text: "Uno" }, { name: "two", text: "Zwei" }, { name: "three", text: "Tre" }]);
+  await dialog
+    .locator("input[type=file]")
+    .setInputFiles({ name: "replies.json", mimeType: "application/json", buffer: Buffer.from(json) });
+  await dialog.getByText("3 replies were imported. 1 of them replaced another text.").waitFor();
+  assert.equal(await page.getByText("First", { exact: true }).count(), 0);
+});
+
+test("there are a thousand replies at most, and the menu offers the first fifty", async () => {
+  const { page, dialog, menu, open, write } = await atWork("sven");
+  await write({ zero: "Zero" });
+  await store(page, Array.from({ length: 999 }, (_, at) => ({ name: `r${at + 1000}`, text: `Reply ${at}` })));
+  await page.reload();
+  await page.message("Hello").waitFor();
+  await page.box.focus();
+  await page.keyboard.type("/");
+  await menu.waitFor();
+  assert.equal(await menu.getByRole("option").count(), 50);
+  await page.keyboard.type("zer");
+  await until(async () => (await menu.getByRole("option").count()) === 1, { what: "the one that is meant" });
+  await page.box.fill("");
+  await open();
+  await dialog.getByRole("textbox", { name: "Name" }).fill("more");
+  await dialog.getByRole("textbox", { name: "Text" }).fill("One more");
+  await dialog.getByRole("button", { name: "Save reply" }).click();
+  await dialog.getByText("There can be 1,000 replies at most").waitFor();
+  assert.equal(await dialog.getByRole("button", { name: "Edit /more" }).count(), 0);
+});
+
+test("replies that the browser does not store last as long as the page, and the dialog says so", async () => {
+  const { page, dialog, open } = await atWork("tina");
+  await page.evaluate(() => {
+    Storage.prototype.setItem = () => {
+      throw new DOMException("full", "QuotaExceededError");
+    };
+  });
+  await open();
+  assert.equal(await dialog.getByText("This browser could not store").count(), 0);
+  await dialog.getByRole("textbox", { name: "Name" }).fill("one");
+  await dialog.getByRole("textbox", { name: "Text" }).fill("First");
+  await dialog.getByRole("button", { name: "Save reply" }).click();
+  await dialog.getByText("This browser could not store the replies").waitFor();
+  await dialog.getByText("/one", { exact: true }).waitFor();
+});
+
+test("a customer without a name is called by no id", async () => {
+  const { page, write } = await atWork("uwe");
+  await write({ hi: "Hello {customer}, how are you?" });
+  await world.session("u-8861", { subject: "Nameless", agent: "uwe", messages: ["My name is nobody's"] });
+  await page.row("Nameless").click();
+  await page.message("nobody's").waitFor();
+  await page.box.focus();
+  await page.keyboard.type("/hi");
+  await page.getByRole("option", { name: /hi/ }).click();
+  assert.equal(await page.box.inputValue(), "Hello, how are you?");
+});
+
 test("axe finds nothing in the menu and in the dialog, light and dark", async () => {
   const axe = await readFile(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
   const { page, dialog, open, write } = await atWork("pia");

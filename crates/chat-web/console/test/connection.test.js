@@ -14,7 +14,7 @@ test("a server that is away is said in words with a countdown, and one may try a
   await world.server.kill();
   await page.getByText(/^Reconnecting/).waitFor();
   await page.getByText(/^Reconnecting in \d+ seconds?$/).waitFor();
-  const now = page.getByRole("button", { name: /now/ });
+  const now = page.getByRole("button", { name: "now", exact: true });
   await now.waitFor();
   await page.getByRole("alert").getByText("The connection is lost.").waitFor({ state: "attached" });
   // What was shown stays.
@@ -39,4 +39,24 @@ test("a browser without a network says that one is offline", async () => {
   await world.server.restart();
   await page.context().setOffline(false);
   await page.getByText("Connected", { exact: true }).waitFor();
+});
+
+test("a first connection that takes long is not called lost", async () => {
+  const world = await createWorld();
+  const page = await world.console({
+    as: "slow",
+    init: () => {
+      // One that never opens.
+      window.WebSocket = /** @type {any} */ (
+        class extends EventTarget {
+          close() {}
+          send() {}
+        }
+      );
+    },
+  });
+  await page.getByRole("button", { name: "now", exact: true }).waitFor();
+  await page.getByRole("alert").getByText("There is no connection to the server yet.").waitFor({ state: "attached" });
+  assert.equal(await page.getByText("The connection is lost.").count(), 0);
+  assert.equal(await page.getByText(/^Reconnecting/).count(), 0);
 });

@@ -53,20 +53,33 @@ test("a draft for each session survives switching, a reload and a crash of the p
 });
 
 test("who types and switches fast mixes nothing", async () => {
-  const { a, b, page, toA, toB } = await twoSessions("erik");
+  const { page, toA, toB } = await twoSessions("erik");
   await toA();
   await toB();
-  // As fast as the browser takes it: what is typed belongs to the session that is shown at that moment.
-  for (let turn = 0; turn < 8; turn++) {
-    await page.row(turn % 2 ? "Bread erik" : "Apples erik").click();
-    await until(() => page.evaluate((id) => location.hash.includes(id), turn % 2 ? b.id : a.id));
-    await page.box.press("End");
-    await page.keyboard.type(turn % 2 ? "b" : "a");
-  }
+  // In the page, so that letters come also between the click and the picture that follows it: what is typed belongs to the
+  // session that is shown at that moment.
+  const typed = await page.evaluate(async () => {
+    const typed = { Apples: "", Bread: "" };
+    const letters = "abcdefghijklmnopqrstuvwxyz0123456789";
+    const row = (/** @type {string} */ subject) =>
+      [...document.querySelectorAll("a")].find((link) => link.closest("li") && link.textContent?.includes(subject));
+    for (const [at, letter] of [...letters].entries()) {
+      if (at % 3 === 0) row(at % 2 ? "Bread" : "Apples")?.click();
+      if (at % 4 === 1) await new Promise(requestAnimationFrame);
+      const shown = document.querySelector(".thread-subject")?.textContent?.includes("Apples") ? "Apples" : "Bread";
+      const box = /** @type {HTMLTextAreaElement} */ (document.querySelector(".thread textarea"));
+      box.focus();
+      box.setSelectionRange(box.value.length, box.value.length);
+      document.execCommand("insertText", false, letter);
+      typed[shown] += letter;
+    }
+    return typed;
+  });
+  assert.ok(typed.Apples && typed.Bread);
   await toA();
-  await until(async () => (await page.box.inputValue()) === "aaaa", { what: "the draft of the first" });
+  await until(async () => (await page.box.inputValue()) === typed.Apples, { what: "the draft of the first" });
   await toB();
-  await until(async () => (await page.box.inputValue()) === "bbbb", { what: "the draft of the second" });
+  await until(async () => (await page.box.inputValue()) === typed.Bread, { what: "the draft of the second" });
 });
 
 test("files that wait in the box are still there after switching", async () => {
@@ -86,6 +99,20 @@ test("files that wait in the box are still there after switching", async () => {
   await page.send("With a picture");
   await page.message("With a picture").getByText(/^(Sent|Delivered|Read)$/).waitFor();
   await page.message("With a picture").getByRole("button", { name: "Open picture apple.png" }).waitFor();
+});
+
+test("files that wait are still there when the session was away for a while", async () => {
+  await world.agent("felix", "Felix");
+  const { a, page, toA } = await twoSessions("fred");
+  await toA();
+  await page.locator(".composer input[type=file]").first().setInputFiles(PICTURE("apple.png"));
+  const files = page.getByRole("list", { name: "Files to send" });
+  await files.getByText("apple.png").waitFor();
+  await world.server.call(world.server.tokens.root, "PUT", `${a.path}/transfer`, { agentId: "felix" });
+  await page.box.waitFor({ state: "hidden" });
+  await world.server.call(world.server.tokens.root, "PUT", `${a.path}/transfer`, { agentId: "fred" });
+  await toA();
+  await files.getByText("apple.png").waitFor();
 });
 
 test("another window of the same person shows the draft, and what it sends empties the box here", async () => {
@@ -168,4 +195,82 @@ test("a message that was refused says why, and can be sent again, changed or rem
   await page.box.press("Enter");
   await page.message("Second").getByText(/^(Sent|Delivered|Read)$/).waitFor();
   assert.deepEqual((await a.messages()).map(({ content }) => content), ["About apples", "First", "Second\ndraft"]);
+});
+
+test("messages that wait when a session is taken away become a draft, whether it is open or not", async () => {
+  await world.agent("karla", "Karla");
+  const { a, page, toA, toB } = await twoSessions("karl", { faults: true });
+  await page.route(`**${a.path}/messages`, (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
+  const give = (/** @type {string} */ agentId) =>
+    world.server.call(world.server.tokens.root, "PUT", `${a.path}/transfer`, { agentId });
+  for (const isOpen of [true, false]) {
+    await toA();
+    await page.box.fill("");
+    for (const text of ["One of them", "The other one"]) {
+      await page.send(text);
+      await page.message(text).getByText(/^(Queued|Sending)$/).waitFor();
+    }
+    await page.box.fill("Begun");
+    if (!isOpen) await toB();
+    await give("karla");
+    const notice = page.getByText("2 messages in “Apples karl” were not sent. They are kept as your draft.");
+    await notice.waitFor();
+    await give("karl");
+    await toA();
+    assert.equal(await page.box.inputValue(), "One of them\nThe other one\nBegun");
+    assert.equal(await page.message("One of them").count(), 0);
+    await page.getByRole("button", { name: "Dismiss" }).first().click();
+  }
+  assert.equal((await a.messages()).length, 1);
+});
+
+test("a message that fails in a session that is not open is said with its subject, and its row says so", async () => {
+  const { a, page, toA, toB } = await twoSessions("lena", { faults: true });
+  await toA();
+  let refuse = () => {};
+  const isDue = new Promise((resolve) => (refuse = () => resolve(undefined)));
+  await page.route(`**${a.path}/messages`, async (route) => {
+    if (route.request().method() !== "POST") return route.continue();
+    await isDue;
+    const error = { code: "VALIDATION_FAILED", message: "no", details: [] };
+    await route.fulfill({ status: 400, json: { success: false, message: "no", error } });
+  });
+  await page.send("Doomed");
+  await page.message("Doomed").getByText(/^(Queued|Sending)$/).waitFor();
+  await toB();
+  refuse();
+  await page.getByRole("alert").getByText("A message in “Apples lena” was not sent.").waitFor();
+  await page.row("Apples lena").getByText("Not sent").waitFor();
+  assert.equal(await page.row("Bread lena").getByText("Not sent").count(), 0);
+  await toA();
+  await page.message("Doomed").getByRole("button", { name: "Delete" }).click();
+  await page.row("Apples lena").getByText("Not sent").waitFor({ state: "hidden" });
+});
+
+test("a message whose files are too many together with those in the box stays as it is when it is changed", async () => {
+  const { a, page, toA } = await twoSessions("mia", { faults: true });
+  await toA();
+  await page.route(`**${a.path}/messages`, (route) => {
+    if (route.request().method() !== "POST") return route.continue();
+    const error = { code: "VALIDATION_FAILED", message: "no", details: [] };
+    return route.fulfill({ status: 400, json: { success: false, message: "no", error } });
+  });
+  const picker = page.locator(".composer input[type=file]").first();
+  const waiting = page.getByRole("list", { name: "Files to send" });
+  await picker.setInputFiles(PICTURE("precious.png"));
+  await waiting.getByText("precious.png").waitFor();
+  await page.send("With a file");
+  const message = page.message("With a file");
+  await message.getByText("Failed").waitFor();
+  await picker.setInputFiles(Array.from({ length: 10 }, (_, at) => PICTURE(`other-${at}.png`)));
+  await waiting.getByText("other-9.png").waitFor();
+  await message.getByRole("button", { name: "Edit" }).click();
+  await page.getByRole("alert").getByText(/precious\.png/).waitFor();
+  await message.getByText("Failed").waitFor();
+  assert.equal(await page.box.inputValue(), "");
+  await page.getByRole("button", { name: "Remove other-0.png" }).click();
+  await message.getByRole("button", { name: "Edit" }).click();
+  await message.waitFor({ state: "detached" });
+  await waiting.getByText("precious.png").waitFor();
+  assert.equal(await page.box.inputValue(), "With a file");
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createWorld, until } from "./support.js";
+import { createWorld, isLong, until } from "./support.js";
 
 const world = await createWorld();
 
@@ -78,8 +78,18 @@ test("those who wait stand by priority and then the longest first; the time tick
 test("a new session is there without a reload", async () => {
   const page = await world.console({ as: "nora" });
   await page.view("Waiting").click();
+  const seenAt = page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        const look = () => document.querySelector(".rows")?.textContent?.includes("New one") && resolve(Date.now());
+        new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
+      }),
+  );
+  const madeAt = Date.now();
   const one = await world.session("ian", { subject: "New one" });
   await page.row("New one").waitFor();
+  const took = Number(await seenAt) - madeAt;
+  if (isLong) assert.ok(took <= 1_000, `it took ${took} ms`);
   await one.claim("nora");
   await page.row("New one").waitFor({ state: "detached" });
   await page.view("Mine").click();
@@ -235,4 +245,24 @@ test("in an empty list stands what to do", async () => {
   await page.getByText("You have no sessions.").waitFor();
   await page.view("Closed").click();
   await page.getByText("Sessions that have ended appear here.").waitFor();
+});
+
+test("rows of pages that are not read again after a reconnect are not called gone", async () => {
+  const own = await createWorld();
+  for (let n = 1; n <= 60; n++) await own.session(`rex-${n % 4}`, { subject: `Back ${n}.`, agent: "rex" });
+  const page = await own.console({ as: "rex", faults: true });
+  await until(async () => {
+    await page.locator(".list-box").evaluate((box) => box.scrollTo(0, box.scrollHeight));
+    return (await page.locator(".session-row").count()) === 60;
+  });
+  await page.row("Back 1.").hover();
+  await page.route("**/api/chat/inbox?*", (route) => route.abort());
+  await own.server.kill();
+  await page.getByText(/^Reconnecting/).first().waitFor();
+  await own.server.restart();
+  await page.getByText("Connected", { exact: true }).waitFor();
+  await own.session("rex-new", { subject: "Back new", agent: "rex" });
+  await page.getByText("1 new").waitFor();
+  assert.equal(await page.locator(".session-row").count(), 60);
+  assert.equal(await page.getByText("No longer here").count(), 0);
 });

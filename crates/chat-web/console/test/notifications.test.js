@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { hashOf } from "../hash.js";
 import { createWorld, until } from "./support.js";
 
 const world = await createWorld();
@@ -15,6 +16,7 @@ function init() {
     static requestPermission = async () => Notification.permission;
     onclick = () => {};
     close() {}
+    addEventListener() {}
     /** @param {string} title @param {object} options */
     constructor(title, options) {
       shown.push(Object.assign(this, { title, ...options }));
@@ -32,13 +34,12 @@ function init() {
 
 /** @param {import("playwright-core").Page} page @param {{ notifications: boolean, sound: boolean }} settings */
 async function choose(page, settings) {
-  await page.evaluate((settings) => {
-    const key = "chatConsole:settings:bob";
+  await page.evaluate(([key, settings]) => {
     const before = JSON.parse(localStorage.getItem(key) ?? "{}");
     localStorage.setItem(key, JSON.stringify({ ...before, ...settings }));
     // As another window would have chosen it.
     dispatchEvent(new StorageEvent("storage", { key, newValue: localStorage.getItem(key), storageArea: localStorage }));
-  }, settings);
+  }, /** @type {const} */ ([`chatConsole:settings:${hashOf("bob")}`, settings]));
 }
 
 /** @param {import("playwright-core").Page} page @param {boolean} has */
@@ -47,6 +48,13 @@ const look = (page, has) =>
     document.hasFocus = () => has;
     dispatchEvent(new Event(has ? "focus" : "blur"));
   }, has);
+
+/** Whether the windows know that the person looks at one of them. @param {import("playwright-core").Page} page */
+const isLookedAt = (page) =>
+  page.evaluate(async () => {
+    const { held = [] } = await navigator.locks.query();
+    return held.some(({ name }) => name?.includes("attention"));
+  });
 
 /** @param {import("playwright-core").Page} page @returns {Promise<any[]>} */
 const shown = (page) => page.evaluate("shown.map(({ title, body }) => [title, body])");
@@ -76,7 +84,7 @@ test("a session that comes into the queue is shown once over two windows, and a 
   assert.deepEqual([...first, ...second], [["A new session waits", "Ann: Parcel"]]);
   const page = first.length ? bob : other;
   await page.evaluate("shown[0].onclick()");
-  await page.waitForFunction((id) => location.hash.includes(id), talk.id);
+  await until(() => page.url().includes(talk.id), { what: "the address" });
 });
 
 test("a message in a session of mine is shown with its author, and one in a session of a colleague is not", async () => {
@@ -108,15 +116,28 @@ test("while the agent looks at one window, none says anything", async () => {
   const other = await world.console({ init, context: bob.context() });
   for (const page of [bob, other]) await choose(page, { notifications: true, sound: true });
   const mine = await world.session("ann-5", { subject: "Seen", agent: "bob" });
-  for (const page of [bob, other]) await page.row("Seen").waitFor();
+  for (const page of [bob, other]) {
+    // Without a click a browser plays nothing.
+    await page.row("Seen").click();
+    await page.box.waitFor();
+  }
   await look(other, true);
-  await until(() => bob.evaluate("navigator.locks.query().then(({ held }) => held.some(({ name }) => name.includes('attention')))"));
-  const before = [await shown(bob), await shown(other)];
+  await until(() => isLookedAt(bob));
+  const said = async () => [await shown(bob), await shown(other), await bob.evaluate("played"), await other.evaluate("played")];
+  const before = await said();
   await mine.write("Read at once");
-  for (const page of [bob, other]) await page.row("Read at once").waitFor();
-  assert.deepEqual([await shown(bob), await shown(other)], before);
+  for (const page of [bob, other]) {
+    await page.message("Read at once").waitFor();
+    // The sound is loaded before anybody asks who looks, and whoever asks is answered before us.
+    await until(() =>
+      page.evaluate(() => performance.getEntriesByType("resource").some(({ name }) => name.includes("/sound.js"))),
+    );
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)));
+    for (let turn = 0; turn < 3; turn++) await page.evaluate(() => navigator.locks.query().then(() => {}));
+  }
+  assert.deepEqual(await said(), before);
   await look(other, false);
-  await until(() => bob.evaluate("navigator.locks.query().then(({ held }) => !held.some(({ name }) => name.includes('attention')))"));
+  await until(async () => !(await isLookedAt(bob)));
   await mine.write("Missed");
   await until(async () => [...(await shown(bob)), ...(await shown(other))].some(([, body]) => body === "Missed"));
 });

@@ -105,3 +105,16 @@ test("an admin goes to statistics and agents and back to a list", async () => {
   await page.view("Waiting").click();
   await page.row("Admin one").waitFor();
 });
+
+test("a link that is followed in an open console shows the list that has the session", async () => {
+  const waiting = await world.session("jan", { subject: "Followed", messages: ["I wait too"] });
+  const page = await world.console({ as: "jil" });
+  await page.getByText("You have no sessions.").waitFor();
+  await page.evaluate((id) => location.assign(`#/s/${id}`), waiting.id.toUpperCase());
+  await page.message("I wait too").waitFor();
+  await page.row("Followed").waitFor();
+  assert.equal(await page.view("Waiting").getAttribute("aria-current"), "page");
+  // The id is the same in capitals, and the address has it as all others.
+  assert.equal(await page.row("Followed").getByRole("link").getAttribute("aria-current"), "true");
+  assert.ok(page.url().endsWith(waiting.id));
+});

@@ -6,6 +6,7 @@ import { test } from "node:test";
 
 import { serve } from "../../pages/browser.js";
 import { XSS } from "../../widget/test/xss.js";
+import { hashOf } from "../hash.js";
 import { createWorld, until } from "./support.js";
 
 /** @import { Page } from "playwright-core" */
@@ -76,9 +77,8 @@ test("text cannot become markup or a script in the page", async () => {
 });
 
 test("another site can neither frame nor read the console, nor the people of development mode", async () => {
-  const site = await serve(() => ({
-    body: `<!doctype html><title>Another</title><iframe src="${server.url}/console"></iframe><iframe src="${server.url}/"></iframe>`,
-  }));
+  const framed = PAGES.map((path) => `<iframe src="${server.url}${path}"></iframe>`).join("");
+  const site = await serve(() => ({ body: `<!doctype html><title>Another</title>${framed}` }));
   try {
     for (const origin of [site.url, site.localhost]) {
       const page = await world.browser.newPage();
@@ -122,7 +122,11 @@ test("a window that another site has opened is out of its reach", async () => {
   }
 });
 
-/** Works as an agent does, with all that makes requests. @param {Awaited<ReturnType<typeof world.console>>} bob @param {string} subject */
+/**
+ * Works as an agent does, with all that makes requests.
+ *
+ * @param {Awaited<ReturnType<typeof world.console>>} bob @param {string} subject
+ */
 async function work(bob, subject) {
   await bob.view("Waiting").click();
   await bob.row(subject).click();
@@ -258,11 +262,11 @@ test("what people write stays text: names, subjects, tags, messages, files, agen
   await bob.message("<img src=x onerror=alert(1)>").getByText(/Sent|Delivered/).waitFor();
 
   await bob.evaluate(
-    (texts) => {
+    ({ key, texts }) => {
       const replies = texts.map((text, at) => ({ name: `reply${at}`, text }));
-      localStorage.setItem("chatConsole:canned:bob", JSON.stringify(replies));
+      localStorage.setItem(key, JSON.stringify(replies));
     },
-    XSS,
+    { key: `chatConsole:canned:${hashOf("bob")}`, texts: XSS },
   );
   await bob.reload();
   await bob.box.fill("/");

@@ -123,3 +123,29 @@ test("shortcuts can be switched off, which this person's other windows follow", 
   await page.keyboard.press("j");
   assert.equal(await focused(), "");
 });
+
+test("what is typed when the composer goes away is no command", async () => {
+  const { page, dialog } = await threeSessions("away");
+  await world.agent("kurt");
+  await page.row("away two.").click();
+  await page.message("Hello from two").waitFor();
+  const { sessions } = await world.server.call(world.server.tokens.root, "GET", "/api/chat/sessions?limit=100");
+  const path = (/** @type {string} */ name) =>
+    `/api/chat/sessions/${sessions.find((/** @type {{ subject: string }} */ { subject }) => subject === `away ${name}.`).id}`;
+  // The agent types all the time.
+  await page.box.press("x");
+  const moved = world.server.call(world.server.tokens.root, "PUT", `${path("two")}/transfer`, { agentId: "kurt" });
+  while ((await page.box.count()) > 0) await page.keyboard.press("x");
+  for (const key of ["j", "e", "Enter", "t", "?", "/", "c"]) await page.keyboard.press(key);
+  await moved;
+  assert.equal(await dialog.count(), 0);
+  assert.equal(await page.getByRole("searchbox").evaluate((box) => box === document.activeElement), false);
+  for (const name of ["one", "three"]) assert.equal((await world.server.call(world.server.tokens.root, "GET", path(name))).status, "active");
+  await page.getByText("Choose a session").waitFor();
+  // With Escape one says that one has noticed. And what asks whether a session ends begins at the harmless answer.
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("j");
+  await page.keyboard.press("e");
+  await dialog.waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Cancel");
+});

@@ -91,19 +91,149 @@ test("when the token ends one is asked to sign in again, and comes back to the s
   await until(async () => (await page.box.inputValue()) === "Half a sentence", { what: "the draft" });
 });
 
+/** All that the databases of the browser have. @param {import("playwright-core").Page} page @returns {Promise<string>} */
+const stored = (page) =>
+  page.evaluate(async () => {
+    /** @param {IDBRequest} request @returns {Promise<any>} */
+    const result = (request) =>
+      new Promise((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+    const all = [];
+    for (const { name } of await indexedDB.databases()) {
+      const database = await result(indexedDB.open(name ?? ""));
+      for (const store of database.objectStoreNames) {
+        const rows = database.transaction(store).objectStore(store);
+        all.push(store, await result(rows.getAllKeys()), await result(rows.getAll()));
+      }
+      database.close();
+    }
+    return JSON.stringify(all);
+  });
+
 test("who signs out leaves nothing in the browser, in all windows", async () => {
   const session = await world.session("jack", { subject: "Jam", agent: "jane" });
-  const page = await world.console({ as: "jane", path: `/s/${session.id}` });
+  const page = await world.console({ as: "jane", path: `/s/${session.id}`, faults: true });
+  await page.route(/\/messages$/, (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
+  await page.send("A secret that is not sent");
+  await page.message("A secret that is not sent").waitFor();
   await page.box.fill("A secret");
+  // What one has chosen is kept, without the name of who has.
+  await page.getByRole("button", { name: "Details" }).click();
+  await until(async () => (await stored(page)).includes("secret that is not sent"), { what: "the outbox" });
   const second = await world.console({ as: "jane", context: page.context() });
   await second.view("Mine").waitFor();
+  // A draft would be lost, so it asks.
   await page.button("Sign out").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  assert.equal(await page.box.inputValue(), "A secret");
+  await page.button("Sign out").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Sign out" }).click();
   await page.getByText("You are signed out.").waitFor();
   await second.getByText("You are signed out.").waitFor();
   for (const window of [page, second]) {
-    const kept = await window.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
-    assert.doesNotMatch(kept, /secret|eyJ/);
+    const kept = () => window.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
+    assert.doesNotMatch(await kept(), /secret|jane|eyJ/);
+    await until(async () => !/secret|jane|eyJ/.test(await stored(window)), { what: "the empty outbox" });
   }
+});
+
+test("a tab that shows another page while one signs out is signed out when it comes back", async () => {
+  const page = await world.console({ as: "jill" });
+  await page.view("Mine").waitFor();
+  const second = await world.console({ as: "jill", context: page.context() });
+  await second.view("Mine").waitFor();
+  await page.goto("about:blank");
+  await second.button("Sign out").click();
+  await second.getByText("You are signed out.").waitFor();
+  await page.goBack();
+  await page.getByText("You are signed out.").waitFor();
+  await page.getByRole("textbox", { name: "Token" }).fill(agentsToken("jill"));
+  await page.button("Sign in").click();
+  await page.view("Mine").waitFor();
+  await page.reload();
+  await page.view("Mine").waitFor();
+});
+
+test("a link with a token that is refused leaves the sign-in as it is", async () => {
+  const session = await world.session("jess", { subject: "Jelly", agent: "jean", messages: ["Hello"] });
+  const page = await world.console({ as: "jean", path: `/s/${session.id}`, faults: true });
+  await page.box.fill("Half a sentence");
+  await page.evaluate(() => location.assign("#token=nonsense"));
+  await page.getByText("This is not a token.").waitFor();
+  await page.message("Hello").waitFor();
+  assert.equal(await page.box.inputValue(), "Half a sentence");
+  assert.ok(page.url().endsWith(`#/s/${session.id}`));
+  await page.goto("about:blank");
+  await page.goto(`${world.server.url}/console#token=nonsense`);
+  await page.getByText("This is not a token.").waitFor();
+  await page.view("Mine").waitFor();
+});
+
+test("a token of a link that the server could not be asked about can be tried once more", async () => {
+  const page = await world.console({ token: "", faults: true });
+  await page.goto("about:blank");
+  await page.route("**/api/chat/agents", (route) => route.abort(), { times: 1 });
+  await page.goto(`${world.server.url}/console#token=${agentsToken("june")}`);
+  await page.getByText("The server cannot be reached.").waitFor();
+  await page.button("Sign in").click();
+  await page.view("Mine").waitFor();
+});
+
+test("who has come in otherwise meanwhile stays who they are", async () => {
+  const page = await world.console({ token: "" });
+  /** @type {() => void} */
+  let go = () => {};
+  const gone = new Promise((resolve) => (go = () => resolve(null)));
+  await page.route(
+    "**/api/chat/agents",
+    async (route) => {
+      await gone;
+      await route.continue();
+    },
+    { times: 1 },
+  );
+  await page.getByRole("textbox", { name: "Token" }).fill(world.server.mint("slow", { role: "agent", name: "Slow" }));
+  await page.button("Sign in").click();
+  await page.evaluate(
+    (token) => location.assign(`#token=${token}`),
+    world.server.mint("fast", { role: "agent", name: "Fast" }),
+  );
+  await page.getByTitle("Signed in as Fast").waitFor();
+  const answered = page.waitForEvent("requestfinished", (request) => request.url().endsWith("/api/chat/agents"));
+  go();
+  await answered;
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)));
+  assert.equal(await page.getByTitle("Signed in as Slow").count(), 0);
+});
+
+test("a sign-out in another window is called so, also while the connection is away", async () => {
+  const page = await world.console({ as: "jack" });
+  await page.view("Mine").waitFor();
+  const second = await world.console({ as: "jack", context: page.context(), lifetime: 45, faults: true });
+  // The first that has failed is that there is no newer token.
+  await second.getByText("Your sign-in ends soon").waitFor({ timeout: 60_000 });
+  await page.button("Sign out").click();
+  await second.getByText("You are signed out.").waitFor();
+});
+
+test("a sign-out that could not erase what is stored says so", async () => {
+  const session = await world.session("jim", { subject: "Juice", agent: "judy" });
+  const page = await world.console({ as: "judy", path: `/s/${session.id}`, faults: true });
+  await page.route(/\/messages$/, (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
+  await page.send("Not sent");
+  await page.message("Not sent").waitFor();
+  await until(async () => (await stored(page)).includes("Not sent"), { what: "the outbox" });
+  await page.evaluate(() => {
+    IDBObjectStore.prototype.getAll = () => {
+      throw new DOMException("broken", "UnknownError");
+    };
+  });
+  await page.button("Sign out").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Sign out" }).click();
+  await page.getByText("this browser has not deleted messages").waitFor();
+  await page.getByRole("textbox", { name: "Token" }).waitFor();
 });
 
 test("nothing that is offered ends in a refusal, for agents and for admins", async () => {
@@ -147,6 +277,33 @@ test("nothing that is offered ends in a refusal, for agents and for admins", asy
     const { agents } = await world.server.call(world.server.tokens.root, "GET", "/api/chat/agents");
     return agents.find((/** @type {{ id: string }} */ { id }) => id === "karl").availability === "away";
   });
-  assert.equal((await waiting.get()).agentId, null);
+  // And all of it works.
+  const dialog = (/** @type {typeof karl} */ page) => page.getByRole("dialog");
+  /** @param {typeof karl} page @param {string} name */
+  const press = (page, name) => page.middle.getByRole("button", { name, exact: true }).click();
+  await karl.view("Waiting").click();
+  await karl.row("Kiwi waits").click();
+  await press(karl, "Claim");
+  await press(karl, "Transfer");
+  await dialog(karl).getByRole("radio", { name: "Back to the queue" }).check();
+  await dialog(karl).getByRole("button", { name: "Transfer", exact: true }).click();
+  await root.view("Waiting").click();
+  await root.row("Kiwi waits").click();
+  await press(root, "Assign");
+  await dialog(root).getByRole("radio", { name: "karl" }).check();
+  await dialog(root).getByRole("button", { name: "Assign", exact: true }).click();
+  await until(async () => (await waiting.get()).agentId === "karl", { what: "the assignment" });
+  await press(root, "Transfer");
+  await dialog(root).getByRole("radio", { name: "Back to the queue" }).check();
+  await dialog(root).getByRole("button", { name: "Transfer", exact: true }).click();
+  await until(async () => (await waiting.get()).agentId === null, { what: "the way back" });
+  await press(root, "Close");
+  await dialog(root).getByRole("button", { name: "Close", exact: true }).click();
+  await until(async () => (await waiting.get()).status === "closed", { what: "the end of one that waits" });
+  await karl.view("Mine").click();
+  await karl.row("Kale of mine").click();
+  await press(karl, "Close");
+  await dialog(karl).getByRole("button", { name: "Close", exact: true }).click();
+  await until(async () => (await mine.get()).status === "closed", { what: "the end of one's own" });
   assert.deepEqual(refused, []);
 });

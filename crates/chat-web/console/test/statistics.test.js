@@ -88,7 +88,20 @@ test("an admin adds an agent, renames, deactivates and activates them", async ()
   await dora.getByRole("button", { name: "Deactivate" }).click();
   await dora.getByText("Deactivated").waitFor();
   assert.equal((await agent("dora")).active, false);
-  await dora.getByRole("button", { name: "Activate" }).click();
+  // While it is done, the focus stays.
+  /** @type {() => void} */
+  let go = () => {};
+  const gone = new Promise((resolve) => (go = () => resolve(null)));
+  await page.route(/\/agents\/dora$/, async (route) => {
+    await gone;
+    await route.continue();
+  });
+  const activate = dora.getByRole("button", { name: "Activate" });
+  await activate.focus();
+  await page.keyboard.press("Enter");
+  await until(() => dora.locator("[aria-disabled=true], :disabled").first().isVisible(), { what: "that it is done" });
+  assert.ok(await activate.evaluate((button) => button === document.activeElement));
+  go();
   await dora.getByRole("button", { name: "Deactivate" }).waitFor();
   assert.equal((await agent("dora")).active, true);
 });
@@ -114,4 +127,14 @@ test("an agent is offered neither page", async () => {
   assert.equal(await bob.view("Statistics").count(), 0);
   assert.equal(await bob.view("Agents").count(), 0);
   assert.equal(await bob.view("All").count(), 0);
+});
+
+test("a page that could not be loaded can be asked for again", async () => {
+  const page = await world.console({ as: "root", role: "admin", faults: true });
+  await page.view("Waiting").waitFor();
+  await page.route("**/pages.js*", (route) => route.fulfill({ status: 503 }), { times: 1 });
+  await page.view("Agents").click();
+  await page.getByText("The page could not be loaded.").waitFor();
+  await page.button("Retry").click();
+  await page.getByRole("heading", { name: "Agents", exact: true }).waitFor();
 });

@@ -57,6 +57,7 @@ export async function until(holds, { within = 30_000, what = "it" } = {}) {
  * @property {boolean} [faults] whether requests may fail: what the browser itself says of that is no problem then
  */
 
+/** @typedef {{ subject?: string, priority?: string, tags?: string[] }} SessionOptions */
 /** @typedef {Awaited<ReturnType<typeof createWorld>>} World */
 
 /**
@@ -111,8 +112,7 @@ export async function createWorld({ env = {} } = {}) {
      * A session of a customer. It waits, unless an agent is named.
      *
      * @param {string} user
-     * @param {{ agent?: string, subject?: string, name?: string, priority?: string, tags?: string[], messages?: number | string[] }} [options]
-     *   `messages` of the customer, or how many: "Message 1" and so on, in turn with the agent if there is one
+     * @param {SessionOptions & { agent?: string, name?: string, messages?: number | string[] }} [options] `messages` of the customer, or how many: "Message 1" and so on, in turn with the agent if there is one
      */
     async session(user, { agent, messages = [], name, ...fields } = {}) {
       const customer = server.mint(user, { name });

@@ -53,8 +53,23 @@ test("an ended session says so, and what was being written is kept", async () =>
   await page.getByText(/^This session has ended: Today/).waitFor();
   assert.equal(await page.box.count(), 0);
   assert.deepEqual(await offered(page), ["Details"]);
-  const stored = await page.evaluate(() => Object.values(localStorage));
-  assert.ok(stored.includes("Almost fin"));
+  const stored = () => page.evaluate(() => Object.values(localStorage));
+  assert.ok((await stored()).includes("Almost fin"));
+  const draft = page.getByRole("textbox", { name: "Your draft, not sent" });
+  assert.equal(await draft.inputValue(), "Almost fin");
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.middle.getByRole("button", { name: "Copy" }).click();
+  await page.getByText("The draft is copied.").waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "Almost fin");
+  // Its row shows what was written, and not for ever what was not sent.
+  await page.view("Closed").click();
+  await page.row("Soon over").getByText("Hello").waitFor();
+  await page.row("Soon over").click();
+  await draft.waitFor();
+  await page.middle.getByRole("button", { name: "Delete" }).click();
+  await draft.waitFor({ state: "detached" });
+  assert.ok(!(await stored()).includes("Almost fin"));
+  await until(() => page.evaluate(() => document.activeElement !== document.body), { what: "the focus" });
 });
 
 test("an admin is offered what the server allows, and reads nothing in the place of the agent", async () => {
@@ -216,6 +231,33 @@ test("files are pasted and dropped, and pictures open in full size", async () =>
   await lightbox.waitFor({ state: "detached" });
   // The thread is still open: Escape was the lightbox's.
   await page.box.waitFor();
+});
+
+test("what is pasted from an office program is its text, and a file is one also when its name comes along", async () => {
+  await world.session("gina", { subject: "Tables", agent: "gerrit", messages: ["Numbers?"] });
+  const page = await world.console({ as: "gerrit" });
+  await page.row("Tables").click();
+  await page.message("Numbers?").waitFor();
+  const { buffer, mimeType } = PICTURE("pasted.png");
+  /** Whether the box leaves it to the browser. @param {string} name @param {Record<string, string>} texts */
+  const paste = (name, texts) =>
+    page.evaluate(
+      ({ name, bytes, mimeType, texts }) => {
+        const clipboardData = new DataTransfer();
+        for (const [type, text] of Object.entries(texts)) clipboardData.setData(type, text);
+        clipboardData.items.add(new File([Uint8Array.from(bytes)], name, { type: mimeType }));
+        const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+        return document.querySelector(".thread textarea")?.dispatchEvent(event);
+      },
+      { name, bytes: [...buffer], mimeType, texts },
+    );
+  assert.equal(await paste("cells.png", { "text/plain": "1\t2", "text/html": "<table></table>" }), true);
+  assert.equal(await paste("finder.png", { "text/plain": "finder.png" }), false);
+  assert.equal(await paste("web.png", { "text/html": "<img>" }), false);
+  const waiting = page.getByRole("list", { name: "Files to send" });
+  await waiting.getByText("web.png").waitFor();
+  await waiting.getByText("finder.png").waitFor();
+  assert.equal(await waiting.getByText("cells.png").count(), 0);
 });
 
 test("Enter while an input method composes sends nothing, and Shift with Enter breaks the line", async () => {

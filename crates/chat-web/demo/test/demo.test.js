@@ -25,7 +25,11 @@ async function visit(options) {
   return { ...world, page, customer, desk, problems };
 }
 
-/** A conversation as a person who sees the page for the first time would begin it. @param {Awaited<ReturnType<typeof visit>>} visit */
+/**
+ * A conversation as a person who sees the page for the first time would begin it.
+ *
+ * @param {Awaited<ReturnType<typeof visit>>} visit
+ */
 async function talk({ customer, desk }) {
   await customer.getByRole("textbox", { name: "Subject" }).fill("Does the Olla fit a fern?");
   await customer.getByRole("textbox", { name: "Your message" }).fill("Mine is 30 cm high.");

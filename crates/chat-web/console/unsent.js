@@ -1,0 +1,81 @@
+/**
+ * Looks after messages that were written here and are not sent: says when one fails, wherever the person is by then, and makes
+ * what was written in a session that is another agent's now a draft again, since nothing else would show it.
+ */
+
+/** @import { Entry, Session, SessionView } from "../client/index.js" */
+/** @import { Desk, Drafts, Parts } from "./types.js" */
+
+/**
+ * @param {object} ports
+ * @param {() => Iterable<Session>} ports.sessions those that are live
+ * @param {Drafts} ports.drafts
+ * @param {() => string | null} ports.current the session that is open
+ * @param {Desk["subjectOf"]} ports.subjectOf
+ * @param {Parts["ui"]["t"]} ports.t
+ * @param {Desk["tell"]} ports.tell
+ */
+export function createUnsent({ sessions, drafts, current, subjectOf, t, tell }) {
+  const began = Date.now();
+  /** What was looked at last, by session. @type {Map<string, SessionView>} */
+  const seen = new Map();
+  /** @type {Set<string>} */
+  const failing = new Set();
+  /** Messages that were on their way when they were looked at last, by their keys. @type {Set<string>} */
+  const sending = new Set();
+  /** Messages of which it was said, by their keys. @type {Set<string>} */
+  const said = new Set();
+
+  /** Those that had failed before this page are history. @param {Entry} entry */
+  function isNews({ key, delivery, timestamp }) {
+    if (delivery !== "failed") {
+      sending.add(key);
+      said.delete(key);
+      return false;
+    }
+    const isOurs = sending.delete(key) || Date.parse(timestamp) >= began;
+    if (!isOurs || said.has(key)) return false;
+    said.add(key);
+    return true;
+  }
+
+  /** @param {Session} session @param {readonly Entry[]} entries */
+  function keep(session, entries) {
+    const texts = entries.map(({ content }) => content).filter((text) => text && !drafts.get(session.id).includes(text));
+    const files = entries.flatMap(({ attachments = [] }) => attachments).flatMap(fileOf);
+    drafts.set(session.id, [...texts, drafts.get(session.id)].filter(Boolean).join("\n"));
+    drafts.setFiles(session.id, [...files, ...drafts.files(session.id)]);
+    for (const { key } of entries) session.outgoing(key)?.cancel();
+    tell(t("unsentKept", { n: entries.length, subject: subjectOf(session.view.session) }), "assertive");
+  }
+
+  return {
+    look() {
+      for (const session of sessions()) {
+        const { id, view } = session;
+        if (view === seen.get(id)) continue;
+        seen.set(id, view);
+        const entries = view.messages.filter((entry) => entry.id === null);
+        if (entries.length && view.state === "stopped" && view.error?.code === "FORBIDDEN") {
+          failing.delete(id);
+          keep(session, entries);
+          continue;
+        }
+        const news = entries.filter(isNews);
+        if (entries.some(({ delivery }) => delivery === "failed")) failing.add(id);
+        else failing.delete(id);
+        if (news.length === 0) continue;
+        const isOpen = id === current();
+        tell(isOpen ? t("messageFailed") : t("messageFailedIn", { subject: subjectOf(view.session) }), "assertive");
+      }
+    },
+    /** @param {string} id */
+    hasFailed: (id) => failing.has(id),
+  };
+}
+
+/** @param {NonNullable<Entry["attachments"]>[number]} file @returns {File[]} */
+function fileOf(file) {
+  if (file.id !== null) return [];
+  return [file.file instanceof File ? file.file : new File([file.file], file.name, { type: file.type })];
+}
