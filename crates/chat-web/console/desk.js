@@ -341,12 +341,8 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   }
 
   function hasUnsent() {
-    const isTyped = (/** @type {{ id: string }} */ { id }) => drafts.get(id) !== "";
-    if (names.some((name) => lists.get(name).items.some(isTyped))) return true;
-    for (const session of sessions.all()) {
-      if (isTyped(session) || session.view.messages.some(({ id }) => id === null)) return true;
-    }
-    return false;
+    // Also drafts of sessions that other agents have now.
+    return !drafts.isEmpty || [...sessions.all()].some(({ view }) => view.messages.some(({ id }) => id === null));
   }
 
   async function signOut() {

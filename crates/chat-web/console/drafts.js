@@ -57,6 +57,9 @@ export function createDrafts(user, signal) {
       if (waiting.length) files.set(session, waiting);
       else files.delete(session);
     },
+    get isEmpty() {
+      return drafts.size === 0 && files.size === 0;
+    },
     clear() {
       files.clear();
       for (const [key] of stored(prefix)) localStorage.removeItem(key);

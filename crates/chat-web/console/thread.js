@@ -300,8 +300,9 @@ class Thread extends Component {
   /** Why one cannot write. @param {SessionView} view @param {ChatSession | null} about */
   end(view, about) {
     const { desk, ui } = this.props.parts;
-    if (!about || (view.state === "stopped" && !this.entries.length)) return null;
     const { id } = this.props;
+    if (view.state === "stopped" && !this.entries.length) return leftDraft(this.props.parts, id);
+    if (!about) return null;
     if (desk.rightsOn(about).claim) {
       return h(
         "div",

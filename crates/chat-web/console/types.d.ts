@@ -39,6 +39,8 @@ export interface Drafts {
   set(session: string, text: string): void;
   files(session: string): readonly File[];
   setFiles(session: string, files: readonly File[]): void;
+  /** Whether there are none, of no session, and no files that wait. */
+  readonly isEmpty: boolean;
   /** Forgets all of this person's drafts. */
   clear(): void;
   /** Also for changes of other windows; the argument is the session. */
@@ -199,8 +201,8 @@ export interface MountOptions {
   role?: Me["role"];
   /** Whether the address bar follows the route. The console in the demo has no address. */
   addresses?: boolean;
-  /** Called with the reason when the token is refused or has ended, and after a sign-out. */
-  signedOut?: (why: "expired" | "refused" | "signOut") => void;
+  /** Called with the reason when the token is refused or has ended, and after a sign-out, also if it could not erase all. */
+  signedOut?: (why: "expired" | "refused" | "signOut" | "notErased") => void;
 }
 
 export interface MountedConsole {

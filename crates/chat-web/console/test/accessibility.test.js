@@ -76,6 +76,24 @@ const STATES = {
       await page.message("It works").waitFor();
     },
   },
+  "a draft in a session that has ended, and a notice in a dialog": {
+    reach: async (page) => {
+      const session = await world.session("gustav", { subject: "Too late", agent: "bob", messages: ["Goodbye"] });
+      await openRow(page, "Too late");
+      await page.message("Goodbye").waitFor();
+      await page.box.fill("Half an answer");
+      await session.close();
+      const draft = page.getByRole("textbox", { name: "Your draft, not sent" });
+      await draft.waitFor();
+      await page.evaluate(axe);
+      assert.deepEqual(await violations(page), [], "the draft");
+      // Headless, the browser may refuse to copy, which is said as well.
+      await page.button("Copy").click();
+      await page.getByText(/^The (draft is copied|browser did not copy)/).waitFor();
+      await page.getByRole("button", { name: "Help and settings" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Dismiss" }).waitFor();
+    },
+  },
   "the transfer dialog": {
     reach: async (page) => {
       await openRow(page, "A parcel");

@@ -215,6 +215,11 @@ test("messages that wait when a session is taken away become a draft, whether it
     await give("karla");
     const notice = page.getByText("2 messages in “Apples karl” were not sent. They are kept as your draft.");
     await notice.waitFor();
+    if (isOpen) {
+      await page.evaluate((id) => location.assign(`#/s/${id}`), a.id);
+      const draft = page.getByRole("textbox", { name: "Your draft, not sent" });
+      assert.equal(await draft.inputValue(), "One of them\nThe other one\nBegun");
+    }
     await give("karl");
     await toA();
     assert.equal(await page.box.inputValue(), "One of them\nThe other one\nBegun");

@@ -139,6 +139,19 @@ test("who signs out leaves nothing in the browser, in all windows", async () => 
   }
 });
 
+test("who signs out is asked about drafts of sessions that are elsewhere now", async () => {
+  const session = await world.session("jule", { subject: "Jewel", agent: "jana" });
+  await world.agent("jens");
+  const page = await world.console({ as: "jana", path: `/s/${session.id}` });
+  await page.box.fill("Kept for later");
+  await session.transfer("jens");
+  await page.getByText("Your draft is kept.").first().waitFor();
+  await page.row("Jewel").waitFor({ state: "detached" });
+  await page.button("Sign out").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  await page.view("Mine").waitFor();
+});
+
 test("a tab that shows another page while one signs out is signed out when it comes back", async () => {
   const page = await world.console({ as: "jill" });
   await page.view("Mine").waitFor();

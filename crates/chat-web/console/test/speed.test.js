@@ -112,13 +112,23 @@ test("a thread opens within 300 ms and a key takes 50 ms at most, with 2,000 ses
     return Number(await page.evaluate("tookMs"));
   }
 
-  const visible = (await page.locator("li:not([role=log] *)").allInnerTexts())
-    .map((text) => Number(/Session (\d+)/.exec(text)?.[1]))
-    .filter((at) => at > 0)
-    .slice(0, 40);
+  /** The first rows of the list that is shown. */
+  const visible = async () =>
+    (await page.locator("li:not([role=log] *)").allInnerTexts())
+      .map((text) => Number(/Session (\d+)/.exec(text)?.[1]))
+      .filter((at) => at > 0)
+      .slice(0, 40);
+  // Those that wait are not live before: their messages have to be read first.
+  await page.view("Waiting").click();
+  await page.row(`Session ${MINE}`).first().waitFor();
+  /** @type {number[]} */
+  const cold = [];
+  for (const at of await visible()) cold.push(await open(at, `talk about ${at}`));
+  await page.view("Mine").click();
+  await page.row("Session 0").first().waitFor();
   /** @type {number[]} */
   const opened = [];
-  for (const at of visible) {
+  for (const at of await visible()) {
     opened.push(await open(at, `talk about ${at}`));
     opened.push(await open(0, newest.content));
   }
@@ -143,9 +153,11 @@ test("a thread opens within 300 ms and a key takes 50 ms at most, with 2,000 ses
   assert.ok(keys.length > 60);
 
   console.log(
-    `open: median ${quantile(opened, 0.5).toFixed(0)} ms, p95 ${quantile(opened, 0.95).toFixed(0)} ms of ${opened.length}; ` +
+    `open for the first time: median ${quantile(cold, 0.5).toFixed(0)} ms, p95 ${quantile(cold, 0.95).toFixed(0)} ms of ${cold.length}; ` +
+      `open: median ${quantile(opened, 0.5).toFixed(0)} ms, p95 ${quantile(opened, 0.95).toFixed(0)} ms of ${opened.length}; ` +
       `key: median ${quantile(keys, 0.5).toFixed(0)} ms, p95 ${quantile(keys, 0.95).toFixed(0)} ms of ${keys.length}`,
   );
+  assert.ok(quantile(cold, 0.95) <= 300, "a thread opens within 300 ms for the first time");
   assert.ok(quantile(opened, 0.95) <= 300, "a thread opens within 300 ms");
   assert.ok(quantile(keys, 0.95) <= 50, "a key takes 50 ms at most");
 });
