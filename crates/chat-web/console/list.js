@@ -1,5 +1,5 @@
 /**
- * A list of sessions. While somebody points at it or has the focus in it, no row moves: what has left the list stays there as
+ * A list of sessions. While the person points at it or has the focus in it, no row moves: what has left the list stays there as
  * such, and what is new comes at the end where it belongs there, else it is counted until they leave or ask for it.
  */
 
@@ -29,7 +29,7 @@ export class List extends Component {
   /** @type {import("preact").RefObject<HTMLInputElement | null>} */
   search = createRef();
   state = { filter: "" };
-  /** The order that is kept while somebody is at the list. @type {string[] | null} */
+  /** The order that is kept while the person is at the list. @type {string[] | null} */
   held = null;
   /** What is shown, by id, also of what is gone. @type {Map<string, InboxItem>} */
   known = new Map();
@@ -86,7 +86,7 @@ export class List extends Component {
     this.held ??= this.shown;
   };
 
-  /** Whether somebody points at it or works in it. What has the focus in a window that has none is nobody's. */
+  /** Whether the person points at it or works in it. In a window without the focus they do not. */
   get isInUse() {
     return this.isPointed || Boolean(document.hasFocus() && this.area.current?.contains(document.activeElement));
   }

@@ -21,14 +21,14 @@ const TAGS = 2;
  * @property {Parts} parts
  * @property {InboxItem} item
  * @property {ListName} list
- * @property {boolean} isGone it has left the list, and stays where it is while somebody points at it
+ * @property {boolean} isGone it has left the list, and stays where it is while the person points at it
  * @property {boolean} isOpen
  * @property {boolean} isTabStop
  * @property {boolean} isBusy
  * @property {number} unread
  * @property {string} draft how it begins
  * @property {boolean} hasFailed whether a message in it was not sent
- * @property {boolean} isTyping whether somebody else types in it
+ * @property {boolean} isTyping whether another person types in it
  * @property {string} names whom it shows: they are learnt later than sessions
  * @property {string} today the day on which times are shown as such
  */

@@ -40,7 +40,7 @@ export function startShortcuts(parts, isAlone, signal) {
     return [desk.route.session, desk.selected, other].filter((id) => typeof id === "string");
   }
 
-  /** Where somebody types, until they leave it. @type {Element | null} */
+  /** Where the person types, until they leave it. @type {Element | null} */
   let field = null;
   let typedAt = 0;
 

@@ -36,7 +36,7 @@ export async function checkToken(url, token) {
     if (!response.ok) return { problem: problemOf(response.status, body?.error?.code, token) };
     /** @type {{ createdAt?: string }[]} */
     const agents = body.agents;
-    // When agents were entered is told to admins alone. Without agents there is nobody but an admin.
+    // Only admins receive when agents were entered. Where there are no agents, only an admin can sign in.
     const isAdmin = agents.length ? agents.some(({ createdAt }) => createdAt) : claims.role !== "agent";
     return { role: isAdmin ? "admin" : "agent" };
   } catch {
@@ -97,7 +97,7 @@ export function showSignIn(root, { url, t, why, token = "", done }) {
     problem = null;
     draw();
     const result = await checkToken(url, token);
-    // Meanwhile somebody has signed in otherwise.
+    // Meanwhile a person has signed in otherwise.
     if (!root.isConnected) return;
     busy = null;
     if ("role" in result) return done(token, result.role);

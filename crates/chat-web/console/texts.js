@@ -44,7 +44,7 @@ const texts = {
   loadingSessions: "Loading the sessions…",
   nothingFound: "Nothing matches “{text}”.",
   emptyMine: "You have no sessions. Claim one that waits, or let a colleague transfer one to you.",
-  emptyWaiting: "Nobody is waiting. New sessions appear here at once.",
+  emptyWaiting: "No customer is waiting. New sessions appear here at once.",
   emptyClosed: "Sessions that have ended appear here.",
   emptyAssigned: "No agent has a session. Sessions appear here when an agent claims them.",
   emptyAll: "There are no sessions yet. They begin with a customer's first message.",

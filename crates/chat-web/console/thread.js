@@ -116,7 +116,7 @@ class Thread extends Component {
     if (before === null) this.mark(view);
     this.read();
     this.unread = this.session.view.unread;
-    // What has come while nobody looked begins with the line too, until more comes the next time.
+    // What has come while the thread was not looked at begins with the line too, until more comes the next time.
     if (before === 0 && this.unread > 0) this.mark(view);
   }
 
@@ -319,7 +319,7 @@ class Thread extends Component {
   }
 }
 
-/** A name, if the person has one: an id is nothing to call somebody by. @param {Parts["desk"]} desk @param {string} id */
+/** A name, if the person has one: an id is nothing to call a person by. @param {Parts["desk"]} desk @param {string} id */
 function nameOf(desk, id) {
   const name = desk.nameOf(id);
   return name === id ? "" : name;

@@ -173,7 +173,7 @@ test("what does not work for want of a connection says so, and works again later
   assert.equal((await session.get()).agentId, "ian");
 });
 
-test("a claim that takes long calls nobody back who has gone on", async () => {
+test("a claim that takes long calls back no agent who has gone on", async () => {
   const session = await world.session("jon", { subject: "Jam", messages: ["Hello?"] });
   await world.session("jim", { subject: "Juice", agent: "jane", messages: ["Orange"] });
   const page = await world.console({ as: "jane" });

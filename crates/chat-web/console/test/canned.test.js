@@ -301,9 +301,9 @@ test("replies that the browser does not store last as long as the page, and the 
 test("a customer without a name is called by no id", async () => {
   const { page, write } = await atWork("uwe");
   await write({ hi: "Hello {customer}, how are you?" });
-  await world.session("u-8861", { subject: "Nameless", agent: "uwe", messages: ["My name is nobody's"] });
+  await world.session("u-8861", { subject: "Nameless", agent: "uwe", messages: ["My name is Nemo's"] });
   await page.row("Nameless").click();
-  await page.message("nobody's").waitFor();
+  await page.message("Nemo's").waitFor();
   await page.box.focus();
   await page.keyboard.type("/hi");
   await page.getByRole("option", { name: /hi/ }).click();

@@ -117,7 +117,7 @@ test("earlier sessions of the customer are links, and others' are not there", as
   }
   const foreign = await world.session("emma", { subject: "Of a colleague", agent: "eric", messages: ["Secret"] });
   await foreign.close();
-  const stranger = await world.session("ernst", { subject: "Somebody else", agent: "earl", messages: ["Hi"] });
+  const stranger = await world.session("ernst", { subject: "Another customer", agent: "earl", messages: ["Hi"] });
   await stranger.close();
   await world.session("emma", { subject: "Third time", agent: "earl", messages: ["Again"] });
   const page = await world.console({ as: "earl" });

@@ -128,7 +128,7 @@ test("another window of the same person shows the draft, and what it sends empti
   await until(async () => (await page.box.inputValue()) === "", { what: "the empty box" });
 });
 
-test("a transfer by somebody else closes the thread, and the draft is kept", async () => {
+test("a transfer by another person closes the thread, and the draft is kept", async () => {
   await world.agent("heidi", "Heidi");
   const { a, page, toA } = await twoSessions("hans");
   await toA();

@@ -158,7 +158,7 @@ test("in the queue one that is new comes at the end, also while one points at th
   await page.row("Queue third").hover();
   const top = async () => (await page.row("Queue second").boundingBox())?.y;
   const before = await top();
-  await third.claim("somebody");
+  await third.claim("stranger");
   await page.row("Queue third").getByText("No longer waiting").waitFor();
   assert.equal(await top(), before);
   assert.equal(await page.row("Queue third").getByRole("button", { name: "Claim" }).count(), 0);

@@ -128,7 +128,7 @@ test("while the agent looks at one window, none says anything", async () => {
   await mine.write("Read at once");
   for (const page of [bob, other]) {
     await page.message("Read at once").waitFor();
-    // The sound is loaded before anybody asks who looks, and whoever asks is answered before us.
+    // The sound is loaded before a window asks which one is looked at, and the one that asks has its answer before us.
     await until(() =>
       page.evaluate(() => performance.getEntriesByType("resource").some(({ name }) => name.includes("/sound.js"))),
     );

@@ -64,7 +64,7 @@ test("back and forward lead through sessions and lists, and a reload stays", asy
 });
 
 test("a session that does not exist, or that one may not see, says so and leads back to the list", async () => {
-  const others = await world.session("fay", { subject: "Secret", agent: "somebody" });
+  const others = await world.session("fay", { subject: "Secret", agent: "stranger" });
   // What the server refuses is named by the browser itself.
   const page = await world.console({ as: "guy", faults: true });
   for (const [id, text] of [

@@ -46,7 +46,7 @@ test("a token that is pasted signs in, also with the word before it that a heade
   await page.view("Waiting").waitFor();
 });
 
-test("a token that lets nobody in is refused with its reason, and what was pasted stays", async () => {
+test("a token that lets no person in is refused with its reason, and what was pasted stays", async () => {
   const page = await world.console({ token: "", faults: true });
   const box = page.getByRole("textbox", { name: "Token" });
   const alert = page.getByRole("alert");

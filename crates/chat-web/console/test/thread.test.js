@@ -61,7 +61,7 @@ test("an ended session says so, and what was being written is kept", async () =>
   await page.middle.getByRole("button", { name: "Copy" }).click();
   await page.getByText("The draft is copied.").waitFor();
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "Almost fin");
-  // Its row shows what was written, and not for ever what was not sent.
+  // Its row shows what was written, and not what was not sent.
   await page.view("Closed").click();
   await page.row("Soon over").getByText("Hello").waitFor();
   await page.row("Soon over").click();
@@ -74,7 +74,7 @@ test("an ended session says so, and what was being written is kept", async () =>
 
 test("an admin is offered what the server allows, and reads nothing in the place of the agent", async () => {
   const mine = await world.session("carl", { subject: "With cleo", agent: "cleo", messages: ["For Cleo"] });
-  await world.session("carla", { subject: "With nobody", messages: ["For nobody"] });
+  await world.session("carla", { subject: "Without an agent", messages: ["For no agent"] });
   const context = await world.browser.newContext();
   after(() => context.close());
   /** @type {string[]} */
@@ -94,8 +94,8 @@ test("an admin is offered what the server allows, and reads nothing in the place
   assert.deepEqual(frames.filter((frame) => frame.includes('"read"')), []);
   assert.equal(await unreadOf(mine), 1);
   await page.view("Waiting").click();
-  await page.row("With nobody").click({ position: { x: 60, y: 12 } });
-  await page.message("For nobody").waitFor();
+  await page.row("Without an agent").click({ position: { x: 60, y: 12 } });
+  await page.message("For no agent").waitFor();
   assert.deepEqual(await offered(page), ["Assign", "Close", "Details"]);
   // The agent sees who has written for support.
   const agent = await world.console({ as: "cleo" });

@@ -133,7 +133,7 @@ test("axe finds nothing in the demo, light, dark and in forced colours", async (
   }
 });
 
-test("a page under another name is told where the demo is", async () => {
+test("a page under another name learns where the demo is", async () => {
   const { server, browser } = await createWorld();
   const page = await browser.newPage();
   // What a name of a network leads to, without one.
