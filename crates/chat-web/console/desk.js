@@ -129,8 +129,9 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     if (isOver || isLeaving || !isDue) return;
     isDue = false;
     const { state, error } = inbox.view;
-    // An error that may pass was there before: then another window has signed out.
-    if (state === "stopped") return end(error && !error.retryable ? "refused" : "signOut");
+    // Another error was there before, and is not why it ends: then another window has signed out.
+    const isRefused = error && (error.status === 403 || FINAL.includes(error.code));
+    if (state === "stopped") return end(isRefused ? "refused" : "signOut");
     lists.update();
     learnNames();
     showItsList();
@@ -436,6 +437,9 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     destroy,
   };
 }
+
+/** With these a socket ends for good. */
+const FINAL = ["FORBIDDEN", "PROTOCOL"];
 
 /** What is said of failures that have a name. @type {Map<string, import("./texts.js").Key>} */
 const REASONS = new Map(
