@@ -1,8 +1,9 @@
 /** What is said to people who do not see the page: news of the open thread, failures at once, and nothing else. */
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
 
+import { startProxy } from "../../pages/proxy.js";
 import { createWorld, until } from "./support.js";
 
 const world = await createWorld();
@@ -59,18 +60,16 @@ test("a message in the open thread is said once, politely, with its author; hist
 
 test("many messages at once are said as a number", async () => {
   const open = await world.session("wim", { subject: "Flood", name: "Wim", agent: "quinn", messages: ["Begin"] });
-  const page = await world.console({ as: "quinn", faults: true });
+  const proxy = await startProxy(world.server.port);
+  after(() => proxy.close());
+  const page = await world.console({ as: "quinn", origin: proxy.url, faults: true });
   await page.row("Flood").click();
   await page.message("Begin").waitFor();
   const spoken = await listen(page);
-  // A page that is busy hears of them in one go, as it does after a time without a connection.
-  await Promise.all([
-    page.evaluate(() => {
-      const end = performance.now() + 1_500;
-      while (performance.now() < end);
-    }),
-    ...["One", "Two", "Three", "Four", "Five"].map((text) => open.write(text)),
-  ]);
+  // They come in one go, as after a time without a connection.
+  proxy.stall();
+  for (const text of ["One", "Two", "Three", "Four", "Five"]) await open.write(text);
+  proxy.flow();
   await page.message("Five").waitFor();
   await until(async () => (await spoken()).some((line) => /Wim|new messages/.test(line)), { what: "the announcement" });
   const said = (await spoken()).filter((line) => /Wim:|new messages/.test(line));
