@@ -21,9 +21,10 @@ import { openCannedReplies } from "./canned-dialog.js";
  * @property {CannedReplies["all"]} found
  * @property {number} at the one that Enter inserts
  * @property {boolean} isEmpty whether "/" was typed and there are none at all
+ * @property {string} unknown what was not sent at the first Enter, since it looks like the name of a reply that there is not
  */
 
-const NONE = { found: [], at: 0, isEmpty: false };
+const NONE = { found: [], at: 0, isEmpty: false, unknown: "" };
 const LIST = "canned-list";
 
 /** @extends {Component<CannedMenuProps, CannedMenuState>} */
@@ -65,10 +66,12 @@ export class CannedMenu extends Component {
     const { typed } = this;
     const found = matching(all, typed);
     const isEmpty = all.length === 0 && typed === "/";
-    if (found.length || isEmpty || this.isOpen) this.setState({ found, at: 0, isEmpty });
+    if (found.length || isEmpty || this.isOpen || this.state.unknown) {
+      this.setState({ found, at: 0, isEmpty, unknown: "" });
+    }
   };
 
-  hide = () => this.isOpen && this.setState(NONE);
+  hide = () => (this.isOpen || this.state.unknown) && this.setState(NONE);
 
   get isOpen() {
     return this.state.found.length > 0 || this.state.isEmpty;
@@ -77,11 +80,15 @@ export class CannedMenu extends Component {
   /** @param {KeyboardEvent} event */
   key = (event) => {
     const { found, at } = this.state;
-    if (event.target !== this.box || !this.isOpen || event.isComposing || event.keyCode === 229) return;
+    if (event.target !== this.box || event.isComposing || event.keyCode === 229) return;
     if (event.shiftKey || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!this.isOpen && (event.key !== "Enter" || !this.isHeld())) return;
     const { length } = found;
-    if (event.key === "Escape") this.setState(NONE);
-    else if (length === 0 && event.key === "Enter") this.manage();
+    if (!this.isOpen) this.warn();
+    else if (event.key === "Escape") {
+      this.agreed = this.box?.value ?? "";
+      this.setState(NONE);
+    } else if (length === 0 && event.key === "Enter") this.manage();
     else if (length === 0) return;
     else if (event.key === "ArrowDown") this.setState({ at: (at + 1) % length });
     else if (event.key === "ArrowUp") this.setState({ at: (at + length - 1) % length });
@@ -91,6 +98,24 @@ export class CannedMenu extends Component {
     event.preventDefault();
     event.stopPropagation();
   };
+
+  /** The text that may be sent although it looks like a name: the person was asked, or has chosen none of the replies. */
+  agreed = "";
+
+  /** Whether Enter asks first: what is typed is the name of no reply, and would be sent as it is. */
+  isHeld() {
+    const { value = "" } = this.box ?? {};
+    if (value === this.agreed) return void this.hide();
+    return this.props.parts.desk.canned.all.length > 0 && /^\/\S+$/.test(value);
+  }
+
+  warn() {
+    const { parts } = this.props;
+    const { value: unknown = "" } = this.box ?? {};
+    this.agreed = unknown;
+    this.setState({ ...NONE, unknown });
+    parts.desk.say(parts.ui.t("cannedUnknown", { name: unknown }));
+  }
 
   /**
    * Puts a reply in the place of its name. What stands behind that stays.
@@ -114,7 +139,7 @@ export class CannedMenu extends Component {
   };
 
   /** @param {CannedMenuProps} props @param {CannedMenuState} state */
-  render({ parts, line, children }, { found, at, isEmpty }) {
+  render({ parts, line, children }, { found, at, isEmpty, unknown }) {
     const { t } = parts.ui;
     return h(
       "div",
@@ -164,6 +189,7 @@ export class CannedMenu extends Component {
             t("cannedAdd"),
           ),
         ),
+      unknown && h("div", { class: "canned-menu canned-none" }, h("p", null, t("cannedUnknown", { name: unknown }))),
       children,
     );
   }

@@ -243,6 +243,9 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     return view.unread === 0 ? 0 : Math.max(view.unread, unreadCount);
   }
 
+  /** The session whose agent has claimed it, and wants to write. @type {string | null} */
+  let claimed = null;
+
   /** @param {string} id */
   async function claim(id) {
     const { view, session } = router.route;
@@ -261,6 +264,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
       return true;
     }
     say(t("claimed", { subject }));
+    claimed = id;
     router.go({ view: "mine", session: id });
     return true;
   }
@@ -419,6 +423,11 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     unreadOf,
     isBusy: (id) => busy.has(id),
     hasActed: (id) => acted.has(id),
+    takeClaimed(id) {
+      const isClaimed = claimed === id;
+      if (isClaimed) claimed = null;
+      return isClaimed;
+    },
     hasFailed: unsent.hasFailed,
     nameOf: people.of,
     subjectOf,

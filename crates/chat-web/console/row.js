@@ -127,7 +127,7 @@ function preview({ parts: { desk, ui }, item: { lastMessage }, draft, hasFailed,
   const { t } = ui;
   /** @param {string} kind @param {string} who @param {string} text */
   const line = (kind, who, text) =>
-    h("span", { class: `row-preview ${kind}` }, who && h("b", null, who), who && " ", h("bdi", null, text));
+    h("span", { class: `row-preview ${kind}` }, who && h("b", null, h("bdi", null, who)), who && " ", h("bdi", null, text));
   if (hasFailed) return h("span", { class: "row-preview is-failed" }, t("rowFailed"));
   if (isTyping) return h("span", { class: "row-preview is-typing" }, t("rowTyping"));
   if (draft) return line("is-draft", t("draft"), draft);

@@ -157,6 +157,7 @@ const texts = {
   cannedHint: "Type / and a name at the beginning of a message. {customer} becomes the name of the customer.",
   cannedExample: "Hello {customer}, how can I help?",
   cannedNone: "There are no canned replies yet.",
+  cannedUnknown: "There is no canned reply {name}. Press Enter again to send it as it is.",
   cannedAdd: "Add a canned reply",
   cannedChange: "Change the canned reply",
   cannedName: "Name",
@@ -224,7 +225,7 @@ const texts = {
   earlierSessions: "Earlier sessions",
   earlierLoading: "Loading the sessions…",
   earlierFailed: "The sessions could not be read.",
-  noEarlierSessions: "There are no others that you may see.",
+  noEarlierSessions: "No earlier sessions.",
   showMore: "Show more",
 
   // Notifications

@@ -45,8 +45,6 @@ class Thread extends Component {
   entries = [];
   /** @type {SessionView | null} */
   seen = null;
-  /** Whether who has claimed the session here wants to write. */
-  isClaiming = false;
   /** @type {import("../client/index.js").Session | null} */
   heard = null;
   ending = new AbortController();
@@ -103,10 +101,7 @@ class Thread extends Component {
   changed() {
     this.hear();
     const { composer } = this.props.parts;
-    if (this.isClaiming && composer.current) {
-      composer.current.focus();
-      this.isClaiming = false;
-    }
+    if (composer.current && this.desk.takeClaimed(this.props.id)) composer.current.focus();
     const { view } = this.session;
     // While one types, nothing of the session changes.
     if (!view.session || view === this.seen) return;
@@ -183,11 +178,7 @@ class Thread extends Component {
 
   kept = (/** @type {readonly File[]} */ files) => this.desk.drafts.setFiles(this.props.id, files);
 
-  claim = async () => {
-    this.isClaiming = true;
-    this.isClaiming = await this.desk.claim(this.props.id);
-    if (!this.ending.signal.aborted) this.changed();
-  };
+  claim = () => void this.desk.claim(this.props.id);
 
   older = () => this.session.older();
 

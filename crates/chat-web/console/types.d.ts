@@ -135,6 +135,8 @@ export interface Desk {
   readonly unread: number;
   /** How many messages of a session its agent has not read. */
   unreadOf(item: InboxItem): number;
+  /** Whether this person has just claimed a session and wants to write; once, for the thread that takes the focus. */
+  takeClaimed(id: string): boolean;
   /** Whether something was done with a session in this window. */
   hasActed(id: string): boolean;
   /** Whether a message of a session was not sent, and waits for what the person says to that. */

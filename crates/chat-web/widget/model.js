@@ -177,6 +177,10 @@ export class Model {
   }
 
   startNew() {
+    const { id = "" } = this.session ?? {};
+    // What was typed when the session ended is not lost.
+    this.draft("first", [this.draft("first"), this.draft(id)].filter(Boolean).join("\n"));
+    this.draft(id, "");
     this.#forget();
     this.formError = "";
     this.#show("form");

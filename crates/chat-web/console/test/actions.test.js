@@ -22,6 +22,9 @@ test("one key claims a session, which is open then and in Mine", async () => {
   await page.row("Apples").waitFor();
   assert.match(page.url(), new RegExp(`#/s/${session.id}$`));
   assert.equal(await page.view("Mine").getAttribute("aria-current"), "page");
+  // What is typed now is for the customer, and no command.
+  await page.keyboard.type("to each");
+  await until(async () => (await page.box.inputValue()) === "to each", { what: "the box has the focus" });
 });
 
 test("a button claims a session as well", async () => {

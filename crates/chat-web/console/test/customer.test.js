@@ -29,7 +29,7 @@ test("it shows who the customer is and since when the session goes on", async ()
   await side.getByText("AB", { exact: true }).waitFor();
   await side.getByText("anna-1", { exact: true }).waitFor();
   await side.getByText(/^Today, /).waitFor();
-  await side.getByText("There are no others that you may see.").waitFor();
+  await side.getByText("No earlier sessions.").waitFor();
 });
 
 test("subject, priority and tags are changed, and other windows see it", async () => {

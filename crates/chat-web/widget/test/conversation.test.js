@@ -201,10 +201,14 @@ test("the agent's name, who types, and an ended session with a new one", async (
   await message("Here").waitFor();
   await until(async () => !(await panel.getByText("Bob is typing").isVisible()));
   agent.close();
+  await box.fill("and one more thing");
   await talk.close();
   await panel.getByText("This chat has ended").waitFor();
   assert.equal(await box.count(), 0);
   await panel.getByRole("button", { name: "Start a new chat" }).click();
+  const first = panel.getByRole("textbox", { name: "Your message" });
+  assert.equal(await first.inputValue(), "and one more thing");
+  await first.fill("");
   await begin("Another one");
   await panel.getByRole("button", { name: "Earlier chats" }).click();
   await panel.getByRole("button", { name: /Shoes.*Ended/ }).click();

@@ -130,8 +130,8 @@ impl WebParts {
         // With the features that the tests of the workspace have, so that it is not built twice.
         plan.add("build the server", cargo(["test", "--workspace", "--test=it", "--no-run"]));
         let mut test = self.node();
-        // One file after the other: many have a browser, and some measure times.
-        test.args(["--test", "--test-concurrency=1", "--test-timeout=900000"]).args(tests);
+        // Two files at a time: they wait for a browser more than they compute.
+        test.args(["--test", "--test-concurrency=2", "--test-timeout=900000"]).args(tests);
         test.env(SERVER_VARIABLE, target_dir().join("debug/chat-server"));
         test.env(BROWSER_VARIABLE, find_chromium()?);
         plan.add("tests, of pages in Chromium too", test);
