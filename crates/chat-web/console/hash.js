@@ -1,8 +1,8 @@
 /** Names without the name: what stays in the browser after a sign-out does not say whose it is to who looks at it. */
 
 /**
- * A number of 53 bits for a text, in letters: cyrb53, by which keys differ. It is no secret, since a program that knows an id can compute
- * it, and also works where the browser has no cryptography, as on a page without TLS.
+ * A number of 53 bits for a text, in letters: cyrb53, by which keys differ. It is no secret, since a program that knows an id
+ * can compute it, and also works where the browser has no cryptography, as on a page without TLS.
  *
  * @param {string} text
  */
