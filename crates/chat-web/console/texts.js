@@ -154,7 +154,7 @@ const texts = {
   cannedNoText: "Write the text of the reply.",
   cannedLongText: "A reply can have 10,000 characters at most.",
   cannedReplies: "Canned replies",
-  cannedHint: "Type / and a name at the beginning of a message. {customer} becomes the name of the customer.",
+  cannedHint: "Type / and a name at the beginning of a message. {customer} becomes the name of the customer, if it is known.",
   cannedExample: "Hello {customer}, how can I help?",
   cannedNone: "There are no canned replies yet.",
   cannedUnknown: "There is no canned reply {name}. Press Enter again to send it as it is.",

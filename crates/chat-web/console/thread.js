@@ -116,11 +116,12 @@ class Thread extends Component {
   }
 
   /** Puts the line above the first unread message. @param {SessionView} view */
-  mark({ messages, unread, session }) {
+  mark({ messages, unread, session, hasOlder }) {
     if (unread === 0 || !this.isOwn(session)) return;
     const others = messages.filter(({ sender, read }) => sender === "user" && !read);
     const key = others[others.length - unread]?.key ?? null;
-    if (key === this.since) return;
+    // Above the first message of all it would part it from nothing.
+    if (key === this.since || (key === messages[0]?.key && !hasOlder)) return;
     this.since = key;
     this.setState({});
   }
