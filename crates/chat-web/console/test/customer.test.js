@@ -1,7 +1,7 @@
 /** The column beside the thread: who the customer is, what can be changed, and their other sessions. */
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
 
 import { PICTURE } from "../../widget/test/fixtures.js";
 import { createWorld, until } from "./support.js";
@@ -159,17 +159,20 @@ test("many earlier sessions come page by page", async () => {
 test("a picture is shown where the operator has named its origin, and initials elsewhere", async () => {
   const picture = "https://pictures.test/gina.png";
   const other = await createWorld({ env: { CHAT_AVATAR_ORIGINS: "https://pictures.test" } });
-  for (const { server, session, console } of [world, other]) {
+  for (const { server, session, console, browser } of [world, other]) {
     const token = server.mint("gina", { name: "Gina Grey", picture });
     const made = await server.call(token, "POST", "/api/chat/sessions", { subject: "Portrait" });
     const gero = server.mint("gero", { role: "agent" });
     await server.call(gero, "PUT", `/api/chat/sessions/${made.id}/assign`, { agentId: "gero" });
     // A second one, which the page has not asked for yet when it knows its policy.
     await session("hal", { subject: "Blank", agent: "gero" });
-    const page = await console({ as: "gero" });
-    await page.context().route("https://pictures.test/**", (route) =>
+    // Before the page is opened: its rows show pictures too.
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    after(() => context.close());
+    await context.route("https://pictures.test/**", (route) =>
       route.fulfill({ contentType: "image/png", body: PICTURE("gina.png").buffer }),
     );
+    const page = await console({ as: "gero", context });
     await page.row("Blank").click();
     await page.row("Portrait").click();
     const face = page.locator(".customer .avatar");
