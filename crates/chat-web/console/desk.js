@@ -147,9 +147,18 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     }
   }
 
+  /** The session that was open at the last change of the route. @type {string | null} */
+  let openedLast = null;
+
   /** The keyboard is at the session that is open. */
   function routed() {
-    if (router.route.session !== null) selected = router.route.session;
+    const { session } = router.route;
+    if (session !== null) {
+      selected = session;
+      // It may be ours again, and the list not know it yet: the server says so.
+      if (session !== openedLast && sessions.view(session)?.state === "stopped") sessions.drop(session);
+    }
+    openedLast = session;
     // What has ended before is news when one looks at it again.
     for (const id of given) if (id !== router.route.session) given.delete(id);
     changed();

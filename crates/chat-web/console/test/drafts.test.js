@@ -229,6 +229,29 @@ test("messages that wait when a session is taken away become a draft, whether it
   assert.equal((await a.messages()).length, 1);
 });
 
+test("a session that has come back opens at once, although the list does not know it yet", async () => {
+  let isHeld = false;
+  const { a, page, toA, toB } = await twoSessions("kim", {
+    beforeOpening: (page) =>
+      page.routeWebSocket(/\/ws\/chat/, (socket) => {
+        const server = socket.connectToServer();
+        server.onMessage((frame) => {
+          if (!isHeld || !String(frame).includes('"inbox_update"')) socket.send(frame);
+        });
+      }),
+  });
+  await world.agent("karla", "Karla");
+  const give = (/** @type {string} */ agentId) =>
+    world.server.call(world.server.tokens.root, "PUT", `${a.path}/transfer`, { agentId });
+  await toA();
+  await toB();
+  await give("karla");
+  await page.row("Apples kim").getByText("No longer here").waitFor();
+  isHeld = true;
+  await give("kim");
+  await toA();
+});
+
 test("a message that fails in a session that is not open is said with its subject, and its row says so", async () => {
   const { a, page, toA, toB } = await twoSessions("lena", { faults: true });
   await toA();

@@ -54,6 +54,7 @@ export async function until(holds, { within = 30_000, what = "it" } = {}) {
  * @property {BrowserContext} [context] that of another window, for a second one of the same browser
  * @property {BrowserContextOptions} [options]
  * @property {() => void} [init] runs in the page before anything of it does
+ * @property {(page: Page) => Promise<void>} [beforeOpening] such as routes for what the page asks for at first
  * @property {boolean} [faults] whether requests may fail: what the browser itself says of that is no problem then
  */
 
@@ -93,6 +94,7 @@ export async function createWorld({ env = {} } = {}) {
       // A window that is shared lives as long as the test of the first one.
       if (desk.context === undefined) after(() => context.close());
       if (desk.init) await page.addInitScript(desk.init);
+      await desk.beforeOpening?.(page);
       problems = watch(page);
       const token = desk.token ?? server.mint(as, { role, name, lifetime });
       await page.goto(`${origin}/console${token ? `#token=${token}` : path && `#${path}`}`);
