@@ -3,6 +3,8 @@
  * what was written in a session that is another agent's now a draft again, since nothing else would show it.
  */
 
+import { asFile } from "../ui/files.js";
+
 /** @import { Entry, Session, SessionView } from "../client/index.js" */
 /** @import { Desk, Drafts, Parts } from "./types.js" */
 
@@ -42,7 +44,7 @@ export function createUnsent({ sessions, drafts, current, subjectOf, t, tell }) 
   /** @param {Session} session @param {readonly Entry[]} entries */
   function keep(session, entries) {
     const texts = entries.map(({ content }) => content).filter((text) => text && !drafts.get(session.id).includes(text));
-    const files = entries.flatMap(({ attachments = [] }) => attachments).flatMap(fileOf);
+    const files = entries.flatMap(({ attachments = [] }) => attachments).flatMap(asFile);
     drafts.set(session.id, [...texts, drafts.get(session.id)].filter(Boolean).join("\n"));
     drafts.setFiles(session.id, [...files, ...drafts.files(session.id)]);
     for (const { key } of entries) session.outgoing(key)?.cancel();
@@ -72,10 +74,4 @@ export function createUnsent({ sessions, drafts, current, subjectOf, t, tell }) 
     /** @param {string} id */
     hasFailed: (id) => failing.has(id),
   };
-}
-
-/** @param {NonNullable<Entry["attachments"]>[number]} file @returns {File[]} */
-function fileOf(file) {
-  if (file.id !== null) return [];
-  return [file.file instanceof File ? file.file : new File([file.file], file.name, { type: file.type })];
 }

@@ -15,31 +15,14 @@
 import assert from "node:assert/strict";
 import { after } from "node:test";
 
-import { launch, watch } from "../../pages/browser.js";
+import { launch, OF_THE_NETWORK, watch } from "../../pages/browser.js";
 import { start } from "../../pages/server.js";
+import { until } from "../../pages/until.js";
 
 /** @import { BrowserContext, BrowserContextOptions, Page } from "playwright-core" */
 
-/**
- * Whether the tests run that take long, and those that measure times. They need a machine that does nothing else: what is
- * measured on a busy one is the machine.
- */
-export const isLong = process.env.CHAT_TEST_LONG === "1";
-/** The options of a test that runs then alone. */
-export const long = { skip: !isLong && "with CHAT_TEST_LONG=1" };
-
-/** What a browser itself says of a request that failed: no page can keep it from that. */
-const OF_THE_NETWORK = /^Failed to load resource:|^WebSocket connection to .* failed:/;
-
-/** Waits until something holds. @param {() => unknown} holds @param {{ within?: number, what?: string }} [options] */
-export async function until(holds, { within = 30_000, what = "it" } = {}) {
-  const end = Date.now() + within;
-  for (;;) {
-    if (await holds()) return;
-    if (Date.now() > end) throw new Error(`${what} did not hold within ${within} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
+export { isLong, long } from "../../pages/long.js";
+export { until };
 
 /**
  * @typedef {object} Desk

@@ -160,13 +160,7 @@ export function hands(page) {
   };
 }
 
-/**
- * Whether the tests run that take long, and those that measure times. They need a machine that does nothing else: what is
- * measured on a busy one is the machine.
- */
-export const isLong = process.env.CHAT_TEST_LONG === "1";
-/** The options of a test that runs then alone. */
-export const long = { skip: !isLong && "with CHAT_TEST_LONG=1" };
+export { isLong, long } from "../../pages/long.js";
 
 /**
  * When a message with this text is shown in a page, by the clock of the machine: what a busy test sees later is not counted.
