@@ -42,7 +42,7 @@ export function createConsoleUi({ desk, root, composer, adopt }) {
   const ui = {
     lang: LANG,
     t,
-    times: createTimes(LANG),
+    times: createTimes(LANG, t),
     get avatars() {
       return hasPictures;
     },
@@ -72,12 +72,7 @@ export function createConsoleUi({ desk, root, composer, adopt }) {
       const { current } = composer;
       // The session has ended, or is another agent's now. The text stays where it can be read and copied.
       if (!current) return desk.tell(t("editClosed"), "assertive");
-      const attached = (entry.attachments ?? []).flatMap(asFile);
-      // What would not be taken stays where it is.
-      const { refused } = files.accept(current.state.files, attached);
-      if (refused.length) return current.setState({ refused });
-      current.take(entry.content, attached);
-      ui.remove(entry);
+      current.take(entry.content, (entry.attachments ?? []).flatMap(asFile), () => ui.remove(entry));
     },
   };
   const files = createFiles({ Component, createRef, h }, icon, /** @type {Ui} */ (ui));

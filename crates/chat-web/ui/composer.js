@@ -46,12 +46,29 @@ export class Composer extends Component {
     this.box.current?.focus();
   }
 
-  /** Puts a text before what is in the box already, and files behind those that wait. @param {string} text @param {File[]} files */
-  take(text, files) {
-    this.set(this.text ? `${text}\n${this.text}` : text);
-    this.changed();
-    this.add(files);
-    this.focus();
+  /**
+   * Puts a text before what is in the box already, and files behind those that wait. If some do not fit, everything stays
+   * where it is.
+   *
+   * @param {string} text
+   * @param {File[]} added
+   * @param {() => void} taken
+   */
+  take(text, added, taken) {
+    /** @param {Pick<ComposerState, "files" | "refused">} accepted */
+    const put = ({ files, refused }) => {
+      // The session may have ended while the part that knows files was loaded.
+      if (!this.box.current) return;
+      this.setState({ refused });
+      if (refused.length) return;
+      this.setState({ files });
+      this.set(this.text ? `${text}\n${this.text}` : text);
+      this.changed();
+      this.focus();
+      taken();
+    };
+    if (added.length) this.props.ui.withFiles(({ accept }) => put(accept(this.state.files, added)));
+    else put({ ...this.state, refused: [] });
   }
 
   /** @param {string} text */
@@ -162,7 +179,6 @@ export class Composer extends Component {
             part: "input",
             rows: 1,
             dir: "auto",
-            maxLength: 10000,
             enterkeyhint: "send",
             "aria-label": t("message"),
             placeholder: t("writeMessage"),

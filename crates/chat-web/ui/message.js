@@ -97,8 +97,9 @@ function meta({ t, times, retry, edit, remove }, entry, isLast, isNewest) {
 }
 
 /** Why a message was refused, in the words of the person who reads it. @param {Entry} entry */
-function reason({ error }) {
+function reason({ content, error }) {
   if (error?.code === "SESSION_CLOSED") return "becauseClosed";
   if (error?.status === 403) return "becauseForbidden";
-  return error?.status === 400 ? "becauseInvalid" : "becauseUnknown";
+  if (error?.status !== 400) return "becauseUnknown";
+  return content.length > 10_000 ? "becauseLong" : "becauseInvalid";
 }

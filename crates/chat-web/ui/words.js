@@ -1,4 +1,4 @@
-/** Texts in the language of the page. Plural forms and numbers are those of `Intl`. */
+/** Texts in the language of the page. Plural forms are those of `Intl`. */
 
 /**
  * A text, or its plural forms by the categories of CLDR. `{name}` stands for a value, and `{n}` for the number.
@@ -16,8 +16,6 @@
 export function createWords(lang, table) {
   /** @type {Intl.PluralRules | undefined} */
   let rules;
-  /** @type {Intl.NumberFormat | undefined} */
-  let numbers;
   // A name in Latin letters at the beginning must not turn an Arabic sentence around.
   const [before, after] = lang === "ar" ? ["\u2068", "\u2069"] : ["", ""];
   return (key, values = {}) => {
@@ -28,9 +26,7 @@ export function createWords(lang, table) {
     }
     return text.replace(/\{(\w+)\}/g, (_, name) => {
       const value = values[name] ?? "";
-      return typeof value === "number"
-        ? (numbers ??= new Intl.NumberFormat(lang)).format(value)
-        : before + value + after;
+      return typeof value === "number" ? String(value) : before + value + after;
     });
   };
 }

@@ -21,7 +21,7 @@ export function form({ ui: { t }, model }) {
         dir: "auto",
         autocomplete: "off",
         rows: 4,
-        maxLength: name === "subject" ? 200 : 10000,
+        maxLength: name === "subject" ? 200 : undefined,
         defaultValue: model.draft(name),
         // What is typed now would be in no message.
         readOnly: isStarting,

@@ -82,7 +82,7 @@ export function start(shell, texts) {
   const ui = {
     lang,
     t,
-    times: createTimes(lang),
+    times: createTimes(lang, t),
     avatars,
     files() {
       if (!files && !isFilesFailed) ui.withFiles(() => {});
@@ -143,10 +143,7 @@ export function start(shell, texts) {
       try {
         const taken = attachments.length ? attachments.flatMap((await filesModule()).asFile) : [];
         const { current } = parts.composer;
-        if (current) {
-          current.take(content, taken);
-          return ui.remove(entry);
-        }
+        if (current) return current.take(content, taken, () => ui.remove(entry));
         // The session has ended: it becomes the first message of another one. Its files are not lost before that begins.
         model.draft("first", [content, model.draft("first")].filter(Boolean).join("\n"));
         if (taken.length) {
@@ -259,12 +256,6 @@ export function start(shell, texts) {
   // A page with a socket does not come into the back/forward cache, so it is left at the door.
   addEventListener("pagehide", ({ persisted }) => persisted && model.stop(), { signal });
   addEventListener("pageshow", ({ persisted }) => persisted && model.resume(), { signal });
-
-  // What `Intl` reads for the first time takes long. Each has a task of its own, before the first message needs it.
-  const { clock, day } = ui.times;
-  for (const warm of [() => new Intl.NumberFormat(lang).format(1), day, clock]) {
-    setTimeout(() => warm(new Date().toISOString()));
-  }
 
   return {
     identify: (identity) => model.identify(identity),

@@ -34,10 +34,12 @@ export function createTokens(callback, clock) {
     return pending;
   }
 
-  /** @param {string} token */
-  function accept(token) {
+  /** @param {string} answer */
+  function accept(answer) {
     if (closed) throw abortedError();
-    if (typeof token !== "string" || token === "") throw authError("the callback returned no token");
+    const token = typeof answer === "string" ? answer.trim() : "";
+    // A page that says what went wrong is a text too. What RFC 6750 calls b64token has no spaces, quotes or brackets.
+    if (!/^[\w.~+/=-]+$/.test(token)) throw authError("the callback returned no token");
     const subject = subjectOf(token);
     // What one person has written must never be sent in the name of another.
     if (user !== null && subject !== null && subject !== user) throw authError("the token is of another person");

@@ -82,6 +82,25 @@ test("a callback that fails is shown as AUTH, what is written waits, and signing
   assert.deepEqual(shownBy(view), truthOf(world, session));
 });
 
+test("what is no token is AUTH and not sent, and a line break behind a token does no harm", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  /** @type {unknown} */
+  let answer;
+  const { client, network } = world.client({ token: () => answer });
+  const view = client.open(session.id);
+  for (const wrong of ["<!doctype html><title>502</title>", '{"error":"no session"}', "", " ", undefined, null, 7, {}]) {
+    answer = wrong;
+    view.retryNow();
+    await world.advance(1_000);
+    assert.equal(view.view.error.code, "AUTH", String(wrong));
+  }
+  assert.deepEqual(network.log, []);
+  answer = `${tokenOf("alice", "user", world.clock.now() + 60_000)}\n`;
+  view.retryNow();
+  await world.until("live", () => view.view.state === "live");
+});
+
 test("a callback that never returns does not stop the client for good", async () => {
   const world = new World();
   const session = world.server.open("alice");

@@ -220,6 +220,29 @@ test("the agent's name, who types, and an ended session with a new one", async (
   await page.keyboard.press("Escape");
 });
 
+test("a text that is too long is not cut: it fails with its reason, and Edit gives all of it back", async () => {
+  await world.session("eve-10");
+  const { open, box, message } = await world.visit({ user: "eve-10" });
+  await open();
+  await box.waitFor();
+  const text = `Too long: ${"x".repeat(10_000)}`;
+  await box.fill(text);
+  await box.press("Enter");
+  await message("Too long").getByText("more than 10,000 characters").waitFor();
+  await message("Too long").getByRole("button", { name: "Edit" }).click();
+  await until(async () => (await box.inputValue()) === text);
+});
+
+test("a session that ended without a message does not ask for one", async () => {
+  const talk = await world.session("eve-11");
+  const { open, panel } = await world.visit({ user: "eve-11" });
+  await open();
+  await panel.getByText("Say hello").waitFor();
+  await talk.close();
+  await panel.getByText("This chat has ended").waitFor();
+  assert.equal(await panel.getByText("Say hello").count(), 0);
+});
+
 test("12: 50 older messages leave the line that is read where it is", async () => {
   const { say, write } = await world.session("eve-7");
   for (let at = 0; at < 120; at++) await (at % 3 ? say : write)(`message ${at}${" and more".repeat(at % 7)}`);

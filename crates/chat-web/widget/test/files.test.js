@@ -146,6 +146,30 @@ test("19: an upload shows its progress, can be cancelled, and a failed one can b
   );
 });
 
+test("19: Edit of a message whose files do not all fit beside those that wait leaves everything where it is", async () => {
+  const { page, picker, chips, panel, box, message } = await chat("fay-5");
+  const pictures = (/** @type {number} */ count) => Array.from({ length: count }, (_, at) => PICTURE(`${at}.png`));
+  await page.route("**/attachments", (route) => route.fulfill(refusal(400, "UPLOAD_QUOTA")));
+  await picker.setInputFiles(pictures(6));
+  await chips.nth(5).waitFor();
+  await box.fill("Six of them");
+  await box.press("Enter");
+  await message("Six of them").getByText("Failed").waitFor();
+  await picker.setInputFiles(pictures(5));
+  await chips.nth(4).waitFor();
+  await box.fill("and more");
+  const edit = message("Six of them").getByRole("button", { name: "Edit" });
+  await edit.click();
+  await panel.getByRole("alert").getByText("5.png: a message can have 10 files").waitFor();
+  assert.equal(await chips.count(), 5);
+  assert.equal(await box.inputValue(), "and more");
+  await chips.last().getByRole("button").click();
+  await edit.click();
+  await chips.nth(9).waitFor();
+  assert.equal(await box.inputValue(), "Six of them\nand more");
+  await until(async () => (await message("Six of them").count()) === 0);
+});
+
 test("19: SVG and HTML are never rendered, and are downloaded as bytes", async () => {
   const { page, picker, chips, box, message, panel } = await chat("fay-5");
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" onload="parent.hacked = 1"><script>parent.hacked = 1</script></svg>`;

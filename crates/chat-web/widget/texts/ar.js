@@ -4,7 +4,6 @@
 export default {
   title: "دردشة",
   unread: {
-    zero: "دردشة، لا رسائل غير مقروءة",
     one: "دردشة، رسالة واحدة غير مقروءة",
     two: "دردشة، رسالتان غير مقروءتين",
     few: "دردشة، {n} رسائل غير مقروءة",
@@ -42,10 +41,13 @@ export default {
   typing: "{name} يكتب…",
   sessionEnded: "انتهت هذه المحادثة.",
   startNew: "بدء محادثة جديدة",
+  am: "ص",
+  pm: "م",
+  today: "اليوم",
+  yesterday: "أمس",
   messages: "الرسائل",
   older: "عرض الرسائل الأقدم",
   newMessages: {
-    zero: "لا رسائل جديدة",
     one: "رسالة جديدة",
     two: "رسالتان جديدتان",
     few: "{n} رسائل جديدة",
@@ -62,6 +64,7 @@ export default {
   becauseClosed: "انتهت المحادثة.",
   becauseForbidden: "لا يمكنك الكتابة في هذه المحادثة.",
   becauseInvalid: "لم تُقبل الرسالة أو أحد الملفات.",
+  becauseLong: "الرسالة أطول من 10000 حرف.",
   becauseUnknown: "تعذّر إرسال الرسالة.",
   retry: "إعادة المحاولة",
   edit: "تعديل",

@@ -41,6 +41,11 @@ const texts = {
   sessionEnded: "This chat has ended.",
   startNew: "Start a new chat",
 
+  // Of the hour; empty where the hours are counted to 24.
+  am: "AM",
+  pm: "PM",
+  today: "Today",
+  yesterday: "Yesterday",
   messages: "Messages",
   older: "Show older messages",
   newMessages: { one: "{n} new message", other: "{n} new messages" },
@@ -54,6 +59,7 @@ const texts = {
   becauseClosed: "The chat has ended.",
   becauseForbidden: "You may not write in this chat.",
   becauseInvalid: "The message or a file was not accepted.",
+  becauseLong: "The message has more than 10,000 characters.",
   becauseUnknown: "The message could not be sent.",
   retry: "Retry",
   edit: "Edit",
