@@ -222,6 +222,8 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
    */
   async function act(id, run) {
     if (busy.has(id)) return false;
+    // What has become another agent's meanwhile may be out of sight by then.
+    const subject = subjectOf(sessionNow(id));
     busy.add(id);
     acted.add(id);
     changed();
@@ -233,7 +235,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
       const { code, retryable, status } = /** @type {ChatError} */ (failure);
       if (!(failure instanceof ChatError)) reportError(failure);
       const key = REASONS.get(code) ?? (status === 403 ? "notAllowed" : retryable ? "tryLater" : "didNotWork");
-      tell(t(key), "assertive");
+      tell(t(key, { subject }), "assertive");
       return false;
     } finally {
       busy.delete(id);

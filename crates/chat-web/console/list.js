@@ -16,6 +16,8 @@ import { Row } from "./row.js";
 const DRAFT = 140;
 /** So near to the end, in pixels, the next page is read. */
 const NEAR = 600;
+/** By how many rows a key moves. @type {Partial<Record<string, number>>} */
+const STEPS = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
 
 /** @typedef {{ parts: Parts, name: ListName }} ListProps */
 /** @typedef {{ filter: string }} ListState */
@@ -135,6 +137,15 @@ export class List extends Component {
     event.preventDefault();
     if (target.closest("[data-action]")) claim(this.props.parts, id);
     else this.desk.go({ session: id });
+  };
+
+  /** The arrows are no shortcuts that can be switched off. @param {KeyboardEvent} event */
+  keyed = (event) => {
+    const { key, altKey, ctrlKey, metaKey, shiftKey } = event;
+    const by = STEPS[key];
+    if (by === undefined || altKey || ctrlKey || metaKey || shiftKey || !rowOf(/** @type {Element} */ (event.target))) return;
+    event.preventDefault();
+    this.move(by);
   };
 
   /** @param {FocusEvent} event */
@@ -265,7 +276,7 @@ export class List extends Component {
         this.news > 0 && h("button", { class: "list-news", onClick: this.showNews }, t("newRows", { n: this.news })),
         h(
           "div",
-          { class: "list-box", ref: this.box, onScroll: this.fill, onClick: this.clicked },
+          { class: "list-box", ref: this.box, onScroll: this.fill, onClick: this.clicked, onKeyDown: this.keyed },
           rows.length > 0 && h("ul", { class: "rows", "aria-label": t(name) }, rows),
           rows.length === 0 && empty(parts, name, filter, list),
           list.hasMore &&

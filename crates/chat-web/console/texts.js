@@ -10,7 +10,7 @@ const texts = {
 
   // Desk
   session: "Session",
-  fasterAgent: "Another agent was faster.",
+  fasterAgent: "“{subject}”: another agent was faster.",
   endedMeanwhile: "This session has ended meanwhile.",
   unknownSession: "There is no such session.",
   unknownAgent: "This agent is not in the directory, or is deactivated.",

@@ -28,12 +28,23 @@ element("copy").addEventListener("click", async () => {
   }
 });
 
-/** @param {string} text */
-function explain(text) {
+/** Says something in place of the console. @param {string} text @param {HTMLElement[]} actions */
+function explain(text, ...actions) {
+  const box = document.createElement("div");
+  box.className = "demo-note";
   const paragraph = document.createElement("p");
-  paragraph.className = "demo-problem";
   paragraph.textContent = text;
-  desk.replaceChildren(paragraph);
+  box.append(paragraph, ...actions);
+  desk.replaceChildren(box);
+}
+
+function offerSignIn() {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Sign in as Bob";
+  button.addEventListener("click", start);
+  explain("Bob has signed out.", button);
+  button.focus();
 }
 
 /** Signs the agent in, and again when the token has ended. */
@@ -46,6 +57,7 @@ async function openDesk() {
     token: bob,
     addresses: false,
     signedOut(why) {
+      if (why === "signOut" || why === "notErased") return offerSignIn();
       // A new token that is refused is followed by others that are.
       if (why === "refused" && Date.now() - openedAt < AT_ONCE_MS) {
         explain("The server does not let Bob in. If he was blocked or deactivated, change that and reload this page.");

@@ -29,6 +29,6 @@ export function placeWidget(token) {
     ["on", "close", () => place.classList.remove("is-open")],
     ["identify", { token }],
   );
-  // There the console would be behind it.
-  if (!matchMedia("(max-width: 640px)").matches) chatWidget.push(["open"]);
+  // Elsewhere it would cover the console, or the page would begin in its middle, where the form has the focus.
+  if (matchMedia("(min-width: 1001px), (min-width: 641px) and (min-height: 900px)").matches) chatWidget.push(["open"]);
 }

@@ -38,6 +38,26 @@ test("j and k move through the list, Enter opens, and once more Enter leads to t
   assert.equal(await focused(), "jo two.");
 });
 
+test("the arrows, Home and End move through the list too, also without shortcuts", async () => {
+  const { page, dialog, focused } = await threeSessions("ar");
+  await page.button("Help and settings").click();
+  await dialog.getByRole("switch", { name: "Single-key shortcuts" }).uncheck();
+  await dialog.getByRole("button", { name: "Done" }).click();
+  await page.row("ar three.").getByRole("link").focus();
+  for (const [key, title] of [
+    ["ArrowDown", "ar two."],
+    ["ArrowDown", "ar one."],
+    ["ArrowDown", "ar one."],
+    ["ArrowUp", "ar two."],
+    ["Home", "ar three."],
+    ["End", "ar one."],
+    ["Shift+ArrowUp", "ar one."],
+  ]) {
+    await page.keyboard.press(key);
+    assert.equal(await focused(), title, key);
+  }
+});
+
 test("t and e ask about the session that one is at, / filters and ? helps", async () => {
   const { page, dialog } = await threeSessions("te");
   await page.keyboard.press("j");

@@ -155,11 +155,30 @@ test("an agent who is refused is not signed in again and again", async () => {
   await page.locator("chat-widget").getByRole("button", { name: "Start chat" }).waitFor();
 });
 
-test("who signs out in the console of the demo is signed in again", async () => {
-  const { desk } = await visit();
+test("who signs out in the console of the demo can sign in again there", async () => {
+  const { page, desk } = await visit();
   await desk.getByRole("button", { name: "Sign out" }).click();
+  await desk.getByText("Bob has signed out.").waitFor();
+  assert.equal(await desk.locator(".console").count(), 0);
+  await page.keyboard.press("Enter");
   await desk.getByText("You have no sessions").waitFor();
 });
+
+for (const [what, viewport] of /** @type {const} */ ([
+  ["a small laptop", { width: 1366, height: 650 }],
+  ["a phone", PHONE],
+  ["a window at 200 %", { width: 683, height: 384 }],
+])) {
+  test(`on ${what} the page begins at its top, with the button of the chat in sight`, async () => {
+    const { page, customer } = await visit({ viewport });
+    const isOpen = viewport.width > 1000;
+    if (isOpen) await customer.getByRole("textbox", { name: "Subject" }).and(page.locator(":focus")).waitFor();
+    assert.equal(await page.evaluate("scrollY"), 0);
+    const launcher = await customer.locator(".launcher").boundingBox();
+    assert.ok(launcher && launcher.y + launcher.height <= viewport.height, JSON.stringify(launcher));
+    assert.equal(await customer.locator(".panel").isVisible(), isOpen);
+  });
+}
 
 test("outside development mode the server's address leads to the console", async () => {
   const server = await start({ env: { CHAT_JWT_SECRET: "a secret of more than thirty-two bytes, for this test" } });
