@@ -32,8 +32,8 @@ const AFTER: Duration = Duration::from_secs(6);
 /// To a socket on the other server, when 99 of 100 messages have come: a look into the database each second. A server that
 /// believes that it hears the other looks every 15 s.
 const REMOTE_WITHOUT_REDIS: Duration = Duration::from_secs(6);
-/// An answer that takes no longer is not slow, whatever the quickest of the run were: some hundred requests have one in
-/// the hundredth part that the machine has kept waiting, and not the server. One that waited for Redis would take seconds.
+/// Half of the answers take no longer, whatever the quickest of the run were. If requests waited for Redis, all of them would,
+/// and for seconds; the slowest of some hundred are those that the machine has kept waiting.
 const POST_FLOOR: Duration = Duration::from_secs(1);
 
 /// How many messages both servers have received through Redis: events, and few heartbeats.
@@ -42,8 +42,11 @@ async fn received(cluster: &Cluster) -> u64 {
     of(0).await + of(1).await
 }
 
-fn posts(answers: &[Answer], span: &Span) -> Duration {
-    percentile(99, answers.iter().filter(|answer| span.contains(&answer.attempt.began_us)).map(Answer::took))
+fn posts(answers: &[Answer], span: &Span) -> [Duration; 2] {
+    let took = |percent| {
+        percentile(percent, answers.iter().filter(|answer| span.contains(&answer.attempt.began_us)).map(Answer::took))
+    };
+    [50, 99].map(took)
 }
 
 fn remote<'a>(deliveries: &'a [Delivery], span: &'a Span) -> impl Iterator<Item = &'a Delivery> {
@@ -90,7 +93,7 @@ async fn redis_is_unreachable_for_a_while(leave: fn(&PrivateRedis), come_back: f
     let [posts_before, posts_without] = [&before, &away].map(|span| posts(&answers, span));
     let [remote_before, remote_without, remote_after] =
         [&before, &away, &after].map(|span| remote_times(&deliveries, span));
-    println!("POST, p99: {posts_before:?} before, {posts_without:?} without Redis");
+    println!("POST, p50 and p99: {posts_before:?} before, {posts_without:?} without Redis");
     println!(
         "to the other server, p50, p99 and at most: {remote_before:?} before, {remote_without:?} without Redis, \
          {remote_after:?} after"
@@ -103,7 +106,7 @@ async fn redis_is_unreachable_for_a_while(leave: fn(&PrivateRedis), come_back: f
         assert!(received > sent / 2, "of {sent} messages {received} came through Redis in {during:?}");
     }
     assert!(remote_without[1] <= REMOTE_WITHOUT_REDIS, "without Redis: {remote_without:?}");
-    assert!(posts_without <= POST_FLOOR.max(2 * posts_before), "POST: {posts_without:?}, and it was {posts_before:?}");
+    assert!(posts_without[0] <= POST_FLOOR, "POST: {posts_without:?}, and it was {posts_before:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
