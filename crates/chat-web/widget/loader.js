@@ -7,13 +7,17 @@ import styles from "./launcher.css";
 
 /** @import { ChatWidget, Identity, Panel, Shell, Stored } from "./types.js" */
 
-/** What this file says itself: the button, while the panel is loaded, and when it could not be. */
+/**
+ * What this file says itself: while the panel is loaded, when it could not be, and on the button, if that is not "Chat".
+ *
+ * @type {Record<string, [string, string, string?]>}
+ */
 const WORDS = {
-  en: ["Chat", "Loading…", "Not loaded. Try again."],
-  de: ["Chat", "Wird geladen …", "Nicht geladen. Erneut versuchen."],
-  fr: ["Chat", "Chargement…", "Non chargé. Réessayez."],
-  es: ["Chat", "Cargando…", "No cargado. Reintente."],
-  ar: ["دردشة", "جارٍ التحميل…", "تعذّر التحميل. حاول مرة أخرى."],
+  en: ["Loading…", "Not loaded. Try again."],
+  de: ["Wird geladen …", "Nicht geladen. Erneut versuchen."],
+  fr: ["Chargement…", "Non chargé. Réessayez."],
+  es: ["Cargando…", "No cargado. Reintente."],
+  ar: ["جارٍ التحميل…", "تعذّر التحميل. حاول مرة أخرى.", "دردشة"],
 };
 /** What begins with this in `localStorage` is the widget's. */
 const KEY = "chatWidget";
@@ -25,12 +29,11 @@ const CHEVRON = "M6 9.5l6 6 6-6";
 function boot(script) {
   const { origin } = new URL(script.src);
   const { theme, avatars } = script.dataset;
-  const lang = /** @type {keyof typeof WORDS} */ (
+  const lang =
     [script.dataset.lang, document.documentElement.lang, ...navigator.languages]
       .map((tag) => tag?.slice(0, 2).toLowerCase() ?? "")
-      .find((tag) => tag in WORDS) ?? "en"
-  );
-  const [label = "", loadingText = "", failedText = ""] = WORDS[lang];
+      .find((tag) => tag in WORDS) ?? "en";
+  const [loadingText, failedText, label = "Chat"] = /** @type {[string, string, string?]} */ (WORDS[lang]);
   /** @type {Map<string, Set<(value: any) => void>>} */
   const listeners = new Map();
   const ending = new AbortController();
@@ -132,7 +135,10 @@ function boot(script) {
     launcher.ariaExpanded = String(value);
     save({ open: value });
     if (value && !panel) {
-      note.textContent = loadingText;
+      // Mostly the panel is there sooner.
+      setTimeout(() => {
+        if (loading && !panel) note.textContent = loadingText;
+      }, 300);
       need().then((loaded) => isOpen && loaded?.show(true, focus));
     } else panel?.show(value, focus);
     emit(value ? "open" : "close");

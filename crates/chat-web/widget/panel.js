@@ -163,10 +163,13 @@ export function start(shell, texts) {
 
   let isDue = false;
 
+  const updateSoon = () => void setTimeout(update);
+
   /** What changes between two pictures of the screen is shown once: a replay is hundreds of changes. */
   function changed() {
-    // A page that is hidden draws nothing, and has no next picture.
-    if (!isDue) document.hidden ? setTimeout(update) : requestAnimationFrame(update);
+    // A page that is hidden draws nothing, and has no next picture. Behind a picture and not before it, the update is a task of
+    // its own, and the browser lays out and paints in another one: none takes long on a slow machine.
+    if (!isDue) document.hidden ? updateSoon() : requestAnimationFrame(updateSoon);
     isDue = true;
   }
 
