@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { startProxy } from "../../pages/proxy.js";
-import { createWorld, isLong, until } from "./support.js";
+import { createWorld, heap, isLong, until } from "./support.js";
 
 const world = await createWorld();
 const { server } = world;
@@ -44,16 +44,6 @@ async function post(token, address, content) {
     }
     await sleep(100);
   }
-}
-
-/** The used heap, without what is garbage. @param {Console} page */
-async function heap(page) {
-  const session = await page.context().newCDPSession(page);
-  await session.send("HeapProfiler.enable");
-  await session.send("HeapProfiler.collectGarbage");
-  const { usedSize } = await session.send("Runtime.getHeapUsage");
-  await session.detach();
-  return usedSize;
 }
 
 test("each message is there once and in order after kills, drains, cuts, black holes and ended tokens", TIMES, async () => {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Agent, request } from "node:http";
 import { test } from "node:test";
 
-import { createWorld, long, until } from "./support.js";
+import { createWorld, heap, long, until } from "./support.js";
 
 /** So many sessions are assigned to one agent, who may have 1,000, and the others wait. */
 const MINE = 900;
@@ -18,6 +18,9 @@ const AT_ONCE = 16;
 
 /** @param {number[]} values @param {number} share */
 const quantile = (values, share) => values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1] ?? NaN;
+
+/** @param {import("playwright-core").Page} page */
+const megabytes = async (page) => ((await heap(page)) / 2 ** 20).toFixed(1);
 
 /** Runs tasks, some at a time. @param {number} count @param {(at: number) => Promise<unknown>} run */
 async function all(count, run) {
@@ -87,6 +90,8 @@ test("a thread opens within 300 ms and a key takes 50 ms at most, with 2,000 ses
   // Until the sessions that are kept live are loaded.
   await page.waitForLoadState("networkidle");
 
+  const atFirst = await megabytes(page);
+
   /** Clicks a row and returns the milliseconds until the thread is on the screen. @param {number} at @param {string} last */
   async function open(at, last) {
     const row = page.locator("li:not([role=log] *)").filter({ hasText: new RegExp(`Session ${at}\\b`) }).first();
@@ -155,7 +160,8 @@ test("a thread opens within 300 ms and a key takes 50 ms at most, with 2,000 ses
   console.log(
     `open for the first time: median ${quantile(cold, 0.5).toFixed(0)} ms, p95 ${quantile(cold, 0.95).toFixed(0)} ms of ${cold.length}; ` +
       `open: median ${quantile(opened, 0.5).toFixed(0)} ms, p95 ${quantile(opened, 0.95).toFixed(0)} ms of ${opened.length}; ` +
-      `key: median ${quantile(keys, 0.5).toFixed(0)} ms, p95 ${quantile(keys, 0.95).toFixed(0)} ms of ${keys.length}`,
+      `key: median ${quantile(keys, 0.5).toFixed(0)} ms, p95 ${quantile(keys, 0.95).toFixed(0)} ms of ${keys.length}; ` +
+      `heap: ${atFirst} MiB at first, ${await megabytes(page)} MiB then`,
   );
   assert.ok(quantile(cold, 0.95) <= 300, "a thread opens within 300 ms for the first time");
   assert.ok(quantile(opened, 0.95) <= 300, "a thread opens within 300 ms");

@@ -180,3 +180,13 @@ export function hands(page) {
     },
   };
 }
+
+/** The bytes of the heap in use, without what is garbage. @param {Page} page */
+export async function heap(page) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("HeapProfiler.enable");
+  await session.send("HeapProfiler.collectGarbage");
+  const { usedSize } = await session.send("Runtime.getHeapUsage");
+  await session.detach();
+  return usedSize;
+}
