@@ -291,6 +291,7 @@ export interface Client {
 export interface Options {
   /** The server's address, such as `https://chat.example.com`. */
   url: string;
+  /** What stands behind `Bearer`: letters, digits and `-._~+/=` (b64token of RFC 6750). Anything else is `AUTH`. */
   token(why: TokenReason): string | Promise<string>;
   /** Where the outbox is kept: IndexedDB where there is one, with `null` memory. */
   storage?: Storage | null;

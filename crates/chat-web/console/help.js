@@ -12,6 +12,7 @@ import { allowNotifications, hasNotifications } from "./notifications.js";
 export const SHORTCUTS = /** @type {const} */ ([
   ["j", "keyNext"],
   ["k", "keyPrevious"],
+  ["↓ ↑", "keyArrows"],
   ["Enter", "keyOpen"],
   ["c", "keyClaim"],
   ["t", "keyTransfer"],

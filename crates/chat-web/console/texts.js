@@ -11,7 +11,7 @@ const texts = {
   // Desk
   session: "Session",
   fasterAgent: "“{subject}”: another agent was faster.",
-  endedMeanwhile: "This session has ended meanwhile.",
+  endedMeanwhile: "“{subject}” has ended meanwhile.",
   unknownSession: "There is no such session.",
   unknownAgent: "This agent is not in the directory, or is deactivated.",
   noConnection: "There is no connection. Try again in a moment.",
@@ -94,6 +94,7 @@ const texts = {
   shortcutsMore: "They work outside text fields.",
   keyNext: "Next session",
   keyPrevious: "Previous session",
+  keyArrows: "Move in the list, also without single-key shortcuts",
   keyOpen: "Open it; once more to write",
   keyClaim: "Claim",
   keyTransfer: "Transfer",

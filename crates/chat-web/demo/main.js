@@ -1,6 +1,7 @@
 /** The page `/` of development mode: a customer's page with the widget, and an agent's console, both live. */
 
 import { mountConsole } from "../console/mount.js";
+import texts from "../console/texts.js";
 import { fetchPeople } from "./people.js";
 import { placeWidget } from "./place.js";
 import { snippet } from "./snippet.js";
@@ -38,13 +39,15 @@ function explain(text, ...actions) {
   desk.replaceChildren(box);
 }
 
-function offerSignIn() {
+/** @param {string} text that says what has happened */
+function offerSignIn(text) {
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = "Sign in as Bob";
-  button.addEventListener("click", start);
-  explain("Bob has signed out.", button);
-  button.focus();
+  button.addEventListener("click", start, { once: true });
+  explain(text, button);
+  // The console had the focus. With a sign-out in another window, the customer may have it.
+  if (document.activeElement === document.body) button.focus({ preventScroll: true });
 }
 
 /** Signs the agent in, and again when the token has ended. */
@@ -57,7 +60,8 @@ async function openDesk() {
     token: bob,
     addresses: false,
     signedOut(why) {
-      if (why === "signOut" || why === "notErased") return offerSignIn();
+      if (why === "signOut") return offerSignIn("Bob has signed out.");
+      if (why === "notErased") return offerSignIn(texts.signedOutNotErased);
       // A new token that is refused is followed by others that are.
       if (why === "refused" && Date.now() - openedAt < AT_ONCE_MS) {
         explain("The server does not let Bob in. If he was blocked or deactivated, change that and reload this page.");

@@ -7,7 +7,7 @@ const KEPT = 20;
 export function createAnnouncer(parent) {
   const region = document.createElement("div");
   region.className = "unseen";
-  region.setAttribute("role", "status");
+  region.role = "status";
   region.ariaLive = "polite";
   // Only what is new is spoken, and not all of it again.
   region.ariaAtomic = "false";

@@ -22,6 +22,7 @@ export function avatar(person, hasPicture) {
 export function initials(name) {
   const words = name.match(/[\p{L}\p{N}]\S*/gu) ?? [];
   const ends = words.length > 1 ? [words[0], words[words.length - 1]] : words;
-  const letters = ends.map((word = "") => [...new Intl.Segmenter().segment(word)][0]?.segment);
+  // Not by a segmenter of `Intl`: the first one takes as long as the rest of the panel.
+  const letters = ends.map((word = "") => /^.\p{M}*/u.exec(word)?.[0]);
   return letters.join("").toLocaleUpperCase();
 }

@@ -55,20 +55,24 @@ export class Composer extends Component {
    * @param {() => void} taken
    */
   take(text, added, taken) {
-    /** @param {Pick<ComposerState, "files" | "refused">} accepted */
-    const put = ({ files, refused }) => {
+    /** @param {import("./files.js").Files["accept"]} accept */
+    const put = (accept) => {
       // The session may have ended while the part that knows files was loaded.
       if (!this.box.current) return;
-      this.setState({ refused });
-      if (refused.length) return;
-      this.setState({ files });
+      let isTaken = true;
+      this.setState(({ files }) => {
+        const accepted = accept(files, added);
+        isTaken = !accepted.refused.length;
+        return isTaken ? accepted : { refused: accepted.refused };
+      });
+      if (!isTaken) return;
       this.set(this.text ? `${text}\n${this.text}` : text);
       this.changed();
       this.focus();
       taken();
     };
-    if (added.length) this.props.ui.withFiles(({ accept }) => put(accept(this.state.files, added)));
-    else put({ ...this.state, refused: [] });
+    if (added.length) this.props.ui.withFiles(({ accept }) => put(accept));
+    else put((files) => ({ files: [...files], refused: [] }));
   }
 
   /** @param {string} text */
@@ -93,7 +97,8 @@ export class Composer extends Component {
     const list = [...(added ?? [])];
     if (!list.length) return;
     this.focus();
-    this.props.ui.withFiles((files) => this.setState(files.accept(this.state.files, list)));
+    // Others may have been added while the part that knows files was loaded.
+    this.props.ui.withFiles(({ accept }) => this.setState(({ files }) => accept(files, list)));
   }
 
   /** @param {File} file */

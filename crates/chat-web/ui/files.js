@@ -98,8 +98,8 @@ export function createFiles({ Component, createRef, h }, icon, ui) {
     return new Intl.NumberFormat(ui.lang, {
       style: "unit",
       unit: ["byte", "kilobyte", "megabyte"][step] ?? "byte",
-      // The short form of bytes is the word itself, in the singular.
-      unitDisplay: step ? "short" : "narrow",
+      // The short form of bytes is "byte" in English, whatever their number.
+      unitDisplay: step ? "short" : "long",
       maximumFractionDigits: value < 10 ? 1 : 0,
     }).format(value);
   }

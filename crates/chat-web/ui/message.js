@@ -101,5 +101,5 @@ function reason({ content, error }) {
   if (error?.code === "SESSION_CLOSED") return "becauseClosed";
   if (error?.status === 403) return "becauseForbidden";
   if (error?.status !== 400) return "becauseUnknown";
-  return content.length > 10_000 ? "becauseLong" : "becauseInvalid";
+  return [...content].length > 10_000 ? "becauseLong" : "becauseInvalid";
 }

@@ -60,7 +60,6 @@ function boot(script) {
   frame.lang = lang;
   frame.dir = lang === "ar" ? "rtl" : "ltr";
   const launcher = element("button", "launcher", frame);
-  launcher.type = "button";
   launcher.ariaLabel = label;
   launcher.ariaHasPopup = "dialog";
   launcher.ariaExpanded = "false";
@@ -122,8 +121,10 @@ function boot(script) {
       .catch(() => {
         loading = undefined;
         again += "?";
-        if (isOpen) note.textContent = failedText;
-        set(false);
+        if (isOpen) {
+          set(false);
+          note.textContent = failedText;
+        }
       });
     return loading;
   }
@@ -134,10 +135,11 @@ function boot(script) {
     isOpen = value;
     launcher.ariaExpanded = String(value);
     save({ open: value });
+    note.textContent = "";
     if (value && !panel) {
-      // Mostly the panel is there sooner.
+      // In most cases the panel comes sooner.
       setTimeout(() => {
-        if (loading && !panel) note.textContent = loadingText;
+        if (isOpen && !panel) note.textContent = loadingText;
       }, 300);
       need().then((loaded) => isOpen && loaded?.show(true, focus));
     } else panel?.show(value, focus);

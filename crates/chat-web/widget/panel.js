@@ -43,7 +43,7 @@ export function start(shell, texts) {
   panel.tabIndex = -1;
   panel.role = "dialog";
   panel.ariaLabel = t("title");
-  panel.setAttribute("part", "panel");
+  panel.part = "panel";
   // Before the button in the order of the keyboard, as it is on the screen.
   frame.insertBefore(panel, launcher);
 

@@ -113,7 +113,7 @@ async fn messages_in_an_assigned_session_move_no_index() {
     // changes of the state took two updates each.
     eventually("the statistics of all updates", async || figure("n_tup_upd") == 40 + 7 + 6).await;
     let moved = figure("n_tup_upd - n_tup_hot_upd");
-    // With an index on what a message changes all 40 do. Some go to another page where theirs is full of versions that a
-    // snapshot, such as that of autovacuum, may still see: on a busy machine it is held for several messages.
+    // With an index on what a message changes all 40 do. Some go to another page where theirs is full of versions that
+    // a snapshot, such as that of autovacuum, may still see: on a busy machine it is held for several messages.
     assert!(moved <= 7 + 6 + 20, "{moved} updates have moved an index");
 }

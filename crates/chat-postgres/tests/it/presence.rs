@@ -59,8 +59,8 @@ async fn to_note_an_agent_again_moves_no_index() {
     // The servers of the connections report what they did when they end.
     eventually("the statistics of all updates", async || figure("n_tup_upd") == 40 * 50).await;
     let moved = figure("n_tup_upd - n_tup_hot_upd");
-    // With an index on the time all do. Some go to another page where theirs is full of versions that a snapshot, such as that
-    // of autovacuum, may still see: on a busy machine it is held for several rounds.
+    // With an index on the time all do. Some go to another page where theirs is full of versions that a snapshot, such as
+    // that of autovacuum, may still see: on a busy machine it is held for several rounds.
     assert!(moved <= 40 * 50 / 2, "{moved} updates have moved the index");
 }
 

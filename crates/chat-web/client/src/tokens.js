@@ -38,7 +38,7 @@ export function createTokens(callback, clock) {
   function accept(answer) {
     if (closed) throw abortedError();
     const token = typeof answer === "string" ? answer.trim() : "";
-    // A page that says what went wrong is a text too. What RFC 6750 calls b64token has no spaces, quotes or brackets.
+    // An error page is a string too. What RFC 6750 calls b64token has no spaces, quotes or brackets.
     if (!/^[\w.~+/=-]+$/.test(token)) throw authError("the callback returned no token");
     const subject = subjectOf(token);
     // What one person has written must never be sent in the name of another.

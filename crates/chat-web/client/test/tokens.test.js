@@ -82,14 +82,15 @@ test("a callback that fails is shown as AUTH, what is written waits, and signing
   assert.deepEqual(shownBy(view), truthOf(world, session));
 });
 
-test("what is no token is AUTH and not sent, and a line break behind a token does no harm", async () => {
+test("an answer that is not a token is AUTH and not sent, and a line break behind a token does no harm", async () => {
   const world = new World();
   const session = world.server.open("alice");
   /** @type {unknown} */
   let answer;
   const { client, network } = world.client({ token: () => answer });
   const view = client.open(session.id);
-  for (const wrong of ["<!doctype html><title>502</title>", '{"error":"no session"}', "", " ", undefined, null, 7, {}]) {
+  const answers = ["<!doctype html><title>502</title>", '{"error":"no session"}', "", " ", undefined, null, 7, {}];
+  for (const wrong of answers) {
     answer = wrong;
     view.retryNow();
     await world.advance(1_000);

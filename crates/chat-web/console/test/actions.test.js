@@ -49,7 +49,7 @@ test("the loser of a race reads that another agent was faster, not who, and the 
     await route.continue();
   });
   await page.row("Cherries").getByRole("button", { name: "Claim" }).click();
-  await page.getByText("Another agent was faster.").waitFor();
+  await page.getByText("“Cherries”: another agent was faster.").waitFor();
   assert.equal(await page.getByText(/quentin/i).count(), 0);
   await until(async () => (await page.row("Cherries").count()) === 0, { what: "the row is gone" });
   await page.row("Cucumbers").waitFor();
@@ -212,7 +212,7 @@ test("after a race that was lost in words alone, the next loss is said again", a
   const error = { code: "ALREADY_ASSIGNED", message: "no", details: [] };
   await page.route(/\/assign$/, (route) => route.fulfill({ status: 409, json: { success: false, message: "no", error } }), { times: 1 });
   await page.middle.getByRole("button", { name: "Claim" }).click();
-  await page.getByText("Another agent was faster.").waitFor();
+  await page.getByText("“Kale”: another agent was faster.").waitFor();
   await page.view("Mine").click();
   await page.view("Waiting").click();
   await page.row("Kale").click();

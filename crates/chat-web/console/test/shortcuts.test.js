@@ -81,7 +81,7 @@ test("t and e ask about the session that one is at, / filters and ? helps", asyn
   await page.row("te two.").waitFor();
   await page.keyboard.press("?");
   await dialog.filter({ hasText: "Keyboard shortcuts" }).waitFor();
-  assert.deepEqual(await dialog.locator("kbd").allTextContents(), ["j", "k", "Enter", "c", "t", "e", "Esc", "/", "?"]);
+  assert.deepEqual(await dialog.locator("kbd").allTextContents(), ["j", "k", "↓ ↑", "Enter", "c", "t", "e", "Esc", "/", "?"]);
 });
 
 test("in text fields all letters are text, those of Polish and German too", async () => {

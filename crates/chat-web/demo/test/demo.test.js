@@ -172,6 +172,7 @@ for (const [what, viewport] of /** @type {const} */ ([
   test(`on ${what} the page begins at its top, with the button of the chat in sight`, async () => {
     const { page, customer } = await visit({ viewport });
     const isOpen = viewport.width > 1000;
+    assert.equal(await customer.locator(".launcher").getAttribute("aria-expanded"), String(isOpen));
     if (isOpen) await customer.getByRole("textbox", { name: "Subject" }).and(page.locator(":focus")).waitFor();
     assert.equal(await page.evaluate("scrollY"), 0);
     const launcher = await customer.locator(".launcher").boundingBox();

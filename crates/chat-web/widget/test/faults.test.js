@@ -172,13 +172,26 @@ test("a panel that did not load is loaded with the next press", async () => {
   await page.route("**/widget/*", (route) => {
     const url = route.request().url();
     // As in a browser that keeps the failure of an address: what has failed does not work any more.
-    if (failed.size < 2) failed.add(url);
+    if (failed.size < 4) failed.add(url);
     return failed.has(url) ? route.abort() : route.continue();
   });
-  await launcher.click();
-  await page.getByText("Not loaded. Try again.").waitFor();
+  const note = page.locator("chat-widget .note");
+  // Each failure is a text of its own, also for those who only hear it.
+  await note.evaluate((element) => {
+    const said = /** @type {string[]} */ ([]);
+    Object.assign(window, { said });
+    new MutationObserver(() => said.push(element.textContent ?? "")).observe(element, { childList: true });
+  });
+  for (let attempt = 1; attempt <= 2; attempt++) {
+    await launcher.click();
+    await until(async () => Number(await page.evaluate("said.filter((text) => text.startsWith('Not')).length")) === attempt);
+    assert.equal(await note.innerText(), "Not loaded. Try again.");
+    assert.equal(await launcher.getAttribute("aria-expanded"), "false");
+  }
   await launcher.click();
   await box.waitFor();
+  assert.equal(await note.isVisible(), false);
+  assert.equal(await page.evaluate("said.includes('')"), true);
 });
 
 test("files that the widget cannot show are refused in words, and are taken once it can", async () => {

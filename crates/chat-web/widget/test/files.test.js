@@ -146,8 +146,8 @@ test("19: an upload shows its progress, can be cancelled, and a failed one can b
   );
 });
 
-test("19: Edit of a message whose files do not all fit beside those that wait leaves everything where it is", async () => {
-  const { page, picker, chips, panel, box, message } = await chat("fay-5");
+test("19: Edit of a message whose files do not all fit beside those that wait leaves all where it is", async () => {
+  const { page, picker, chips, panel, box, message } = await chat("fay-8");
   const pictures = (/** @type {number} */ count) => Array.from({ length: count }, (_, at) => PICTURE(`${at}.png`));
   await page.route("**/attachments", (route) => route.fulfill(refusal(400, "UPLOAD_QUOTA")));
   await picker.setInputFiles(pictures(6));

@@ -14,11 +14,11 @@ use crate::{libpq, node, packages, postgres, redis};
 /// Set for tests that can do more of the same, such as fifty crashes in place of ten.
 const LONG_VARIABLE: &str = "CHAT_TEST_LONG";
 
-/// How many tests of one program run at a time; the test harness's own variable, so what the caller has set stays.
+/// How many tests of one program run at a time. It is the test harness's own variable, and what the caller has set stays.
 const TEST_THREADS_VARIABLE: &str = "RUST_TEST_THREADS";
 
 /// The least of them: the tests of faults, which take the longest, mostly wait for servers that start and timers that run
-/// out, so that with one test per core two cores are idle.
+/// out, so that with one test per core two cores are idle. Those that disturb the machine take turns all the same.
 const MIN_TEST_THREADS: usize = 4;
 
 /// Runs every test of the workspace, those that plain `cargo test` ignores included.

@@ -1,8 +1,8 @@
 //! Redis between two servers dies, hangs, or drops its subscribers, while people write and follow: nothing is lost, no
 //! socket waits long, and no request fails.
 //!
-//! Limits of time hold beside what the same run had before the fault: the servers are built without optimisation and share
-//! two cores with the clients of the test.
+//! The servers are built without optimisation and share two cores with the clients of the test, so limits of time are those
+//! that a server would exceed if it waited for Redis. What the same run had before the fault is printed beside them.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const SESSIONS: usize = 4;
 const FOLLOWERS: usize = 25;
 const MESSAGES_PER_SECOND: u32 = 20;
 
-/// What is compared with.
+/// How long it is looked at before.
 const BEFORE: Duration = Duration::from_secs(12);
 const AWAY: Duration = Duration::from_secs(30);
 /// After Redis is back, everything is as before within this time.
@@ -32,9 +32,9 @@ const AFTER: Duration = Duration::from_secs(6);
 /// To a socket on the other server, when 99 of 100 messages have come: a look into the database each second. A server that
 /// believes that it hears the other looks every 15 s.
 const REMOTE_WITHOUT_REDIS: Duration = Duration::from_secs(6);
-/// Half of the answers take no longer, whatever the quickest of the run were. If requests waited for Redis, all of them would,
-/// and for seconds; the slowest of some hundred are those that the machine has kept waiting.
-const POST_FLOOR: Duration = Duration::from_secs(1);
+/// An answer, when 90 of 100 have come: one that waited for Redis would take seconds. The slowest of some hundred are those
+/// that the machine has kept waiting.
+const POST_WITHOUT_REDIS: Duration = Duration::from_secs(1);
 
 /// How many messages both servers have received through Redis: events, and few heartbeats.
 async fn received(cluster: &Cluster) -> u64 {
@@ -42,11 +42,11 @@ async fn received(cluster: &Cluster) -> u64 {
     of(0).await + of(1).await
 }
 
-fn posts(answers: &[Answer], span: &Span) -> [Duration; 2] {
+fn posts(answers: &[Answer], span: &Span) -> [Duration; 3] {
     let took = |percent| {
         percentile(percent, answers.iter().filter(|answer| span.contains(&answer.attempt.began_us)).map(Answer::took))
     };
-    [50, 99].map(took)
+    [50, 90, 99].map(took)
 }
 
 fn remote<'a>(deliveries: &'a [Delivery], span: &'a Span) -> impl Iterator<Item = &'a Delivery> {
@@ -93,7 +93,7 @@ async fn redis_is_unreachable_for_a_while(leave: fn(&PrivateRedis), come_back: f
     let [posts_before, posts_without] = [&before, &away].map(|span| posts(&answers, span));
     let [remote_before, remote_without, remote_after] =
         [&before, &away, &after].map(|span| remote_times(&deliveries, span));
-    println!("POST, p50 and p99: {posts_before:?} before, {posts_without:?} without Redis");
+    println!("POST, p50, p90 and p99: {posts_before:?} before, {posts_without:?} without Redis");
     println!(
         "to the other server, p50, p99 and at most: {remote_before:?} before, {remote_without:?} without Redis, \
          {remote_after:?} after"
@@ -106,7 +106,7 @@ async fn redis_is_unreachable_for_a_while(leave: fn(&PrivateRedis), come_back: f
         assert!(received > sent / 2, "of {sent} messages {received} came through Redis in {during:?}");
     }
     assert!(remote_without[1] <= REMOTE_WITHOUT_REDIS, "without Redis: {remote_without:?}");
-    assert!(posts_without[0] <= POST_FLOOR, "POST: {posts_without:?}, and it was {posts_before:?}");
+    assert!(posts_without[1] <= POST_WITHOUT_REDIS, "POST: {posts_without:?}, and it was {posts_before:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
