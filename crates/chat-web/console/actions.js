@@ -64,6 +64,8 @@ export function openTransfer(parts, id) {
             value: filter,
             onInput: (/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) => {
               filter = currentTarget.value;
+              // An agent who is not shown is not chosen.
+              if (choice?.to) choice = null;
               dialog.update();
             },
           }),
@@ -153,14 +155,17 @@ export function openClose(parts, id) {
   const { t } = ui;
   const session = sessionOf(parts, id);
   if (!session || isAsked(root) || !desk.rightsOn(session).close) return;
-  const hasDraft = desk.drafts.get(id) !== "";
+  const hasDraft = () => desk.drafts.get(id) !== "" || desk.drafts.files(id).length > 0;
+  const hasUnsent = () => desk.live(id)?.messages.some((entry) => entry.id === null);
   const dialog = openDialog(root, {
     title: t("closeTitle"),
     kind: "closing",
+    closed: desk.subscribe(() => dialog.update()),
     body: () => [
       h("p", { class: "sheet-about" }, desk.subjectOf(session)),
       h("p", { class: "sheet-note" }, t("closeMore")),
-      hasDraft && h("p", { class: "sheet-note" }, t("closeDraft")),
+      hasDraft() && h("p", { class: "sheet-note" }, t("closeDraft")),
+      hasUnsent() && h("p", { class: "sheet-note" }, t("closeUnsent")),
       h(
         "div",
         { class: "sheet-actions" },

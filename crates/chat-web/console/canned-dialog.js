@@ -11,6 +11,13 @@ import { openDialog } from "./dialog.js";
 /** The largest file that is read: no list of replies is longer, and a wrong file must not stop the page. */
 const LARGEST_FILE = 5 * 1024 * 1024;
 
+/**
+ * What stands in the form and is not saved: a dialog closes easily.
+ *
+ * @type {WeakMap<object, { name: string, text: string, editing: string }>}
+ */
+const unsaved = new WeakMap();
+
 /** @param {Parts} parts */
 export function openCannedReplies(parts) {
   const { root, ui, desk } = parts;
@@ -51,6 +58,17 @@ class CannedReplies extends Component {
 
   get canned() {
     return this.props.parts.desk.canned;
+  }
+
+  componentDidMount() {
+    const { name, text, editing } = unsaved.get(this.canned) ?? { name: "", text: "", editing: "" };
+    this.fill(name, text);
+    this.setState({ editing });
+  }
+
+  componentWillUnmount() {
+    const { editing } = this.state;
+    unsaved.set(this.canned, { name: this.name.current?.value ?? "", text: this.text.current?.value ?? "", editing });
   }
 
   /** @param {string} name @param {string} text */

@@ -76,7 +76,7 @@ class Customer extends Component {
         this.pending--;
         const { code, status, message } = /** @type {import("../client/index.js").ChatError} */ (error);
         const reason = code === "SESSION_CLOSED" ? "endedMeanwhile" : status === 403 ? "notAllowed" : "notSaved";
-        const problem = status === 400 ? ui.t("notAccepted", { message }) : ui.t(reason);
+        const problem = status === 400 ? ui.t("notAccepted", { message }) : ui.t(reason, { subject: desk.subjectOf(this.props.session) });
         // Said by the page, since the column may be gone.
         desk.say(problem, "assertive");
         if (this.isOver) return;

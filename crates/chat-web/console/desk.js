@@ -15,11 +15,13 @@ import { createSettings } from "./settings.js";
 import { claimsOf, expiryOf } from "./tokens.js";
 import { createUnsent } from "./unsent.js";
 
-/** @import { Agent, InboxItem } from "../client/index.js" */
+/** @import { Agent, ChatSession, InboxItem } from "../client/index.js" */
 /** @import { Desk, ListName, Me, MountOptions, Parts } from "./types.js" */
 
 /** So long a sign-out waits until what is stored is erased: it is a moment, unless the browser does not do it. */
 const ERASED_MS = 3_000;
+/** So long after it was done the lists know it. What takes a session away later is the doing of others. */
+const ACTED_MS = 10_000;
 
 /**
  * @param {object} options
@@ -58,12 +60,12 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   const people = createNames();
   /** Sessions of which is said otherwise why they end here. @type {Set<string>} */
   const given = new Set();
-  /** Sessions that were ours when they were looked at last. @type {Set<string>} */
-  const owned = new Set();
+  /** Sessions that were ours when they were looked at last, by their ids. @type {Map<string, ChatSession>} */
+  const owned = new Map();
   /** Sessions that something is being done with. @type {Set<string>} */
   const busy = new Set();
-  /** And those that something was done with. @type {Set<string>} */
-  const acted = new Set();
+  /** And when something was done with others, in milliseconds since 1970. @type {Map<string, number>} */
+  const acted = new Map();
   /** @type {readonly Agent[]} */
   let agents = [];
   /** @type {Desk["availability"]} */
@@ -183,19 +185,22 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   function leaveLost() {
     const { session: id } = router.route;
     const view = id === null ? null : sessions.view(id);
-    if (id === null || !view?.session) return;
+    if (id === null || !view) return;
     if (view.state !== "stopped") {
-      // Its last state may name the other agent already.
-      if (view.session.agentId === me.id) owned.add(id);
-      else if (view.session.agentId === null) owned.delete(id);
+      // A list knows it before it is loaded. Its last state may name the other agent already.
+      const session = view.session ?? itemOf(id);
+      if (session?.agentId === me.id) owned.set(id, session);
+      else if (session?.agentId === null) owned.delete(id);
       return;
     }
-    if (view.error?.code !== "FORBIDDEN") return;
+    // A link to a session of another agent closes nothing: the thread says so.
+    const session = view.session ?? owned.get(id);
+    if (view.error?.code !== "FORBIDDEN" || !session) return;
     const isKnown = given.delete(id);
     const key = !owned.delete(id) ? "takenByOther" : drafts.get(id) ? "takenAwayDraft" : "takenAway";
     sessions.drop(id);
     router.go({ session: null }, { replace: true });
-    if (!isKnown) tell(t(key, { subject: subjectOf(view.session) }));
+    if (!isKnown) tell(t(key, { subject: subjectOf(session) }));
   }
 
   /** @param {string} id */
@@ -207,7 +212,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     return null;
   };
 
-  /** @param {import("../client/index.js").ChatSession | null | undefined} session */
+  /** @param {ChatSession | null | undefined} session */
   function subjectOf(session) {
     return session?.subject || people.of(session?.userId) || t("session");
   }
@@ -225,7 +230,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     // What has become another agent's meanwhile may be out of sight by then.
     const subject = subjectOf(sessionNow(id));
     busy.add(id);
-    acted.add(id);
+    acted.set(id, Infinity);
     changed();
     try {
       await run();
@@ -239,6 +244,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
       return false;
     } finally {
       busy.delete(id);
+      acted.set(id, Date.now());
       changed();
     }
   }
@@ -300,7 +306,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     tell(agent === null ? t("transferredBack", { subject }) : t("transferredTo", { subject, name: people.of(agent) }));
     if (!isAdmin && router.route.session === id) router.go({ session: null }, { replace: true });
     // It ended here with our doing, or never will: the next end is news again.
-    setTimeout(() => given.delete(id), 10_000);
+    setTimeout(() => given.delete(id), ACTED_MS);
     return true;
   }
 
@@ -433,7 +439,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     live: sessions.view,
     unreadOf,
     isBusy: (id) => busy.has(id),
-    hasActed: (id) => acted.has(id),
+    hasActed: (id) => Date.now() - (acted.get(id) ?? 0) < ACTED_MS,
     takeClaimed(id) {
       const isClaimed = claimed === id;
       if (isClaimed) claimed = null;

@@ -35,12 +35,16 @@ export function createLiveSessions({ client, inbox, current, changed }) {
   /** Those of Mine with the newest activity. */
   const newestOfMine = () => (inbox.view.items.mine ?? []).slice(0, MOST - 1);
 
-  /** Ends those that are too many: first those that are not of Mine, and that were not asked for for the longest time. */
-  function trim() {
+  /**
+   * Ends those that are too many: first those that are not of Mine, and that were not asked for for the longest time.
+   *
+   * @param {number} [most]
+   */
+  function trim(most = MOST) {
     const mine = new Set(newestOfMine().map(({ id }) => id));
     for (const isSpared of [(/** @type {string} */ id) => mine.has(id), () => false]) {
       for (const id of sessions.keys()) {
-        if (sessions.size <= MOST) return;
+        if (sessions.size <= most) return;
         if (id !== current() && !isSpared(id)) drop(id);
       }
     }
@@ -62,13 +66,19 @@ export function createLiveSessions({ client, inbox, current, changed }) {
     /** Opens those of Mine, a few at a time, and those again that have come back to us. */
     keep() {
       const mine = newestOfMine();
-      for (const { id } of mine) if (sessions.get(id)?.view.state === "stopped") drop(id);
+      for (const [id, { view }] of sessions) {
+        if (view.state !== "stopped") continue;
+        // One that was taken away says how it was then, and the lists know how it is.
+        const isGone = id !== current() && view.error?.code === "FORBIDDEN";
+        if (isGone || mine.some((item) => item.id === id)) drop(id);
+      }
       if (inbox.view.state !== "live") return;
       let loading = 0;
       for (const { view } of sessions.values()) if (view.state === "connecting") loading++;
       for (const { id } of mine) {
-        if (loading >= AT_ONCE || sessions.size >= MOST) return;
+        if (loading >= AT_ONCE) return;
         if (sessions.has(id)) continue;
+        trim(MOST - 1);
         open(id);
         loading++;
       }

@@ -31,7 +31,11 @@ export function startNotifications(desk, t) {
   const attention = createAttention(`chat attention ${me.id}`, () => desk.isAttentive);
   /** Those that stand on the screen. @type {Set<Notification>} */
   const open = new Set();
-  for (const name of ATTENTION) addEventListener(name, attention.update, { signal });
+  const looked = () => {
+    attention.update();
+    if (desk.isAttentive) for (const shown of open) shown.close();
+  };
+  for (const name of ATTENTION) addEventListener(name, looked, { signal });
   attention.update();
 
   /**
@@ -69,12 +73,14 @@ export function startNotifications(desk, t) {
   /** @param {string} session @param {string} title @param {string} body */
   function show(session, title, body) {
     try {
-      // A second one about the same session takes the place of the first.
-      const shown = new Notification(title, { body, tag: session });
+      // A second one about the same session takes the place of the first, and alerts all the same. TypeScript's types of the
+      // DOM have no `renotify`.
+      const shown = new Notification(title, /** @type {any} */ ({ body, tag: session, renotify: true }));
       shown.onclick = () => {
         window.focus();
         shown.close();
-        if (!signal.aborted) desk.go({ view: desk.item(session)?.agentId ? "mine" : "waiting", session });
+        const view = desk.lists.find((name) => desk.list(name).items.some(({ id }) => id === session)) ?? "waiting";
+        if (!signal.aborted) desk.go({ view, session });
       };
       open.add(shown);
       shown.addEventListener("close", () => open.delete(shown));

@@ -19,8 +19,9 @@ export function startShortcuts(parts, isAlone, signal) {
     j: () => parts.list.current?.move(1),
     k: () => parts.list.current?.move(-1),
     c: () => {
-      const first = desk.route.view === "waiting" ? parts.list.current?.shown[0] : undefined;
-      const id = candidates(first).find((id) => {
+      // The first that still waits: a list that holds still has rows of what is gone.
+      const rows = desk.route.view === "waiting" ? (parts.list.current?.shown ?? []) : [];
+      const id = candidates(...rows).find((id) => {
         const session = desk.live(id)?.session ?? desk.item(id);
         const rights = session && desk.rightsOn(session);
         return rights?.claim || rights?.assign;
@@ -33,11 +34,11 @@ export function startShortcuts(parts, isAlone, signal) {
     "?": () => openHelp(parts),
   };
 
-  /** The row that has the focus; else the open session, the row that had it last, and another one. @param {string} [other] */
-  function candidates(other) {
+  /** The row that has the focus; else the open session, the row that had it last, and others. @param {string[]} others */
+  function candidates(...others) {
     const row = /** @type {HTMLElement | null} */ (document.activeElement?.closest("[data-session]") ?? null);
     if (row?.dataset.session && root.contains(row)) return [row.dataset.session];
-    return [desk.route.session, desk.selected, other].filter((id) => typeof id === "string");
+    return [desk.route.session, desk.selected, ...others].filter((id) => typeof id === "string");
   }
 
   /** Where the person types, until they leave it. @type {Element | null} */

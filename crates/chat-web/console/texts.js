@@ -86,6 +86,7 @@ const texts = {
   closeTitle: "Close this session?",
   closeMore: "The customer cannot write in it any more, and can start a new one.",
   closeDraft: "You have a draft in it that was not sent.",
+  closeUnsent: "A message is not sent yet. When the session has ended, it cannot be sent any more.",
 
   // Help and settings
   help: "Help and settings",

@@ -137,9 +137,10 @@ class Thread extends Component {
     const { view } = session;
     // Before the first time the line is not there yet.
     if (this.unread === null || !view.unread || !this.isAtEnd || !desk.isAttentive || !this.isOwn(view.session)) return;
-    // On a narrow screen the list or the details cover it.
+    // A picture covers everything, and on a narrow screen the list or the details do.
+    const isCovered = this.props.parts.root.querySelector("dialog.lightbox[open]");
     const log = this.element?.querySelector(".log");
-    if (log?.checkVisibility({ visibilityProperty: true })) session.read();
+    if (!isCovered && log?.checkVisibility({ visibilityProperty: true })) session.read();
   };
 
   moved = (/** @type {boolean} */ isAtEnd) => {

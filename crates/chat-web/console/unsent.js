@@ -19,8 +19,8 @@ import { asFile } from "../ui/files.js";
  */
 export function createUnsent({ sessions, drafts, current, subjectOf, t, tell }) {
   const began = Date.now();
-  /** What was looked at last, by session. @type {Map<string, SessionView>} */
-  const seen = new Map();
+  /** What was looked at last. @type {WeakMap<Session, SessionView>} */
+  const seen = new WeakMap();
   /** @type {Set<string>} */
   const failing = new Set();
   /** Messages that were on their way when they were looked at last, by their keys. @type {Set<string>} */
@@ -43,7 +43,9 @@ export function createUnsent({ sessions, drafts, current, subjectOf, t, tell }) 
 
   /** @param {Session} session @param {readonly Entry[]} entries */
   function keep(session, entries) {
-    const texts = entries.map(({ content }) => content).filter((text) => text && !drafts.get(session.id).includes(text));
+    // Another window of this person may have done the same.
+    const lines = `\n${drafts.get(session.id)}\n`;
+    const texts = entries.map(({ content }) => content).filter((text) => text && !lines.includes(`\n${text}\n`));
     const files = entries.flatMap(({ attachments = [] }) => attachments).flatMap(asFile);
     drafts.set(session.id, [...texts, drafts.get(session.id)].filter(Boolean).join("\n"));
     drafts.setFiles(session.id, [...files, ...drafts.files(session.id)]);
@@ -55,8 +57,8 @@ export function createUnsent({ sessions, drafts, current, subjectOf, t, tell }) 
     look() {
       for (const session of sessions()) {
         const { id, view } = session;
-        if (view === seen.get(id)) continue;
-        seen.set(id, view);
+        if (view === seen.get(session)) continue;
+        seen.set(session, view);
         const entries = view.messages.filter((entry) => entry.id === null);
         if (entries.length && view.state === "stopped" && view.error?.code === "FORBIDDEN") {
           failing.delete(id);

@@ -57,16 +57,15 @@ export class Log extends Component {
     const old = before.entries;
     const { entries } = this.props;
     if (!box || !place || old === entries) return;
-    const last = entries[entries.length - 1];
-    const isNew = last && last.key !== old[old.length - 1]?.key;
-    if (this.isAtEnd || (isNew && last.own)) return this.toEnd();
+    if (this.isAtEnd) return this.toEnd();
     const first = entries.findIndex(({ key }) => key === old[0]?.key);
+    const known = new Set(old.map(({ key }) => key));
+    // What is not sent stands behind what is new.
+    const added = entries.slice(Math.max(first, 0)).filter(({ key }) => !known.has(key));
+    if (added.at(-1)?.own) return this.toEnd();
     if (first > 0) box.scrollTop = place.scrollTop + box.scrollHeight - place.scrollHeight;
-    if (isNew) {
-      const known = new Set(old.map(({ key }) => key));
-      const missed = entries.slice(Math.max(first, 0)).filter(({ key, own }) => !own && !known.has(key)).length;
-      this.setState({ missed: this.state.missed + missed });
-    }
+    const missed = added.filter(({ own }) => !own).length;
+    if (missed) this.setState({ missed: this.state.missed + missed });
   }
 
   toEnd = () => {

@@ -115,6 +115,38 @@ test("an open session that is transferred away closes softly, with a notice, and
   await until(async () => (await session.messages()).length === 1);
 });
 
+test("an open session that is transferred away while it is being loaded closes softly too", async () => {
+  await world.agent("gus");
+  const session = await world.session("fred", { subject: "Fennel", agent: "finn" });
+  /** What the page says of sessions is held until the transfer. @type {(() => void)[] | null} */
+  let held = [];
+  const page = await world.console({
+    as: "finn",
+    faults: true,
+    beforeOpening: async (page) => {
+      await page.routeWebSocket(/\/ws\/chat/, (socket) => {
+        const server = socket.connectToServer();
+        socket.onMessage((frame) => {
+          if (held && String(frame).includes('"subscribe"')) held.push(() => server.send(frame));
+          else server.send(frame);
+        });
+      });
+      await page.route(`**${session.path}/**`, async (route) => {
+        if (held) await new Promise((resolve) => held?.push(() => resolve(null)));
+        await route.continue();
+      });
+    },
+  });
+  await page.row("Fennel").click();
+  await page.box.fill("I was about to say");
+  await world.server.call(world.server.tokens.root, "PUT", `${session.path}/transfer`, { agentId: "gus" });
+  await page.row("Fennel").getByText("No longer here").waitFor();
+  for (const release of held.splice(0)) release();
+  held = null;
+  await page.getByText("“Fennel” was transferred and is no longer yours. Your draft is kept.").waitFor();
+  await until(async () => (await page.box.count()) === 0);
+});
+
 test("a waiting session that one looks at closes softly when another agent claims it", async () => {
   const session = await world.session("gil", { subject: "Ginger", messages: ["I wait"] });
   const page = await world.console({ as: "gwen" });
@@ -201,6 +233,76 @@ test("a claim that takes long calls back no agent who has gone on", async () => 
   assert.equal(await page.box.inputValue(), "I am writing");
   await page.message("Orange").waitFor();
   assert.equal((await session.get()).agentId, "jane");
+});
+
+test("a session that was taken and came back to the queue can be claimed", async () => {
+  const session = await world.session("mia", { subject: "Milk", messages: ["White"] });
+  await world.session("max", { subject: "Mint", messages: ["Green"] });
+  const page = await world.console({ as: "moe" });
+  await page.view("Waiting").click();
+  await page.row("Milk").click({ position: { x: 60, y: 12 } });
+  await page.message("White").waitFor();
+  await page.row("Mint").click({ position: { x: 60, y: 12 } });
+  await page.message("Green").waitFor();
+  await session.claim("quick-quentin");
+  await page.row("Milk").getByText("No longer waiting").waitFor();
+  await session.transfer(null);
+  await page.row("Milk").getByRole("button", { name: "Claim" }).click();
+  await page.getByText("“Milk” is yours now.").first().waitFor({ state: "attached" });
+  assert.equal((await session.get()).agentId, "moe");
+});
+
+test("c claims the first session that still waits", async () => {
+  const first = await world.session("nia", { subject: "Nuts", priority: "high" });
+  const second = await world.session("nic", { subject: "Nougat", priority: "high" });
+  const page = await world.console({ as: "nat" });
+  await page.view("Waiting").click();
+  await page.row("Nougat").waitFor();
+  // While the pointer is there, no row moves.
+  await page.row("Nougat").hover();
+  await first.claim("quick-quentin");
+  await page.row("Nuts").getByText("No longer waiting").waitFor();
+  await page.keyboard.press("c");
+  await page.box.waitFor();
+  assert.equal((await second.get()).agentId, "nat");
+});
+
+test("an agent who is chosen and then filtered away is not chosen", async () => {
+  for (let n = 1; n <= 10; n++) await world.agent(`olga-${n}`, `Olga ${n}.`);
+  const session = await world.session("otto", { subject: "Oil", agent: "olli" });
+  const page = await world.console({ as: "olli" });
+  await page.row("Oil").click();
+  await page.button("Transfer").click();
+  await dialog(page).getByRole("radio", { name: "Olga 2." }).check();
+  await dialog(page).getByRole("searchbox", { name: "Find an agent" }).fill("Olga 3");
+  const transfer = dialog(page).getByRole("button", { name: "Transfer", exact: true });
+  assert.equal(await transfer.getAttribute("aria-disabled"), "true");
+  await page.keyboard.press("Enter");
+  await dialog(page).getByRole("radio", { name: "Olga 3." }).check();
+  await transfer.click();
+  await page.getByText("“Oil” was transferred to Olga 3..").waitFor();
+  assert.equal((await session.get()).agentId, "olga-3");
+});
+
+test("who closes a session is told of a message in it that is not sent", async () => {
+  const session = await world.session("pit", { subject: "Peas", agent: "pia" });
+  const page = await world.console({ as: "pia", faults: true });
+  await page.row("Peas").click();
+  let isBroken = true;
+  await page.route(`**${session.path}/messages`, (route) =>
+    isBroken && route.request().method() === "POST" ? route.abort() : route.continue(),
+  );
+  await page.send("On its way");
+  await page.message("On its way").getByText(/^(Queued|Sending)$/).waitFor();
+  await page.button("Close").click();
+  const note = dialog(page).getByText("A message is not sent yet.");
+  await note.waitFor();
+  isBroken = false;
+  // While the dialog is open, it is sent.
+  await note.waitFor({ state: "detached" });
+  await dialog(page).getByRole("button", { name: "Close", exact: true }).click();
+  await page.getByText("“Peas” is closed.").waitFor();
+  assert.deepEqual((await session.messages()).map(({ content }) => content), ["On its way"]);
 });
 
 test("after a race that was lost in words alone, the next loss is said again", async () => {

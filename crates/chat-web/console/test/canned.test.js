@@ -46,6 +46,27 @@ async function atWork(agent) {
   };
 }
 
+test("what is written and not saved is there when the dialog is opened again", async () => {
+  const { page, dialog, open, done, write } = await atWork("kara");
+  await write({ hello: "Hello" });
+  await open();
+  await dialog.getByRole("button", { name: "Edit /hello" }).click();
+  await dialog.getByRole("textbox", { name: "Text" }).fill("Hello, this took me some time to write");
+  await done();
+  await dialog.waitFor({ state: "detached" });
+  await open();
+  assert.equal(await dialog.getByRole("textbox", { name: "Text" }).inputValue(), "Hello, this took me some time to write");
+  await page.keyboard.press("Escape");
+  await open();
+  await dialog.getByRole("button", { name: "Save reply" }).click();
+  await dialog.getByText("/hello is saved.").waitFor();
+  await done();
+  await dialog.waitFor({ state: "detached" });
+  await open();
+  assert.equal(await dialog.getByRole("textbox", { name: "Text" }).inputValue(), "");
+  assert.equal(await dialog.getByRole("textbox", { name: "Name" }).inputValue(), "");
+});
+
 test("a slash at the beginning offers replies, and keys choose one", async () => {
   const { session, page, menu, write } = await atWork("kurt");
   await write({

@@ -240,6 +240,30 @@ test("a long list is read on as one scrolls, and a filter finds what is further 
   await page.getByText("Nothing matches “nothing like it”.").waitFor();
 });
 
+test("a row holds still when others end its session, also where it was claimed here", async () => {
+  const session = await world.session("quinn-a", { subject: "Quiet one", messages: 1 });
+  await world.session("quinn-b", { subject: "Quiet two", agent: "quinn", messages: 1 });
+  const page = await world.console({
+    as: "quinn",
+    init: () => {
+      const { now } = Date;
+      const shift = { by: 0 };
+      Object.assign(window, { shift });
+      Date.now = () => now() + shift.by;
+    },
+  });
+  await page.view("Waiting").click();
+  await page.row("Quiet one").getByRole("button", { name: "Claim" }).click();
+  await page.view("Mine").click();
+  await page.row("Quiet two").click();
+  await page.row("Quiet one").hover();
+  // A quarter of an hour later.
+  await page.evaluate("shift.by = 900_000");
+  await world.server.call(session.customer, "PUT", `${session.path}/close`);
+  await page.row("Quiet one").getByText("No longer here").waitFor();
+  assert.equal(await page.locator(".session-row").count(), 2);
+});
+
 test("in an empty list stands what to do", async () => {
   const page = await world.console({ as: "lonely" });
   await page.getByText("You have no sessions.").waitFor();

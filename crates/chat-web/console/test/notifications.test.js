@@ -15,8 +15,16 @@ function init() {
     static permission = "granted";
     static requestPermission = async () => Notification.permission;
     onclick = () => {};
-    close() {}
-    addEventListener() {}
+    isClosed = false;
+    onClose = () => {};
+    close() {
+      this.isClosed = true;
+      this.onClose();
+    }
+    /** @param {string} _ @param {() => void} listener */
+    addEventListener(_, listener) {
+      this.onClose = listener;
+    }
     /** @param {string} title @param {object} options */
     constructor(title, options) {
       shown.push(Object.assign(this, { title, ...options }));
@@ -98,6 +106,36 @@ test("a message in a session of mine is shown with its author, and one in a sess
   await until(async () => (await shown(bob)).some(([, body]) => body === "For bob"));
   const messages = (await shown(bob)).filter(([title]) => !title.includes("session"));
   assert.deepEqual(messages, [["Ann", "For bob"]]);
+});
+
+test("each message alerts, and what was shown goes when the agent comes back", async () => {
+  const bob = await world.console({ init });
+  await choose(bob, { notifications: true, sound: false });
+  const mine = await world.session("ann-8", { subject: "Again", name: "Ann", agent: "bob" });
+  await bob.row("Again").waitFor();
+  for (const text of ["First", "Second"]) {
+    await mine.write(text);
+    await until(async () => (await shown(bob)).some(([, body]) => body === text));
+  }
+  const about = `shown.filter(({ tag }) => tag === "${mine.id}").map(({ renotify, isClosed }) => [renotify, isClosed])`;
+  const all = /** @type {boolean[][]} */ (await bob.evaluate(about));
+  assert.ok(all.length >= 2 && all.every(([renotify, isClosed]) => renotify && !isClosed));
+  await look(bob, true);
+  assert.ok(/** @type {boolean[][]} */ (await bob.evaluate(about)).every(([, isClosed]) => isClosed));
+});
+
+test("a click of an admin leads to a session that was claimed meanwhile", async () => {
+  const root = await world.console({ as: "bob", role: "admin", init });
+  await choose(root, { notifications: true, sound: false });
+  await root.view("Waiting").waitFor();
+  const talk = await world.session("ann-9", { subject: "Claimed meanwhile", messages: ["Hello"] });
+  await until(async () => (await shown(root)).some(([, body]) => body.includes("Claimed meanwhile")));
+  await talk.claim("carol");
+  await root.view("Assigned").click();
+  await root.row("Claimed meanwhile").waitFor();
+  await root.view("Waiting").click();
+  await root.evaluate("shown.at(-1).onclick()");
+  await root.message("Hello").waitFor();
 });
 
 test("a session that a colleague hands over is shown", async () => {

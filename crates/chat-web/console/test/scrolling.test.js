@@ -112,6 +112,22 @@ test("a thread stays at its end, and says how many new messages are below when o
   await until(() => isAtEnd(page.log), { what: "the end" });
 });
 
+test("what is new is counted also while a message of one's own is not sent", async () => {
+  const session = await world.session("cosima", { subject: "Unsent", agent: "udo", messages: 40 });
+  const page = await world.console({ as: "udo", faults: true });
+  await page.row("Unsent").click();
+  await page.message("Message 40").waitFor();
+  await page.route(`**${session.path}/messages`, (route) =>
+    route.request().method() === "POST" ? route.abort() : route.continue(),
+  );
+  await page.send("Stuck");
+  await page.message("Stuck").getByText(/^(Queued|Sending)$/).waitFor();
+  await until(() => isAtEnd(page.log), { what: "the end" });
+  await page.log.evaluate((box) => (box.scrollTop -= 400));
+  for (const text of ["One", "Two"]) await session.write(text);
+  await page.getByRole("button", { name: "2 new messages" }).waitFor();
+});
+
 test("a line stands above the first message that is new", async () => {
   const session = await world.session("doris", { subject: "Returns", agent: "vera", messages: ["Old one", "Old two"] });
   await world.session("emil", { subject: "Others", agent: "vera", messages: ["Hello"] });

@@ -233,6 +233,25 @@ test("files are pasted and dropped, and pictures open in full size", async () =>
   await page.box.waitFor();
 });
 
+test("what comes while a picture covers everything is read when it is closed", async () => {
+  const session = await world.session("guido", { subject: "Covered", agent: "greta", messages: ["Look"] });
+  const page = await world.console({ as: "greta" });
+  await page.row("Covered").click();
+  await page.message("Look").waitFor();
+  const picker = page.locator(".thread input[type=file]").first();
+  await picker.setInputFiles(PICTURE("large.png"));
+  await page.send("Mine");
+  await page.message("Mine").getByText(/^(Sent|Delivered|Read)$/).waitFor();
+  await page.getByRole("button", { name: "Open picture large.png" }).click();
+  const lightbox = page.getByRole("dialog", { name: "Picture" });
+  await lightbox.waitFor();
+  await session.write("Behind it");
+  await page.row("Behind it").getByText("1 unread").waitFor({ state: "attached" });
+  assert.equal(await unreadOf(session), 1);
+  await page.keyboard.press("Escape");
+  await until(async () => (await unreadOf(session)) === 0, { what: "the read receipt" });
+});
+
 test("what is pasted from an office program is its text, and a file is one also when its name comes along", async () => {
   await world.session("gina", { subject: "Tables", agent: "gerrit", messages: ["Numbers?"] });
   const page = await world.console({ as: "gerrit" });
