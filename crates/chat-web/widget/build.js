@@ -9,7 +9,7 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 
 /** A customer's page has no inbox, and does nothing that agents alone do: these modules of the client are empty here. */
 const EMPTY = {
-  "inbox.js": "export const createInbox = () => {};",
+  "inboxes.js": "export const createInboxes = () => ({ size: 0, open() {}, receive() {}, onSocketState() {}, end() {} });",
   "agent-operations.js": "export const createAgentOperations = () => ({});",
 };
 
@@ -17,7 +17,7 @@ const EMPTY = {
 const withoutAgents = {
   name: "without agents",
   setup(plugin) {
-    plugin.onLoad({ filter: /client.src.(?:inbox|agent-operations)\.js$/ }, ({ path: file }) => ({
+    plugin.onLoad({ filter: /client.src.(?:inboxes|agent-operations)\.js$/ }, ({ path: file }) => ({
       contents: EMPTY[/** @type {keyof typeof EMPTY} */ (path.basename(file))],
     }));
   },

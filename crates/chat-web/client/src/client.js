@@ -1,7 +1,8 @@
 // Puts the parts together: one socket, one outbox, and the sessions and inboxes that are open.
 import { systemClock } from "./clock.js";
-import { createInbox } from "./inbox.js";
+import { createInboxes } from "./inboxes.js";
 import { browserNetwork } from "./network.js";
+import { once } from "./once.js";
 import { createOperations } from "./operations.js";
 import { createOutbox } from "./outbox.js";
 import { createPacer } from "./pacer.js";
@@ -48,8 +49,7 @@ export function createClient({
 
   /** @type {Map<string, {session: import("./session.js").SessionModel, users: number}>} */
   const sessions = new Map();
-  /** @type {Set<import("./inbox.js").InboxModel>} */
-  const inboxes = new Set();
+  const inboxes = createInboxes({ rest, socket, tokens, clock, random }, onError, restIfIdle);
   let isEnded = false;
   /** @type {Promise<void> | undefined} */
   let ended;
@@ -73,34 +73,22 @@ export function createClient({
       outbox.kick();
       // The state is `live` when this returns to the socket, and the first frames are sent then.
       queueMicrotask(begin);
-    } else if (frame.type === "inbox" || frame.type === "inbox_update") {
-      for (const inbox of inboxes) inbox.receive(frame);
-    } else if (frame.type === "error" && frame.data.ref === "open_inbox") {
-      for (const inbox of inboxes) inbox.onRefused(frame.data, openInbox);
-    } else if (frame.sessionId) {
-      sessions.get(frame.sessionId)?.session.receive(frame);
-    } else if (frame.type === "error") {
-      onError(new Error(`${frame.data.code}: ${frame.data.message}`));
+    } else if (!inboxes.receive(frame)) {
+      if (frame.sessionId) sessions.get(frame.sessionId)?.session.receive(frame);
+      else if (frame.type === "error") onError(new Error(`${frame.data.code}: ${frame.data.message}`));
     }
   }
 
   function begin() {
     if (socket.state !== "live") return;
     for (const { session } of sessions.values()) session.onHello();
-    openInbox();
-  }
-
-  function openInbox() {
-    const views = [...new Set([...inboxes].flatMap((inbox) => inbox.views))];
-    if (views.length === 0 || socket.state !== "live") return;
-    for (const inbox of inboxes) inbox.onOpening();
-    socket.send({ type: "open_inbox", data: { views } });
+    inboxes.open();
   }
 
   function onState() {
     if (socket.state !== "live") pacer.clear();
     for (const { session } of sessions.values()) session.onSocketState();
-    for (const inbox of inboxes) inbox.onSocketState();
+    inboxes.onSocketState();
   }
 
   function restIfIdle() {
@@ -115,9 +103,8 @@ export function createClient({
     tokens.close();
     outbox.close();
     for (const { session } of sessions.values()) session.end(blank);
-    for (const inbox of inboxes) inbox.end();
+    inboxes.end();
     sessions.clear();
-    inboxes.clear();
     pacer.clear();
     unsubscribe();
     socket.close();
@@ -131,15 +118,6 @@ export function createClient({
 
   function assertOpen() {
     if (isEnded) throw new Error("the client is closed");
-  }
-
-  /** @param {() => void} release @returns {() => void} the same, once */
-  function once(release) {
-    let isDone = false;
-    return () => {
-      if (!isDone) release();
-      isDone = true;
-    };
   }
 
   return {
@@ -170,24 +148,9 @@ export function createClient({
 
     inbox(views) {
       assertOpen();
-      const inbox = createInbox({ rest, socket, tokens, clock, random }, views, onError);
-      inboxes.add(inbox);
-      openInbox();
+      const inbox = inboxes.add(views);
       socket.start();
-      return {
-        get view() {
-          return inbox.view;
-        },
-        subscribe: (listener) => inbox.listeners.on("change", listener),
-        on: inbox.listeners.on,
-        more: inbox.more,
-        retryNow: socket.retryNow,
-        close: once(() => {
-          if (!inboxes.delete(inbox)) return;
-          inbox.end();
-          restIfIdle();
-        }),
-      };
+      return inbox;
     },
 
     async logout() {

@@ -64,7 +64,7 @@ export function errorOfResponse(status, retryAfter, body, now) {
 function seconds(header, now) {
   if (!header) return null;
   const value = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - now) / 1000;
-  return Number.isFinite(value) ? Math.max(0, value) : null;
+  return Number.isFinite(value) ? Math.min(86_400, Math.max(0, value)) : null;
 }
 
 /** What structured clone keeps of an error. @param {ChatError} error */

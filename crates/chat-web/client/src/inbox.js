@@ -204,6 +204,7 @@ export function createInbox({ rest, socket, tokens, clock, random }, views, onEr
       isEnded = true;
       clock.clearTimeout(retryTimer);
       items.clear();
+      removed.clear();
       counts = null;
       changed();
       listeners.clear();

@@ -257,6 +257,27 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
     });
   }
 
+  /** Stores an item that is new or tried again, tells the other tabs, and sends it. @param {Item} item */
+  function store(item) {
+    const { record } = item;
+    write(async () => {
+      // A record names its author. Without a token it is stored all the same, but not before it is clear that there is none.
+      if (tokens.user === null) await withTimeout(clock, AUTHOR_LIMIT, tokens.get).catch(() => {});
+      // Cancelled before it was stored.
+      if (item.isCancelled) return;
+      try {
+        if (record.id === undefined) record.id = await storage.add({ ...record, user: tokens.user });
+        else if (item.ours) await storage.put(record);
+      } catch (cause) {
+        return fail(item, storageError(cause));
+      }
+      // Or while it was being stored: the other tabs, which do not know it yet, must not send it.
+      if (item.isCancelled) return;
+      post({ type: "record", record });
+      wake();
+    });
+  }
+
   /** The server has the message: its answer or its echo came, whichever was first. @param {string} key @param {Message} message */
   function confirm(key, message) {
     const item = items.get(key);
@@ -312,7 +333,9 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
   /** What another tab of the same person says. @param {any} message */
   function onPost({ type, user, key, record, message, delivery, progress, error, waitsUntil: until = 0 }) {
     if (user !== tokens.user) return;
-    heardAt = Math.max(heardAt, clock.now(), until);
+    // The tab that sends says these. One without a token sends nothing: another may have one.
+    if (delivery || type === "holds")
+      heardAt = error?.code === "AUTH" ? 0 : Math.max(heardAt, clock.now(), until);
     const item = items.get(key);
     if (type === "record") onRecord(record).catch(onError);
     else if (type === "kick") {
@@ -368,19 +391,9 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
       };
       const item = adopt(record, true);
       item.isFromHere = true;
-      write(async () => {
-        // A record names its author. Without a token it is stored all the same, but not before it is clear that there is none.
-        if (tokens.user === null) await withTimeout(clock, AUTHOR_LIMIT, tokens.get).catch(() => {});
-        // Cancelled before it was stored.
-        if (item.isCancelled) return;
-        try {
-          item.record.id = await storage.add({ ...item.record, user: tokens.user });
-        } catch (cause) {
-          return fail(item, storageError(cause));
-        }
-        post({ type: "record", record: item.record });
-        wake();
-      });
+      // It is stored for no one, and must not outlast what `logout` erases.
+      if (closed) item.reject(abortedError());
+      else store(item);
       return key;
     },
 
@@ -395,13 +408,7 @@ export function createOutbox({ storage, tab, rest, tokens, clock, random, name, 
         },
         retry: () => {
           if (!item.record.failed || items.get(key) !== item) return;
-          const { record } = adopt({ ...item.record, failed: null }, true);
-          write(async () => {
-            if (record.id === undefined) record.id = await storage.add(record);
-            else if (item.ours) await storage.put(record);
-            post({ type: "record", record });
-            wake();
-          });
+          store(adopt({ ...item.record, failed: null }, true));
         },
         cancel: () => {
           if (item.message || items.get(key) !== item) return;

@@ -59,7 +59,7 @@ export function createRest(base, tokens, fetch, clock) {
         const { status, headers: answered } = response;
         if (bytes && response.ok) return { status, headers: answered, body: await response.blob() };
         const text = await response.text();
-        return { status, headers: answered, body: text === "" ? null : parse(text) };
+        return { status, headers: answered, body: status === 204 ? null : parse(text) };
       };
       run()
         .then(resolve, (error) => reject(networkError(error)))

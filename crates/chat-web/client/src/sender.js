@@ -44,7 +44,7 @@ export function createSender({ rest, clock, random, report, keep }) {
     const total = files.reduce((sum, { size }) => sum + size, 0);
     let before = files.slice(0, uploads.length).reduce((sum, { size }) => sum + size, 0);
     for (const file of files.slice(uploads.length)) {
-      report(item, "uploading", { progress: before / total });
+      report(item, "uploading", { progress: before / total || 0 });
       const { body } = await rest.request("POST", `/sessions/${sessionId}/attachments`, {
         body: file,
         headers: { "Content-Type": file.type || "application/octet-stream", "Content-Disposition": disposition(file) },
@@ -94,7 +94,7 @@ export function createSender({ rest, clock, random, report, keep }) {
           const error = toChatError(cause);
           // The network has changed, and the request was begun on the old one.
           if (error.code === "ABORTED") continue;
-          if (error.status === 400 && item.record.uploads.length && !hasUploadedAgain) {
+          if (error.status === 400 && item.delivery === "sending" && item.record.uploads.length && !hasUploadedAgain) {
             // The server removes what is not sent within a day. The key is free still: a refused request has not used it.
             hasUploadedAgain = true;
             item.record = { ...item.record, uploads: [] };

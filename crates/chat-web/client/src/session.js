@@ -211,6 +211,7 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
 
   /** @param {Awaited<ReturnType<typeof read>>} newest */
   function show({ page, body, at }) {
+    seq = at;
     session = body;
     entries = page.messages.map(toEntry);
     hasOlder = page.hasMore;
@@ -229,7 +230,6 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
       if (mine !== loads) return;
       // A subscription that began without a position sends nothing up to its head: REST must have at least that.
       if (newest.at < head) throw protocolError("the messages are older than the subscription", true);
-      seq = newest.at;
       // In another history other messages are at these positions, and the server knows which of them are read.
       if (epoch !== null && epoch !== current) readUpTo = 0;
       epoch = current;
@@ -255,7 +255,11 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
     isPreviewing = true;
     try {
       const newest = await read();
+      const [shown, hadOlder] = [entries, hasOlder];
       if (epoch === null && !isEnded) show(newest);
+      // Older pages that join on stay: this is repeated as long as no socket can be opened.
+      const at = shown.findIndex(({ id }) => id === entries[0]?.id);
+      if (at > 0) [entries, hasOlder] = [[...shown.slice(0, at), ...entries], hadOlder];
       changed();
     } catch (failure) {
       const why = toChatError(failure);
@@ -331,7 +335,7 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
 
   /** @param {any} frame */
   function ephemeral({ type, data }) {
-    if (type === "subscribed" && phase === "subscribing") onSubscribed(data);
+    if (type === "subscribed" && phase !== "stopped") onSubscribed(data);
     else if (type === "unsubscribed") onUnsubscribed(data);
     else if (type === "typing") typists.set(data.userId, data.isTyping);
     else if (type === "error" && data.ref === "subscribe" && phase === "subscribing") {
@@ -455,7 +459,7 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
     },
     /** @param {boolean} on */
     typing(on) {
-      if (phase === "live" && typists.isDue(on) && pacer.now())
+      if (phase === "live" && typists.isDue(on) && (pacer.now() || !on))
         socket.send({ type: "typing", sessionId: id, data: { isTyping: on } });
     },
     /** Leaves nothing of it. @param {boolean} [blank] whether what is shown goes as well */

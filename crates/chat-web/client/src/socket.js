@@ -11,6 +11,7 @@ const HELLO_LIMIT = 15_000;
 const HEARTBEAT_GRACE = 10_000;
 // A socket that held as long as this was a good one: what ends it later is not the next failure in a row.
 const GOOD_AFTER = 5_000;
+const RENEW_EVERY = 15_000;
 
 /**
  * @param {object} ports
@@ -46,6 +47,7 @@ export function createSocket({ url, tokens, rest, WebSocket, clock, network, ran
   let token = null;
   let helloAt = 0;
   let lastFrameAt = 0;
+  let renewedAt = 0;
   let offlineAt = -Infinity;
   let limit = HELLO_LIMIT;
   /** @type {unknown} */
@@ -131,7 +133,8 @@ export function createSocket({ url, tokens, rest, WebSocket, clock, network, ran
       onFrame(frame);
       change("live");
     } else if (frame.type === "auth_expiring") {
-      renew();
+      // A token that the page keeps until its end, or that lives for less than a minute, is always about to end.
+      retryTimer = clock.setTimeout(renew, renewedAt + RENEW_EVERY - clock.now());
     } else {
       onFrame(frame);
     }
@@ -140,6 +143,7 @@ export function createSocket({ url, tokens, rest, WebSocket, clock, network, ran
   // The socket goes on with the new token. If there is none, it ends with the old one (4401), and that is handled there.
   function renew() {
     const opened = socket;
+    renewedAt = clock.now();
     tokens.renew(/** @type {string} */ (token), "expiring").then(
       (newer) => {
         if (socket !== opened) return;
@@ -193,7 +197,7 @@ export function createSocket({ url, tokens, rest, WebSocket, clock, network, ran
   // By time stamps: a timer of a machine that slept comes late, and then the silence was longer than it says.
   function watch() {
     clock.clearTimeout(watchdog);
-    const silent = clock.now() - lastFrameAt;
+    const silent = Math.abs(clock.now() - lastFrameAt);
     if (silent >= limit) {
       // The server never answered, or the network has died: no reason to ask REST about the token.
       ended = "hello";
@@ -217,6 +221,8 @@ export function createSocket({ url, tokens, rest, WebSocket, clock, network, ran
 
   function retryNow() {
     if (state === "waiting" && !mustWait) connect();
+    // The token for the open socket was refused by the page.
+    else if (state === "live" && error) renew();
   }
 
   /** @param {"online" | "offline" | "visible"} event */
@@ -230,7 +236,9 @@ export function createSocket({ url, tokens, rest, WebSocket, clock, network, ran
       onState();
     } else if (event === "visible" && socket) {
       watch();
-    } else if (event === "online" && state === "live" && lastFrameAt <= offlineAt) {
+      // It was dead already: not only after a delay.
+      retryNow();
+    } else if (event === "online" && (state === "connecting" || (state === "live" && lastFrameAt <= offlineAt))) {
       // The network went and came back, and nothing has come since: another network, where the old connection is dead.
       leave(0);
     }

@@ -209,3 +209,16 @@ test("customers and admins have views of their own", async () => {
   await world.advance(100);
   assertTrue(world, root, ["waiting", "assigned", "closed"], { sub: "root", role: "admin" });
 });
+
+test("a page that comes after close is no TypeError", async () => {
+  const world = new World();
+  for (let number = 0; number < 60; number++) world.server.open("alice");
+  const { client } = world.client({ user: "bob", role: "agent" });
+  const inbox = client.inbox(["waiting"]);
+  await world.until("live", () => inbox.view.state === "live");
+  let failure = null;
+  inbox.more("waiting").catch((error) => (failure = error));
+  inbox.close();
+  await world.advance(1_000);
+  assert.ok(failure === null || failure.name === "ChatError", String(failure));
+});

@@ -439,3 +439,36 @@ test("a closed session object leaves no subscription, and one that is opened aga
   await world.advance(100);
   assert.equal([...world.server.sockets][0].subscriptions.size, 0);
 });
+
+test("a session that is closed and opened again before the answer gets live", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  world.server.say(session, "alice", "hello");
+  const { client, network } = world.client();
+  client.inbox(["mine"]); // keeps the socket
+  await world.advance(1_000);
+  network.latency = 50;
+  const first = client.open(session.id);
+  await world.advance(20);
+  first.close();
+  const second = client.open(session.id);
+  await world.advance(60_000);
+  assert.equal(second.view.state, "live");
+  assert.equal(second.view.messages.length, 1);
+});
+
+test("without sockets, older messages stay", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  for (let number = 0; number < 120; number++) world.server.say(session, "bob", `text ${number}`);
+  const { client, network } = world.client();
+  network.refusesSockets = true;
+  const view = client.open(session.id);
+  await world.advance(3_000);
+  const page = view.older();
+  await world.advance(100);
+  await page;
+  assert.equal(view.view.messages.length, 100);
+  await world.advance(60_000);
+  assert.equal(view.view.messages.length, 100);
+});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { idbStorage } from "../src/storage/idb.js";
 import { shownBy, truthOf, World } from "./support/world.js";
 
 const texts = (session) => session.messages.map(({ content }) => content);
@@ -310,4 +311,137 @@ test("closing a client leaves what is queued, also what is not stored yet, to th
   await world.advance(5_000);
   assert.deepEqual(texts(session), ["still to send"]);
   assert.deepEqual(shownBy(next), truthOf(world, session));
+});
+
+test("a message that the storage refuses twice is failed again, and not queued without end", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const storage = world.browser.storage();
+  let isFull = true;
+  const add = async (record) => {
+    if (isFull) throw new DOMException("full", "QuotaExceededError");
+    return storage.add(record);
+  };
+  const { client } = world.client({ storage: { ...storage, add } });
+  const view = client.open(session.id);
+  await world.until("live", () => view.view.state === "live");
+  const outgoing = view.send("hello");
+  await world.advance(1_000);
+  assert.equal(view.view.messages[0].delivery, "failed");
+  outgoing.retry();
+  await world.advance(60_000);
+  world.errors.splice(0);
+  assert.equal(view.view.messages[0].delivery, "failed");
+});
+
+test("an empty answer with 200 is not asked for again without a pause", async () => {
+  const { world, view, network } = await new World().opened();
+  network.answer = ({ method, path }) =>
+    method === "POST" && path.endsWith("/messages") ? { status: 200, headers: {}, text: "", body: null } : undefined;
+  network.log.length = 0;
+  view.send("hello");
+  await world.advance(10_000);
+  const posts = network.log.filter((line) => line.startsWith("POST")).length;
+  assert.ok(posts < 20, `${posts} requests in 10 s`);
+});
+
+test("without sockets, one message is one bubble when its answer comes late", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const { client, network } = world.client();
+  network.refusesSockets = true;
+  const view = client.open(session.id);
+  await world.advance(30_000);
+  let lost = 1;
+  network.answer = (request) => {
+    const answer = world.server.handle(request);
+    return request.path.endsWith("/messages") && request.method === "POST" && lost-- > 0 ? { never: true } : answer;
+  };
+  view.send("once");
+  let seen = 0;
+  for (let step = 0; step < 900; step++) {
+    const ids = view.view.messages.map(({ id }) => id).filter(Boolean);
+    if (new Set(ids).size < ids.length) seen++;
+    await world.advance(100);
+  }
+  assert.equal(seen, 0, `twice in the view for ${seen / 10} s`);
+});
+
+test("of what is sent in the moment of logout nothing stays stored, and `done` ends", async () => {
+  const world = new World();
+  const { clock, browser } = world;
+  const { records } = browser;
+  // As IndexedDB: transactions run in the order in which they begin.
+  const slow = (run) => new Promise((resolve) => clock.setTimeout(() => resolve(run()), 2));
+  const storage = {
+    shared: async () => true,
+    add: (record) => slow(() => records.add(structuredClone(record))),
+    put: (record) => slow(() => records.put(structuredClone(record))),
+    delete: (id) => slow(() => records.delete(id)),
+    all: () => slow(() => records.all()),
+    close() {},
+  };
+  const { view, client } = await world.opened({ storage });
+  const logout = client.logout();
+  let outcome = "pending";
+  view.send("secret").done.then(
+    () => (outcome = "sent"),
+    ({ code }) => (outcome = code),
+  );
+  await world.advance(1_000);
+  await logout;
+  const left = (await records.all()).map(({ content }) => content);
+  assert.deepEqual([left, outcome], [[], "ABORTED"]);
+});
+
+test("Retry-After of a month is no request without a pause", async () => {
+  const world = new World();
+  const { clock } = world;
+  // As browsers and Node.js have it: more than 2^31 - 1 ms is none.
+  const setTimeout = (run, ms) => clock.setTimeout(run, ms > 2 ** 31 - 1 ? 1 : ms);
+  const { view, network } = await world.opened({ clock: { ...clock, now: clock.now, clearTimeout: clock.clearTimeout, setTimeout } });
+  network.answer = ({ method }) =>
+    method === "POST" ? world.server.failure(503, "UNAVAILABLE", { "Retry-After": String(31 * 86_400) }) : undefined;
+  network.log.length = 0;
+  view.send("hello");
+  await world.advance(10_000);
+  const posts = network.log.filter((line) => line.startsWith("POST")).length;
+  assert.ok(posts < 20, `${posts} requests in 10 s`);
+});
+
+test("a file that is refused does not make the others be uploaded again", async () => {
+  const { world, view, network } = await new World().opened();
+  network.answer = ({ path, body }) =>
+    path.endsWith("/attachments") && body.size === 0 ? world.server.failure(400, "VALIDATION_FAILED") : undefined;
+  network.log.length = 0;
+  view.send("look", { files: [new File(["large"], "a"), new File(["large"], "b"), new File([], "empty")] });
+  await world.advance(10_000);
+  assert.equal(view.view.messages[0].delivery, "failed");
+  assert.equal(network.log.filter((line) => line.endsWith("/attachments")).length, 3);
+});
+
+test("the progress of an empty file is a number", async () => {
+  const { world, view } = await new World().opened();
+  const seen = [];
+  view.subscribe(() => view.view.messages[0]?.progress !== undefined && seen.push(view.view.messages[0].progress));
+  view.send("x", { files: [new File([], "empty")] });
+  await world.advance(1_000);
+  assert.ok(seen.every(Number.isFinite), String(seen));
+});
+
+test("a database that never answers does not keep messages from being sent", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const real = globalThis.setTimeout;
+  // The storage has no clock of its own.
+  globalThis.setTimeout = (run, ms, ...more) => (ms > 1_000 ? world.clock.setTimeout(run, ms) : real(run, ms, ...more));
+  try {
+    const { client } = world.client({ storage: idbStorage({ open: () => ({}) }, "chat") });
+    const view = client.open(session.id);
+    view.send("hello");
+    await world.advance(60_000);
+    assert.deepEqual(texts(session), ["hello"]);
+  } finally {
+    globalThis.setTimeout = real;
+  }
 });

@@ -250,3 +250,59 @@ test("what a socket that was left still brings, and its end, count no more", asy
   await world.advance(1_000);
   assert.deepEqual([view.view.state, view.view.messages, connections()], ["live", [], 2]);
 });
+
+test("online while an attempt into the dead network runs: back within a second", async () => {
+  const { world, view, network } = await new World().opened();
+  network.goSilent();
+  await world.until("an attempt runs", () => view.view.state === "connecting");
+  network.recover();
+  network.emit("online");
+  await world.advance(1_000);
+  assert.equal(view.view.state, "live");
+});
+
+test("visible after a sleep in which an attempt ran: back within a second", async () => {
+  const { world, view, network } = await new World().opened();
+  network.goSilent();
+  await world.advance(200_000);
+  await world.until("an attempt runs", () => view.view.state === "connecting");
+  network.recover();
+  // A telephone sleeps for ten minutes, and no timer runs before the page is visible.
+  const now = world.clock.now;
+  world.clock.now = () => now() + 600_000;
+  network.emit("visible");
+  await world.advance(1_000);
+  assert.equal(view.view.state, "live");
+});
+
+test("a clock that is set back does not stop the watch over the network", async () => {
+  const { world, view, network } = await new World().opened();
+  // The clock is set back by an hour, in the seconds between a heartbeat and the look at it.
+  await world.advance(25_000);
+  await world.advance(5_000);
+  const { clock } = world;
+  const now = clock.now;
+  // Timers run on; only what is read goes back.
+  clock.now = () => now() - 3_600_000;
+  await world.advance(40_000);
+  const connections = () => network.log.filter((line) => line.startsWith("SOCKET")).length;
+  const before = connections();
+  network.goSilent();
+  network.recover();
+  await world.advance(60_000);
+  assert.ok(connections() > before, "the dead socket is noticed");
+});
+
+test("typing(false) is said also when there is no allowance", async () => {
+  const world = new World();
+  const { client, network } = world.client({ user: "bob", role: "agent" });
+  const sessions = Array.from({ length: 25 }, () => world.server.open("alice", { agentId: "bob" }));
+  const views = sessions.map(({ id }) => client.open(id));
+  await world.until("live", () => views.every(({ view }) => view.state === "live"));
+  const [socket] = network.sockets;
+  for (const view of views) view.typing(true);
+  const said = () => socket.sent.filter(({ type, data }) => type === "typing" && !data.isTyping).length;
+  views[0].typing(false);
+  await world.advance(5_000);
+  assert.equal(said(), 1);
+});

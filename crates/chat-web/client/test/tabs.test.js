@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { tokenOf } from "./support/tokens.js";
 import { shownBy, truthOf, World } from "./support/world.js";
 
 const texts = (session) => session.messages.map(({ content }) => content);
@@ -352,4 +353,67 @@ test("read in one tab is read in the other", async () => {
     views.map(({ view }) => view.unread),
     [0, 0],
   );
+});
+
+test("a message that is cancelled while it is being stored is not sent by another tab", async () => {
+  const world = new World();
+  const [one, two] = [world.server.open("alice"), world.server.open("alice")];
+  const pages = [world.client()];
+  const slow = world.browser.storage();
+  const add = (record) => new Promise((resolve) => world.clock.setTimeout(resolve, 500)).then(() => slow.add(record));
+  pages.push(world.client({ storage: { ...slow, add } }));
+  const views = pages.map(({ client }) => client.open(one.id));
+  const busy = pages[0].client.open(two.id);
+  await world.until("live", () => [...views, busy].every(({ view }) => view.state === "live"));
+  // The first tab sends something that takes its time: it has the lock.
+  pages[0].network.answer = ({ method, path }) =>
+    method === "POST" && path.includes(two.id) ? world.server.failure(503, "UNAVAILABLE", { "Retry-After": "20" }) : undefined;
+  busy.send("waits");
+  await world.advance(100);
+  const outgoing = views[1].send("secret", { files: [new Blob(["a large file"])] });
+  await world.advance(100);
+  outgoing.cancel();
+  await world.advance(10_000);
+  assert.deepEqual(views[1].view.messages, []);
+  assert.deepEqual(texts(one), []);
+});
+
+test("what other tabs say is no sign of life of a suspended one that holds the lock", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const suspended = world.browser.tab().join("chat https://chat.test");
+  suspended.lock("chat https://chat.test alice", new AbortController().signal, () => new Promise(() => {}));
+  const pages = [world.client(), world.client()];
+  const views = pages.map(({ client }) => client.open(session.id));
+  await world.until("live", () => views.every(({ view }) => view.state === "live"));
+  views[0].send("not for hours");
+  for (let count = 0; count < 40; count++) {
+    pages[count % 2].network.emit("visible");
+    await world.advance(30_000);
+  }
+  assert.deepEqual(texts(session), ["not for hours"]);
+});
+
+test("a tab that has no token does not stop one that has", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  let isSignedIn = true;
+  const pages = [
+    world.client({
+      token: () => {
+        if (!isSignedIn) throw new Error("no");
+        return tokenOf("alice", "user", world.clock.now() + 60_000);
+      },
+    }),
+    world.client(),
+  ];
+  const views = pages.map(({ client }) => client.open(session.id));
+  await world.until("live", () => views.every(({ view }) => view.state === "live"));
+  isSignedIn = false;
+  await world.advance(61_000);
+  views[0].send("from the tab that is signed out");
+  await world.advance(1_000);
+  views[1].send("from the other");
+  await world.advance(600_000);
+  assert.deepEqual(texts(session), ["from the tab that is signed out", "from the other"]);
 });

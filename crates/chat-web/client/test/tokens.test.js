@@ -133,3 +133,44 @@ test("the subject of a token is read in any alphabet, and what is no token has n
   assert.equal(subjectOf(tokenOf("Ålice 愛", "user", 1)), "Ålice 愛");
   for (const text of ["", "a.b", "x.e30.y"]) assert.equal(subjectOf(text), null);
 });
+
+for (const [name, life] of [["kept until it ends", null], ["of 45 seconds", 45_000]]) {
+  test(`a token ${name} is not asked for without end`, async () => {
+    const world = new World();
+    const session = world.server.open("alice");
+    let kept = null;
+    const token = () => {
+      if (life) return tokenOf("alice", "user", world.clock.now() + life);
+      if (!kept || kept.until <= world.clock.now()) {
+        const until = world.clock.now() + 120_000;
+        kept = { until, text: tokenOf("alice", "user", until) };
+      }
+      return kept.text;
+    };
+    const { client, network, asked } = world.client({ token });
+    client.open(session.id);
+    await world.advance(119_000);
+    const frames = [...network.sockets].flatMap(({ sent }) => sent).filter(({ type }) => type === "auth").length;
+    assert.ok(asked.length < 15 && frames < 15, `the callback was called ${asked.length} times, ${frames} auth frames`);
+  });
+}
+
+test("after a sign-in a minute before the end the error goes", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  let isSignedIn = true;
+  const { client } = world.client({
+    token: () => {
+      if (!isSignedIn) throw new Error("no");
+      return tokenOf("alice", "user", world.clock.now() + 120_000);
+    },
+  });
+  const view = client.open(session.id);
+  await world.until("live", () => view.view.state === "live");
+  isSignedIn = false;
+  await world.until("error", () => view.view.error?.code === "AUTH");
+  isSignedIn = true;
+  view.retryNow();
+  await world.advance(2_000);
+  assert.equal(view.view.error, null);
+});

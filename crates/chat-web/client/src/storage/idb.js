@@ -35,6 +35,8 @@ export function idbStorage(factory, name) {
           resolve(result);
         };
         request.onerror = () => refuse(request.error);
+        // Behind a deletion that waits for a suspended page, and by faults of browsers, it never answers.
+        setTimeout(refuse, 20_000);
       } catch (error) {
         refuse(error);
       }

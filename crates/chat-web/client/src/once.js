@@ -1,0 +1,8 @@
+/** The same function, which does nothing after the first time. @param {() => void} run @returns {() => void} */
+export function once(run) {
+  let isDone = false;
+  return () => {
+    if (!isDone) run();
+    isDone = true;
+  };
+}
