@@ -284,7 +284,7 @@ test("an agent who is chosen and then filtered away is not chosen", async () => 
   assert.equal((await session.get()).agentId, "olga-3");
 });
 
-test("who closes a session is told of a message in it that is not sent", async () => {
+test("before a session is closed one reads that a message in it is not sent", async () => {
   const session = await world.session("pit", { subject: "Peas", agent: "pia" });
   const page = await world.console({ as: "pia", faults: true });
   await page.row("Peas").click();
