@@ -60,6 +60,14 @@ export function errorOfResponse(status, retryAfter, body, now) {
   });
 }
 
+/**
+ * Whether asking again is in vain: the server refuses the person, or knows no such session. The page of a proxy with such a
+ * status, as while a server is replaced, says nothing of either.
+ *
+ * @param {ChatError} error
+ */
+export const isFinal = ({ status, code }) => (status === 403 || status === 404) && code !== "PROTOCOL";
+
 /** `Retry-After` is a number of seconds or a date (RFC 9110, 10.2.3). @param {string | null} header @param {number} now */
 function seconds(header, now) {
   if (!header) return null;

@@ -4,7 +4,7 @@
 // (`X-Chat-Seq`), over the socket from there. The view is that, and behind it what the outbox has of the session.
 import { backoff } from "./backoff.js";
 import { applyReceipt, entryOf, insert } from "./entries.js";
-import { ChatError, protocolError, toChatError } from "./errors.js";
+import { ChatError, isFinal, protocolError, toChatError } from "./errors.js";
 import { createListeners } from "./listeners.js";
 import { createTypists } from "./typing.js";
 
@@ -267,8 +267,6 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
     }
     isPreviewing = false;
   }
-
-  const isFinal = (/** @type {ChatError} */ { status }) => status === 403 || status === 404;
 
   /** Live, as soon as everything up to the head is here. */
   function settle() {

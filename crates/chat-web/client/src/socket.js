@@ -1,7 +1,7 @@
 // The one socket of a client: it connects, notices when the network is dead, and connects again.
 import { backoff, drainingDelay } from "./backoff.js";
 import { afterClose } from "./close-codes.js";
-import { ChatError, protocolError, toChatError } from "./errors.js";
+import { ChatError, isFinal, protocolError, toChatError } from "./errors.js";
 
 /** @typedef {ReturnType<typeof createSocket>} Socket */
 /** @typedef {import("../index.d.ts").State} State */
@@ -92,7 +92,7 @@ export function createSocket({ url, tokens, rest, WebSocket, clock, network, ran
 
   /** @param {ChatError} failure */
   function onRefused(failure) {
-    if (failure.status === 403) return stop(failure);
+    if (isFinal(failure)) return stop(failure);
     const seconds = failure.retryAfter ?? 0;
     leave(Math.max(seconds * 1_000, backoff(failures++, random)), seconds > 0, failure);
   }

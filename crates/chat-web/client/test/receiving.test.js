@@ -457,6 +457,26 @@ test("a session that is closed and opened again before the answer gets live", as
   assert.equal(second.view.messages.length, 1);
 });
 
+test("pages of a proxy in the place of answers, as while a server is replaced, stop no session", async () => {
+  const world = new World();
+  const session = world.server.open("alice");
+  const { client, network } = world.client();
+  for (const status of [403, 404]) {
+    network.answer = () => ({ status, headers: {}, text: "<html>default backend</html>", body: null });
+    network.refusesSockets = true;
+    const view = client.open(session.id);
+    await world.advance(20_000);
+    assert.notEqual(view.view.state, "stopped");
+    network.refusesSockets = false;
+    await world.advance(20_000);
+    assert.notEqual(view.view.state, "stopped");
+    network.answer = undefined;
+    await world.until("live", () => view.view.state === "live");
+    view.close();
+    await world.advance(1_000);
+  }
+});
+
 test("without sockets, older messages stay", async () => {
   const world = new World();
   const session = world.server.open("alice");
