@@ -15,6 +15,7 @@ export class Connection extends Component {
   #timer;
   /** Whether it was said that the connection is lost: a countdown is not said each second. */
   #isSaid = false;
+  #isEnding = false;
   #isCalm = true;
   /** Whether there was a connection that can be lost. */
   #wasLive = false;
@@ -32,8 +33,11 @@ export class Connection extends Component {
 
   componentDidUpdate() {
     const { desk, t } = this.props;
-    const { state } = desk.connection;
+    const { state, error } = desk.connection;
     const isLive = state === "live";
+    const isEnding = isLive && error?.code === "AUTH";
+    if (isEnding && !this.#isEnding) desk.say(t("signInEnds"), "assertive");
+    this.#isEnding = isEnding;
     if (isLive && this.#isSaid) {
       desk.say(t("connectedAgain"));
       this.#isSaid = false;

@@ -12,6 +12,7 @@ import { createNames } from "./names.js";
 import { rightsOn } from "./rights.js";
 import { createRouter } from "./routes.js";
 import { createSettings } from "./settings.js";
+import { isText } from "./text-field.js";
 import { claimsOf, expiryOf } from "./tokens.js";
 import { createUnsent } from "./unsent.js";
 
@@ -275,8 +276,8 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
       }),
     );
     if (!isDone) return false;
-    // Who has gone on meanwhile, and may be writing, is not called back.
-    if (router.route.view !== view || router.route.session !== session) {
+    // Who has gone on meanwhile, or writes, as into the filter, is not called back.
+    if (router.route.view !== view || router.route.session !== session || isText(document.activeElement)) {
       tell(t("claimed", { subject }));
       return true;
     }

@@ -29,6 +29,9 @@ export function openHelp(parts) {
   if (root.querySelector("dialog[open]")) return;
   let isRefused = false;
 
+  /** What was chosen, if the browser still lets us. @param {keyof Settings} name */
+  const isChosen = (name) => desk.settings.value[name] && (name !== "notifications" || Notification.permission === "granted");
+
   /** @param {keyof Settings} name @param {string} label @param {string} more @param {(isOn: boolean) => void} [change] */
   const choice = (name, label, more, change = (isOn) => desk.settings.set({ [name]: isOn })) =>
     h(
@@ -37,7 +40,7 @@ export function openHelp(parts) {
       h("input", {
         type: "checkbox",
         role: "switch",
-        checked: desk.settings.value[name],
+        checked: isChosen(name),
         onChange: (/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget: box }) => change(box.checked),
       }),
       h("span", { class: "switch-label" }, label, h("small", null, more)),

@@ -2,14 +2,12 @@
 
 import { claim, openClose, openTransfer } from "./actions.js";
 import { openHelp } from "./help.js";
+import { isText } from "./text-field.js";
 
 /** @import { Parts } from "./types.js" */
 
 /** Who pauses for so long, in milliseconds, looks at where the keys go. */
 const PAUSE_MS = 1_500;
-
-/** Inputs in which nothing is typed. */
-const WITHOUT_TEXT = ["button", "checkbox", "radio", "submit"];
 
 /** @param {Parts} parts @param {boolean} isAlone whether the page has nothing but the console @param {AbortSignal} signal ends it */
 export function startShortcuts(parts, isAlone, signal) {
@@ -119,11 +117,3 @@ export function startShortcuts(parts, isAlone, signal) {
     { signal },
   );
 }
-
-/** @param {Element} target */
-const isText = (target) =>
-  target instanceof HTMLInputElement
-    ? !WITHOUT_TEXT.includes(target.type)
-    : target instanceof HTMLTextAreaElement ||
-      target instanceof HTMLSelectElement ||
-      (target instanceof HTMLElement && target.isContentEditable);

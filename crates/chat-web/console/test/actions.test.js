@@ -305,6 +305,28 @@ test("before a session is closed one reads that a message in it is not sent", as
   assert.deepEqual((await session.messages()).map(({ content }) => content), ["On its way"]);
 });
 
+test("a claim that takes long calls no one away who types into the filter", async () => {
+  const session = await world.session("ria", { subject: "Rice", messages: ["White"] });
+  const page = await world.console({ as: "ron" });
+  await page.view("Waiting").click();
+  await page.row("Rice").waitFor();
+  let go = () => {};
+  const held = new Promise((resolve) => (go = () => resolve(null)));
+  await page.route(/\/assign$/, async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.row("Rice").getByRole("button", { name: "Claim" }).click();
+  const filter = page.getByRole("searchbox");
+  await filter.pressSequentially("Ri");
+  go();
+  await page.getByText("“Rice” is yours now.").waitFor();
+  await filter.pressSequentially("ce");
+  assert.equal(await filter.inputValue(), "Rice");
+  assert.equal(await page.box.count(), 0);
+  assert.equal((await session.get()).agentId, "ron");
+});
+
 test("after a race that was lost in words alone, the next loss is said again", async () => {
   const session = await world.session("ken", { subject: "Kale", messages: ["Green"] });
   const page = await world.console({ as: "kim", faults: true });
