@@ -1,8 +1,5 @@
 //! `cargo xtask test`: every test of the workspace.
 
-use std::num::NonZero;
-use std::{env, thread};
-
 use test_servers::chromium::find_chromium;
 use test_servers::nginx::find_nginx;
 use test_servers::postgres::{BIN_VARIABLE, URL_VARIABLE};
@@ -13,13 +10,6 @@ use crate::{libpq, node, packages, postgres, redis};
 
 /// Set for tests that can do more of the same, such as fifty crashes in place of ten.
 const LONG_VARIABLE: &str = "CHAT_TEST_LONG";
-
-/// How many tests of one program run at a time. It is the test harness's own variable, and what the caller has set stays.
-const TEST_THREADS_VARIABLE: &str = "RUST_TEST_THREADS";
-
-/// The least of them: the tests of faults, which take the longest, mostly wait for servers that start and timers that run
-/// out, so that with one test per core two cores are idle. Those that disturb the machine take turns all the same.
-const MIN_TEST_THREADS: usize = 4;
 
 /// Runs every test of the workspace, those that plain `cargo test` ignores included.
 ///
@@ -38,11 +28,6 @@ pub(crate) struct Test {
     /// For the test programs, such as a part of the wanted tests' names.
     #[arg(last = true, value_name = "ARGS")]
     filter: Vec<String>,
-}
-
-/// As many as there are cores, which is the harness's own rule, but no fewer than [`MIN_TEST_THREADS`].
-fn test_threads() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get).max(MIN_TEST_THREADS)
 }
 
 impl Test {
@@ -87,9 +72,6 @@ impl Test {
         tests.args(&selection).args(["--", "--include-ignored"]).args(&self.filter);
         tests.env(URL_VARIABLE, server.admin_url()).env(BIN_VARIABLE, server.programs());
         tests.env(test_servers::redis::BIN_VARIABLE, redis).env(node::PACKAGES_VARIABLE, packages);
-        if env::var_os(TEST_THREADS_VARIABLE).is_none() {
-            tests.env(TEST_THREADS_VARIABLE, test_threads().to_string());
-        }
         if self.long {
             tests.env(LONG_VARIABLE, "1");
         }
