@@ -173,7 +173,9 @@ impl Traffic {
         let mut acknowledged = self.acknowledged.subscribe();
         let before = acknowledged.borrow_and_update().clone();
         let enough = acknowledged.wait_for(|counts| senders.iter().all(|sender| counts[*sender] > before[*sender]));
-        timeout(PATIENCE, enough).await.expect("every sender goes on").unwrap();
+        let goes_on = timeout(PATIENCE, enough).await.is_ok();
+        let counts = acknowledged.borrow().clone();
+        assert!(goes_on, "of senders {senders:?} some did not go on: {before:?} messages then, {counts:?} now");
         begun.elapsed()
     }
 
