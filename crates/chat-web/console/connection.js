@@ -36,7 +36,7 @@ export class Connection extends Component {
     const { state, error } = desk.connection;
     const isLive = state === "live";
     const isEnding = isLive && error?.code === "AUTH";
-    if (isEnding && !this.#isEnding) desk.say(t("signInEnds"), "assertive");
+    if (isEnding && !this.#isEnding) desk.say(t("signInEndsSaid"), "assertive");
     this.#isEnding = isEnding;
     if (isLive && this.#isSaid) {
       desk.say(t("connectedAgain"));

@@ -126,6 +126,7 @@ const texts = {
   connectionLost: "The connection is lost. It is tried again.",
   connectedAgain: "The connection is back.",
   signInEnds: "Your sign-in ends soon",
+  signInEndsSaid: "Sign in again in a moment: the sign-in is about to end.",
 
   // Sign-in
   signInTitle: "Sign in to the console",
