@@ -1,7 +1,6 @@
 /**
  * Times as people read them. The time of the day and the names of the last two days are texts: the first formatter of `Intl`
- * looks at every language that the browser knows, which is 12 ms on a fast processor, and cannot be divided. Most people who
- * ask something see no other day.
+ * looks at every language that the browser knows, which is one long task. Most people who ask something see no other day.
  */
 
 /** @param {string} lang @param {(key: "am" | "pm" | "today" | "yesterday") => string} t */

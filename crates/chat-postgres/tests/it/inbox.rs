@@ -10,7 +10,7 @@ use chat_testkit::fixtures::{alice, at, bob, draft, root, session_id};
 use chat_testkit::inbox_pages::{self, all_first_pages, as_filled, first_page, ids};
 use test_servers::postgres::TestDatabase;
 
-use crate::support::{eventually, migrated, reused};
+use crate::support::{eventually, migrated, reused, undisturbed};
 
 async fn open(database: &TestDatabase) -> PgStore {
     PgStore::open(PgConfig::new(database.url()), Arc::new(RecordingNotifier::new())).await.unwrap()
@@ -98,7 +98,7 @@ async fn what_an_older_node_writes_is_in_the_inbox() {
 #[tokio::test]
 #[ignore = "needs Postgres: cargo xtask test"]
 async fn messages_in_an_assigned_session_move_no_index() {
-    let database = migrated();
+    let (_server, database) = undisturbed();
     let store = open(&database).await;
     fill(&store).await;
     for n in 100..140 {
@@ -113,7 +113,6 @@ async fn messages_in_an_assigned_session_move_no_index() {
     // changes of the state took two updates each.
     eventually("the statistics of all updates", async || figure("n_tup_upd") == 40 + 7 + 6).await;
     let moved = figure("n_tup_upd - n_tup_hot_upd");
-    // With an index on what a message changes all 40 do. Some go to another page where theirs is full of versions that
-    // a snapshot, such as that of autovacuum, may still see: on a busy machine it is held for several messages.
-    assert!(moved <= 7 + 6 + 20, "{moved} updates have moved an index");
+    // A few go to another page, because theirs is full of versions that no one has cleared away yet.
+    assert!(moved <= 7 + 6 + 10, "{moved} updates have moved an index");
 }

@@ -12,7 +12,7 @@ use chat_testkit::fixtures::{agent_id, bob, start};
 use test_servers::postgres::TestDatabase;
 
 use crate::recorder;
-use crate::support::{eventually, migrated, reused};
+use crate::support::{eventually, reused, undisturbed};
 
 async fn open(database: &TestDatabase) -> PgStore {
     let config = PgConfig { readers: 1, writers: 1, ..PgConfig::new(database.url()) };
@@ -44,7 +44,7 @@ async fn any_number_of_agents_is_noted_in_one_statement_and_read_in_one() {
 #[tokio::test]
 #[ignore = "needs Postgres: cargo xtask test"]
 async fn to_note_an_agent_again_moves_no_index() {
-    let database = migrated();
+    let (_server, database) = undisturbed();
     let store = open(&database).await;
     // Each time newer than the one before, so that it is written.
     for n in 0..=40 {
@@ -59,9 +59,7 @@ async fn to_note_an_agent_again_moves_no_index() {
     // The servers of the connections report what they did when they end.
     eventually("the statistics of all updates", async || figure("n_tup_upd") == 40 * 50).await;
     let moved = figure("n_tup_upd - n_tup_hot_upd");
-    // With an index on the time all do. Some go to another page where theirs is full of versions that a snapshot, such as
-    // that of autovacuum, may still see: on a busy machine it is held for several rounds.
-    assert!(moved <= 40 * 50 / 2, "{moved} updates have moved the index");
+    assert!(moved <= 40 * 50 / 20, "{moved} updates have moved the index");
 }
 
 /// A clock that was set back, or that of another server which has taken over.

@@ -8,7 +8,7 @@ use chat_domain::ports::MessageRepository as _;
 use chat_postgres::{PgConfig, PgStore, migrate};
 use chat_testkit::fixtures;
 use diesel::prelude::*;
-use test_servers::postgres::{Keep, TestDatabase, find_programs};
+use test_servers::postgres::{Keep, PrivatePostgres, TestDatabase, find_programs};
 
 /// How long a test waits for something that should come at once, on a machine that may be busy.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,6 +33,15 @@ pub(crate) fn migrated() -> TestDatabase {
     TestDatabase::from_template("migrated", |url| {
         migrate::up(url).unwrap();
     })
+}
+
+/// A database with all migrations on a server of its own, without autovacuum, for tests of where versions of rows are put.
+/// Elsewhere a transaction of another database, or autovacuum, may still see old versions, which then keep their page full.
+pub(crate) fn undisturbed() -> (PrivatePostgres, TestDatabase) {
+    let server = PrivatePostgres::start(&[("fsync", "off"), ("autovacuum", "off")]).unwrap();
+    let database = TestDatabase::on(&server);
+    migrate::up(database.url()).unwrap();
+    (server, database)
 }
 
 /// A database with all migrations and no rows, which an earlier test may have had, for tests that leave the schema alone.

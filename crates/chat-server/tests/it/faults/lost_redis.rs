@@ -33,7 +33,7 @@ const AFTER: Duration = Duration::from_secs(6);
 /// believes that it hears the other looks every 15 s.
 const REMOTE_WITHOUT_REDIS: Duration = Duration::from_secs(6);
 /// An answer, when 90 of 100 have come: one that waited for Redis would take seconds. The slowest of some hundred are those
-/// that the machine has kept waiting.
+/// that the machine has kept waiting, and 99 of 100 take three times as long at most.
 const POST_WITHOUT_REDIS: Duration = Duration::from_secs(1);
 
 /// How many messages both servers have received through Redis: events, and few heartbeats.
@@ -106,7 +106,9 @@ async fn redis_is_unreachable_for_a_while(leave: fn(&PrivateRedis), come_back: f
         assert!(received > sent / 2, "of {sent} messages {received} came through Redis in {during:?}");
     }
     assert!(remote_without[1] <= REMOTE_WITHOUT_REDIS, "without Redis: {remote_without:?}");
-    assert!(posts_without[1] <= POST_WITHOUT_REDIS, "POST: {posts_without:?}, and it was {posts_before:?}");
+    let [_, most, slowest] = posts_without;
+    assert!(most <= POST_WITHOUT_REDIS, "POST: {posts_without:?}, and it was {posts_before:?}");
+    assert!(slowest <= 3 * POST_WITHOUT_REDIS, "POST: {posts_without:?}, and it was {posts_before:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
