@@ -82,7 +82,7 @@ test("a session that comes into the queue is shown once over two windows, and a 
   const other = await world.console({ init, context: bob.context() });
   for (const page of [bob, other]) {
     await choose(page, { notifications: true, sound: false });
-    await page.view("Waiting").waitFor();
+    await page.listed();
   }
   const talk = await world.session("ann-2", { subject: "Parcel", name: "Ann" });
   await until(async () => (await shown(bob)).length + (await shown(other)).length > 0);
@@ -127,7 +127,7 @@ test("each message alerts, and what was shown goes when the agent comes back", a
 test("a click of an admin leads to a session that was claimed meanwhile", async () => {
   const root = await world.console({ as: "bob", role: "admin", init });
   await choose(root, { notifications: true, sound: false });
-  await root.view("Waiting").waitFor();
+  await root.listed();
   const talk = await world.session("ann-9", { subject: "Claimed meanwhile", messages: ["Hello"] });
   await until(async () => (await shown(root)).some(([, body]) => body.includes("Claimed meanwhile")));
   await talk.claim("carol");
@@ -142,6 +142,7 @@ test("a session that a colleague hands over is shown", async () => {
   await world.agent("carol", "Carol");
   const bob = await world.console({ init });
   await choose(bob, { notifications: true, sound: false });
+  await bob.listed();
   const talk = await world.session("ann-7", { subject: "Handed over", agent: "carol" });
   await talk.transfer("bob");
   await bob.row("Handed over").waitFor();

@@ -171,6 +171,8 @@ export function hands(page) {
     row: (text) => page.locator("li:not([role=log] *)").filter({ hasText: text }),
     /** What leads to a view, such as Waiting. Its count is in its name. @param {string} name */
     view: (name) => page.locator("a, button, [role=tab]").filter({ hasText: new RegExp(`^\\s*${name}(\\s|\\d|$)`) }),
+    /** The server has sent the lists. What has happened before that is in them, and no news. */
+    listed: () => page.locator(".view-count", { hasText: /\d/ }).first().waitFor(),
     /** @param {string} name */
     button: (name) => page.getByRole("button", { name, exact: true }),
     /** @param {string} text */
