@@ -309,7 +309,11 @@ impl Sender {
                     self.acknowledged.send_modify(|counts| counts[self.number] += 1);
                     return true;
                 }
-                AttemptOutcome::Refused { .. } => return false,
+                AttemptOutcome::Refused { status } => {
+                    // For a test that waits for this sender in vain.
+                    println!("{key} was refused with {status} by {}", *self.addresses[self.node].borrow());
+                    return false;
+                }
                 AttemptOutcome::Unknown => assert!(Instant::now() < deadline, "{key} has no answer but {status:?}"),
             }
             if status.is_none() {
