@@ -280,7 +280,7 @@ export interface Client {
   open(id: string): Session;
   inbox(views: InboxView[]): Inbox;
   /**
-   * Ends the client in all tabs of this person, and erases what is stored. Rejects with a `ChatError` (`STORAGE`) if that
+   * Ends the client in all tabs of this person, and erases what is stored, also after `close`. Rejects with a `ChatError` (`STORAGE`) if that
    * cannot be erased; the client has ended then as well.
    */
   logout(): Promise<void>;

@@ -39,7 +39,8 @@ export function createClient({
   const storage =
     chosenStorage ??
     (chosenStorage === undefined && globalThis.indexedDB ? idbStorage(globalThis.indexedDB, name) : memoryStorage());
-  const tab = (tabs ?? noTabs).join(name);
+  const join = () => (tabs ?? noTabs).join(name);
+  const tab = join();
 
   const tokens = createTokens(token, clock);
   const rest = createRest(base, tokens, fetch, clock);
@@ -51,6 +52,7 @@ export function createClient({
   const sessions = new Map();
   const inboxes = createInboxes({ rest, socket, tokens, clock, random }, onError, restIfIdle);
   let isEnded = false;
+  let isErased = false;
   /** @type {Promise<void> | undefined} */
   let ended;
 
@@ -97,9 +99,10 @@ export function createClient({
 
   /** @param {boolean} blank */
   function end(blank) {
-    if (isEnded) return ended;
+    // One that was closed is erased by a logout that follows.
+    if (isEnded && (isErased || !blank)) return ended;
     isEnded = true;
-    const { user } = tokens;
+    isErased = blank;
     tokens.close();
     outbox.close();
     for (const { session } of sessions.values()) session.end(blank);
@@ -108,7 +111,7 @@ export function createClient({
     pacer.clear();
     unsubscribe();
     socket.close();
-    ended = (blank ? outbox.erase(user) : outbox.written()).finally(() => {
+    ended = (blank ? outbox.erase(tokens.user) : outbox.written()).finally(() => {
       storage.close();
       tab.close();
     });
@@ -154,7 +157,12 @@ export function createClient({
     },
 
     async logout() {
-      if (!isEnded) tab.post({ type: "logout", user: tokens.user });
+      if (!isErased) {
+        // A client that was closed has left its own channel.
+        const channel = join();
+        channel.post({ type: "logout", user: tokens.user });
+        channel.close();
+      }
       await end(true);
     },
     close() {

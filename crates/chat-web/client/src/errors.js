@@ -1,24 +1,25 @@
 // The one type of failure that callers see.
 
 export class ChatError extends Error {
+  name = "ChatError";
+  status = 0;
+  retryable = false;
+  /** @type {number | null} */
+  retryAfter = null;
+  /** @type {string | null} */
+  requestId = null;
+  /** @type {import("../index.d.ts").ChatErrorFields["details"]} */
+  details = [];
+
   /**
    * @param {string} code
    * @param {string} message
    * @param {Partial<import("../index.d.ts").ChatErrorFields> & {cause?: unknown}} [fields]
    */
-  constructor(
-    code,
-    message,
-    { status = 0, retryable = false, retryAfter = null, requestId = null, details = [], cause } = {},
-  ) {
+  constructor(code, message, { cause, ...fields } = {}) {
     super(message, { cause });
-    this.name = "ChatError";
     this.code = code;
-    this.status = status;
-    this.retryable = retryable;
-    this.retryAfter = retryAfter;
-    this.requestId = requestId;
-    this.details = details;
+    Object.assign(this, fields);
   }
 }
 
@@ -26,13 +27,13 @@ export class ChatError extends Error {
 export const networkError = (cause) =>
   new ChatError("NETWORK", "the server cannot be reached", { retryable: true, cause });
 export const timeoutError = () => new ChatError("TIMEOUT", "the server took too long", { retryable: true });
-export const abortedError = () => new ChatError("ABORTED", "the operation was given up");
+export const abortedError = () => new ChatError("ABORTED", "it was given up");
 /** @param {unknown} [cause] @param {number} [status] */
 export const authError = (cause, status = 0) =>
-  new ChatError("AUTH", "there is no valid token: sign in again", { retryable: true, status, cause });
+  new ChatError("AUTH", "no valid token: sign in again", { retryable: true, status, cause });
 /** @param {unknown} cause */
 export const storageError = (cause) =>
-  new ChatError("STORAGE", "the browser's storage has failed", { retryable: true, cause });
+  new ChatError("STORAGE", "the storage has failed", { retryable: true, cause });
 /** @param {string} message @param {boolean} [retryable] */
 export const protocolError = (message, retryable = false) => new ChatError("PROTOCOL", message, { retryable });
 

@@ -141,3 +141,12 @@ for (const event of ["onclose", "onversionchange"]) {
     assert.equal((await storage.all()).length, 1);
   });
 }
+
+test("a storage that was closed opens again for one who needs it, as a logout that follows", async () => {
+  const storage = idbStorage(new FakeFactory(), "chat");
+  const id = await storage.add(record("left"));
+  storage.close();
+  assert.deepEqual((await storage.all()).map(({ key }) => key), ["left"]);
+  await storage.delete(id);
+  assert.deepEqual(await storage.all(), []);
+});

@@ -306,6 +306,29 @@ test("logout that could not erase what is stored says so, also when it is asked 
   assert.equal((await world.browser.records.all()).length, 1);
 });
 
+test("logout of a client that was closed before erases what it left, in all tabs of the person", async () => {
+  const { world, pages, views } = await twoTabs();
+  const agent = world.client({ user: "bob", role: "agent" });
+  for (const { network } of [...pages, agent]) network.answer = ({ method }) => (method === "POST" ? { never: true } : undefined);
+  views[0].send("stored");
+  agent.client.open(views[0].id).send("from bob");
+  await world.advance(200);
+  pages[0].client.close();
+  for (let count = 0; count < 2; count++) {
+    const done = pages[0].client.logout();
+    await world.advance(1_000);
+    await done;
+  }
+  assert.deepEqual(
+    (await world.browser.records.all()).map(({ content }) => content),
+    ["from bob"],
+  );
+  assert.deepEqual([views[1].view.state, views[1].view.messages, views[1].view.session], ["stopped", [], null]);
+  agent.client.close();
+  await world.advance(200);
+  assert.equal(world.clock.pending, 0);
+});
+
 test("logout before it is known who is logged in erases what there is", async () => {
   const world = new World();
   const session = world.server.open("alice");

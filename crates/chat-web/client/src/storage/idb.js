@@ -100,6 +100,7 @@ export function idbStorage(factory, name) {
       ),
     close() {
       opening?.then((database) => database?.close());
+      opening = null;
     },
   };
 }

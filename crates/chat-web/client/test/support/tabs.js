@@ -33,20 +33,28 @@ export class FakeBrowser {
     const browser = this;
     const tab = {
       isOpen: true,
-      join: () => ({
-        post: (message) => {
-          if (!tab.isOpen) return;
-          const copy = structuredClone(message);
-          for (const other of browser.#tabs) {
-            if (other !== tab) browser.clock.setTimeout(() => other.isOpen && other.listener?.(copy), 1);
-          }
-        },
-        subscribe: (listener) => {
-          tab.listener = listener;
-        },
-        lock: (name, signal, run) => (browser.hasLocks ? browser.#request(tab, name, signal, run) : run()),
-        close: () => browser.#tabs.delete(tab),
-      }),
+      join: () => {
+        let isLeft = false;
+        return {
+          post: (message) => {
+            // As a BroadcastChannel that is closed.
+            if (isLeft) throw new DOMException("Channel is closed", "InvalidStateError");
+            if (!tab.isOpen) return;
+            const copy = structuredClone(message);
+            for (const other of browser.#tabs) {
+              if (other !== tab) browser.clock.setTimeout(() => other.isOpen && other.listener?.(copy), 1);
+            }
+          },
+          subscribe: (listener) => {
+            tab.listener = listener;
+          },
+          lock: (name, signal, run) => (browser.hasLocks ? browser.#request(tab, name, signal, run) : run()),
+          close: () => {
+            isLeft = true;
+            browser.#tabs.delete(tab);
+          },
+        };
+      },
       crash: () => {
         tab.isOpen = false;
         browser.#tabs.delete(tab);
