@@ -1,6 +1,6 @@
 /** Which sessions are live: the one that is open, those of Mine, and those that were looked at last. */
 
-/** @import { Client, Inbox, Session } from "../client/index.js" */
+/** @import { Client, Inbox, InboxItem, Session } from "../client/index.js" */
 
 /** So many are live at most; the server allows 100 for a socket. */
 const MOST = 50;
@@ -17,6 +17,8 @@ const AT_ONCE = 3;
 export function createLiveSessions({ client, inbox, current, changed }) {
   /** Those that were asked for last at the end. @type {Map<string, Session>} */
   const sessions = new Map();
+  /** Those of Mine that were opened again. Until the lists say something new of one, it would be refused again. @type {WeakSet<InboxItem>} */
+  const tried = new WeakSet();
 
   /** @param {string} id */
   function drop(id) {
@@ -69,8 +71,11 @@ export function createLiveSessions({ client, inbox, current, changed }) {
       for (const [id, { view }] of sessions) {
         if (view.state !== "stopped") continue;
         // One that was taken away says how it was then, and the lists know how it is.
+        const item = mine.find((item) => item.id === id);
         const isGone = id !== current() && view.error?.code === "FORBIDDEN";
-        if (isGone || mine.some((item) => item.id === id)) drop(id);
+        if (item ? tried.has(item) : !isGone) continue;
+        if (item) tried.add(item);
+        drop(id);
       }
       if (inbox.view.state !== "live") return;
       let loading = 0;

@@ -54,3 +54,20 @@ test("those of Mine are live also after many others", () => {
   assert.equal(opened.size, 50);
   assert.ok(opened.has("other-60"));
 });
+
+test("one that the server refuses although Mine has it is opened once more, and again when the inbox says something new", () => {
+  const { live, inbox, opened } = desk();
+  let opens = 0;
+  const item = { id: "lost" };
+  inbox.view.items.mine = [item];
+  const refuse = () => {
+    live.keep();
+    opens += opened.get("lost").view.state === "live" ? 1 : 0;
+    opened.get("lost").view = { state: "stopped", error: { code: "FORBIDDEN" } };
+  };
+  for (let turn = 0; turn < 10; turn++) refuse();
+  assert.equal(opens, 2);
+  inbox.view.items.mine = [{ ...item }];
+  for (let turn = 0; turn < 10; turn++) refuse();
+  assert.equal(opens, 3);
+});
