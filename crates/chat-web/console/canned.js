@@ -76,7 +76,7 @@ export function createCannedReplies(user, signal) {
     },
     export: () => `${JSON.stringify(all, null, 2)}\n`,
     import(json) {
-      const added = parse(json).map(check);
+      const added = parse(json).map(checkEntry);
       const entries = byName();
       const replaced = added.filter(({ name, text }) => (entries.get(name) ?? text) !== text).length;
       for (const { name, text } of added) entries.set(name, text);
@@ -109,13 +109,23 @@ export const filled = (text, customer) =>
 /** @param {unknown} reply @returns {{ name: string, text: string }} */
 function check(reply) {
   const { name, text } = /** @type {{ name?: unknown, text?: unknown }} */ (reply ?? {});
-  if (typeof name !== "string" || typeof text !== "string") throw new Error(texts.cannedBadFile);
+  if (typeof name !== "string" || typeof text !== "string") throw new Error(texts.cannedNoReply);
   const checked = { name: replyName(name), text: text.trim() };
   if (!NAME.test(checked.name)) throw new Error(texts.cannedBadName);
   if (!checked.text) throw new Error(texts.cannedNoText);
   // As the server counts: by code points.
   if ([...checked.text].length > LONGEST) throw new Error(texts.cannedLongText);
   return checked;
+}
+
+/** One of a file, of which the problem says which it is. @param {unknown} reply @param {number} at */
+function checkEntry(reply, at) {
+  try {
+    return check(reply);
+  } catch (error) {
+    const problem = /** @type {Error} */ (error).message;
+    throw new Error(texts.cannedBadEntry.replace("{n}", String(at + 1)).replace("{problem}", () => problem));
+  }
 }
 
 /** @param {string} json @returns {unknown[]} */

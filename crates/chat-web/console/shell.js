@@ -220,7 +220,9 @@ class LazyPage extends Component {
       "div",
       { class: "notice" },
       h("p", null, t("pageFailed")),
+      failures > 1 && h("p", null, t("reloadMore")),
       h("button", { class: "primary", onClick: this.load }, t("retry")),
+      failures > 1 && h("button", { class: "secondary", onClick: () => location.reload() }, t("reload")),
     );
   }
 }

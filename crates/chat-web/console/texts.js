@@ -68,6 +68,8 @@ const texts = {
   nothingOpenKeys: "Its messages appear here. Press ? for the keyboard shortcuts.",
   loadingPage: "Loading the page…",
   pageFailed: "The page could not be loaded.",
+  reload: "Reload the console",
+  reloadMore: "If there is a connection, the server may have been updated since the console was opened. Drafts and messages that wait stay.",
 
   // Dialogs
   assignTitle: "Assign this session",
@@ -153,6 +155,8 @@ const texts = {
 
   // Canned replies
   cannedBadFile: "This is not a file of canned replies: a JSON list of names and texts.",
+  cannedBadEntry: "Nothing was imported. Reply {n} of the file: {problem}",
+  cannedNoReply: "It is no object with a name and a text.",
   cannedBadName: "A name is one word of letters, digits, “-” and “_”, with 40 characters at most.",
   cannedNoText: "Write the text of the reply.",
   cannedLongText: "A reply can have 10,000 characters at most.",

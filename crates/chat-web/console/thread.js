@@ -182,7 +182,11 @@ class Thread extends Component {
 
   claim = () => void this.desk.claim(this.props.id);
 
-  older = () => this.session.older();
+  /** Who only scrolls asks again by scrolling on. @param {Event} [press] */
+  older = (press) =>
+    this.session.older().catch(() => {
+      if (press) this.desk.tell(this.props.parts.ui.t("tryLater"), "assertive");
+    });
 
   focus = () => this.props.parts.composer.current?.focus();
 

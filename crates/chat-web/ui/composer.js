@@ -165,9 +165,10 @@ export class Composer extends Component {
     return h(
       "div",
       { class: "composer", part: "composer" },
+      // Another one each time, so that the same is said again.
       h(
         "div",
-        { class: "refused", role: "alert" },
+        { key: refused, class: "refused", role: "alert" },
         refused.map((text) => h("p", null, text)),
       ),
       files.length > 0 && loaded()?.waiting(files, this.drop),

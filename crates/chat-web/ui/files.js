@@ -29,17 +29,17 @@ export function createFiles({ Component, createRef, h }, icon, ui) {
   /**
    * A small picture: of a file that is not sent yet, or a thumbnail of the server once it comes into sight.
    *
-   * @extends {Component<{ file: AnyFile, open?: (event: Event) => void }, { address: string }>}
+   * @extends {Component<{ file: AnyFile, open?: (event: Event) => void }, { address: string, isBroken: boolean }>}
    */
   class Picture extends Component {
     /** @type {import("preact").RefObject<any>} */
     box = createRef();
-    state = { address: "" };
+    state = { address: "", isBroken: false };
     isOver = false;
     observer = new IntersectionObserver(([change]) => {
       if (!change?.isIntersecting) return;
       this.observer.disconnect();
-      ui.download(/** @type {Attachment} */ (this.props.file), true).then(this.show, () => {});
+      ui.download(/** @type {Attachment} */ (this.props.file), true).then(this.show, this.failed);
     });
 
     componentDidMount() {
@@ -69,12 +69,20 @@ export function createFiles({ Component, createRef, h }, icon, ui) {
     show = (/** @type {Blob} */ blob) => {
       if (this.isOver) return;
       URL.revokeObjectURL(this.state.address);
-      this.setState({ address: URL.createObjectURL(blob) });
+      this.setState({ address: URL.createObjectURL(blob), isBroken: false });
+    };
+
+    /** One that may come later is asked for again while it is in sight. */
+    failed = (/** @type {Partial<import("../client/index.js").ChatError>} */ { retryable, retryAfter }) => {
+      if (this.isOver) return;
+      this.setState({ isBroken: true });
+      if (retryable) setTimeout(() => this.isOver || this.load(), 1_000 * (retryAfter ?? 10));
     };
 
     render() {
       const { file, open } = this.props;
-      const image = this.state.address && h("img", { src: this.state.address, alt: "" });
+      const { address, isBroken } = this.state;
+      const image = address ? h("img", { src: address, alt: "" }) : isBroken && icon("file");
       const common = { class: "picture", part: "picture", ref: this.box };
       if (!open) return h("span", common, image);
       return h(

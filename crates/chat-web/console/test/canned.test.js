@@ -237,6 +237,8 @@ test("replies go to a file and come from one, and a wrong file changes nothing",
     await give("[]");
     await dialog.getByText("0 replies were imported.").waitFor();
   }
+  await give('[{"name":"three","text":"Third"},{"name":"a b","text":"x"}]');
+  await dialog.getByRole("alert").filter({ hasText: "Reply 2 of the file: A name is one word" }).waitFor();
   await give(JSON.stringify([{ name: "/Three", text: "Third" }, { name: "two", text: "Changed" }]));
   await dialog.getByText("2 replies were imported.").waitFor();
   await page.reload();

@@ -83,6 +83,32 @@ test("the line that is read stays while pictures come in above it and the window
   await until(async () => Math.abs((await placeOf(page.log, "Behind 0")) - before) <= 1, { what: "the place" });
 });
 
+test("a picture that cannot be shown says so, and is asked for again", async () => {
+  const session = await world.session("bruno", { subject: "Later", agent: "theo" });
+  await sendPicture(session, "late.png");
+  const page = await world.console({ as: "theo", faults: true });
+  const busy = { status: 503, headers: { "Retry-After": "1" } };
+  await page.route("**/attachments/**", (route) => route.fulfill(busy), { times: 1 });
+  await page.row("Later").click();
+  const picture = page.message("late.png").locator(".picture");
+  await picture.locator("svg").waitFor();
+  await picture.locator("img").waitFor();
+  assert.equal(await picture.locator("svg").count(), 0);
+});
+
+test("older messages that were asked for and do not come are a failure that is told", async () => {
+  await world.session("boris", { subject: "Long", agent: "thea", messages: 70 });
+  const page = await world.console({ as: "thea", faults: true });
+  await page.row("Long").click();
+  await page.message("Message 70").waitFor();
+  await page.route("**/messages?before=*", (route) => route.fulfill({ status: 503 }));
+  await page.getByRole("button", { name: "Show older messages" }).click();
+  await page.getByRole("alert").getByText("This did not work. Try again in a moment.").waitFor();
+  await page.unroute("**/messages?before=*");
+  await page.getByRole("button", { name: "Show older messages" }).click();
+  await page.message("Message 1").first().waitFor();
+});
+
 test("a thread stays at its end, and says how many new messages are below when one has scrolled up", async () => {
   const session = await world.session("clara", { subject: "Busy", agent: "ulf", messages: 40 });
   const page = await world.console({ as: "ulf" });

@@ -138,3 +138,14 @@ test("a page that could not be loaded can be asked for again", async () => {
   await page.button("Retry").click();
   await page.getByRole("heading", { name: "Agents", exact: true }).waitFor();
 });
+
+test("a page that an updated server does not have leads to the console of that server", async () => {
+  const page = await world.console({ as: "root", role: "admin", faults: true });
+  await page.view("Waiting").waitFor();
+  await page.route("**/pages.js*", (route) => route.fulfill({ status: 404 }));
+  await page.view("Agents").click();
+  await page.button("Retry").click();
+  await page.unroute("**/pages.js*");
+  await page.button("Reload the console").click();
+  await page.getByRole("heading", { name: "Agents", exact: true }).waitFor();
+});
