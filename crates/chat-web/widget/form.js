@@ -37,8 +37,11 @@ export function form({ ui: { t }, model }) {
       class: "form",
       onSubmit(event) {
         event.preventDefault();
-        model.start(model.draft("subject").trim(), model.draft("first").trim());
-        if (model.formError) event.currentTarget.querySelector("input")?.focus();
+        const [subject, text] = /** @type {any} */ (event.currentTarget).elements;
+        // Enter in the subject goes on to the message.
+        if (subject.matches(":focus") && !text.value) return text.focus();
+        model.start(subject.value.trim(), text.value.trim());
+        if (model.formError) subject.focus();
       },
     },
     h("p", { class: "big" }, t("greeting")),

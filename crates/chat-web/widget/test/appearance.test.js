@@ -340,7 +340,9 @@ test("10: a whole conversation by the keyboard alone", async () => {
   await panel.getByRole("button", { name: "Start chat" }).waitFor();
   await until(async () => /Subject/.test(await focused()));
   await keyboard.type("By keyboard");
-  await keyboard.press("Tab");
+  // It starts no chat without a message.
+  await keyboard.press("Enter");
+  await until(async () => /Your message/.test(await focused()));
   await keyboard.type("The first message");
   await reach(/Start chat/);
   await keyboard.press("Enter");
