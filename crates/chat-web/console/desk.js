@@ -4,7 +4,9 @@
  */
 
 import { ChatError, createClient } from "../client/src/index.js";
+import { createAvailability } from "./availability.js";
 import { createCannedReplies } from "./canned.js";
+import { createChanges } from "./changes.js";
 import { createDrafts } from "./drafts.js";
 import { ADMIN_LISTS, AGENT_LISTS, createLists } from "./lists.js";
 import { createLiveSessions } from "./live-sessions.js";
@@ -12,17 +14,14 @@ import { createNames } from "./names.js";
 import { rightsOn } from "./rights.js";
 import { createRouter } from "./routes.js";
 import { createSettings } from "./settings.js";
-import { isText } from "./text-field.js";
 import { claimsOf, expiryOf } from "./tokens.js";
 import { createUnsent } from "./unsent.js";
 
-/** @import { Agent, ChatSession, InboxItem } from "../client/index.js" */
+/** @import { ChatSession, InboxItem } from "../client/index.js" */
 /** @import { Desk, ListName, Me, MountOptions, Parts } from "./types.js" */
 
 /** So long a sign-out waits until what is stored is erased: it is a moment, unless the browser does not do it. */
 const ERASED_MS = 3_000;
-/** So long after it was done the lists know it. What takes a session away later is the doing of others. */
-const ACTED_MS = 10_000;
 
 /**
  * @param {object} options
@@ -59,22 +58,8 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
 
   const sessions = createLiveSessions({ client, inbox, current: () => router.route.session, changed });
   const people = createNames();
-  /** Sessions of which is said otherwise why they end here. @type {Set<string>} */
-  const given = new Set();
   /** Sessions that were ours when they were looked at last, by their ids. @type {Map<string, ChatSession>} */
   const owned = new Map();
-  /** Sessions that something is being done with. @type {Set<string>} */
-  const busy = new Set();
-  /** And when something was done with others, in milliseconds since 1970. @type {Map<string, number>} */
-  const acted = new Map();
-  /** @type {readonly Agent[]} */
-  let agents = [];
-  /** @type {Desk["availability"]} */
-  let availability = null;
-  /** How often the person has chosen it here: an answer of before says nothing of it. */
-  let choices = 0;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let lookAgain;
   /** @type {string | null} */
   let selected = null;
   let isDue = false;
@@ -82,6 +67,29 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   /** While what is stored is being erased. */
   let isLeaving = false;
 
+  const availability = createAvailability({
+    client,
+    inbox,
+    me: me.id,
+    isAdmin,
+    learn: people.learnAgents,
+    changed,
+    failed: () => tell(t("tryLater"), "assertive"),
+    signal,
+  });
+  const changes = createChanges({
+    client,
+    me,
+    router,
+    sessionNow,
+    subjectOf,
+    nameOf: people.of,
+    t,
+    tell,
+    say,
+    changed,
+    signal,
+  });
   const unsent = createUnsent({ sessions: sessions.all, drafts, current: () => router.route.session, subjectOf, t, tell });
 
   people.set(me.id, claimsOf(token)?.name);
@@ -109,7 +117,6 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   function destroy() {
     if (isOver) return;
     isOver = true;
-    clearTimeout(lookAgain);
     ending.abort();
     router.close();
     // Sessions stay as they are for what is still shown, which goes in a moment.
@@ -162,8 +169,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
       if (session !== openedLast && sessions.view(session)?.state === "stopped") sessions.drop(session);
     }
     openedLast = session;
-    // What has ended before is news when one looks at it again.
-    for (const id of given) if (id !== router.route.session) given.delete(id);
+    changes.forgetGiven(session);
     changed();
   }
 
@@ -197,7 +203,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     // A link to a session of another agent closes nothing: the thread says so.
     const session = view.session ?? owned.get(id);
     if (view.error?.code !== "FORBIDDEN" || !session) return;
-    const isKnown = given.delete(id);
+    const isKnown = changes.takeGiven(id);
     const key = !owned.delete(id) ? "takenByOther" : drafts.get(id) ? "takenAwayDraft" : "takenAway";
     sessions.drop(id);
     router.go({ session: null }, { replace: true });
@@ -218,40 +224,10 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     return session?.subject || people.of(session?.userId) || t("session");
   }
 
-  /* What a person does */
-
-  /**
-   * Runs one thing at a time with a session, and says why it failed.
-   *
-   * @param {string} id @param {() => Promise<unknown>} run
-   * @returns {Promise<boolean>}
-   */
-  async function act(id, run) {
-    if (busy.has(id)) return false;
-    // What has become another agent's meanwhile may be out of sight by then.
-    const subject = subjectOf(sessionNow(id));
-    busy.add(id);
-    acted.set(id, Infinity);
-    changed();
-    try {
-      await run();
-      return !isOver;
-    } catch (failure) {
-      if (isOver) return false;
-      const { code, retryable, status } = /** @type {ChatError} */ (failure);
-      if (!(failure instanceof ChatError)) reportError(failure);
-      const key = REASONS.get(code) ?? (status === 403 ? "notAllowed" : retryable ? "tryLater" : "didNotWork");
-      tell(t(key, { subject }), "assertive");
-      return false;
-    } finally {
-      busy.delete(id);
-      acted.set(id, Date.now());
-      changed();
-    }
-  }
-
   /** @param {string} id */
-  const sessionNow = (id) => sessions.view(id)?.session ?? itemOf(id);
+  function sessionNow(id) {
+    return sessions.view(id)?.session ?? itemOf(id);
+  }
 
   /** The server's number, which comes in turns, and what the live session knows sooner. @param {InboxItem} item */
   function unreadOf({ id, status, unreadCount }) {
@@ -259,108 +235,6 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     const view = sessions.view(id);
     if (view?.state !== "live") return unreadCount;
     return view.unread === 0 ? 0 : Math.max(view.unread, unreadCount);
-  }
-
-  /** The session whose agent has claimed it, and wants to write. @type {string | null} */
-  let claimed = null;
-
-  /** @param {string} id */
-  async function claim(id) {
-    const { view, session } = router.route;
-    const subject = subjectOf(sessionNow(id));
-    const isDone = await act(id, () =>
-      client.sessions.assign(id, me.id).catch((error) => {
-        // An earlier attempt, whose answer was lost, was successful.
-        if (error?.code === "ALREADY_ASSIGNED" && router.route.session === id) given.add(id);
-        if (error?.code !== "ALREADY_YOURS") throw error;
-      }),
-    );
-    if (!isDone) return false;
-    // Who has gone on meanwhile, or writes, as into the filter, is not called back.
-    if (router.route.view !== view || router.route.session !== session || isText(document.activeElement)) {
-      tell(t("claimed", { subject }));
-      return true;
-    }
-    say(t("claimed", { subject }));
-    claimed = id;
-    router.go({ view: "mine", session: id });
-    return true;
-  }
-
-  /** @param {string} id @param {string} agent */
-  async function assign(id, agent) {
-    const subject = subjectOf(sessionNow(id));
-    const isDone = await act(id, () => client.sessions.assign(id, agent));
-    if (isDone) tell(t("assignedTo", { subject, name: people.of(agent) }));
-    return isDone;
-  }
-
-  /** @param {string} id @param {string | null} agent */
-  async function transfer(id, agent) {
-    const subject = subjectOf(sessionNow(id));
-    given.add(id);
-    const isDone = await act(id, () => client.sessions.transfer(id, agent));
-    if (!isDone) {
-      given.delete(id);
-      return false;
-    }
-    tell(agent === null ? t("transferredBack", { subject }) : t("transferredTo", { subject, name: people.of(agent) }));
-    if (!isAdmin && router.route.session === id) router.go({ session: null }, { replace: true });
-    // It ended here with our doing, or never will: the next end is news again.
-    setTimeout(() => given.delete(id), ACTED_MS);
-    return true;
-  }
-
-  /** @param {string} id */
-  async function close(id) {
-    const subject = subjectOf(sessionNow(id));
-    const isDone = await act(id, () => client.sessions.close(id));
-    if (isDone) tell(t("closedNow", { subject }));
-    return isDone;
-  }
-
-  async function readAgents() {
-    const before = choices;
-    agents = await client.agents.list();
-    people.learnAgents(agents);
-    if (!isAdmin && before === choices) {
-      const mine = agents.find(({ id }) => id === me.id)?.availability;
-      // `offline` is what others see for some seconds, until our own socket is known: it is nothing that one has chosen.
-      if (mine === "online" || mine === "away") availability = mine;
-      else refreshLater();
-    }
-    changed();
-    return agents;
-  }
-
-  /** For what is a comfort: names of colleagues, without which ids are shown, and what was chosen in another window. */
-  function refreshAgents() {
-    clearTimeout(lookAgain);
-    if (inbox.view.state === "live") readAgents().catch(refreshLater);
-    else refreshLater();
-  }
-
-  function refreshLater() {
-    clearTimeout(lookAgain);
-    if (!isOver && !isAdmin && availability === null) lookAgain = setTimeout(refreshAgents, 5_000);
-  }
-
-  if (!isAdmin) addEventListener("focus", refreshAgents, { signal });
-
-  /** @param {"online" | "away"} status */
-  async function setAvailability(status) {
-    choices++;
-    const before = availability;
-    availability = status;
-    changed();
-    try {
-      await client.agents.setAvailability(status);
-    } catch {
-      if (isOver) return;
-      availability = before;
-      changed();
-      tell(t("tryLater"), "assertive");
-    }
   }
 
   function hasUnsent() {
@@ -385,11 +259,6 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   drafts.subscribe(changed);
   canned.subscribe(changed);
   signal.addEventListener("abort", () => inbox.close());
-  const knowAgents = inbox.subscribe(() => {
-    if (inbox.view.state !== "live") return;
-    knowAgents();
-    refreshAgents();
-  });
   changed();
 
   return {
@@ -418,10 +287,10 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
       return inbox.view;
     },
     get availability() {
-      return availability;
+      return availability.own;
     },
     get agents() {
-      return agents;
+      return availability.agents;
     },
     subscribe(listener) {
       listeners.add(listener);
@@ -439,24 +308,20 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     more: lists.more,
     live: sessions.view,
     unreadOf,
-    isBusy: (id) => busy.has(id),
-    hasActed: (id) => Date.now() - (acted.get(id) ?? 0) < ACTED_MS,
-    takeClaimed(id) {
-      const isClaimed = claimed === id;
-      if (isClaimed) claimed = null;
-      return isClaimed;
-    },
+    isBusy: changes.isBusy,
+    hasActed: changes.hasActed,
+    takeClaimed: changes.takeClaimed,
     hasFailed: unsent.hasFailed,
     nameOf: people.of,
     subjectOf,
     rightsOn: (session) => rightsOn(me, session),
     retryNow: inbox.retryNow,
-    readAgents,
-    setAvailability,
-    claim,
-    assign,
-    transfer,
-    close,
+    readAgents: availability.read,
+    setAvailability: availability.set,
+    claim: changes.claim,
+    assign: changes.assign,
+    transfer: changes.transfer,
+    close: changes.close,
     tell,
     say,
     hasUnsent,
@@ -467,15 +332,3 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
 
 /** With these a socket ends for good. */
 const FINAL = ["FORBIDDEN", "PROTOCOL"];
-
-/** What is said of failures that have a name. @type {Map<string, import("./texts.js").Key>} */
-const REASONS = new Map(
-  /** @type {[string, import("./texts.js").Key][]} */ ([
-    ["ALREADY_ASSIGNED", "fasterAgent"],
-    ["SESSION_CLOSED", "endedMeanwhile"],
-    ["SESSION_NOT_FOUND", "unknownSession"],
-    ["AGENT_NOT_FOUND", "unknownAgent"],
-    ["NETWORK", "noConnection"],
-    ["TIMEOUT", "noConnection"],
-  ]),
-);
