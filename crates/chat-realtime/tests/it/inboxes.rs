@@ -134,13 +134,9 @@ impl World {
         let owner = InboxOwner::of(who);
         let views: Vec<_> = InboxView::ALL.into_iter().filter(|view| of_interest(*view)).collect();
         let updates = self.feed.open(&who.id, owner.clone(), views.clone()).await.unwrap();
-        let (shown, counts) = self.truth(&owner, &views).await;
-        let mut desk = Desk { owner, views, shown, left: BTreeMap::new(), counts, updates };
-        for view in &desk.views {
-            let of_view = desk.shown.iter().filter(|((other, _), _)| other == view);
-            let sessions: Vec<_> = of_view.map(|(_, session)| session.clone()).collect();
-            desk.updates.note_snapshot(*view, &sessions);
-        }
+        let (shown, left, counts) = (Shown::new(), BTreeMap::new(), InboxCounts::default());
+        let mut desk = Desk { owner, views, shown, left, counts, updates };
+        desk.read(self).await;
         desk
     }
 
@@ -228,6 +224,16 @@ struct Desk {
 }
 
 impl Desk {
+    /// Shows snapshots of its views.
+    async fn read(&mut self, world: &World) {
+        (self.shown, self.counts) = world.truth(&self.owner, &self.views).await;
+        for view in &self.views {
+            let of_view = self.shown.iter().filter(|((other, _), _)| other == view);
+            let sessions: Vec<_> = of_view.map(|(_, session)| session.clone()).collect();
+            self.updates.note_snapshot(*view, &sessions);
+        }
+    }
+
     async fn next(&mut self) -> std::result::Result<InboxUpdate, StreamCloseReason> {
         let mut paced = pin!(None);
         poll_fn(|context| {
@@ -516,6 +522,43 @@ async fn a_session_does_not_leave_a_view_of_a_later_snapshot_for_a_moment() {
 #[tokio::test(start_paused = true)]
 async fn a_session_that_a_snapshot_shows_as_ended_is_not_active_for_a_moment() {
     a_snapshot_overtakes_a_reading(&alice(), Step::Close(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_not_shown_after_a_snapshot_of_the_ended_session() {
+    let world = World::new();
+    let mut desk = world.open(&alice()).await;
+    world.act(&Step::Open(1, true, Priority::Medium)).await;
+    desk.settle().await;
+    // It is read and pushed, and not taken yet.
+    world.act(&Step::Say(1, false, 1)).await;
+    sleep(READING * 4).await;
+    world.notifier.ways.lock().unwrap().push_back(Way::Lost);
+    world.act(&Step::Close(1)).await;
+    desk.read(&world).await;
+    desk.settle().await;
+    desk.assert_true(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_of_an_ended_session_is_not_shown_after_a_later_snapshot() {
+    let world = World::new();
+    with_agents(&world).await;
+    let mut desk = world.open(&alice()).await;
+    world.act(&Step::Open(1, true, Priority::Medium)).await;
+    world.act(&Step::Claim(1, true)).await;
+    world.act(&Step::Say(1, false, 1)).await;
+    world.act(&Step::Say(1, true, 2)).await;
+    world.act(&Step::Close(1)).await;
+    desk.settle().await;
+    let read = |reader| world.store.mark_read_up_to(session_id(1), reader, Seq::new(1_000), at(60));
+    read(alice()).await.unwrap();
+    sleep(READING * 4).await;
+    world.notifier.ways.lock().unwrap().push_back(Way::Lost);
+    read(bob()).await.unwrap();
+    desk.read(&world).await;
+    desk.settle().await;
+    desk.assert_true(&world).await;
 }
 
 #[tokio::test(start_paused = true)]
