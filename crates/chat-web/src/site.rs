@@ -6,7 +6,7 @@ use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::development::{self, DevelopmentPeople};
-use crate::file_response::{Caching, Readers, respond};
+use crate::file_response::{Caching, Readers, redirect, respond};
 use crate::page::PageOrigins;
 use crate::web_files::{WebFile, WebFiles};
 use crate::web_origin::WebOrigin;
@@ -98,12 +98,12 @@ fn script_handler(script: WebFile) -> WebHandler {
 }
 
 /// The assets of this version. Those of another one are not here: an old page that asks a new server, or a new page that
-/// asks an old one, must not get files that do not fit it.
+/// asks an old one, must not get files that do not fit it. Files of the widget fit: they import nothing from each other and
+/// take what they need as arguments, so a shop's page that is open while the server is updated is led to those that are here.
 fn assets_handler(files: WebFiles, console: bool, widget: bool, demo: bool) -> WebHandler {
     Arc::new(move |request, _| {
         let parameters = request.match_info();
-        let is_current = parameters.get("hash") == Some(files.assets_hash());
-        let name = parameters.get("part").zip(parameters.get("file")).filter(|_| is_current);
+        let name = parameters.get("part").zip(parameters.get("file"));
         let Some(asset) = name.and_then(|(part, file)| files.asset(part, file)) else {
             return HttpResponse::NotFound().finish();
         };
@@ -113,12 +113,20 @@ fn assets_handler(files: WebFiles, console: bool, widget: bool, demo: bool) -> W
             "widget" => (widget, Readers::AllOrigins),
             _ => (true, Readers::AllOrigins),
         };
-        if is_served {
+        let (asked, current) = (parameters.get("hash").unwrap_or_default(), files.assets_hash());
+        if is_served && asked == current {
             respond(request, asset, Caching::Immutable, readers, [])
+        } else if is_served && asset.part == "widget" && is_hash(asked) {
+            redirect(&format!("../../{current}/{}/{}", asset.part, asset.name), readers)
         } else {
             HttpResponse::NotFound().finish()
         }
     })
+}
+
+/// Whether a server of some version may have it in its addresses.
+fn is_hash(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn page_handler(page: WebFile, settings: &WebSettings) -> WebHandler {

@@ -15,8 +15,11 @@ async fn assets_of_this_version_are_kept_for_a_year() {
 #[actix_web::test]
 async fn assets_of_other_versions_and_unknown_ones_are_not_there() {
     for path in [
-        "/assets/fedcba9876543210/widget/panel.js",
+        "/assets/fedcba9876543210/console/main.js",
+        "/assets/fedcba9876543210/demo/main.css",
+        "/assets/fedcba9876543210/widget/nothing.js",
         "/assets/0123456789ABCDEF/widget/panel.js",
+        "/assets/0123456789abcdef0/widget/panel.js",
         "/assets//widget/panel.js",
         "/assets/0123456789abcdef/widget/nothing.js",
         "/assets/0123456789abcdef/panel.js",
@@ -30,6 +33,20 @@ async fn assets_of_other_versions_and_unknown_ones_are_not_there() {
         assert_eq!((missing.status.as_u16(), missing.body.len()), (404, 0), "{path}");
         assert_eq!(missing.header("cache-control"), "", "{path} may be there in another version");
     }
+}
+
+#[actix_web::test]
+async fn the_widget_of_another_version_is_led_to_the_files_that_are_here() {
+    let moved = get(&settings(), "/assets/fedcba9876543210/widget/panel.js??", &[]).await;
+    assert_eq!((moved.status.as_u16(), moved.body.len()), (307, 0));
+    assert_eq!(moved.header("location"), format!("../../{HASH}/widget/panel.js"));
+    // The next server that is asked may have it.
+    assert_eq!(moved.header("cache-control"), "no-store");
+    // A browser follows it for a page of another site only where each response allows it.
+    assert_eq!(moved.header("access-control-allow-origin"), "*");
+    assert_eq!(moved.header("cross-origin-resource-policy"), "cross-origin");
+    let off = WebSettings { widget: false, ..settings() };
+    assert_eq!(get(&off, "/assets/fedcba9876543210/widget/panel.js", &[]).await.status, 404);
 }
 
 #[actix_web::test]

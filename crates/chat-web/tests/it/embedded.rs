@@ -64,6 +64,17 @@ fn compressed_variants_hold_the_same_and_are_smaller() {
 }
 
 #[test]
+fn files_of_the_widget_import_nothing_from_each_other() {
+    // Those of two versions may meet in one page.
+    for file in WebFiles::embedded().iter().filter(|file| file.part == "widget") {
+        let text = String::from_utf8(file.plain.to_vec()).unwrap();
+        let imports =
+            text.starts_with("import") || [";import{", ";import\"", "from\"./"].iter().any(|one| text.contains(one));
+        assert!(!imports, "{}", file.name);
+    }
+}
+
+#[test]
 fn files_with_one_tag_are_the_same() {
     let files = WebFiles::embedded();
     let mut contents = BTreeMap::new();

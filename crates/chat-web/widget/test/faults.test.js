@@ -194,6 +194,25 @@ test("a panel that did not load is loaded with the next press", async () => {
   assert.equal(await page.evaluate("said.includes('')"), true);
 });
 
+test("a page that was opened before the server was updated gets the panel and its parts of the new version", async () => {
+  await world.session("hal-9");
+  const { page, launcher, open, box, send, message, panel } = await world.visit({ user: "hal-9" });
+  await page.route("**/widget.js", async (route) => {
+    const response = await route.fetch();
+    const current = await response.text();
+    // The loader of a version of which the server has nothing.
+    await route.fulfill({ response, body: current.replace(/assets\/[0-9a-f]{16}/, "assets/0123456789abcdef") });
+  });
+  await page.reload();
+  await launcher.waitFor();
+  await open();
+  await box.waitFor();
+  await send("Still here");
+  await message("Still here").getByText("Sent").waitFor();
+  await panel.locator("input[type=file]").first().setInputFiles(PICTURE("part.png"));
+  await panel.locator(".chip").getByText("part.png").waitFor();
+});
+
 test("files that the widget cannot show are refused in words, and are taken once it can", async () => {
   await world.session("hal-6");
   const { page, open, box, panel, problems } = await world.visit({ user: "hal-6", csp: false });
