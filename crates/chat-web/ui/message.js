@@ -45,7 +45,7 @@ export class Message extends Component {
         content &&
           h(
             "p",
-            { class: "bubble", part: `bubble bubble-${own ? "own" : "foreign"}`, dir: "auto" },
+            { class: "bubble", part: `bubble bubble-${own ? "own" : "foreign"}` },
             linkify(content).map((part) =>
               typeof part === "string"
                 ? part

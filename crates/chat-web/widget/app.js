@@ -121,7 +121,7 @@ function chat(parts) {
     messages.length
       ? h(Log, { ui, entries: messages, hasOlder, older: session.older, moved })
       : chat.session
-        ? h("div", { class: "notice" }, !isClosed && [h("p", { class: "big" }, t("helloEmpty")), h("p", null, t("emptyMore"))])
+        ? h("div", { class: "notice" }, !isClosed && [h("p", { class: "big" }, chat.session.subject ?? t("helloEmpty")), h("p", null, t("emptyMore"))])
         : h("p", { class: "notice late" }, t("loading")),
     isClosed
       ? h(

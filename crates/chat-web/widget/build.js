@@ -7,17 +7,17 @@ import { scripts, writeDist } from "../bundle.js";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 
-/** A customer's page has no inbox, and does nothing that agents alone do: these modules of the client are empty here. */
+/** The widget has no inbox, and does nothing that agents do: these modules of the client are empty here. */
 const EMPTY = {
   "inboxes.js": "export const createInboxes = () => ({ size: 0, open() {}, receive() {}, onSocketState() {}, end() {} });",
-  "agent-operations.js": "export const createAgentOperations = () => ({});",
+  "further-operations.js": "export const createFurtherOperations = () => ({});",
 };
 
 /** @type {import("esbuild").Plugin} */
-const withoutAgents = {
-  name: "without agents",
+const withoutDesk = {
+  name: "without a desk",
   setup(plugin) {
-    plugin.onLoad({ filter: /client.src.(?:inboxes|agent-operations)\.js$/ }, ({ path: file }) => ({
+    plugin.onLoad({ filter: /client.src.(?:inboxes|further-operations)\.js$/ }, ({ path: file }) => ({
       contents: EMPTY[/** @type {keyof typeof EMPTY} */ (path.basename(file))],
     }));
   },
@@ -36,7 +36,7 @@ const files = await scripts(
     entryPoints: [path.join(here, "panel.js"), ...languages],
     splitting: true,
     format: "esm",
-    plugins: [withoutAgents],
+    plugins: [withoutDesk],
   },
 );
 await writeDist("widget", files);

@@ -8,6 +8,8 @@ import { lazy } from "./lazy.js";
 
 /** @typedef {"signedOut" | "loading" | "form" | "chat" | "earlier" | "failed"} View */
 
+/** When a start that takes long says so. */
+const LATE_MS = 8_000;
 /** The drafts in `localStorage`, one for each session, and one for the form. */
 const DRAFT = "chatWidget:";
 
@@ -23,7 +25,7 @@ export class Model {
   /** Draws them, once it is loaded. @type {typeof import("./earlier.js").earlier | undefined} */
   drawEarlier;
   isStarting = false;
-  /** @type {"" | "startEmpty" | "startFailed"} */
+  /** @type {"" | "startEmpty" | "startFailed" | "reconnecting"} */
   formError = "";
   /** @type {Client | null} */
   client = null;
@@ -159,6 +161,10 @@ export class Model {
     this.isStarting = !this.formError;
     this.#changed();
     if (!this.isStarting) return;
+    const late = setTimeout(() => {
+      this.formError = "reconnecting";
+      this.#changed();
+    }, LATE_MS);
     try {
       const session = await client.sessions.create(subject ? { subject } : {});
       if (turn !== this.#turn) return;
@@ -171,6 +177,7 @@ export class Model {
       this.formError = "startFailed";
       this.#shell.emit("error", /** @type {ChatError} */ (error));
     } finally {
+      clearTimeout(late);
       this.isStarting = false;
       this.#changed();
     }

@@ -25,8 +25,8 @@ export class ChatError extends Error {
 
 /** @param {unknown} cause */
 export const networkError = (cause) =>
-  new ChatError("NETWORK", "the server cannot be reached", { retryable: true, cause });
-export const timeoutError = () => new ChatError("TIMEOUT", "the server took too long", { retryable: true });
+  new ChatError("NETWORK", "no connection", { retryable: true, cause });
+export const timeoutError = () => new ChatError("TIMEOUT", "no answer in time", { retryable: true });
 export const abortedError = () => new ChatError("ABORTED", "it was given up");
 /** @param {unknown} [cause] @param {number} [status] */
 export const authError = (cause, status = 0) =>

@@ -1,5 +1,5 @@
-// What a client does over REST alone, each in one line or a few. What customers never do is in `agent-operations.js`.
-import { createAgentOperations } from "./agent-operations.js";
+// What a client does over REST alone, each in one line or a few. What the widget never does is in `further-operations.js`.
+import { createFurtherOperations } from "./further-operations.js";
 import { toChatError } from "./errors.js";
 import { newKey } from "./keys.js";
 
@@ -12,10 +12,10 @@ const ATTEMPTS = 4;
  * @returns {Pick<import("../index.d.ts").Client, "sessions" | "agents" | "people" | "stats" | "download">}
  */
 export function createOperations(rest, pause) {
-  /** @type {import("./agent-operations.js").Call} */
+  /** @type {import("./further-operations.js").Call} */
   const call = async (method, path, body, query) => (await rest.request(method, path, { body, query })).body;
   const of = encodeURIComponent;
-  const { sessions, ...others } = createAgentOperations(call);
+  const { sessions, ...others } = createFurtherOperations(call);
 
   /** @param {object} fields */
   async function create(fields) {
@@ -38,8 +38,6 @@ export function createOperations(rest, pause) {
     sessions: {
       list: (filter) => call("GET", "/sessions", undefined, filter),
       create: (fields = {}) => create(fields),
-      get: (id) => call("GET", `/sessions/${of(id)}`),
-      close: (id) => call("PUT", `/sessions/${of(id)}/close`),
       ...sessions,
     },
     ...others,

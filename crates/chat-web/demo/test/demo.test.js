@@ -69,7 +69,7 @@ test("the widget stays on the customer's side", async () => {
 
 test("the page says what one sees, has the lines for another page, and leads further", async () => {
   const { page, server } = await visit({ permissions: ["clipboard-read", "clipboard-write"] });
-  await page.getByText("Write on one side and answer on the other").waitFor();
+  await page.getByText("Start a chat in the shop, claim it under Waiting").waitFor();
   const lines = (await page.locator("#snippet").innerText()).trim();
   assert.equal(lines.split("\n").length, 3);
   assert.ok(lines.startsWith(`<script async src="${server.url}/widget.js"></script>`), lines);

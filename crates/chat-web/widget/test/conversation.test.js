@@ -190,7 +190,7 @@ test("the agent's name, who types, and an ended session with a new one", async (
   const { page, open, panel, message, box, begin } = await world.visit({ user: "eve-6" });
   await open();
   await panel.getByRole("heading", { name: "Bob" }).waitFor();
-  await panel.getByText("Shoes").waitFor();
+  await panel.locator(".subtitle").getByText("Shoes").waitFor();
   const agent = await connect(world, talk.bob, talk.id);
   await box.waitFor();
   await until(async () => {

@@ -195,8 +195,8 @@ test("a panel that did not load is loaded with the next press", async () => {
 });
 
 test("a page that was opened before the server was updated gets the panel and its parts of the new version", async () => {
-  await world.session("hal-9");
-  const { page, launcher, open, box, send, message, panel } = await world.visit({ user: "hal-9" });
+  await world.session("hal-12");
+  const { page, launcher, open, box, send, message, panel } = await world.visit({ user: "hal-12" });
   await page.route("**/widget.js", async (route) => {
     const response = await route.fetch();
     const current = await response.text();
@@ -211,6 +211,22 @@ test("a page that was opened before the server was updated gets the panel and it
   await message("Still here").getByText("Sent").waitFor();
   await panel.locator("input[type=file]").first().setInputFiles(PICTURE("part.png"));
   await panel.locator(".chip").getByText("part.png").waitFor();
+});
+
+test("a start that takes long says why, and a subject alone is not lost", async () => {
+  const { page, open, panel, box } = await world.visit({ user: "hal-13", csp: false });
+  await open();
+  await panel.getByRole("textbox").first().fill("Only a subject");
+  const held = deferred();
+  await page.route("**/api/chat/sessions", async (route) => {
+    await held.promise;
+    await route.continue();
+  });
+  await panel.getByRole("button", { name: "Start chat" }).click();
+  await panel.getByRole("alert").getByText("Reconnecting…").waitFor();
+  held.resolve();
+  await box.waitFor();
+  await panel.getByText("Only a subject").waitFor();
 });
 
 test("files that the widget cannot show are refused in words, and are taken once it can", async () => {

@@ -1,19 +1,21 @@
-// What agents and admins alone do, over REST. A customer's page is built without it: `widget/build.js`.
+// What agents and admins do over REST, and pages of one's own. The widget is built without it: `widget/build.js`.
 
 /** @typedef {import("../index.d.ts").Client} Client */
 /** @typedef {(method: string, path: string, body?: any, query?: Record<string, any>) => Promise<any>} Call */
-/** @typedef {Pick<Client["sessions"], "inbox" | "assign" | "transfer" | "update">} OfSessions */
+/** @typedef {Pick<Client["sessions"], "get" | "close" | "inbox" | "assign" | "transfer" | "update">} OfSessions */
 
 /**
  * @param {Call} call
  * @returns {Pick<Client, "agents" | "people" | "stats"> & { sessions: OfSessions }}
  */
-export function createAgentOperations(call) {
+export function createFurtherOperations(call) {
   const put = (/** @type {string} */ path, /** @type {any} */ body) => call("PUT", path, body);
   const of = encodeURIComponent;
 
   return {
     sessions: {
+      get: (id) => call("GET", `/sessions/${of(id)}`),
+      close: (id) => call("PUT", `/sessions/${of(id)}/close`),
       inbox: (view, filter) => call("GET", "/inbox", undefined, { view, ...filter }),
       assign: (id, agentId) => put(`/sessions/${of(id)}/assign`, { agentId }),
       transfer: (id, agentId) => put(`/sessions/${of(id)}/transfer`, { agentId }),
