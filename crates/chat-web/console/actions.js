@@ -55,6 +55,8 @@ export function openTransfer(parts, id) {
           },
         },
         h("p", { class: "sheet-about" }, desk.subjectOf(session)),
+        // An admin may go on to write in it.
+        !isAssignment && desk.me.role !== "admin" && hasDraft(parts, id) && h("p", { class: "sheet-note" }, t("transferDraft")),
         desk.agents.length > MANY &&
           h("input", {
             class: "field",
@@ -155,7 +157,6 @@ export function openClose(parts, id) {
   const { t } = ui;
   const session = sessionOf(parts, id);
   if (!session || isAsked(root) || !desk.rightsOn(session).close) return;
-  const hasDraft = () => desk.drafts.get(id) !== "" || desk.drafts.files(id).length > 0;
   const hasUnsent = () => desk.live(id)?.messages.some((entry) => entry.id === null);
   const dialog = openDialog(root, {
     title: t("closeTitle"),
@@ -164,7 +165,7 @@ export function openClose(parts, id) {
     body: () => [
       h("p", { class: "sheet-about" }, desk.subjectOf(session)),
       h("p", { class: "sheet-note" }, t("closeMore")),
-      hasDraft() && h("p", { class: "sheet-note" }, t("closeDraft")),
+      hasDraft(parts, id) && h("p", { class: "sheet-note" }, t("closeDraft")),
       hasUnsent() && h("p", { class: "sheet-note" }, t("closeUnsent")),
       h(
         "div",
@@ -205,6 +206,9 @@ export function signOut({ desk, ui: { t }, root }) {
     ],
   });
 }
+
+/** @param {Parts} parts @param {string} id */
+const hasDraft = ({ desk }, id) => desk.drafts.get(id) !== "" || desk.drafts.files(id).length > 0;
 
 /** One question at a time. @param {HTMLElement} root */
 const isAsked = (root) => root.querySelector("dialog[open]") !== null;

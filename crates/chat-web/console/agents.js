@@ -65,8 +65,10 @@ class Agents extends Component {
 
   componentDidUpdate() {
     if (!this.#next) return;
-    /** @type {HTMLElement | null | undefined} */ (this.#root?.querySelector(this.#next))?.focus();
+    const next = /** @type {HTMLElement | null | undefined} */ (this.#root?.querySelector(this.#next));
     this.#next = "";
+    next?.focus();
+    if (next instanceof HTMLInputElement) next.select();
   }
 
   async #read() {
@@ -269,7 +271,9 @@ class Agents extends Component {
       // The server would take it as a new name.
       if (list.some((agent) => agent.id === id)) return this.setState({ refused: t("agentTaken", { id }) });
       const run = () => desk.client.agents.put(id, name ? { displayName: name } : {});
-      if (await this.#change(run, t("agentAdded", { name: name || id }))) set({ id: "", name: "" });
+      if (!(await this.#change(run, t("agentAdded", { name: name || id })))) return;
+      this.#next = ".agent-form input";
+      set({ id: "", name: "" });
     };
     return h(
       "form",

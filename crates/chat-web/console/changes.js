@@ -20,10 +20,11 @@ const ACTED_MS = 10_000;
  * @param {Parts["ui"]["t"]} ports.t
  * @param {Desk["tell"]} ports.tell
  * @param {Desk["say"]} ports.say
+ * @param {(id: string) => void} ports.released it is not the person's any more, by their own doing
  * @param {() => void} ports.changed
  * @param {AbortSignal} ports.signal ends it
  */
-export function createChanges({ client, me, router, sessionNow, subjectOf, nameOf, t, tell, say, changed, signal }) {
+export function createChanges({ client, me, router, sessionNow, subjectOf, nameOf, t, tell, say, released, changed, signal }) {
   /** Sessions that something is being done with. @type {Set<string>} */
   const busy = new Set();
   /** And when something was done with others, in milliseconds since 1970. @type {Map<string, number>} */
@@ -47,7 +48,6 @@ export function createChanges({ client, me, router, sessionNow, subjectOf, nameO
     // What has become another agent's meanwhile may be out of sight by then.
     const subject = subjectNow(id);
     busy.add(id);
-    acted.set(id, Infinity);
     changed();
     try {
       await run();
@@ -70,7 +70,7 @@ export function createChanges({ client, me, router, sessionNow, subjectOf, nameO
     /** @param {string} id */
     isBusy: (id) => busy.has(id),
     /** Whether something was done with it here, which the lists may not know yet. @param {string} id */
-    hasActed: (id) => Date.now() - (acted.get(id) ?? 0) < ACTED_MS,
+    hasActed: (id) => !busy.has(id) && Date.now() - (acted.get(id) ?? 0) < ACTED_MS,
     /** Whether it is said otherwise why the session ends here, this once. @param {string} id */
     takeGiven: (id) => given.delete(id),
     /** What has ended before is news when one looks at it again. @param {string | null} current */
@@ -124,6 +124,7 @@ export function createChanges({ client, me, router, sessionNow, subjectOf, nameO
         given.delete(id);
         return false;
       }
+      released(id);
       tell(agent === null ? t("transferredBack", { subject }) : t("transferredTo", { subject, name: nameOf(agent) }));
       if (me.role !== "admin" && router.route.session === id) router.go({ session: null }, { replace: true });
       // It ended here with our doing, or never will: the next end is news again.

@@ -20,6 +20,8 @@ import { createUnsent } from "./unsent.js";
 /** @import { ChatSession, InboxItem } from "../client/index.js" */
 /** @import { Desk, ListName, Me, MountOptions, Parts } from "./types.js" */
 
+/** So many characters of a subject stand in a notice. */
+const BRIEF = 60;
 /** So long a sign-out waits until what is stored is erased: it is a moment, unless the browser does not do it. */
 const ERASED_MS = 3_000;
 
@@ -82,15 +84,16 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     me,
     router,
     sessionNow,
-    subjectOf,
+    subjectOf: briefOf,
     nameOf: people.of,
     t,
     tell,
     say,
+    released: (id) => owned.delete(id),
     changed,
     signal,
   });
-  const unsent = createUnsent({ sessions: sessions.all, drafts, current: () => router.route.session, subjectOf, t, tell });
+  const unsent = createUnsent({ sessions: sessions.all, drafts, current: () => router.route.session, subjectOf: briefOf, t, tell });
 
   people.set(me.id, claimsOf(token)?.name);
 
@@ -207,7 +210,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
     const key = !owned.delete(id) ? "takenByOther" : drafts.get(id) ? "takenAwayDraft" : "takenAway";
     sessions.drop(id);
     router.go({ session: null }, { replace: true });
-    if (!isKnown) tell(t(key, { subject: subjectOf(session) }));
+    if (!isKnown) tell(t(key, { subject: briefOf(session) }));
   }
 
   /** @param {string} id */
@@ -222,6 +225,12 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
   /** @param {ChatSession | null | undefined} session */
   function subjectOf(session) {
     return session?.subject || people.of(session?.userId) || t("session");
+  }
+
+  /** As it stands in notices, which would cover the lists. @param {ChatSession | null | undefined} session */
+  function briefOf(session) {
+    const all = [...subjectOf(session)];
+    return all.length > BRIEF ? `${all.slice(0, BRIEF - 1).join("")}…` : all.join("");
   }
 
   /** @param {string} id */
@@ -297,6 +306,7 @@ export function createDesk({ url, token, me, addresses, t, tell, say, signedOut 
       return () => void listeners.delete(listener);
     },
     go: router.go,
+    back: router.back,
     select(session) {
       selected = session;
       changed();

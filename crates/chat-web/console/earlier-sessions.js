@@ -24,11 +24,20 @@ export class EarlierSessions extends Component {
   state = { earlier: null, cursor: null, isFailed: false };
   isReading = false;
   isOver = false;
+  /** Whether there was a connection when it was drawn last. */
+  wasLive = true;
   /** What was drawn last. @type {unknown} */
   drawn = null;
 
   componentDidMount() {
     this.read();
+  }
+
+  /** What failed without a connection is read once there is one. */
+  componentDidUpdate() {
+    const isLive = this.props.parts.desk.connection.state === "live";
+    if (isLive && !this.wasLive && this.state.isFailed) this.read();
+    this.wasLive = isLive;
   }
 
   componentWillUnmount() {

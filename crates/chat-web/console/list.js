@@ -88,9 +88,13 @@ export class List extends Component {
     this.held ??= this.shown;
   };
 
-  /** Whether the person points at it or works in it. In a window without the focus they do not. */
+  /**
+   * Whether the person points at it or works in it, or waits for what they have done there: who presses again must not press
+   * another row. In a window without the focus they do not work.
+   */
   get isInUse() {
-    return this.isPointed || Boolean(document.hasFocus() && this.area.current?.contains(document.activeElement));
+    const hasFocus = Boolean(document.hasFocus() && this.area.current?.contains(document.activeElement));
+    return this.isPointed || hasFocus || this.shown.some((id) => this.desk.isBusy(id));
   }
 
   /** When neither the pointer nor the focus is in it any more, it is as it would be. */
@@ -135,8 +139,10 @@ export class List extends Component {
     const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
     if (!id || !isPlain) return;
     event.preventDefault();
-    if (target.closest("[data-action]")) claim(this.props.parts, id);
-    else this.desk.go({ session: id });
+    if (target.closest("[data-action]")) {
+      this.hold();
+      claim(this.props.parts, id);
+    } else this.desk.go({ session: id });
   };
 
   /** The arrows are no shortcuts that can be switched off. @param {KeyboardEvent} event */
@@ -213,7 +219,7 @@ export class List extends Component {
         parts,
         item,
         list: name,
-        isGone: !now.has(id) && !this.unknown.has(id),
+        isGone: !now.has(id) && !this.unknown.has(id) && !desk.isBusy(id),
         isOpen: id === current,
         isTabStop: id === tabStop,
         isBusy: desk.isBusy(id),

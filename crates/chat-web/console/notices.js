@@ -6,8 +6,8 @@
 
 /** @import { Urgency } from "./types.js" */
 
-/** So long a notice is shown; one that is pointed at or has the focus stays. */
-const SHOWN_MS = 8_000;
+/** So long a notice is shown; one that is pointed at or has the focus stays. Who has waited for what failed may look elsewhere. */
+const SHOWN_MS = { polite: 8_000, assertive: 30_000 };
 /** So long what was only said stays, for readers that are slow. */
 const SAID_MS = 20_000;
 
@@ -89,7 +89,7 @@ export function createNotices(root, t) {
         if (toast.matches(":hover, :focus-within")) setTimeout(fade, 1_000);
         else toast.remove();
       };
-      setTimeout(fade, SHOWN_MS);
+      setTimeout(fade, SHOWN_MS[urgency]);
     },
 
     remove() {

@@ -12,8 +12,12 @@ export const isSessionId = (id) => /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
 export const addressOf = ({ view, session, details }) =>
   session === null ? `#/${view}` : `#/s/${encodeURIComponent(session)}${details ? "/details" : ""}`;
 
-/** What the browser's history keeps beside an address: the list. @param {Route} route */
-export const stateOf = ({ view }) => ({ chatConsole: view });
+/**
+ * What the browser's history keeps beside an address: the list, and the address from which one has come.
+ *
+ * @param {Route} route @param {string} [from]
+ */
+export const stateOf = ({ view }, from) => ({ chatConsole: view, from });
 
 /**
  * What an address names; `null` if it is none of the console's.
@@ -61,11 +65,10 @@ export function createRouter({ addresses, views, changed }) {
     if (!known || location.hash !== addressOf(route)) write(true);
   }
 
-  /** @param {boolean} replace */
-  function write(replace) {
-    const state = stateOf(route);
-    if (replace) history.replaceState(state, "", addressOf(route));
-    else history.pushState(state, "", addressOf(route));
+  /** @param {boolean} replace @param {string} [before] */
+  function write(replace, before) {
+    if (replace) history.replaceState(stateOf(route, history.state?.from), "", addressOf(route));
+    else history.pushState(stateOf(route, before), "", addressOf(route));
   }
 
   /** Whether the list beside the session was not named by anybody, and another one may be shown. */
@@ -95,25 +98,33 @@ export function createRouter({ addresses, views, changed }) {
     get isGuessed() {
       return isGuessed;
     },
-    /** @param {Partial<Route>} changes @param {{ replace?: boolean }} [options] */
-    go(changes, { replace = false } = {}) {
-      const next = { ...route, ...changes };
-      if (!views.includes(next.view)) return;
-      const isPage = next.view === "statistics" || next.view === "agents";
-      if (isPage && !changes.session) next.session = null;
-      // A session that is opened from a page stands beside a list again.
-      else if (isPage) next.view = home;
-      if (next.session !== route.session && changes.details === undefined) next.details = false;
-      if (next.session === null) next.details = false;
-      isGuessed = false;
-      const isSame = next.view === route.view && next.session === route.session && next.details === route.details;
-      if (isSame) return;
-      route = next;
-      if (addresses) write(replace);
-      changed();
+    go,
+    /** To where one has probably come from. If one has, the history goes back too. @param {Partial<Route>} changes */
+    back(changes) {
+      if (addresses && history.state?.from === addressOf({ ...route, ...changes })) history.back();
+      else go(changes, { replace: true });
     },
     close() {
       removeEventListener("popstate", moved);
     },
   };
+
+  /** @param {Partial<Route>} changes @param {{ replace?: boolean }} [options] */
+  function go(changes, { replace = false } = {}) {
+    const next = { ...route, ...changes };
+    if (!views.includes(next.view)) return;
+    const isPage = next.view === "statistics" || next.view === "agents";
+    if (isPage && !changes.session) next.session = null;
+    // A session that is opened from a page stands beside a list again.
+    else if (isPage) next.view = home;
+    if (next.session !== route.session && changes.details === undefined) next.details = false;
+    if (next.session === null) next.details = false;
+    isGuessed = false;
+    const isSame = next.view === route.view && next.session === route.session && next.details === route.details;
+    if (isSame) return;
+    const before = addressOf(route);
+    route = next;
+    if (addresses) write(replace, before);
+    changed();
+  }
 }

@@ -123,19 +123,21 @@ export class Row extends Component {
 }
 
 /** The last line: what happens in it, else what was written last and by whom. @param {RowProps} props */
-function preview({ parts: { desk, ui }, item: { lastMessage }, draft, hasFailed, isTyping }) {
+function preview({ parts: { desk, ui }, item: { lastMessage, userId }, draft, hasFailed, isTyping }) {
   const { t } = ui;
   /** @param {string} kind @param {string} who @param {string} text */
   const line = (kind, who, text) =>
-    h("span", { class: `row-preview ${kind}` }, who && h("b", null, h("bdi", null, who)), who && " ", h("bdi", null, text));
+    h("span", { class: `row-preview ${kind}` }, who && h("b", null, h("bdi", null, who), ":"), who && " ", h("bdi", null, text));
   if (hasFailed) return h("span", { class: "row-preview is-failed" }, t("rowFailed"));
   if (isTyping) return h("span", { class: "row-preview is-typing" }, t("rowTyping"));
   if (draft) return line("is-draft", t("draft"), draft);
   // Nothing is said of what is not known.
   if (!lastMessage) return line("is-empty", "", lastMessage === null ? t("noMessageYet") : "");
   const { author, preview: text, attachmentCount } = lastMessage;
-  const who = author.id === desk.me.id ? t("you") : (author.name ?? desk.nameOf(author.id));
-  return line("", t("wroteLast", { name: who }), text || t("rowFiles", { n: attachmentCount }));
+  // The customer's name stands above it already.
+  const isCustomer = author.id === userId;
+  const who = author.id === desk.me.id ? t("you") : isCustomer ? "" : (author.name ?? desk.nameOf(author.id));
+  return line("", who, text || t("rowFiles", { n: attachmentCount }));
 }
 
 /** @param {InboxItem} item */

@@ -52,7 +52,7 @@ export function shell(parts, isPage) {
                 class: "button side-back",
                 "aria-label": ui.t("back"),
                 title: ui.t("back"),
-                onClick: () => desk.go({ details: false }),
+                onClick: () => desk.back({ details: false }),
               },
               common("back"),
             ),

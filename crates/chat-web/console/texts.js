@@ -50,9 +50,8 @@ const texts = {
   emptyAll: "There are no sessions yet. They begin with a customer's first message.",
   seeWaiting: { one: "{n} session waits", other: "{n} sessions wait" },
   rowTyping: "typing…",
-  draft: "Draft:",
+  draft: "Draft",
   noMessageYet: "No message yet",
-  wroteLast: "{name}:",
   rowFiles: { one: "{n} file", other: "{n} files" },
   rowTaken: "No longer waiting",
   rowLeft: "No longer here",
@@ -88,6 +87,7 @@ const texts = {
   closeTitle: "Close this session?",
   closeMore: "The customer cannot write in it any more, and can start a new one.",
   closeDraft: "You have a draft in it that was not sent.",
+  transferDraft: "You have a draft in it that was not sent. Copy it first: when the session is not yours, no list leads to it.",
   closeUnsent: "A message is not sent yet. When the session has ended, it cannot be sent any more.",
 
   // Help and settings
@@ -229,10 +229,10 @@ const texts = {
   removeTag: "Remove {tag}",
   notSaved: "The change was not saved. Try again.",
   notAccepted: "The change was not accepted: {message}.",
-  earlierSessions: "Earlier sessions",
+  earlierSessions: "Other sessions",
   earlierLoading: "Loading the sessions…",
   earlierFailed: "The sessions could not be read.",
-  noEarlierSessions: "No earlier sessions.",
+  noEarlierSessions: "No other sessions.",
   showMore: "Show more",
 
   // Notifications

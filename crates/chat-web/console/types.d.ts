@@ -114,6 +114,8 @@ export interface Desk {
   subscribe(listener: () => void): () => void;
   /** Changes parts of the route; a new entry of the browser's history unless `replace`. */
   go(changes: Partial<Route>, options?: { replace?: boolean }): void;
+  /** The same, to where one has probably come from. */
+  back(changes: Partial<Route>): void;
   select(session: string | null): void;
   /** The live session; one object for each id. Sessions of `mine` stay open, up to 50 of the most recent ones. */
   session(id: string): Session;

@@ -36,6 +36,33 @@ test("a button claims a session as well", async () => {
   assert.equal((await session.get()).agentId, "bea");
 });
 
+test("while a claim takes long its row stays, and who presses again claims no other session", async () => {
+  const first = await world.session("ada", { subject: "Slow first" });
+  const second = await world.session("ava", { subject: "Slow second" });
+  const page = await world.console({ as: "abe" });
+  await page.view("Waiting").click();
+  await page.row("Slow second").waitFor();
+  let answer = () => {};
+  await page.route(/\/assign$/, async (route) => {
+    const response = await route.fetch();
+    await new Promise((resolve) => (answer = () => resolve(undefined)));
+    await route.fulfill({ response });
+  });
+  const claim = await page.row("Slow first").getByRole("button", { name: "Claim" }).boundingBox();
+  assert.ok(claim);
+  const press = () => page.mouse.click(claim.x + claim.width / 2, claim.y + claim.height / 2);
+  await press();
+  // The list knows it, and the answer is not there yet.
+  await until(async () => /1/.test(await page.view("Mine").innerText()), { what: "the count" });
+  await press();
+  await page.keyboard.press("c");
+  assert.equal(await page.row("Slow first").getByText("No longer waiting").count(), 0);
+  answer();
+  await page.box.waitFor();
+  assert.equal((await first.get()).agentId, "abe");
+  assert.equal((await second.get()).agentId, null);
+});
+
 test("the loser of a race reads that another agent was faster, not who, and the list is right", async () => {
   const session = await world.session("carl", { subject: "Cherries" });
   await world.session("cleo", { subject: "Cucumbers" });
@@ -71,6 +98,7 @@ test("a session goes to another agent, and both see it at once", async () => {
   await dialog(dan).getByRole("radio", { name: "Dot Matrix" }).waitFor();
   assert.equal(await dialog(dan).getByRole("radio", { name: "Dan Brown" }).count(), 0);
   await dialog(dan).locator("label", { hasText: "Dot Matrix" }).getByText("Online").waitFor();
+  await dialog(dan).getByText("You have a draft in it that was not sent.").waitFor();
   await dialog(dan).getByRole("radio", { name: "Dot Matrix" }).check();
   await dialog(dan).getByRole("button", { name: "Transfer", exact: true }).click();
   await dan.getByText("“Dates” was transferred to Dot Matrix.").waitFor();
@@ -78,6 +106,11 @@ test("a session goes to another agent, and both see it at once", async () => {
   await until(async () => (await dan.row("Dates").count()) === 0);
   assert.equal(await dan.box.count(), 0);
   assert.equal((await session.get()).agentId, "dot");
+  // Who looks at it again reads that it is theirs no more, has the draft, and is not sent away.
+  await dan.evaluate((id) => location.assign(`#/s/${id}`), session.id);
+  await dan.getByText("This session is not yours").waitFor();
+  await dan.getByText("Not sent").waitFor();
+  assert.equal(await dan.getByText(/no longer yours/).count(), 0);
 });
 
 test("a session goes back to the queue with the keyboard alone", async () => {

@@ -16,7 +16,7 @@ const column = (page) => {
     subject: side.getByRole("textbox", { name: "Subject" }),
     priority: side.getByRole("combobox", { name: "Priority" }),
     tag: side.getByRole("textbox", { name: "Add a tag" }),
-    links: side.getByRole("navigation", { name: "Earlier sessions" }).getByRole("link"),
+    links: side.getByRole("navigation", { name: "Other sessions" }).getByRole("link"),
   };
 };
 
@@ -29,7 +29,7 @@ test("it shows who the customer is and since when the session goes on", async ()
   await side.getByText("AB", { exact: true }).waitFor();
   await side.getByText("anna-1", { exact: true }).waitFor();
   await side.getByText(/^Today, /).waitFor();
-  await side.getByText("No earlier sessions.").waitFor();
+  await side.getByText("No other sessions.").waitFor();
 });
 
 test("subject, priority and tags are changed, and other windows see it", async () => {
