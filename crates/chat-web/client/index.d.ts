@@ -359,10 +359,12 @@ export interface Storage {
   put(record: OutboxRecord): Promise<void>;
   delete(id: number): Promise<void>;
   all(): Promise<OutboxRecord[]>;
+  /** Gives back what it holds. A call that follows, as of a logout, works all the same. */
   close(): void;
 }
 
 export interface Tabs {
+  /** May be called again after the tab was closed, for a logout that follows. */
   join(channel: string): Tab;
 }
 

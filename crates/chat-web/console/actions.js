@@ -55,8 +55,6 @@ export function openTransfer(parts, id) {
           },
         },
         h("p", { class: "sheet-about" }, desk.subjectOf(session)),
-        // An admin may go on to write in it.
-        !isAssignment && desk.me.role !== "admin" && hasDraft(parts, id) && h("p", { class: "sheet-note" }, t("transferDraft")),
         desk.agents.length > MANY &&
           h("input", {
             class: "field",
@@ -86,6 +84,8 @@ export function openTransfer(parts, id) {
             ),
           state === "ready" && agents(),
         ),
+        // An admin may go on to write in it, and the queue has it for all.
+        choice?.to && desk.me.role !== "admin" && hasDraft(parts, id) && h("p", { class: "sheet-note" }, t("transferDraft")),
         h(
           "div",
           { class: "sheet-actions" },

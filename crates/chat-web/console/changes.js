@@ -27,7 +27,7 @@ const ACTED_MS = 10_000;
 export function createChanges({ client, me, router, sessionNow, subjectOf, nameOf, t, tell, say, released, changed, signal }) {
   /** Sessions that something is being done with. @type {Set<string>} */
   const busy = new Set();
-  /** And when something was done with others, in milliseconds since 1970. @type {Map<string, number>} */
+  /** And when something was done with others, if it did not fail, in milliseconds since 1970. @type {Map<string, number>} */
   const acted = new Map();
   /** Sessions of which is said otherwise why they end here. @type {Set<string>} */
   const given = new Set();
@@ -51,6 +51,7 @@ export function createChanges({ client, me, router, sessionNow, subjectOf, nameO
     changed();
     try {
       await run();
+      acted.set(id, Date.now());
       return !signal.aborted;
     } catch (failure) {
       if (signal.aborted) return false;
@@ -61,7 +62,6 @@ export function createChanges({ client, me, router, sessionNow, subjectOf, nameO
       return false;
     } finally {
       busy.delete(id);
-      acted.set(id, Date.now());
       changed();
     }
   }

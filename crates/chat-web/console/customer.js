@@ -4,7 +4,7 @@ import { Component, createRef, h } from "preact";
 
 import { avatar } from "../ui/avatar.js";
 import { icon } from "../ui/icons.js";
-import { EarlierSessions } from "./earlier-sessions.js";
+import { OtherSessions } from "./other-sessions.js";
 
 /** @import { ChatSession, SessionFields } from "../client/index.js" */
 /** @import { Parts } from "./types.js" */
@@ -150,7 +150,7 @@ class Customer extends Component {
         session.endedAt && fact(t("ended"), date(session.endedAt)),
         session.agentId && fact(t("agent"), h("bdi", null, session.agent?.name ?? desk.nameOf(session.agentId))),
       ),
-      h(EarlierSessions, { parts, session: this.props.session }),
+      h(OtherSessions, { parts, session: this.props.session }),
     );
   }
 

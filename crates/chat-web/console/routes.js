@@ -71,6 +71,8 @@ export function createRouter({ addresses, views, changed }) {
     else history.pushState(stateOf(route, before), "", addressOf(route));
   }
 
+  let isGoingBack = false;
+
   /** Whether the list beside the session was not named by anybody, and another one may be shown. */
   let isGuessed = false;
 
@@ -82,6 +84,7 @@ export function createRouter({ addresses, views, changed }) {
   }
 
   function moved() {
+    isGoingBack = false;
     arrive();
     changed();
   }
@@ -101,8 +104,11 @@ export function createRouter({ addresses, views, changed }) {
     go,
     /** To where one has probably come from. If one has, the history goes back too. @param {Partial<Route>} changes */
     back(changes) {
-      if (addresses && history.state?.from === addressOf({ ...route, ...changes })) history.back();
-      else go(changes, { replace: true });
+      const isKnown = addresses && history.state?.from === addressOf({ ...route, ...changes });
+      if (!isKnown) return go(changes, { replace: true });
+      // It takes a moment, in which a second press must not go further.
+      if (!isGoingBack) history.back();
+      isGoingBack = true;
     },
     close() {
       removeEventListener("popstate", moved);

@@ -19,7 +19,10 @@ export function startShortcuts(parts, isAlone, signal) {
     c: () => {
       // The first that still waits: a list that holds still has rows of what is gone.
       const rows = desk.route.view === "waiting" ? (parts.list.current?.shown ?? []) : [];
-      const id = candidates(...rows).find((id) => {
+      const ids = candidates(...rows);
+      // One at a time: who presses again, since nothing seems to happen, means the same.
+      if (ids.some(desk.isBusy)) return;
+      const id = ids.find((id) => {
         const session = desk.live(id)?.session ?? desk.item(id);
         const rights = session && desk.rightsOn(session);
         return rights?.claim || rights?.assign;

@@ -68,7 +68,7 @@ const texts = {
   loadingPage: "Loading the page…",
   pageFailed: "The page could not be loaded.",
   reload: "Reload the console",
-  reloadMore: "If there is a connection, the server may have been updated since the console was opened. Drafts and messages that wait stay.",
+  reloadMore: "If there is a connection, the server may have been updated since the console was opened. Texts and messages that wait stay; files in a draft do not.",
 
   // Dialogs
   assignTitle: "Assign this session",
@@ -229,10 +229,10 @@ const texts = {
   removeTag: "Remove {tag}",
   notSaved: "The change was not saved. Try again.",
   notAccepted: "The change was not accepted: {message}.",
-  earlierSessions: "Other sessions",
-  earlierLoading: "Loading the sessions…",
-  earlierFailed: "The sessions could not be read.",
-  noEarlierSessions: "No other sessions.",
+  otherSessions: "Other sessions",
+  othersLoading: "Loading the sessions…",
+  othersFailed: "The sessions could not be read.",
+  noOtherSessions: "No other sessions.",
   showMore: "Show more",
 
   // Notifications

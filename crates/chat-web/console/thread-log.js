@@ -16,8 +16,9 @@ import { Message } from "../ui/message.js";
  * @typedef {LogProps & {
  *   since: string | null,
  *   rejoin: () => void,
+ *   olderFailed: () => void,
  * }} ThreadLogProps `since` is the key of the message above which the line stands; `rejoin` is called when a person has gone
- *   to the end by the button, which is gone then
+ *   to the end by the button, which is gone then; `olderFailed` when they have pressed the other button in vain
  * @typedef {{ item: Element, end: number }} Place a message, and where it ends below the top of the log
  */
 
@@ -39,6 +40,26 @@ export class ThreadLog extends Log {
       this.held = this.isAtEnd ? null : this.place();
     };
   }
+
+  /** Whether the page that is being read was asked for by the button. Who only scrolls asks again by scrolling on. */
+  isAsked = false;
+  isPaging = false;
+
+  /** @param {Event} [press] */
+  readOlder = async (press) => {
+    const { hasOlder, older, olderFailed } = /** @type {ThreadLogProps} */ (this.props);
+    // The button is at the top, where a page is read already when one has scrolled there.
+    this.isAsked ||= press !== undefined;
+    if (!hasOlder || this.isPaging) return;
+    this.isPaging = true;
+    try {
+      await older();
+    } catch {
+      if (this.isAsked) olderFailed();
+    } finally {
+      this.isPaging = this.isAsked = false;
+    }
+  };
 
   /** @param {ThreadLogProps} next @param {{ missed: number }} state */
   shouldComponentUpdate(next, state) {

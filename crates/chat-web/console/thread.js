@@ -182,11 +182,9 @@ class Thread extends Component {
 
   claim = () => void this.desk.claim(this.props.id);
 
-  /** Who only scrolls asks again by scrolling on. @param {Event} [press] */
-  older = (press) =>
-    this.session.older().catch(() => {
-      if (press) this.desk.tell(this.props.parts.ui.t("tryLater"), "assertive");
-    });
+  older = () => this.session.older();
+
+  olderFailed = () => this.desk.tell(this.props.parts.ui.t("tryLater"), "assertive");
 
   focus = () => this.props.parts.composer.current?.focus();
 
@@ -244,6 +242,7 @@ class Thread extends Component {
         entries: this.entries,
         hasOlder: view.hasOlder,
         older: this.older,
+        olderFailed: this.olderFailed,
         moved: this.moved,
         since: this.since,
         rejoin: this.focus,

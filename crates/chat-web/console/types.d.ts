@@ -114,7 +114,7 @@ export interface Desk {
   subscribe(listener: () => void): () => void;
   /** Changes parts of the route; a new entry of the browser's history unless `replace`. */
   go(changes: Partial<Route>, options?: { replace?: boolean }): void;
-  /** The same, to where one has probably come from. */
+  /** Goes back in the history if the entry before this one has the changed route; else changes it in this one. */
   back(changes: Partial<Route>): void;
   select(session: string | null): void;
   /** The live session; one object for each id. Sessions of `mine` stay open, up to 50 of the most recent ones. */

@@ -1,8 +1,8 @@
 //! The response with a file: the variant that the client takes, unless it has it already.
 
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, EntityTag, HeaderName, HeaderValue, IfNoneMatch, LOCATION,
-    VARY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, EntityTag, HeaderName, HeaderValue, IfNoneMatch, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -78,14 +78,6 @@ pub(crate) fn respond(
         response.insert_header((CONTENT_ENCODING, coding.as_str()));
     }
     response.insert_header((CONTENT_TYPE, file.media_type())).body(bytes)
-}
-
-/// Leads to another address, this once.
-pub(crate) fn redirect(location: &str, readers: Readers) -> HttpResponse {
-    let mut response = HttpResponse::TemporaryRedirect();
-    response.insert_header((LOCATION, location)).insert_header((CACHE_CONTROL, "no-store"));
-    add_readers(&mut response, readers);
-    response.finish()
 }
 
 fn add_readers(response: &mut HttpResponseBuilder, readers: Readers) {

@@ -6,7 +6,7 @@ use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::development::{self, DevelopmentPeople};
-use crate::file_response::{Caching, Readers, redirect, respond};
+use crate::file_response::{Caching, Readers, respond};
 use crate::page::PageOrigins;
 use crate::web_files::{WebFile, WebFiles};
 use crate::web_origin::WebOrigin;
@@ -99,7 +99,7 @@ fn script_handler(script: WebFile) -> WebHandler {
 
 /// The assets of this version. Those of another one are not here: an old page that asks a new server, or a new page that
 /// asks an old one, must not get files that do not fit it. Files of the widget fit: they import nothing from each other and
-/// take what they need as arguments, so a shop's page that is open while the server is updated is led to those that are here.
+/// take what they need as arguments, so a shop's page that is open while the server is updated gets those that are here.
 fn assets_handler(files: WebFiles, console: bool, widget: bool, demo: bool) -> WebHandler {
     Arc::new(move |request, _| {
         let parameters = request.match_info();
@@ -113,11 +113,10 @@ fn assets_handler(files: WebFiles, console: bool, widget: bool, demo: bool) -> W
             "widget" => (widget, Readers::AllOrigins),
             _ => (true, Readers::AllOrigins),
         };
-        let (asked, current) = (parameters.get("hash").unwrap_or_default(), files.assets_hash());
-        if is_served && asked == current {
-            respond(request, asset, Caching::Immutable, readers, [])
-        } else if is_served && asset.part == "widget" && is_hash(asked) {
-            redirect(&format!("../../{current}/{}/{}", asset.part, asset.name), readers)
+        let hash = parameters.get("hash").unwrap_or_default();
+        let caching = if hash == files.assets_hash() { Caching::Immutable } else { Caching::Revalidated };
+        if is_served && (caching == Caching::Immutable || (asset.part == "widget" && is_hash(hash))) {
+            respond(request, asset, caching, readers, [])
         } else {
             HttpResponse::NotFound().finish()
         }

@@ -13,6 +13,9 @@ const MOST_FILES = 10;
 const LARGEST_FILE = 25 * 1024 * 1024;
 const LARGEST_MESSAGE = 50 * 1024 * 1024;
 
+/** A picture that cannot be had is asked for again so often at least, in seconds. */
+const LONGEST_PAUSE = 60;
+
 /** Raster images alone. SVG and HTML could run a script, so they are never rendered, whatever they are called. */
 const PICTURES = /^image\/(?:avif|gif|jpeg|png|webp)$/;
 
@@ -36,6 +39,8 @@ export function createFiles({ Component, createRef, h }, icon, ui) {
     box = createRef();
     state = { address: "", isBroken: false };
     isOver = false;
+    /** Until it is asked for again, in seconds. */
+    pause = 1;
     observer = new IntersectionObserver(([change]) => {
       if (!change?.isIntersecting) return;
       this.observer.disconnect();
@@ -73,10 +78,13 @@ export function createFiles({ Component, createRef, h }, icon, ui) {
     };
 
     /** One that may come later is asked for again while it is in sight. */
-    failed = (/** @type {Partial<import("../client/index.js").ChatError>} */ { retryable, retryAfter }) => {
+    failed = (/** @type {Partial<import("../client/index.js").ChatError>} */ { code, retryable, retryAfter }) => {
       if (this.isOver) return;
       this.setState({ isBroken: true });
-      if (retryable) setTimeout(() => this.isOver || this.load(), 1_000 * (retryAfter ?? 10));
+      // Who has to sign in again sees another view then.
+      if (!retryable || code === "AUTH") return;
+      setTimeout(() => this.isOver || this.load(), 1_000 * Math.max(retryAfter ?? 0, this.pause));
+      this.pause = Math.min(2 * this.pause, LONGEST_PAUSE);
     };
 
     render() {

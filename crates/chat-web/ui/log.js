@@ -18,7 +18,7 @@ const TOGETHER_MS = 5 * 60_000;
  * @property {Ui} ui
  * @property {readonly Entry[]} entries
  * @property {boolean} hasOlder
- * @property {(press?: Event) => Promise<void>} older
+ * @property {() => Promise<void>} older
  * @property {(isAtEnd: boolean) => void} moved
  */
 
@@ -86,12 +86,12 @@ export class Log extends Component {
     if (box.scrollTop < 200) this.readOlder();
   };
 
-  /** One page at a time. One that fails is asked for again at the next scroll. @param {Event} [press] of the button */
-  readOlder = (press) => {
+  /** One page at a time. One that fails is asked for again at the next scroll. */
+  readOlder = () => {
     if (!this.props.hasOlder || this.isReading) return;
     this.isReading = true;
     const done = () => void (this.isReading = false);
-    this.props.older(press).then(done, done);
+    this.props.older().then(done, done);
   };
 
   /** @param {import("./message.js").MessageProps & { key: string }} props @returns {import("preact").VNode<any>} */

@@ -10,14 +10,14 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 /** The widget has no inbox, and does nothing that agents do: these modules of the client are empty here. */
 const EMPTY = {
   "inboxes.js": "export const createInboxes = () => ({ size: 0, open() {}, receive() {}, onSocketState() {}, end() {} });",
-  "further-operations.js": "export const createFurtherOperations = () => ({});",
+  "library-operations.js": "export const createLibraryOperations = () => ({});",
 };
 
 /** @type {import("esbuild").Plugin} */
 const withoutDesk = {
   name: "without a desk",
   setup(plugin) {
-    plugin.onLoad({ filter: /client.src.(?:inboxes|further-operations)\.js$/ }, ({ path: file }) => ({
+    plugin.onLoad({ filter: /client.src.(?:inboxes|library-operations)\.js$/ }, ({ path: file }) => ({
       contents: EMPTY[/** @type {keyof typeof EMPTY} */ (path.basename(file))],
     }));
   },

@@ -162,7 +162,7 @@ export class Model {
     this.#changed();
     if (!this.isStarting) return;
     const late = setTimeout(() => {
-      this.formError = "reconnecting";
+      if (turn === this.#turn) this.formError = "reconnecting";
       this.#changed();
     }, LATE_MS);
     try {
@@ -189,7 +189,6 @@ export class Model {
     this.draft("first", [this.draft("first"), this.draft(id)].filter(Boolean).join("\n"));
     this.draft(id, "");
     this.#forget();
-    this.formError = "";
     this.#show("form");
   }
 
@@ -230,6 +229,7 @@ export class Model {
   #show(view) {
     ++this.#turn;
     this.back = null;
+    this.formError = "";
     this.view = view;
     this.#changed();
   }

@@ -136,7 +136,7 @@ impl World {
         let updates = self.feed.open(&who.id, owner.clone(), views.clone()).await.unwrap();
         let (shown, left, counts) = (Shown::new(), BTreeMap::new(), InboxCounts::default());
         let mut desk = Desk { owner, views, shown, left, counts, updates };
-        desk.read(self).await;
+        desk.show_snapshots(self).await;
         desk
     }
 
@@ -225,7 +225,7 @@ struct Desk {
 
 impl Desk {
     /// Shows snapshots of its views.
-    async fn read(&mut self, world: &World) {
+    async fn show_snapshots(&mut self, world: &World) {
         (self.shown, self.counts) = world.truth(&self.owner, &self.views).await;
         for view in &self.views {
             let of_view = self.shown.iter().filter(|((other, _), _)| other == view);
@@ -525,7 +525,7 @@ async fn a_session_that_a_snapshot_shows_as_ended_is_not_active_for_a_moment() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_is_not_shown_after_a_snapshot_of_the_ended_session() {
+async fn a_pending_update_is_not_shown_after_a_snapshot_of_the_ended_session() {
     let world = World::new();
     let mut desk = world.open(&alice()).await;
     world.act(&Step::Open(1, true, Priority::Medium)).await;
@@ -535,13 +535,13 @@ async fn what_waits_is_not_shown_after_a_snapshot_of_the_ended_session() {
     sleep(READING * 4).await;
     world.notifier.ways.lock().unwrap().push_back(Way::Lost);
     world.act(&Step::Close(1)).await;
-    desk.read(&world).await;
+    desk.show_snapshots(&world).await;
     desk.settle().await;
     desk.assert_true(&world).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_of_an_ended_session_is_not_shown_after_a_later_snapshot() {
+async fn a_pending_update_of_an_ended_session_is_not_shown_after_a_later_snapshot() {
     let world = World::new();
     with_agents(&world).await;
     let mut desk = world.open(&alice()).await;
@@ -556,7 +556,7 @@ async fn what_waits_of_an_ended_session_is_not_shown_after_a_later_snapshot() {
     sleep(READING * 4).await;
     world.notifier.ways.lock().unwrap().push_back(Way::Lost);
     read(bob()).await.unwrap();
-    desk.read(&world).await;
+    desk.show_snapshots(&world).await;
     desk.settle().await;
     desk.assert_true(&world).await;
 }

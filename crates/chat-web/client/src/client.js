@@ -159,9 +159,9 @@ export function createClient({
     async logout() {
       if (!isErased) {
         // A client that was closed has left its own channel.
-        const channel = join();
+        const channel = isEnded ? join() : tab;
         channel.post({ type: "logout", user: tokens.user });
-        channel.close();
+        if (isEnded) channel.close();
       }
       await end(true);
     },

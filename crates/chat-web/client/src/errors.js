@@ -27,7 +27,7 @@ export class ChatError extends Error {
 export const networkError = (cause) =>
   new ChatError("NETWORK", "no connection", { retryable: true, cause });
 export const timeoutError = () => new ChatError("TIMEOUT", "no answer in time", { retryable: true });
-export const abortedError = () => new ChatError("ABORTED", "it was given up");
+export const abortedError = () => new ChatError("ABORTED", "given up");
 /** @param {unknown} [cause] @param {number} [status] */
 export const authError = (cause, status = 0) =>
   new ChatError("AUTH", "no valid token: sign in again", { retryable: true, status, cause });

@@ -1,5 +1,5 @@
-// What a client does over REST alone, each in one line or a few. What the widget never does is in `further-operations.js`.
-import { createFurtherOperations } from "./further-operations.js";
+// What a client does over REST alone, each in one line or a few. What the widget never does is in `library-operations.js`.
+import { createLibraryOperations } from "./library-operations.js";
 import { toChatError } from "./errors.js";
 import { newKey } from "./keys.js";
 
@@ -12,10 +12,10 @@ const ATTEMPTS = 4;
  * @returns {Pick<import("../index.d.ts").Client, "sessions" | "agents" | "people" | "stats" | "download">}
  */
 export function createOperations(rest, pause) {
-  /** @type {import("./further-operations.js").Call} */
+  /** @type {import("./library-operations.js").Call} */
   const call = async (method, path, body, query) => (await rest.request(method, path, { body, query })).body;
   const of = encodeURIComponent;
-  const { sessions, ...others } = createFurtherOperations(call);
+  const { sessions, ...others } = createLibraryOperations(call);
 
   /** @param {object} fields */
   async function create(fields) {

@@ -56,6 +56,8 @@ test("while a claim takes long its row stays, and who presses again claims no ot
   await until(async () => /1/.test(await page.view("Mine").innerText()), { what: "the count" });
   await press();
   await page.keyboard.press("c");
+  await page.evaluate(() => /** @type {HTMLElement | null} */ (document.activeElement)?.blur());
+  await page.keyboard.press("c");
   assert.equal(await page.row("Slow first").getByText("No longer waiting").count(), 0);
   answer();
   await page.box.waitFor();
@@ -77,6 +79,10 @@ test("the loser of a race reads that another agent was faster, not who, and the 
   });
   await page.row("Cherries").getByRole("button", { name: "Claim" }).click();
   await page.getByText("“Cherries”: another agent was faster.").waitFor();
+  // The next row does not come under the pointer.
+  await page.row("Cherries").getByText("No longer waiting").waitFor();
+  await page.mouse.move(900, 300);
+  await page.evaluate(() => /** @type {HTMLElement | null} */ (document.activeElement)?.blur());
   assert.equal(await page.getByText(/quentin/i).count(), 0);
   await until(async () => (await page.row("Cherries").count()) === 0, { what: "the row is gone" });
   await page.row("Cucumbers").waitFor();
@@ -98,8 +104,11 @@ test("a session goes to another agent, and both see it at once", async () => {
   await dialog(dan).getByRole("radio", { name: "Dot Matrix" }).waitFor();
   assert.equal(await dialog(dan).getByRole("radio", { name: "Dan Brown" }).count(), 0);
   await dialog(dan).locator("label", { hasText: "Dot Matrix" }).getByText("Online").waitFor();
-  await dialog(dan).getByText("You have a draft in it that was not sent.").waitFor();
+  const aboutDraft = dialog(dan).getByText("You have a draft in it that was not sent.");
+  await dialog(dan).getByRole("radio", { name: "Back to the queue" }).check();
+  assert.equal(await aboutDraft.count(), 0);
   await dialog(dan).getByRole("radio", { name: "Dot Matrix" }).check();
+  await aboutDraft.waitFor();
   await dialog(dan).getByRole("button", { name: "Transfer", exact: true }).click();
   await dan.getByText("“Dates” was transferred to Dot Matrix.").waitFor();
   await dot.row("Dates").waitFor();

@@ -83,7 +83,7 @@ test("the line that is read stays while pictures come in above it and the window
   await until(async () => Math.abs((await placeOf(page.log, "Behind 0")) - before) <= 1, { what: "the place" });
 });
 
-test("a picture that cannot be shown says so, and is asked for again", async () => {
+test("a picture that cannot be shown has a sign, and is asked for again", async () => {
   const session = await world.session("bruno", { subject: "Later", agent: "theo" });
   await sendPicture(session, "late.png");
   const page = await world.console({ as: "theo", faults: true });
@@ -96,13 +96,24 @@ test("a picture that cannot be shown says so, and is asked for again", async () 
   assert.equal(await picture.locator("svg").count(), 0);
 });
 
-test("older messages that were asked for and do not come are a failure that is told", async () => {
+test("older messages that were asked for and do not come are a failure of which one reads", async () => {
   await world.session("boris", { subject: "Long", agent: "thea", messages: 70 });
   const page = await world.console({ as: "thea", faults: true });
   await page.row("Long").click();
   await page.message("Message 70").waitFor();
-  await page.route("**/messages?before=*", (route) => route.fulfill({ status: 503 }));
+  // On the way to the button a page is read already.
+  let fail = () => {};
+  const asked = new Promise((resolve) => {
+    page.route("**/messages?before=*", async (route) => {
+      resolve(undefined);
+      await new Promise((go) => (fail = () => go(undefined)));
+      await route.fulfill({ status: 503 });
+    });
+  });
+  await page.log.evaluate((box) => (box.scrollTop = 0));
+  await asked;
   await page.getByRole("button", { name: "Show older messages" }).click();
+  fail();
   await page.getByRole("alert").getByText("This did not work. Try again in a moment.").waitFor();
   await page.unroute("**/messages?before=*");
   await page.getByRole("button", { name: "Show older messages" }).click();

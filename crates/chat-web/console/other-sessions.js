@@ -8,24 +8,24 @@ import { Component, h } from "preact";
 const PAGE = 20;
 
 /**
- * @typedef {object} EarlierSessionsProps
+ * @typedef {object} OtherSessionsProps
  * @property {Parts} parts
  * @property {ChatSession} session the one that is open
  *
- * @typedef {object} EarlierSessionsState
+ * @typedef {object} OtherSessionsState
  * @property {ChatSession[] | null} earlier
  * @property {string | null} cursor of the next page of them
  * @property {boolean} isFailed whether they could not be read
  */
 
-/** @extends {Component<EarlierSessionsProps, EarlierSessionsState>} */
-export class EarlierSessions extends Component {
-  /** @type {EarlierSessionsState} */
+/** @extends {Component<OtherSessionsProps, OtherSessionsState>} */
+export class OtherSessions extends Component {
+  /** @type {OtherSessionsState} */
   state = { earlier: null, cursor: null, isFailed: false };
   isReading = false;
   isOver = false;
-  /** Whether there was a connection when it was drawn last. */
-  wasLive = true;
+  /** Whether there was no connection for a while since the last answer. */
+  wasAway = false;
   /** What was drawn last. @type {unknown} */
   drawn = null;
 
@@ -36,15 +36,15 @@ export class EarlierSessions extends Component {
   /** What failed without a connection is read once there is one. */
   componentDidUpdate() {
     const isLive = this.props.parts.desk.connection.state === "live";
-    if (isLive && !this.wasLive && this.state.isFailed) this.read();
-    this.wasLive = isLive;
+    if (!isLive) this.wasAway = true;
+    else if (this.wasAway && this.state.isFailed) this.read();
   }
 
   componentWillUnmount() {
     this.isOver = true;
   }
 
-  /** What is typed beside it is none of its business. @param {EarlierSessionsProps} _ @param {EarlierSessionsState} state */
+  /** What is typed beside it is none of its business. @param {OtherSessionsProps} _ @param {OtherSessionsState} state */
   shouldComponentUpdate(_, state) {
     return state !== this.state || this.props.parts.desk.inbox.view !== this.drawn;
   }
@@ -53,6 +53,7 @@ export class EarlierSessions extends Component {
   read = async () => {
     if (this.isReading) return;
     this.isReading = true;
+    this.wasAway = this.props.parts.desk.connection.state !== "live";
     const { parts, session } = this.props;
     const cursor = this.state.cursor ?? undefined;
     try {
@@ -92,8 +93,8 @@ export class EarlierSessions extends Component {
     this.drawn = desk.inbox.view;
     return h(
       "nav",
-      { class: "customer-sessions", "aria-label": t("earlierSessions") },
-      h("h3", null, t("earlierSessions")),
+      { class: "customer-sessions", "aria-label": t("otherSessions") },
+      h("h3", null, t("otherSessions")),
       others.map((other) =>
         h(
           "a",
@@ -111,9 +112,9 @@ export class EarlierSessions extends Component {
           h("small", null, t(other.status === "closed" ? "stateClosed" : "stateOpen"), " · ", times.day(other.startedAt)),
         ),
       ),
-      earlier === null && !isFailed && h("p", { class: "late" }, t("earlierLoading")),
-      earlier !== null && !others.length && h("p", null, t("noEarlierSessions")),
-      isFailed && h("p", null, t("earlierFailed")),
+      earlier === null && !isFailed && h("p", { class: "late" }, t("othersLoading")),
+      earlier !== null && !others.length && h("p", null, t("noOtherSessions")),
+      isFailed && h("p", null, t("othersFailed")),
       (isFailed || cursor !== null) &&
         h("button", { class: "link", onClick: this.read }, t(isFailed ? "retry" : "showMore")),
     );

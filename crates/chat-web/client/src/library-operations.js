@@ -1,4 +1,4 @@
-// What agents and admins do over REST, and pages of one's own. The widget is built without it: `widget/build.js`.
+// Operations that the widget never calls: it is built without them (`widget/build.js`).
 
 /** @typedef {import("../index.d.ts").Client} Client */
 /** @typedef {(method: string, path: string, body?: any, query?: Record<string, any>) => Promise<any>} Call */
@@ -8,7 +8,7 @@
  * @param {Call} call
  * @returns {Pick<Client, "agents" | "people" | "stats"> & { sessions: OfSessions }}
  */
-export function createFurtherOperations(call) {
+export function createLibraryOperations(call) {
   const put = (/** @type {string} */ path, /** @type {any} */ body) => call("PUT", path, body);
   const of = encodeURIComponent;
 
