@@ -58,7 +58,8 @@ export class Message extends Component {
             "div",
             { class: "progress" },
             h("progress", { "aria-label": ui.t("uploading"), max: 1, value: entry.progress ?? 0 }),
-            link(ui.t("cancel"), () => ui.remove(entry)),
+            // What was written is not lost with it.
+            link(ui.t("cancel"), () => ui.edit(entry)),
           ),
         meta(ui, entry, isLast, isNewest),
       ),

@@ -124,6 +124,10 @@ test("19: an upload shows its progress, can be cancelled, and a failed one can b
   await message("A large one").getByText("Sending").waitFor();
   await message("A large one").getByRole("button", { name: "Cancel" }).click();
   await until(async () => (await messages.count()) === 0);
+  // It is in the composer again, with its file.
+  assert.equal(await box.inputValue(), "A large one");
+  await chips.getByRole("button", { name: "Remove large.bin" }).click();
+  await until(async () => (await chips.count()) === 0);
   await devtools.send("Network.emulateNetworkConditions", {
     offline: false,
     latency: 0,
