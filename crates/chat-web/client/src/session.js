@@ -229,7 +229,7 @@ export function createSession(id, { rest, socket, pacer, outbox, tokens, clock, 
       const newest = await read();
       if (mine !== loads) return;
       // A subscription that began without a position sends nothing up to its head: REST must have at least that.
-      if (newest.at < head) throw protocolError("the messages are older than the subscription", true);
+      if (newest.at < head) throw protocolError("older than the subscription", true);
       // In another history other messages are at these positions, and the server knows which of them are read.
       if (epoch !== null && epoch !== current) readUpTo = 0;
       epoch = current;

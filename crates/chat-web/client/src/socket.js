@@ -99,7 +99,7 @@ export function createSocket({ url, tokens, rest, WebSocket, clock, network, ran
 
   /** @param {string} bearer */
   function attach(bearer) {
-    if (!WebSocket) return stop(protocolError("there is no WebSocket: pass one to createClient"));
+    if (!WebSocket) return stop(protocolError("no WebSocket: pass one to createClient"));
     const opened = new WebSocket(address, ["chat.v1", `base64url.bearer.chat.${base64url(bearer)}`]);
     socket = opened;
     ended = "closed early";

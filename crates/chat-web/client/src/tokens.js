@@ -42,7 +42,7 @@ export function createTokens(callback, clock) {
     if (!/^[\w.~+/=-]+$/.test(token)) throw authError("the callback returned no token");
     const subject = subjectOf(token);
     // What one person has written must never be sent in the name of another.
-    if (user !== null && subject !== null && subject !== user) throw authError("the token is of another person");
+    if (user !== null && subject !== null && subject !== user) throw authError("a token of another person");
     user ??= subject;
     current = token;
     return token;
