@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chat_loadgen::history::{Attempt, AttemptOutcome, ReaderLog};
@@ -72,6 +72,8 @@ pub(super) struct Traffic {
     stop: watch::Sender<bool>,
     /// How many messages of each sender were acknowledged.
     acknowledged: Arc<watch::Sender<Vec<u64>>>,
+    /// Of senders who have stopped for it, for a test that waits for one in vain.
+    refusals: Arc<Mutex<Vec<String>>>,
     senders: JoinSet<Vec<Answer>>,
     readers: JoinSet<Vec<ReaderLog>>,
     last_messages: watch::Sender<Option<HashMap<String, String>>>,
@@ -126,6 +128,7 @@ impl Traffic {
         let started = cluster.started();
         let (stop, stopped) = watch::channel(false);
         let acknowledged = Arc::new(watch::Sender::new(vec![0; senders]));
+        let refusals = Arc::default();
         let mut sending = JoinSet::new();
         for number in 0..senders {
             // One after the other, so that they do not all send at the same moment.
@@ -141,6 +144,7 @@ impl Traffic {
                 node: number / 2 % addresses.len(),
                 addresses: addresses.clone(),
                 acknowledged: Arc::clone(&acknowledged),
+                refusals: Arc::clone(&refusals),
                 stop: stopped.clone(),
                 started,
                 interval,
@@ -149,7 +153,7 @@ impl Traffic {
             sending.spawn(sender.run());
         }
         let (readers, last_messages) = (JoinSet::new(), watch::Sender::new(None));
-        Self { sessions, started, stop, acknowledged, senders: sending, readers, last_messages }
+        Self { sessions, started, stop, acknowledged, refusals, senders: sending, readers, last_messages }
     }
 
     /// Now, on the clock of the answers.
@@ -175,7 +179,11 @@ impl Traffic {
         let enough = acknowledged.wait_for(|counts| senders.iter().all(|sender| counts[*sender] > before[*sender]));
         let goes_on = timeout(PATIENCE, enough).await.is_ok();
         let counts = acknowledged.borrow().clone();
-        assert!(goes_on, "of senders {senders:?} some did not go on: {before:?} messages then, {counts:?} now");
+        let refusals = self.refusals.lock().unwrap().clone();
+        assert!(
+            goes_on,
+            "of senders {senders:?} some did not go on: {before:?} messages then, {counts:?} now, refused {refusals:?}"
+        );
         begun.elapsed()
     }
 
@@ -264,6 +272,7 @@ struct Sender {
     node: usize,
     addresses: Vec<watch::Receiver<SocketAddr>>,
     acknowledged: Arc<watch::Sender<Vec<u64>>>,
+    refusals: Arc<Mutex<Vec<String>>>,
     stop: watch::Receiver<bool>,
     started: Instant,
     /// Of one who sends at a rate. What was late is made up for.
@@ -310,8 +319,8 @@ impl Sender {
                     return true;
                 }
                 AttemptOutcome::Refused { status } => {
-                    // For a test that waits for this sender in vain.
-                    println!("{key} was refused with {status} by {}", *self.addresses[self.node].borrow());
+                    let address = *self.addresses[self.node].borrow();
+                    self.refusals.lock().unwrap().push(format!("{key}: {status} by {address}"));
                     return false;
                 }
                 AttemptOutcome::Unknown => assert!(Instant::now() < deadline, "{key} has no answer but {status:?}"),
