@@ -391,6 +391,8 @@ export interface Clock {
 }
 
 export interface SocketLike {
+  /** As that of a browser's socket: nothing is sent at 2 (closing) and 3 (closed). */
+  readonly readyState?: number;
   onopen: ((event: any) => void) | null;
   onmessage: ((event: any) => void) | null;
   onclose: ((event: any) => void) | null;

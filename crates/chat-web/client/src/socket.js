@@ -216,7 +216,8 @@ export function createSocket({ url, tokens, rest, WebSocket, clock, network, ran
 
   /** @param {object} frame */
   function send(frame) {
-    if (state === "live") socket?.send(JSON.stringify(frame));
+    // On one that is closing already a browser complains, and it says so only a moment later.
+    if (state === "live" && socket && (socket.readyState ?? 1) < 2) socket.send(JSON.stringify(frame));
   }
 
   function retryNow() {

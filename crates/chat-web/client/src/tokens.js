@@ -39,7 +39,7 @@ export function createTokens(callback, clock) {
     if (closed) throw abortedError();
     const token = typeof answer === "string" ? answer.trim() : "";
     // An error page is a string too. What RFC 6750 calls b64token has no spaces, quotes or brackets.
-    if (!/^[\w.~+/=-]+$/.test(token)) throw authError("the callback returned no token");
+    if (!/^[\w.~+/=-]+$/.test(token)) throw authError("no token returned");
     const subject = subjectOf(token);
     // What one person has written must never be sent in the name of another.
     if (user !== null && subject !== null && subject !== user) throw authError("a token of another person");

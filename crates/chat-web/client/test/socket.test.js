@@ -35,6 +35,19 @@ test("one socket carries all sessions and the inbox", async () => {
   assert.equal(world.clock.pending, 0);
 });
 
+test("nothing is sent on a socket that is closing, of which a browser would complain", async () => {
+  const { world, network, view } = await opened();
+  const [socket] = network.sockets;
+  // The browser has the end of it, and has not said so yet.
+  socket.readyState = 2;
+  const before = socket.sent.length;
+  view.typing();
+  await world.advance(10);
+  assert.equal(socket.sent.length, before);
+  network.cut();
+  await world.until("live again", () => view.view.state === "live");
+});
+
 test("the token is in the subprotocol, never in an address", async () => {
   const world = new World();
   const token = tokenOf("alice", "user", world.clock.now() + HOUR);
