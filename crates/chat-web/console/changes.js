@@ -70,7 +70,7 @@ export function createChanges({ client, me, router, sessionNow, subjectOf, nameO
     /** @param {string} id */
     isBusy: (id) => busy.has(id),
     /** Whether something was done with it here, which the lists may not know yet. @param {string} id */
-    hasActed: (id) => !busy.has(id) && Date.now() - (acted.get(id) ?? 0) < ACTED_MS,
+    hasActed: (id) => Date.now() - (acted.get(id) ?? 0) < ACTED_MS,
     /** Whether it is said otherwise why the session ends here, this once. @param {string} id */
     takeGiven: (id) => given.delete(id),
     /** What has ended before is news when one looks at it again. @param {string | null} current */

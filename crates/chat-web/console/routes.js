@@ -67,6 +67,7 @@ export function createRouter({ addresses, views, changed }) {
 
   /** @param {boolean} replace @param {string} [before] */
   function write(replace, before) {
+    isGoingBack = false;
     if (replace) history.replaceState(stateOf(route, history.state?.from), "", addressOf(route));
     else history.pushState(stateOf(route, before), "", addressOf(route));
   }

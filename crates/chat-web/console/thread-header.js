@@ -29,7 +29,7 @@ export function threadHeader(parts, about) {
   return h(
     "header",
     { class: "thread-header" },
-    h("button", { ...back, onClick: () => desk.back({ session: null, details: false }) }, icon("back")),
+    h("button", { ...back, onClick: () => desk.back({ session: null }) }, icon("back")),
     about && avatar(about.user ?? { id: about.userId }, ui.avatars),
     h(
       "div",

@@ -156,6 +156,10 @@ impl World {
         (shown, counts)
     }
 
+    fn lose_next_event(&self) {
+        self.notifier.ways.lock().unwrap().push_back(Way::Lost);
+    }
+
     async fn act(&self, step: &Step) {
         let store = &self.store;
         let change = async |n: u8, by: &Principal, action| {
@@ -402,7 +406,7 @@ async fn a_change_is_there_at_once_and_lost_ones_after_the_next_sweep() {
     let moved = [desk.next().await.unwrap(), desk.next().await.unwrap()];
     let is_there = moved.map(|update| (update.view, update.session.is_some()));
     assert!(is_there.contains(&(InboxView::Mine, true)) && is_there.contains(&(InboxView::Waiting, false)));
-    world.notifier.ways.lock().unwrap().push_back(Way::Lost);
+    world.lose_next_event();
     world.act(&Step::Open(2, true, Priority::Medium)).await;
     assert!(timeout(Duration::from_secs(30), desk.next()).await.is_err());
     assert_eq!(desk.next().await.unwrap().session_id, session_id(2));
@@ -417,7 +421,7 @@ async fn while_other_nodes_are_unreachable_views_are_read_every_five_seconds() {
     let mut desk = world.open(&carol()).await;
     world.hub.set_peers_reachable(false);
     for n in 1..4 {
-        world.notifier.ways.lock().unwrap().push_back(Way::Lost);
+        world.lose_next_event();
         let started = Instant::now();
         world.act(&Step::Open(n, true, Priority::Medium)).await;
         assert_eq!(desk.next().await.unwrap().session_id, session_id(u64::from(n)));
@@ -476,7 +480,7 @@ async fn what_another_inbox_reads_reaches_those_that_missed_it() {
     let world = World::new();
     with_agents(&world).await;
     let mut of_carol = world.open(&carol()).await;
-    world.notifier.ways.lock().unwrap().push_back(Way::Lost);
+    world.lose_next_event();
     world.act(&Step::Open(1, true, Priority::Medium)).await;
     // Alice's sessions are read for her inbox, and one of them waits.
     let _of_alice = world.open(&alice()).await;
@@ -492,7 +496,7 @@ async fn what_another_inbox_reads_corrects_those_that_know_it_as_it_was() {
     world.act(&Step::Open(1, true, Priority::Medium)).await;
     world.act(&Step::Claim(1, true)).await;
     of_bob.settle().await;
-    world.notifier.ways.lock().unwrap().push_back(Way::Lost);
+    world.lose_next_event();
     world.act(&Step::Move(1, Some(false))).await;
     // Carol's sessions are read for the counts of her inbox, and one of them was Bob's.
     let _of_carol = world.open_views(&carol(), |view| view == InboxView::Waiting).await;
@@ -525,7 +529,7 @@ async fn an_inbox_that_opens_while_other_nodes_are_unreachable_is_kept_true() {
     world.hub.set_peers_reachable(false);
     sleep(Duration::from_mins(10)).await;
     let mut desk = world.open(&bob()).await;
-    world.notifier.ways.lock().unwrap().push_back(Way::Lost);
+    world.lose_next_event();
     let started = Instant::now();
     world.act(&Step::Open(1, true, Priority::Medium)).await;
     assert_eq!(desk.next().await.unwrap().session_id, session_id(1));

@@ -7,7 +7,7 @@ use chat_domain::ports::MessageRepository;
 use chat_testkit::fixtures::{alice, at, bob, session_id};
 use tokio::time::sleep;
 
-use super::{QUIET, READING, Step, Way, World, with_agents};
+use super::{Desk, QUIET, READING, Step, World, with_agents};
 
 /// A second inbox of the person opens at once, since its ranges are known, and its snapshot overtakes a reading.
 async fn a_snapshot_overtakes_a_reading(person: &Principal, step: Step) {
@@ -35,6 +35,13 @@ async fn a_session_that_a_snapshot_shows_as_ended_is_not_active_for_a_moment() {
     a_snapshot_overtakes_a_reading(&alice(), Step::Close(1)).await;
 }
 
+/// The client reads its views, and then takes what waits for it.
+async fn assert_snapshots_are_not_overtaken(world: &World, mut desk: Desk) {
+    desk.show_snapshots(world).await;
+    desk.settle().await;
+    desk.assert_true(world).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pending_update_is_not_shown_after_a_snapshot_of_the_ended_session() {
     let world = World::new();
@@ -44,11 +51,9 @@ async fn a_pending_update_is_not_shown_after_a_snapshot_of_the_ended_session() {
     // It is read and pushed, and not taken yet.
     world.act(&Step::Say(1, false, 1)).await;
     sleep(READING * 4).await;
-    world.notifier.ways.lock().unwrap().push_back(Way::Lost);
+    world.lose_next_event();
     world.act(&Step::Close(1)).await;
-    desk.show_snapshots(&world).await;
-    desk.settle().await;
-    desk.assert_true(&world).await;
+    assert_snapshots_are_not_overtaken(&world, desk).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,11 +70,9 @@ async fn a_pending_update_of_an_ended_session_is_not_shown_after_a_later_snapsho
     let read = |reader| world.store.mark_read_up_to(session_id(1), reader, Seq::new(1_000), at(60));
     read(alice()).await.unwrap();
     sleep(READING * 4).await;
-    world.notifier.ways.lock().unwrap().push_back(Way::Lost);
+    world.lose_next_event();
     read(bob()).await.unwrap();
-    desk.show_snapshots(&world).await;
-    desk.settle().await;
-    desk.assert_true(&world).await;
+    assert_snapshots_are_not_overtaken(&world, desk).await;
 }
 
 #[tokio::test(start_paused = true)]
