@@ -48,6 +48,31 @@ async fn reads_after_all_connections_were_cut_find_new_ones() {
     store.close().await;
 }
 
+/// The servers' processes of a store's connections.
+fn backends(database: &TestDatabase) -> String {
+    database.sql(
+        "SELECT string_agg(pid::text, ',' ORDER BY pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'chat-server'",
+    )
+}
+
+/// A URL may name several servers. A connection that is never replaced stays with one that has become a standby.
+#[tokio::test]
+#[ignore = "needs Postgres: cargo xtask test"]
+async fn connections_that_read_are_replaced_when_they_are_old() {
+    let database = migrated();
+    let config = PgConfig { readers: 1, ..PgConfig::new(database.url()) };
+    assert_eq!((config.reader_lifetime, config.reader_check), (Duration::from_mins(30), Duration::from_secs(10)));
+    for (reader_lifetime, are_replaced) in [(config.reader_lifetime, false), (Duration::from_millis(1), true)] {
+        let store = open(PgConfig { reader_lifetime, ..config.clone() }).await;
+        store.stats.read().await.unwrap();
+        let before = backends(&database);
+        store.stats.read().await.unwrap();
+        assert_eq!(backends(&database) != before, are_replaced, "{before}");
+        store.close().await;
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs Postgres: cargo xtask test"]
 async fn a_locked_table_is_unavailable_in_time_and_available_again() {

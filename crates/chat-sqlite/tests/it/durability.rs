@@ -87,6 +87,24 @@ async fn a_file_that_another_process_holds_is_unavailable_and_then_recovers() {
     store.health.check().await.unwrap();
 }
 
+/// A full disk lets a transaction begin, and refuses the row.
+#[tokio::test]
+async fn a_store_that_can_write_no_row_is_not_ready() {
+    let place = Place::migrated();
+    let store = place.open().await;
+    let mut other = SqliteConnection::establish(place.path().to_str().unwrap()).unwrap();
+    other
+        .batch_execute(
+            "CREATE TRIGGER full BEFORE INSERT ON chat_write_probes
+             BEGIN SELECT RAISE(ABORT, 'no space'); END",
+        )
+        .unwrap();
+    let refused = store.health.check().await.unwrap_err();
+    assert!(refused.starts_with("cannot write: "), "{refused}");
+    other.batch_execute("DROP TRIGGER full").unwrap();
+    store.health.check().await.unwrap();
+}
+
 #[tokio::test]
 async fn migrating_while_a_store_is_open_changes_nothing() {
     let place = Place::migrated();
