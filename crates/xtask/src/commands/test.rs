@@ -1,5 +1,7 @@
 //! `cargo xtask test`: every test of the workspace.
 
+use std::{env, thread};
+
 use test_servers::chromium::find_chromium;
 use test_servers::nginx::find_nginx;
 use test_servers::postgres::{BIN_VARIABLE, URL_VARIABLE};
@@ -10,6 +12,13 @@ use crate::{libpq, node, packages, postgres, redis};
 
 /// Set for tests that can do more of the same, such as fifty crashes in place of ten.
 const LONG_VARIABLE: &str = "CHAT_TEST_LONG";
+
+/// How many tests of a program run at once (<https://doc.rust-lang.org/rustc/tests/index.html#--test-threads-num_threads>).
+const THREADS_VARIABLE: &str = "RUST_TEST_THREADS";
+
+/// In place of one, which is the default: most of the time the slow tests wait for servers and time limits, and not for a
+/// core.
+const THREADS_PER_CORE: usize = 2;
 
 /// Runs every test of the workspace, those that plain `cargo test` ignores included.
 ///
@@ -72,6 +81,10 @@ impl Test {
         tests.args(&selection).args(["--", "--include-ignored"]).args(&self.filter);
         tests.env(URL_VARIABLE, server.admin_url()).env(BIN_VARIABLE, server.programs());
         tests.env(test_servers::redis::BIN_VARIABLE, redis).env(node::PACKAGES_VARIABLE, packages);
+        if env::var_os(THREADS_VARIABLE).is_none() {
+            let cores = thread::available_parallelism().map_or(1, usize::from);
+            tests.env(THREADS_VARIABLE, (cores * THREADS_PER_CORE).to_string());
+        }
         if self.long {
             tests.env(LONG_VARIABLE, "1");
         }

@@ -12,15 +12,15 @@ use serde_json::json;
 use tempfile::TempDir;
 use test_servers::postgres::TestDatabase;
 use test_servers::redis::PrivateRedis;
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::support::{Person, TestServer, chat_server, run};
 
 /// What all servers sign and check tokens with.
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// Whose turn it is to disturb the machine. A test that only waits gives its turn to the next ([`Cluster::rest`]).
-static TURN: Mutex<()> = Mutex::const_new(());
+/// How many tests disturb the machine at once. A test that only waits gives its turn to the next ([`Cluster::rest`]).
+static TURNS: Semaphore = Semaphore::const_new(2);
 
 /// The servers, killed and removed with the value.
 pub(super) struct Cluster {
@@ -31,7 +31,7 @@ pub(super) struct Cluster {
     started: Instant,
     settings: Vec<(&'static str, &'static str)>,
     tokens: Tokens,
-    turn: Option<MutexGuard<'static, ()>>,
+    turn: Option<SemaphorePermit<'static>>,
 }
 
 struct Node {
@@ -43,19 +43,19 @@ struct Node {
 impl Cluster {
     /// Waits for its turn and starts `count` servers on an empty database, all at once.
     pub(super) async fn start(count: usize, database: TestDatabase, settings: &[(&'static str, &'static str)]) -> Self {
-        let turn = TURN.lock().await;
+        let turn = TURNS.acquire().await.unwrap();
         let cluster = Self { settings: settings.to_vec(), ..Self::prepare(turn, database, None) };
         Self::start_all(count, cluster).await
     }
 
     /// Waits for its turn and starts `count` servers on an empty database and a Redis of their own, all at once.
     pub(super) async fn with_redis(count: usize) -> Self {
-        let turn = TURN.lock().await;
+        let turn = TURNS.acquire().await.unwrap();
         let redis = PrivateRedis::start(&[]).unwrap();
         Self::start_all(count, Self::prepare(turn, TestDatabase::empty(), Some(redis))).await
     }
 
-    fn prepare(turn: MutexGuard<'static, ()>, database: TestDatabase, redis: Option<PrivateRedis>) -> Self {
+    fn prepare(turn: SemaphorePermit<'static>, database: TestDatabase, redis: Option<PrivateRedis>) -> Self {
         allow_many_sockets();
         Self {
             nodes: Vec::new(),

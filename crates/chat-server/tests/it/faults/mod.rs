@@ -2,8 +2,8 @@
 //! history checker of `chat-loadgen` decides whether anything was lost, doubled or put out of order; the database itself
 //! whether the figures equal a recount.
 //!
-//! The tests are short unless `CHAT_TEST_LONG` is `1`. They run one at a time, since most of them measure time; one that
-//! only waits lets the next begin. They print what they measure. What they assert about it is no figure of the product:
+//! The tests are short unless `CHAT_TEST_LONG` is `1`. Two run at once, and no more, since most of them measure time; one
+//! that only waits lets the next begin. They print what they measure. What they assert about it is no figure of the product:
 //! each limit lies between what a machine that is busy otherwise takes and what the failure of the mechanism under test
 //! takes, so that it finds the failure and not the machine. Figures come from `cargo xtask bench`.
 
