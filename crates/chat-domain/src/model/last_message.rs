@@ -17,6 +17,9 @@ impl Preview {
 
     /// The preview of a text. What it costs does not depend on how long the text is.
     pub fn of(text: &str) -> Self {
+        if Self::is_one(text.as_bytes()) {
+            return Self(text.into());
+        }
         let (mut line, mut chars, mut is_after_space) = (String::with_capacity(text.len().min(256)), 0, false);
         for sign in text.trim_start().chars().take(Self::LOOKED_AT) {
             if sign.is_whitespace() {
@@ -35,6 +38,19 @@ impl Preview {
             }
         }
         Self(line.into_boxed_str())
+    }
+
+    /// Whether a text is its own preview, as most are: short, of signs that are a byte each, with single spaces between.
+    /// Such a text need not be taken apart.
+    fn is_one(text: &[u8]) -> bool {
+        let mut is_after_space = true;
+        let fits = text.iter().all(|byte| {
+            let is_space = *byte == b' ';
+            let fits = byte.is_ascii_graphic() || (is_space && !is_after_space);
+            is_after_space = is_space;
+            fits
+        });
+        text.len() <= Self::MAX_CHARS && fits && !is_after_space
     }
 
     /// The most code points of a message, so that long runs of white space are passed over and no more is looked at.

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
+use actix_web::http::header::{FORWARDED, HeaderName, X_FORWARDED_FOR};
 use metrics::Counter;
 
 use super::ProxySettings;
@@ -14,7 +15,7 @@ use super::ProxySettings;
 /// How long nothing is logged after a warning.
 const QUIET: Duration = Duration::from_hours(1);
 /// What proxies write the address of the client into.
-const HEADERS: [&str; 2] = ["x-forwarded-for", "forwarded"];
+static HEADERS: [HeaderName; 2] = [X_FORWARDED_FOR, FORWARDED];
 
 /// Notices requests that came through a proxy that is not trusted, or claim it.
 pub(crate) struct UntrustedForwarding {
@@ -30,7 +31,7 @@ impl UntrustedForwarding {
 
     /// Counts the request if it has such a header from an address that is not trusted, and logs the first one in an hour.
     pub(crate) fn notice(&self, request: &HttpRequest, proxies: &ProxySettings) {
-        let Some(header) = HEADERS.into_iter().find(|name| request.headers().contains_key(*name)) else { return };
+        let Some(header) = HEADERS.iter().find(|name| request.headers().contains_key(*name)) else { return };
         let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
         let Some(peer) = peer.filter(|peer| !proxies.trusts(*peer)) else { return };
         self.requests.increment(1);

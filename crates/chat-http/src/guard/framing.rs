@@ -7,6 +7,7 @@
 //! with a head, and where the two disagree the connection ends.
 
 use bytes::Buf as _;
+use memchr::memchr;
 
 /// The most bytes of a request that are neither head nor data: extensions of chunks, white space, and trailers. They say
 /// nothing that is used here, and the HTTP server reads them without end.
@@ -210,7 +211,7 @@ impl Framing {
 
     /// Takes a line of the head, or what there is of it.
     fn head(&mut self, rest: &mut &[u8]) -> Option<FramingStop> {
-        let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
+        let Some(length) = memchr(b'\n', rest) else {
             let room = MAX_LINE_BYTES.saturating_sub(self.line.len());
             self.line.extend(rest.iter().take(room));
             rest.advance(rest.len());
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beside_the_data_of_a_body_is_bounded() {
+    fn the_overhead_of_chunks_is_bounded() {
         let endless = "a".repeat(MAX_OVERHEAD_BYTES + 1);
         let space = " ".repeat(MAX_OVERHEAD_BYTES + 1);
         for body in [format!("5;{endless}"), format!("5{space}"), format!("0\r\n{endless}")] {

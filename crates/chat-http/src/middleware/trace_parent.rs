@@ -1,6 +1,9 @@
 //! The trace that a request is part of, as its client says (W3C Trace Context, 3.2).
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName};
+
+/// The header.
+static TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What a valid header `traceparent` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +17,7 @@ pub(super) struct TraceParent<'a> {
 impl<'a> TraceParent<'a> {
     /// What the only such header says, unless it is malformed.
     pub(super) fn of(headers: &'a HeaderMap) -> Option<Self> {
-        let mut values = headers.get_all("traceparent");
+        let mut values = headers.get_all(&TRACE_PARENT);
         let (Some(value), None) = (values.next(), values.next()) else { return None };
         Self::parse(value.to_str().ok()?)
     }
