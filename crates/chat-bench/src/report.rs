@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_goal_comes_first() {
+    fn figures_with_a_goal_come_first() {
         let tables = report().tables();
         let lines: Vec<&str> = tables.lines().filter(|line| line.starts_with("| ")).collect();
         assert_eq!(

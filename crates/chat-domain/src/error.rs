@@ -140,7 +140,7 @@ pub enum Conflict {
     AlreadySent,
 }
 
-/// Why missed events cannot be replayed. The caller pages through the messages instead and watches from there.
+/// Why missed events cannot be replayed. The caller pages through the messages instead and subscribes from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayUnavailable {
     /// More events were missed than are replayed at once.
@@ -149,11 +149,11 @@ pub enum ReplayUnavailable {
         /// How many are replayed at most.
         limit: u64,
     },
-    /// The position is newer than the session.
-    #[error("the position lies in the future of this session; read the messages instead")]
+    /// The `seq` is newer than the newest event of the session.
+    #[error("the `seq` is newer than the newest event of this session; read the messages instead")]
     AheadOfSession,
     /// The position belongs to a history that has been replaced, by a restored backup for instance.
-    #[error("the position belongs to another epoch; read the messages instead")]
+    #[error("the `seq` belongs to another epoch; read the messages instead")]
     OtherEpoch,
 }
 

@@ -41,9 +41,9 @@ struct SlotLimits {
 }
 
 /// The most unfinished JSON bodies of one person at the same time on a node. A body is nearly always one packet.
-const JSON_PER_PERSON: usize = 16;
+pub(crate) const JSON_PER_PERSON: usize = 16;
 /// The most unfinished JSON bodies of all people at the same time on a node; each may hold 256 KiB.
-const JSON_PER_NODE: usize = 512;
+pub(crate) const JSON_PER_NODE: usize = 512;
 
 impl BodySlots {
     /// For messages with files.

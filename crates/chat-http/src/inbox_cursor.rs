@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cursor_of_this_version_is_none() {
+    fn a_text_that_is_no_cursor_of_this_version_is_none() {
         let view = InboxView::Waiting;
         let cursor = encode(view, key(2, -5));
         let with = |place: usize, byte: u8| {

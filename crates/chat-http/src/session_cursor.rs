@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cursor_of_this_version_is_none() {
+    fn a_text_that_is_no_cursor_of_this_version_is_none() {
         let cursor = encode(key(5));
         let (cut, longer, padded) = (&cursor[1..], format!("{cursor}AA"), format!("{cursor}=="));
         let mut of_version_2 = URL_SAFE_NO_PAD.decode(&cursor).unwrap();

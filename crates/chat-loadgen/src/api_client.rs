@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::LoadError;
-use crate::http::{Blanks, HttpClient, HttpFailure, HttpResponse, RequestTemplate, Target, is_success};
+use crate::http::{HttpClient, HttpFailure, HttpResponse, RequestTemplate, Target, TemplateValues, is_success};
 
 /// How much of a refusal is shown.
 const SHOWN_CHARS: usize = 300;
@@ -30,7 +30,7 @@ pub(crate) struct WithId {
 /// A page of a session's messages.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct MessagePage {
+pub(crate) struct ReceivedPage {
     pub(crate) messages: Vec<PageMessage>,
     pub(crate) total_count: u64,
     pub(crate) has_more: bool,
@@ -44,7 +44,7 @@ pub(crate) struct PageMessage {
 }
 
 #[derive(Deserialize)]
-struct SessionPage {
+struct ReceivedSessions {
     sessions: Vec<WithId>,
 }
 
@@ -58,14 +58,14 @@ impl ApiClient {
     pub(crate) async fn try_post(&mut self, path: &str, key: &str, body: &str) -> Result<HttpResponse, HttpFailure> {
         let template = RequestTemplate::json(Method::POST, &self.target, path, &self.token, body).with_key(key);
         // A request that cannot be made never left, as one without a connection.
-        let request = template.render(&Blanks::default()).map_err(|_| HttpFailure::Connect)?;
+        let request = template.render(&TemplateValues::default()).map_err(|_| HttpFailure::Connect)?;
         self.http.send(request).await
     }
 
     /// Sends one request that must succeed.
     pub(crate) async fn call(&mut self, method: Method, path: &str, body: &str) -> Result<HttpResponse, LoadError> {
         let template = RequestTemplate::json(method.clone(), &self.target, path, &self.token, body);
-        let response = self.http.send(template.render(&Blanks::default())?).await.map_err(|failure| {
+        let response = self.http.send(template.render(&TemplateValues::default())?).await.map_err(|failure| {
             let address = &self.target.authority;
             LoadError::setup(format!("{method} {path} at {address} got no response ({})", failure.name()))
         })?;
@@ -112,7 +112,7 @@ impl ApiClient {
         let mut ids = Vec::new();
         for page in 1.. {
             let path = format!("/api/chat/sessions?limit=100&page={page}");
-            let found = parse::<SessionPage>(&self.call(Method::GET, &path, "").await?, &path)?.sessions;
+            let found = parse::<ReceivedSessions>(&self.call(Method::GET, &path, "").await?, &path)?.sessions;
             let is_last = found.is_empty();
             ids.extend(found.into_iter().map(|session| session.id));
             if is_last || ids.len() >= count {
@@ -128,7 +128,7 @@ impl ApiClient {
         &mut self,
         session: &str,
         query: &str,
-    ) -> Result<(HttpResponse, MessagePage), LoadError> {
+    ) -> Result<(HttpResponse, ReceivedPage), LoadError> {
         let path = format!("/api/chat/sessions/{session}/messages?{query}");
         let response = self.call(Method::GET, &path, "").await?;
         let page = parse(&response, &path)?;

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::LoadError;
 use crate::fleet::{Fleet, FleetPlan};
-use crate::http::{Blanks, HttpClient, RequestTemplate, Target, is_success};
+use crate::http::{HttpClient, RequestTemplate, Target, TemplateValues, is_success};
 use crate::measure::{CpuMeter, LatencySummary, as_f64, rounded};
 use crate::units;
 
@@ -228,7 +228,9 @@ async fn send(state: &FanoutState, template: &RequestTemplate, client: &mut Http
         Publication::Messages { session, .. } => session,
         Publication::Texts { .. } => "",
     };
-    let request = template.render(&Blanks { session, serial, ..Blanks::default() }).map_err(|why| why.to_string())?;
+    let request = template
+        .render(&TemplateValues { session, serial, ..TemplateValues::default() })
+        .map_err(|why| why.to_string())?;
     match client.send(request).await {
         Ok(response) if is_success(response.status().as_u16()) => Ok(()),
         Ok(response) => Err(format!("status {}", response.status().as_u16())),

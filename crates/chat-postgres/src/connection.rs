@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     #[ignore = "needs Postgres: cargo xtask test"]
-    fn what_the_url_says_goes_first() {
+    fn settings_in_the_url_take_precedence() {
         let database = TestDatabase::empty();
         let separator = if database.url().contains('?') { '&' } else { '?' };
         let url = format!("{}{separator}application_name=desk", database.url());

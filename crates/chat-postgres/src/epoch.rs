@@ -26,7 +26,7 @@ pub fn read(url: &str) -> Result<Epoch, OpenError> {
     with_connection(url, current, failed)
 }
 
-/// Begins a new epoch in a migrated database and answers it. Blocks.
+/// Begins a new epoch in a migrated database and returns it. Blocks.
 ///
 /// For the operator who has restored a backup: servers that are started after it tell clients that what they know
 /// belongs to another history, and do not hear servers that were started before it: the fan-out key is another one too.

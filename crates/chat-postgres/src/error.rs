@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_is_unavailable_and_the_rest_is_internal() {
+    fn transient_errors_are_unavailable_and_the_rest_are_internal() {
         use DatabaseErrorKind as Kind;
         for (error, lost, passes) in [
             (database(Kind::ClosedConnection), true, true),

@@ -71,7 +71,7 @@ const MAY_ASK: &str = "
            AND coalesce(has_function_privilege(to_regprocedure('pg_current_wal_lsn()'), 'EXECUTE'), false) AS timeline";
 
 #[derive(QueryableByName)]
-struct MayAsk {
+struct FunctionPrivileges {
     #[diesel(sql_type = Bool)]
     system: bool,
     #[diesel(sql_type = Bool)]
@@ -79,7 +79,7 @@ struct MayAsk {
 }
 
 #[derive(QueryableByName)]
-struct DatabasePlace {
+struct DatabaseLocation {
     #[diesel(sql_type = Nullable<BigInt>)]
     system: Option<i64>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -92,14 +92,14 @@ struct DatabasePlace {
 
 /// The name: `<system identifier>-<timeline>-<database>-<table>`, `0` for what cannot be asked.
 fn place(connection: &mut PgConnection) -> Result<String, Failure> {
-    let may: MayAsk = diesel::sql_query(MAY_ASK).get_result(connection)?;
+    let may: FunctionPrivileges = diesel::sql_query(MAY_ASK).get_result(connection)?;
     if !(may.system && may.timeline) {
         warn_once();
     }
     let system = if may.system { "(SELECT system_identifier FROM pg_control_system())" } else { "NULL::BIGINT" };
     // A file of the write-ahead log is named after its timeline, in eight hexadecimal digits.
     let timeline = if may.timeline { "left(pg_walfile_name(pg_current_wal_lsn()), 8)" } else { "NULL::TEXT" };
-    let place: DatabasePlace = diesel::sql_query(format!(
+    let place: DatabaseLocation = diesel::sql_query(format!(
         "SELECT {system} AS system, {timeline} AS timeline,
                 (SELECT oid::BIGINT FROM pg_database WHERE datname = current_database()) AS database,
                 'chat_fanout_key'::regclass::oid::BIGINT AS relation"

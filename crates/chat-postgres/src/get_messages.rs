@@ -1,7 +1,7 @@
 //! Read a page of a session's messages.
 
 use chat_domain::model::{
-    ChatMessage, ChatSession, MessageCursor, MessageId, MessagePage, MessageQuery, PageRead, Seq, SessionId,
+    ChatMessage, ChatSession, MessageCursor, MessageId, MessagePage, MessageQuery, PageOutcome, Seq, SessionId,
 };
 use chat_sql::{seq_from_db, to_db};
 use diesel::prelude::*;
@@ -22,20 +22,20 @@ pub(crate) fn page(
     connection: &mut PgConnection,
     session: &ChatSession,
     query: &MessageQuery,
-) -> Result<PageRead, Failure> {
+) -> Result<PageOutcome, Failure> {
     if is_known(session, query) {
-        return Ok(PageRead::Unchanged);
+        return Ok(PageOutcome::Unchanged);
     }
     let last = to_db(session.progress.last_seq.get());
     let (above, up_to) = match query.cursor {
         MessageCursor::Newest => (None, last),
         MessageCursor::Before(message) => match position_of(connection, session.id, message)? {
             Some(position) => (None, last.min(to_db(position.get()) - 1)),
-            None => return Ok(PageRead::NoSuchMessage),
+            None => return Ok(PageOutcome::NoSuchMessage),
         },
         MessageCursor::After(message) => match position_of(connection, session.id, message)? {
             Some(position) => (Some(to_db(position.get())), last),
-            None => return Ok(PageRead::NoSuchMessage),
+            None => return Ok(PageOutcome::NoSuchMessage),
         },
     };
     let messages = chat_messages::table
@@ -55,7 +55,7 @@ pub(crate) fn page(
         rows.reverse();
     }
     let messages = attachments::complete(connection, session.id, rows)?;
-    Ok(PageRead::Page(MessagePage { messages, has_more }))
+    Ok(PageOutcome::Page(MessagePage { messages, has_more }))
 }
 
 /// The position of a message of this session.

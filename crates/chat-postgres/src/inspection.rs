@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chat_domain::ChatError;
-pub use chat_sql::{Recount, RecountScope};
 use chat_sql::{RecountBounds, RecountFigures};
+pub use chat_sql::{RecountReport, RecountScope};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text, Uuid as DbUuid};
 use uuid::Uuid;
@@ -152,7 +152,7 @@ pub fn identity(url: &str) -> Result<String, OpenError> {
 ///
 /// # Errors
 /// When the database cannot be reached or asked.
-pub fn recount(url: &str, scope: RecountScope, random: u128) -> Result<Recount, OpenError> {
+pub fn recount(url: &str, scope: RecountScope, random: u128) -> Result<RecountReport, OpenError> {
     let url = PgUrl::parse(url).map_err(|problem| OpenError::Url { problem })?;
     url.check_tls()?;
     let failed = |reason: String| OpenError::Connect { database: url.shown().to_owned(), reason };
@@ -277,7 +277,7 @@ const STATISTICS: &str = "
            + (response_time_ms <> (SELECT coalesce(sum(took), 0) FROM answers))::INT AS found
     FROM kept";
 
-fn count(connection: &mut PgConnection, bounds: RecountBounds, random: u128) -> Result<Recount, Failure> {
+fn count(connection: &mut PgConnection, bounds: RecountBounds, random: u128) -> Result<RecountReport, Failure> {
     let ends: Option<PgIdRange> = diesel::sql_query(ENDS).get_result(connection).optional()?;
     let start = ends.map_or(0, |ends| bounds.start(ends.first.as_u128(), ends.last.as_u128(), random));
     let start = Uuid::from_u128(start);
@@ -297,5 +297,5 @@ fn count(connection: &mut PgConnection, bounds: RecountBounds, random: u128) -> 
         missing_sessions: missing.found,
         wrong_counters,
     };
-    Ok(Recount::of(bounds, figures)?)
+    Ok(RecountReport::of(bounds, figures)?)
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::error::Failure;
 use crate::rows::SessionRow;
 use crate::schema::{chat_agents, chat_messages, chat_orphans, chat_sessions};
-use crate::statements::SentBefore;
+use crate::statements::FindByIdempotencyKey;
 use crate::values::DbParty;
 use crate::{advisory_locks, counters, get_messages, get_session, uploads};
 
@@ -148,7 +148,7 @@ fn add_agents(connection: &mut PgConnection, facts: &mut Facts, locks: &LockSet<
 
 /// The messages that were appended under the batch's keys. Few keys have any, so these are read one by one.
 fn add_appended(connection: &mut PgConnection, facts: &mut Facts, locks: &LockSet<'_>) -> Result<(), Failure> {
-    let mut keys = SentBefore::default();
+    let mut keys = FindByIdempotencyKey::default();
     locks.message_keys.iter().for_each(|(session, author, key)| keys.key(*session, author, key));
     for (session, seq, _, key, fingerprint) in keys.run(connection)? {
         let key = valid("chat_messages.idempotency_key", IdempotencyKey::parse(&key))?;
@@ -185,7 +185,7 @@ fn add_uploads(connection: &mut PgConnection, facts: &mut Facts, locks: &LockSet
 }
 
 /// A message as a receipt needs it: position, id, sender, and when it was delivered and read.
-type KnownRow = (i64, Uuid, DbParty, Option<i64>, Option<i64>);
+type ReceiptMessageRow = (i64, Uuid, DbParty, Option<i64>, Option<i64>);
 
 fn add_messages(connection: &mut PgConnection, facts: &mut Facts, needed: MessagesNeeded) -> Result<(), Failure> {
     use chat_messages::dsl;
@@ -194,7 +194,7 @@ fn add_messages(connection: &mut PgConnection, facts: &mut Facts, needed: Messag
             .select((dsl::seq, dsl::id, dsl::sender, dsl::delivered_at, dsl::read_at))
             .filter(dsl::session_id.eq(session_id.as_uuid()))
     };
-    let (session_id, rows): (SessionId, Vec<KnownRow>) = match needed {
+    let (session_id, rows): (SessionId, Vec<ReceiptMessageRow>) = match needed {
         MessagesNeeded::Named { session_id, ids } => {
             let ids: Vec<Uuid> = ids.iter().map(MessageId::as_uuid).collect();
             (session_id, of_session(session_id).filter(dsl::id.eq_any(ids)).load(connection)?)

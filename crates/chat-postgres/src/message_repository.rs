@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_domain::Result;
-use chat_domain::model::{AttachmentId, MessageId, MessageQuery, PageRead, SessionId, SessionSnapshot};
-use chat_domain::ports::{AttachmentRecord, MessageLookup, MessageRepository};
+use chat_domain::model::{AttachmentId, MessageId, MessageQuery, PageOutcome, SessionId, SessionSnapshot};
+use chat_domain::ports::{AttachmentLookup, MessageLookup, MessageRepository};
 use chat_domain::write::{SessionWrite, WriteReply};
 
 use crate::database::Database;
@@ -26,7 +26,7 @@ impl MessageRepository for PgMessageRepository {
         let reads = async {
             let Some(session) = self.database.sessions.find(session).await? else { return Ok(None) };
             if get_messages::is_known(&session, &query) {
-                return Ok(Some(SessionSnapshot { session, page: PageRead::Unchanged }));
+                return Ok(Some(SessionSnapshot { session, page: PageOutcome::Unchanged }));
             }
             let read = move |connection: &mut _| {
                 let page = get_messages::page(connection, &session, &query)?;
@@ -47,7 +47,7 @@ impl MessageRepository for PgMessageRepository {
         self.database.together(reads).await
     }
 
-    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {
+    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentLookup>> {
         self.database.read_snapshot(move |connection| download_attachment::find(connection, id)).await
     }
 

@@ -44,7 +44,7 @@ pub struct MigrationStatus {
     pub applied: bool,
 }
 
-/// Applies every pending migration and answers their names, oldest first.
+/// Applies every pending migration and returns their names, oldest first.
 ///
 /// # Errors
 /// When the database cannot be reached or is not suitable, another process migrates it for more than 30 seconds, it has a
@@ -53,7 +53,7 @@ pub fn up(url: &str) -> Result<Vec<String>, MigrateError> {
     Migrator::connect_to_change(url)?.locked(|migrator| migrator.up(&MIGRATIONS))
 }
 
-/// Undoes the newest `steps` migrations, or all when there are fewer, and answers their names, newest first. Undoing
+/// Undoes the newest `steps` migrations, or all when there are fewer, and returns their names, newest first. Undoing
 /// all of them leaves an empty database.
 ///
 /// # Errors
@@ -99,7 +99,7 @@ fn known(source: &impl MigrationSource<Pg>) -> Result<KnownMigrations, AnyError>
 }
 
 #[derive(QueryableByName)]
-struct MigrationAnswer {
+struct BoolRow {
     #[diesel(sql_type = Bool)]
     answer: bool,
 }
@@ -144,7 +144,7 @@ impl Migrator {
         self.lock()?;
         let outcome = work(&mut self);
         // The end of the session gives up the lock too; this does so when a pooler keeps the session.
-        let _unlocked: QueryResult<MigrationAnswer> = diesel::sql_query("SELECT pg_advisory_unlock($1) AS answer")
+        let _unlocked: QueryResult<BoolRow> = diesel::sql_query("SELECT pg_advisory_unlock($1) AS answer")
             .bind::<BigInt, _>(LOCK)
             .get_result(&mut self.connection);
         outcome
@@ -155,13 +155,13 @@ impl Migrator {
     fn lock(&mut self) -> Result<(), MigrateError> {
         let start = Instant::now();
         loop {
-            let taken: QueryResult<MigrationAnswer> = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS answer")
+            let taken: QueryResult<BoolRow> = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS answer")
                 .bind::<BigInt, _>(LOCK)
                 .get_result(&mut self.connection);
             match taken {
-                Ok(MigrationAnswer { answer: true }) => return Ok(()),
-                Ok(MigrationAnswer { answer: false }) if start.elapsed() < self.patience => thread::sleep(PAUSE),
-                Ok(MigrationAnswer { answer: false }) => {
+                Ok(BoolRow { answer: true }) => return Ok(()),
+                Ok(BoolRow { answer: false }) if start.elapsed() < self.patience => thread::sleep(PAUSE),
+                Ok(BoolRow { answer: false }) => {
                     return Err(MigrateError::Busy { database: self.database.clone(), waited: self.patience });
                 }
                 Err(error) => return Err(self.bookkeeping(&error)),
@@ -263,7 +263,7 @@ impl Migrator {
     /// The versions of the migrations that are applied. diesel's own question would make its table first, which is a
     /// change.
     fn versions(&mut self) -> QueryResult<Vec<String>> {
-        let table: MigrationAnswer =
+        let table: BoolRow =
             diesel::sql_query("SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS answer")
                 .get_result(&mut self.connection)?;
         if !table.answer {

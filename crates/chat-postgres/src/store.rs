@@ -131,7 +131,7 @@ impl PgStore {
         &self.identity
     }
 
-    /// Begins a new epoch and answers it: positions that clients know belong to another history from then on.
+    /// Begins a new epoch and returns it: positions that clients know belong to another history from then on.
     ///
     /// # Errors
     /// What the database fails with.

@@ -52,7 +52,7 @@ pub enum CursorStep {
 /// A log that has a gap, against its contract.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the event log has seq {found} where {expected} belongs")]
-pub struct BrokenLog {
+pub struct SequenceGap {
     /// The sequence number that should have come.
     pub expected: Seq,
     /// The sequence number that came.
@@ -157,11 +157,11 @@ impl StreamCursor {
     ///
     /// # Errors
     /// When an event is missing in the page. Then nothing of it is taken, and the next step is to read again.
-    pub fn page_loaded(&mut self, page: SharedPage) -> Result<(), BrokenLog> {
+    pub fn page_loaded(&mut self, page: SharedPage) -> Result<(), SequenceGap> {
         let mut expected = self.at.next();
         for found in page.iter().filter_map(|event| position(event)) {
             if found != expected {
-                return Err(BrokenLog { expected, found });
+                return Err(SequenceGap { expected, found });
             }
             expected = expected.next();
         }

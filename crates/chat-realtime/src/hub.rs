@@ -10,7 +10,7 @@ use metrics::counter;
 use crate::inboxes::Inboxes;
 use crate::mailbox::Mailbox;
 use crate::peers::{PeerEvent, PeerNotifier, PeerSink, SuspectedGap};
-use crate::reports::GapReportBox;
+use crate::reports::GapReportQueue;
 use crate::settings::HubSettings;
 use crate::shard::{HubShard, ShardEffects, Wakers};
 use crate::socket_budget::SocketBudget;
@@ -28,7 +28,7 @@ pub struct Hub {
     clock: Arc<dyn Clock>,
     /// Where typing events are published to the other nodes.
     peers: OnceLock<Arc<dyn PeerNotifier>>,
-    reports: GapReportBox,
+    reports: GapReportQueue,
     inboxes: Arc<Inboxes>,
     shut_down: AtomicBool,
 }
@@ -44,7 +44,7 @@ impl Hub {
             settings,
             clock,
             peers: OnceLock::new(),
-            reports: GapReportBox::default(),
+            reports: GapReportQueue::default(),
             inboxes: Inboxes::new(),
             shut_down: AtomicBool::new(false),
         })
@@ -130,7 +130,7 @@ impl Hub {
         &self.settings
     }
 
-    pub(crate) fn reports(&self) -> &GapReportBox {
+    pub(crate) fn reports(&self) -> &GapReportQueue {
         &self.reports
     }
 

@@ -77,7 +77,7 @@ pub mod internals;
 pub use feed::HubFeed;
 pub use health::HubHealthProbe;
 pub use hub::Hub;
-pub use inboxes::{HubInboxFeed, Inboxes, MAX_INBOXES_OF_A_PERSON, run_inboxes_with};
+pub use inboxes::{HubInboxFeed, INBOX_PACE, Inboxes, MAX_INBOXES_OF_A_PERSON, run_inboxes_with};
 pub use on_tokio::{run_inboxes, run_repair, run_typing_expiry};
 pub use peers::{PeerEvent, PeerNotifier, PeerSink, PeerTyping, SuspectedGap, session_shard};
 pub use repair_driver::run_repair_with;

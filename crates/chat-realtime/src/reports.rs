@@ -54,7 +54,7 @@ impl GapReports {
 
 /// The reports that wait for the repair.
 #[derive(Default)]
-pub(crate) struct GapReportBox {
+pub(crate) struct GapReportQueue {
     inner: Mutex<PendingReports>,
 }
 
@@ -65,7 +65,7 @@ struct PendingReports {
     closed: bool,
 }
 
-impl GapReportBox {
+impl GapReportQueue {
     /// Adds to the reports.
     pub(crate) fn add(&self, report: impl FnOnce(&mut GapReports)) {
         let mut inner = lock(&self.inner);

@@ -62,11 +62,11 @@ pub struct TypingNotice {
     clippy::struct_excessive_bools,
     reason = "the typist's state and what this node and the others show change independently"
 )]
-struct Typist {
+struct TypingState {
     user: UserId,
     /// Whether they type, by their last event, and its time, by the clock of its node.
     typing: bool,
-    said_at: Timestamp,
+    event_at: Timestamp,
     /// The time that sockets get for the state. It grows with each state, also when a node and not the person ended it.
     state_at: Timestamp,
     /// When that event was received here, and when the last start was.
@@ -91,7 +91,7 @@ struct Typist {
 /// stopped.
 #[derive(Debug)]
 pub struct TypingTable {
-    sessions: HashMap<SessionId, Vec<Typist>>,
+    sessions: HashMap<SessionId, Vec<TypingState>>,
     rules: TypingRules,
 }
 
@@ -119,7 +119,7 @@ impl TypingTable {
             if known >= rules.max_typists || (event.by_node && !event.is_typing) {
                 return None;
             }
-            let typist = Typist::new(event, origin, audience, now);
+            let typist = TypingState::new(event, origin, audience, now);
             self.sessions.entry(event.session_id).or_default().push(typist);
             return Some(TypingNotice {
                 event: event.clone(),
@@ -135,7 +135,7 @@ impl TypingTable {
         }
         if origin == TypingOrigin::OtherNode {
             typist.peers_show = event.is_typing;
-            if !event.by_node && typist.has_said_more_since(event.at, rules) {
+            if !event.by_node && typist.is_superseded(event.at, rules) {
                 // The nodes that do not know the later event show this one.
                 if typist.announced && typist.typing != event.is_typing {
                     typist.owed_to_peers = true;
@@ -148,7 +148,7 @@ impl TypingTable {
         typist.state_at = event.at.max(typist.state_at.plus(TICK));
         typist.updated_at = now;
         if !event.by_node {
-            typist.said_at = event.at;
+            typist.event_at = event.at;
             typist.typed_at = if event.is_typing { now } else { typist.typed_at };
         }
         typist.announced = origin == TypingOrigin::ThisNode;
@@ -194,8 +194,8 @@ impl TypingTable {
         let rules = self.rules;
         let typist = self.find(session, user).filter(|typist| typist.typing)?;
         typist.typing = false;
-        typist.said_at = typist.next(now);
-        typist.state_at = typist.said_at;
+        typist.event_at = typist.next(now);
+        typist.state_at = typist.event_at;
         typist.peers_show = false;
         typist.announced = false;
         typist.owed_to_peers = false;
@@ -271,18 +271,18 @@ impl TypingTable {
         self.sessions.is_empty()
     }
 
-    fn find(&mut self, session: SessionId, user: &UserId) -> Option<&mut Typist> {
+    fn find(&mut self, session: SessionId, user: &UserId) -> Option<&mut TypingState> {
         self.sessions.get_mut(&session)?.iter_mut().find(|typist| typist.user == *user)
     }
 }
 
-impl Typist {
+impl TypingState {
     /// A person who was not in the table, whose event is delivered at once.
     fn new(event: &PeerTyping, origin: TypingOrigin, audience: bool, now: Timestamp) -> Self {
         Self {
             user: event.user_id.clone(),
             typing: event.is_typing,
-            said_at: event.at,
+            event_at: event.at,
             state_at: event.at,
             updated_at: now,
             typed_at: now,
@@ -298,7 +298,7 @@ impl Typist {
 
     /// The event with a time behind those of all known events, if it was taken by this node.
     fn ordered<'a>(&self, event: &'a PeerTyping, origin: TypingOrigin) -> Cow<'a, PeerTyping> {
-        if origin == TypingOrigin::ThisNode && event.at <= self.said_at.max(self.state_at) {
+        if origin == TypingOrigin::ThisNode && event.at <= self.event_at.max(self.state_at) {
             Cow::Owned(PeerTyping { at: self.next(event.at), ..event.clone() })
         } else {
             Cow::Borrowed(event)
@@ -307,13 +307,13 @@ impl Typist {
 
     /// The time of an event at `at` by this node's clock.
     fn next(&self, at: Timestamp) -> Timestamp {
-        at.max(self.said_at.max(self.state_at).plus(TICK))
+        at.max(self.event_at.max(self.state_at).plus(TICK))
     }
 
     /// Whether an event of that time is older than the last one. One that is much older comes from a node whose clock
     /// is wrong, as no event waits for so long.
-    fn has_said_more_since(&self, at: Timestamp, rules: TypingRules) -> bool {
-        at < self.said_at && self.said_at.since(at) < rules.max_delay()
+    fn is_superseded(&self, at: Timestamp, rules: TypingRules) -> bool {
+        at < self.event_at && self.event_at.since(at) < rules.max_delay()
     }
 
     /// Records that the last event is delivered.
@@ -338,8 +338,8 @@ impl Typist {
     fn time_out(&mut self, rules: TypingRules, now: Timestamp) {
         if self.typing && now.since(self.typed_at) >= rules.timeout {
             self.typing = false;
-            self.said_at = self.next(now);
-            self.state_at = self.said_at;
+            self.event_at = self.next(now);
+            self.state_at = self.event_at;
             self.owed_to_peers = self.announced;
             self.due = Some(self.shown_at.plus(rules.min_interval).max(now));
         }

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use chat_domain::model::{
     AgentId, Attachment, AttachmentId, AvatarUrl, ChatMessage, ChatSession, Color, Content, Delivery, EventChange,
-    FileName, IdempotencyKey, KnownPeople, Latest, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Person,
-    PersonName, Priority, Progress, Receipt, ReceiptStatus, Seq, SessionDetails, SessionEvent, SessionId, SessionState,
-    StoredObject, Subject, Tags, Timestamp, UserId,
+    FileName, IdempotencyKey, KnownPeople, LatestActivity, MediaMetadata, MediaType, MessageId, OpeningDetails, Party,
+    Person, PersonName, Priority, Progress, Receipt, ReceiptStatus, Seq, SessionDetails, SessionEvent, SessionId,
+    SessionState, StoredObject, Subject, Tags, Timestamp, UserId,
 };
 use chat_realtime::{PeerEvent, PeerTyping};
 use serde::{Deserialize, Serialize, Serializer};
@@ -81,18 +81,18 @@ pub(crate) struct Durable<'a> {
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     key: Option<Cow<'a, str>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    session: Option<SessionDto<'a>>,
+    session: Option<SessionPayload<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    message: Option<MessageDto<'a>>,
+    message: Option<MessagePayload<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    receipt: Option<ReceiptDto<'a>>,
+    receipt: Option<ReceiptPayload<'a>>,
     /// Absent when nothing is known of those whom the event shows, and in events of the version before.
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-    people: Vec<PersonDto<'a>>,
+    people: Vec<PersonPayload<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct PersonDto<'a> {
+struct PersonPayload<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
@@ -103,7 +103,7 @@ struct PersonDto<'a> {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SessionDto<'a> {
+struct SessionPayload<'a> {
     #[serde(borrow)]
     owner: Cow<'a, str>,
     #[serde(borrow)]
@@ -127,11 +127,11 @@ struct SessionDto<'a> {
     support_read_seq: u64,
     /// Present when the session is no longer about what it was opened with.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    opened_with: Option<OpeningDto<'a>>,
+    opened_with: Option<OpeningPayload<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct OpeningDto<'a> {
+struct OpeningPayload<'a> {
     #[serde(borrow)]
     subject: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -142,7 +142,7 @@ struct OpeningDto<'a> {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct MessageDto<'a> {
+struct MessagePayload<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow)]
@@ -155,12 +155,12 @@ struct MessageDto<'a> {
     delivered_at: Option<i64>,
     read_at: Option<i64>,
     #[serde(borrow)]
-    attachments: Vec<AttachmentDto<'a>>,
+    attachments: Vec<AttachmentPayload<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct AttachmentDto<'a> {
+struct AttachmentPayload<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow)]
@@ -178,7 +178,7 @@ struct AttachmentDto<'a> {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ReceiptDto<'a> {
+struct ReceiptPayload<'a> {
     #[serde(borrow)]
     reader: Cow<'a, str>,
     #[serde(borrow)]
@@ -218,15 +218,15 @@ impl<'a> From<&'a SessionEvent> for Durable<'a> {
             at: event.at.unix_ms(),
             actor: event.actor.as_str().into(),
             key: event.key.as_ref().map(|key| key.as_str().into()),
-            session: event.change.session().map(SessionDto::from),
+            session: event.change.session().map(SessionPayload::from),
             message,
             receipt,
-            people: event.people.iter().map(|person| PersonDto::from(&**person)).collect(),
+            people: event.people.iter().map(|person| PersonPayload::from(&**person)).collect(),
         }
     }
 }
 
-impl<'a> From<&'a Person> for PersonDto<'a> {
+impl<'a> From<&'a Person> for PersonPayload<'a> {
     fn from(person: &'a Person) -> Self {
         Self {
             id: person.id.as_str().into(),
@@ -236,7 +236,7 @@ impl<'a> From<&'a Person> for PersonDto<'a> {
     }
 }
 
-impl<'a> From<&'a ChatSession> for SessionDto<'a> {
+impl<'a> From<&'a ChatSession> for SessionPayload<'a> {
     fn from(session: &'a ChatSession) -> Self {
         let progress = &session.progress;
         Self {
@@ -256,12 +256,12 @@ impl<'a> From<&'a ChatSession> for SessionDto<'a> {
             support_delivered_seq: progress.support_delivered_seq.get(),
             user_read_seq: progress.user_read_seq.get(),
             support_read_seq: progress.support_read_seq.get(),
-            opened_with: session.opened_with.as_deref().map(OpeningDto::from),
+            opened_with: session.opened_with.as_deref().map(OpeningPayload::from),
         }
     }
 }
 
-impl<'a> From<&'a OpeningDetails> for OpeningDto<'a> {
+impl<'a> From<&'a OpeningDetails> for OpeningPayload<'a> {
     fn from(opening: &'a OpeningDetails) -> Self {
         let details = &opening.details;
         Self {
@@ -273,7 +273,7 @@ impl<'a> From<&'a OpeningDetails> for OpeningDto<'a> {
     }
 }
 
-impl<'a> From<&'a ChatMessage> for MessageDto<'a> {
+impl<'a> From<&'a ChatMessage> for MessagePayload<'a> {
     fn from(message: &'a ChatMessage) -> Self {
         Self {
             id: message.id.to_string().into(),
@@ -283,12 +283,12 @@ impl<'a> From<&'a ChatMessage> for MessageDto<'a> {
             sent_at: message.sent_at.unix_ms(),
             delivered_at: message.delivery.delivered_at().map(Timestamp::unix_ms),
             read_at: message.delivery.read_at().map(Timestamp::unix_ms),
-            attachments: message.attachments.iter().map(AttachmentDto::from).collect(),
+            attachments: message.attachments.iter().map(AttachmentPayload::from).collect(),
         }
     }
 }
 
-impl<'a> From<&'a Attachment> for AttachmentDto<'a> {
+impl<'a> From<&'a Attachment> for AttachmentPayload<'a> {
     fn from(attachment: &'a Attachment) -> Self {
         let object = &attachment.object;
         Self {
@@ -305,7 +305,7 @@ impl<'a> From<&'a Attachment> for AttachmentDto<'a> {
     }
 }
 
-impl<'a> From<&'a Receipt> for ReceiptDto<'a> {
+impl<'a> From<&'a Receipt> for ReceiptPayload<'a> {
     fn from(receipt: &'a Receipt) -> Self {
         Self {
             reader: receipt.reader.as_str().into(),
@@ -339,7 +339,7 @@ impl Typing<'_> {
 impl Durable<'_> {
     pub(crate) fn read(self, kind: &str, session_id: SessionId, seq: Seq) -> Option<PeerEvent> {
         let at = Timestamp::from_unix_ms(self.at);
-        let people = KnownPeople::new(self.people.iter().filter_map(PersonDto::read).map(Arc::new));
+        let people = KnownPeople::new(self.people.iter().filter_map(PersonPayload::read).map(Arc::new));
         let session = || self.session.as_ref().and_then(|session| session.read(session_id, at));
         let change = match kind {
             "opened" => EventChange::Opened(session()?),
@@ -357,7 +357,7 @@ impl Durable<'_> {
     }
 }
 
-impl PersonDto<'_> {
+impl PersonPayload<'_> {
     /// What cannot be shown is left out: a name and a picture only decorate an event.
     fn read(&self) -> Option<Person> {
         Some(Person {
@@ -368,7 +368,7 @@ impl PersonDto<'_> {
     }
 }
 
-impl SessionDto<'_> {
+impl SessionPayload<'_> {
     /// The session right after a change that was made `at`.
     fn read(&self, id: SessionId, at: Timestamp) -> Option<ChatSession> {
         let agent = optional(self.agent.as_deref(), |agent| AgentId::parse(agent).ok())?;
@@ -378,7 +378,7 @@ impl SessionDto<'_> {
         };
         let details = read_details(self.subject.as_deref(), &self.priority, &self.tags)?;
         let opened_with = match &self.opened_with {
-            Some(OpeningDto { subject, priority, tags, until }) => {
+            Some(OpeningPayload { subject, priority, tags, until }) => {
                 let details = read_details(subject.as_deref(), priority, tags)?;
                 Some(Box::new(OpeningDetails { details, until: Seq::new(*until) }))
             }
@@ -406,7 +406,7 @@ impl SessionDto<'_> {
                 user_read_seq: Seq::new(self.user_read_seq),
                 support_read_seq: Seq::new(self.support_read_seq),
             },
-            latest: Latest::default(),
+            latest: LatestActivity::default(),
         })
     }
 }
@@ -416,7 +416,7 @@ fn read_details(subject: Option<&str>, priority: &str, tags: &[Cow<'_, str>]) ->
     Some(SessionDetails { subject, priority: Priority::from_store(priority), tags: Tags::parse(tags).ok()? })
 }
 
-impl MessageDto<'_> {
+impl MessagePayload<'_> {
     fn read(self, session_id: SessionId, seq: Seq) -> Option<ChatMessage> {
         Some(ChatMessage {
             id: MessageId::parse(&self.id)?,
@@ -430,12 +430,12 @@ impl MessageDto<'_> {
                 self.delivered_at.map(Timestamp::from_unix_ms),
                 self.read_at.map(Timestamp::from_unix_ms),
             ),
-            attachments: self.attachments.iter().map(AttachmentDto::read).collect::<Option<_>>()?,
+            attachments: self.attachments.iter().map(AttachmentPayload::read).collect::<Option<_>>()?,
         })
     }
 }
 
-impl AttachmentDto<'_> {
+impl AttachmentPayload<'_> {
     fn read(&self) -> Option<Attachment> {
         Some(Attachment {
             id: AttachmentId::parse(&self.id)?,
@@ -451,7 +451,7 @@ impl AttachmentDto<'_> {
     }
 }
 
-impl ReceiptDto<'_> {
+impl ReceiptPayload<'_> {
     fn read(&self) -> Option<Receipt> {
         let statuses = [ReceiptStatus::Delivered, ReceiptStatus::Read];
         Some(Receipt {

@@ -13,7 +13,7 @@ use anyhow::{Context, ensure};
 
 use uuid::Uuid;
 
-use crate::exclusive::{self, Held, Sharing};
+use crate::exclusive::{self, FileLock, Sharing};
 
 /// Names the database, inside the attachments' directory.
 const MARK: &str = "database-id";
@@ -35,7 +35,7 @@ pub(crate) struct Bound<'a> {
 ///
 /// # Errors
 /// Another server holds the directory, it belongs to another database, or it cannot be read or written.
-pub(crate) fn bind(root: &Path, database: Bound<'_>) -> anyhow::Result<Held> {
+pub(crate) fn bind(root: &Path, database: Bound<'_>) -> anyhow::Result<FileLock> {
     let held = hold(root, database.sharing)?;
     join(root, database)?;
     Ok(held)
@@ -57,7 +57,7 @@ pub(crate) fn join(root: &Path, database: Bound<'_>) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Another server holds the directory, or it cannot be written.
-pub(crate) fn hold(root: &Path, sharing: Sharing) -> anyhow::Result<Held> {
+pub(crate) fn hold(root: &Path, sharing: Sharing) -> anyhow::Result<FileLock> {
     let what = format!("the attachments {}", root.display());
     exclusive::hold(&root.join(LOCK), &what, "--attachments-url (CHAT_ATTACHMENTS_URL)", sharing)
 }
@@ -162,7 +162,7 @@ mod tests {
         }
     }
 
-    fn bind_at_once(root: &Path, identities: &[String]) -> Vec<anyhow::Result<Held>> {
+    fn bind_at_once(root: &Path, identities: &[String]) -> Vec<anyhow::Result<FileLock>> {
         let begin = Barrier::new(identities.len());
         thread::scope(|scope| {
             let begin = &begin;

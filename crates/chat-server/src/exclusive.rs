@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 
 /// Held until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct FileLock {
     _file: Option<File>,
 }
 
@@ -26,7 +26,7 @@ pub(crate) enum Sharing {
 ///
 /// # Errors
 /// Another process holds it, and one of the two wants it alone.
-pub(crate) fn hold(path: &Path, what: &str, option: &str, sharing: Sharing) -> anyhow::Result<Held> {
+pub(crate) fn hold(path: &Path, what: &str, option: &str, sharing: Sharing) -> anyhow::Result<FileLock> {
     let shown = path.display();
     let file = OpenOptions::new()
         .create(true)
@@ -46,7 +46,7 @@ pub(crate) fn hold(path: &Path, what: &str, option: &str, sharing: Sharing) -> a
         Sharing::Shared => file.try_lock_shared(),
     };
     match locked {
-        Ok(()) => Ok(Held { _file: Some(file) }),
+        Ok(()) => Ok(FileLock { _file: Some(file) }),
         Err(TryLockError::WouldBlock) => {
             bail!("another chat-server uses {what}; stop it, or choose another place with {option}")
         }
@@ -59,7 +59,7 @@ pub(crate) fn hold(path: &Path, what: &str, option: &str, sharing: Sharing) -> a
                     %error, "this file system has no locks: make sure that no server with SQLite uses {what}"
                 ),
             }
-            Ok(Held { _file: None })
+            Ok(FileLock { _file: None })
         }
     }
 }

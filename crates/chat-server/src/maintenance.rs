@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::background::{Background, FatalFailure};
 use crate::collecting;
 use crate::telemetry::Metrics;
-use crate::wire::{DatabaseHistory, Desk, System, Watched};
+use crate::wire::{DatabaseHistory, Desk, SubscriptionCounts, System};
 
 /// How often the metrics are tidied: at 30,000 requests a second a megabyte gathers meanwhile.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ const REVOCATIONS_EVERY: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether agents have opened inboxes or closed their last one, which the other nodes learn of by
 /// that. While nothing has changed it costs no statement but one in twenty seconds.
-const PRESENCE_EVERY: Duration = Duration::from_secs(1);
+pub(crate) const PRESENCE_EVERY: Duration = Duration::from_secs(1);
 
 /// How often sign-outs that refuse no token any more are removed: they are few, and harm nothing meanwhile.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
@@ -56,7 +56,7 @@ pub(crate) fn start(system: &System, collect_every: Duration, metrics: Option<&M
     tasks.spawn("following of the database", system.fanout_renewal(PLACE_EVERY));
     if let Some(metrics) = metrics {
         tasks.spawn("tidying of metrics", tidy(metrics.clone()));
-        tasks.spawn("counting of what is watched", count_watched(system.watched()));
+        tasks.spawn("report of subscriptions", report_subscriptions(system.subscription_counts()));
         tasks.spawn("counting of the queue", count_queue(system.desk(), QUEUE_EVERY));
     }
     tasks
@@ -195,9 +195,9 @@ async fn count_queue(desk: Desk, every: Duration) {
     }
 }
 
-/// Shows what is watched. The figures are sums over all parts of the hub, so they are made now and then and not with each
+/// Reports subscriptions and inboxes. The figures are sums over all parts of the hub, so they are made now and then and not with each
 /// change.
-async fn count_watched(watched: Watched) {
+async fn report_subscriptions(counts: SubscriptionCounts) {
     let (subscriptions, sessions, inboxes) = (
         metrics::gauge!("chat_subscriptions"),
         metrics::gauge!("chat_sessions_subscribed"),
@@ -208,9 +208,9 @@ async fn count_watched(watched: Watched) {
     loop {
         rounds.tick().await;
         // Far below 2^32, and `f64` counts exactly up to 2^53.
-        subscriptions.set(u32::try_from(watched.subscriptions()).unwrap_or(u32::MAX));
-        sessions.set(u32::try_from(watched.sessions()).unwrap_or(u32::MAX));
-        inboxes.set(u32::try_from(watched.inboxes()).unwrap_or(u32::MAX));
+        subscriptions.set(u32::try_from(counts.subscriptions()).unwrap_or(u32::MAX));
+        sessions.set(u32::try_from(counts.sessions()).unwrap_or(u32::MAX));
+        inboxes.set(u32::try_from(counts.inboxes()).unwrap_or(u32::MAX));
     }
 }
 

@@ -13,13 +13,13 @@ use crate::config::{Config, TokenKey, TokenSource, units};
 use crate::development_secret;
 
 /// What verifies the tokens of requests.
-pub(crate) struct TokenCheck {
+pub(crate) struct TokenVerification {
     pub(crate) verifier: TokenVerifier,
     /// The keys of an identity provider, which have to be kept current.
     pub(crate) key_set: Option<Arc<RemoteKeySet>>,
 }
 
-impl TokenCheck {
+impl TokenVerification {
     /// Takes the keys and the rules from the configuration. Published keys are fetched; in development mode the key comes
     /// from the data directory.
     ///

@@ -5,6 +5,7 @@ mod attachments;
 mod backup;
 mod database;
 mod fanout;
+mod fixed_limits;
 mod inspection;
 
 use std::sync::Arc;
@@ -32,12 +33,13 @@ pub(crate) use self::backup::{
 use self::database::Repositories;
 pub(crate) use self::database::{Migrations, Store, epoch, hold_database, rotate_epoch};
 use self::fanout::EventFanout;
+pub(crate) use self::fixed_limits::limits_reference;
 pub(crate) use self::inspection::{
-    DatabaseFacts, FallbackCheck, PgFacts, Recount, RecountScope, SqliteFacts, StoreCheck, database_facts, recount,
-    redis_facts, try_fallback, try_store,
+    DatabaseFacts, FallbackCheck, PgFacts, RecountReport, RecountScope, SqliteFacts, StoreCheck, database_facts,
+    recount, redis_facts, try_fallback, try_store,
 };
 use crate::config::Config;
-use crate::exclusive::Held;
+use crate::exclusive::FileLock;
 use crate::system::{SystemClock, UuidV7Generator};
 
 /// The use cases on top of their adapters, with what must be run and closed beside them.
@@ -62,7 +64,7 @@ pub(crate) struct System {
     redis: Option<Arc<RedisFanout>>,
     fanout_tasks: Vec<FanoutTask>,
     /// Held until the store is closed.
-    attachments: Option<Held>,
+    attachments: Option<FileLock>,
 }
 
 impl System {
@@ -198,9 +200,9 @@ impl System {
         Desk { service: self.service.clone(), stats, clock }
     }
 
-    /// What is counted when it is asked for and not when it happens.
-    pub(crate) fn watched(&self) -> Watched {
-        Watched { hub: Arc::clone(&self.hub) }
+    /// The numbers of subscriptions, which are counted when they are asked for.
+    pub(crate) fn subscription_counts(&self) -> SubscriptionCounts {
+        SubscriptionCounts { hub: Arc::clone(&self.hub) }
     }
 
     /// Writes what is still waiting and closes the stores.
@@ -213,11 +215,12 @@ impl System {
     }
 }
 
-/// What the other servers have still to be told.
+/// Notifies the other nodes that this node stops.
 pub(crate) struct ShutdownNotice(Option<Arc<RedisFanout>>);
 
 impl ShutdownNotice {
-    /// Tells them what was written last, and that nothing more will come. What they are not told, they read.
+    /// Publishes the events that still wait, and the end of this node. What does not arrive, the others read from the
+    /// database.
     pub(crate) async fn send(self) {
         if let Some(redis) = self.0 {
             redis.close().await;
@@ -266,12 +269,12 @@ impl Desk {
     }
 }
 
-/// What is watched on this server.
-pub(crate) struct Watched {
+/// The subscriptions and inboxes of this node.
+pub(crate) struct SubscriptionCounts {
     hub: Arc<Hub>,
 }
 
-impl Watched {
+impl SubscriptionCounts {
     /// How many streams are open.
     pub(crate) fn subscriptions(&self) -> usize {
         self.hub.subscriptions()
@@ -308,7 +311,7 @@ pub(crate) struct StoredFiles {
     /// Collects those that no message refers to.
     pub(crate) collector: OrphanCollector,
     store: Store,
-    _attachments: Option<Held>,
+    _attachments: Option<FileLock>,
 }
 
 impl StoredFiles {

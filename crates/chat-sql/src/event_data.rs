@@ -5,7 +5,7 @@
 //! from the first such change on, and before that it is what the session was opened with, which the row keeps.
 
 use chat_domain::model::{
-    AgentId, ChatSession, EventChange, KnownPeople, Latest, MessageId, Progress, Receipt, ReceiptStatus, Seq,
+    AgentId, ChatSession, EventChange, KnownPeople, LatestActivity, MessageId, Progress, Receipt, ReceiptStatus, Seq,
     SessionDetails, SessionEvent, SessionState, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
@@ -156,7 +156,7 @@ fn session_then(session: &ChatSession, seq: Seq, at: Timestamp, json: &str) -> R
         (None, opened_with) => (session.details(), opened_with.clone()),
     };
     let SessionDetails { subject, priority, tags } = details;
-    let latest = Latest::default();
+    let latest = LatestActivity::default();
     Ok(ChatSession { state, progress, subject, priority, tags, opened_with, latest, ..session.clone() })
 }
 

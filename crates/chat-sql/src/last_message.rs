@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_last_message_is_looked_up() {
+    fn a_stored_text_that_is_no_last_message_is_looked_up() {
         for json in [
             "",
             "{}",

@@ -47,7 +47,7 @@ pub use reads::{ConnectionLifetime, ReadFailure, ReadLimits, Reads, StartError};
 pub use records::{
     AgentRecord, AttachmentRecord, MessageRecord, RevocationRecord, SessionRecord, known_message, show_newest,
 };
-pub use recount::{Recount, RecountBounds, RecountFigures, RecountScope};
+pub use recount::{RecountBounds, RecountFigures, RecountReport, RecountScope};
 pub use session_counts::{Scope, SessionCounts};
 pub use session_writer::{SessionStore, SessionWriter, StoreWrite};
 pub use statistics::{StatisticsRow, statistics_of};

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_before_a_change_does_not_come_back_after_it() {
+    fn people_read_before_a_change_do_not_come_back_after_it() {
         let (memory, start) = (PeopleMemory::new(AGE), Instant::now());
         let later = start + Duration::from_secs(1);
         memory.remember([&named("alice", "Alicia")], later);

@@ -48,10 +48,10 @@ pub struct ConnectionLifetime {
 
 /// The way to the connections that read. Cloning it is cheap.
 pub struct Reads<M: ManageConnection> {
-    shared: Arc<SharedReads<M>>,
+    shared: Arc<ReadsInner<M>>,
 }
 
-struct SharedReads<M: ManageConnection> {
+struct ReadsInner<M: ManageConnection> {
     pool: Pool<Discarding<M>>,
     manager: Arc<M>,
     lifetime: Option<ConnectionLifetime>,
@@ -111,7 +111,7 @@ impl<M: ManageConnection> Reads<M> {
         };
         let permits = Arc::new(Semaphore::new(limits.queue.max(1)));
         let timeout = limits.timeout;
-        let shared = SharedReads { pool, manager, lifetime, threads, permits, timeout, outage, meters };
+        let shared = ReadsInner { pool, manager, lifetime, threads, permits, timeout, outage, meters };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -175,7 +175,7 @@ impl<M: ManageConnection> Reads<M> {
     }
 }
 
-impl<M: ManageConnection> SharedReads<M> {
+impl<M: ManageConnection> ReadsInner<M> {
     fn with_connection<R, E: ReadFailure>(
         &self,
         mut work: impl FnMut(&mut M::Connection) -> Result<R, E>,
@@ -212,7 +212,7 @@ impl<M: ManageConnection> SharedReads<M> {
     }
 }
 
-impl<M: ManageConnection> SharedReads<M> {
+impl<M: ManageConnection> ReadsInner<M> {
     /// Whether the connection is young enough, and still leads to where a new one would.
     fn may_be_used(&self, slot: &mut PooledReader<M::Connection>) -> bool {
         let Some(lifetime) = self.lifetime else { return true };

@@ -5,7 +5,7 @@
 
 use chat_domain::model::{
     Agent, AgentId, Attachment, AttachmentId, ChatMessage, ChatSession, Color, Content, Delivery, DisplayName,
-    FileName, LastMessage, Latest, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Revocation,
+    FileName, LastMessage, LatestActivity, MediaMetadata, MediaType, MessageId, Party, Priority, Progress, Revocation,
     RevocationVersion, SessionId, SessionStatus, StoredObject, Subject, Timestamp, UserId,
 };
 use chat_domain::write::KnownMessage;
@@ -57,7 +57,7 @@ impl TryFrom<SessionRecord> for ChatSession {
             Some(subject) => valid("chat_sessions.subject", Subject::parse(subject))?,
             None => None,
         };
-        let latest = Latest {
+        let latest = LatestActivity {
             activity_at: activity_from_db(row.last_activity_at, row.started_at, &state),
             message: last_message_from_json(row.last_message.as_deref()),
         };

@@ -48,7 +48,7 @@ impl RecountBounds {
 
 /// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recount {
+pub struct RecountReport {
     /// Whether all rows were counted.
     pub is_complete: bool,
     /// Sessions that were compared.
@@ -74,7 +74,7 @@ pub struct RecountFigures {
     pub wrong_counters: i64,
 }
 
-impl Recount {
+impl RecountReport {
     /// What was found within these bounds.
     ///
     /// # Errors

@@ -74,7 +74,7 @@ struct JournalMode {
     journal_mode: String,
 }
 
-/// Switches the file to a write-ahead log, which it stays in, and answers the mode that it is in now.
+/// Switches the file to a write-ahead log, which it stays in, and returns the mode that it is in now.
 pub(crate) fn use_write_ahead_log(connection: &mut SqliteConnection) -> QueryResult<String> {
     let mode: JournalMode = diesel::sql_query("PRAGMA journal_mode = WAL").get_result(connection)?;
     Ok(mode.journal_mode)

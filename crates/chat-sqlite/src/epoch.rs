@@ -26,7 +26,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Epoch, OpenError> {
     with_connection(path.as_ref(), current)
 }
 
-/// Begins a new epoch in a migrated database and answers it. Blocks.
+/// Begins a new epoch in a migrated database and returns it. Blocks.
 ///
 /// For the operator who has restored a backup: servers that are started after it tell clients that what they know
 /// belongs to another history. Nothing else changes.

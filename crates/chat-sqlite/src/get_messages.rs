@@ -1,7 +1,7 @@
 //! Read a page of a session's messages.
 
 use chat_domain::model::{
-    MessageCursor, MessageId, MessagePage, MessageQuery, PageRead, Seq, SessionId, SessionSnapshot,
+    MessageCursor, MessageId, MessagePage, MessageQuery, PageOutcome, Seq, SessionId, SessionSnapshot,
 };
 use chat_sql::{seq_from_db, to_db};
 use diesel::prelude::*;
@@ -20,7 +20,7 @@ pub(crate) fn page(
 ) -> Result<Option<SessionSnapshot>, Failure> {
     let Some(session) = get_session::find(connection, session_id)? else { return Ok(None) };
     if query.cursor == MessageCursor::Newest && query.known == Some(session.progress.last_seq) {
-        return Ok(Some(SessionSnapshot { session, page: PageRead::Unchanged }));
+        return Ok(Some(SessionSnapshot { session, page: PageOutcome::Unchanged }));
     }
     let messages =
         chat_messages::table.select(MessageRow::as_select()).filter(dsl::session_id.eq(DbId::from(session_id)));
@@ -31,7 +31,7 @@ pub(crate) fn page(
         MessageCursor::Before(message) | MessageCursor::After(message) => position_of(connection, session_id, message)?,
     };
     let Some(position) = position else {
-        return Ok(Some(SessionSnapshot { session, page: PageRead::NoSuchMessage }));
+        return Ok(Some(SessionSnapshot { session, page: PageOutcome::NoSuchMessage }));
     };
     let position = to_db(position.get());
     let forward = matches!(query.cursor, MessageCursor::After(_));
@@ -47,7 +47,7 @@ pub(crate) fn page(
         rows.reverse();
     }
     let messages = attachments::complete(connection, session_id, rows)?;
-    Ok(Some(SessionSnapshot { session, page: PageRead::Page(MessagePage { messages, has_more }) }))
+    Ok(Some(SessionSnapshot { session, page: PageOutcome::Page(MessagePage { messages, has_more }) }))
 }
 
 /// The position of a message of this session.

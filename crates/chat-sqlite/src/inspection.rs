@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use chat_domain::ChatError;
-pub use chat_sql::{Recount, RecountScope};
 use chat_sql::{RecountBounds, RecountFigures};
+pub use chat_sql::{RecountReport, RecountScope};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Text};
 use uuid::Uuid;
@@ -69,7 +69,7 @@ pub fn identity(path: impl AsRef<Path>) -> Result<String, OpenError> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn recount(path: impl AsRef<Path>, scope: RecountScope, random: u128) -> Result<Recount, OpenError> {
+pub fn recount(path: impl AsRef<Path>, scope: RecountScope, random: u128) -> Result<RecountReport, OpenError> {
     let path = path.as_ref();
     let file = |reason: String| OpenError::File { path: path.to_owned(), reason };
     let mut connection = open(path).map_err(|error| file(error.to_string()))?;
@@ -203,7 +203,7 @@ const STATISTICS: &str = "
            + (response_time_ms <> (SELECT coalesce(sum(took), 0) FROM answers)) AS found
     FROM kept";
 
-fn count(connection: &mut SqliteConnection, bounds: RecountBounds, random: u128) -> Result<Recount, Failure> {
+fn count(connection: &mut SqliteConnection, bounds: RecountBounds, random: u128) -> Result<RecountReport, Failure> {
     let ends: Option<SqliteIdRange> = diesel::sql_query(ENDS).get_result(connection).optional()?;
     let start = ends.map_or(0, |ends| bounds.start(ends.first.0.as_u128(), ends.last.0.as_u128(), random));
     let start = DbId(Uuid::from_u128(start));
@@ -223,5 +223,5 @@ fn count(connection: &mut SqliteConnection, bounds: RecountBounds, random: u128)
         missing_sessions: missing.found,
         wrong_counters,
     };
-    Ok(Recount::of(bounds, figures)?)
+    Ok(RecountReport::of(bounds, figures)?)
 }

@@ -100,7 +100,7 @@ fn appended(
 }
 
 /// A message as a receipt needs it: position, id, sender, and when it was delivered and read.
-type KnownRow = (i64, DbId, DbParty, Option<i64>, Option<i64>);
+type ReceiptMessageRow = (i64, DbId, DbParty, Option<i64>, Option<i64>);
 
 fn add_messages(connection: &mut SqliteConnection, facts: &mut Facts, needed: MessagesNeeded) -> Result<(), Failure> {
     use chat_messages::dsl;
@@ -134,7 +134,7 @@ fn add_messages(connection: &mut SqliteConnection, facts: &mut Facts, needed: Me
     Ok(())
 }
 
-fn add_rows(facts: &mut Facts, session_id: SessionId, rows: Vec<KnownRow>) -> Result<(), Failure> {
+fn add_rows(facts: &mut Facts, session_id: SessionId, rows: Vec<ReceiptMessageRow>) -> Result<(), Failure> {
     for (seq, id, sender, delivered_at, read_at) in rows {
         let message = known_message((seq, id.0, sender.0, delivered_at, read_at))?;
         facts.add_message(session_id, message);

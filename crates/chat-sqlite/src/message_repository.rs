@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::model::{AttachmentId, MessageId, MessageQuery, SessionId, SessionSnapshot};
-use chat_domain::ports::{AttachmentRecord, MessageLookup, MessageRepository};
+use chat_domain::ports::{AttachmentLookup, MessageLookup, MessageRepository};
 use chat_domain::write::{SessionWrite, WriteReply};
 
 use crate::database::Database;
@@ -30,7 +30,7 @@ impl MessageRepository for SqliteMessageRepository {
         self.database.read_snapshot(move |connection| get_message::find(connection, session, message)).await
     }
 
-    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {
+    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentLookup>> {
         self.database.read_snapshot(move |connection| download_attachment::find(connection, id)).await
     }
 

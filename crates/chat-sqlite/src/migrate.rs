@@ -38,7 +38,7 @@ pub struct MigrationStatus {
     pub applied: bool,
 }
 
-/// Applies every pending migration, making the file if it is not there, and answers their names, oldest first.
+/// Applies every pending migration, making the file if it is not there, and returns their names, oldest first.
 ///
 /// # Errors
 /// When the file cannot be opened, has a migration that this program does not know, or a migration fails; then none of
@@ -63,7 +63,7 @@ pub fn up(path: impl AsRef<Path>) -> Result<Vec<String>, MigrateError> {
     applied.map_err(|stop| stop.at(path))
 }
 
-/// Undoes the newest `steps` migrations, or all when there are fewer, and answers their names, newest first. Undoing
+/// Undoes the newest `steps` migrations, or all when there are fewer, and returns their names, newest first. Undoing
 /// all of them leaves an empty database.
 ///
 /// # Errors

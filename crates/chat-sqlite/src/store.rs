@@ -140,7 +140,7 @@ impl SqliteStore {
         &self.identity
     }
 
-    /// Begins a new epoch and answers it: positions that clients know belong to another history from then on.
+    /// Begins a new epoch and returns it: positions that clients know belong to another history from then on.
     ///
     /// # Errors
     /// What the database fails with.

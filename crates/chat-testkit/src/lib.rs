@@ -83,7 +83,7 @@ pub mod source;
 
 pub use clock::FixedClock;
 pub use ids::SequentialIds;
-pub use memory::{FewTickets, MemoryAttachmentStore, MemorySockets, MemoryStore};
+pub use memory::{MemoryAttachmentStore, MemorySockets, MemoryStore, MemoryTicketStore};
 pub use notifier::RecordingNotifier;
 pub use replacements::Replacements;
 pub use service::{MemoryChat, NullFeed, NullThumbnailMaker};

@@ -11,7 +11,7 @@ use chat_domain::service::{ChatService, Ports, Rules};
 use chat_domain::{ChatError, Result};
 
 use crate::{
-    FewTickets, FixedClock, MemoryAttachmentStore, MemorySockets, MemoryStore, RecordingNotifier, Replacements,
+    FixedClock, MemoryAttachmentStore, MemorySockets, MemoryStore, MemoryTicketStore, RecordingNotifier, Replacements,
     SequentialIds,
 };
 
@@ -91,7 +91,7 @@ impl MemoryChat {
             feed: Arc::new(NullFeed),
             inboxes: Arc::new(NullFeed),
             sockets: sockets.clone(),
-            tickets: Arc::new(FewTickets::new()),
+            tickets: Arc::new(MemoryTicketStore::new()),
             clock: clock.clone(),
             ids: Arc::new(SequentialIds::new()),
         };

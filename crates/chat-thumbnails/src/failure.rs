@@ -8,7 +8,7 @@ use chat_domain::ChatError;
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug)]
-pub(crate) enum MakingFailure {
+pub(crate) enum ThumbnailFailure {
     Busy {
         reason: String,
         retry_after: Duration,
@@ -18,7 +18,7 @@ pub(crate) enum MakingFailure {
     Broken(String),
 }
 
-impl MakingFailure {
+impl ThumbnailFailure {
     pub(crate) fn busy(reason: &str) -> Self {
         Self::Busy { reason: reason.to_owned(), retry_after: RETRY_AFTER }
     }
@@ -38,12 +38,12 @@ impl MakingFailure {
     }
 }
 
-impl From<MakingFailure> for ChatError {
-    fn from(failure: MakingFailure) -> Self {
+impl From<ThumbnailFailure> for ChatError {
+    fn from(failure: ThumbnailFailure) -> Self {
         match failure {
-            MakingFailure::Busy { reason, retry_after } => Self::Unavailable { reason, retry_after },
-            MakingFailure::Damaged(_) => Self::DamagedFile,
-            MakingFailure::Broken(cause) => Self::internal(cause),
+            ThumbnailFailure::Busy { reason, retry_after } => Self::Unavailable { reason, retry_after },
+            ThumbnailFailure::Damaged(_) => Self::DamagedFile,
+            ThumbnailFailure::Broken(cause) => Self::internal(cause),
         }
     }
 }

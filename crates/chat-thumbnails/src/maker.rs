@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::decoding::Bounds;
-use crate::failure::MakingFailure;
+use crate::failure::ThumbnailFailure;
 use crate::log_interval::LogInterval;
 use crate::picture::{ThumbnailSet, thumbnails};
 use crate::slots::{Slot, Slots};
@@ -117,7 +117,7 @@ enum ThumbnailJobState {
 }
 
 /// What all callers of a job get. `None` when no thumbnail can be made.
-type Reply = Result<Option<ThumbnailSet>, MakingFailure>;
+type Reply = Result<Option<ThumbnailSet>, ThumbnailFailure>;
 
 impl ImageThumbnailMaker {
     /// A maker of thumbnails of the objects of `files`, which are kept in `thumbnails`. Its tasks run on `runtime`.
@@ -161,8 +161,9 @@ impl ThumbnailMaker for ImageThumbnailMaker {
     async fn dominant_color(&self, who: &UserId, picture: &Attachment) -> Result<Option<Color>> {
         let patience = self.0.patience.color;
         let color = timeout(patience, ThumbnailJobs::color(&self.0, who, picture)).await;
-        let color = color.unwrap_or_else(|_| Err(MakingFailure::busy("the colour of a picture was not known in time")));
-        if matches!(color, Err(MakingFailure::Busy { .. })) {
+        let color =
+            color.unwrap_or_else(|_| Err(ThumbnailFailure::busy("the colour of a picture was not known in time")));
+        if matches!(color, Err(ThumbnailFailure::Busy { .. })) {
             note("colorless");
         }
         Ok(color?)
@@ -175,7 +176,7 @@ async fn end_of(mut job: ThumbnailJob, is_enough: impl FnMut(&ThumbnailJobState)
         Ok(ThumbnailJobState::Made(set)) => Ok(set.clone()),
         Ok(ThumbnailJobState::Ended(reply)) => reply.clone(),
         // The task was dropped with its runtime.
-        Ok(ThumbnailJobState::Begun) | Err(_) => Err(MakingFailure::busy("no thumbnails are made any more")),
+        Ok(ThumbnailJobState::Begun) | Err(_) => Err(ThumbnailFailure::busy("no thumbnails are made any more")),
     }
 }
 
@@ -190,7 +191,7 @@ impl ThumbnailJobs {
 
     /// The colour of a picture. If the caller gives it up before there is a slot, nothing has begun: a place in the line is
     /// for those who ask for thumbnails.
-    async fn color(jobs: &Arc<Self>, who: &UserId, picture: &Attachment) -> Result<Option<Color>, MakingFailure> {
+    async fn color(jobs: &Arc<Self>, who: &UserId, picture: &Attachment) -> Result<Option<Color>, ThumbnailFailure> {
         let slot = jobs.slot(who).await?;
         let job = Self::join_or_start(jobs, who, picture, JobStart::Stored(slot))?;
         let made = end_of(job, |state| !matches!(state, ThumbnailJobState::Begun)).await?;
@@ -203,20 +204,20 @@ impl ThumbnailJobs {
         who: &UserId,
         picture: &Attachment,
         start: JobStart,
-    ) -> Result<ThumbnailJob, MakingFailure> {
+    ) -> Result<ThumbnailJob, ThumbnailFailure> {
         let id = picture.id;
         let mut running = jobs.running();
         if let Some(running) = running.get(&id) {
             return Ok(running.job.clone());
         }
         if running.len() >= MOST_JOBS {
-            return Err(MakingFailure::busy("too many thumbnails are wanted at the same time"));
+            return Err(ThumbnailFailure::busy("too many thumbnails are wanted at the same time"));
         }
         // A picture that is being stored has a slot, and the uploads of a person are bounded.
         let is_bounded = matches!(start, JobStart::Requested(_));
         let begun = || running.values().filter(|running| running.begun_by == *who).count();
         if is_bounded && begun() >= MOST_JOBS_OF_A_PERSON {
-            return Err(MakingFailure::busy("a person wants too many thumbnails at the same time"));
+            return Err(ThumbnailFailure::busy("a person wants too many thumbnails at the same time"));
         }
         let (progress, job) = watch::channel(ThumbnailJobState::Begun);
         running.insert(id, RunningJob { job: job.clone(), begun_by: who.clone() });
@@ -239,10 +240,10 @@ impl ThumbnailJobs {
         note(match made {
             Ok(Some(_)) => "made",
             Ok(None) => "impossible",
-            Err(MakingFailure::Busy { .. }) => "busy",
-            Err(MakingFailure::Damaged(_) | MakingFailure::Broken(_)) => "failed",
+            Err(ThumbnailFailure::Busy { .. }) => "busy",
+            Err(ThumbnailFailure::Damaged(_) | ThumbnailFailure::Broken(_)) => "failed",
         });
-        if let Err(MakingFailure::Damaged(cause)) = made
+        if let Err(ThumbnailFailure::Damaged(cause)) = made
             && self.damage_logged.is_due(Instant::now())
         {
             tracing::error!(
@@ -277,7 +278,7 @@ impl ThumbnailJobs {
             None
         } else {
             let Ok(bytes) = timeout(self.patience.reading, self.read(id, object.size)).await else {
-                return Err(MakingFailure::busy("the bytes of a picture did not come in time"));
+                return Err(ThumbnailFailure::busy("the bytes of a picture did not come in time"));
             };
             self.work(id, bytes?, object.sha256, slot, progress).await?
         };
@@ -294,9 +295,9 @@ impl ThumbnailJobs {
         Ok(set)
     }
 
-    async fn slot(&self, who: &UserId) -> Result<Slot, MakingFailure> {
+    async fn slot(&self, who: &UserId) -> Result<Slot, ThumbnailFailure> {
         let slot = timeout(self.patience.slot, self.slots.take(who)).await;
-        slot.map_err(|_| MakingFailure::busy("no slot for a thumbnail was free in time"))
+        slot.map_err(|_| ThumbnailFailure::busy("no slot for a thumbnail was free in time"))
     }
 
     /// What is kept of an object in all sizes, if it is.
@@ -313,20 +314,20 @@ impl ThumbnailJobs {
     }
 
     /// All bytes of an object, which must be so many.
-    async fn read(&self, id: AttachmentId, size: u64) -> Result<Bytes, MakingFailure> {
-        let failed = |error: ChatError| MakingFailure::of_store(&error);
+    async fn read(&self, id: AttachmentId, size: u64) -> Result<Bytes, ThumbnailFailure> {
+        let failed = |error: ChatError| ThumbnailFailure::of_store(&error);
         let Some(mut source) = self.files.open(id, None).await.map_err(failed)? else {
             // Not `Damaged`, which is logged here: an upload may have been taken back meanwhile, which the caller finds out.
-            return Err(MakingFailure::Broken(format!("the bytes of attachment {id} are missing from the store")));
+            return Err(ThumbnailFailure::Broken(format!("the bytes of attachment {id} are missing from the store")));
         };
         let mut bytes = Vec::new();
         let mut left = size;
         while let Some(chunk) = source.next_chunk().await.map_err(failed)? {
             let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-            left = left.checked_sub(length).ok_or_else(|| MakingFailure::wrong_size(size, "more"))?;
+            left = left.checked_sub(length).ok_or_else(|| ThumbnailFailure::wrong_size(size, "more"))?;
             bytes.extend_from_slice(&chunk);
         }
-        if left == 0 { Ok(bytes.into()) } else { Err(MakingFailure::wrong_size(size, "fewer")) }
+        if left == 0 { Ok(bytes.into()) } else { Err(ThumbnailFailure::wrong_size(size, "fewer")) }
     }
 
     /// Lets a thread make the thumbnails. If that takes too long, the callers get a failure, and it goes on.
@@ -345,23 +346,23 @@ impl ThumbnailJobs {
             is_whole.then(|| decode(&bytes, &Bounds::default()))
         };
         let mut working =
-            worker::start(work).map_err(|_| MakingFailure::busy("no thread for a thumbnail could be started"))?;
+            worker::start(work).map_err(|_| ThumbnailFailure::busy("no thread for a thumbnail could be started"))?;
         let made = if let Ok(made) = timeout(self.patience.making, &mut working).await {
             made
         } else {
-            let late = Err(MakingFailure::busy("a thumbnail was not made in time"));
+            let late = Err(ThumbnailFailure::busy("a thumbnail was not made in time"));
             let _all_have_gone = progress.send(ThumbnailJobState::Ended(late));
             working.await
         };
         match made {
             Ok(Ok(Some(made))) => Ok(made),
-            Ok(Ok(None)) => Err(MakingFailure::Damaged("they have another SHA-256 than stored".to_owned())),
+            Ok(Ok(None)) => Err(ThumbnailFailure::Damaged("they have another SHA-256 than stored".to_owned())),
             Ok(Err(panic)) => {
                 self.report_panic(id, &panic);
                 // The decoder would do so again.
                 Ok(None)
             }
-            Err(_) => Err(MakingFailure::Broken("the thread of a thumbnail has ended without a result".to_owned())),
+            Err(_) => Err(ThumbnailFailure::Broken("the thread of a thumbnail has ended without a result".to_owned())),
         }
     }
 

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_is_refused_with_a_valid_value() {
+    fn a_text_that_is_no_origin_is_refused_with_a_valid_value() {
         for text in [
             "",
             "*",

@@ -9,7 +9,7 @@ pub(crate) struct Dockerfile {
     /// The commands of the stage `build`, in order.
     pub(crate) build: Vec<String>,
     /// What the image takes from that stage.
-    pub(crate) copies: Vec<CopiedPath>,
+    pub(crate) copies: Vec<CopyInstruction>,
     /// The account, as `chroot` takes it too.
     pub(crate) user: String,
     pub(crate) variables: Vec<(String, String)>,
@@ -19,7 +19,7 @@ pub(crate) struct Dockerfile {
 
 /// A directory that is copied into the image.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct CopiedPath {
+pub(crate) struct CopyInstruction {
     pub(crate) from: String,
     pub(crate) to: String,
     /// Else everything keeps its owner.
@@ -42,7 +42,7 @@ impl Dockerfile {
                 // The workspace is there already, and a port needs nothing.
                 ("build", "WORKDIR", "/src") | ("build", "COPY", ". .") | ("image", "EXPOSE", _) => {}
                 ("build", "RUN", command) => read.build.push(command.to_owned()),
-                ("image", "COPY", arguments) => read.copies.push(CopiedPath::parse(arguments)?),
+                ("image", "COPY", arguments) => read.copies.push(CopyInstruction::parse(arguments)?),
                 ("image", "USER", user) => user.clone_into(&mut read.user),
                 ("image", "ENV", pairs) => {
                     let pairs = pairs.split_whitespace().filter_map(|pair| pair.split_once('='));
@@ -62,7 +62,7 @@ impl Dockerfile {
     }
 }
 
-impl CopiedPath {
+impl CopyInstruction {
     fn parse(arguments: &str) -> anyhow::Result<Self> {
         let mut words: Vec<&str> = arguments.split_whitespace().collect();
         ensure!(words.first() == Some(&"--from=build"), "`COPY {arguments}` does not take from the stage `build`");
@@ -127,7 +127,7 @@ mod tests {
     fn the_instructions_of_both_stages_are_read() {
         let read = Dockerfile::parse(IMAGE).unwrap();
         assert_eq!(read.build, ["one && two", "three"]);
-        let copied = |from: &str, to: &str, owner: Option<&str>| CopiedPath {
+        let copied = |from: &str, to: &str, owner: Option<&str>| CopyInstruction {
             from: from.to_owned(),
             to: to.to_owned(),
             owner: owner.map(str::to_owned),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_be_run_is_refused() {
+    fn instructions_that_would_not_be_run_are_refused() {
         for (from, to) in [
             ("EXPOSE 80", "RUN more"),
             ("WORKDIR /src", "ARG X"),

@@ -122,7 +122,7 @@ impl LastMessage {
 /// What happened last in a session, as an inbox shows it. An event shows the session without it: the log of events does
 /// not keep it, and there it is the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Latest {
+pub struct LatestActivity {
     /// When something happened that brings the session to people's attention: it was opened, assigned or transferred, or a
     /// message was sent. A receipt, an update or the end is nothing of that kind.
     pub activity_at: Timestamp,

@@ -40,10 +40,10 @@ pub use event::{EventChange, LiveEvent, SessionEvent, TypingEvent};
 pub use fanout_credentials::{FanoutCredentials, FanoutKey};
 pub use idempotency::{Fingerprint, FingerprintBuilder, Idempotency, IdempotencyKey};
 pub use ids::{AgentId, AttachmentId, MessageId, SessionId, SocketId, UserId};
-pub use last_message::{LastMessage, Latest, Preview};
+pub use last_message::{LastMessage, LatestActivity, Preview};
 pub use message::{ChatMessage, Content, Delivery, DeliveryStatus, DraftAttachments, MessageDraft};
 pub use paging::{
-    MessageCursor, MessagePage, MessageQuery, PageLimit, PageNumber, PageRead, SessionKey, SessionPage,
+    MessageCursor, MessagePage, MessageQuery, PageLimit, PageNumber, PageOutcome, SessionKey, SessionPage,
     SessionPosition, SessionQuery, SessionSnapshot, SessionStatus, Visibility,
 };
 pub use party::Party;

@@ -16,9 +16,9 @@ impl PageLimit {
     /// The default for a list of messages.
     pub const MESSAGES: Self = Self(50);
 
-    /// Takes a wish of at least 1 and grants at most 100; `None` for 0.
-    pub fn clamped(wish: u64) -> Option<Self> {
-        let granted = wish.min(u64::from(Self::MAX));
+    /// Takes a number of at least 1 and grants at most 100; `None` for 0.
+    pub fn clamped(requested: u64) -> Option<Self> {
+        let granted = requested.min(u64::from(Self::MAX));
         u32::try_from(granted).ok().filter(|limit| *limit > 0).map(Self)
     }
 
@@ -225,9 +225,9 @@ pub struct MessagePage {
     pub has_more: bool,
 }
 
-/// What came of the wish for a page.
+/// What reading a page returned.
 #[derive(Clone, Debug, PartialEq)]
-pub enum PageRead {
+pub enum PageOutcome {
     /// The page.
     Page(MessagePage),
     /// The session is still at the position that the asker knows, so the page is the one that the asker has.
@@ -236,7 +236,7 @@ pub enum PageRead {
     NoSuchMessage,
 }
 
-impl PageRead {
+impl PageOutcome {
     /// The page, if it was read.
     pub fn page(self) -> Option<MessagePage> {
         match self {
@@ -252,5 +252,5 @@ pub struct SessionSnapshot {
     /// The session.
     pub session: ChatSession,
     /// The page.
-    pub page: PageRead,
+    pub page: PageOutcome,
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    AgentId, DetailsUpdate, LastMessage, Latest, Party, Priority, Seq, SessionDetails, SessionId, Subject, Tags,
-    Timestamp, UserId,
+    AgentId, DetailsUpdate, LastMessage, LatestActivity, Party, Priority, Seq, SessionDetails, SessionId, Subject,
+    Tags, Timestamp, UserId,
 };
 
 /// Where a session is in its life. Closed is terminal.
@@ -83,7 +83,7 @@ pub struct ChatSession {
     /// Its counters.
     pub progress: Progress,
     /// What happened last in it.
-    pub latest: Latest,
+    pub latest: LatestActivity,
 }
 
 /// What a session was about from its opening to the first change of that.
@@ -162,7 +162,7 @@ impl ChatSession {
             state: SessionState::Active { agent: None },
             opened_with: None,
             progress: Progress { last_seq: Seq::ZERO.next(), last_event_at: new.started_at, ..Progress::default() },
-            latest: Latest { activity_at: new.started_at, message: None },
+            latest: LatestActivity { activity_at: new.started_at, message: None },
         }
     }
 
@@ -323,10 +323,10 @@ impl ChatSession {
         shown != self.progress.message_count
     }
 
-    /// The session as an event shows it: see [`Latest`].
+    /// The session as an event shows it: see [`LatestActivity`].
     #[must_use]
     pub fn in_event(mut self) -> Self {
-        self.latest = Latest::default();
+        self.latest = LatestActivity::default();
         self
     }
 

@@ -20,7 +20,7 @@ pub struct MessageLookup {
 
 /// An attachment with the session that decides who may see it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AttachmentRecord {
+pub struct AttachmentLookup {
     /// The attachment.
     pub attachment: Attachment,
     /// The session of its message.
@@ -125,7 +125,7 @@ pub trait MessageRepository: Send + Sync {
     }
 
     /// The attachment of that id with its session, if there is one.
-    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>>;
+    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentLookup>>;
 
     /// Those of `ids` that no message refers to and that are no registered uploads (`UploadRegistry`), as far as is known where this is read: a message that was committed a
     /// moment ago may be missing there. What is not returned has a message or is registered.

@@ -38,7 +38,7 @@ pub use id_generator::IdGenerator;
 pub use inbox_feed::{InboxFeed, InboxStream, InboxUpdate};
 pub use inbox_reader::{InboxReader, MAX_ENDED, MAX_FOUND};
 pub use message_form::{IncomingFile, MessageField, MessageForm};
-pub use message_repository::{AttachmentRecord, MessageLookup, MessageRepository};
+pub use message_repository::{AttachmentLookup, MessageLookup, MessageRepository};
 pub use notifier::Notifier;
 pub use orphan_registry::{Marking, OrphanRegistry, OrphanRound};
 pub use people_directory::{MAX_PEOPLE_AGE, PeopleDirectory};

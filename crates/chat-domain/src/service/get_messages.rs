@@ -2,7 +2,7 @@
 
 use super::ChatService;
 use crate::error::{ChatError, Input, Invalid, Resource, Result};
-use crate::model::{ChatSession, MessageCursor, MessagePage, MessageQuery, PageRead, Principal, SessionId};
+use crate::model::{ChatSession, MessageCursor, MessagePage, MessageQuery, PageOutcome, Principal, SessionId};
 use crate::policy::{self, Action};
 
 impl ChatService {
@@ -28,9 +28,11 @@ impl ChatService {
             MessageCursor::Newest | MessageCursor::Before(_) => "before",
         };
         match snapshot.page {
-            PageRead::Page(page) => Ok((snapshot.session, Some(page))),
-            PageRead::Unchanged => Ok((snapshot.session, None)),
-            PageRead::NoSuchMessage => Err(Invalid::new(field, "must be the id of a message of this session").into()),
+            PageOutcome::Page(page) => Ok((snapshot.session, Some(page))),
+            PageOutcome::Unchanged => Ok((snapshot.session, None)),
+            PageOutcome::NoSuchMessage => {
+                Err(Invalid::new(field, "must be the id of a message of this session").into())
+            }
         }
     }
 }

@@ -63,6 +63,7 @@ pub use mark_read::ReadMessages;
 pub use migrate_attachments::{AttachmentMigration, FileMigration, MigrationBatch};
 pub use open_inbox::OpenedInbox;
 pub use open_socket::PersonalSocket;
+pub use present_agents::PRESENCE_REFRESHED_EVERY;
 pub use send_message::{MessageContent, SendMessage};
 pub use subscribe_session::{AccessState, SessionSubscription, SubscribeFrom, SubscribeOptions};
 

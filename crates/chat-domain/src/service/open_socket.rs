@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::person_sockets::PersonSocket;
-use super::subscribe_session::{RegistryPlace, SubscribeAs};
+use super::subscribe_session::{RegistrationGuard, SubscribeAs};
 use super::{AccessState, ChatService, OpenedInbox, SessionSubscription, SubscribeOptions};
 use crate::error::{Refusal, Result};
 use crate::inbox::InboxView;
 use crate::model::{OpenSocket, PageLimit, Principal, Role, SessionId, SocketId};
 use crate::ports::StreamCloseReason;
 
-/// A socket of a person that has no session of its own. It has a place in the socket registry for as long as it lives.
+/// A socket of a person that has no session of its own. It has an entry in the socket registry for as long as it lives.
 pub struct PersonalSocket {
     service: ChatService,
     /// Shared with the subscriptions, of which there may be many.
     viewer: Arc<Principal>,
     person_socket: PersonSocket,
-    place: RegistryPlace,
+    registration: RegistrationGuard,
 }
 
 impl ChatService {
@@ -29,15 +29,15 @@ impl ChatService {
         let person_socket = self.enter_socket(who);
         let id = SocketId::new(self.ports.ids.next_id());
         let socket = OpenSocket { id, session_id: None, user_id: who.id.clone(), is_subscription: false };
-        let place = self.enter_registry(socket).await?;
-        Ok(PersonalSocket { service: self.clone(), viewer: Arc::new(who.clone()), person_socket, place })
+        let registration = self.enter_registry(socket).await?;
+        Ok(PersonalSocket { service: self.clone(), viewer: Arc::new(who.clone()), person_socket, registration })
     }
 }
 
 impl PersonalSocket {
     /// The socket's id.
     pub fn socket_id(&self) -> SocketId {
-        self.place.socket_id()
+        self.registration.socket_id()
     }
 
     /// Whose socket it is.

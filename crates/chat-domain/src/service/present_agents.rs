@@ -11,7 +11,7 @@ use crate::ports::{InboxStream, InboxUpdate, StreamCloseReason};
 
 /// How often it is written down that the agents with an inbox open here are here: so that one that fails and the next one
 /// too may come late before an agent is shown as offline.
-const REFRESH_EVERY: Duration = Duration::from_secs(20);
+pub const PRESENCE_REFRESHED_EVERY: Duration = Duration::from_secs(20);
 
 /// The agents of this node.
 #[derive(Default)]
@@ -61,7 +61,7 @@ impl PresentAgents {
         let mut state = self.lock();
         let PresenceState { agents, refreshed_at, looked_at } = &mut *state;
         *looked_at = Some(now);
-        let refreshes = refreshed_at.is_none_or(|at| now.saturating_duration_since(at) >= REFRESH_EVERY);
+        let refreshes = refreshed_at.is_none_or(|at| now.saturating_duration_since(at) >= PRESENCE_REFRESHED_EVERY);
         if refreshes {
             *refreshed_at = Some(now);
         }

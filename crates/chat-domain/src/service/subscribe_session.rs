@@ -34,7 +34,7 @@ pub struct SubscribeOptions {
     pub fallback: ReplayFallback,
 }
 
-/// A subscription to a session by a person who may see it. It has a place in the socket registry for as long as it
+/// A subscription to a session by a person who may see it. It has an entry in the socket registry for as long as it
 /// lives.
 pub struct SessionSubscription {
     service: ChatService,
@@ -43,7 +43,7 @@ pub struct SessionSubscription {
     /// Of a socket with this subscription alone; others have one for all.
     person_socket: Option<PersonSocket>,
     session_id: SessionId,
-    place: RegistryPlace,
+    registration: RegistrationGuard,
     outcome: SubscribeOutcome,
     stream: Box<dyn EventStream>,
     /// Access was checked against the session as it was at this sequence number. An older event does not change it any
@@ -61,19 +61,19 @@ pub(super) enum SubscribeAs {
     PartOf(SocketId),
 }
 
-/// A place in the socket registry, freed when it is dropped.
-pub(super) struct RegistryPlace {
+/// An entry in the socket registry, removed when it is dropped.
+pub(super) struct RegistrationGuard {
     registry: Arc<dyn SocketRegistry>,
     socket: OpenSocket,
 }
 
-impl RegistryPlace {
+impl RegistrationGuard {
     pub(super) fn socket_id(&self) -> SocketId {
         self.socket.id
     }
 }
 
-impl Drop for RegistryPlace {
+impl Drop for RegistrationGuard {
     fn drop(&mut self) {
         self.registry.leave(&self.socket);
     }
@@ -182,13 +182,13 @@ impl ChatService {
         let session = self.session(id).await?;
         policy::authorize(&who, &Action::See(&session))?;
         // Last, since it may close another socket of the same person: not for one that is refused.
-        let place = self.enter_registry(socket).await?;
+        let registration = self.enter_registry(socket).await?;
         Ok(SessionSubscription {
             service: self.clone(),
             viewer: who,
             person_socket,
             session_id: id,
-            place,
+            registration,
             outcome,
             stream,
             granted_at: session.progress.last_seq,
@@ -201,18 +201,18 @@ impl ChatService {
         Ok(policy::authorize(who, &Action::See(&self.session(id).await?))?)
     }
 
-    pub(super) async fn enter_registry(&self, socket: OpenSocket) -> Result<RegistryPlace> {
-        // Made before the socket is entered, so that the place is freed also when the caller is cancelled meanwhile.
-        let place = RegistryPlace { registry: Arc::clone(&self.ports.sockets), socket };
-        self.ports.sockets.enter(&place.socket, self.rules.sockets).await?;
-        Ok(place)
+    pub(super) async fn enter_registry(&self, socket: OpenSocket) -> Result<RegistrationGuard> {
+        // Made before the socket is entered, so that it is removed also when the caller is cancelled meanwhile.
+        let registration = RegistrationGuard { registry: Arc::clone(&self.ports.sockets), socket };
+        self.ports.sockets.enter(&registration.socket, self.rules.sockets).await?;
+        Ok(registration)
     }
 }
 
 impl SessionSubscription {
     /// The socket's id.
     pub fn socket_id(&self) -> SocketId {
-        self.place.socket.id
+        self.registration.socket.id
     }
 
     /// The session.

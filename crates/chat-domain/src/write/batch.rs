@@ -53,14 +53,14 @@ impl WriteBatch {
         self.effects.events.len()
     }
 
-    /// Takes over what the token of a person says who has made a change.
-    pub(super) fn meet(&mut self, who: &Principal, now: Timestamp) {
+    /// Records what the token of a person says who has made a change.
+    pub(super) fn record_person(&mut self, who: &Principal, now: Timestamp) {
         let Some(claims) = who.claims(now) else { return };
-        let met = match self.person(&who.id) {
+        let changed = match self.person(&who.id) {
             Some(known) => known.after(&claims),
             None => Some(KnownPerson::new(who.id.clone(), Some(claims), None)),
         };
-        self.effects.people.extend(met.map(|person| (who.id.clone(), Arc::new(person))));
+        self.effects.people.extend(changed.map(|person| (who.id.clone(), Arc::new(person))));
     }
 
     /// The session as it is at this point of the batch.

@@ -29,7 +29,7 @@ impl WriteBatch {
         }?;
         // Only beside a change: what is refused or repeated writes nothing.
         if self.event_count() != events_before {
-            self.meet(write.principal(), write.at());
+            self.record_person(write.principal(), write.at());
         }
         Ok(reply)
     }

@@ -279,7 +279,7 @@ async fn one_statement_every_twenty_seconds_notes_all_agents_of_a_node_and_a_rea
 }
 
 #[tokio::test]
-async fn what_could_not_be_noted_is_noted_later_as_of_when_it_was() {
+async fn presence_that_could_not_be_written_is_written_later_with_its_time() {
     let mut desk = Desk::new(2).await;
     desk.presence.fails.store(true, Ordering::SeqCst);
     let (bobs, _carols) = (desk.open(0, &bob()).await, desk.open(0, &carol()).await);

@@ -68,7 +68,7 @@ async fn an_unknown_attachment_comes_before_a_missing_right_and_that_before_a_wr
 }
 
 #[tokio::test]
-async fn what_was_saved_is_not_made_again() {
+async fn a_saved_thumbnail_is_not_made_again() {
     let app = App::new();
     let picture = sent_file(&app, "image/png").await;
     let service = making(&app, 0, made());

@@ -67,7 +67,7 @@ async fn the_limit_of_a_person_counts_sockets_and_not_subscriptions() {
 }
 
 #[tokio::test]
-async fn what_ends_the_access_of_a_person_closes_the_socket() {
+async fn the_end_of_a_persons_access_closes_the_socket() {
     let app = App::new();
     let id = app.held_by_bob(1).await;
     let [signed_out, blocked] = [app.service.open_socket(&alice()).await, app.service.open_socket(&mallory()).await];

@@ -92,7 +92,7 @@ fn session(owner: Owner, active: bool, agent: Agent) -> ChatSession {
 }
 
 #[test]
-fn what_is_allowed_in_a_session_is_what_the_table_says() {
+fn permissions_in_a_session_match_the_table() {
     for (role, rows) in TABLE {
         let who = me(role);
         for (owner, active, agent, allowed) in rows {
@@ -139,7 +139,7 @@ fn a_list_shows_exactly_what_may_be_seen_one_by_one() {
 }
 
 #[test]
-fn what_is_allowed_beside_sessions_is_what_the_table_says() {
+fn permissions_beside_sessions_match_the_table() {
     let (my_id, my_agent) = (me(Role::User).id, AgentId::parse("me").unwrap());
     let (other_id, other_agent) = (UserId::parse("mallory").unwrap(), AgentId::parse("carol").unwrap());
     let actions = [

@@ -319,7 +319,7 @@ async fn write_all(app: &App, who: &Principal, id: SessionId) -> Vec<Result<()>>
 }
 
 #[tokio::test]
-async fn what_a_request_has_begun_before_a_block_is_not_recorded_after_it() {
+async fn writes_that_began_before_a_block_are_not_recorded_after_it() {
     let app = App::new();
     let id = app.held_by_bob(1).await;
     let message = app.service.send_message(&bob(), id, SendMessage::text("hello"), None).await.unwrap().message;

@@ -69,7 +69,7 @@ fn a_picture_is_at_a_url_with_https_that_has_a_host_and_no_user() {
 }
 
 #[test]
-fn what_a_token_says_changes_a_person_unless_it_is_older_or_nothing_new() {
+fn token_claims_change_a_person_unless_they_are_older_or_equal() {
     let alice = || UserId::parse("alice").unwrap();
     let claims = |name: &str, url: Option<&str>, at: i64| PersonClaims {
         id: alice(),
@@ -379,7 +379,7 @@ fn moments_stay_inside_the_years_that_can_be_written() {
 
 #[test]
 fn a_page_has_1_to_100_items() {
-    let granted = |wish| PageLimit::clamped(wish).map(PageLimit::get);
+    let granted = |requested| PageLimit::clamped(requested).map(PageLimit::get);
     assert_eq!(granted(0), None);
     assert_eq!([1, 100, 101, u64::MAX].map(granted), [Some(1), Some(100), Some(100), Some(100)]);
     assert_eq!((PageLimit::SESSIONS.get(), PageLimit::MESSAGES.get()), (20, 50));

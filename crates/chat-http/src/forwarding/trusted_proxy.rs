@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused_with_a_valid_value() {
+    fn an_invalid_proxy_is_refused_with_a_valid_value() {
         for (text, part) in [
             ("", "192.0.2.7"),
             ("proxy.example.com", "192.0.2.7"),

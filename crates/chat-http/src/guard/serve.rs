@@ -28,7 +28,7 @@ use crate::transport_limits::TransportLimits;
 /// The answer to a head that did not come in time (RFC 9110, 15.5.9).
 const REQUEST_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 /// How long a crowded worker drains a connection.
-const CROWDED_DRAIN: Duration = Duration::from_secs(1);
+pub(crate) const CROWDED_DRAIN: Duration = Duration::from_secs(1);
 /// How often all connections of a crowded worker are looked at, since they may have less time than their timers say.
 const CROWDED_LOOK: Duration = Duration::from_secs(1);
 

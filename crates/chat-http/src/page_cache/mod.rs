@@ -87,7 +87,7 @@ fn lock(shard: &Mutex<PageShard>) -> MutexGuard<'_, PageShard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A wish for a page, between the question to the store and the answer.
+/// A request for a page, between the question to the store and the answer.
 pub(crate) struct Lookup<'a> {
     cache: &'a PageCache,
     /// Where the page belongs; `None` for a page that is not kept.

@@ -25,7 +25,7 @@ use crate::state::App;
 use crate::transport_limits::TransportLimits;
 
 /// Enough for 10,000 characters that are all written as escaped surrogate pairs, twelve bytes each.
-const MAX_BYTES: usize = 256 * 1024;
+pub(crate) const MAX_JSON_BYTES: usize = 256 * 1024;
 /// How much of a parser's message is passed on.
 const MAX_RULE_CHARS: usize = 200;
 
@@ -140,7 +140,7 @@ async fn read_document(request: &HttpRequest, payload: Payload, media_types: &st
 async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Input<BytesMut>, ApiError> {
     let too_large = || Ok(Err(Invalid::new("body", "must have at most 262144 bytes")));
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > MAX_BYTES) {
+    if announced.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > MAX_JSON_BYTES) {
         return too_large();
     }
     // It grows as bytes arrive: an announced length costs the client nothing.
@@ -148,7 +148,7 @@ async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Input<Bytes
     let mut wait = Wait::default();
     while let Some(chunk) = wait.next(&mut payload, request).await? {
         let Ok(chunk) = chunk else { return Ok(Err(Invalid::new("body", "must not break off"))) };
-        if body.len() + chunk.len() > MAX_BYTES {
+        if body.len() + chunk.len() > MAX_JSON_BYTES {
             return too_large();
         }
         body.extend_from_slice(&chunk);
@@ -170,19 +170,19 @@ impl Wait {
         request: &HttpRequest,
     ) -> Result<Option<Result<Bytes, PayloadError>>, ApiError> {
         loop {
-            if let BodyProgress::Chunk(chunk) = poll_fn(|cx| self.poll(payload, cx)).await {
+            if let BodyPoll::Chunk(chunk) = poll_fn(|cx| self.poll(payload, cx)).await {
                 return Ok(chunk);
             }
             self.slot = Some(slot(request).await.map_err(ApiError::closing_connection)?);
         }
     }
 
-    fn poll(&mut self, payload: &mut Payload, cx: &mut Context<'_>) -> Poll<BodyProgress> {
+    fn poll(&mut self, payload: &mut Payload, cx: &mut Context<'_>) -> Poll<BodyPoll> {
         match Pin::new(payload).poll_next(cx) {
-            Poll::Ready(chunk) => Poll::Ready(BodyProgress::Chunk(chunk)),
+            Poll::Ready(chunk) => Poll::Ready(BodyPoll::Chunk(chunk)),
             // A small body comes in one packet with its head, but the HTTP server delivers the head first.
             Poll::Pending if std::mem::replace(&mut self.polled_in_vain, true) && self.slot.is_none() => {
-                Poll::Ready(BodyProgress::NeedsSlot)
+                Poll::Ready(BodyPoll::NeedsSlot)
             }
             Poll::Pending => Poll::Pending,
         }
@@ -190,7 +190,7 @@ impl Wait {
 }
 
 /// What the wait for a body comes to.
-enum BodyProgress {
+enum BodyPoll {
     /// A part of the body, or its end.
     Chunk(Option<Result<Bytes, PayloadError>>),
     /// The rest may take long.

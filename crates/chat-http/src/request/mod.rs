@@ -19,9 +19,10 @@ mod version;
 
 pub(crate) use arrival::receive;
 pub(crate) use idempotency::idempotency_key;
-pub(crate) use json_body::{JsonBody, OptionalJsonBody, read_json};
+pub(crate) use json_body::{JsonBody, MAX_JSON_BYTES, OptionalJsonBody, read_json};
 pub(crate) use message_form::message_form;
 pub(crate) use multipart::is_multipart;
+pub(crate) use pace::{MIN_BYTES_PER_SECOND, PACE_WINDOW};
 pub(crate) use path::{agent_id, attachment_id, person_id, session_id};
 pub(crate) use query::{INBOX_VIEWS, NoInput, Query, THUMBNAIL_SIZES};
 pub(crate) use range::{RangeRequest, requested_range};

@@ -6,8 +6,10 @@ use chat_domain::error::{Invalid, Result};
 use tokio::time::{Instant, timeout_at};
 
 /// A sender must get this far in every window, else the body is given up.
-const WINDOW: Duration = Duration::from_secs(30);
-const MIN_BYTES_PER_WINDOW: usize = 30 * 8 * 1024;
+pub(crate) const PACE_WINDOW: Duration = Duration::from_secs(30);
+/// On average over a window.
+pub(crate) const MIN_BYTES_PER_SECOND: usize = 8 * 1024;
+const MIN_BYTES_PER_WINDOW: usize = 30 * MIN_BYTES_PER_SECOND;
 
 /// How a body gets on.
 pub(super) struct MinimumRate {
@@ -20,7 +22,7 @@ pub(super) struct MinimumRate {
 impl MinimumRate {
     pub(super) fn start(time_limit: Duration) -> Self {
         let now = Instant::now();
-        Self { window_ends: now + WINDOW, received: 0, ends: now + time_limit, time_limit }
+        Self { window_ends: now + PACE_WINDOW, received: 0, ends: now + time_limit, time_limit }
     }
 
     pub(super) fn progress(&mut self, bytes: usize) {
@@ -40,7 +42,7 @@ impl MinimumRate {
                 Ok(value) => return Ok(value),
                 Err(_elapsed) if Instant::now() >= self.ends => {}
                 Err(_elapsed) if self.received >= MIN_BYTES_PER_WINDOW => {
-                    self.window_ends = Instant::now() + WINDOW;
+                    self.window_ends = Instant::now() + PACE_WINDOW;
                     self.received = 0;
                 }
                 Err(_elapsed) => {

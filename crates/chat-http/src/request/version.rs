@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_entity_tags_is_refused() {
+    fn a_header_that_is_no_list_of_entity_tags_is_refused() {
         for text in [
             "",
             " ",

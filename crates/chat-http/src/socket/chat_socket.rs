@@ -16,12 +16,12 @@ use tokio::time::Instant;
 use super::close_reason::SocketCloseReason;
 use super::connection::{ClosingSocket, ConnectionParts, SocketConnection, is_due};
 use super::jobs::JobOutcome;
-use super::live_subscription::{LiveSubscription, Taken};
+use super::live_subscription::{DrainOutcome, LiveSubscription};
 use super::liveness::LivenessAction;
+use super::pending_watermarks::PendingRecordings;
 use super::plan::{PlannedSubscriptions, SocketPlan};
 use super::subscription_set::SubscriptionSet;
 use super::subscriptions::Subscriptions;
-use super::unrecorded::Leftovers;
 use super::wake_relay::WakeRelay;
 use crate::socket_protocol::{ClientCommand, CloseCode, ServerFrame, SocketMode, parse_client_frame};
 
@@ -70,7 +70,7 @@ impl ChatSocket {
 
     /// Ends the subscriptions. What remains is the connection, with what may still be written to it, and what the client
     /// has confirmed.
-    pub(super) fn close(mut self, reason: SocketCloseReason) -> (ClosingSocket, Leftovers) {
+    pub(super) fn close(mut self, reason: SocketCloseReason) -> (ClosingSocket, PendingRecordings) {
         match reason.code() {
             None => self.log("socket lost", Some(reason)),
             Some(code) => {
@@ -83,16 +83,19 @@ impl ChatSocket {
             }
         }
         let Self { subscriptions, connection } = self;
-        let leftovers =
-            if reason.ends_access() { Leftovers::default() } else { subscriptions.into_leftovers(&connection) };
-        (connection.into_closing(), leftovers)
+        let pending = if reason.ends_access() {
+            PendingRecordings::default()
+        } else {
+            subscriptions.into_pending_recordings(&connection)
+        };
+        (connection.into_closing(), pending)
     }
 
     fn log(&self, message: &str, end: Option<SocketCloseReason>) {
         let code = end.and_then(SocketCloseReason::code).map(CloseCode::number);
         tracing::debug!(
             session.id = self.subscriptions.session().map(tracing::field::display),
-            connection.id = %self.subscriptions.socket_id(), user.id = %self.subscriptions.viewer().id,
+            socket.id = %self.subscriptions.socket_id(), user.id = %self.subscriptions.viewer().id,
             mode = ?self.connection.mode, close.code = code, close.reason = end.map(SocketCloseReason::text),
             seconds = self.connection.opened_at.elapsed().as_secs(), "{message}"
         );
@@ -194,15 +197,15 @@ impl ChatSocket {
                 }
                 JobOutcome::Recheck(Ok(access)) => self.subscriptions.on_access(access, &mut self.connection)?,
                 JobOutcome::Recheck(Err(error)) => {
-                    let connection = self.subscriptions.socket_id();
-                    tracing::warn!(connection.id = %connection, error.cause = %error, "recheck failed");
+                    let socket = self.subscriptions.socket_id();
+                    tracing::warn!(socket.id = %socket, error.cause = %error, "recheck failed");
                 }
                 // Jobs of subscriptions.
                 JobOutcome::Delivered(..) | JobOutcome::Read(..) | JobOutcome::Typing(..) => {}
             }
         }
         self.subscriptions.on_jobs(cx, &mut self.connection, now)?;
-        if self.connection.owes_pong() && !self.subscriptions.is_recording() {
+        if self.connection.has_pending_pong() && !self.subscriptions.is_recording() {
             self.connection.send_pending_pong(now);
         }
         Ok(())
@@ -214,7 +217,7 @@ impl ChatSocket {
         for _ in 0..ROUNDS {
             let taken = self.subscriptions.take_events(&mut relayed, &mut self.connection, now)?;
             match self.connection.poll_flush(cx, now)? {
-                _ if taken == Taken::All => return Ok(()),
+                _ if taken == DrainOutcome::Empty => return Ok(()),
                 Poll::Pending if !self.connection.has_room() => {
                     return self.subscriptions.poll_closed(&mut relayed, &mut self.connection, now);
                 }

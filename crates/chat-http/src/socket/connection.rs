@@ -212,7 +212,7 @@ impl SocketConnection {
         self.pending_pong = Some((payload, at));
     }
 
-    pub(super) fn owes_pong(&self) -> bool {
+    pub(super) fn has_pending_pong(&self) -> bool {
         self.pending_pong.is_some()
     }
 

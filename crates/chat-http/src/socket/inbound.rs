@@ -12,8 +12,8 @@ use chat_domain::service::{ChatService, SessionSubscription};
 use tokio::time::Instant;
 
 use super::jobs::{JobKind, JobOutcome, Jobs, in_time};
+use super::pending_watermarks::PendingWatermarks;
 use super::times::RECORD_GAP;
-use super::unrecorded::Unrecorded;
 use super::watermark_recorder::WatermarkRecorder;
 use crate::error::ApiError;
 use crate::socket_protocol::{ClientCommand, Reference, SocketMode};
@@ -180,10 +180,14 @@ impl InboundState {
     }
 
     /// What is to be recorded when the socket ends.
-    pub(super) fn unrecorded(&self, service: &ChatService, watch: &SessionSubscription) -> Option<Unrecorded> {
-        let delivered = self.delivered.unrecorded();
-        let read = self.requests.as_ref().and_then(|requests| requests.read.unrecorded());
-        (delivered.is_some() || read.is_some()).then(|| Unrecorded {
+    pub(super) fn pending_watermarks(
+        &self,
+        service: &ChatService,
+        watch: &SessionSubscription,
+    ) -> Option<PendingWatermarks> {
+        let delivered = self.delivered.pending();
+        let read = self.requests.as_ref().and_then(|requests| requests.read.pending());
+        (delivered.is_some() || read.is_some()).then(|| PendingWatermarks {
             service: service.clone(),
             viewer: watch.viewer().clone(),
             session: watch.session_id(),

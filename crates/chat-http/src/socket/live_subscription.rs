@@ -17,8 +17,8 @@ use super::connection::{SocketConnection, is_due};
 use super::event_frame::{Recipient, event_frame};
 use super::inbound::{FailedRequest, InboundState};
 use super::jobs::{JobKind, JobOutcome, Jobs, in_time};
+use super::pending_watermarks::{PendingWatermarks, log_failed_delivery};
 use super::times::RETRY_AFTER;
-use super::unrecorded::{Unrecorded, log_unrecorded_delivery};
 use crate::rate_limits::PersonalRate;
 use crate::socket_protocol::{ClientFrame, CloseCode, ServerFrame, SocketMode};
 use crate::state::App;
@@ -42,22 +42,22 @@ pub(super) struct LiveSubscription {
     tag: u32,
 }
 
-/// What remains to be done when something was due.
+/// What is left to do after something was due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DueWork {
     /// The right is to be checked again, soon.
     pub(super) check: bool,
     /// There may be events, or the outcome of a job.
-    pub(super) look: bool,
+    pub(super) poll: bool,
 }
 
-/// What came of taking events.
+/// Whether a subscription has more events to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(super) enum DrainOutcome {
     /// There is nothing more for now; the waker of the call is woken when there is.
-    All,
+    Empty,
     /// There may be more, for which there is no room, or no turn.
-    Some,
+    More,
 }
 
 impl LiveSubscription {
@@ -118,7 +118,7 @@ impl LiveSubscription {
             return Err(SocketCloseReason::KeyRemoved);
         }
         self.start_jobs(connection, now);
-        Ok(DueWork { check: is_due && !self.is_being_checked(), look: resumes || self.is_recording() })
+        Ok(DueWork { check: is_due && !self.is_being_checked(), poll: resumes || self.is_recording() })
     }
 
     pub(super) fn is_being_checked(&self) -> bool {
@@ -174,7 +174,7 @@ impl LiveSubscription {
             }
             JobOutcome::Delivered(up_to, outcome) => match self.inbound.on_delivered(up_to, outcome, now) {
                 Some((error, _)) if connection.mode == SocketMode::Base => {
-                    log_unrecorded_delivery(self.session_id(), &error);
+                    log_failed_delivery(self.session_id(), &error);
                 }
                 failed => self.report(failed, connection, now),
             },
@@ -243,19 +243,19 @@ impl LiveSubscription {
         connection: &mut SocketConnection,
         most: usize,
         now: Instant,
-    ) -> Result<Taken, SocketCloseReason> {
+    ) -> Result<DrainOutcome, SocketCloseReason> {
         for _ in 0..most {
             if !connection.has_room() {
-                return Ok(Taken::Some);
+                return Ok(DrainOutcome::More);
             }
             if self.resume_at.is_some() || self.access.is_pending() {
                 self.poll_closed(cx, connection)?;
-                return Ok(Taken::All);
+                return Ok(DrainOutcome::Empty);
             }
-            let Poll::Ready(item) = self.watch.poll_next(cx) else { return Ok(Taken::All) };
+            let Poll::Ready(item) = self.watch.poll_next(cx) else { return Ok(DrainOutcome::Empty) };
             self.on_item(item, connection, now)?;
         }
-        Ok(Taken::Some)
+        Ok(DrainOutcome::More)
     }
 
     fn on_item(
@@ -378,8 +378,8 @@ impl LiveSubscription {
     }
 
     /// What is to be recorded when the subscription ends.
-    pub(super) fn unrecorded(&self, app: &App) -> Option<Unrecorded> {
-        self.inbound.unrecorded(&app.service, &self.watch)
+    pub(super) fn pending_watermarks(&self, app: &App) -> Option<PendingWatermarks> {
+        self.inbound.pending_watermarks(&app.service, &self.watch)
     }
 }
 

@@ -16,7 +16,7 @@
 //! | `event_frame` | events as encoded frames |
 //! | `access_check`, `token_lifetime`, `liveness`, `delivery_probe`, `frame_budget`, `watermark_recorder` | decisions without I/O, which take the time |
 //! | `times` | how often stores are called |
-//! | `close_reason`, `unrecorded` | why a socket ends, and what is recorded after that |
+//! | `close_reason`, `pending_watermarks` | why a socket ends, and what is recorded after that |
 //!
 //! Which events are seen and in which order is decided by the domain (`SessionSubscription`); the frames' content is in
 //! `socket_protocol`, their bytes on the wire in `chat_websocket`.
@@ -32,6 +32,7 @@ mod inbound;
 mod jobs;
 mod live_subscription;
 mod liveness;
+mod pending_watermarks;
 mod plan;
 mod ready_set;
 mod socket_task;
@@ -40,7 +41,6 @@ mod subscriptions;
 mod takeover;
 mod times;
 mod token_lifetime;
-mod unrecorded;
 mod wake_relay;
 mod watermark_recorder;
 mod worker_sockets;

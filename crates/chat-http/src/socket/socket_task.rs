@@ -14,8 +14,8 @@ use tokio::time::{Instant, timeout};
 use super::chat_socket::ChatSocket;
 use super::close_reason::SocketCloseReason;
 use super::connection::ClosingSocket;
+use super::pending_watermarks::PendingRecordings;
 use super::plan::SocketPlan;
-use super::unrecorded::Leftovers;
 use super::worker_sockets::SocketSlot;
 use crate::socket_protocol::CloseCode;
 
@@ -65,14 +65,14 @@ impl Future for SocketTask {
 }
 
 fn close(open: ChatSocket, reason: SocketCloseReason) -> LocalBoxFuture<'static, ()> {
-    let (socket, leftovers) = open.close(reason);
+    let (socket, pending) = open.close(reason);
     match reason.code() {
         None => {
             drop(socket);
-            Box::pin(record(leftovers))
+            Box::pin(record(pending))
         }
         Some(code) => Box::pin(async move {
-            join(closing_handshake(socket, code, &reason.text()), record(leftovers)).await;
+            join(closing_handshake(socket, code, &reason.text()), record(pending)).await;
         }),
     }
 }
@@ -86,12 +86,12 @@ async fn closing_handshake(closing: ClosingSocket, code: CloseCode, reason: &str
     drop(permit);
 }
 
-async fn record(leftovers: Leftovers) {
-    let Leftovers { unrecorded, recording } = leftovers;
-    if unrecorded.is_empty() && recording.is_empty() {
+async fn record(pending: PendingRecordings) {
+    let PendingRecordings { watermarks, recording } = pending;
+    if watermarks.is_empty() && recording.is_empty() {
         return;
     }
-    let all = unrecorded.into_iter().map(|unrecorded| unrecorded.record().boxed_local()).chain(recording);
+    let all = watermarks.into_iter().map(|pending| pending.record().boxed_local()).chain(recording);
     let recorded = stream::iter(all).for_each_concurrent(RECORDED_AT_A_TIME, |recording| recording);
     if timeout(RECORD_LIMIT, recorded).await.is_err() {
         tracing::debug!("what the client of a closed socket had confirmed could not be recorded in time");

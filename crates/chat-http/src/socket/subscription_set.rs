@@ -33,9 +33,9 @@ use self::inbox::SocketInbox;
 use super::close_reason::SocketCloseReason;
 use super::connection::SocketConnection;
 use super::frame_budget::SubscriptionBudget;
-use super::live_subscription::Taken;
+use super::live_subscription::DrainOutcome;
+use super::pending_watermarks::PendingRecordings;
 use super::ready_set::ReadySet;
-use super::unrecorded::Leftovers;
 use crate::socket_protocol::ServerFrame;
 
 /// How many events of a session are written before those of the next one have their turn.
@@ -120,7 +120,7 @@ impl SubscriptionSet {
                     if due.check {
                         self.want_check(place);
                     }
-                    if due.look {
+                    if due.poll {
                         self.woken.push(place);
                     }
                 }
@@ -189,7 +189,7 @@ impl SubscriptionSet {
         cx: &mut Context<'_>,
         connection: &mut SocketConnection,
         now: Instant,
-    ) -> Result<Taken, SocketCloseReason> {
+    ) -> Result<DrainOutcome, SocketCloseReason> {
         self.check_person_socket(cx, connection)?;
         let inbox_has_more = self.take_inbox(cx, connection, now)?;
         if connection.has_room() {
@@ -197,7 +197,7 @@ impl SubscriptionSet {
         }
         while connection.has_room() {
             let Some(place) = self.turns.pop_front() else {
-                return Ok(if inbox_has_more { Taken::Some } else { Taken::All });
+                return Ok(if inbox_has_more { DrainOutcome::More } else { DrainOutcome::Empty });
             };
             let Some(entry) = self.entries.get_mut(place) else { continue };
             entry.has_turn = false;
@@ -206,12 +206,12 @@ impl SubscriptionSet {
             let taken = live.take_events(&mut Context::from_waker(&waker), connection, TURN, now);
             self.next_due = self.next_due.min(live.deadline());
             match taken {
-                Ok(Taken::All) => {}
-                Ok(Taken::Some) => self.give_turn(place),
+                Ok(DrainOutcome::Empty) => {}
+                Ok(DrainOutcome::More) => self.give_turn(place),
                 Err(reason) => self.end(place, reason, connection, now)?,
             }
         }
-        Ok(Taken::Some)
+        Ok(DrainOutcome::More)
     }
 
     /// While there is no room for events: looks only at whether a subscription that was woken has ended.
@@ -259,11 +259,11 @@ impl SubscriptionSet {
         let entry = self.entries.try_remove(place)?;
         let session = entry.session;
         if let EntryState::Live(live) = &entry.state
-            && let Some(unrecorded) = live.unrecorded(&connection.app)
+            && let Some(pending) = live.pending_watermarks(&connection.app)
         {
-            self.leaving.push(Box::pin(unrecorded.record()));
+            self.leaving.push(Box::pin(pending.record()));
         }
-        tracing::debug!(session.id = %session, connection.id = %self.socket_id(), "subscription ended");
+        tracing::debug!(session.id = %session, socket.id = %self.socket_id(), "subscription ended");
         Some(session)
     }
 
@@ -273,11 +273,11 @@ impl SubscriptionSet {
     }
 
     /// What is to be recorded when the socket ends.
-    pub(super) fn into_leftovers(self, connection: &SocketConnection) -> Leftovers {
+    pub(super) fn into_pending_recordings(self, connection: &SocketConnection) -> PendingRecordings {
         let live = self.entries.iter().filter_map(|(_, entry)| match &entry.state {
-            EntryState::Live(live) => live.unrecorded(&connection.app),
+            EntryState::Live(live) => live.pending_watermarks(&connection.app),
             EntryState::Waiting | EntryState::Opening(_) => None,
         });
-        Leftovers { unrecorded: live.collect(), recording: self.leaving.into_iter().collect() }
+        PendingRecordings { watermarks: live.collect(), recording: self.leaving.into_iter().collect() }
     }
 }

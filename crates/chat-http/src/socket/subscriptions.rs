@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use super::close_reason::SocketCloseReason;
 use super::connection::SocketConnection;
-use super::live_subscription::{LiveSubscription, Taken};
+use super::live_subscription::{DrainOutcome, LiveSubscription};
+use super::pending_watermarks::PendingRecordings;
 use super::subscription_set::SubscriptionSet;
-use super::unrecorded::Leftovers;
 use crate::socket_protocol::{ClientFrame, ServerFrame};
 
 /// The subscriptions of a socket.
@@ -147,7 +147,7 @@ impl Subscriptions {
         cx: &mut Context<'_>,
         connection: &mut SocketConnection,
         now: Instant,
-    ) -> Result<Taken, SocketCloseReason> {
+    ) -> Result<DrainOutcome, SocketCloseReason> {
         match self {
             Self::One(only) => only.take_events(cx, connection, usize::MAX, now),
             Self::Many(set) => set.take_events(cx, connection, now),
@@ -224,12 +224,13 @@ impl Subscriptions {
     }
 
     /// What is to be recorded when the socket ends.
-    pub(super) fn into_leftovers(self, connection: &SocketConnection) -> Leftovers {
+    pub(super) fn into_pending_recordings(self, connection: &SocketConnection) -> PendingRecordings {
         match self {
-            Self::One(only) => {
-                Leftovers { unrecorded: only.unrecorded(&connection.app).into_iter().collect(), recording: Vec::new() }
-            }
-            Self::Many(set) => set.into_leftovers(connection),
+            Self::One(only) => PendingRecordings {
+                watermarks: only.pending_watermarks(&connection.app).into_iter().collect(),
+                recording: Vec::new(),
+            },
+            Self::Many(set) => set.into_pending_recordings(connection),
         }
     }
 }

@@ -35,7 +35,7 @@ impl WatermarkRecorder {
 
     /// The position to record now. The caller reports the outcome with `settled` or `failed`.
     pub(super) fn start(&mut self, now: Instant) -> Option<Seq> {
-        let is_waiting = self.unrecorded().is_some() && !self.running;
+        let is_waiting = self.pending().is_some() && !self.running;
         let is_due = is_waiting && self.not_before.is_none_or(|at| now >= at);
         is_due.then(|| {
             self.running = true;
@@ -46,7 +46,7 @@ impl WatermarkRecorder {
 
     /// When the next recording is due, if a position waits.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.not_before.filter(|_| self.unrecorded().is_some() && !self.running)
+        self.not_before.filter(|_| self.pending().is_some() && !self.running)
     }
 
     /// The position that was started is recorded, or was refused for good.
@@ -66,7 +66,7 @@ impl WatermarkRecorder {
     }
 
     /// The position that is not known to be recorded.
-    pub(super) fn unrecorded(&self) -> Option<Seq> {
+    pub(super) fn pending(&self) -> Option<Seq> {
         (self.wanted > self.recorded).then_some(self.wanted)
     }
 }
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(acks.deadline(), Some(start + GAP));
         assert_eq!(acks.start(start + GAP), Some(seq(7)));
         acks.settled(seq(7));
-        assert_eq!((acks.unrecorded(), acks.deadline()), (None, None));
+        assert_eq!((acks.pending(), acks.deadline()), (None, None));
         acks.advance_to(seq(6));
         assert_eq!(acks.start(start + GAP * 9), None, "it is known already");
     }
@@ -111,7 +111,7 @@ mod tests {
             assert_eq!(acks.start(now), Some(seq(3)));
             assert_eq!(acks.failed(now), number == 0);
             assert_eq!(acks.deadline(), Some(now + Duration::from_secs(seconds)));
-            assert_eq!(acks.unrecorded(), Some(seq(3)));
+            assert_eq!(acks.pending(), Some(seq(3)));
         }
     }
 }

@@ -18,14 +18,14 @@ const INTRODUCTION: &str = r#"# The socket
 
 <!-- Rendered from crates/chat-http/src/socket_protocol by `cargo xtask docs`. Do not edit. -->
 
-`GET /ws/chat/{sessionId}` watches a session live. Frames are JSON text, `{"type", "data"}`. There are two modes on one
+`GET /ws/chat/{sessionId}` subscribes to a session. Frames are JSON text, `{"type", "data"}`. There are two modes on one
 address: **base mode**, which tells three types of events and takes nothing, and **extended mode**, chosen by the
 subprotocol `chat.v1`, which adds positions, receipts, acknowledgements, heartbeats, renewal of the token, and errors.
 Pages and apps use extended mode. Base mode is for servers, which see why a handshake is refused: a page sees neither 410,
 which says that too much was missed, nor the pings from which a client learns that the network is gone.
 Both sides ignore types and fields that they do not know. The same for tools: [asyncapi.json](asyncapi.json).
 
-`GET /ws/chat` watches [many sessions](#many-sessions-on-one-socket) on one socket, with the frames of the extended mode.
+`GET /ws/chat` subscribes to [many sessions](#many-sessions-on-one-socket) on one socket, with the frames of the extended mode.
 
 ## Connecting
 

@@ -136,11 +136,11 @@ pub(crate) struct HelloLimits {
 pub(crate) struct HelloFrame<'a> {
     /// The name of the socket.
     pub(crate) connection: SocketId,
-    /// What it watches.
+    /// The session.
     pub(crate) session: SessionId,
-    /// Who watches.
+    /// Whose socket it is.
     pub(crate) user: &'a UserId,
-    /// How the watch began.
+    /// How the subscription began.
     pub(crate) outcome: &'a SubscribeOutcome,
     /// Times and limits.
     pub(crate) limits: HelloLimits,

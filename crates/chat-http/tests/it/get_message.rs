@@ -47,7 +47,7 @@ on_every_store! {
         assert_eq!((&found["status"], &found["read"], &found["seq"]), (&json!("read"), &json!(true), &json!(3)));
     }
 
-    async fn what_is_no_message_of_the_session_is_not_found(app) {
+    async fn an_id_of_no_message_of_the_session_is_not_found(app) {
         let (id, _) = with_message(app).await;
         let elsewhere = app.open_session("alice").await;
         let foreign = app.say("alice", &elsewhere, "other").await["id"].as_str().unwrap().to_owned();

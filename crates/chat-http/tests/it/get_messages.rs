@@ -96,9 +96,9 @@ on_every_store! {
         say_many(app, &id, 103).await;
         let default = page(app, &id, "").await;
         assert_eq!((contents(&default).len(), contents(&default)[0].as_str()), (50, "m54"));
-        for wish in ["100", "101", "1000000"] {
-            let clamped = page(app, &id, &format!("?limit={wish}")).await;
-            assert_eq!((contents(&clamped).len(), contents(&clamped)[0].as_str()), (100, "m4"), "limit={wish}");
+        for requested in ["100", "101", "1000000"] {
+            let clamped = page(app, &id, &format!("?limit={requested}")).await;
+            assert_eq!((contents(&clamped).len(), contents(&clamped)[0].as_str()), (100, "m4"), "limit={requested}");
         }
     }
 

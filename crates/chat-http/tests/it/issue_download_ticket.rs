@@ -165,7 +165,7 @@ on_every_store! {
         }
     }
 
-    async fn what_ends_the_access_of_a_person_ends_their_download_tickets(app) {
+    async fn the_end_of_a_persons_access_ends_their_download_tickets(app) {
         let session = app.open_session("alice").await;
         let path = stored(app, &session).await;
         let of_alice = ticket(app, "alice").await;

@@ -140,8 +140,8 @@ on_every_store! {
     async fn a_page_has_50_items_by_default_and_at_most_100(app) {
         futures_util::future::join_all((0..103).map(|_| app.open_session("alice"))).await;
         assert_eq!(ids(&inbox(app, "bob", "waiting").await).len(), 50);
-        for wish in ["100", "101", "9223372036854775807"] {
-            assert_eq!(ids(&inbox(app, "bob", &format!("waiting&limit={wish}")).await).len(), 100, "limit={wish}");
+        for requested in ["100", "101", "9223372036854775807"] {
+            assert_eq!(ids(&inbox(app, "bob", &format!("waiting&limit={requested}")).await).len(), 100, "limit={requested}");
         }
         let one = inbox(app, "bob", "waiting&limit=1").await;
         assert_eq!((ids(&one).len(), &one["counts"]["waiting"]), (1, &json!(103)));

@@ -91,9 +91,9 @@ on_every_store! {
         join_all((0..103).map(|_| app.open_session("alice"))).await;
         let default = list(app, "alice", "").await;
         assert_eq!((ids(&default).len(), &default["totalPages"]), (20, &json!(6)));
-        for wish in ["100", "101", "1000000", "9223372036854775807"] {
-            let clamped = list(app, "alice", &format!("?limit={wish}")).await;
-            assert_eq!((ids(&clamped).len(), &clamped["totalPages"]), (100, &json!(2)), "limit={wish}");
+        for requested in ["100", "101", "1000000", "9223372036854775807"] {
+            let clamped = list(app, "alice", &format!("?limit={requested}")).await;
+            assert_eq!((ids(&clamped).len(), &clamped["totalPages"]), (100, &json!(2)), "limit={requested}");
         }
         assert_eq!(ids(&list(app, "alice", "?limit=1").await).len(), 1);
     }

@@ -30,7 +30,7 @@ fn mounted(http: HttpSettings, home: Option<HomePage>) -> Options {
 }
 
 #[tokio::test]
-async fn what_is_mounted_takes_get_and_head_alone_and_is_finished_like_all_responses() {
+async fn a_mount_takes_get_and_head_alone_and_its_responses_are_finished_like_all() {
     let app = TestApp::with(Store::Memory, mounted(HttpSettings::default(), None)).await;
     for path in ["/files/a.js", "/files/a.js?v=2"] {
         let answer = get(&app, path, "*/*").await;
@@ -53,7 +53,7 @@ async fn what_is_mounted_takes_get_and_head_alone_and_is_finished_like_all_respo
 }
 
 #[tokio::test]
-async fn what_a_mount_does_not_have_is_an_unknown_address() {
+async fn a_path_that_a_mount_does_not_have_is_an_unknown_address() {
     let app = TestApp::with(Store::Memory, mounted(HttpSettings::default(), None)).await;
     let missing = get(&app, "/files/missing", "*/*").await;
     assert_eq!(missing.header("x-test"), "kept");
@@ -90,7 +90,7 @@ async fn a_mount_learns_the_origin_as_which_its_client_reaches_the_server() {
 }
 
 #[tokio::test]
-async fn what_every_page_may_read_stays_so_for_the_origins_that_may_use_the_api() {
+async fn files_for_every_page_stay_so_for_the_allowed_origins() {
     let origins = vec![AllowedOrigin::parse("https://shop.example").unwrap()];
     let app = TestApp::with(Store::Memory, mounted(HttpSettings { origins, ..HttpSettings::default() }, None)).await;
     for (origin, allowed) in [("https://shop.example", "https://shop.example"), ("https://other.example", "*")] {

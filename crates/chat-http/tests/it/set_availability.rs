@@ -61,7 +61,7 @@ on_every_store! {
         assert_eq!(shown(app, "root", "bob").await, "away");
     }
 
-    async fn what_a_node_notes_of_its_sockets_is_what_other_nodes_read(app) {
+    async fn presence_that_a_node_writes_is_what_other_nodes_read(app) {
         let id = AgentId::parse("bob").unwrap();
         let (mut inbox, socket) = (open_inbox(app, "bob").await, app.open_socket("carol").await);
         let _of_others = (open_inbox(app, "alice").await, open_inbox(app, "root").await);

@@ -98,7 +98,7 @@ on_every_store! {
         assert_eq!(frame["data"]["attachments"], message["attachments"], "the first frame is the message: {frame}");
     }
 
-    async fn what_is_wrong_with_a_file_is_named_and_nothing_stays(app) {
+    async fn the_fault_of_a_file_is_named_and_nothing_stays(app) {
         let session = app.open_session("alice").await;
         upload(app, "alice", &session, "").await.expect_invalid("body");
         let file = |form: Form| form.file_as("file", "a.txt", "text/plain", b"hello");

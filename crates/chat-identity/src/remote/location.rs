@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_fetched_is_refused_with_a_valid_value() {
+    fn an_address_that_cannot_be_fetched_is_refused_with_a_valid_value() {
         for text in ["", "login.example.com", "ftp://login.example.com", "https://user:canary@host/", "https://host/#a"]
         {
             for refusal in [KeySetLocation::parse_url(text), KeySetLocation::parse_issuer(text)] {

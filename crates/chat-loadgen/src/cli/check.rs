@@ -12,7 +12,7 @@ use super::drive::{FaultOptions, note_round};
 use super::options::{TokenOptions, read_file, run_name};
 use super::{RunVerdict, block_on};
 use crate::check::{CheckOptions, CheckPlan, CheckRun, run};
-use crate::drive::{Driver, FaultRound, ReadyUrl};
+use crate::drive::{Driver, FaultRound, ReadinessUrl};
 use crate::error::LoadError;
 use crate::history::{self, History, HistorySize, HistoryViolation};
 use crate::measure::{LatencySummary, close_reasons, print_report};
@@ -88,7 +88,7 @@ impl Check {
 
     fn check(&self) -> Result<CheckRun, LoadError> {
         let plan = CheckPlan { options: self.options.clone(), tokens: self.tokens.tokens()?, run_name: run_name() };
-        let ready = ReadyUrl { target: self.options.url.clone(), path: "/readyz".to_owned() };
+        let ready = ReadinessUrl { target: self.options.url.clone(), path: "/readyz".to_owned() };
         let faults = self.faults.plan(Some(ready));
         block_on(async {
             let mut driver = match faults {

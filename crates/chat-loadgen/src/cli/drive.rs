@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::{RunVerdict, note};
-use crate::drive::{DrivePlan, DriveSubject, Driver, FaultRound, ProcessFault, ReadyUrl};
+use crate::drive::{DrivePlan, DriveSubject, Driver, FaultRound, ProcessFault, ReadinessUrl};
 use crate::error::LoadError;
 use crate::measure::print_report;
 use crate::units;
@@ -38,8 +38,8 @@ pub(super) struct FaultOptions {
     #[arg(long, value_name = "TIME", default_value = "5s", requires = "subject", value_parser = units::duration)]
     pause: Duration,
     /// Responds with 2xx when the service is ready, such as <http://127.0.0.1:8080/readyz>.
-    #[arg(long, value_name = "URL", requires = "subject", value_parser = ReadyUrl::parse)]
-    ready_url: Option<ReadyUrl>,
+    #[arg(long, value_name = "URL", requires = "subject", value_parser = ReadinessUrl::parse)]
+    ready_url: Option<ReadinessUrl>,
     /// How long getting ready may take.
     #[arg(long, value_name = "TIME", default_value = "30s", requires = "subject", value_parser = units::duration)]
     ready_timeout: Duration,
@@ -53,7 +53,7 @@ pub(super) struct FaultOptions {
 
 impl FaultOptions {
     /// The plan; `None` when there is no process to drive.
-    pub(super) fn plan(&self, default_ready: Option<ReadyUrl>) -> Option<DrivePlan> {
+    pub(super) fn plan(&self, default_ready: Option<ReadinessUrl>) -> Option<DrivePlan> {
         let subject = match self.pid {
             Some(pid) => DriveSubject::Process(pid),
             None if self.start.is_empty() => return None,

@@ -14,7 +14,7 @@ pub use process::DriveSubject;
 
 use self::process::DrivenProcess;
 use crate::error::LoadError;
-use crate::http::{Blanks, HttpClient, RequestTemplate, Target, is_success};
+use crate::http::{HttpClient, RequestTemplate, Target, TemplateValues, is_success};
 
 /// How often the service is asked whether it is ready.
 const PROBE_EVERY: Duration = Duration::from_millis(20);
@@ -47,14 +47,14 @@ impl ProcessFault {
 
 /// An address that responds with 2xx when the service is ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadyUrl {
+pub struct ReadinessUrl {
     /// The service.
     pub target: Target,
     /// The path, such as `/readyz`.
     pub path: String,
 }
 
-impl ReadyUrl {
+impl ReadinessUrl {
     /// Reads `http://host:port/path`.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ pub struct DrivePlan {
     /// How many faults.
     pub times: u32,
     /// Where the service shows that it is ready; without, a process is ready when it has been started.
-    pub ready: Option<ReadyUrl>,
+    pub ready: Option<ReadinessUrl>,
     /// How long getting ready may take.
     pub ready_timeout: Duration,
 }
@@ -176,7 +176,7 @@ impl Driver {
         let deadline = Instant::now() + self.plan.ready_timeout;
         let mut client = HttpClient::new(ready.target.clone(), PROBE_LIMIT);
         loop {
-            let response = client.send(probe.render(&Blanks::default())?).await;
+            let response = client.send(probe.render(&TemplateValues::default())?).await;
             if response.is_ok_and(|response| is_success(response.status().as_u16())) {
                 return Ok(());
             }

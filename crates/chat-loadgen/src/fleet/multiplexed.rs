@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::counts::{FleetCounts, SocketProgress};
 use super::plan::{FleetPlan, MultiplexPlan};
 use crate::http::stamp_of;
-use crate::socket::multiplexed::{ItemNews, ack_of, open_inbox, subscribe};
-use crate::socket::{IncomingFrame, MultiplexedFrame, Socket, SocketCloseReason};
+use crate::socket::multiplexed::{InboxItemPreview, ack_of, open_inbox, subscribe};
+use crate::socket::{IncomingFrame, MultiplexedFrame, Socket, SocketEnd};
 
 /// The least time between two acknowledgements of a session.
 const ACK_EVERY: Duration = Duration::from_secs(1);
@@ -49,10 +49,10 @@ impl SessionsProgress {
         number: usize,
         socket: &mut Socket,
         lost_for: Option<Duration>,
-    ) -> Result<(), SocketCloseReason> {
+    ) -> Result<(), SocketEnd> {
         let Some(plan) = &state.plan.multiplexed else { return Ok(()) };
         let began = timeout(state.plan.timeout, self.begin_all(state, plan, number, socket, lost_for));
-        began.await.unwrap_or(Err(SocketCloseReason::Lost))
+        began.await.unwrap_or(Err(SocketEnd::Lost))
     }
 
     async fn begin_all(
@@ -62,9 +62,9 @@ impl SessionsProgress {
         number: usize,
         socket: &mut Socket,
         lost_for: Option<Duration>,
-    ) -> Result<(), SocketCloseReason> {
+    ) -> Result<(), SocketEnd> {
         if socket.next_multiplexed().await? != MultiplexedFrame::Hello {
-            return Err(SocketCloseReason::Malformed);
+            return Err(SocketEnd::Malformed);
         }
         let mut awaited = plan.views.len();
         if !plan.views.is_empty() {
@@ -93,8 +93,8 @@ impl SessionsProgress {
                     progress.head = hello.seq;
                     awaited -= 1;
                 }
-                MultiplexedFrame::Unsubscribed { code, .. } => return Err(SocketCloseReason::Closed(code)),
-                MultiplexedFrame::Refused(_) => return Err(SocketCloseReason::Declined),
+                MultiplexedFrame::Unsubscribed { code, .. } => return Err(SocketEnd::Closed(code)),
+                MultiplexedFrame::Refused(_) => return Err(SocketEnd::Declined),
                 frame => self.count(state, frame),
             }
         }
@@ -102,7 +102,7 @@ impl SessionsProgress {
     }
 
     /// Reads and parses everything.
-    pub(super) async fn read(&self, state: SharedState<'_>, socket: &mut Socket) -> SocketCloseReason {
+    pub(super) async fn read(&self, state: SharedState<'_>, socket: &mut Socket) -> SocketEnd {
         let mut next_ack = Instant::now() + ACK_EVERY;
         loop {
             let received = tokio::select! {
@@ -117,7 +117,7 @@ impl SessionsProgress {
             match received {
                 // The other subscriptions go on; this one is missing from now on.
                 Ok(MultiplexedFrame::Unsubscribed { code, .. }) => {
-                    let reason = SocketCloseReason::Closed(code);
+                    let reason = SocketEnd::Closed(code);
                     *state.counts.borrow_mut().closed.entry(reason).or_default() += 1;
                 }
                 Ok(frame) => self.count(state, frame),
@@ -152,7 +152,7 @@ impl SessionsProgress {
     }
 
     /// Takes note of an item of the inbox; returns when its newest message was sent, if no item before had it.
-    fn show(&self, item: &ItemNews) -> Option<u64> {
+    fn show(&self, item: &InboxItemPreview) -> Option<u64> {
         let sent_us = stamp_of(&item.preview)?;
         let mut sessions = self.0.borrow_mut();
         let progress = sessions.entry(item.session.clone()).or_default();

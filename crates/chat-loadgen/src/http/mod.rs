@@ -10,5 +10,5 @@ mod template;
 pub use client::{HttpClient, HttpFailure, HttpRequest, HttpResponse};
 pub(crate) use client::{header_number, is_success};
 pub use target::Target;
-pub use template::{Blanks, RequestTemplate};
+pub use template::{RequestTemplate, TemplateValues};
 pub(crate) use template::{bearer, stamp, stamp_of};

@@ -17,7 +17,7 @@ const STAMP_CHARS: usize = DIGITS + 2;
 
 /// What differs from one request of a template to the next.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Blanks<'a> {
+pub struct TemplateValues<'a> {
     /// For `{session}`.
     pub session: &'a str,
     /// For `{before}`: the id of a message.
@@ -122,10 +122,10 @@ impl RequestTemplate {
     ///
     /// # Errors
     /// What is put into the path cannot stand in one.
-    pub fn render(&self, blanks: &Blanks<'_>) -> Result<HttpRequest, LoadError> {
-        let mut path = self.path.replace("{session}", blanks.session);
+    pub fn render(&self, values: &TemplateValues<'_>) -> Result<HttpRequest, LoadError> {
+        let mut path = self.path.replace("{session}", values.session);
         if path.contains('{') {
-            path = path.replace("{before}", blanks.before).replace("{page}", &blanks.page.to_string());
+            path = path.replace("{before}", values.before).replace("{page}", &values.page.to_string());
         }
         let uri = Uri::from_maybe_shared(path).map_err(|error| LoadError::setup(format!("{}: {error}", self.path)))?;
         let (start, stamped, end) = &self.body;
@@ -140,7 +140,7 @@ impl RequestTemplate {
         *request.uri_mut() = uri;
         request.headers_mut().clone_from(&self.headers);
         if let Some(key) = &self.key {
-            let key = HeaderValue::from_maybe_shared(format!("{key}{:0DIGITS$}", blanks.serial));
+            let key = HeaderValue::from_maybe_shared(format!("{key}{:0DIGITS$}", values.serial));
             request.headers_mut().extend(key.ok().map(|key| (IDEMPOTENCY_KEY, key)));
         }
         Ok(request)
@@ -181,7 +181,8 @@ mod tests {
     async fn a_message_has_the_requested_length_a_key_and_a_stamp() {
         for length in [1, 17, 18, 19, 100, 10_000] {
             let template = RequestTemplate::message(&target(), "T", length, Some("k-"));
-            let request = template.render(&Blanks { session: "s1", serial: 7, ..Blanks::default() }).unwrap();
+            let request =
+                template.render(&TemplateValues { session: "s1", serial: 7, ..TemplateValues::default() }).unwrap();
             assert_eq!(request.headers()["idempotency-key"], "k-0000000000000007");
             assert_eq!(request.headers()["authorization"], "Bearer T");
             let value: Value = serde_json::from_slice(&body(request).await).unwrap();
@@ -196,7 +197,8 @@ mod tests {
     #[tokio::test]
     async fn a_text_has_the_requested_length() {
         for bytes in [100, 300] {
-            let request = RequestTemplate::text(&target(), "/publish", bytes).render(&Blanks::default()).unwrap();
+            let request =
+                RequestTemplate::text(&target(), "/publish", bytes).render(&TemplateValues::default()).unwrap();
             let body = body(request).await;
             assert_eq!(body.len(), bytes);
             serde_json::from_slice::<Value>(&body).unwrap();
@@ -208,8 +210,8 @@ mod tests {
         let path = "/x/{session}?before={before}&page={page}";
         let template = RequestTemplate::without_body(Method::GET, &target(), path, "T").unwrap();
         assert!(template.names_session() && template.names_before());
-        let blanks = Blanks { session: "s1", before: "m1", page: 3, ..Blanks::default() };
-        let request = template.render(&blanks).unwrap();
+        let values = TemplateValues { session: "s1", before: "m1", page: 3, ..TemplateValues::default() };
+        let request = template.render(&values).unwrap();
         assert_eq!((request.uri(), request.method()), (&"/x/s1?before=m1&page=3".parse().unwrap(), &Method::GET));
         assert_eq!(request.headers()["host"], "127.0.0.1:8080");
     }
@@ -218,7 +220,7 @@ mod tests {
     fn a_post_without_a_body_states_a_length_of_zero() {
         for (method, length) in [(Method::POST, Some("0")), (Method::GET, None)] {
             let template = RequestTemplate::without_body(method, &target(), "/x/{session}/ws-ticket", "T").unwrap();
-            let request = template.render(&Blanks { session: "s1", ..Blanks::default() }).unwrap();
+            let request = template.render(&TemplateValues { session: "s1", ..TemplateValues::default() }).unwrap();
             assert_eq!(request.uri(), "/x/s1/ws-ticket");
             assert_eq!(request.headers().get("content-length").map(|value| value.to_str().unwrap()), length);
         }

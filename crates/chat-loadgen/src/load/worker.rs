@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{LoadPlan, StopAfter, Turns};
 use crate::error::LoadError;
-use crate::http::{Blanks, HttpClient, HttpFailure, HttpRequest};
+use crate::http::{HttpClient, HttpFailure, HttpRequest, TemplateValues};
 use crate::measure::{Recorder, Sample};
 
 /// The pause after a connection that could not be opened, so that a service that is down is not flooded.
@@ -126,13 +126,13 @@ impl Worker {
         let serial = self.sent * *connections as u64 + self.number;
         self.sent += 1;
         let place = usize::try_from(serial % requests.sessions.len().max(1) as u64).unwrap_or_default();
-        let blanks = Blanks {
+        let values = TemplateValues {
             session: requests.sessions.get(place).map_or("", String::as_str),
             before: requests.before.get(place).map_or("", String::as_str),
             page: serial % requests.pages.max(1) + 1,
             serial,
         };
         let template = requests.templates.get(place % requests.templates.len().max(1));
-        template.ok_or_else(|| LoadError::setup("there is nothing to send"))?.render(&blanks)
+        template.ok_or_else(|| LoadError::setup("there is nothing to send"))?.render(&values)
     }
 }

@@ -39,7 +39,7 @@ const READ_BUFFER_BYTES: usize = 4 * 1024;
 
 /// Which of the two protocols a socket has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum SocketMode {
+pub enum ClientMode {
     /// That of the contract: no subprotocol, no sequence numbers.
     Base,
     /// `chat.v1`: hello, sequence numbers, receipts, heartbeats, acknowledgements.
@@ -56,7 +56,7 @@ pub struct SocketRequest<'a> {
     /// In whose name; empty for a service that does not ask.
     pub token: &'a str,
     /// The protocol.
-    pub mode: SocketMode,
+    pub mode: ClientMode,
     /// How long it may take.
     pub limit: Duration,
 }
@@ -69,7 +69,7 @@ pub fn path(session: &str, query: &str) -> String {
 
 /// Why there is no socket, or none any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SocketCloseReason {
+pub enum SocketEnd {
     /// The service refused the handshake with this status.
     Refused(u16),
     /// It could not be reached.
@@ -84,7 +84,7 @@ pub enum SocketCloseReason {
     Malformed,
 }
 
-impl SocketCloseReason {
+impl SocketEnd {
     /// Its name in reports, such as `closed 1001`.
     pub fn name(self) -> String {
         match self {
@@ -103,7 +103,7 @@ impl SocketCloseReason {
     }
 }
 
-impl From<Error> for SocketCloseReason {
+impl From<Error> for SocketEnd {
     fn from(error: Error) -> Self {
         match error {
             Error::Http(response) => Self::Refused(response.status().as_u16()),
@@ -122,40 +122,37 @@ impl From<Error> for SocketCloseReason {
 #[derive(Debug)]
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,
-    mode: SocketMode,
-    ended: Option<SocketCloseReason>,
+    mode: ClientMode,
+    ended: Option<SocketEnd>,
 }
 
 impl Socket {
     /// Opens a socket.
     ///
     /// # Errors
-    /// Why there is none. A handshake that took too long is [`SocketCloseReason::Lost`].
-    pub async fn open(request: &SocketRequest<'_>) -> Result<Self, SocketCloseReason> {
+    /// Why there is none. A handshake that took too long is [`SocketEnd::Lost`].
+    pub async fn open(request: &SocketRequest<'_>) -> Result<Self, SocketEnd> {
         Self::open_with(request, ConnectOptions::default()).await
     }
 
-    pub(crate) async fn open_with(
-        request: &SocketRequest<'_>,
-        options: ConnectOptions,
-    ) -> Result<Self, SocketCloseReason> {
+    pub(crate) async fn open_with(request: &SocketRequest<'_>, options: ConnectOptions) -> Result<Self, SocketEnd> {
         let opened = timeout(request.limit, async {
             let connected = net::connect(request.target.address, options).await;
-            Self::handshake(request, connected.map_err(|_| SocketCloseReason::Unreachable)?).await
+            Self::handshake(request, connected.map_err(|_| SocketEnd::Unreachable)?).await
         });
-        opened.await.unwrap_or(Err(SocketCloseReason::Lost))
+        opened.await.unwrap_or(Err(SocketEnd::Lost))
     }
 
     /// Opens a socket on a connection.
-    pub(crate) async fn handshake(request: &SocketRequest<'_>, stream: TcpStream) -> Result<Self, SocketCloseReason> {
+    pub(crate) async fn handshake(request: &SocketRequest<'_>, stream: TcpStream) -> Result<Self, SocketEnd> {
         let Target { authority, prefix, .. } = request.target;
         let uri: Uri =
-            format!("ws://{authority}{prefix}{}", request.path).parse().map_err(|_| SocketCloseReason::Unreachable)?;
+            format!("ws://{authority}{prefix}{}", request.path).parse().map_err(|_| SocketEnd::Unreachable)?;
         let mut builder = ClientRequestBuilder::new(uri);
         if let Some(token) = bearer(request.token) {
             builder = builder.with_header("Authorization", token.to_str().unwrap_or_default());
         }
-        if request.mode == SocketMode::Extended {
+        if request.mode == ClientMode::Extended {
             builder = builder.with_sub_protocol(SUBPROTOCOL);
         }
         let config = WebSocketConfig::default()
@@ -172,11 +169,11 @@ impl Socket {
     ///
     /// # Errors
     /// The socket has ended.
-    pub async fn next(&mut self) -> Result<IncomingFrame, SocketCloseReason> {
+    pub async fn next(&mut self) -> Result<IncomingFrame, SocketEnd> {
         let text = self.next_text().await?;
         let Some(frame) = protocol::read(&text, self.mode) else {
-            self.ended = Some(SocketCloseReason::Malformed);
-            return Err(SocketCloseReason::Malformed);
+            self.ended = Some(SocketEnd::Malformed);
+            return Err(SocketEnd::Malformed);
         };
         if let IncomingFrame::Heartbeat(seq) = frame {
             self.queue(heartbeat(seq.unwrap_or_default()));
@@ -185,11 +182,11 @@ impl Socket {
     }
 
     /// The next frame of a multiplexed socket, as [`Socket::next`].
-    pub(crate) async fn next_multiplexed(&mut self) -> Result<MultiplexedFrame, SocketCloseReason> {
+    pub(crate) async fn next_multiplexed(&mut self) -> Result<MultiplexedFrame, SocketEnd> {
         let text = self.next_text().await?;
         let Some(frame) = multiplexed::read(&text) else {
-            self.ended = Some(SocketCloseReason::Malformed);
-            return Err(SocketCloseReason::Malformed);
+            self.ended = Some(SocketEnd::Malformed);
+            return Err(SocketEnd::Malformed);
         };
         if frame == MultiplexedFrame::Heartbeat {
             self.queue(heartbeat(0));
@@ -198,21 +195,21 @@ impl Socket {
     }
 
     /// The hello of extended mode.
-    pub(crate) async fn hello(&mut self, limit: Duration) -> Result<Hello, SocketCloseReason> {
+    pub(crate) async fn hello(&mut self, limit: Duration) -> Result<Hello, SocketEnd> {
         match timeout(limit, self.next()).await {
             Ok(Ok(IncomingFrame::Hello(hello))) => Ok(hello),
-            Ok(Ok(_)) => Err(SocketCloseReason::Malformed),
+            Ok(Ok(_)) => Err(SocketEnd::Malformed),
             Ok(Err(reason)) => Err(reason),
-            Err(_) => Err(SocketCloseReason::Lost),
+            Err(_) => Err(SocketEnd::Lost),
         }
     }
 
     /// The next text, not parsed. May be dropped before its end: nothing is lost.
-    pub(crate) async fn next_text(&mut self) -> Result<Utf8Bytes, SocketCloseReason> {
+    pub(crate) async fn next_text(&mut self) -> Result<Utf8Bytes, SocketEnd> {
         poll_fn(|cx| self.poll_text(cx)).await
     }
 
-    pub(crate) fn poll_text(&mut self, cx: &mut Context<'_>) -> Poll<Result<Utf8Bytes, SocketCloseReason>> {
+    pub(crate) fn poll_text(&mut self, cx: &mut Context<'_>) -> Poll<Result<Utf8Bytes, SocketEnd>> {
         if let Some(reason) = self.ended {
             return Poll::Ready(Err(reason));
         }
@@ -225,11 +222,11 @@ impl Socket {
                 Some(Ok(Message::Close(frame))) => {
                     // The library has queued the reply, of which the kernel takes what it can.
                     let _written = Pin::new(&mut self.stream).poll_flush(cx);
-                    break SocketCloseReason::Closed(frame.map_or(1005, |frame| frame.code.into()));
+                    break SocketEnd::Closed(frame.map_or(1005, |frame| frame.code.into()));
                 }
-                Some(Ok(Message::Binary(_) | Message::Frame(_))) => break SocketCloseReason::Malformed,
+                Some(Ok(Message::Binary(_) | Message::Frame(_))) => break SocketEnd::Malformed,
                 Some(Err(error)) => break error.into(),
-                None => break SocketCloseReason::Lost,
+                None => break SocketEnd::Lost,
             }
         };
         self.ended = Some(reason);
@@ -243,12 +240,8 @@ impl Socket {
     }
 
     /// Writes what the kernel takes of these bytes, past the protocol.
-    pub(crate) fn poll_write_raw(
-        &mut self,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<Result<usize, SocketCloseReason>> {
-        Pin::new(self.stream.get_mut()).poll_write(cx, bytes).map_err(|_| SocketCloseReason::Lost)
+    pub(crate) fn poll_write_raw(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SocketEnd>> {
+        Pin::new(self.stream.get_mut()).poll_write(cx, bytes).map_err(|_| SocketEnd::Lost)
     }
 
     /// The connection below, past the protocol.

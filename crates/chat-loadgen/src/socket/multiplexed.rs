@@ -23,9 +23,9 @@ pub(crate) enum MultiplexedFrame {
     /// What a socket of the session would receive.
     OfSession { session: String, frame: IncomingFrame },
     /// A view of the inbox.
-    Snapshot { items: Vec<ItemNews> },
+    Snapshot { items: Vec<InboxItemPreview> },
     /// A session of a view as it is now; without an item it has left the view.
-    Update { item: Option<ItemNews> },
+    Update { item: Option<InboxItemPreview> },
     /// The service is alive.
     Heartbeat,
     /// A frame of the client was refused, with this code.
@@ -36,7 +36,7 @@ pub(crate) enum MultiplexedFrame {
 
 /// What is timed of an item of the inbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ItemNews {
+pub(crate) struct InboxItemPreview {
     pub(crate) session: String,
     /// How its newest message begins; empty when there is none.
     pub(crate) preview: String,
@@ -44,19 +44,19 @@ pub(crate) struct ItemNews {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RawFrame<'a> {
+struct RawMultiplexedFrame<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     #[serde(borrow)]
     session_id: Option<Cow<'a, str>>,
     seq: Option<u64>,
     #[serde(default, borrow)]
-    data: RawData<'a>,
+    data: RawMultiplexedData<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct RawData<'a> {
+struct RawMultiplexedData<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow)]
@@ -84,7 +84,7 @@ struct RawLastMessage {
     preview: String,
 }
 
-impl From<RawItem> for ItemNews {
+impl From<RawItem> for InboxItemPreview {
     fn from(item: RawItem) -> Self {
         Self { session: item.id, preview: item.last_message.map(|message| message.preview).unwrap_or_default() }
     }
@@ -92,7 +92,7 @@ impl From<RawItem> for ItemNews {
 
 /// Reads a frame; `None` when it is not as documented.
 pub(crate) fn read(text: &str) -> Option<MultiplexedFrame> {
-    let frame: RawFrame<'_> = serde_json::from_str(text).ok()?;
+    let frame: RawMultiplexedFrame<'_> = serde_json::from_str(text).ok()?;
     let (seq, data) = (frame.seq, frame.data);
     let session = frame.session_id.map(Cow::into_owned);
     let of_session = |frame| Some(MultiplexedFrame::OfSession { session: session.clone()?, frame });
@@ -115,8 +115,10 @@ pub(crate) fn read(text: &str) -> Option<MultiplexedFrame> {
         "typing" => of_session(IncomingFrame::Typing),
         "heartbeat" if session.is_some() => of_session(IncomingFrame::Heartbeat(data.seq)),
         "heartbeat" => Some(MultiplexedFrame::Heartbeat),
-        "inbox" => Some(MultiplexedFrame::Snapshot { items: data.items.into_iter().map(ItemNews::from).collect() }),
-        "inbox_update" => Some(MultiplexedFrame::Update { item: data.item.map(ItemNews::from) }),
+        "inbox" => {
+            Some(MultiplexedFrame::Snapshot { items: data.items.into_iter().map(InboxItemPreview::from).collect() })
+        }
+        "inbox_update" => Some(MultiplexedFrame::Update { item: data.item.map(InboxItemPreview::from) }),
         "error" => Some(MultiplexedFrame::Refused(data.code.as_str()?.to_owned())),
         _ => Some(MultiplexedFrame::Unknown),
     }
@@ -170,12 +172,12 @@ mod tests {
     fn an_item_has_the_beginning_of_its_newest_message() {
         let update = r#"{"type":"inbox_update","sessionId":"s","data":{"view":"mine","item":{"id":"s",
             "lastMessage":{"id":"m","preview":"@1@"},"seq":4},"counts":{}}}"#;
-        let item = ItemNews { session: "s".to_owned(), preview: "@1@".to_owned() };
+        let item = InboxItemPreview { session: "s".to_owned(), preview: "@1@".to_owned() };
         assert_eq!(read(update), Some(MultiplexedFrame::Update { item: Some(item) }));
         let gone = r#"{"type":"inbox_update","sessionId":"s","data":{"view":"mine","item":null,"counts":{}}}"#;
         assert_eq!(read(gone), Some(MultiplexedFrame::Update { item: None }));
         let snapshot = r#"{"type":"inbox","data":{"view":"mine","items":[{"id":"s","lastMessage":null}],"counts":{}}}"#;
-        let item = ItemNews { session: "s".to_owned(), preview: String::new() };
+        let item = InboxItemPreview { session: "s".to_owned(), preview: String::new() };
         assert_eq!(read(snapshot), Some(MultiplexedFrame::Snapshot { items: vec![item] }));
     }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use chat_loadgen::cli::block_on;
-use chat_loadgen::drive::{DrivePlan, DriveSubject, Driver, ProcessFault, ReadyUrl};
+use chat_loadgen::drive::{DrivePlan, DriveSubject, Driver, ProcessFault, ReadinessUrl};
 use chat_loadgen::error::LoadError;
 
 use crate::load::{json_of, loadgen};
@@ -29,7 +29,7 @@ fn plan(subject: DriveSubject, fault: ProcessFault, times: u32, service: &FakeSe
         // Long enough for the shell to have set its trap, which has no signal to wait for.
         every: Duration::from_millis(300),
         times,
-        ready: Some(ReadyUrl::parse(&format!("{}/readyz", service.url())).unwrap()),
+        ready: Some(ReadinessUrl::parse(&format!("{}/readyz", service.url())).unwrap()),
         ready_timeout: Duration::from_secs(10),
     }
 }
@@ -137,7 +137,7 @@ fn a_foreign_process_is_not_restarted() {
 fn a_service_that_never_gets_ready_is_an_error() {
     let (service, dir) = (FakeService::start(Misbehaviour::default()), tempfile::tempdir().unwrap());
     let mut plan = plan(DriveSubject::Start(shell(dir.path())), ProcessFault::Kill, 1, &service);
-    plan.ready = Some(ReadyUrl::parse(&format!("{}/nowhere", service.url())).unwrap());
+    plan.ready = Some(ReadinessUrl::parse(&format!("{}/nowhere", service.url())).unwrap());
     plan.ready_timeout = Duration::from_millis(100);
     let result = block_on(async { Driver::start(plan).await.map(drop) });
     assert!(matches!(&result, Err(LoadError::Setup(text)) if text.contains("was not ready")), "{result:?}");

@@ -32,7 +32,7 @@ fn slow_rates_have_fractions() {
 
 proptest! {
     #[test]
-    fn what_is_due_by_a_time_is_due_at_or_before_it(rate in 0.1..100_000.0_f64, elapsed_us in 0..100_000_000_u64) {
+    fn requests_due_by_a_time_are_due_at_or_before_it(rate in 0.1..100_000.0_f64, elapsed_us in 0..100_000_000_u64) {
         let schedule = Schedule::new(rate);
         let elapsed = Duration::from_micros(elapsed_us);
         let count = schedule.due_by(elapsed);

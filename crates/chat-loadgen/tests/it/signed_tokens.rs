@@ -106,7 +106,7 @@ fn tokens_are_signed_with_a_private_key_in_pem() {
 }
 
 #[test]
-fn what_is_no_private_key_is_refused_with_how_to_make_one() {
+fn a_file_without_a_private_key_is_refused_with_how_to_make_one() {
     let private_in_another_form = EC.replace("PRIVATE KEY", "EC PRIVATE KEY");
     for pem in ["", "secret", EC_PUBLIC, RSA_PUBLIC, &private_in_another_form, &EC[..100]] {
         let refusal = TokenSigner::private_key(pem, SignedClaims::default()).err().unwrap().to_string();

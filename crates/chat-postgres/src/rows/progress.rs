@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use crate::schema::chat_sessions;
 
-/// The columns of `Progress` and `Latest`.
+/// The columns of `Progress` and `LatestActivity`.
 #[derive(Insertable)]
 #[diesel(table_name = chat_sessions, treat_none_as_default_value = false)]
 pub(crate) struct ProgressColumns {

@@ -19,7 +19,7 @@ pub(crate) struct TakeTickets<'a> {
 
 /// A ticket: its digest; whose it is, their role and name; its session; when its token was issued, the digest of the key
 /// that verified it, and when it ends; when the ticket ends.
-pub(crate) type TakenRow = (Vec<u8>, String, String, Option<String>, Uuid, Option<i64>, Option<Vec<u8>>, i64, i64);
+pub(crate) type TicketRow = (Vec<u8>, String, String, Option<String>, Uuid, Option<i64>, Option<Vec<u8>>, i64, i64);
 
 impl<'a> TakeTickets<'a> {
     /// A statement that takes these.
@@ -28,7 +28,7 @@ impl<'a> TakeTickets<'a> {
     }
 
     /// Runs it, and returns those that were there.
-    pub(crate) fn run(self, connection: &mut PgConnection) -> QueryResult<Vec<TakenRow>> {
+    pub(crate) fn run(self, connection: &mut PgConnection) -> QueryResult<Vec<TicketRow>> {
         if self.digests.is_empty() { Ok(Vec::new()) } else { self.load(connection) }
     }
 }

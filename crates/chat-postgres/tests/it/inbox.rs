@@ -47,7 +47,7 @@ async fn sessions_from_before_the_inbox_are_in_it() {
 /// What a node of the version before does to the rows: it leaves the columns of the inbox as they are.
 #[tokio::test]
 #[ignore = "needs Postgres: cargo xtask test"]
-async fn what_an_older_node_writes_is_in_the_inbox() {
+async fn sessions_that_an_older_node_writes_are_in_the_inbox() {
     let database = reused();
     let store = open(&database).await;
     fill(&store).await;

@@ -146,7 +146,7 @@ async fn every_writer_of_all_nodes_has_counters_of_its_own() {
 
 #[tokio::test]
 #[ignore = "needs Postgres: cargo xtask test"]
-async fn what_was_remembered_does_not_outlive_the_connection() {
+async fn remembered_sessions_do_not_outlive_the_connection() {
     let database = reused();
     let store = open(&database).await;
     let session = store.sessions.open(new_session(1), alice(), None).await.unwrap().session.id;

@@ -12,7 +12,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use serde_json::Value;
-use test_servers::postgres::{Keep, TestDatabase};
+use test_servers::postgres::{KeepRows, TestDatabase};
 
 use crate::recorder;
 use crate::support::connect;
@@ -87,7 +87,7 @@ const FILL: &str = "
 
 /// A migrated database that is filled as in use. It is only looked at.
 fn filled() -> TestDatabase {
-    TestDatabase::reused("filled", Keep::Everything, |url| {
+    TestDatabase::reused("filled", KeepRows::All, |url| {
         migrate::up(url).unwrap();
         let mut connection = PgConnection::establish(url).unwrap();
         connection.batch_execute(FILL).unwrap();

@@ -94,7 +94,7 @@ async fn a_database_that_becomes_read_only_is_not_ready() {
 /// one than the other nodes have.
 #[test]
 #[ignore = "needs Postgres: cargo xtask test"]
-fn what_nodes_know_each_other_by_is_not_taken_from_a_standby() {
+fn fanout_credentials_are_not_read_from_a_standby() {
     let (primary, standby, url) = pair();
     let any = format!("{url}?target_session_attrs=any");
     let asked = fanout_credentials::read(&any);

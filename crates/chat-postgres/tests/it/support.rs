@@ -8,7 +8,7 @@ use chat_domain::ports::MessageRepository as _;
 use chat_postgres::{PgConfig, PgStore, migrate};
 use chat_testkit::fixtures;
 use diesel::prelude::*;
-use test_servers::postgres::{Keep, PrivatePostgres, TestDatabase, find_programs};
+use test_servers::postgres::{KeepRows, PrivatePostgres, TestDatabase, find_programs};
 
 /// How long a test waits for something that should come at once, on a machine that may be busy.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -48,7 +48,7 @@ pub(crate) fn undisturbed() -> (PrivatePostgres, TestDatabase) {
 pub(crate) fn reused() -> TestDatabase {
     TestDatabase::reused(
         "migrated",
-        Keep::RowsOf(&["__diesel_schema_migrations", "chat_epoch", "chat_fanout_key", "chat_identity"]),
+        KeepRows::Of(&["__diesel_schema_migrations", "chat_epoch", "chat_fanout_key", "chat_identity"]),
         |url| {
             migrate::up(url).unwrap();
         },

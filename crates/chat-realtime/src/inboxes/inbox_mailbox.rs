@@ -13,12 +13,12 @@ use crate::stream_waker::StreamWaker;
 use crate::sync::{Mutex, lock};
 
 /// How long a session of a view waits after an update until its next one.
-pub const PACE: Duration = Duration::from_millis(500);
+pub const INBOX_PACE: Duration = Duration::from_millis(500);
 
 /// The states that wait for an inbox. Of each session and view there is one at most, so that a stream that is not read
 /// keeps no more than the sessions that have changed.
 #[derive(Default)]
-pub struct InboxMailbox(Mutex<MailboxState>);
+pub struct InboxMailbox(Mutex<InboxMailboxState>);
 
 type InboxSlot = (InboxView, SessionId);
 
@@ -46,7 +46,7 @@ fn is_before(as_read: Option<Seq>, shown: Seq) -> bool {
 }
 
 #[derive(Default)]
-struct MailboxState {
+struct InboxMailboxState {
     waiting: HashMap<InboxSlot, WaitingState>,
     /// Those that may be taken, in the order in which they came.
     ready: VecDeque<InboxSlot>,
@@ -103,7 +103,7 @@ impl InboxMailbox {
     /// reads the session again, and pushes what it reads to them and to the view of the snapshot.
     pub fn note_shown(&self, id: SessionId, seq: Seq) -> Vec<InboxView> {
         let mut state = lock(&self.0);
-        let MailboxState { waiting, ready, shown, .. } = &mut *state;
+        let InboxMailboxState { waiting, ready, shown, .. } = &mut *state;
         let is_older = |view: &InboxView| waiting.get(&(*view, id)).is_some_and(|state| is_before(state.as_read, seq));
         let views: Vec<InboxView> = InboxView::ALL.into_iter().filter(is_older).collect();
         waiting.retain(|(view, waiting), _| *waiting != id || !views.contains(view));
@@ -120,7 +120,7 @@ impl InboxMailbox {
             return None;
         }
         let waker = state.waker.take_for_close();
-        *state = MailboxState { close_reason: Some(reason), ..MailboxState::default() };
+        *state = InboxMailboxState { close_reason: Some(reason), ..InboxMailboxState::default() };
         waker
     }
 
@@ -136,7 +136,7 @@ impl InboxMailbox {
             return Poll::Pending;
         };
         let session = state.waiting.remove(&slot).and_then(|waiting| waiting.session);
-        state.paced.push_back((now + PACE, slot));
+        state.paced.push_back((now + INBOX_PACE, slot));
         state.pausing.insert(slot);
         let (view, session_id) = slot;
         Poll::Ready(Ok(InboxUpdate { view, session_id, session, counts: state.counts.unwrap_or_default() }))
@@ -160,7 +160,7 @@ impl InboxMailbox {
     }
 }
 
-impl MailboxState {
+impl InboxMailboxState {
     fn push(&mut self, slot: InboxSlot, waiting: WaitingState) -> Option<Waker> {
         let is_new = self.waiting.insert(slot, waiting).is_none();
         if is_new && !self.pausing.contains(&slot) {

@@ -24,7 +24,7 @@ use chat_domain::ports::{InboxFeed, InboxReader, InboxStream, InboxUpdate, Strea
 
 pub use active_sessions::ActiveSessions;
 use active_sessions::ended_ranges;
-pub use inbox_mailbox::{InboxMailbox, PACE, PushedState};
+pub use inbox_mailbox::{INBOX_PACE, InboxMailbox, PushedState};
 pub use inbox_reader::run_inboxes_with;
 
 use crate::sync::{AtomicBool, Mutex, Ordering, lock};
@@ -263,7 +263,7 @@ impl Inboxes {
         for range in ranges {
             if !lock(&self.state).ended.contains_key(&range) {
                 let read = sessions.ended(range.clone()).await?;
-                // Until an inbox has the range, it is not kept true: see `InboxPlace::open`.
+                // Until an inbox has the range, it is not kept true: see `InboxRegistration::open`.
                 lock(&self.state).ended.entry(range).or_insert_with(|| read.into_iter().collect());
             }
         }
@@ -341,15 +341,15 @@ impl Drop for RangeLoad {
     }
 }
 
-/// The place of an inbox that is open or opens, freed when it is dropped.
-struct InboxPlace {
+/// The registration of an inbox that is open or opens, removed when it is dropped.
+struct InboxRegistration {
     inboxes: Arc<Inboxes>,
     ranges: Vec<InboxRange>,
     id: Option<u64>,
 }
 
-impl InboxPlace {
-    /// Takes a place, and with it the ranges of the inbox.
+impl InboxRegistration {
+    /// Registers the inbox, and with it the ranges of the inbox.
     fn enter(inboxes: &Arc<Inboxes>, owner: &InboxOwner) -> Self {
         let ranges = owner.active_ranges();
         let mut state = lock(&inboxes.state);
@@ -386,7 +386,7 @@ impl InboxPlace {
     }
 }
 
-impl Drop for InboxPlace {
+impl Drop for InboxRegistration {
     fn drop(&mut self) {
         let mut state = lock(&self.inboxes.state);
         if let Some((id, closed)) = self.id.and_then(|id| Some((id, state.open.remove(&id)?))) {
@@ -427,25 +427,25 @@ impl HubInboxFeed {
 #[async_trait]
 impl InboxFeed for HubInboxFeed {
     async fn open(&self, person: &UserId, owner: InboxOwner, views: Vec<InboxView>) -> Result<Box<dyn InboxStream>> {
-        let mut place = InboxPlace::enter(&self.inboxes, &owner);
-        self.inboxes.load(self.sessions.as_ref(), &place.ranges).await?;
+        let mut registration = InboxRegistration::enter(&self.inboxes, &owner);
+        self.inboxes.load(self.sessions.as_ref(), &registration.ranges).await?;
         let mailbox = Arc::new(InboxMailbox::default());
         let inbox = OpenInbox { person: person.clone(), owner, views, mailbox: Arc::clone(&mailbox) };
         self.inboxes.load_ended(self.sessions.as_ref(), inbox.ended_ranges()).await?;
-        place.open(inbox);
-        Ok(Box::new(HubInboxStream { mailbox, place }))
+        registration.open(inbox);
+        Ok(Box::new(HubInboxStream { mailbox, registration }))
     }
 }
 
 struct HubInboxStream {
     mailbox: Arc<InboxMailbox>,
-    place: InboxPlace,
+    registration: InboxRegistration,
 }
 
 impl InboxStream for HubInboxStream {
     fn note_snapshot(&mut self, view: InboxView, sessions: &[ChatSession]) {
-        if let Some(id) = self.place.id {
-            self.place.inboxes.note_snapshot(id, view, sessions);
+        if let Some(id) = self.registration.id {
+            self.registration.inboxes.note_snapshot(id, view, sessions);
         }
     }
 

@@ -9,7 +9,7 @@ use chat_domain::model::{Epoch, LiveEvent, Seq, SessionEvent};
 use chat_domain::ports::{LogLimit, LogPage, Replay, SharedEvent, StartPosition};
 use chat_realtime::HubSettings;
 use chat_realtime::internals::{
-    BrokenLog, CursorStep, EventQueue, QueueItem, QueueLimits, StreamCursor, page_of, replay,
+    CursorStep, EventQueue, QueueItem, QueueLimits, SequenceGap, StreamCursor, page_of, replay,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -156,7 +156,7 @@ impl Model {
             Log::HasAGap if events.len() < 2 => {}
             Log::HasAGap => {
                 events.remove(0);
-                let broken = BrokenLog { expected: after.next(), found: after.next().next() };
+                let broken = SequenceGap { expected: after.next(), found: after.next().next() };
                 assert_eq!(self.cursor.page_loaded(page_of(events)), Err(broken));
                 return;
             }

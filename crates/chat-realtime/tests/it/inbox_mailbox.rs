@@ -7,7 +7,7 @@ use std::time::Instant;
 use chat_domain::inbox::{InboxCounts, InboxView};
 use chat_domain::model::{ChatSession, NewSession, Seq, SessionId};
 use chat_domain::ports::StreamCloseReason;
-use chat_realtime::internals::{InboxMailbox, PACE, PushedState};
+use chat_realtime::internals::{INBOX_PACE, InboxMailbox, PushedState};
 use chat_testkit::fixtures::{new_session, session_id};
 
 fn session(n: u64) -> Arc<ChatSession> {
@@ -39,15 +39,15 @@ fn of_many_states_of_a_session_the_newest_is_taken_and_two_a_second_at_most() {
     push(1, true);
     assert_eq!(take(&mailbox, start), Some((session_id(2), true)));
     assert_eq!(take(&mailbox, start), None);
-    assert_eq!(mailbox.deadline(), Some(start + PACE));
+    assert_eq!(mailbox.deadline(), Some(start + INBOX_PACE));
     push(1, false);
     push(1, true);
-    assert_eq!(take(&mailbox, start + PACE / 2), None);
-    assert_eq!(take(&mailbox, start + PACE), Some((session_id(1), true)));
-    assert_eq!((take(&mailbox, start + PACE), mailbox.deadline()), (None, None));
-    assert_eq!(take(&mailbox, start + PACE * 3), None);
+    assert_eq!(take(&mailbox, start + INBOX_PACE / 2), None);
+    assert_eq!(take(&mailbox, start + INBOX_PACE), Some((session_id(1), true)));
+    assert_eq!((take(&mailbox, start + INBOX_PACE), mailbox.deadline()), (None, None));
+    assert_eq!(take(&mailbox, start + INBOX_PACE * 3), None);
     push(2, false);
-    assert_eq!(take(&mailbox, start + PACE * 3), Some((session_id(2), false)), "at once after a pause");
+    assert_eq!(take(&mailbox, start + INBOX_PACE * 3), Some((session_id(2), false)), "at once after a pause");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_state_of_before_the_snapshot_is_not_taken() {
     assert_eq!([take(&mailbox, now), take(&mailbox, now)], [Some((session_id(1), false)), Some((session_id(1), true))]);
     assert!(push(mine, 7, true));
     assert_eq!(mailbox.note_shown(session_id(1), Seq::new(6)), [], "what waits is newer");
-    assert_eq!(take(&mailbox, now + PACE), Some((session_id(1), true)));
+    assert_eq!(take(&mailbox, now + INBOX_PACE), Some((session_id(1), true)));
 }
 
 #[test]

@@ -265,7 +265,7 @@ impl World {
     }
 }
 
-/// A wish to watch a session; what cannot be replayed is refused.
+/// A request to subscribe to a session; what cannot be replayed is refused.
 pub(crate) fn subscribe_request(session: SessionId, viewer: &str, start: StartPosition) -> SubscribeRequest {
     SubscribeRequest {
         session,

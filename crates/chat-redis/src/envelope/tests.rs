@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use chat_domain::model::{
     AgentId, Attachment, AttachmentId, AvatarUrl, ChatMessage, ChatSession, Color, Content, Delivery, EventChange,
-    FileName, IdempotencyKey, KnownPeople, Latest, MediaMetadata, MediaType, MessageId, OpeningDetails, Party, Person,
-    PersonName, Priority, Progress, Receipt, ReceiptStatus, SessionDetails, SessionEvent, SessionState, StoredObject,
-    Subject, Tags, Timestamp, UserId,
+    FileName, IdempotencyKey, KnownPeople, LatestActivity, MediaMetadata, MediaType, MessageId, OpeningDetails, Party,
+    Person, PersonName, Priority, Progress, Receipt, ReceiptStatus, SessionDetails, SessionEvent, SessionState,
+    StoredObject, Subject, Tags, Timestamp, UserId,
 };
 use chat_realtime::PeerTyping;
 use proptest::collection::vec;
@@ -76,7 +76,7 @@ fn session(id: SessionId, at: Timestamp) -> BoxedStrategy<ChatSession> {
     let parts = (user(), details(), option::of(opening), time(), state, progress);
     let session = parts.prop_map(move |(owner, details, opened_with, started_at, state, progress)| {
         let SessionDetails { subject, priority, tags } = details;
-        let latest = Latest::default();
+        let latest = LatestActivity::default();
         ChatSession { id, owner, subject, priority, tags, started_at, state, opened_with, progress, latest }
     });
     session.boxed()

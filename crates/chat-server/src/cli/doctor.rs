@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::block_on;
 use crate::config::{Config, units};
-use crate::doctor::{self, Diagnosis, Severity, Thoroughness};
+use crate::doctor::{self, Diagnosis, DoctorOptions, Severity};
 use crate::wire::RecountScope;
 
 /// How it is asked.
@@ -42,9 +42,9 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let recount = if arguments.full { RecountScope::Everything } else { RecountScope::Sample };
-    let thoroughness = Thoroughness { recount, min_free: arguments.min_free };
+    let options = DoctorOptions { recount, min_free: arguments.min_free };
     let checks = match config {
-        Ok(config) => block_on(async { Ok(doctor::examine(&config, thoroughness).await) })?,
+        Ok(config) => block_on(async { Ok(doctor::examine(&config, options).await) })?,
         Err(problem) => vec![doctor::of_configuration(problem)],
     };
     let status = checks.iter().map(|check| check.status).max().unwrap_or(Severity::Ok);

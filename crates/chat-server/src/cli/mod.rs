@@ -66,6 +66,9 @@ enum ServerTask {
     /// Print the reference document of the configuration.
     #[command(hide = true)]
     ConfigReference,
+    /// Print the reference document of the fixed limits.
+    #[command(hide = true)]
+    LimitsReference,
     /// Print the reference document of the metrics.
     #[command(hide = true)]
     MetricsReference,
@@ -110,6 +113,7 @@ pub(crate) fn run(
         ServerTask::Asyncapi => asyncapi::run(options.public_url.as_deref(), out),
         ServerTask::Epoch(arguments) => epoch::run(&Config::load(options)?, &arguments, out),
         ServerTask::ConfigReference => reference::configuration(&command, out),
+        ServerTask::LimitsReference => reference::limits(out),
         ServerTask::MetricsReference => reference::metrics(out),
     }
 }

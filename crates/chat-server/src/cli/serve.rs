@@ -16,14 +16,14 @@ use crate::admin::Admin;
 use crate::background::{Background, FatalFailure};
 use crate::config::{Config, Switch, TokenKey, units};
 use crate::descriptors::DescriptorLimits;
-use crate::exclusive::Held;
+use crate::exclusive::FileLock;
 use crate::shutdown::{
     ACCESS_LOG_LIMIT, PRESENCE_LIMIT, REQUESTS_GRACE, REQUESTS_LIMIT, SHUTDOWN_NOTICE_LIMIT, STORE_LIMIT, Signals,
     TRACES_LIMIT,
 };
 use crate::system::SystemClock;
 use crate::telemetry::TraceExport;
-use crate::tokens::{TokenCheck, TokenMaker};
+use crate::tokens::{TokenMaker, TokenVerification};
 use crate::wire::{self, System};
 use crate::{data_dir, development, maintenance, pages, telemetry};
 
@@ -66,7 +66,7 @@ struct RunningServer {
     admin: Option<Admin>,
     access_log: Option<AccessLogThread>,
     /// Held until the store is closed.
-    _database: Option<Held>,
+    _database: Option<FileLock>,
 }
 
 async fn serve(config: &Config, traces: Traces, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -104,7 +104,7 @@ async fn start(config: &Config, traces: Traces, out: &mut dyn Write) -> anyhow::
     let room = DescriptorLimits::make(config);
     data_dir::make(&config.data_dir)?;
     // Before anything is written to the database: without keys the server refuses to start.
-    let tokens = TokenCheck::open(config, Arc::new(SystemClock)).await?;
+    let tokens = TokenVerification::open(config, Arc::new(SystemClock)).await?;
     let database = wire::hold_database(config)?;
     let mut system = System::assemble(config).await?;
     let mut fanout = Background::default();
@@ -228,7 +228,7 @@ impl RunningServer {
         system.report_presence(PRESENCE_LIMIT).await;
         if let Ok(notice) = timeout(STORE_LIMIT, system.close()).await {
             if timeout(SHUTDOWN_NOTICE_LIMIT, notice.send()).await.is_err() {
-                tracing::warn!("the other servers could not be told in time that this one stops");
+                tracing::warn!("other nodes were not notified in time that this node stops");
             }
         } else {
             tracing::error!("the store did not close within {} s", STORE_LIMIT.as_secs());

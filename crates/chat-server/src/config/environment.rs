@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_orchestrator_sets_for_a_service_named_chat_is_left_alone() {
+    fn variables_that_an_orchestrator_sets_for_a_service_named_chat_are_ignored() {
         let links = [
             "CHAT_SERVICE_HOST",
             "CHAT_SERVICE_PORT",

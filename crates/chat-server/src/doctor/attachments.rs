@@ -89,7 +89,7 @@ pub(super) fn check_variables(config: &Config) -> Option<Diagnosis> {
 fn failed(check: &'static str, error: &anyhow::Error, remedy: &str) -> Diagnosis {
     let finding = format!("{error:#}");
     if finding.contains("(CHAT_ATTACHMENTS_URL)") {
-        Diagnosis::fail_as_said(check, finding)
+        Diagnosis::fail_with_remedy_in_text(check, finding)
     } else {
         Diagnosis::fail(check, finding, remedy)
     }

@@ -2,7 +2,7 @@
 
 use super::{Diagnosis, shown_ms, wire};
 use crate::config::{Config, DatabaseUrl, Switch};
-use crate::wire::{DatabaseFacts, PgFacts, Recount, RecountScope, SqliteFacts};
+use crate::wire::{DatabaseFacts, PgFacts, RecountReport, RecountScope, SqliteFacts};
 
 /// Connections of a node besides those that read and write: for look-ups of sessions, and for tickets.
 const FURTHER_CONNECTIONS: i64 = 2;
@@ -182,7 +182,7 @@ fn counters(config: &Config, scope: RecountScope) -> Diagnosis {
             return Diagnosis::fail(CHECK, format!("{error:#}"), "see what the database logs");
         }
     };
-    let Recount { is_complete, sessions, wrong_sessions, missing_sessions, wrong_counters } = found;
+    let RecountReport { is_complete, sessions, wrong_sessions, missing_sessions, wrong_counters } = found;
     let extent = if is_complete { "all rows" } else { "a sample; --full counts all rows" };
     if found.is_clean() {
         return Diagnosis::ok(CHECK, format!("those of {sessions} sessions are what their rows say ({extent})"));

@@ -64,7 +64,7 @@ impl Diagnosis {
     }
 
     /// A failure whose text already says what to do.
-    fn fail_as_said(check: &'static str, finding: impl AsRef<str>) -> Self {
+    fn fail_with_remedy_in_text(check: &'static str, finding: impl AsRef<str>) -> Self {
         Self { status: Severity::Fail, ..Self::ok(check, finding) }
     }
 }
@@ -78,7 +78,7 @@ fn in_one_line(text: &str) -> String {
 
 /// What the operator asks for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Thoroughness {
+pub(crate) struct DoctorOptions {
     /// How many rows are counted.
     pub(crate) recount: RecountScope,
     /// The least free space, in bytes, that is no warning.
@@ -87,22 +87,22 @@ pub(crate) struct Thoroughness {
 
 /// The diagnosis of options that are wrong or contradict each other: nothing else can be looked at then.
 pub(crate) fn of_configuration(problem: String) -> Diagnosis {
-    Diagnosis::fail_as_said("configuration", problem)
+    Diagnosis::fail_with_remedy_in_text("configuration", problem)
 }
 
 /// Runs all checks.
-pub(crate) async fn examine(config: &Config, thoroughness: Thoroughness) -> Vec<Diagnosis> {
+pub(crate) async fn examine(config: &Config, options: DoctorOptions) -> Vec<Diagnosis> {
     let mut found = vec![
         Diagnosis::ok("configuration", "the options are valid and do not contradict each other"),
         tokens::check(config).await,
     ];
-    found.extend(database::check(config, thoroughness.recount));
+    found.extend(database::check(config, options.recount));
     found.extend(redis::check(config).await);
     found.push(attachments::check(config).await);
     found.extend(attachments::check_fallback(config).await);
     found.extend(attachments::check_variables(config));
     found.push(machine::data_directory(config));
-    found.extend(machine::disks(config, thoroughness.min_free));
+    found.extend(machine::disks(config, options.min_free));
     found.push(machine::descriptors(config));
     found.extend(listening::check(config));
     found

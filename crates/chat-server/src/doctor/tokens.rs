@@ -25,7 +25,7 @@ pub(super) async fn check(config: &Config) -> Diagnosis {
             "development mode: the node signs tokens with a secret of its own",
             "to serve other machines, set --jwt-secret (CHAT_JWT_SECRET)",
         ),
-        Err(error) => Diagnosis::fail_as_said(CHECK, error.to_string()),
+        Err(error) => Diagnosis::fail_with_remedy_in_text(CHECK, error.to_string()),
     }
 }
 
@@ -36,7 +36,7 @@ async fn key_set(settings: KeySetSettings) -> Diagnosis {
         Ok(_) => Diagnosis::ok(CHECK, format!("the keys of {location} can be fetched")),
         Err(error) => match remedy(&error, &location) {
             Some(remedy) => Diagnosis::fail(CHECK, error.to_string(), remedy),
-            None => Diagnosis::fail_as_said(CHECK, error.to_string()),
+            None => Diagnosis::fail_with_remedy_in_text(CHECK, error.to_string()),
         },
     }
 }

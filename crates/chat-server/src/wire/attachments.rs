@@ -15,7 +15,7 @@ use chat_storage::{
 use super::{NullNotifier, Repositories, Store};
 use crate::binding::{self, Bound};
 use crate::config::{AttachmentsUrl, Config};
-use crate::exclusive::Held;
+use crate::exclusive::FileLock;
 
 /// The attachment store, what tells its state, and the hold on it.
 pub(super) struct Attachments {
@@ -23,7 +23,7 @@ pub(super) struct Attachments {
     pub(super) thumbnails: Arc<dyn ThumbnailStore>,
     pub(super) ownership: Arc<dyn StoreOwnership>,
     pub(super) probe: Arc<dyn HealthProbe>,
-    pub(super) held: Option<Held>,
+    pub(super) held: Option<FileLock>,
 }
 
 /// Who else may use the stored files meanwhile.
@@ -53,7 +53,7 @@ impl Attachments {
         Ok(Self { store: Arc::new(FallbackAttachmentStore::new(files.store, fallback)), ..files })
     }
 
-    fn of<T>(store: T, held: Option<Held>) -> Self
+    fn of<T>(store: T, held: Option<FileLock>) -> Self
     where
         T: AttachmentStore + ThumbnailStore + StoreOwnership + HealthProbe + 'static,
     {

@@ -14,7 +14,7 @@ use super::database::require_file;
 use super::{StoreAccess, StoredFiles};
 use crate::binding::{self, Bound};
 use crate::config::{AttachmentsUrl, Config, DatabaseUrl};
-use crate::exclusive::{Held, Sharing};
+use crate::exclusive::{FileLock, Sharing};
 
 /// The embedded stores of a configuration.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +97,7 @@ pub(crate) fn files_to_read(path: &Path) -> anyhow::Result<Arc<dyn AttachmentSto
 ///
 /// # Errors
 /// A node is there.
-pub(crate) fn hold_files(config: &Config) -> anyhow::Result<Option<Held>> {
+pub(crate) fn hold_files(config: &Config) -> anyhow::Result<Option<FileLock>> {
     let AttachmentsUrl::File(path) = &config.attachments_url else { return Ok(None) };
     if !path.is_dir() {
         return Ok(None);

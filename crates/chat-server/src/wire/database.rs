@@ -14,7 +14,7 @@ use chat_sqlite::{SqliteConfig, SqliteStore};
 use tokio::task;
 
 use crate::config::{Config, DatabaseUrl, Switch};
-use crate::exclusive::{self, Held, Sharing};
+use crate::exclusive::{self, FileLock, Sharing};
 
 /// The database.
 pub(crate) enum Store {
@@ -162,7 +162,7 @@ impl Store {
 ///
 /// # Errors
 /// Another server is there.
-pub(crate) fn hold_database(config: &Config) -> anyhow::Result<Option<Held>> {
+pub(crate) fn hold_database(config: &Config) -> anyhow::Result<Option<FileLock>> {
     match &config.database_url {
         DatabaseUrl::Sqlite(path) => {
             let mut lock = path.clone().into_os_string();

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use chat_domain::model::{AttachmentId, Timestamp};
 use chat_domain::ports::IdGenerator;
 use chat_postgres::inspection as postgres;
-pub(crate) use chat_postgres::inspection::{PgFacts, Recount, RecountScope};
+pub(crate) use chat_postgres::inspection::{PgFacts, RecountReport, RecountScope};
 use chat_redis::inspection as redis;
 pub(crate) use chat_redis::inspection::RedisFacts;
 use chat_sqlite::inspection as sqlite;
@@ -60,7 +60,7 @@ pub(crate) fn database_facts(config: &Config) -> anyhow::Result<DatabaseFacts> {
 ///
 /// # Errors
 /// What the database fails with.
-pub(crate) fn recount(config: &Config, scope: RecountScope) -> anyhow::Result<Recount> {
+pub(crate) fn recount(config: &Config, scope: RecountScope) -> anyhow::Result<RecountReport> {
     let random = UuidV7Generator.next_id().as_u128().rotate_left(64);
     match &config.database_url {
         DatabaseUrl::Sqlite(path) => Ok(sqlite::recount(path, scope, random)?),

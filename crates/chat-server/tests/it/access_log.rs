@@ -150,7 +150,7 @@ async fn lines_for_a_reader_that_is_gone_are_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_seen_stands_as_its_number_and_a_token_in_a_path_not_at_all() {
+async fn invisible_characters_stand_as_numbers_and_tokens_in_paths_not_at_all() {
     let home = tempfile::tempdir().unwrap();
     let server = TestServer::start_on(&home.path().join("data"), |command| {
         command.env("CHAT_ACCESS_LOG", "on").env("CHAT_LOG", "debug");

@@ -192,7 +192,7 @@ async fn a_backup_while_people_write_is_restored_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_backup_holds_is_for_its_owner_alone() {
+async fn files_of_a_backup_are_for_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
 
     let desk = Desk::new();

@@ -309,7 +309,7 @@ fn expect_error((head, body): &(String, String), status: u16, code: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres, Redis, nginx and openssl: cargo xtask test"]
-async fn what_the_shipped_proxy_refuses_has_the_form_of_the_services_errors() {
+async fn refusals_of_the_shipped_proxy_have_the_form_of_the_services_errors() {
     let mut deployment = Deployment::start().await;
     let alice = deployment.person("alice");
     let sessions = deployment.url("/api/chat/sessions");

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_servers::postgres::TestDatabase;
 
-use crate::support::{ExtendedSocket, Heard, Person, TestServer, chat_server, connect, next_event, run};
+use crate::support::{ExtendedSocket, Person, SocketItem, TestServer, chat_server, connect, next_event, run};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -43,8 +43,8 @@ async fn say(person: &Person, session: &str, content: &str) -> Value {
 /// The next frame with text, heartbeats too.
 async fn next_frame(socket: &mut ExtendedSocket) -> Value {
     match socket.heard().await {
-        Heard::Text(text) => serde_json::from_str(&text).unwrap(),
-        Heard::End(code) => panic!("the socket ended with {code:?}"),
+        SocketItem::Text(text) => serde_json::from_str(&text).unwrap(),
+        SocketItem::End(code) => panic!("the socket ended with {code:?}"),
     }
 }
 

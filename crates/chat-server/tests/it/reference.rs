@@ -1,4 +1,4 @@
-//! The reference documents are what the definitions of options and metrics say.
+//! The reference documents are what the definitions of options, limits and metrics say.
 
 use std::fs;
 use std::path::Path;
@@ -20,6 +20,11 @@ fn compare(command: &str, page: &str) {
 #[test]
 fn reference_document_of_the_configuration_is_current() {
     compare("config-reference", "configuration.md");
+}
+
+#[test]
+fn reference_document_of_the_limits_is_current() {
+    compare("limits-reference", "limits.md");
 }
 
 #[test]

@@ -96,7 +96,7 @@ async fn after_the_drain_delay_the_node_ends_as_without_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_before_sigterm_is_there_after_a_restart() {
+async fn messages_acknowledged_before_sigterm_are_there_after_a_restart() {
     let home = tempfile::tempdir().unwrap();
     let data_dir = home.path().join("data");
     let server = TestServer::start_on(&data_dir, |_| {}).await;

@@ -48,7 +48,7 @@ async fn the_client_library_is_served_compressed_and_not_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_built_or_not_wanted_is_an_unknown_address() {
+async fn pages_that_are_not_built_or_switched_off_are_unknown_addresses() {
     let home = tempfile::tempdir().unwrap();
     let server = TestServer::start().await;
     let panel = asset(&server, "/widget.js", "widget").await;

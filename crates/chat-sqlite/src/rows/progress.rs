@@ -10,7 +10,7 @@ use diesel::sqlite::Sqlite;
 use crate::schema::chat_sessions;
 use crate::values::DbId;
 
-/// The columns of `Progress` and `Latest`.
+/// The columns of `Progress` and `LatestActivity`.
 #[derive(Insertable)]
 #[diesel(table_name = chat_sessions, treat_none_as_default_value = false)]
 pub(crate) struct ProgressColumns {

@@ -109,7 +109,7 @@ async fn a_full_queue_refuses_and_the_store_recovers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_not_begun_is_not_done_for_a_caller_who_has_gone() {
+async fn a_write_that_has_not_begun_is_not_done_for_a_caller_who_has_gone() {
     let place = Place::migrated();
     let (latch, holder) = latch();
     let store = place.open_with(SqliteConfig::new(place.path()), latch).await;

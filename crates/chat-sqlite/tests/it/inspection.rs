@@ -1,6 +1,6 @@
 //! What an operator asks about a file: its schema, and whether its counters are those of its rows.
 
-use chat_sqlite::inspection::{Recount, RecountScope, facts, identity, recount};
+use chat_sqlite::inspection::{RecountReport, RecountScope, facts, identity, recount};
 use chat_sqlite::migrate;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -25,7 +25,7 @@ async fn counters_that_nothing_disturbed_are_clean_beside_a_store() {
     let place = Place::migrated();
     let store = place.open().await;
     fill(&store).await;
-    let clean = Recount { is_complete: true, sessions: 4, ..Recount::default() };
+    let clean = RecountReport { is_complete: true, sessions: 4, ..RecountReport::default() };
     for scope in [RecountScope::Sample, RecountScope::Everything] {
         assert_eq!(recount(place.path(), scope, 7).unwrap(), clean);
     }
@@ -35,8 +35,8 @@ async fn counters_that_nothing_disturbed_are_clean_beside_a_store() {
 
 #[tokio::test]
 async fn each_counter_that_was_changed_by_hand_is_found() {
-    let wrong_session = Recount { wrong_sessions: 1, ..Recount::default() };
-    let wrong_counter = Recount { wrong_counters: 1, ..Recount::default() };
+    let wrong_session = RecountReport { wrong_sessions: 1, ..RecountReport::default() };
+    let wrong_counter = RecountReport { wrong_counters: 1, ..RecountReport::default() };
     let first = "(SELECT id FROM chat_sessions ORDER BY id LIMIT 1)";
     for (sql, expected) in [
         (format!("UPDATE chat_sessions SET message_count = message_count + 1 WHERE id = {first}"), wrong_session),
@@ -53,13 +53,13 @@ async fn each_counter_that_was_changed_by_hand_is_found() {
         ),
         (
             "DELETE FROM chat_session_counts WHERE scope = 'user' AND status = 'closed'".to_owned(),
-            Recount { wrong_counters: 2, ..Recount::default() },
+            RecountReport { wrong_counters: 2, ..RecountReport::default() },
         ),
     ] {
         let place = filled().await;
         change(&place, &sql);
         let found = recount(place.path(), RecountScope::Sample, 0).unwrap();
-        assert_eq!(found, Recount { is_complete: true, sessions: 4, ..expected }, "{sql}");
+        assert_eq!(found, RecountReport { is_complete: true, sessions: 4, ..expected }, "{sql}");
         assert!(!found.is_clean());
     }
 }

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_taken_for_nothing() {
+    fn a_record_that_cannot_be_read_is_not_taken_for_absent() {
         let root = tempfile::tempdir().unwrap();
         for text in ["", "database a\n", "generation 1\ndatabase a\n", "database a\ngeneration x\ncontested no\n"] {
             fs::write(root.path().join(NAME), text).unwrap();

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_pass_is_unavailable_and_what_cannot_is_internal() {
+    fn transient_failures_are_unavailable_and_lasting_ones_internal() {
         for text in [
             "HTTP error: error sending request",
             "status code: 501 Not Implemented: <Error><Code>NotImplemented</Code></Error>",

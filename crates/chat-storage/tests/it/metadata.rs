@@ -150,7 +150,7 @@ async fn a_voice_message_in_a_video_container_is_sound() {
 }
 
 #[tokio::test]
-async fn what_the_header_does_not_say_is_absent() {
+async fn facts_that_the_header_does_not_have_are_absent() {
     assert_eq!(metadata(b"just words").await, MediaMetadata::default());
     assert_eq!(metadata(b"%PDF-1.7\n\xff\x00").await, MediaMetadata::default());
     assert_eq!(metadata(&mp4(&[mvhd(1000, u32::MAX), trak(640, 480, false)])).await, picture(640, 480));

@@ -58,7 +58,7 @@ async fn an_empty_file_is_refused() {
 }
 
 #[tokio::test]
-async fn what_breaks_the_source_is_passed_on_unchanged() {
+async fn an_error_of_the_source_is_passed_on_unchanged() {
     let store = TestStore::open();
     let source = scripted(
         vec![Ok(Bytes::from(vec![1; 300_000])), Ok(Bytes::from_static(b"x")), Err(Conflict::SessionClosed.into())],

@@ -13,7 +13,7 @@ fn numbered(length: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_was_put_is_read_in_small_pieces() {
+async fn a_stored_file_is_read_in_small_pieces() {
     let store = TestStore::open();
     for (n, length) in [(1, 1), (2, 64 * 1024), (3, 64 * 1024 + 1), (4, 1_000_000)] {
         let bytes = numbered(length);
@@ -54,7 +54,7 @@ async fn a_missing_object_is_none_and_removing_it_is_fine() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn what_is_no_plain_file_is_no_object() {
+async fn a_name_of_no_plain_file_is_no_object() {
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::process::Command;

@@ -30,7 +30,7 @@ contract_cases! { $ event_log_contract for event_log on crate::contract::StoreUn
     a_message_has_its_authors_key_and_nothing_else_has_one,
     a_replayed_change_shows_the_session_as_it_was_then,
     a_message_has_its_position,
-    what_is_no_message_of_the_session_has_no_position,
+    an_id_of_no_message_of_the_session_has_no_position,
     the_epoch_stays_whatever_happens_in_the_sessions,
 }
 
@@ -278,7 +278,7 @@ async fn a_message_has_its_position(store: &StoreUnderTest) {
     }
 }
 
-async fn what_is_no_message_of_the_session_has_no_position(store: &StoreUnderTest) {
+async fn an_id_of_no_message_of_the_session_has_no_position(store: &StoreUnderTest) {
     let id = eventful(store, 1).await;
     eventful(store, 2).await;
     for stranger in [message_id(20), message_id(99)] {

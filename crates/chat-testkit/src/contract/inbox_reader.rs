@@ -15,7 +15,7 @@ contract_cases! { $ inbox_reader_contract for inbox_reader on crate::contract::S
     sessions_are_found_by_their_ids_as_they_are_alone,
     the_active_sessions_of_ranges_are_all_that_are_in_them,
     more_sessions_than_are_read_at_once_are_all_read,
-    what_ended_last_is_read_with_its_position,
+    sessions_that_ended_last_are_read_with_their_positions,
 }
 
 async fn active(store: &StoreUnderTest, ranges: Vec<InboxRange>) -> Vec<ActiveSession> {
@@ -88,7 +88,7 @@ async fn more_sessions_than_are_read_at_once_are_all_read(store: &StoreUnderTest
     assert_eq!((found.len() as u64, ids.len() as u64), (MANY, MANY));
 }
 
-async fn what_ended_last_is_read_with_its_position(store: &StoreUnderTest) {
+async fn sessions_that_ended_last_are_read_with_their_positions(store: &StoreUnderTest) {
     store.on_duty(&bob()).await;
     let many = u64::try_from(MAX_ENDED).unwrap() + 2;
     for n in 1..=many {

@@ -6,7 +6,7 @@ use chat_domain::ChatError;
 use chat_domain::error::{Conflict, Resource};
 use chat_domain::model::{
     ChatMessage, Delivery, DraftAttachments, EventChange, MessageCursor, MessageDraft, MessagePage, MessageQuery,
-    PageRead, Party, Seq, SessionAction, SessionId,
+    PageOutcome, Party, Seq, SessionAction, SessionId,
 };
 
 use super::checks::{
@@ -450,7 +450,7 @@ async fn a_cursor_that_is_no_message_of_the_session_gives_no_page(store: &StoreU
         for cursor in [MessageCursor::Before(stranger), MessageCursor::After(stranger)] {
             let query = MessageQuery { cursor, limit: limit(5), known: None };
             let snapshot = store.messages.page(id, query).await.unwrap().expect("the session is there");
-            assert_eq!(snapshot.page, PageRead::NoSuchMessage);
+            assert_eq!(snapshot.page, PageOutcome::NoSuchMessage);
             assert_eq!(snapshot.session, store.session(id).await);
         }
     }
@@ -494,13 +494,13 @@ async fn the_newest_page_is_unchanged_while_its_session_is_and_only_then(store: 
         let query = MessageQuery { cursor, limit: limit(5), known };
         store.messages.page(id, query).await.unwrap().expect("the session is there").page
     };
-    assert_eq!(read(MessageCursor::Newest, Some(here)).await, PageRead::Unchanged);
+    assert_eq!(read(MessageCursor::Newest, Some(here)).await, PageOutcome::Unchanged);
     for other in [None, Some(Seq::ZERO), Some(Seq::new(here.get() - 1)), Some(here.next())] {
         let page = read(MessageCursor::Newest, other).await.page().expect("the page is read");
         assert_eq!(numbers(&page), [1], "{other:?}");
     }
     let before = read(MessageCursor::Before(message_id(1)), Some(here)).await;
-    assert_eq!(before, PageRead::Page(MessagePage { messages: Vec::new(), has_more: false }));
+    assert_eq!(before, PageOutcome::Page(MessagePage { messages: Vec::new(), has_more: false }));
     // Whatever changes the session or the looks of the page takes a position.
     store.messages.mark_delivered(id, bob(), here, at(2)).await.unwrap().expect("the message comes further");
     let delivered = read(MessageCursor::Newest, Some(here)).await.page().expect("the page has changed");

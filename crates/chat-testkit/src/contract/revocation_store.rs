@@ -23,7 +23,7 @@ contract_cases! { $ revocation_store_contract for revocation_store on crate::con
     any_subject_of_a_token_can_be_revoked,
     a_reader_who_goes_on_misses_no_change,
     concurrent_changes_of_one_person_are_all_kept,
-    what_refuses_nothing_any_more_is_removed_and_a_block_stays,
+    revocations_that_refuse_nothing_any_more_are_removed_and_a_block_stays,
     no_version_of_a_removed_revocation_is_used_again,
     a_person_who_is_signed_out_again_during_a_removal_stays_signed_out,
 }
@@ -126,7 +126,7 @@ async fn concurrent_changes_of_one_person_are_all_kept(store: &StoreUnderTest) {
     assert_concurrent_changes_are_kept(std::slice::from_ref(store)).await;
 }
 
-async fn what_refuses_nothing_any_more_is_removed_and_a_block_stays(store: &StoreUnderTest) {
+async fn revocations_that_refuse_nothing_any_more_are_removed_and_a_block_stays(store: &StoreUnderTest) {
     let removed = async |last, limit| store.revocations.remove_ended(last, limit).await.expect("the store responds");
     assert_eq!(removed(RevocationVersion::new(u64::MAX >> 1), 10).await, 0, "there is none");
     let names =

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::model::{
-    AttachmentId, ChatMessage, MessageCursor, MessageId, MessagePage, MessageQuery, PageRead, SessionId,
+    AttachmentId, ChatMessage, MessageCursor, MessageId, MessagePage, MessageQuery, PageOutcome, SessionId,
     SessionSnapshot,
 };
-use chat_domain::ports::{AttachmentRecord, MessageLookup, MessageRepository};
+use chat_domain::ports::{AttachmentLookup, MessageLookup, MessageRepository};
 use chat_domain::write::{SessionWrite, WriteReply};
 
-use super::{MemoryStore, SessionRecord};
+use super::{MemorySession, MemoryStore};
 
 #[async_trait]
 impl MessageRepository for MemoryStore {
@@ -20,26 +20,26 @@ impl MessageRepository for MemoryStore {
     async fn page(&self, session: SessionId, query: MessageQuery) -> Result<Option<SessionSnapshot>> {
         let state = self.lock();
         let snapshot =
-            |record: &SessionRecord| SessionSnapshot { session: record.session.clone(), page: page_of(record, &query) };
+            |record: &MemorySession| SessionSnapshot { session: record.session.clone(), page: page_of(record, &query) };
         Ok(state.sessions.get(&session).map(snapshot))
     }
 
     async fn find(&self, session: SessionId, message: MessageId) -> Result<Option<MessageLookup>> {
         let state = self.lock();
-        let found = |record: &SessionRecord| MessageLookup {
+        let found = |record: &MemorySession| MessageLookup {
             session: record.session.clone(),
             message: record.message(message).cloned(),
         };
         Ok(state.sessions.get(&session).map(found))
     }
 
-    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {
+    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentLookup>> {
         let state = self.lock();
         let Some((session, message)) = state.attachments.get(&id) else { return Ok(None) };
         let Some(record) = state.sessions.get(session) else { return Ok(None) };
         let attachments = record.message(*message).into_iter().flat_map(|message| &message.attachments);
         let found = attachments.into_iter().find(|attachment| attachment.id == id).cloned();
-        Ok(found.map(|attachment| AttachmentRecord { attachment, session: record.session.clone() }))
+        Ok(found.map(|attachment| AttachmentLookup { attachment, session: record.session.clone() }))
     }
 
     async fn unknown_attachments(&self, ids: Vec<AttachmentId>) -> Result<Vec<AttachmentId>> {
@@ -48,11 +48,11 @@ impl MessageRepository for MemoryStore {
     }
 }
 
-fn page_of(record: &SessionRecord, query: &MessageQuery) -> PageRead {
+fn page_of(record: &MemorySession, query: &MessageQuery) -> PageOutcome {
     if query.cursor == MessageCursor::Newest && query.known == Some(record.session.progress.last_seq) {
-        return PageRead::Unchanged;
+        return PageOutcome::Unchanged;
     }
-    part_of(&record.messages, query).map_or(PageRead::NoSuchMessage, PageRead::Page)
+    part_of(&record.messages, query).map_or(PageOutcome::NoSuchMessage, PageOutcome::Page)
 }
 
 fn part_of(messages: &[ChatMessage], query: &MessageQuery) -> Option<MessagePage> {

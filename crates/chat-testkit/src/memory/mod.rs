@@ -30,7 +30,7 @@ use chat_domain::model::{
 use chat_domain::ports::Notifier;
 use orphan_registry::Orphans;
 pub use socket_registry::MemorySockets;
-pub use ticket_store::FewTickets;
+pub use ticket_store::MemoryTicketStore;
 
 /// The only history that a store in memory has.
 const EPOCH: &str = "in-memory";
@@ -78,7 +78,7 @@ impl MemoryStore {
 
 #[derive(Default)]
 struct MemoryState {
-    sessions: BTreeMap<SessionId, SessionRecord>,
+    sessions: BTreeMap<SessionId, MemorySession>,
     /// What was opened under which key, per creator.
     session_keys: HashMap<(UserId, IdempotencyKey), (Fingerprint, SessionId)>,
     attachments: HashMap<AttachmentId, (SessionId, MessageId)>,
@@ -92,7 +92,7 @@ struct MemoryState {
     orphans: Orphans,
 }
 
-struct SessionRecord {
+struct MemorySession {
     session: ChatSession,
     /// In order.
     messages: Vec<ChatMessage>,
@@ -113,7 +113,7 @@ impl MemoryState {
     }
 }
 
-impl SessionRecord {
+impl MemorySession {
     fn new(session: ChatSession) -> Self {
         Self { session, messages: Vec::new(), events: Vec::new(), message_keys: HashMap::new() }
     }

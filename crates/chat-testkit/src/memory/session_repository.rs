@@ -90,7 +90,7 @@ impl InboxSource for &MemoryState {
     }
 
     fn waiting(&mut self) -> std::result::Result<u64, Infallible> {
-        let waits = |record: &&super::SessionRecord| record.session.is_active() && record.session.agent().is_none();
+        let waits = |record: &&super::MemorySession| record.session.is_active() && record.session.agent().is_none();
         Ok(self.sessions.values().filter(waits).count() as u64)
     }
 

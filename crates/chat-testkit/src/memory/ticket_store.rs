@@ -10,11 +10,11 @@ use chat_domain::ports::TicketStore;
 
 /// Keeps few tickets, and looks at all of them each time.
 #[derive(Debug, Default)]
-pub struct FewTickets {
+pub struct MemoryTicketStore {
     tickets: Mutex<HashMap<TicketDigest, Ticket>>,
 }
 
-impl FewTickets {
+impl MemoryTicketStore {
     /// A store without tickets.
     pub fn new() -> Self {
         Self::default()
@@ -22,7 +22,7 @@ impl FewTickets {
 }
 
 #[async_trait]
-impl TicketStore for FewTickets {
+impl TicketStore for MemoryTicketStore {
     async fn put(&self, digest: TicketDigest, ticket: Ticket, now: Timestamp) -> Result<()> {
         let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
         tickets.retain(|_, ticket| ticket.expires_at > now);

@@ -10,7 +10,7 @@ use chat_domain::write::{
     WriteReply,
 };
 
-use super::{MemoryState, MemoryStore, SessionRecord};
+use super::{MemorySession, MemoryState, MemoryStore};
 
 impl MemoryStore {
     /// Decides and persists a batch of writes as one transaction, and returns their replies in their order.
@@ -49,7 +49,7 @@ fn load(state: &MemoryState, writes: &[&SessionWrite]) -> Facts {
         }
     }
     for owner in &locks.limited_owners {
-        let of_owner = |record: &&SessionRecord| record.session.owner == **owner && record.session.is_active();
+        let of_owner = |record: &&MemorySession| record.session.owner == **owner && record.session.is_active();
         facts.add_open_sessions((*owner).clone(), state.sessions.values().filter(of_owner).count() as u64);
     }
     for (session_id, author, key) in &locks.message_keys {
@@ -142,7 +142,7 @@ fn save_session(state: &mut MemoryState, effect: &SessionEffect) {
         let name = (creation.creator.clone(), idempotency.key.clone());
         state.session_keys.insert(name, (idempotency.fingerprint, session.id));
     }
-    state.sessions.insert(session.id, SessionRecord::new(session));
+    state.sessions.insert(session.id, MemorySession::new(session));
 }
 
 fn receive(state: &mut MemoryState, receipt: &ReceiptEffect) {

@@ -14,7 +14,7 @@ use chat_domain::model::{
     SessionPage, SessionPosition, SessionQuery, SessionSnapshot, SessionStatus, Timestamp, Visibility,
 };
 use chat_domain::ports::{
-    AttachmentRecord, EventLog, InboxReader, LogLimit, LogPage, MessageLookup, MessageRepository, Notifier,
+    AttachmentLookup, EventLog, InboxReader, LogLimit, LogPage, MessageLookup, MessageRepository, Notifier,
     SessionRepository,
 };
 use chat_domain::write::{Appended, Opened, SessionWrite, WriteReply};
@@ -194,7 +194,7 @@ impl MessageRepository for Careless {
         Ok(record.map(|record| MessageLookup { message: record.message.map(ChatMessage::as_sent), ..record }))
     }
 
-    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {
+    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentLookup>> {
         self.messages.find_attachment(id).await
     }
 
@@ -312,7 +312,7 @@ notices! { a_session_lost_between_two_pages_is_noticed: careless_store(), unlike
 notices! { a_session_that_an_inbox_does_not_see_is_noticed: careless_store(), unlike make_store =>
     inbox_reader::sessions_are_found_by_their_ids_as_they_are_alone,
     inbox_reader::more_sessions_than_are_read_at_once_are_all_read,
-    inbox_reader::what_ended_last_is_read_with_its_position,
+    inbox_reader::sessions_that_ended_last_are_read_with_their_positions,
 }
 
 notices! { an_inexact_limit_is_noticed: careless_store(), unlike make_store =>

@@ -9,7 +9,7 @@ use chat_domain::model::{
     AttachmentId, Epoch, KnownPeople, MessageId, MessageQuery, Seq, SessionEvent, SessionId, SessionSnapshot, UserId,
 };
 use chat_domain::ports::{
-    AttachmentRecord, EventLog, LogLimit, LogPage, MessageLookup, MessageRepository, PeopleDirectory,
+    AttachmentLookup, EventLog, LogLimit, LogPage, MessageLookup, MessageRepository, PeopleDirectory,
 };
 use chat_domain::write::{SessionWrite, WriteReply};
 use chat_testkit::contract::{StoreUnderTest, people_directory};
@@ -93,7 +93,7 @@ impl MessageRepository for Credulous {
         self.0.find(session, message).await
     }
 
-    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {
+    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentLookup>> {
         self.0.find_attachment(id).await
     }
 

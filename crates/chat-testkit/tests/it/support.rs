@@ -9,7 +9,7 @@ use chat_testkit::contract::socket_registry::RegistryUnderTest;
 use chat_testkit::contract::ticket_store::TicketStores;
 use chat_testkit::contract::{AttachmentStoreUnderTest, StoreUnderTest, ThumbnailStoreUnderTest, run_on_one_thread};
 use chat_testkit::{
-    FewTickets, FixedClock, MemoryAttachmentStore, MemorySockets, MemoryStore, RecordingNotifier, Replacements,
+    FixedClock, MemoryAttachmentStore, MemorySockets, MemoryStore, MemoryTicketStore, RecordingNotifier, Replacements,
 };
 
 pub(crate) async fn make_store() -> StoreUnderTest {
@@ -49,7 +49,7 @@ pub(crate) async fn make_thumbnail_store() -> ThumbnailStoreUnderTest {
 }
 
 pub(crate) async fn make_tickets() -> TicketStores {
-    TicketStores::new(vec![Arc::new(FewTickets::new())], Box::new(()))
+    TicketStores::new(vec![Arc::new(MemoryTicketStore::new())], Box::new(()))
 }
 
 pub(crate) async fn make_signing_keys() -> SigningKeyStores {

@@ -8,7 +8,7 @@ use chat_domain::Result;
 use chat_domain::model::{Principal, Role, Ticket, TicketDigest, Timestamp};
 use chat_domain::ports::TicketStore;
 use chat_testkit::contract::ticket_store::{self, TicketStores};
-use chat_testkit::{FewTickets, fixtures};
+use chat_testkit::{MemoryTicketStore, fixtures};
 
 use crate::support::{make_tickets, notices};
 
@@ -35,13 +35,16 @@ enum Fault {
 
 struct Faulty {
     fault: Fault,
-    sound: FewTickets,
+    sound: MemoryTicketStore,
     /// All that was ever put.
     seen: Mutex<HashMap<TicketDigest, Ticket>>,
 }
 
 fn faulty(fault: Fault) -> TicketStores {
-    TicketStores::new(vec![Arc::new(Faulty { fault, sound: FewTickets::new(), seen: Mutex::default() })], Box::new(()))
+    TicketStores::new(
+        vec![Arc::new(Faulty { fault, sound: MemoryTicketStore::new(), seen: Mutex::default() })],
+        Box::new(()),
+    )
 }
 
 impl Faulty {

@@ -9,7 +9,7 @@ use chat_domain::model::{
     Attachment, AttachmentId, MessageDraft, MessageId, MessageQuery, SessionId, SessionSnapshot, Timestamp,
     UnsentUpload, UploadQuota, UploadUsage, UserId,
 };
-use chat_domain::ports::{AttachmentRecord, MessageLookup, MessageRepository, UploadRegistry};
+use chat_domain::ports::{AttachmentLookup, MessageLookup, MessageRepository, UploadRegistry};
 use chat_domain::write::{Appended, SessionWrite, UNSENT_UPLOAD, WriteReply};
 use chat_testkit::contract::{StoreUnderTest, upload_registry};
 
@@ -91,7 +91,7 @@ impl MessageRepository for Unguarded {
         self.messages.find(session, message).await
     }
 
-    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {
+    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentLookup>> {
         self.messages.find_attachment(id).await
     }
 

@@ -45,7 +45,7 @@ async fn a_grey_picture_has_a_grey() {
 }
 
 #[tokio::test]
-async fn what_is_transparent_does_not_count() {
+async fn transparent_pixels_do_not_count() {
     // A third is seen, and less of it than half through another third.
     let column = |x: u32, _| match x % 3 {
         0 => Rgba([10, 200, 10, 255]),
@@ -123,7 +123,7 @@ async fn a_picture_that_is_turned_has_the_colour_that_is_seen() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_decoded_within_the_bounds_has_no_colour() {
+async fn a_picture_that_cannot_be_decoded_within_the_bounds_has_no_colour() {
     for bytes in [
         png(40, 30),
         png(100_000, 100_000),

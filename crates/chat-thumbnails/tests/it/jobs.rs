@@ -402,7 +402,7 @@ async fn a_colour_that_comes_too_late_is_given_up_and_the_thumbnails_are_made() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_picture_has_no_colour_and_that_is_not_tried_again() {
+async fn a_file_that_is_no_picture_has_no_colour_and_is_not_tried_again() {
     let making = maker_on_gated_store(LONG).await;
     making.1.let_all_go_on();
     assert_eq!(color(&making, 6).await.unwrap().unwrap(), None);

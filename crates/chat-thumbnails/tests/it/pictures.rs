@@ -47,7 +47,7 @@ async fn a_thumbnail_is_not_larger_than_the_picture() {
 }
 
 #[tokio::test]
-async fn what_is_transparent_stays_so_and_lends_no_colour() {
+async fn transparent_pixels_stay_so_and_lend_no_colour() {
     // Red, with every other column transparent, in a colour that is not to be seen.
     let colour = |x: u32, _| if x.is_multiple_of(2) { Rgba([255, 0, 0, 255]) } else { Rgba([0, 0, 255, 0]) };
     let picture = DynamicImage::ImageRgba8(RgbaImage::from_fn(1280, 640, colour));

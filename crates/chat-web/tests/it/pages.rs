@@ -76,7 +76,7 @@ async fn the_demo_has_the_headers_of_a_page() {
 }
 
 #[test]
-fn what_is_not_built_has_no_address() {
+fn a_page_that_is_not_built_has_no_address() {
     let none = WebFiles::new(Vec::new(), "0");
     for settings in [settings(), development()] {
         let site = WebSite::new(&none, &settings);

@@ -22,11 +22,11 @@ static IDLE: Mutex<Option<HashMap<String, Vec<TestDatabase>>>> = Mutex::new(None
 
 /// What a test finds in a database that an earlier test had.
 #[derive(Clone, Copy, Debug)]
-pub enum Keep<'a> {
-    /// Everything, for tests that only look.
-    Everything,
-    /// The rows of these tables. All others are emptied.
-    RowsOf(&'a [&'a str]),
+pub enum KeepRows<'a> {
+    /// All, for tests that only look.
+    All,
+    /// Those of these tables. All others are emptied.
+    Of(&'a [&'a str]),
 }
 
 /// The database of one test. It is dropped with the value, whatever is connected to it then, unless it is one that the
@@ -88,7 +88,7 @@ impl TestDatabase {
     /// # Panics
     /// As [`Self::from_template`].
     #[track_caller]
-    pub fn reused(name: &str, keep: Keep<'_>, prepare: impl FnOnce(&str)) -> Self {
+    pub fn reused(name: &str, keep: KeepRows<'_>, prepare: impl FnOnce(&str)) -> Self {
         let idle = {
             let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
             idle.get_or_insert_default().get_mut(name).and_then(Vec::pop)
@@ -99,8 +99,8 @@ impl TestDatabase {
             return made;
         };
         let empty = match keep {
-            Keep::Everything => String::new(),
-            Keep::RowsOf(tables) => {
+            KeepRows::All => String::new(),
+            KeepRows::Of(tables) => {
                 let kept: Vec<String> = tables.iter().map(|table| format!("'{table}'")).collect();
                 // `\gexec` runs the statement that this one returns.
                 format!(

@@ -8,7 +8,7 @@ mod programs;
 mod psql;
 mod server;
 
-pub use database::{Keep, TestDatabase, URL_VARIABLE};
+pub use database::{KeepRows, TestDatabase, URL_VARIABLE};
 pub use pooler::{PoolMode, PrivatePooler, find_pooler};
 pub use programs::{BIN_VARIABLE, find_programs};
 pub use server::{PrivatePostgres, StopMode};

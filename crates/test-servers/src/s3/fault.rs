@@ -27,7 +27,7 @@ pub enum S3Fault {
 
 /// Which requests a fault affects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct S3Affected {
+pub struct S3RequestFilter {
     /// Those with this method; all for `None`.
     pub method: Option<&'static str>,
     /// Those whose path and query contain this; all for the empty text.
@@ -36,7 +36,7 @@ pub struct S3Affected {
     pub times: Option<usize>,
 }
 
-impl S3Affected {
+impl S3RequestFilter {
     /// Every request.
     pub const ALL: Self = Self { method: None, containing: "", times: None };
 

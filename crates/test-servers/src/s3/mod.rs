@@ -7,5 +7,5 @@
 mod fault;
 mod server;
 
-pub use fault::{S3Affected, S3Fault};
+pub use fault::{S3Fault, S3RequestFilter};
 pub use server::{S3Server, SeenRequest};

@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use super::fault::{CutBody, S3Affected, S3Fault};
+use super::fault::{CutBody, S3Fault, S3RequestFilter};
 use crate::error::Error;
 
 const BUCKET: &str = "chat-files";
@@ -57,7 +57,7 @@ pub struct S3Server {
 
 struct S3ServerState {
     service: S3Service,
-    faults: Mutex<Vec<(S3Affected, S3Fault)>>,
+    faults: Mutex<Vec<(S3RequestFilter, S3Fault)>>,
     /// Moves whenever the faults change.
     changes: watch::Sender<u64>,
     seen: Mutex<Vec<SeenRequest>>,
@@ -148,7 +148,7 @@ impl S3Server {
     }
 
     /// From now on, requests that are affected meet this fault. The newest fault counts.
-    pub fn fail(&self, affected: S3Affected, fault: S3Fault) {
+    pub fn fail(&self, affected: S3RequestFilter, fault: S3Fault) {
         lock(&self.shared.faults).push((affected, fault));
         self.shared.changes.send_modify(|changes| *changes += 1);
     }

@@ -16,7 +16,7 @@ const NAME_PART: &str = "reference_document";
 const DOCUMENTS: &[(&str, &[&str])] = &[
     ("chat-domain", &["permissions.md"]),
     ("chat-http", &["openapi.json", "asyncapi.json", "errors.md", "files.md", "websocket.md"]),
-    ("chat-server", &["configuration.md", "metrics.md"]),
+    ("chat-server", &["configuration.md", "limits.md", "metrics.md"]),
 ];
 
 /// Writes the documents in `docs/reference` from the code.

@@ -1,12 +1,16 @@
-//! Names of types: a name of one word stands once in the workspace, or carries its owner (docs/glossary.md).
+//! Names of types: a name stands once in the workspace (docs/glossary.md).
 //!
-//! A reader who meets `Settings` in a search, a log or an error of the compiler must not have to find out whose it is.
+//! A reader who meets `Settings` in a search, a log or an error of the compiler must not have to find out whose it is. The
+//! stores for PostgreSQL and SQLite have the same parts, and names of several words for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{assert_none, files, read, relative};
 
-/// Names of one word that stand in several files. The list only shrinks: take a name out when it stands once.
+/// The stores that have the same parts.
+const TWINS: [&str; 2] = ["crates/chat-postgres/", "crates/chat-sqlite/"];
+
+/// Other names that stand in several files. The list only shrinks: take a name out when it stands once.
 const SEVERAL: &[&str] = &[
     // One in each adapter or tool, each under the name of its crate, and the same idea.
     "Cli", "Database", "Failure",
@@ -33,15 +37,22 @@ fn is_short(name: &str) -> bool {
     name.chars().skip(1).all(char::is_lowercase)
 }
 
-/// The files of each short name; each file counts once, since it may have one for each platform.
-fn short_names() -> BTreeMap<String, BTreeSet<String>> {
+/// Whether these files are the twins, one file of each, and the name is no short one.
+fn are_twins(name: &str, files: &BTreeSet<String>) -> bool {
+    !is_short(name)
+        && files.len() == TWINS.len()
+        && TWINS.iter().all(|twin| files.iter().filter(|file| file.starts_with(twin)).count() == 1)
+}
+
+/// The files of each name; each file counts once, since it may have one for each platform.
+fn names() -> BTreeMap<String, BTreeSet<String>> {
     let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for path in files("crates", "rs") {
         let file = relative(&path);
         if !file.contains("/src/") || file.contains("/tests/") || file.ends_with("tests.rs") {
             continue;
         }
-        for name in types(&read(&path)).filter(|name| is_short(name)) {
+        for name in types(&read(&path)) {
             names.entry(name.to_owned()).or_default().insert(file.clone());
         }
     }
@@ -49,16 +60,16 @@ fn short_names() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn a_short_type_name_stands_once_in_the_workspace() {
-    let several =
-        short_names().into_iter().filter(|(name, files)| files.len() > 1 && !SEVERAL.contains(&name.as_str()));
+fn a_type_name_stands_once_in_the_workspace() {
+    let is_allowed = |name: &str, files: &BTreeSet<String>| SEVERAL.contains(&name) || are_twins(name, files);
+    let several = names().into_iter().filter(|(name, files)| files.len() > 1 && !is_allowed(name, files));
     let problems: Vec<String> = several.map(|(name, files)| format!("{name} in {files:?}")).collect();
     assert_none(&problems, "give each a name that carries its owner, such as `PgSettings`");
 }
 
 #[test]
 fn the_list_of_names_that_stand_several_times_has_no_other() {
-    let names = short_names();
+    let names = names();
     let is_needless = |name: &&&str| names.get(**name).is_none_or(|files| files.len() < 2);
     let problems: Vec<String> = SEVERAL.iter().filter(is_needless).map(|name| (*name).to_owned()).collect();
     assert_none(&problems, "take it out of the list in crates/xtask/tests/it/names.rs");
@@ -70,4 +81,27 @@ fn types_are_found_however_visible_they_are() {
                 pub(in crate::a) trait Four: Send {\ntype Five = u8;\n// struct Six\n";
     assert_eq!(types(text).collect::<Vec<_>>(), ["One", "Two", "Three", "Four", "Five"]);
     assert!(is_short("Settings") && is_short("Cli") && !is_short("PgSettings"));
+}
+
+/// Such a name hides its subject: `what_was_saved_is_not_made_again` is about thumbnails.
+#[test]
+fn no_function_begins_with_what() {
+    let mut problems = Vec::new();
+    for path in files("crates", "rs") {
+        let text = read(&path);
+        let found = text.lines().map(str::trim_start).filter(|line| {
+            let line = line.strip_prefix("pub ").unwrap_or(line);
+            line.strip_prefix("async ").unwrap_or(line).starts_with("fn what_")
+        });
+        problems.extend(found.map(|line| format!("{}: {line}", relative(&path))));
+    }
+    assert_none(&problems, "name the subject");
+}
+
+#[test]
+fn only_the_stores_have_a_name_twice() {
+    let files = |crates: &[&str]| crates.iter().map(|name| format!("crates/{name}/src/rows.rs")).collect();
+    let (twins, others) = (files(&["chat-postgres", "chat-sqlite"]), files(&["chat-postgres", "chat-http"]));
+    assert!(are_twins("SessionRow", &twins) && !are_twins("Row", &twins) && !are_twins("SessionRow", &others));
+    assert!(!are_twins("SessionRow", &files(&["chat-postgres", "chat-sqlite", "chat-http"])));
 }

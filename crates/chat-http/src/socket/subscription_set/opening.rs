@@ -63,7 +63,7 @@ impl SubscriptionSet {
         match outcome {
             Ok(watch) => {
                 tracing::debug!(
-                    session.id = %entry.session, connection.id = %self.person.socket_id(), "subscription opened"
+                    session.id = %entry.session, socket.id = %self.person.socket_id(), "subscription opened"
                 );
                 let frame = ServerFrame::subscribed(watch.session_id(), watch.outcome());
                 connection.send_frame_of(entry.tag, &frame, now);

@@ -8,8 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_domain::Result;
 use chat_domain::error::ChatError;
-use chat_domain::model::{AttachmentId, MessageId, MessageQuery, PageRead, Principal, Seq, SessionId, SessionSnapshot};
-use chat_domain::ports::{AttachmentRecord, MessageLookup, MessageRepository};
+use chat_domain::model::{
+    AttachmentId, MessageId, MessageQuery, PageOutcome, Principal, Seq, SessionId, SessionSnapshot,
+};
+use chat_domain::ports::{AttachmentLookup, MessageLookup, MessageRepository};
 use chat_domain::write::{SessionWrite, WriteReply};
 use chat_http::{Api, HttpSettings, Mounts, Server};
 use chat_identity::{TokenRules, TokenVerifier};
@@ -260,7 +262,7 @@ impl MessageRepository for SingleUsePages {
 
     async fn page(&self, session: SessionId, query: MessageQuery) -> Result<Option<SessionSnapshot>> {
         let snapshot = self.inner.page(session, query).await?;
-        if let Some(SessionSnapshot { session, page: PageRead::Page(_) }) = &snapshot {
+        if let Some(SessionSnapshot { session, page: PageOutcome::Page(_) }) = &snapshot {
             let page = (session.id, session.progress.last_seq, query.limit.get());
             if !self.given.lock().unwrap().insert(page) {
                 return Err(ChatError::unavailable("the page was read again"));
@@ -273,7 +275,7 @@ impl MessageRepository for SingleUsePages {
         self.inner.find(session, message).await
     }
 
-    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {
+    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentLookup>> {
         self.inner.find_attachment(id).await
     }
 

@@ -57,7 +57,7 @@ async fn a_trusted_proxy_writes_a_refused_upload_to_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_trusted_proxy_sends_after_a_response_is_bounded_in_bytes_and_time() {
+async fn bytes_of_a_trusted_proxy_after_a_response_are_bounded_in_number_and_time() {
     let app = app_with(true, LONG, 1024 * 1024).await;
     assert!(refused(&app, usize::MAX).await.send_until_cut_off(PIECE, 10 * BODY_BYTES).await < 10 * BODY_BYTES);
     until_connections_are(&app, 0).await;

@@ -51,7 +51,7 @@ on_every_store! {
         assert_eq!(app.hub.subscriptions(), 1);
     }
 
-    async fn what_cannot_be_replayed_is_said_in_subscribed(app) {
+    async fn events_that_cannot_be_replayed_are_reported_in_subscribed(app) {
         let session = app.open_session("alice").await;
         let mut alice = app.open_socket("alice").await;
         for (from, reason) in [
@@ -95,7 +95,7 @@ on_every_store! {
         alice.settle().await;
     }
 
-    async fn what_is_acknowledged_before_the_end_of_a_subscription_is_recorded(app) {
+    async fn acknowledgements_before_the_end_of_a_subscription_are_recorded(app) {
         let session = app.open_assigned("alice", "bob").await;
         let mut bob = app.open_socket("bob").await;
         bob.subscribe(&session, json!({})).await;

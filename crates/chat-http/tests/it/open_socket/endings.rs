@@ -62,7 +62,7 @@ on_every_store! {
         carol.settle().await;
     }
 
-    async fn what_ends_the_access_of_the_person_closes_the_socket(app) {
+    async fn the_end_of_the_persons_access_closes_the_socket(app) {
         let session = app.open_session("alice").await;
         let mut quiet = app.open_socket("alice").await;
         let mut alice = app.open_socket("alice").await;

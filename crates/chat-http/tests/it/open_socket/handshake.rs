@@ -45,7 +45,7 @@ async fn only_chat_v1_is_spoken() {
 }
 
 #[tokio::test]
-async fn what_is_no_handshake_or_from_elsewhere_is_refused() {
+async fn requests_that_are_no_handshake_or_come_from_elsewhere_are_refused() {
     let app = TestApp::start(Store::Memory).await;
     let plain = send(app.request("bob", Method::GET, "/ws/chat")).await;
     plain.expect_error(426, "UPGRADE_REQUIRED");

@@ -90,7 +90,7 @@ async fn a_client_that_reads_late_gets_everything_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_waits_of_a_lost_session_is_not_written_and_the_rest_is() {
+async fn frames_of_a_lost_session_are_not_written_and_the_rest_are() {
     let app = TestApp::with(Store::Memory, patient()).await;
     let sessions = many_sessions(&app).await;
     let mut carol = subscribed_to(&app, "carol", &sessions).await;

@@ -11,7 +11,7 @@ use chat_domain::ChatError;
 use chat_domain::error::{Refusal, Result};
 use chat_domain::model::{AttachmentId, MessageId, MessageQuery, SessionId, SessionSnapshot};
 use chat_domain::ports::{
-    AttachmentRecord, EventStream, MessageLookup, MessageRepository, SessionFeed, StreamCloseReason, StreamItem,
+    AttachmentLookup, EventStream, MessageLookup, MessageRepository, SessionFeed, StreamCloseReason, StreamItem,
     SubscribeRequest, Subscription,
 };
 use chat_domain::service::Ports;
@@ -66,7 +66,7 @@ impl MessageRepository for FaultyMessages {
         self.inner.find(session, message).await
     }
 
-    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentRecord>> {
+    async fn find_attachment(&self, id: AttachmentId) -> Result<Option<AttachmentLookup>> {
         self.inner.find_attachment(id).await
     }
 
@@ -99,7 +99,7 @@ async fn a_failed_acknowledgement_is_reported_once_and_recorded_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_refused_to_a_deactivated_agent_is_not_recorded_when_the_socket_ends() {
+async fn receipts_refused_to_a_deactivated_agent_are_not_recorded_when_the_socket_ends() {
     let replace_ports: fn(Ports) -> Ports = |ports| with_fault(ports, MessageFault::RefusesOne);
     let app = TestApp::with(Store::Memory, Options { replace_ports: Some(replace_ports), ..Options::default() }).await;
     let session = app.open_assigned("alice", "bob").await;

@@ -17,11 +17,11 @@ use chat_postgres::{PgConfig, PgStore};
 use chat_realtime::{Hub, HubFeed, HubHealthProbe, HubInboxFeed, HubSettings, LocalSockets, run_inboxes};
 use chat_sqlite::{SqliteConfig, SqliteStore};
 use chat_storage::LocalAttachmentStore;
-use chat_testkit::{FewTickets, FixedClock, MemoryAttachmentStore, MemoryStore, SequentialIds};
+use chat_testkit::{FixedClock, MemoryAttachmentStore, MemoryStore, MemoryTicketStore, SequentialIds};
 use chat_thumbnails::{ImageThumbnailMaker, ThumbnailTimeouts};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use test_servers::postgres::{Keep, TestDatabase};
+use test_servers::postgres::{KeepRows, TestDatabase};
 use tokio::runtime::Handle;
 
 use super::{Answer, TestSocket};
@@ -367,7 +367,7 @@ async fn in_memory(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
         feed: HubFeed::new(Arc::clone(hub), Arc::clone(&store) as _, epoch),
         inboxes: inbox_feed(hub, Arc::clone(&store) as _),
         sockets: LocalSockets::new(Arc::clone(hub) as _),
-        tickets: Arc::new(FewTickets::new()),
+        tickets: Arc::new(MemoryTicketStore::new()),
         clock: Arc::clone(clock) as _,
         ids: Arc::new(SequentialIds::new()),
     };
@@ -416,7 +416,7 @@ async fn on_postgres(hub: &Arc<Hub>, clock: &Arc<FixedClock>) -> Adapters {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let database = TestDatabase::reused(
         "migrated",
-        Keep::RowsOf(&["__diesel_schema_migrations", "chat_epoch", "chat_fanout_key", "chat_identity"]),
+        KeepRows::Of(&["__diesel_schema_migrations", "chat_epoch", "chat_fanout_key", "chat_identity"]),
         |url| {
             chat_postgres::migrate::up(url).expect("the migrations run");
         },

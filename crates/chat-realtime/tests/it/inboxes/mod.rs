@@ -31,7 +31,7 @@ const QUIET: Duration = Duration::from_secs(7);
 
 /// What becomes of an event on its way from the store to the hub.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+enum EventFate {
     Arrives,
     Twice,
     Lost,
@@ -43,18 +43,18 @@ enum Way {
 #[derive(Default)]
 struct Lossy {
     hub: OnceLock<Arc<Hub>>,
-    ways: Mutex<VecDeque<Way>>,
+    fates: Mutex<VecDeque<EventFate>>,
     late: Mutex<Vec<LiveEvent>>,
 }
 
 impl Notifier for Lossy {
     fn publish(&self, event: LiveEvent) {
         let hub = self.hub.get().unwrap();
-        match self.ways.lock().unwrap().pop_front().unwrap_or(Way::Arrives) {
-            Way::Lost => return,
-            Way::Late => return self.late.lock().unwrap().push(event),
-            Way::Arrives => hub.publish(event),
-            Way::Twice => {
+        match self.fates.lock().unwrap().pop_front().unwrap_or(EventFate::Arrives) {
+            EventFate::Lost => return,
+            EventFate::Late => return self.late.lock().unwrap().push(event),
+            EventFate::Arrives => hub.publish(event),
+            EventFate::Twice => {
                 hub.publish(event.clone());
                 hub.publish(event);
             }
@@ -63,7 +63,7 @@ impl Notifier for Lossy {
     }
 }
 
-impl Way {
+impl EventFate {
     fn not_lost(self) -> Self {
         if matches!(self, Self::Lost) { Self::Twice } else { self }
     }
@@ -157,7 +157,7 @@ impl World {
     }
 
     fn lose_next_event(&self) {
-        self.notifier.ways.lock().unwrap().push_back(Way::Lost);
+        self.notifier.fates.lock().unwrap().push_back(EventFate::Lost);
     }
 
     async fn act(&self, step: &Step) {
@@ -319,8 +319,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn way() -> impl Strategy<Value = Way> {
-    prop_oneof![3 => Just(Way::Arrives), 1 => Just(Way::Twice), 2 => Just(Way::Lost), 1 => Just(Way::Late)]
+fn fate() -> impl Strategy<Value = EventFate> {
+    prop_oneof![3 => Just(EventFate::Arrives), 1 => Just(EventFate::Twice), 2 => Just(EventFate::Lost), 1 => Just(EventFate::Late)]
 }
 
 fn people() -> [Principal; 5] {
@@ -340,7 +340,7 @@ proptest! {
     #[test]
     fn snapshots_and_updates_are_what_the_views_hold_whatever_becomes_of_events(
         steps in vec(step(), 1..80),
-        ways in vec(way(), 0..40),
+        fates in vec(fate(), 0..40),
         opened in vec((0..5_usize, 0..80_usize, any::<Option<u8>>()), 1..5),
         closed_at in 0..80_usize,
         loses in any::<bool>(),
@@ -351,8 +351,8 @@ proptest! {
             with_agents(&world).await;
             let mut gone = Some(world.open(&bob()).await);
             let mut opening = Vec::new();
-            let ways = ways.into_iter().map(|way| if loses { way } else { way.not_lost() });
-            world.notifier.ways.lock().unwrap().extend(ways);
+            let fates = fates.into_iter().map(|way| if loses { way } else { way.not_lost() });
+            world.notifier.fates.lock().unwrap().extend(fates);
             for (at, step) in steps.iter().enumerate() {
                 for (person, _, only) in opened.iter().filter(|(_, opened_at, _)| *opened_at == at) {
                     let (world, person, only) = (world.clone(), people()[*person].clone(), *only);
@@ -430,7 +430,7 @@ async fn while_other_nodes_are_unreachable_views_are_read_every_five_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_happens_while_a_session_is_read_is_read_too() {
+async fn changes_while_a_session_is_read_are_read_too() {
     let world = World::new();
     with_agents(&world).await;
     let mut desk = world.open(&bob()).await;
@@ -443,7 +443,7 @@ async fn what_happens_while_a_session_is_read_is_read_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_happens_while_an_inbox_opens_is_in_its_counts() {
+async fn changes_while_an_inbox_opens_are_in_its_counts() {
     let world = World::new();
     with_agents(&world).await;
     // Of the queues that are read, this one is the first.
@@ -476,7 +476,7 @@ async fn counts_are_right_where_another_view_is_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_inbox_reads_reaches_those_that_missed_it() {
+async fn sessions_read_for_another_inbox_reach_those_that_missed_them() {
     let world = World::new();
     with_agents(&world).await;
     let mut of_carol = world.open(&carol()).await;
@@ -489,7 +489,7 @@ async fn what_another_inbox_reads_reaches_those_that_missed_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_inbox_reads_corrects_those_that_know_it_as_it_was() {
+async fn sessions_read_for_another_inbox_correct_those_that_know_them_as_they_were() {
     let world = World::new();
     with_agents(&world).await;
     let mut of_bob = world.open(&bob()).await;
@@ -505,7 +505,7 @@ async fn what_another_inbox_reads_corrects_those_that_know_it_as_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_read_for_an_inbox_that_has_closed_is_not_kept_for_the_next_one() {
+async fn sessions_read_for_a_closed_inbox_are_not_kept_for_the_next_one() {
     let world = World::new();
     with_agents(&world).await;
     let closed = world.open(&bob()).await;

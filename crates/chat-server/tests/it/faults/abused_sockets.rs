@@ -3,13 +3,13 @@
 
 use chat_loadgen::abuse::{AbortPhase, FloodFrames, FloodOptions, abort, flood};
 use chat_loadgen::fleet::Reading;
-use chat_loadgen::socket::SocketMode;
+use chat_loadgen::socket::ClientMode;
 use test_servers::postgres::TestDatabase;
 use tokio::task::LocalSet;
 
 use super::cluster::Cluster;
 use super::fleets::plan;
-use super::process::{FIXED_CONNECTIONS, Held, MIB, forget_peak, peak};
+use super::process::{FIXED_CONNECTIONS, MIB, ServerResources, forget_peak, peak};
 use super::short_or_long;
 use crate::support::{PATIENCE, Scrape};
 
@@ -22,7 +22,7 @@ const GROWTH_PERCENT: u64 = 105;
 #[expect(clippy::print_stdout, reason = "the figures of a test")]
 async fn cycles(cluster: &Cluster, sessions: &[String], cycles: usize) {
     const AT_ONCE: usize = 8;
-    for mode in [SocketMode::Base, SocketMode::Extended] {
+    for mode in [ClientMode::Base, ClientMode::Extended] {
         let plan = plan(cluster, sessions, "abort", AT_ONCE, mode, Reading::Nothing);
         let report = abort(plan, cycles / 2, |_, _| {}).await.unwrap();
         println!("{report:?}");
@@ -39,12 +39,12 @@ async fn connections_that_are_aborted_in_any_phase_leave_nothing_behind() {
     let cluster = Cluster::start(1, TestDatabase::empty(), FIXED_CONNECTIONS).await;
     let sessions = cluster.open_sessions(1).await;
     let server = cluster.node(0);
-    let without = Held::by(server).await;
-    let is_idle = |held: &Held| held.is_nothing() && held.descriptors <= without.descriptors;
+    let without = ServerResources::by(server).await;
+    let is_idle = |held: &ServerResources| held.is_nothing() && held.descriptors <= without.descriptors;
     LocalSet::new().run_until(cycles(&cluster, &sessions, WARM_UP)).await;
-    let (_, before) = Held::until(server, PATIENCE, is_idle).await.unwrap_or_else(|held| panic!("{held:?}"));
+    let (_, before) = ServerResources::until(server, PATIENCE, is_idle).await.unwrap_or_else(|held| panic!("{held:?}"));
     LocalSet::new().run_until(cycles(&cluster, &sessions, count)).await;
-    let (_, after) = Held::until(server, PATIENCE, is_idle).await.unwrap_or_else(|held| panic!("{held:?}"));
+    let (_, after) = ServerResources::until(server, PATIENCE, is_idle).await.unwrap_or_else(|held| panic!("{held:?}"));
     println!("idle at first: {without:?}; after {WARM_UP} cycles: {before:?}; after {count} more: {after:?}");
     assert!(after.memory * 100 <= before.memory * GROWTH_PERCENT, "{after:?} after {before:?}");
 }
@@ -58,7 +58,7 @@ async fn frames_that_claim_a_terabyte_are_refused_from_their_header() {
     let sessions = cluster.open_sessions(1).await;
     let before = forget_peak(cluster.node(0));
     let options = FloodOptions { what: FloodFrames::Claim, duration: PATIENCE };
-    let plan = plan(&cluster, &sessions, "claim", CLAIMS, SocketMode::Extended, Reading::Nothing);
+    let plan = plan(&cluster, &sessions, "claim", CLAIMS, ClientMode::Extended, Reading::Nothing);
     let report = LocalSet::new().run_until(flood(plan, &options)).await.unwrap();
     let grown = peak(cluster.node(0)).saturating_sub(before);
     println!("{report:?}; the server took {} KiB more", grown / 1024);
@@ -67,6 +67,6 @@ async fn frames_that_claim_a_terabyte_are_refused_from_their_header() {
     let refused = Scrape::of(cluster.node(0)).await;
     assert_eq!(refused.value(r#"chat_sockets_closed_total{code="1009"}"#), CLAIMS.to_string());
     assert!(grown <= MOST_MEMORY, "{grown} bytes more");
-    let gone = Held::until(cluster.node(0), PATIENCE, Held::is_nothing).await;
+    let gone = ServerResources::until(cluster.node(0), PATIENCE, ServerResources::is_nothing).await;
     gone.unwrap_or_else(|held| panic!("{held:?}"));
 }

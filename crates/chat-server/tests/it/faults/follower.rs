@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until, timeout};
 
-use crate::support::{ExtendedSocket, Heard, PATIENCE};
+use crate::support::{ExtendedSocket, PATIENCE, SocketItem};
 
 /// How long a socket may take to open.
 const OPEN_LIMIT: Duration = Duration::from_secs(10);
@@ -149,8 +149,8 @@ impl Follower {
                 () = sleep_until(give_up_at.unwrap_or_else(tokio::time::Instant::now)), if give_up_at.is_some() => continue,
             };
             match heard {
-                Heard::Text(text) => self.note(&text),
-                Heard::End(code) => {
+                SocketItem::Text(text) => self.note(&text),
+                SocketItem::End(code) => {
                     self.seen.ends.push(End { node: self.node, at_us: self.board.now_us(), code });
                     if code.is_some() {
                         socket.finish().await;

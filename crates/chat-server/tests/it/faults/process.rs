@@ -16,14 +16,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What a server holds for its clients.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Held {
+pub(super) struct ServerResources {
     pub(super) sockets: u64,
     pub(super) subscriptions: u64,
     pub(super) descriptors: u64,
     pub(super) memory: u64,
 }
 
-impl Held {
+impl ServerResources {
     pub(super) async fn by(server: &TestServer) -> Self {
         let scrape = Scrape::of(server).await;
         Self {

@@ -133,7 +133,7 @@ fn signed_as(message: &Value, signature: &[u8]) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres and Redis: cargo xtask test"]
-async fn what_is_forged_in_redis_is_counted_and_the_real_message_is_shown() {
+async fn events_forged_in_redis_are_counted_and_the_real_message_is_shown() {
     let cluster = Cluster::with_redis(2).await;
     let record = Record::of(&cluster).await;
     let mut wire = Wire::to(&cluster).await;
@@ -178,7 +178,7 @@ async fn what_is_forged_in_redis_is_counted_and_the_real_message_is_shown() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres and Redis: cargo xtask test"]
-async fn what_is_said_again_in_redis_doubles_and_hides_nothing() {
+async fn events_published_again_in_redis_double_and_hide_nothing() {
     let cluster = Cluster::with_redis(2).await;
     let record = Record::of(&cluster).await;
     let mut wire = Wire::to(&cluster).await;

@@ -7,7 +7,7 @@ use chat_loadgen::fleet::{Fleet, Reading};
 use chat_loadgen::http::RequestTemplate;
 use chat_loadgen::load::{self, LoadPlan, LoadRequests, StopAfter};
 use chat_loadgen::measure::LatencySummary;
-use chat_loadgen::socket::SocketMode;
+use chat_loadgen::socket::ClientMode;
 use chat_loadgen::token::TokenRole;
 use test_servers::postgres::TestDatabase;
 use tokio::task::{LocalSet, spawn_blocking};
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::cluster::Cluster;
 use super::fleets::{plan, target};
-use super::process::{Held, MIB, forget_peak, peak};
+use super::process::{MIB, ServerResources, forget_peak, peak};
 use crate::support::PATIENCE;
 
 const READERS: usize = 1_000;
@@ -76,7 +76,7 @@ async fn stalled_readers_do_not_slow_others_and_are_closed_soon() {
         .run_until(async {
             let healthy = READERS - STALLED;
             let fleet = |name, sockets, reading| {
-                Fleet::launch(plan(&cluster, &sessions, name, sockets, SocketMode::Extended, reading)).unwrap()
+                Fleet::launch(plan(&cluster, &sessions, name, sockets, ClientMode::Extended, reading)).unwrap()
             };
             let readers = fleet("reader", healthy, Reading::Events);
             let others = fleet("other", STALLED, Reading::Events);
@@ -88,8 +88,8 @@ async fn stalled_readers_do_not_slow_others_and_are_closed_soon() {
             let memory = forget_peak(cluster.node(0));
             let stalled = fleet("stalled", STALLED, Reading::Nothing);
             stalled.until_open(2 * PATIENCE).await.unwrap();
-            let only_healthy = |held: &Held| held.sockets <= healthy as u64;
-            let gone = Held::until(cluster.node(0), GONE_WITHIN, only_healthy);
+            let only_healthy = |held: &ServerResources| held.sockets <= healthy as u64;
+            let gone = ServerResources::until(cluster.node(0), GONE_WITHIN, only_healthy);
             let (gone, during) = tokio::join!(gone, events(&cluster, &sessions[0], (&readers, healthy), SOME_STALL));
             let grown = peak(cluster.node(0)).saturating_sub(memory);
             let (gone_after, held) = gone.expect("those who stall are gone in time");

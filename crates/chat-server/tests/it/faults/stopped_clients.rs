@@ -6,13 +6,13 @@ use std::thread;
 use std::time::Duration;
 
 use chat_loadgen::fleet::{Fleet, FleetPlan, Reading};
-use chat_loadgen::socket::SocketMode;
+use chat_loadgen::socket::ClientMode;
 use test_servers::postgres::TestDatabase;
 use tokio::task::{LocalSet, block_in_place};
 
 use super::cluster::Cluster;
 use super::fleets::plan;
-use super::process::{FIXED_CONNECTIONS, Held};
+use super::process::{FIXED_CONNECTIONS, ServerResources};
 use crate::support::PATIENCE;
 
 const CLIENTS: usize = 500;
@@ -59,15 +59,17 @@ impl Stopped {
 async fn clients_that_are_stopped_are_gone_soon_and_leave_nothing_behind() {
     let mut cluster = Cluster::start(1, TestDatabase::empty(), FIXED_CONNECTIONS).await;
     let sessions = cluster.open_sessions(50).await;
-    let idle = Held::by(cluster.node(0)).await;
-    let plans = [(SocketMode::Base, "base"), (SocketMode::Extended, "extended")];
+    let idle = ServerResources::by(cluster.node(0)).await;
+    let plans = [(ClientMode::Base, "base"), (ClientMode::Extended, "extended")];
     let plans = plans.map(|(mode, name)| plan(&cluster, &sessions, name, CLIENTS / 2, mode, Reading::Events));
     let stopped = block_in_place(|| Stopped::start(plans));
     cluster.rest();
-    let all = |held: &Held| (held.sockets, held.subscriptions) == (CLIENTS as u64, CLIENTS as u64);
-    Held::until(cluster.node(0), PATIENCE, all).await.unwrap_or_else(|held| panic!("not all are there: {held:?}"));
-    let is_idle = |held: &Held| held.is_nothing() && held.descriptors <= idle.descriptors;
-    let gone = Held::until(cluster.node(0), GONE_WITHIN, is_idle).await;
+    let all = |held: &ServerResources| (held.sockets, held.subscriptions) == (CLIENTS as u64, CLIENTS as u64);
+    ServerResources::until(cluster.node(0), PATIENCE, all)
+        .await
+        .unwrap_or_else(|held| panic!("not all are there: {held:?}"));
+    let is_idle = |held: &ServerResources| held.is_nothing() && held.descriptors <= idle.descriptors;
+    let gone = ServerResources::until(cluster.node(0), GONE_WITHIN, is_idle).await;
     let (gone_after, _) = gone.unwrap_or_else(|held| panic!("{held:?} after {GONE_WITHIN:?}; idle it was {idle:?}"));
     println!("{CLIENTS} stopped clients were gone after {gone_after:?}");
     block_in_place(|| stopped.end());

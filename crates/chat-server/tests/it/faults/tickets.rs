@@ -52,7 +52,7 @@ async fn a_ticket_opens_a_socket_at_another_server_while_redis_is_unreachable() 
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Postgres and Redis: cargo xtask test"]
-async fn what_is_written_into_redis_by_hand_opens_no_socket() {
+async fn values_written_into_redis_by_hand_open_no_socket() {
     let cluster = Cluster::with_redis(1).await;
     let alice = cluster.alice();
     let session = alice.open_session("tickets").await;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
-use test_servers::s3::{S3Affected, S3Fault, S3Server};
+use test_servers::s3::{S3Fault, S3RequestFilter, S3Server};
 
 use super::{on, send_file};
 use crate::support::{Finished, TestServer, chat_server, eventually, run};
@@ -73,7 +73,7 @@ async fn the_commands_of_operators_work_on_s3() {
         report["checks"].as_array().unwrap().iter().find(|check| check["check"] == "attachments").unwrap().clone()
     };
     assert_eq!(of_attachments(&report)["status"], "ok", "{report:#}");
-    s3.fail(S3Affected::requests("PUT", ""), S3Fault::Status(403, "AccessDenied"));
+    s3.fail(S3RequestFilter::requests("PUT", ""), S3Fault::Status(403, "AccessDenied"));
     let examined = command(&s3, &data_dir, &["doctor", "--json"]);
     let found = of_attachments(&serde_json::from_str(&examined.stdout).unwrap());
     assert_eq!(found["status"], "fail");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use reqwest::Method;
-use test_servers::s3::{S3Affected, S3Fault, S3Server};
+use test_servers::s3::{S3Fault, S3RequestFilter, S3Server};
 
 use super::{on, send_file, url};
 use crate::support::{Finished, Person, TestServer, chat_server, run};
@@ -67,7 +67,7 @@ async fn files_move_to_s3_while_a_node_serves_them() {
     // The service refuses the first file and the last one; the same command copies them later.
     let names = [("PUT", &files[0]), ("POST", &files[3])].map(|(method, (path, _))| {
         let name: &'static str = path.rsplit('/').next().unwrap().to_owned().leak();
-        s3.fail(S3Affected::requests(method, name), S3Fault::Status(403, "AccessDenied"));
+        s3.fail(S3RequestFilter::requests(method, name), S3Fault::Status(403, "AccessDenied"));
         name
     });
     let broken = migrate(&s3, &data_dir, &directory, &url(&s3));

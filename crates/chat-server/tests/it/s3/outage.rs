@@ -1,7 +1,7 @@
 //! Outages of S3: files are refused in words that clients understand, and texts go on.
 
 use serde_json::{Value, json};
-use test_servers::s3::{S3Affected, S3Fault, S3Server};
+use test_servers::s3::{S3Fault, S3RequestFilter, S3Server};
 
 use super::{on, send_file, try_file};
 use crate::support::{PATIENCE, Person, TestServer, eventually};
@@ -32,7 +32,7 @@ async fn texts_go_on_while_s3_is_unreachable_slow_full_or_refuses() {
         (S3Fault::Status(507, "XMinioStorageFull"), "STORAGE_FULL", 503),
     ];
     for (number, (fault, code, download)) in faults.into_iter().enumerate() {
-        s3.fail(S3Affected::ALL, fault);
+        s3.fail(S3RequestFilter::ALL, fault);
         let refused = try_file(&alice, &session, "lost.txt", "lost").await;
         assert!(refused.headers().contains_key("retry-after"), "{fault:?}");
         let body = Person::json(refused, 503).await;
@@ -65,7 +65,7 @@ async fn a_node_starts_without_s3_and_serves_files_as_soon_as_it_answers() {
     server.signal("TERM");
     assert!(server.ended().await.0.success());
 
-    s3.fail(S3Affected::ALL, S3Fault::Disconnects);
+    s3.fail(S3RequestFilter::ALL, S3Fault::Disconnects);
     let server = TestServer::start_on(&data_dir, on(&s3)).await;
     let alice = alice.at(server.addr);
     let messages = format!("/api/chat/sessions/{session}/messages");

@@ -41,7 +41,7 @@ struct HelloFrame {
 
 /// What comes next on a socket.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum SocketItem {
     /// A frame with text.
     Text(Utf8Bytes),
     /// The end, with the code of the close frame if there was one.
@@ -78,13 +78,13 @@ impl ExtendedSocket {
 
     /// The next frame with text, or the end; pings are answered on the way. What it receives is not lost when it is
     /// dropped before it is ready.
-    pub(crate) async fn heard(&mut self) -> Heard {
+    pub(crate) async fn heard(&mut self) -> SocketItem {
         loop {
             match self.socket.next().await {
-                Some(Ok(Message::Text(text))) => return Heard::Text(text),
-                Some(Ok(Message::Close(frame))) => return Heard::End(frame.map(|frame| frame.code.into())),
+                Some(Ok(Message::Text(text))) => return SocketItem::Text(text),
+                Some(Ok(Message::Close(frame))) => return SocketItem::End(frame.map(|frame| frame.code.into())),
                 Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Heard::End(None),
+                Some(Err(_)) | None => return SocketItem::End(None),
             }
         }
     }
@@ -102,13 +102,13 @@ impl ExtendedSocket {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match timeout_at(deadline, self.heard()).await.expect("a frame in time") {
-                Heard::Text(text) => {
+                SocketItem::Text(text) => {
                     let frame: Value = serde_json::from_str(&text).unwrap();
                     if frame["type"] != "heartbeat" {
                         return Ok(frame);
                     }
                 }
-                Heard::End(code) => return Err(code),
+                SocketItem::End(code) => return Err(code),
             }
         }
     }

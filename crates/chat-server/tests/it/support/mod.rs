@@ -10,7 +10,7 @@ mod server;
 mod socket;
 
 pub(crate) use command::{Finished, chat_server, run};
-pub(crate) use extended::{ExtendedSocket, Heard};
+pub(crate) use extended::{ExtendedSocket, SocketItem};
 pub(crate) use lines::Lines;
 pub(crate) use metrics::Scrape;
 pub(crate) use page::run_page;

@@ -3,7 +3,7 @@
 use chat_domain::ChatError;
 use chat_domain::ports::AttachmentStore;
 use chat_storage::S3BindError;
-use test_servers::s3::{S3Affected, S3Fault};
+use test_servers::s3::{S3Fault, S3RequestFilter};
 
 use super::{PREFIX, S3Store, open_on};
 use crate::support::{id, pieces, upload};
@@ -29,7 +29,7 @@ async fn objects_stay_with_the_database_that_used_them_first() {
 async fn a_store_that_was_away_at_the_start_is_checked_before_the_first_file() {
     let store = S3Store::open();
     open_on(&store.server, PREFIX, |_| {}).bind("theirs").await.unwrap();
-    store.server.fail(S3Affected::ALL, S3Fault::Disconnects);
+    store.server.fail(S3RequestFilter::ALL, S3Fault::Disconnects);
     let away = store.store.bind("ours").await.unwrap_err();
     assert!(matches!(away, S3BindError::Unreachable { .. }), "{away}");
     assert!(matches!(store.store.open(id(1), None).await, Err(ChatError::Unavailable { .. })));
@@ -38,7 +38,7 @@ async fn a_store_that_was_away_at_the_start_is_checked_before_the_first_file() {
     assert!(refused.to_string().contains("another database"), "{refused}");
 
     let store = S3Store::open();
-    store.server.fail(S3Affected::ALL, S3Fault::Status(503, "SlowDown"));
+    store.server.fail(S3RequestFilter::ALL, S3Fault::Status(503, "SlowDown"));
     assert!(matches!(store.store.bind("ours").await, Err(S3BindError::Unreachable { .. })));
     store.server.heal();
     store.put(1, b"bytes").await;

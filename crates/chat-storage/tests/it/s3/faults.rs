@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chat_domain::ChatError;
 use chat_domain::model::{DatabaseInstance, Generation, StoreOwner, ThumbnailOutcome, ThumbnailSize, Timestamp};
 use chat_domain::ports::{AttachmentStore, HealthProbe, StoreOwnership, ThumbnailStore};
-use test_servers::s3::{S3Affected, S3Fault};
+use test_servers::s3::{S3Fault, S3RequestFilter};
 use uuid::Uuid;
 
 use super::{PREFIX, S3Store, numbered, open_on};
@@ -34,7 +34,7 @@ async fn a_service_that_is_unreachable_makes_files_unavailable_until_it_is_back(
     let store = S3Store::open();
     store.put(1, b"kept").await;
     for fault in [S3Fault::Disconnects, S3Fault::Status(503, "SlowDown"), S3Fault::Status(403, "AccessDenied")] {
-        store.server.fail(S3Affected::ALL, fault);
+        store.server.fail(S3RequestFilter::ALL, fault);
         for error in attempts(&store).await {
             assert!(is_unavailable(&error), "{fault:?}: {error}");
         }
@@ -48,7 +48,7 @@ async fn a_service_that_is_unreachable_makes_files_unavailable_until_it_is_back(
 async fn a_service_that_is_silent_is_given_up_in_seconds() {
     let store = S3Store::open();
     store.put(1, b"kept").await;
-    store.server.fail(S3Affected::ALL, S3Fault::Silent);
+    store.server.fail(S3RequestFilter::ALL, S3Fault::Silent);
     let began = Instant::now();
     let failed = store.store.open(id(1), None).await.err().unwrap();
     assert!(is_unavailable(&failed), "{failed}");
@@ -63,7 +63,7 @@ async fn a_service_that_is_silent_is_given_up_in_seconds() {
 async fn a_service_without_room_is_full_and_leaves_nothing() {
     let store = S3Store::open();
     for fault in [S3Fault::Status(507, "XMinioStorageFull"), S3Fault::Status(403, "QuotaExceeded")] {
-        store.server.fail(S3Affected::requests("PUT", "objects/"), fault);
+        store.server.fail(S3RequestFilter::requests("PUT", "objects/"), fault);
         for bytes in [b"small".to_vec(), numbered(LARGE)] {
             let refused = store.store.put(upload(1), pieces(&[&bytes])).await.unwrap_err();
             assert!(matches!(refused, ChatError::StorageFull), "{fault:?}: {refused}");
@@ -81,12 +81,12 @@ async fn an_upload_that_is_cut_leaves_nothing_and_its_parts_are_repeated() {
         let bytes = numbered(if n == 1 { 400_000 } else { 2 * LARGE });
         // A part is sent again. An object that is put at once is not, since nothing replaces what may be there.
         if n == 2 {
-            store.server.fail(S3Affected::requests(method, part).once(), S3Fault::CutRequest(100_000));
+            store.server.fail(S3RequestFilter::requests(method, part).once(), S3Fault::CutRequest(100_000));
             store.put(n, &bytes).await;
             assert_eq!(store.read(n, None).await, Some(bytes.clone()));
             store.store.delete(id(n)).await.unwrap();
         }
-        store.server.fail(S3Affected::requests(method, part), S3Fault::CutRequest(100_000));
+        store.server.fail(S3RequestFilter::requests(method, part), S3Fault::CutRequest(100_000));
         let failed = store.store.put(upload(n), pieces(&[&bytes])).await.unwrap_err();
         assert!(is_unavailable(&failed), "{failed}");
         store.server.heal();
@@ -99,7 +99,7 @@ async fn a_response_that_is_lost_loses_and_doubles_nothing() {
     let store = S3Store::open();
     for (n, length, method, part) in [(1, 1_000, "PUT", "objects/"), (2, LARGE, "POST", "uploadId=")] {
         let bytes = numbered(length);
-        store.server.fail(S3Affected::requests(method, part).once(), S3Fault::LostResponse);
+        store.server.fail(S3RequestFilter::requests(method, part).once(), S3Fault::LostResponse);
         let stored = store.put(n, &bytes).await;
         assert_eq!(stored.size, bytes.len() as u64);
         assert_eq!(store.read(n, None).await, Some(bytes));
@@ -109,9 +109,9 @@ async fn a_response_that_is_lost_loses_and_doubles_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_whose_response_was_lost_is_removed_once_that_can_be_done() {
     let store = S3Store::open();
-    store.server.fail(S3Affected::requests("PUT", "objects/").once(), S3Fault::LostResponse);
+    store.server.fail(S3RequestFilter::requests("PUT", "objects/").once(), S3Fault::LostResponse);
     // Neither the outcome nor whose object it is can be found out at first.
-    let blind = S3Affected { times: Some(5), ..S3Affected::requests("HEAD", "objects/") };
+    let blind = S3RequestFilter { times: Some(5), ..S3RequestFilter::requests("HEAD", "objects/") };
     store.server.fail(blind, S3Fault::Status(503, "SlowDown"));
     assert!(store.store.put(upload(1), pieces(&[b"lost"])).await.is_err());
     store.wait_until_empty().await;
@@ -127,7 +127,7 @@ async fn of_nodes_that_take_the_files_over_at_once_one_wins() {
     };
     assert!(store.store.replace(None, owner(1)).await.unwrap());
     // The server checks and writes in two steps, so that the race itself is S3's business; a lost response is ours.
-    store.server.fail(S3Affected::requests("PUT", "collector").once(), S3Fault::LostResponse);
+    store.server.fail(S3RequestFilter::requests("PUT", "collector").once(), S3Fault::LostResponse);
     assert!(store.store.replace(Some(owner(1)), owner(2)).await.unwrap());
     assert!(!store.store.replace(Some(owner(1)), owner(3)).await.unwrap());
     assert_eq!(store.store.owner().await.unwrap(), Some(owner(2)));
@@ -154,7 +154,7 @@ async fn an_object_whose_thumbnails_cannot_be_removed_stays_until_they_can() {
     let store = S3Store::open();
     store.put(1, b"kept").await;
     store.store.save(id(1), ThumbnailSize::Small, ThumbnailOutcome::Impossible).await.unwrap();
-    store.server.fail(S3Affected::requests("DELETE", "thumbnails/"), S3Fault::Status(403, "AccessDenied"));
+    store.server.fail(S3RequestFilter::requests("DELETE", "thumbnails/"), S3Fault::Status(403, "AccessDenied"));
     let refused = store.store.delete(id(1)).await.unwrap_err();
     assert!(is_unavailable(&refused), "{refused}");
     store.server.heal();
@@ -166,7 +166,7 @@ async fn an_object_whose_thumbnails_cannot_be_removed_stays_until_they_can() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_without_uploads_in_parts_refuses_large_files_alone_and_readiness_says_so() {
     let store = S3Store::open();
-    store.server.fail(S3Affected::requests("POST", "uploads"), S3Fault::Status(501, "NotImplemented"));
+    store.server.fail(S3RequestFilter::requests("POST", "uploads"), S3Fault::Status(501, "NotImplemented"));
     let refused = store.store.put(upload(1), pieces(&[&numbered(LARGE)])).await.unwrap_err();
     assert!(is_unavailable(&refused), "{refused}");
     assert_eq!(store.store.degraded(), Some("files are out of reach; texts can be sent"));

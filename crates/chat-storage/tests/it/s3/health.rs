@@ -1,7 +1,7 @@
 //! What readiness says of a service with an outage: the node stays ready.
 
 use chat_domain::ports::HealthProbe;
-use test_servers::s3::{S3Affected, S3Fault};
+use test_servers::s3::{S3Fault, S3RequestFilter};
 use tokio::time::{sleep, timeout};
 
 use super::S3Store;
@@ -33,7 +33,7 @@ async fn a_service_with_an_outage_is_degraded_and_then_not() {
         (S3Fault::Status(507, "XMinioStorageFull"), "no room for files; texts can be sent"),
     ];
     for (fault, expected) in cases {
-        store.server.fail(S3Affected::ALL, fault);
+        store.server.fail(S3RequestFilter::ALL, fault);
         // As a use finds it, without waiting for the next trial.
         assert!(store.store.try_out().await.is_err());
         until(&store, Some(expected)).await;

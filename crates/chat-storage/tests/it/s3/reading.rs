@@ -3,7 +3,7 @@
 use chat_domain::ChatError;
 use chat_domain::model::ByteRange;
 use chat_domain::ports::AttachmentStore;
-use test_servers::s3::{S3Affected, S3Fault};
+use test_servers::s3::{S3Fault, S3RequestFilter};
 
 use super::{S3Store, numbered};
 use crate::support::id;
@@ -25,10 +25,10 @@ async fn a_read_that_breaks_off_goes_on_where_it_was() {
     let store = S3Store::open();
     let bytes = numbered(500_000);
     store.put(1, &bytes).await;
-    store.server.fail(S3Affected::requests("GET", "objects/").once(), S3Fault::CutResponse(123_457));
+    store.server.fail(S3RequestFilter::requests("GET", "objects/").once(), S3Fault::CutResponse(123_457));
     assert_eq!(store.read(1, None).await, Some(bytes.clone()));
     let range = ByteRange::new(7, 400_000).unwrap();
-    store.server.fail(S3Affected::requests("GET", "objects/").once(), S3Fault::CutResponse(300_000));
+    store.server.fail(S3RequestFilter::requests("GET", "objects/").once(), S3Fault::CutResponse(300_000));
     assert_eq!(store.read(1, Some(range)).await.as_deref(), Some(&bytes[7..=400_000]));
 }
 
@@ -37,8 +37,8 @@ async fn a_read_that_cannot_go_on_fails_and_gives_nothing_twice() {
     let store = S3Store::open();
     let bytes = numbered(500_000);
     store.put(1, &bytes).await;
-    store.server.fail(S3Affected::requests("GET", "objects/"), S3Fault::Disconnects);
-    store.server.fail(S3Affected::requests("GET", "objects/").once(), S3Fault::CutResponse(200_000));
+    store.server.fail(S3RequestFilter::requests("GET", "objects/"), S3Fault::Disconnects);
+    store.server.fail(S3RequestFilter::requests("GET", "objects/").once(), S3Fault::CutResponse(200_000));
     let mut source = store.store.open(id(1), None).await.unwrap().unwrap();
     let mut read = Vec::new();
     let failed = loop {

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use test_servers::postgres::{Keep, PrivatePostgres, StopMode, TestDatabase, find_programs};
+use test_servers::postgres::{KeepRows, PrivatePostgres, StopMode, TestDatabase, find_programs};
 
 /// How many databases of this name the server has.
 fn count(asked: &TestDatabase, name: &str) -> String {
@@ -117,7 +117,7 @@ fn fill(url: &str) {
 }
 
 /// A database of this name that tests have one after the other, with one row in each of its tables at first.
-fn reused(name: &str, keep: Keep<'_>) -> TestDatabase {
+fn reused(name: &str, keep: KeepRows<'_>) -> TestDatabase {
     TestDatabase::reused(name, keep, |url| {
         let psql = std::process::Command::new(find_programs().unwrap().join("psql"))
             .args(["-Xqd", url, "-c"])
@@ -136,7 +136,7 @@ const ROWS: &str =
 #[test]
 #[ignore = "needs Postgres: cargo xtask test"]
 fn a_reused_database_is_with_one_test_at_a_time_and_emptied_between_them() {
-    let keep = Keep::RowsOf(&["kept"]);
+    let keep = KeepRows::Of(&["kept"]);
     let (first, second) = (reused("emptied", keep), reused("emptied", keep));
     assert_ne!(first.name(), second.name());
     assert_eq!(first.sql(ROWS), "1|1|1");
@@ -150,17 +150,17 @@ fn a_reused_database_is_with_one_test_at_a_time_and_emptied_between_them() {
 #[test]
 #[ignore = "needs Postgres: cargo xtask test"]
 fn a_reused_database_that_is_only_looked_at_is_as_it_was() {
-    let first = reused("looked at", Keep::Everything);
+    let first = reused("looked at", KeepRows::All);
     let name = first.name().to_owned();
     drop(first);
-    let again = reused("looked at", Keep::Everything);
+    let again = reused("looked at", KeepRows::All);
     assert_eq!((again.name(), again.sql(ROWS).as_str()), (name.as_str(), "1|1|1"));
 }
 
 #[test]
 #[ignore = "needs Postgres: cargo xtask test"]
 fn the_database_of_a_test_that_panics_is_not_reused() {
-    let (other, keep) = (TestDatabase::empty(), Keep::RowsOf(&[]));
+    let (other, keep) = (TestDatabase::empty(), KeepRows::Of(&[]));
     let failed = thread::spawn(move || {
         let database = reused("panics", keep);
         std::panic::panic_any(database.name().to_owned());

@@ -59,7 +59,7 @@ fn two_servers_live_side_by_side() {
 
 #[test]
 #[ignore = "needs Postgres: cargo xtask test"]
-fn what_was_committed_survives_both_ways_of_stopping() {
+fn committed_rows_survive_both_ways_of_stopping() {
     let server = PrivatePostgres::start(&[]).unwrap();
     let port = server.port();
     server.sql("postgres", "CREATE TABLE kept (value int)").unwrap();

@@ -18,7 +18,7 @@ type Condition<'a> = (&'static str, Option<&'a str>);
 /// it reads. The index has all columns that are asked for, so that sessions before the page are passed over without
 /// their rows. The ids of the page become an array, so that its rows are looked up by them whatever their number is
 /// expected to be.
-pub(crate) struct OnPage<'a> {
+pub(crate) struct PageCondition<'a> {
     ranges: Vec<Vec<Condition<'a>>>,
     /// Only sessions whose key is less are on the page or skipped.
     key: (i64, Uuid),
@@ -26,7 +26,7 @@ pub(crate) struct OnPage<'a> {
     skip: i64,
 }
 
-impl<'a> OnPage<'a> {
+impl<'a> PageCondition<'a> {
     /// The page of a query, in the list of these scopes.
     pub(crate) fn of(query: &SessionQuery, listed: &'a [(Scope, Option<SessionStatus>)]) -> Self {
         let key = |key: SessionKey| (key.started_at.unix_ms(), key.id.as_uuid());
@@ -65,7 +65,7 @@ impl<'a> OnPage<'a> {
 /// The order of the list.
 const ORDER: &str = " ORDER BY started_at DESC, id DESC";
 
-impl QueryFragment<Pg> for OnPage<'_> {
+impl QueryFragment<Pg> for PageCondition<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("chat_sessions.id = ANY(ARRAY(SELECT page.id FROM (");
         if let [conditions] = self.ranges.as_slice() {
@@ -90,17 +90,17 @@ impl QueryFragment<Pg> for OnPage<'_> {
 }
 
 /// Its text depends on the scopes, so diesel has to look at the text to find the statement that is prepared.
-impl QueryId for OnPage<'_> {
+impl QueryId for PageCondition<'_> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl Expression for OnPage<'_> {
+impl Expression for PageCondition<'_> {
     type SqlType = Bool;
 }
 
-impl<QS> AppearsOnTable<QS> for OnPage<'_> {}
+impl<QS> AppearsOnTable<QS> for PageCondition<'_> {}
 
-impl<GB> ValidGrouping<GB> for OnPage<'_> {
+impl<GB> ValidGrouping<GB> for PageCondition<'_> {
     type IsAggregate = is_aggregate::No;
 }

@@ -12,16 +12,16 @@ use super::prepared;
 
 /// The statement with its keys, a column each.
 #[derive(Default)]
-pub(crate) struct SentBefore<'a> {
+pub(crate) struct FindByIdempotencyKey<'a> {
     session_ids: Vec<Uuid>,
     author_ids: Vec<&'a str>,
     keys: Vec<&'a str>,
 }
 
 /// A message that was sent under one of the keys: its session, its position, its author, the key and the fingerprint.
-type KnownRow = (Uuid, i64, String, String, Vec<u8>);
+type IdempotencyKeyRow = (Uuid, i64, String, String, Vec<u8>);
 
-impl<'a> SentBefore<'a> {
+impl<'a> FindByIdempotencyKey<'a> {
     /// Adds a key.
     pub(crate) fn key(&mut self, session: SessionId, author: &'a UserId, key: &'a IdempotencyKey) {
         self.session_ids.push(session.as_uuid());
@@ -30,12 +30,12 @@ impl<'a> SentBefore<'a> {
     }
 
     /// Runs it, if there is anything to look for.
-    pub(crate) fn run(self, connection: &mut PgConnection) -> QueryResult<Vec<KnownRow>> {
+    pub(crate) fn run(self, connection: &mut PgConnection) -> QueryResult<Vec<IdempotencyKeyRow>> {
         if self.keys.is_empty() { Ok(Vec::new()) } else { self.load(connection) }
     }
 }
 
-impl QueryFragment<Pg> for SentBefore<'_> {
+impl QueryFragment<Pg> for FindByIdempotencyKey<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         // LATERAL with LIMIT makes each key one look-up in the index, whatever the planner believes of the array's length.
         out.push_sql("SELECT m.session_id, m.seq, m.author_id, m.idempotency_key, m.fingerprint FROM unnest(");
@@ -48,8 +48,8 @@ impl QueryFragment<Pg> for SentBefore<'_> {
     }
 }
 
-impl Query for SentBefore<'_> {
+impl Query for FindByIdempotencyKey<'_> {
     type SqlType = (diesel::sql_types::Uuid, diesel::sql_types::BigInt, Text, Text, Binary);
 }
 
-prepared!(SentBefore<'_>);
+prepared!(FindByIdempotencyKey<'_>);

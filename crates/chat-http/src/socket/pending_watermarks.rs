@@ -6,7 +6,7 @@ use chat_domain::service::ChatService;
 use futures_util::future::LocalBoxFuture;
 
 /// The watermarks that are still to be recorded.
-pub(super) struct Unrecorded {
+pub(super) struct PendingWatermarks {
     pub(super) service: ChatService,
     pub(super) viewer: Principal,
     pub(super) session: SessionId,
@@ -16,21 +16,21 @@ pub(super) struct Unrecorded {
 
 /// What a socket leaves to be recorded when it ends.
 #[derive(Default)]
-pub(super) struct Leftovers {
+pub(super) struct PendingRecordings {
     /// What no store was asked to record.
-    pub(super) unrecorded: Vec<Unrecorded>,
+    pub(super) watermarks: Vec<PendingWatermarks>,
     /// What is being recorded of subscriptions that ended before.
     pub(super) recording: Vec<LocalBoxFuture<'static, ()>>,
 }
 
-impl Unrecorded {
+impl PendingWatermarks {
     /// Records them. A failure is logged.
     pub(super) async fn record(self) {
         let Self { service, viewer, session, delivered, read } = self;
         if let Some(up_to) = delivered
             && let Err(error) = service.mark_delivered(&viewer, session, up_to).await
         {
-            log_unrecorded_delivery(session, &error);
+            log_failed_delivery(session, &error);
         }
         if let Some(up_to) = read
             && let Err(error) = service.mark_read_up_to(&viewer, session, up_to).await
@@ -41,7 +41,7 @@ impl Unrecorded {
 }
 
 /// Logs that a delivery was not recorded. A refusal is no fault.
-pub(super) fn log_unrecorded_delivery(session: SessionId, error: &ChatError) {
+pub(super) fn log_failed_delivery(session: SessionId, error: &ChatError) {
     if error.is_certain() {
         tracing::debug!(session.id = %session, error.cause = %error, "delivery not recorded");
     } else {

@@ -1,0 +1,99 @@
+//! The reference document of the limits that no option changes, made from the values in the code.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use chat_domain::inbox::{MAX_ACTIVE, MAX_FILTERED};
+use chat_domain::model::{Content, OFFLINE_AFTER, SocketLimits, UnsentUpload};
+use chat_domain::service::{PRESENCE_REFRESHED_EVERY, Rules};
+use chat_http::{FixedLimit, fixed_limits};
+use chat_realtime::{HubSettings, INBOX_PACE, MAX_INBOXES_OF_A_PERSON, TypingRules};
+
+const INTRODUCTION: &str = "\
+# Limits
+
+<!-- Generated from the values in the code by `cargo xtask docs`. Do not edit. -->
+
+These limits are fixed. Those that an operator sets are options of the [configuration](configuration.md).
+
+| what | limit |
+|---|---|
+";
+
+/// The document in Markdown. `presence_every` is how often the presence of agents is reported.
+pub(crate) fn limits_reference(presence_every: Duration) -> String {
+    let mut page = INTRODUCTION.to_owned();
+    let limits = chat_limits(presence_every).into_iter().chain(fixed_limits()).chain(subscription_limits());
+    for FixedLimit { subject, bound } in limits {
+        let _text_takes_every_line = writeln!(page, "| {subject} | {bound} |");
+    }
+    page
+}
+
+fn chat_limits(presence_every: Duration) -> [FixedLimit; 5] {
+    let inboxes_per_second = 1_000 / INBOX_PACE.as_millis();
+    let [offline, noted, refreshed] =
+        [OFFLINE_AFTER, presence_every, PRESENCE_REFRESHED_EVERY].map(|time| time.as_secs());
+    let hours = UnsentUpload::LIFETIME.as_secs() / 3_600;
+    [
+        FixedLimit { subject: "text of a message", bound: format!("at most {} characters", Content::MAX_CHARS) },
+        FixedLimit {
+            subject: "inbox",
+            bound: format!(
+                "`mine` has at most {MAX_ACTIVE} active sessions; a page with a filter looks at {MAX_FILTERED} \
+                 sessions, then it ends with a `nextCursor`"
+            ),
+        },
+        FixedLimit {
+            subject: "open inboxes of a person on a node",
+            bound: format!(
+                "at most {MAX_INBOXES_OF_A_PERSON} (then the socket of the oldest is closed with 4409); of a session \
+                 and a view at most {inboxes_per_second} updates a second"
+            ),
+        },
+        FixedLimit {
+            subject: "presence of an agent",
+            bound: format!(
+                "`offline` {offline} seconds after the last open inbox; written within {noted} second, then every \
+                 {refreshed} seconds"
+            ),
+        },
+        FixedLimit {
+            subject: "files that a person has uploaded and not sent",
+            bound: format!("at most {} (then 400 `UPLOAD_QUOTA`), each for {hours} hours", Rules::MAX_UNSENT_FILES),
+        },
+    ]
+}
+
+fn subscription_limits() -> [FixedLimit; 4] {
+    let SocketLimits { per_session, per_user } = SocketLimits::default();
+    let HubSettings { queue_events, queue_bytes, socket_bytes, replay_limit, page_events, page_bytes, .. } =
+        HubSettings::default();
+    let (queue_kib, socket_mib, page_kib) = (queue_bytes / 1024, socket_bytes / 1024 / 1024, page_bytes / 1024);
+    let typing = TypingRules::default().min_interval.as_secs();
+    [
+        FixedLimit {
+            subject: "sockets of a person on a node",
+            bound: format!(
+                "at most {per_user} (then 429), {per_session} of them in one session, with the subscriptions to it \
+                 (then the oldest is closed with 4409)"
+            ),
+        },
+        FixedLimit {
+            subject: "replay at the start of a socket",
+            bound: format!("at most {replay_limit} events (then `resumed` is false, or 410 in base mode)"),
+        },
+        FixedLimit {
+            subject: "queue of a socket, or of each subscription at `/ws/chat`",
+            bound: format!(
+                "at most {queue_events} events and {queue_kib} KiB, and {socket_mib} MiB for all subscriptions of a \
+                 socket; beyond that it catches up from the database, at most {page_events} events or {page_kib} KiB \
+                 at a time"
+            ),
+        },
+        FixedLimit {
+            subject: "typing of a person in a session",
+            bound: format!("at most one change shown in {typing} seconds"),
+        },
+    ]
+}
