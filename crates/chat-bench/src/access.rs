@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 use serde_json::json;
-use test_servers::identity::{IdentityProvider, IssuerKey};
+use test_servers::identity::{IdentityProvider, TokenSigningKey};
 use test_servers::redis::PrivateRedis;
 
 use crate::chat::{Chat, Database};
@@ -45,7 +45,7 @@ pub(crate) fn measure(run: &BenchRun) -> anyhow::Result<Figures> {
 
 /// Milliseconds from the publication of a key to the first answer 200 to a token that it signed, and those of the next one.
 fn new_key(data: &Path) -> anyhow::Result<(f64, f64)> {
-    let (provider, old) = (IdentityProvider::start()?, IssuerKey::generate("ES256", "old")?);
+    let (provider, old) = (IdentityProvider::start()?, TokenSigningKey::generate("ES256", "old")?);
     provider.publish(&[&old])?;
     let address = free_address()?;
     let mut serve = command(&release("chat-server"));
@@ -55,7 +55,7 @@ fn new_key(data: &Path) -> anyhow::Result<(f64, f64)> {
     wait_for(&address, "/readyz")?;
     let exp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + 3_600;
     let claims = json!({ "sub": "alice", "iss": provider.issuer(), "aud": AUDIENCE, "exp": exp }).to_string();
-    let new = IssuerKey::generate("ES256", "new")?;
+    let new = TokenSigningKey::generate("ES256", "new")?;
     let headers = format!("Authorization: Bearer {}\r\n", new.token(&claims)?);
     provider.publish(&[&old, &new])?;
     let first = accepted_after(&address, &headers)?;

@@ -74,9 +74,9 @@ pub(super) fn measure(run: &BenchRun) -> anyhow::Result<Figures> {
         for (_, role, view) in VIEWS {
             let [small, large] = SIZES.map(|sessions| InboxFigure { store, role, view, sessions });
             let slower = figures.median(&large.latency())? / figures.median(&small.latency())?;
-            figures.add(format!("{}: p50 at 1 connection, {SIZE_RATIO}", small.what()), "", slower, Some(GROWTH));
+            figures.add(format!("{}: p50 at 1 connection, {SIZE_RATIO}", small.name()), "", slower, Some(GROWTH));
             let fewer = figures.median(&small.throughput())? / figures.median(&large.throughput())?;
-            figures.add(format!("{}: time each at 8 connections, {SIZE_RATIO}", small.what()), "", fewer, Some(GROWTH));
+            figures.add(format!("{}: time each at 8 connections, {SIZE_RATIO}", small.name()), "", fewer, Some(GROWTH));
         }
     }
     Ok(figures)
@@ -93,16 +93,16 @@ struct InboxFigure {
 }
 
 impl InboxFigure {
-    fn what(&self) -> String {
+    fn name(&self) -> String {
         format!("{} of an inbox ({}), {}", self.view, self.role, self.store)
     }
 
     fn latency(&self) -> String {
-        format!("{}, p50 at 1 connection [{} sessions]", self.what(), self.sessions)
+        format!("{}, p50 at 1 connection [{} sessions]", self.name(), self.sessions)
     }
 
     fn throughput(&self) -> String {
-        format!("{}, 8 connections [{} sessions]", self.what(), self.sessions)
+        format!("{}, 8 connections [{} sessions]", self.name(), self.sessions)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::model::{AgentId, ChatSession, Principal, Role, SessionAction, UserId,
 pub enum Action<'a> {
     /// Open a session that will belong to this person.
     OpenSession(&'a UserId),
-    /// See a session, its messages and its attachments, and watch it live.
+    /// See a session, its messages and its attachments, and subscribe to it.
     See(&'a ChatSession),
     /// Add a message.
     SendMessage(&'a ChatSession),

@@ -185,7 +185,7 @@ fn channel(mode: SocketMode) -> Value {
         "x-close-codes": close_codes,
     });
     if mode != SocketMode::Multiplexed {
-        add(&mut channel, "parameters", json!({ "sessionId": { "description": "The session to watch." } }));
+        add(&mut channel, "parameters", json!({ "sessionId": { "description": "The session to subscribe to." } }));
     }
     channel
 }

@@ -33,7 +33,7 @@ fn body_limits() -> [FixedLimit; 2] {
     let json = seconds(TransportLimits::default().json_body);
     let kib = MAX_JSON_BYTES / 1024;
     let (pace, window) = (MIN_BYTES_PER_SECOND / 1024, seconds(PACE_WINDOW));
-    let hours = UploadSettings::default().time_limit.as_secs() / 3600;
+    let time_limit = UploadSettings::default().time_limit.as_secs() / 3600;
     [
         FixedLimit {
             subject: "JSON body",
@@ -45,7 +45,7 @@ fn body_limits() -> [FixedLimit; 2] {
         FixedLimit {
             subject: "upload",
             bound: format!(
-                "at least {pace} KiB per second, measured over {window} seconds; complete within {hours} hour"
+                "at least {pace} KiB per second, measured over {window} seconds; complete within {time_limit} h"
             ),
         },
     ]
@@ -93,7 +93,7 @@ fn connection_limits() -> [FixedLimit; 4] {
             subject: "request body that is not read",
             bound: format!(
                 "at most {drain_kib} KiB in {drain} seconds are read and discarded, then the connection is closed; in \
-                 {crowded_drain} second while three quarters of the connections are taken. From a trusted proxy at most \
+                 {crowded_drain} s while three quarters of the connections are taken. From a trusted proxy at most \
                  twice the largest message ({proxy_mib} MiB or more) in {proxy_drain} seconds, so that its client gets \
                  the response and not a 502"
             ),

@@ -30,7 +30,7 @@ pub(crate) struct WithId {
 /// A page of a session's messages.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ReceivedPage {
+pub(crate) struct ReceivedMessages {
     pub(crate) messages: Vec<PageMessage>,
     pub(crate) total_count: u64,
     pub(crate) has_more: bool,
@@ -128,7 +128,7 @@ impl ApiClient {
         &mut self,
         session: &str,
         query: &str,
-    ) -> Result<(HttpResponse, ReceivedPage), LoadError> {
+    ) -> Result<(HttpResponse, ReceivedMessages), LoadError> {
         let path = format!("/api/chat/sessions/{session}/messages?{query}");
         let response = self.call(Method::GET, &path, "").await?;
         let page = parse(&response, &path)?;

@@ -21,7 +21,7 @@ use crate::fleet::{Fleet, FleetPlan, MultiplexPlan, Reading};
 use crate::http::{RequestTemplate, Target};
 use crate::load::{self, LoadPlan, LoadReport, LoadRequests, StopAfter};
 use crate::measure::{CpuMeter, LatencySummary, MemoryMeter, as_f64, close_reasons, rounded};
-use crate::socket::{ClientMode, MULTIPLEXED_PATH, path};
+use crate::socket::{ClientSocketMode, MULTIPLEXED_PATH, path};
 use crate::token::{TokenRole, Tokens};
 use crate::units;
 
@@ -251,7 +251,7 @@ fn fleet_plan(plan: &DeskPlan, sessions: &[String]) -> Result<FleetPlan, LoadErr
         sockets_of_a_person,
         paths,
         sockets,
-        mode: ClientMode::Extended,
+        mode: ClientSocketMode::Extended,
         reading: Reading::Events,
         acknowledge: true,
         reopen: true,

@@ -13,7 +13,7 @@ use crate::api_client::ApiClient;
 use crate::error::LoadError;
 use crate::fleet::{Fleet, FleetPlan, Reading};
 use crate::measure::{CpuMeter, LatencySummary, MemoryMeter, as_f64, close_reasons, resident_kib, rounded};
-use crate::socket::{ClientMode, path};
+use crate::socket::{ClientSocketMode, path};
 use crate::units;
 
 /// How long a service may take to notice that all sockets are gone, before they come again.
@@ -91,7 +91,7 @@ pub async fn hold(
 ) -> Result<HoldReport, LoadError> {
     let (sockets, stalls) = (plan.sockets, plan.reading == Reading::Nothing);
     let (sessions, subscriptions) = plan.sessions_and_subscriptions();
-    if options.resume && (plan.mode == ClientMode::Base || stalls) {
+    if options.resume && (plan.mode == ClientSocketMode::Base || stalls) {
         return Err(LoadError::setup(
             "only sockets that read can be resumed, and not in base mode: use --mode extended",
         ));

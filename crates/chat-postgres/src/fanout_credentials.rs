@@ -37,7 +37,7 @@ pub fn read(url: &str) -> Result<FanoutCredentials, OpenError> {
     found.ok_or_else(|| OpenError::Standby { database: shown() })
 }
 
-/// Reads the credentials over and over: a server that has taken over has another place.
+/// Reads the credentials over and over: a server that has taken over has another location.
 pub struct PgFanoutCredentials {
     pub(crate) database: Arc<Database>,
 }
@@ -59,7 +59,7 @@ pub(crate) fn current(connection: &mut PgConnection) -> Result<Option<FanoutCred
     }
     let key: Vec<u8> = chat_fanout_key::table.select(chat_fanout_key::key).first(connection)?;
     let key = <[u8; 32]>::try_from(key).map_err(|_| Failure::corrupt("chat_fanout_key.key", "has not 32 bytes"))?;
-    let (database, epoch) = (place(connection)?, epoch::current(connection)?);
+    let (database, epoch) = (location(connection)?, epoch::current(connection)?);
     Ok(Some(FanoutCredentials { database, epoch, key: FanoutKey::from_bytes(key) }))
 }
 
@@ -91,7 +91,7 @@ struct DatabaseLocation {
 }
 
 /// The name: `<system identifier>-<timeline>-<database>-<table>`, `0` for what cannot be asked.
-fn place(connection: &mut PgConnection) -> Result<String, Failure> {
+fn location(connection: &mut PgConnection) -> Result<String, Failure> {
     let may: FunctionPrivileges = diesel::sql_query(MAY_ASK).get_result(connection)?;
     if !(may.system && may.timeline) {
         warn_once();
@@ -99,16 +99,16 @@ fn place(connection: &mut PgConnection) -> Result<String, Failure> {
     let system = if may.system { "(SELECT system_identifier FROM pg_control_system())" } else { "NULL::BIGINT" };
     // A file of the write-ahead log is named after its timeline, in eight hexadecimal digits.
     let timeline = if may.timeline { "left(pg_walfile_name(pg_current_wal_lsn()), 8)" } else { "NULL::TEXT" };
-    let place: DatabaseLocation = diesel::sql_query(format!(
+    let location: DatabaseLocation = diesel::sql_query(format!(
         "SELECT {system} AS system, {timeline} AS timeline,
                 (SELECT oid::BIGINT FROM pg_database WHERE datname = current_database()) AS database,
                 'chat_fanout_key'::regclass::oid::BIGINT AS relation"
     ))
     .get_result(connection)?;
-    let timeline = place.timeline.as_deref().map_or("0", |timeline| timeline.trim_start_matches('0'));
+    let timeline = location.timeline.as_deref().map_or("0", |timeline| timeline.trim_start_matches('0'));
     // An unsigned number in a signed column.
-    let system = place.system.unwrap_or(0).cast_unsigned();
-    Ok(format!("{system}-{timeline}-{}-{}", place.database, place.relation))
+    let system = location.system.unwrap_or(0).cast_unsigned();
+    Ok(format!("{system}-{timeline}-{}-{}", location.database, location.relation))
 }
 
 /// Said once: it is asked every few seconds.

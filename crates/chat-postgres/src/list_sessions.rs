@@ -16,7 +16,7 @@ use crate::error::Failure;
 use crate::rows::SessionRow;
 use crate::schema::chat_session_counts as counts;
 use crate::schema::chat_sessions;
-use crate::statements::PageCondition;
+use crate::statements::SessionPageCondition;
 
 diesel::allow_tables_to_appear_in_same_query!(chat_sessions, counts);
 
@@ -67,7 +67,7 @@ fn page(
     let [first, second] = [Total::of(listed.first()), Total::of(listed.get(1))];
     let rows: Vec<Row> = chat_sessions::table
         .select((SessionRow::as_select(), total!(first), total!(second)))
-        .filter(PageCondition::of(query, listed))
+        .filter(SessionPageCondition::of(query, listed))
         .load(connection)?;
     let Some((_, total, more)) = rows.first() else { return Ok(None) };
     let total = total.unwrap_or_default() + more.unwrap_or_default();

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::error::Failure;
 use crate::rows::SessionRow;
 use crate::schema::{chat_agents, chat_messages, chat_orphans, chat_sessions};
-use crate::statements::FindByIdempotencyKey;
+use crate::statements::FindMessagesByKeys;
 use crate::values::DbParty;
 use crate::{advisory_locks, counters, get_messages, get_session, uploads};
 
@@ -148,7 +148,7 @@ fn add_agents(connection: &mut PgConnection, facts: &mut Facts, locks: &LockSet<
 
 /// The messages that were appended under the batch's keys. Few keys have any, so these are read one by one.
 fn add_appended(connection: &mut PgConnection, facts: &mut Facts, locks: &LockSet<'_>) -> Result<(), Failure> {
-    let mut keys = FindByIdempotencyKey::default();
+    let mut keys = FindMessagesByKeys::default();
     locks.message_keys.iter().for_each(|(session, author, key)| keys.key(*session, author, key));
     for (session, seq, _, key, fingerprint) in keys.run(connection)? {
         let key = valid("chat_messages.idempotency_key", IdempotencyKey::parse(&key))?;

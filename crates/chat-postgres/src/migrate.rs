@@ -101,7 +101,7 @@ fn known(source: &impl MigrationSource<Pg>) -> Result<KnownMigrations, AnyError>
 #[derive(QueryableByName)]
 struct BoolRow {
     #[diesel(sql_type = Bool)]
-    answer: bool,
+    value: bool,
 }
 
 #[derive(QueryableByName)]
@@ -144,7 +144,7 @@ impl Migrator {
         self.lock()?;
         let outcome = work(&mut self);
         // The end of the session gives up the lock too; this does so when a pooler keeps the session.
-        let _unlocked: QueryResult<BoolRow> = diesel::sql_query("SELECT pg_advisory_unlock($1) AS answer")
+        let _unlocked: QueryResult<BoolRow> = diesel::sql_query("SELECT pg_advisory_unlock($1) AS value")
             .bind::<BigInt, _>(LOCK)
             .get_result(&mut self.connection);
         outcome
@@ -155,13 +155,13 @@ impl Migrator {
     fn lock(&mut self) -> Result<(), MigrateError> {
         let start = Instant::now();
         loop {
-            let taken: QueryResult<BoolRow> = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS answer")
+            let taken: QueryResult<BoolRow> = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS value")
                 .bind::<BigInt, _>(LOCK)
                 .get_result(&mut self.connection);
             match taken {
-                Ok(BoolRow { answer: true }) => return Ok(()),
-                Ok(BoolRow { answer: false }) if start.elapsed() < self.patience => thread::sleep(PAUSE),
-                Ok(BoolRow { answer: false }) => {
+                Ok(BoolRow { value: true }) => return Ok(()),
+                Ok(BoolRow { value: false }) if start.elapsed() < self.patience => thread::sleep(PAUSE),
+                Ok(BoolRow { value: false }) => {
                     return Err(MigrateError::Busy { database: self.database.clone(), waited: self.patience });
                 }
                 Err(error) => return Err(self.bookkeeping(&error)),
@@ -263,10 +263,9 @@ impl Migrator {
     /// The versions of the migrations that are applied. diesel's own question would make its table first, which is a
     /// change.
     fn versions(&mut self) -> QueryResult<Vec<String>> {
-        let table: BoolRow =
-            diesel::sql_query("SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS answer")
-                .get_result(&mut self.connection)?;
-        if !table.answer {
+        let table: BoolRow = diesel::sql_query("SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS value")
+            .get_result(&mut self.connection)?;
+        if !table.value {
             return Ok(Vec::new());
         }
         let versions: Vec<MigrationLine> =

@@ -56,7 +56,7 @@ pub struct TypingNotice {
     pub to_peers: bool,
 }
 
-/// A person who types, or stopped so recently that the next event has to wait, or that an earlier one may still come.
+/// The typing of a person who types, or stopped so recently that the next event has to wait, or that an earlier one may still come.
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -135,7 +135,7 @@ impl TypingTable {
         }
         if origin == TypingOrigin::OtherNode {
             typist.peers_show = event.is_typing;
-            if !event.by_node && typist.is_superseded(event.at, rules) {
+            if !event.by_node && typist.supersedes(event.at, rules) {
                 // The nodes that do not know the later event show this one.
                 if typist.announced && typist.typing != event.is_typing {
                     typist.owed_to_peers = true;
@@ -312,7 +312,7 @@ impl TypingState {
 
     /// Whether an event of that time is older than the last one. One that is much older comes from a node whose clock
     /// is wrong, as no event waits for so long.
-    fn is_superseded(&self, at: Timestamp, rules: TypingRules) -> bool {
+    fn supersedes(&self, at: Timestamp, rules: TypingRules) -> bool {
         at < self.event_at && self.event_at.since(at) < rules.max_delay()
     }
 

@@ -19,7 +19,7 @@ use crate::metering::{RedisMetrics, Rejection};
 use crate::names::{Channel, SHARDS};
 use crate::overflowed_shards::ShardChecks;
 use crate::queue::QueueReceiver;
-use crate::replay_guard::{ReplayGuard, ReplayRejection};
+use crate::replay_guard::{FreshnessError, ReplayGuard};
 use crate::signature::{self, CurrentSigner, Signer};
 use crate::status::PeerStatus;
 
@@ -163,11 +163,11 @@ impl ChannelReader {
         let times = (self.clock.now(), now());
         match self.replay_guard.admit(number, envelope.at, times) {
             Ok(()) => Ok(envelope),
-            Err(ReplayRejection::Stale) => {
+            Err(FreshnessError::Stale) => {
                 self.clock_skew.report(envelope.node, envelope.at, times);
                 Err(Rejection::Stale)
             }
-            Err(ReplayRejection::Replayed) => Err(Rejection::Replayed),
+            Err(FreshnessError::Replayed) => Err(Rejection::Replayed),
         }
     }
 

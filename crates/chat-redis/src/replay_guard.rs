@@ -43,7 +43,7 @@ pub(crate) struct ReplayGuard {
 
 /// Why a message is not new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReplayRejection {
+pub(crate) enum FreshnessError {
     /// It was sent too long ago, or in the future.
     Stale,
     /// It, or a later one, was received before.
@@ -57,14 +57,14 @@ impl ReplayGuard {
         (node, channel, number): (Uuid, Channel, u64),
         sent_at: Timestamp,
         (here, now): (Timestamp, Instant),
-    ) -> Result<(), ReplayRejection> {
+    ) -> Result<(), FreshnessError> {
         if here.since(sent_at) > TOLERANCE || sent_at.since(here) > TOLERANCE {
-            return Err(ReplayRejection::Stale);
+            return Err(FreshnessError::Stale);
         }
         if !self.nodes.contains_key(&node) && self.nodes.len() >= MAX_NODES {
             self.tidy(now);
             if self.nodes.len() >= MAX_NODES {
-                return Err(ReplayRejection::Stale);
+                return Err(FreshnessError::Stale);
             }
         }
         let last = self.nodes.entry(node).or_insert_with(|| LastSeen { numbers: [0; CHANNELS], at: now });
@@ -72,9 +72,9 @@ impl ReplayGuard {
             Channel::Shard(shard) => usize::from(shard),
             Channel::Nodes => usize::from(SHARDS),
         };
-        let newest = last.numbers.get_mut(index).ok_or(ReplayRejection::Replayed)?;
+        let newest = last.numbers.get_mut(index).ok_or(FreshnessError::Replayed)?;
         if number <= *newest {
-            return Err(ReplayRejection::Replayed);
+            return Err(FreshnessError::Replayed);
         }
         *newest = number;
         last.at = now;
@@ -104,13 +104,13 @@ mod tests {
         let mut admit = |channel, number| guard.admit((NODE, channel, number), at(HERE), (at(HERE), now));
         for number in [1, 2, 7] {
             assert_eq!(admit(Channel::Shard(0), number), Ok(()));
-            assert_eq!(admit(Channel::Shard(0), number), Err(ReplayRejection::Replayed));
+            assert_eq!(admit(Channel::Shard(0), number), Err(FreshnessError::Replayed));
         }
-        assert_eq!(admit(Channel::Shard(0), 3), Err(ReplayRejection::Replayed));
+        assert_eq!(admit(Channel::Shard(0), 3), Err(FreshnessError::Replayed));
         for channel in [Channel::Shard(63), Channel::Nodes] {
             assert_eq!(admit(channel, 1), Ok(()), "each channel has its own");
         }
-        assert_eq!(admit(Channel::Shard(1), 0), Err(ReplayRejection::Replayed), "numbers begin at 1");
+        assert_eq!(admit(Channel::Shard(1), 0), Err(FreshnessError::Replayed), "numbers begin at 1");
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
             (4, HERE + minute + 1, false),
         ] {
             let admitted = guard.admit((NODE, Channel::Nodes, number), at(said), (at(HERE), now));
-            assert_eq!(admitted, if is_taken { Ok(()) } else { Err(ReplayRejection::Stale) }, "{said}");
+            assert_eq!(admitted, if is_taken { Ok(()) } else { Err(FreshnessError::Stale) }, "{said}");
         }
     }
 

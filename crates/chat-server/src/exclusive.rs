@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-/// Held until it is dropped or the process ends, however it ends.
+/// A lock on a file, until it is dropped or the process ends, however it ends. Empty where the file system has no locks.
 #[derive(Debug)]
 pub(crate) struct FileLock {
     _file: Option<File>,

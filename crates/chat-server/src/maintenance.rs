@@ -8,12 +8,12 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::background::{Background, FatalFailure};
 use crate::collecting;
 use crate::telemetry::Metrics;
-use crate::wire::{DatabaseHistory, Desk, SubscriptionCounts, System};
+use crate::wire::{DatabaseHistory, Desk, HubCounts, System};
 
 /// How often the metrics are tidied: at 30,000 requests a second a megabyte gathers meanwhile.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
 
-/// How often what is watched is counted.
+/// How often subscriptions and inboxes are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// How often the sessions that wait for an agent are counted: two look-ups by index on each node.
@@ -39,7 +39,7 @@ const SWEEP_EVERY: Duration = Duration::from_mins(10);
 
 /// How often it is looked where the database is. Until all servers have looked after it has moved, they read from it what
 /// they do not hear of each other.
-const PLACE_EVERY: Duration = Duration::from_secs(5);
+const LOCATION_EVERY: Duration = Duration::from_secs(5);
 
 /// Starts the tasks. They end when they are dropped, at any point without harm.
 pub(crate) fn start(system: &System, collect_every: Duration, metrics: Option<&Metrics>) -> Background {
@@ -53,10 +53,10 @@ pub(crate) fn start(system: &System, collect_every: Duration, metrics: Option<&M
     tasks.spawn("refresh of revocations", refresh_revocations(system.service.clone()));
     tasks.spawn("sweep of revocations", sweep_revocations(system.service.clone()));
     tasks.watch("look at the epoch", another_epoch(system.history(), EPOCH_EVERY));
-    tasks.spawn("following of the database", system.fanout_renewal(PLACE_EVERY));
+    tasks.spawn("following of the database", system.fanout_renewal(LOCATION_EVERY));
     if let Some(metrics) = metrics {
         tasks.spawn("tidying of metrics", tidy(metrics.clone()));
-        tasks.spawn("report of subscriptions", report_subscriptions(system.subscription_counts()));
+        tasks.spawn("report of subscriptions", report_subscriptions(system.hub_counts()));
         tasks.spawn("counting of the queue", count_queue(system.desk(), QUEUE_EVERY));
     }
     tasks
@@ -197,7 +197,7 @@ async fn count_queue(desk: Desk, every: Duration) {
 
 /// Reports subscriptions and inboxes. The figures are sums over all parts of the hub, so they are made now and then and not with each
 /// change.
-async fn report_subscriptions(counts: SubscriptionCounts) {
+async fn report_subscriptions(counts: HubCounts) {
     let (subscriptions, sessions, inboxes) = (
         metrics::gauge!("chat_subscriptions"),
         metrics::gauge!("chat_sessions_subscribed"),

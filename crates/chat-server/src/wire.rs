@@ -114,7 +114,7 @@ impl System {
             attachments,
             thumbnails,
             thumbnail_maker: Arc::new(thumbnail_maker),
-            // Use cases publish typing only, which the hub spreads to other servers as often as to its own watchers.
+            // Use cases publish typing only, which the hub spreads to other servers as often as to its own subscriptions.
             notifier: Arc::clone(&hub) as _,
             feed: HubFeed::new(Arc::clone(&hub), Arc::clone(&events), epoch.clone()),
             inboxes: HubInboxFeed::new(Arc::clone(hub.inboxes()), Arc::clone(&inbox_reader)),
@@ -168,7 +168,7 @@ impl System {
         run_typing_expiry(Arc::clone(&self.hub))
     }
 
-    /// Compares watched sessions with the log when something may have been missed, for as long as it is polled.
+    /// Compares sessions that have subscriptions with the log when something may have been missed, for as long as it is polled.
     pub(crate) fn repair(&self) -> impl Future<Output = ()> + Send + use<> {
         run_repair(Arc::clone(&self.hub), Arc::clone(&self.events))
     }
@@ -200,9 +200,9 @@ impl System {
         Desk { service: self.service.clone(), stats, clock }
     }
 
-    /// The numbers of subscriptions, which are counted when they are asked for.
-    pub(crate) fn subscription_counts(&self) -> SubscriptionCounts {
-        SubscriptionCounts { hub: Arc::clone(&self.hub) }
+    /// The numbers of subscriptions, sessions and inboxes on this node, which are counted when they are asked for.
+    pub(crate) fn hub_counts(&self) -> HubCounts {
+        HubCounts { hub: Arc::clone(&self.hub) }
     }
 
     /// Writes what is still waiting and closes the stores.
@@ -215,7 +215,7 @@ impl System {
     }
 }
 
-/// Notifies the other nodes that this node stops.
+/// The notice to the other nodes that this node stops.
 pub(crate) struct ShutdownNotice(Option<Arc<RedisFanout>>);
 
 impl ShutdownNotice {
@@ -269,18 +269,18 @@ impl Desk {
     }
 }
 
-/// The subscriptions and inboxes of this node.
-pub(crate) struct SubscriptionCounts {
+/// Counts the subscriptions, sessions and inboxes of this node.
+pub(crate) struct HubCounts {
     hub: Arc<Hub>,
 }
 
-impl SubscriptionCounts {
-    /// How many streams are open.
+impl HubCounts {
+    /// How many subscriptions there are.
     pub(crate) fn subscriptions(&self) -> usize {
         self.hub.subscriptions()
     }
 
-    /// How many sessions they are of.
+    /// To how many sessions.
     pub(crate) fn sessions(&self) -> usize {
         self.hub.sessions()
     }

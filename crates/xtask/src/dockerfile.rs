@@ -17,7 +17,7 @@ pub(crate) struct Dockerfile {
     pub(crate) entrypoint: Vec<String>,
 }
 
-/// A directory that is copied into the image.
+/// What copies a directory into the image.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CopyInstruction {
     pub(crate) from: String,

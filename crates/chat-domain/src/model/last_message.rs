@@ -17,7 +17,7 @@ impl Preview {
 
     /// The preview of a text. What it costs does not depend on how long the text is.
     pub fn of(text: &str) -> Self {
-        if Self::is_one(text.as_bytes()) {
+        if Self::is_its_own_preview(text.as_bytes()) {
             return Self(text.into());
         }
         let (mut line, mut chars, mut is_after_space) = (String::with_capacity(text.len().min(256)), 0, false);
@@ -42,7 +42,10 @@ impl Preview {
 
     /// Whether a text is its own preview, as most are: short, of signs that are a byte each, with single spaces between.
     /// Such a text need not be taken apart.
-    fn is_one(text: &[u8]) -> bool {
+    fn is_its_own_preview(text: &[u8]) -> bool {
+        if text.len() > Self::MAX_CHARS {
+            return false;
+        }
         let mut is_after_space = true;
         let fits = text.iter().all(|byte| {
             let is_space = *byte == b' ';
@@ -50,7 +53,7 @@ impl Preview {
             is_after_space = is_space;
             fits
         });
-        text.len() <= Self::MAX_CHARS && fits && !is_after_space
+        fits && !is_after_space
     }
 
     /// The most code points of a message, so that long runs of white space are passed over and no more is looked at.

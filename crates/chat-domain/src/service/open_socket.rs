@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::person_sockets::PersonSocket;
-use super::subscribe_session::{RegistrationGuard, SubscribeAs};
+use super::subscribe_session::{SocketRegistration, SubscribeAs};
 use super::{AccessState, ChatService, OpenedInbox, SessionSubscription, SubscribeOptions};
 use crate::error::{Refusal, Result};
 use crate::inbox::InboxView;
@@ -17,7 +17,7 @@ pub struct PersonalSocket {
     /// Shared with the subscriptions, of which there may be many.
     viewer: Arc<Principal>,
     person_socket: PersonSocket,
-    registration: RegistrationGuard,
+    registration: SocketRegistration,
 }
 
 impl ChatService {

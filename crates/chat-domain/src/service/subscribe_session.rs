@@ -43,7 +43,7 @@ pub struct SessionSubscription {
     /// Of a socket with this subscription alone; others have one for all.
     person_socket: Option<PersonSocket>,
     session_id: SessionId,
-    registration: RegistrationGuard,
+    registration: SocketRegistration,
     outcome: SubscribeOutcome,
     stream: Box<dyn EventStream>,
     /// Access was checked against the session as it was at this sequence number. An older event does not change it any
@@ -62,18 +62,18 @@ pub(super) enum SubscribeAs {
 }
 
 /// An entry in the socket registry, removed when it is dropped.
-pub(super) struct RegistrationGuard {
+pub(super) struct SocketRegistration {
     registry: Arc<dyn SocketRegistry>,
     socket: OpenSocket,
 }
 
-impl RegistrationGuard {
+impl SocketRegistration {
     pub(super) fn socket_id(&self) -> SocketId {
         self.socket.id
     }
 }
 
-impl Drop for RegistrationGuard {
+impl Drop for SocketRegistration {
     fn drop(&mut self) {
         self.registry.leave(&self.socket);
     }
@@ -201,9 +201,9 @@ impl ChatService {
         Ok(policy::authorize(who, &Action::See(&self.session(id).await?))?)
     }
 
-    pub(super) async fn enter_registry(&self, socket: OpenSocket) -> Result<RegistrationGuard> {
+    pub(super) async fn enter_registry(&self, socket: OpenSocket) -> Result<SocketRegistration> {
         // Made before the socket is entered, so that it is removed also when the caller is cancelled meanwhile.
-        let registration = RegistrationGuard { registry: Arc::clone(&self.ports.sockets), socket };
+        let registration = SocketRegistration { registry: Arc::clone(&self.ports.sockets), socket };
         self.ports.sockets.enter(&registration.socket, self.rules.sockets).await?;
         Ok(registration)
     }

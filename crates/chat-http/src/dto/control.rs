@@ -15,11 +15,11 @@ use super::wire::display;
 #[serde(rename_all = "camelCase")]
 #[schema(as = Hello)]
 pub(crate) struct HelloDto<'a> {
-    /// Names this socket in the server's log.
+    /// Names this socket in the server's log, as `socket.id`.
     #[serde(serialize_with = "display")]
     #[schema(value_type = String, example = "019370d3-5a10-7e21-9c0d-3f2b1a0e9d88")]
     pub(crate) connection_id: SocketId,
-    /// The session that is watched.
+    /// The session of the socket.
     #[serde(serialize_with = "display")]
     #[schema(value_type = String, example = "019370d0-6e1b-7c40-8a52-1f0e5d1f7a11")]
     pub(crate) session_id: SessionId,
@@ -63,7 +63,7 @@ pub(crate) struct HelloDto<'a> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = MultiplexedHello)]
 pub(crate) struct MultiplexedHelloDto<'a> {
-    /// Names this socket in the server's log.
+    /// Names this socket in the server's log, as `socket.id`.
     #[serde(serialize_with = "display")]
     #[schema(value_type = String, example = "019370d3-5a10-7e21-9c0d-3f2b1a0e9d88")]
     pub(crate) connection_id: SocketId,
@@ -193,7 +193,7 @@ pub(crate) enum NotResumedDto {
 }
 
 impl NotResumedDto {
-    /// The reason, unless the watch continues.
+    /// The reason, unless the subscription continues.
     pub(crate) fn of(replay: Replay) -> Option<Self> {
         match replay {
             Replay::Complete { .. } => None,

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::connection_state::ConnectionState;
-use super::rechunked_body::RechunkedBody;
+use super::split_body::SplitBody;
 
 /// The body of a request. The application has one handle of it and the guard another, so that what the application did
 /// not read is held back instead of being read and dropped by the HTTP server at the speed of the network.
@@ -112,13 +112,13 @@ impl Stream for RequestBody {
 
 /// The body of a response. When it is dropped, the HTTP server has taken all of it.
 pub(crate) struct ResponseBody<B> {
-    body: RechunkedBody<B>,
+    body: SplitBody<B>,
     state: Rc<ConnectionState>,
 }
 
 impl<B> ResponseBody<B> {
     pub(super) fn new(body: B, state: Rc<ConnectionState>) -> Self {
-        Self { body: RechunkedBody::new(body), state }
+        Self { body: SplitBody::new(body), state }
     }
 }
 

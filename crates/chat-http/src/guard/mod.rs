@@ -28,7 +28,7 @@
 //! | `stream` | the TCP connection, which updates the state with what is read and written |
 //! | `application` | the application, which updates it when a request begins and whether it was read to its end |
 //! | `body` | bodies that know whether they have ended |
-//! | `rechunked_body` | bodies of responses that are copied a piece at a time |
+//! | `split_body` | bodies of responses that are given in pieces of a bounded size |
 //! | `serve` | the HTTP server's task, cut short when the state says so, and the end of the connection |
 //!
 //! A request costs it two readings of the clock and, when it has a body, two allocations. The connection has one timer,
@@ -40,8 +40,8 @@ mod application;
 mod body;
 mod connection_state;
 mod framing;
-mod rechunked_body;
 mod serve;
+mod split_body;
 mod stream;
 
 use std::rc::Rc;
@@ -50,8 +50,8 @@ use actix_http::Extensions;
 
 pub(crate) use address_counts::{AddressCounts, AddressSlot};
 pub(crate) use application::{WorkerApp, for_expecting_requests, for_requests};
-pub(crate) use rechunked_body::{RechunkedBody, WRITE_BUFFER_BYTES};
 pub(crate) use serve::{CROWDED_DRAIN, WorkerConnections, serve};
+pub(crate) use split_body::{SplitBody, WRITE_BUFFER_BYTES};
 pub(crate) use stream::GuardedStream;
 
 /// Puts a connection's state where the application finds it with each of its requests.

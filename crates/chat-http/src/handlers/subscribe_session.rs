@@ -51,7 +51,7 @@ pub(crate) async fn subscribe_session(
 ) -> HandlerResult {
     let id = session_id(&path)?;
     require_allowed_origin(&request, &app.settings)?;
-    let from = watch_from(Query::of(&request));
+    let from = subscribe_from(Query::of(&request));
     let (mut response, mode) = match switch_protocols(&request, payload) {
         Ok(opening) => opening,
         // A request that opens no socket replaces none, and gets no other answer about the session than any request.
@@ -67,18 +67,19 @@ pub(crate) async fn subscribe_session(
         SocketMode::Extended | SocketMode::Multiplexed => ReplayFallback::StartNow,
     };
     let options = SubscribeOptions { from, fallback };
-    let watch = use_case("subscribe_session", app.service.subscribe_session(caller.principal(), id, options)).await?;
+    let subscription =
+        use_case("subscribe_session", app.service.subscribe_session(caller.principal(), id, options)).await?;
     let permit = app.socket_permit()?;
     let base = BaseUrl::of(&request, &app.settings);
     let token_expires_at = caller.token.expires_at;
     let opened_while_draining = app.draining();
-    let subscriptions = PlannedSubscriptions::One(watch);
+    let subscriptions = PlannedSubscriptions::One(subscription);
     let plan = SocketPlan { app, mode, base, subscriptions, token_expires_at, opened_while_draining, permit };
     response.extensions_mut().insert(plan);
     Ok(response)
 }
 
-fn watch_from(mut query: Query<'_>) -> Input<SubscribeFrom> {
+fn subscribe_from(mut query: Query<'_>) -> Input<SubscribeFrom> {
     let since = query.number("since", "must be a whole number from 0", None, |seq| Some(Some(Seq::new(seq))));
     let after = query.get("after").map(MessageId::parse);
     let epoch = query.get("epoch").map(Epoch::parse);

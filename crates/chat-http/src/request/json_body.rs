@@ -138,7 +138,7 @@ async fn read_document(request: &HttpRequest, payload: Payload, media_types: &st
 }
 
 async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Input<BytesMut>, ApiError> {
-    let too_large = || Ok(Err(Invalid::new("body", "must have at most 262144 bytes")));
+    let too_large = || Ok(Err(Invalid::new("body", format!("must have at most {MAX_JSON_BYTES} bytes"))));
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if announced.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > MAX_JSON_BYTES) {
         return too_large();

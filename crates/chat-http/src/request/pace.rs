@@ -10,6 +10,7 @@ pub(crate) const PACE_WINDOW: Duration = Duration::from_secs(30);
 /// On average over a window.
 pub(crate) const MIN_BYTES_PER_SECOND: usize = 8 * 1024;
 const MIN_BYTES_PER_WINDOW: usize = 30 * MIN_BYTES_PER_SECOND;
+const _: () = assert!(PACE_WINDOW.as_secs() == 30, "the bytes are those of the window");
 
 /// How a body gets on.
 pub(super) struct MinimumRate {
@@ -46,7 +47,8 @@ impl MinimumRate {
                     self.received = 0;
                 }
                 Err(_elapsed) => {
-                    return Err(Invalid::new("body", "must arrive at 8 KiB per second or faster").into());
+                    let kib = MIN_BYTES_PER_SECOND / 1024;
+                    return Err(Invalid::new("body", format!("must arrive at {kib} KiB per second or faster")).into());
                 }
             }
         }

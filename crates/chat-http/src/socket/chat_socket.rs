@@ -16,9 +16,9 @@ use tokio::time::Instant;
 use super::close_reason::SocketCloseReason;
 use super::connection::{ClosingSocket, ConnectionParts, SocketConnection, is_due};
 use super::jobs::JobOutcome;
-use super::live_subscription::{DrainOutcome, LiveSubscription};
+use super::live_subscription::{LiveSubscription, TakeOutcome};
 use super::liveness::LivenessAction;
-use super::pending_watermarks::PendingRecordings;
+use super::pending_watermarks::UnfinishedWatermarks;
 use super::plan::{PlannedSubscriptions, SocketPlan};
 use super::subscription_set::SubscriptionSet;
 use super::subscriptions::Subscriptions;
@@ -42,8 +42,8 @@ impl ChatSocket {
         let parts = ConnectionParts { app, mode, base, token_expires_at, opened_while_draining, permit };
         let connection = SocketConnection::new(parts, stream, already_read, relay, now);
         let subscriptions = match subscriptions {
-            PlannedSubscriptions::One(watch) => {
-                Subscriptions::One(LiveSubscription::new(watch, mode, &connection.app, now))
+            PlannedSubscriptions::One(subscription) => {
+                Subscriptions::One(LiveSubscription::new(subscription, mode, &connection.app, now))
             }
             PlannedSubscriptions::Many(person) => {
                 Subscriptions::Many(Box::new(SubscriptionSet::new(person, &connection, now)))
@@ -70,7 +70,7 @@ impl ChatSocket {
 
     /// Ends the subscriptions. What remains is the connection, with what may still be written to it, and what the client
     /// has confirmed.
-    pub(super) fn close(mut self, reason: SocketCloseReason) -> (ClosingSocket, PendingRecordings) {
+    pub(super) fn close(mut self, reason: SocketCloseReason) -> (ClosingSocket, UnfinishedWatermarks) {
         match reason.code() {
             None => self.log("socket lost", Some(reason)),
             Some(code) => {
@@ -84,9 +84,9 @@ impl ChatSocket {
         }
         let Self { subscriptions, connection } = self;
         let pending = if reason.ends_access() {
-            PendingRecordings::default()
+            UnfinishedWatermarks::default()
         } else {
-            subscriptions.into_pending_recordings(&connection)
+            subscriptions.into_unfinished(&connection)
         };
         (connection.into_closing(), pending)
     }
@@ -217,7 +217,7 @@ impl ChatSocket {
         for _ in 0..ROUNDS {
             let taken = self.subscriptions.take_events(&mut relayed, &mut self.connection, now)?;
             match self.connection.poll_flush(cx, now)? {
-                _ if taken == DrainOutcome::Empty => return Ok(()),
+                _ if taken == TakeOutcome::Empty => return Ok(()),
                 Poll::Pending if !self.connection.has_room() => {
                     return self.subscriptions.poll_closed(&mut relayed, &mut self.connection, now);
                 }

@@ -114,11 +114,11 @@ impl InboundState {
         &mut self,
         jobs: &mut Jobs,
         service: &ChatService,
-        watch: &SessionSubscription,
+        subscription: &SessionSubscription,
         now: Instant,
     ) {
-        let session = watch.session_id();
-        let caller = || (service.clone(), watch.viewer().clone());
+        let session = subscription.session_id();
+        let caller = || (service.clone(), subscription.viewer().clone());
         if let Some(up_to) = self.delivered.start(now) {
             let (service, viewer) = caller();
             jobs.start(JobKind::Delivered, async move {
@@ -183,14 +183,14 @@ impl InboundState {
     pub(super) fn pending_watermarks(
         &self,
         service: &ChatService,
-        watch: &SessionSubscription,
+        subscription: &SessionSubscription,
     ) -> Option<PendingWatermarks> {
         let delivered = self.delivered.pending();
         let read = self.requests.as_ref().and_then(|requests| requests.read.pending());
         (delivered.is_some() || read.is_some()).then(|| PendingWatermarks {
             service: service.clone(),
-            viewer: watch.viewer().clone(),
-            session: watch.session_id(),
+            viewer: subscription.viewer().clone(),
+            session: subscription.session_id(),
             delivered,
             read,
         })

@@ -28,7 +28,7 @@ const MAX_RETRIES: u32 = 5;
 
 /// What a socket knows of one session.
 pub(super) struct LiveSubscription {
-    watch: SessionSubscription,
+    subscription: SessionSubscription,
     /// The newest position that was sent, or that the client had when it subscribed.
     cursor: Seq,
     access: AccessCheck,
@@ -53,7 +53,7 @@ pub(super) struct DueWork {
 
 /// Whether a subscription has more events to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DrainOutcome {
+pub(super) enum TakeOutcome {
     /// There is nothing more for now; the waker of the call is woken when there is.
     Empty,
     /// There may be more, for which there is no room, or no turn.
@@ -61,14 +61,14 @@ pub(super) enum DrainOutcome {
 }
 
 impl LiveSubscription {
-    pub(super) fn new(watch: SessionSubscription, mode: SocketMode, app: &App, now: Instant) -> Self {
-        let outcome = watch.outcome();
+    pub(super) fn new(subscription: SessionSubscription, mode: SocketMode, app: &App, now: Instant) -> Self {
+        let outcome = subscription.outcome();
         let cursor = match outcome.replay {
             Replay::Complete { missed } => Seq::new(outcome.head.get().saturating_sub(missed)),
             Replay::Fresh | Replay::Unavailable(_) => outcome.head,
         };
         Self {
-            watch,
+            subscription,
             cursor,
             access: AccessCheck::new(now, app.settings.sockets.recheck_every),
             resume_at: None,
@@ -85,12 +85,12 @@ impl LiveSubscription {
         self
     }
 
-    pub(super) fn watch(&self) -> &SessionSubscription {
-        &self.watch
+    pub(super) fn subscription(&self) -> &SessionSubscription {
+        &self.subscription
     }
 
     pub(super) fn session_id(&self) -> SessionId {
-        self.watch.session_id()
+        self.subscription.session_id()
     }
 
     pub(super) fn cursor(&self) -> Seq {
@@ -114,7 +114,7 @@ impl LiveSubscription {
             self.resume_at = None;
         }
         let is_due = self.access.take_due(now, connection.app.settings.sockets.recheck_every);
-        if is_due && !connection.app.tokens.has_key_of(self.watch.viewer()) {
+        if is_due && !connection.app.tokens.has_key_of(self.subscription.viewer()) {
             return Err(SocketCloseReason::KeyRemoved);
         }
         self.start_jobs(connection, now);
@@ -127,13 +127,13 @@ impl LiveSubscription {
 
     /// Checks by the stores whether the viewer may still see the session.
     pub(super) fn recheck(&mut self) {
-        let right = self.watch.check_access(self.watch.viewer().clone());
+        let right = self.subscription.check_access(self.subscription.viewer().clone());
         self.jobs.start(JobKind::Recheck, async { JobOutcome::Recheck(in_time(right).await) });
     }
 
     /// Starts to record and to show what the client has said.
     pub(super) fn start_jobs(&mut self, connection: &SocketConnection, now: Instant) {
-        self.inbound.start_jobs(&mut self.jobs, &connection.app.service, &self.watch, now);
+        self.inbound.start_jobs(&mut self.jobs, &connection.app.service, &self.subscription, now);
     }
 
     /// Whether something that the client has said is being recorded or shown.
@@ -203,7 +203,7 @@ impl LiveSubscription {
         access: AccessState,
         connection: &mut SocketConnection,
     ) -> Result<(), SocketCloseReason> {
-        self.watch.set_access(access);
+        self.subscription.set_access(access);
         let reason = match access {
             AccessState::Granted => {
                 self.access.confirmed(connection.jobs.is_running(JobKind::Renewal));
@@ -230,7 +230,7 @@ impl LiveSubscription {
         cx: &mut Context<'_>,
         connection: &mut SocketConnection,
     ) -> Result<(), SocketCloseReason> {
-        match self.watch.poll_closed(cx) {
+        match self.subscription.poll_closed(cx) {
             Poll::Ready(reason) => Err(on_stream_closed(reason, connection)),
             Poll::Pending => Ok(()),
         }
@@ -243,19 +243,19 @@ impl LiveSubscription {
         connection: &mut SocketConnection,
         most: usize,
         now: Instant,
-    ) -> Result<DrainOutcome, SocketCloseReason> {
+    ) -> Result<TakeOutcome, SocketCloseReason> {
         for _ in 0..most {
             if !connection.has_room() {
-                return Ok(DrainOutcome::More);
+                return Ok(TakeOutcome::More);
             }
             if self.resume_at.is_some() || self.access.is_pending() {
                 self.poll_closed(cx, connection)?;
-                return Ok(DrainOutcome::Empty);
+                return Ok(TakeOutcome::Empty);
             }
-            let Poll::Ready(item) = self.watch.poll_next(cx) else { return Ok(DrainOutcome::Empty) };
+            let Poll::Ready(item) = self.subscription.poll_next(cx) else { return Ok(TakeOutcome::Empty) };
             self.on_item(item, connection, now)?;
         }
-        Ok(DrainOutcome::More)
+        Ok(TakeOutcome::More)
     }
 
     fn on_item(
@@ -286,7 +286,7 @@ impl LiveSubscription {
 
     fn write_event(&mut self, published: &SharedEvent, connection: &mut SocketConnection, now: Instant) {
         let recipient = Recipient {
-            viewer: &self.watch.viewer().id,
+            viewer: &self.subscription.viewer().id,
             mode: connection.mode,
             base: &connection.base,
             base_is_configured: connection.app.settings.public_url.is_some(),
@@ -300,7 +300,7 @@ impl LiveSubscription {
             self.pass_over(connection, now);
             return;
         }
-        let is_of_another = event.actor != self.watch.viewer().id;
+        let is_of_another = event.actor != self.subscription.viewer().id;
         if connection.mode == SocketMode::Base && is_of_another && matches!(event.change, EventChange::Message(_)) {
             connection.probe.wrote(event.seq, now);
         }
@@ -316,7 +316,7 @@ impl LiveSubscription {
             let passed = ServerFrame::passed(session, self.cursor, connection.app.clock.now());
             connection.send_frame_of(self.tag, &passed, now);
         }
-        if self.watch.was_granted_before(self.cursor) {
+        if self.subscription.was_granted_before(self.cursor) {
             self.require_recheck(now);
         }
     }
@@ -331,7 +331,7 @@ impl LiveSubscription {
     /// A newer token has come, whose check is under way. With a lower role than before, nothing is sent under the former
     /// one from here on: events wait for the outcome.
     pub(super) fn restrict_role(&mut self, role: Role) {
-        if self.watch.restrict_role(role) {
+        if self.subscription.restrict_role(role) {
             self.access.role_lowered();
             // It checks the former role.
             self.jobs.stop(JobKind::Recheck);
@@ -348,12 +348,12 @@ impl LiveSubscription {
     /// Goes on for the same person as a newer token describes them.
     pub(super) fn set_viewer(&mut self, viewer: Arc<Principal>) {
         // The socket has checked that it is the same person.
-        let _same_person = self.watch.set_viewer(viewer);
+        let _same_person = self.subscription.set_viewer(viewer);
     }
 
     /// Does what a frame of the client asks for, or reports why not.
     pub(super) fn on_command(&mut self, frame: ClientFrame, connection: &mut SocketConnection, now: Instant) {
-        let typing = || connection.app.rates.check(PersonalRate::Typing, &self.watch.viewer().id);
+        let typing = || connection.app.rates.check(PersonalRate::Typing, &self.subscription.viewer().id);
         let outcome = self.inbound.on_command(&frame.command, frame.reference, self.cursor, typing);
         if let Err((error, reference)) = outcome {
             connection.send_error(&error, reference.as_ref(), Some(self.session_id()), now);
@@ -370,7 +370,7 @@ impl LiveSubscription {
 
     /// The newer token of the same person counts from now on, and its right has been checked.
     pub(super) fn renewed(&mut self, viewer: Principal, now: Instant) -> Result<(), ChatError> {
-        self.watch.set_viewer(viewer)?;
+        self.subscription.set_viewer(viewer)?;
         if self.access.renewed(now) {
             self.jobs.stop(JobKind::Recheck);
         }
@@ -379,7 +379,7 @@ impl LiveSubscription {
 
     /// What is to be recorded when the subscription ends.
     pub(super) fn pending_watermarks(&self, app: &App) -> Option<PendingWatermarks> {
-        self.inbound.pending_watermarks(&app.service, &self.watch)
+        self.inbound.pending_watermarks(&app.service, &self.subscription)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a client confirmed and no store has recorded when its socket ends.
+//! Watermarks that a client confirmed and no store has recorded when its socket ends.
 
 use chat_domain::ChatError;
 use chat_domain::model::{Principal, Seq, SessionId};
@@ -14,13 +14,13 @@ pub(super) struct PendingWatermarks {
     pub(super) read: Option<Seq>,
 }
 
-/// What a socket leaves to be recorded when it ends.
+/// The watermarks whose recording is not finished when a socket ends.
 #[derive(Default)]
-pub(super) struct PendingRecordings {
-    /// What no store was asked to record.
-    pub(super) watermarks: Vec<PendingWatermarks>,
-    /// What is being recorded of subscriptions that ended before.
-    pub(super) recording: Vec<LocalBoxFuture<'static, ()>>,
+pub(super) struct UnfinishedWatermarks {
+    /// Those that no store was asked to record.
+    pub(super) not_started: Vec<PendingWatermarks>,
+    /// Those of subscriptions that ended before, which are being recorded.
+    pub(super) running: Vec<LocalBoxFuture<'static, ()>>,
 }
 
 impl PendingWatermarks {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use super::chat_socket::ChatSocket;
 use super::close_reason::SocketCloseReason;
 use super::connection::ClosingSocket;
-use super::pending_watermarks::PendingRecordings;
+use super::pending_watermarks::UnfinishedWatermarks;
 use super::plan::SocketPlan;
 use super::worker_sockets::SocketSlot;
 use crate::socket_protocol::CloseCode;
@@ -86,12 +86,12 @@ async fn closing_handshake(closing: ClosingSocket, code: CloseCode, reason: &str
     drop(permit);
 }
 
-async fn record(pending: PendingRecordings) {
-    let PendingRecordings { watermarks, recording } = pending;
-    if watermarks.is_empty() && recording.is_empty() {
+async fn record(pending: UnfinishedWatermarks) {
+    let UnfinishedWatermarks { not_started, running } = pending;
+    if not_started.is_empty() && running.is_empty() {
         return;
     }
-    let all = watermarks.into_iter().map(|pending| pending.record().boxed_local()).chain(recording);
+    let all = not_started.into_iter().map(|pending| pending.record().boxed_local()).chain(running);
     let recorded = stream::iter(all).for_each_concurrent(RECORDED_AT_A_TIME, |recording| recording);
     if timeout(RECORD_LIMIT, recorded).await.is_err() {
         tracing::debug!("what the client of a closed socket had confirmed could not be recorded in time");
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn an_idle_socket_is_small() {
-        // A task of tokio adds about 100 bytes; besides it there are the timer and what the watch owns.
+        // A task of tokio adds about 100 bytes; besides it there are the timer and what the subscription owns.
         assert!(size_of::<SocketTask>() <= 1_100, "{}", size_of::<SocketTask>());
         assert!(size_of::<WebSocket<TcpStream>>() <= 256, "{}", size_of::<WebSocket<TcpStream>>());
     }

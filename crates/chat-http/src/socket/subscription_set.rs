@@ -33,8 +33,8 @@ use self::inbox::SocketInbox;
 use super::close_reason::SocketCloseReason;
 use super::connection::SocketConnection;
 use super::frame_budget::SubscriptionBudget;
-use super::live_subscription::DrainOutcome;
-use super::pending_watermarks::PendingRecordings;
+use super::live_subscription::TakeOutcome;
+use super::pending_watermarks::UnfinishedWatermarks;
 use super::ready_set::ReadySet;
 use crate::socket_protocol::ServerFrame;
 
@@ -189,7 +189,7 @@ impl SubscriptionSet {
         cx: &mut Context<'_>,
         connection: &mut SocketConnection,
         now: Instant,
-    ) -> Result<DrainOutcome, SocketCloseReason> {
+    ) -> Result<TakeOutcome, SocketCloseReason> {
         self.check_person_socket(cx, connection)?;
         let inbox_has_more = self.take_inbox(cx, connection, now)?;
         if connection.has_room() {
@@ -197,7 +197,7 @@ impl SubscriptionSet {
         }
         while connection.has_room() {
             let Some(place) = self.turns.pop_front() else {
-                return Ok(if inbox_has_more { DrainOutcome::More } else { DrainOutcome::Empty });
+                return Ok(if inbox_has_more { TakeOutcome::More } else { TakeOutcome::Empty });
             };
             let Some(entry) = self.entries.get_mut(place) else { continue };
             entry.has_turn = false;
@@ -206,12 +206,12 @@ impl SubscriptionSet {
             let taken = live.take_events(&mut Context::from_waker(&waker), connection, TURN, now);
             self.next_due = self.next_due.min(live.deadline());
             match taken {
-                Ok(DrainOutcome::Empty) => {}
-                Ok(DrainOutcome::More) => self.give_turn(place),
+                Ok(TakeOutcome::Empty) => {}
+                Ok(TakeOutcome::More) => self.give_turn(place),
                 Err(reason) => self.end(place, reason, connection, now)?,
             }
         }
-        Ok(DrainOutcome::More)
+        Ok(TakeOutcome::More)
     }
 
     /// While there is no room for events: looks only at whether a subscription that was woken has ended.
@@ -273,11 +273,11 @@ impl SubscriptionSet {
     }
 
     /// What is to be recorded when the socket ends.
-    pub(super) fn into_pending_recordings(self, connection: &SocketConnection) -> PendingRecordings {
+    pub(super) fn into_unfinished(self, connection: &SocketConnection) -> UnfinishedWatermarks {
         let live = self.entries.iter().filter_map(|(_, entry)| match &entry.state {
             EntryState::Live(live) => live.pending_watermarks(&connection.app),
             EntryState::Waiting | EntryState::Opening(_) => None,
         });
-        PendingRecordings { watermarks: live.collect(), recording: self.leaving.into_iter().collect() }
+        UnfinishedWatermarks { not_started: live.collect(), running: self.leaving.into_iter().collect() }
     }
 }

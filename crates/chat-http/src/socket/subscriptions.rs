@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::close_reason::SocketCloseReason;
 use super::connection::SocketConnection;
-use super::live_subscription::{DrainOutcome, LiveSubscription};
-use super::pending_watermarks::PendingRecordings;
+use super::live_subscription::{LiveSubscription, TakeOutcome};
+use super::pending_watermarks::UnfinishedWatermarks;
 use super::subscription_set::SubscriptionSet;
 use crate::socket_protocol::{ClientFrame, ServerFrame};
 
@@ -31,7 +31,7 @@ pub(super) enum Subscriptions {
 impl Subscriptions {
     pub(super) fn socket_id(&self) -> SocketId {
         match self {
-            Self::One(only) => only.watch().socket_id(),
+            Self::One(only) => only.subscription().socket_id(),
             Self::Many(set) => set.socket_id(),
         }
     }
@@ -39,7 +39,7 @@ impl Subscriptions {
     /// Whose socket it is.
     pub(super) fn viewer(&self) -> &Principal {
         match self {
-            Self::One(only) => only.watch().viewer(),
+            Self::One(only) => only.subscription().viewer(),
             Self::Many(set) => set.viewer(),
         }
     }
@@ -63,7 +63,7 @@ impl Subscriptions {
     pub(super) fn send_hello(&self, connection: &mut SocketConnection, now: Instant) {
         let limits = connection.hello_limits();
         let hello = match self {
-            Self::One(only) => ServerFrame::hello(only.watch(), limits),
+            Self::One(only) => ServerFrame::hello(only.subscription(), limits),
             Self::Many(set) => ServerFrame::multiplexed_hello(set.socket_id(), set.viewer(), limits),
         };
         connection.send_frame(&hello, now);
@@ -147,7 +147,7 @@ impl Subscriptions {
         cx: &mut Context<'_>,
         connection: &mut SocketConnection,
         now: Instant,
-    ) -> Result<DrainOutcome, SocketCloseReason> {
+    ) -> Result<TakeOutcome, SocketCloseReason> {
         match self {
             Self::One(only) => only.take_events(cx, connection, usize::MAX, now),
             Self::Many(set) => set.take_events(cx, connection, now),
@@ -181,7 +181,7 @@ impl Subscriptions {
         viewer: Principal,
     ) -> impl Future<Output = Result<AccessState, ChatError>> + use<> {
         match self {
-            Self::One(only) => Either::Left(only.watch().check_access(viewer)),
+            Self::One(only) => Either::Left(only.subscription().check_access(viewer)),
             Self::Many(set) => Either::Right(set.check_access(viewer)),
         }
     }
@@ -224,13 +224,13 @@ impl Subscriptions {
     }
 
     /// What is to be recorded when the socket ends.
-    pub(super) fn into_pending_recordings(self, connection: &SocketConnection) -> PendingRecordings {
+    pub(super) fn into_unfinished(self, connection: &SocketConnection) -> UnfinishedWatermarks {
         match self {
-            Self::One(only) => PendingRecordings {
-                watermarks: only.pending_watermarks(&connection.app).into_iter().collect(),
-                recording: Vec::new(),
+            Self::One(only) => UnfinishedWatermarks {
+                not_started: only.pending_watermarks(&connection.app).into_iter().collect(),
+                running: Vec::new(),
             },
-            Self::Many(set) => set.into_pending_recordings(connection),
+            Self::Many(set) => set.into_unfinished(connection),
         }
     }
 }

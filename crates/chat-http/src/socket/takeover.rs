@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use super::plan::SocketPlan;
 use super::socket_task::SocketTask;
 use super::worker_sockets::WorkerSockets;
-use crate::guard::{GuardedStream, RechunkedBody};
+use crate::guard::{GuardedStream, SplitBody};
 use crate::handshake;
 
 /// How long the head of the response 101 may take: a few hundred bytes on a connection that nothing else waits on.
@@ -114,7 +114,7 @@ where
                     open(framed, response, plan, &sockets, drop_sockets).await
                 }
                 _ => {
-                    let response = response.map_body(|_, body| RechunkedBody::new(body));
+                    let response = response.map_body(|_, body| SplitBody::new(body));
                     refuse(framed, response, PART_LIMIT).await.map(GuardedStream::give_back)
                 }
             };

@@ -137,8 +137,8 @@ pub(crate) const FRAMES: &[FrameKind] = &[
         data: "Unsubscribed",
         meaning: "The subscription has ended, or was not begun; no frame of the session follows. `code` is 1000 if it was \
             asked for, 4403 if the session is not the person's to see, 4404 if there is none of this id, 4409 if the same \
-            person has more sockets of the session than they may and this was the oldest, 1011 or 1013 if it could not be \
-            read: subscribe again with `since` after a growing delay. The socket lives on.",
+            person has more sockets in the session and subscriptions to it than are allowed, and this was the oldest, 1011 or \
+            1013 if it could not be read: subscribe again with `since` after a growing delay. The socket lives on.",
         example: r#"{"type":"unsubscribed","data":{"code":4403,"reason":"access lost"}}"#,
     },
     FrameKind {

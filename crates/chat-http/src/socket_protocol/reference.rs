@@ -102,7 +102,7 @@ come from, and how a message is shown.
 
 const MANY_SESSIONS: &str = r#"## Many sessions on one socket
 
-`GET /ws/chat` is for clients that watch several sessions, as people at a desk do. It is opened as the other socket is, with
+`GET /ws/chat` is for clients with several sessions, as people at a desk do. It is opened as the other socket is, with
 the same credentials, checks and limits, but only with `chat.v1` (else 400), and its query has nothing but `ticket`. The
 client subscribes to sessions one by one:
 
@@ -160,7 +160,7 @@ const LIMITS: &str = r"## Time and limits
   @person@ in all (429).
 - A socket ends with its token (4401), and no event is sent after. `auth` with a newer token of the same person prolongs it.
 - The right to see the session is checked at each of its changes and every @recheck@ seconds (4403). A closed session may be
-  watched.
+  subscribed to.
 - Each close frame says why; the reason is ASCII and holds nothing that a user wrote.
 
 ";

@@ -147,13 +147,13 @@ pub(crate) struct HelloFrame<'a> {
 }
 
 impl<'a> ServerFrame<'a> {
-    /// The first frame of a socket that has just begun to watch.
-    pub(crate) fn hello(watch: &'a SessionSubscription, limits: HelloLimits) -> Self {
+    /// The first frame of a socket.
+    pub(crate) fn hello(subscription: &'a SessionSubscription, limits: HelloLimits) -> Self {
         Self::Hello(HelloFrame {
-            connection: watch.socket_id(),
-            session: watch.session_id(),
-            user: &watch.viewer().id,
-            outcome: watch.outcome(),
+            connection: subscription.socket_id(),
+            session: subscription.session_id(),
+            user: &subscription.viewer().id,
+            outcome: subscription.outcome(),
             limits,
         })
     }

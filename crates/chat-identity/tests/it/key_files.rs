@@ -3,7 +3,7 @@
 use std::slice;
 
 use chat_identity::{KeyFileError, TokenDefect, TokenKeys, TokenRules, TokenVerifier};
-use test_servers::identity::IssuerKey;
+use test_servers::identity::TokenSigningKey;
 
 use crate::support::{PUBLIC, SECRET, good_claims, jwk_set, key, verify};
 
@@ -27,7 +27,7 @@ fn refusal(file: &str) -> KeyFileError {
 #[test]
 fn several_keys_in_pem_are_tried_in_turn() {
     let keys = ["RS256", "ES256", "ES384", "EdDSA"].map(key);
-    let second = IssuerKey::generate("ES256", "two").unwrap();
+    let second = TokenSigningKey::generate("ES256", "two").unwrap();
     let mut file: String = keys.iter().map(|key| key.public_pem().unwrap()).collect();
     file.push_str(&second.public_pem().unwrap());
     let verifier = verifier(&format!("Keys of the shop\n\n{}\r\n", file.replace('\n', "\r\n")));
@@ -37,7 +37,7 @@ fn several_keys_in_pem_are_tried_in_turn() {
         let without_kid = key.sign(&format!(r#"{{"alg":"{}"}}"#, key.algorithm()), good_claims()).unwrap();
         verify(&verifier, &without_kid).unwrap();
     }
-    let third = IssuerKey::generate("ES256", "three").unwrap();
+    let third = TokenSigningKey::generate("ES256", "three").unwrap();
     assert_eq!(verify(&verifier, &third.token(&good_claims()).unwrap()), Err(TokenDefect::Signature.into()));
     let other_alg = key("RS384").token(&good_claims()).unwrap();
     assert_eq!(verify(&verifier, &other_alg), Err(TokenDefect::Algorithm.into()));
@@ -156,7 +156,7 @@ fn a_file_without_a_public_key_is_refused_with_what_to_do() {
 #[test]
 fn the_previous_secret_stays_valid_while_both_are_set() {
     let previous = b"the secret of last year, of more than 32 bytes";
-    let (old, new) = (IssuerKey::secret(previous), IssuerKey::secret(SECRET));
+    let (old, new) = (TokenSigningKey::secret(previous), TokenSigningKey::secret(SECRET));
     let during = TokenVerifier::new(TokenKeys::secrets(SECRET, Some(previous)), TokenRules::default());
     let after = TokenVerifier::new(TokenKeys::secrets(SECRET, None), TokenRules::default());
     for key in [&old, &new] {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chat_domain::ports::{Clock, HealthProbe};
 use chat_identity::{KeySetError, KeySetLocation, KeySetSettings, RemoteKeySet, TokenRules, TokenVerifier};
 use chat_testkit::FixedClock;
-use test_servers::identity::{Behaviour, IdentityProvider, IssuerKey};
+use test_servers::identity::{Behaviour, IdentityProvider, TokenSigningKey};
 
 use crate::support::{CurrentKeys, good_claims, key, requested, settings, verify};
 
@@ -74,7 +74,7 @@ async fn a_silent_provider_delays_only_tokens_with_unknown_keys() {
     let provider = provider();
     let current = CurrentKeys::of(&provider).await;
     provider.behave(Behaviour::Silent);
-    let unknown = IssuerKey::generate("ES256", "unknown").unwrap().token(&good_claims()).unwrap();
+    let unknown = TokenSigningKey::generate("ES256", "unknown").unwrap().token(&good_claims()).unwrap();
     let verifier = current.verifier.clone();
     let waiting = tokio::spawn(async move { crate::support::verify_or_fetch(&verifier, &unknown).await.is_ok() });
     assert_eq!(requested(&provider, 2).await, 2);
@@ -124,7 +124,7 @@ async fn keys_are_kept_with_every_refresh() {
     let path = dir.path().join("token-keys.json");
     let current = CurrentKeys::with(KeySetSettings { kept_in: Some(path.clone()), ..settings(location) }).await;
     let first = std::fs::read_to_string(&path).unwrap();
-    let second = IssuerKey::generate("ES256", "second").unwrap();
+    let second = TokenSigningKey::generate("ES256", "second").unwrap();
     provider.publish(&[&second]).unwrap();
     assert!(current.accepts(&second.token(&good_claims()).unwrap()).await);
     current.until_fetched(1).await;

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chat_identity::{TokenDefect, TokenRules, TokenVerifier};
 use serde_json::json;
-use test_servers::identity::{IdentityProvider, IssuerKey};
+use test_servers::identity::{IdentityProvider, TokenSigningKey};
 use tokio::time::Instant;
 
 use crate::support::{CurrentKeys, SECRET, claims, good_claims, key, verify, verify_or_fetch};
@@ -18,8 +18,8 @@ fn provider() -> Arc<IdentityProvider> {
     Arc::new(provider)
 }
 
-fn second_key() -> IssuerKey {
-    IssuerKey::generate("ES256", "second").unwrap()
+fn second_key() -> TokenSigningKey {
+    TokenSigningKey::generate("ES256", "second").unwrap()
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_new_key_works_on_the_first_request_after_its_publication() {
 async fn a_new_key_of_another_algorithm_is_found_too() {
     let provider = provider();
     let current = CurrentKeys::of(&provider).await;
-    let second = IssuerKey::generate("EdDSA", "second").unwrap();
+    let second = TokenSigningKey::generate("EdDSA", "second").unwrap();
     provider.publish(&[&second]).unwrap();
     assert!(current.accepts(&second.token(&good_claims()).unwrap()).await);
 }
@@ -98,7 +98,7 @@ async fn the_key_of_a_token_is_there_until_the_refresh_after_its_removal() {
     assert!(!refresh().await);
     // What cannot change while a node runs need not be looked for.
     let fixed = TokenVerifier::hs256(SECRET, TokenRules::default());
-    let of_secret = verify(&fixed, &IssuerKey::secret(SECRET).token(&good_claims()).unwrap()).unwrap().principal;
+    let of_secret = verify(&fixed, &TokenSigningKey::secret(SECRET).token(&good_claims()).unwrap()).unwrap().principal;
     assert_eq!(of_secret.token_key, None);
     assert!(fixed.has_key_of(&of_secret) && fixed.has_key_of(&who) && current.verifier.has_key_of(&of_secret));
 }
@@ -124,7 +124,7 @@ async fn a_thousand_random_kids_a_second_cause_one_fetch_in_30_seconds() {
 
 /// What a client can make without a key.
 fn forged(kid: u32) -> String {
-    let attacker = IssuerKey::secret(b"nothing that this server knows");
+    let attacker = TokenSigningKey::secret(b"nothing that this server knows");
     attacker.sign(&format!(r#"{{"alg":"ES256","kid":"random-{kid}"}}"#), r#"{"sub":"root"}"#).unwrap()
 }
 
@@ -135,7 +135,7 @@ async fn keys_that_are_not_for_tokens_or_are_secrets_are_passed_over() {
     let oct = format!(r#"{{"kty":"oct","alg":"HS256","kid":"one","k":"{}"}}"#, URL_SAFE_NO_PAD.encode(secret));
     provider.publish_jwks(vec![oct, key("ES256").jwk().unwrap()]);
     let current = CurrentKeys::of(&provider).await;
-    let forged = IssuerKey::secret(secret).sign(r#"{"alg":"HS256","kid":"one"}"#, good_claims()).unwrap();
+    let forged = TokenSigningKey::secret(secret).sign(r#"{"alg":"HS256","kid":"one"}"#, good_claims()).unwrap();
     assert_eq!(verify(&current.verifier, &forged), Err(TokenDefect::Algorithm.into()));
     assert!(current.accepts(&key("ES256").token(&good_claims()).unwrap()).await);
 }
@@ -150,7 +150,7 @@ async fn a_token_without_a_kid_is_verified_with_all_keys_of_its_algorithm() {
         let token = key.sign(r#"{"alg":"ES256"}"#, good_claims()).unwrap();
         assert!(current.accepts(&token).await);
     }
-    let other = IssuerKey::generate("ES256", "other").unwrap().sign(r#"{"alg":"ES256"}"#, good_claims()).unwrap();
+    let other = TokenSigningKey::generate("ES256", "other").unwrap().sign(r#"{"alg":"ES256"}"#, good_claims()).unwrap();
     assert_eq!(verify(&current.verifier, &other), Err(TokenDefect::Signature.into()));
     assert_eq!(provider.key_set_requests(), 1, "it is no reason to fetch");
 }

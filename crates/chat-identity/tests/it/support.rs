@@ -11,7 +11,7 @@ use chat_identity::{
 };
 use chat_testkit::{FixedClock, fixtures};
 use serde_json::{Value, json};
-use test_servers::identity::{IdentityProvider, IssuerKey};
+use test_servers::identity::{IdentityProvider, TokenSigningKey};
 use tokio::task::JoinSet;
 
 pub(crate) const SECRET: &[u8] = b"a secret of more than 32 bytes, for tests only";
@@ -25,12 +25,12 @@ const PEM: [&str; 4] = ["RS256", "ES256", "ES384", "EdDSA"];
 pub(crate) const LATER: i64 = fixtures::START / 1_000 + 3_600;
 
 /// Keys of RSA take long to make, so each algorithm has one for all tests.
-static KEYS: LazyLock<HashMap<&'static str, IssuerKey>> = LazyLock::new(|| {
-    PUBLIC.into_iter().map(|algorithm| (algorithm, IssuerKey::generate(algorithm, "one").unwrap())).collect()
+static KEYS: LazyLock<HashMap<&'static str, TokenSigningKey>> = LazyLock::new(|| {
+    PUBLIC.into_iter().map(|algorithm| (algorithm, TokenSigningKey::generate(algorithm, "one").unwrap())).collect()
 });
 
 /// The key of the algorithm that all tests share. Its id is `one`.
-pub(crate) fn key(algorithm: &str) -> &'static IssuerKey {
+pub(crate) fn key(algorithm: &str) -> &'static TokenSigningKey {
     &KEYS[algorithm]
 }
 
@@ -68,14 +68,14 @@ pub(crate) struct Deployment {
 
 /// A shared key, or the secret.
 pub(crate) enum SigningKeyRef {
-    Shared(&'static IssuerKey),
-    Secret(IssuerKey),
+    Shared(&'static TokenSigningKey),
+    Secret(TokenSigningKey),
 }
 
 impl std::ops::Deref for SigningKeyRef {
-    type Target = IssuerKey;
+    type Target = TokenSigningKey;
 
-    fn deref(&self) -> &IssuerKey {
+    fn deref(&self) -> &TokenSigningKey {
         match self {
             Self::Shared(key) => key,
             Self::Secret(key) => key,
@@ -102,7 +102,7 @@ pub(crate) async fn deployments(rules: &TokenRules) -> Vec<Deployment> {
     let mut all = vec![Deployment {
         name: "HS256, secret".to_owned(),
         verifier: TokenVerifier::hs256(SECRET, rules.clone()),
-        key: SigningKeyRef::Secret(IssuerKey::secret(SECRET)),
+        key: SigningKeyRef::Secret(TokenSigningKey::secret(SECRET)),
         public: Vec::new(),
         provider: None,
     }];
@@ -121,7 +121,7 @@ pub(crate) async fn deployments(rules: &TokenRules) -> Vec<Deployment> {
     for algorithm in PUBLIC {
         let jwk = key(algorithm).jwk().unwrap();
         // Two keys, so that the `kid` of a token counts.
-        let other = IssuerKey::generate("ES256", "two").unwrap().jwk().unwrap();
+        let other = TokenSigningKey::generate("ES256", "two").unwrap().jwk().unwrap();
         all.push(fixed(algorithm, "JWK Set", jwk_set(&[jwk.clone(), other]), vec![jwk]));
     }
     for algorithm in PUBLIC {

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chat_identity::{TokenDefect, TokenError, TokenRules};
 use serde_json::json;
-use test_servers::identity::{IdentityProvider, IssuerKey};
+use test_servers::identity::{IdentityProvider, TokenSigningKey};
 
 use crate::support::{Deployment, LATER, claims, deployments, good_claims, key, verify, verify_or_fetch};
 
@@ -88,7 +88,7 @@ async fn a_token_is_signed_with_the_algorithm_of_its_key_and_no_other() {
 async fn a_public_key_is_no_secret_that_a_token_is_signed_with() {
     for deployment in deployments(&TokenRules::default()).await {
         for public in &deployment.public {
-            let forger = IssuerKey::secret(public.as_bytes());
+            let forger = TokenSigningKey::secret(public.as_bytes());
             for header in [r#"{"alg":"HS256","kid":"one"}"#, r#"{"alg":"HS256"}"#] {
                 let forged = forger.sign(header, good_claims()).unwrap();
                 let refused = verify(&deployment.verifier, &forged).unwrap_err();
@@ -101,7 +101,7 @@ async fn a_public_key_is_no_secret_that_a_token_is_signed_with() {
 #[tokio::test]
 async fn a_signature_that_is_missing_or_changed_is_refused() {
     for deployment in deployments(&TokenRules::default()).await {
-        let foreign = IssuerKey::secret(b"another secret of more than 32 bytes, for tests");
+        let foreign = TokenSigningKey::secret(b"another secret of more than 32 bytes, for tests");
         let good = deployment.with_claims(&good_claims());
         let (signed, signature) = good.rsplit_once('.').unwrap();
         let (header, claims_part) = signed.split_once('.').unwrap();
@@ -132,7 +132,7 @@ async fn a_signature_that_is_missing_or_changed_is_refused() {
         expect_refused(&deployment, &refused).await;
         let other = match deployment.key.algorithm() {
             "HS256" => foreign,
-            algorithm => IssuerKey::generate(algorithm, "one").unwrap(),
+            algorithm => TokenSigningKey::generate(algorithm, "one").unwrap(),
         };
         let refused = verify(&deployment.verifier, &other.token(&good_claims()).unwrap()).unwrap_err();
         assert_eq!(refused, TokenDefect::Signature.into(), "{}", deployment.name);

@@ -16,7 +16,7 @@ use crate::fleet::FleetPlan;
 use crate::http::Target;
 use crate::measure::{as_f64, close_reasons, rounded};
 use crate::net::{self, ConnectOptions};
-use crate::socket::{ClientMode, SUBPROTOCOL, Socket, SocketEnd, SocketRequest};
+use crate::socket::{ClientCloseReason, ClientSocketMode, SUBPROTOCOL, Socket, SocketRequest};
 
 /// The pause of a client that was refused a connection.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -58,7 +58,7 @@ pub struct AbortReport {
 #[derive(Default)]
 struct AbortCounts {
     phases: BTreeMap<AbortPhase, u64>,
-    stopped_short: BTreeMap<SocketEnd, u64>,
+    stopped_short: BTreeMap<ClientCloseReason, u64>,
 }
 
 /// Connects and leaves so many times, as many at the same time as the fleet has sockets, at its first node and path.
@@ -109,21 +109,21 @@ pub async fn abort(
     })
 }
 
-async fn cycle(plan: &FleetPlan, number: usize) -> Result<AbortPhase, SocketEnd> {
+async fn cycle(plan: &FleetPlan, number: usize) -> Result<AbortPhase, ClientCloseReason> {
     let phases = AbortPhase::ALL;
     let phase = phases.get(number % phases.len()).copied().unwrap_or(AbortPhase::AfterConnect);
     // After each round of phases, so that every phase ends in both ways.
     let resets = (number / phases.len()).is_multiple_of(2);
     let (Some(target), Some(path)) = (plan.nodes.first(), plan.paths.first()) else {
-        return Err(SocketEnd::Unreachable);
+        return Err(ClientCloseReason::Unreachable);
     };
     let request = SocketRequest { target, path, token: plan.token(0), mode: plan.mode, limit: plan.timeout };
     // A reset frees its port at once. Others keep it for a minute, so they come from several addresses of the loopback
     // network; a service elsewhere gets some 20,000 a minute.
     let connect = ConnectOptions { number: if resets { 0 } else { number }, receive_buffer: None };
     let connected = timeout(plan.timeout, net::connect(target.address, connect)).await;
-    let stream = connected.ok().and_then(Result::ok).ok_or(SocketEnd::Unreachable)?;
-    let stream = timeout(plan.timeout, reach(&request, phase, stream)).await.unwrap_or(Err(SocketEnd::Lost))?;
+    let stream = connected.ok().and_then(Result::ok).ok_or(ClientCloseReason::Unreachable)?;
+    let stream = timeout(plan.timeout, reach(&request, phase, stream)).await.unwrap_or(Err(ClientCloseReason::Lost))?;
     if resets {
         net::reset(stream);
     }
@@ -131,7 +131,11 @@ async fn cycle(plan: &FleetPlan, number: usize) -> Result<AbortPhase, SocketEnd>
 }
 
 /// Goes as far as the phase asks for, and returns the connection.
-async fn reach(request: &SocketRequest<'_>, phase: AbortPhase, mut stream: TcpStream) -> Result<TcpStream, SocketEnd> {
+async fn reach(
+    request: &SocketRequest<'_>,
+    phase: AbortPhase,
+    mut stream: TcpStream,
+) -> Result<TcpStream, ClientCloseReason> {
     if matches!(phase, AbortPhase::AfterUpgrade | AbortPhase::MidFrame) {
         stream = Socket::handshake(request, stream).await?.into_stream();
     }
@@ -145,15 +149,15 @@ async fn reach(request: &SocketRequest<'_>, phase: AbortPhase, mut stream: TcpSt
             stream.write_all(&[[0x81, 0x80 | 0x64, 0, 0, 0, 0].as_slice(), &[b'x'; 50]].concat()).await
         }
     };
-    written.map(|()| stream).map_err(|_| SocketEnd::Lost)
+    written.map(|()| stream).map_err(|_| ClientCloseReason::Lost)
 }
 
 /// The request of an opening handshake as bytes, with the key of RFC 6455.
 fn upgrade_head(request: &SocketRequest<'_>) -> Vec<u8> {
     let Target { authority, prefix, .. } = request.target;
     let protocol = match request.mode {
-        ClientMode::Base => String::new(),
-        ClientMode::Extended => format!("Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n"),
+        ClientSocketMode::Base => String::new(),
+        ClientSocketMode::Extended => format!("Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n"),
     };
     format!(
         "GET {prefix}{} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

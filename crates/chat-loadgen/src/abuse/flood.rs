@@ -14,7 +14,7 @@ use crate::error::LoadError;
 use crate::fleet::FleetPlan;
 use crate::measure::rounded;
 use crate::net;
-use crate::socket::{Socket, SocketEnd, SocketRequest};
+use crate::socket::{ClientCloseReason, Socket, SocketRequest};
 use crate::units;
 
 /// Bytes behind the head of a frame that claims more.
@@ -103,7 +103,7 @@ pub async fn flood(plan: FleetPlan, options: &FloodOptions) -> Result<FloodRepor
     let (mut close_reasons, mut most_bytes_sent, mut bytes_sent) = (BTreeMap::new(), 0, 0);
     for task in tasks {
         let (reason, sent) = task.await.unwrap_or((None, 0));
-        let name = reason.map_or_else(|| "survived".to_owned(), SocketEnd::name);
+        let name = reason.map_or_else(|| "survived".to_owned(), ClientCloseReason::name);
         *close_reasons.entry(name).or_default() += 1;
         most_bytes_sent = most_bytes_sent.max(sent);
         bytes_sent += sent;
@@ -113,9 +113,9 @@ pub async fn flood(plan: FleetPlan, options: &FloodOptions) -> Result<FloodRepor
 }
 
 /// How the socket ended, nothing when it did not, and how many bytes went out.
-async fn one_socket(plan: &FleetPlan, options: &FloodOptions, number: usize) -> (Option<SocketEnd>, u64) {
+async fn one_socket(plan: &FleetPlan, options: &FloodOptions, number: usize) -> (Option<ClientCloseReason>, u64) {
     let (Some(target), Some(path)) = (plan.nodes.first(), plan.paths.first()) else {
-        return (Some(SocketEnd::Unreachable), 0);
+        return (Some(ClientCloseReason::Unreachable), 0);
     };
     let request = SocketRequest { target, path, token: plan.token(number), mode: plan.mode, limit: options.duration };
     let mut socket = match Socket::open(&request).await {

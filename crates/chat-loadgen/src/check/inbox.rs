@@ -15,10 +15,10 @@ use super::reader::ReadEnd;
 use super::{CheckPlan, node};
 use crate::api_client::ApiClient;
 use crate::error::LoadError;
-use crate::history::{self, FinalInbox, History, InboxItem, InboxLog, InboxRecord, ViewPage};
+use crate::history::{self, FinalInbox, History, InboxItem, InboxLog, InboxLogEntry, ViewPage};
 use crate::http::Target;
 use crate::socket::multiplexed::open_inbox;
-use crate::socket::{ClientMode, MULTIPLEXED_PATH, Socket, SocketEnd, SocketRequest};
+use crate::socket::{ClientCloseReason, ClientSocketMode, MULTIPLEXED_PATH, Socket, SocketRequest};
 
 /// The pause before a socket is opened again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(50);
@@ -34,7 +34,7 @@ pub(super) struct InboxResult {
     pub(super) logs: Vec<InboxLog>,
     /// What REST showed last.
     pub(super) truth: FinalInbox,
-    pub(super) closed: BTreeMap<SocketEnd, u64>,
+    pub(super) closed: BTreeMap<ClientCloseReason, u64>,
 }
 
 pub(super) struct CheckInbox {
@@ -45,7 +45,7 @@ pub(super) struct CheckInbox {
     was_open: bool,
     logs: Vec<InboxLog>,
     truth: Option<FinalInbox>,
-    closed: BTreeMap<SocketEnd, u64>,
+    closed: BTreeMap<ClientCloseReason, u64>,
 }
 
 impl CheckInbox {
@@ -95,9 +95,9 @@ impl CheckInbox {
         target: &Target,
         end: &watch::Receiver<Option<ReadEnd>>,
         opened: &Semaphore,
-    ) -> Result<(), SocketEnd> {
+    ) -> Result<(), ClientCloseReason> {
         let limit = self.plan.options.timeout.min(LONGEST_OPENING);
-        let (path, token, mode) = (MULTIPLEXED_PATH, self.person.token.as_str(), ClientMode::Extended);
+        let (path, token, mode) = (MULTIPLEXED_PATH, self.person.token.as_str(), ClientSocketMode::Extended);
         let mut socket = Socket::open(&SocketRequest { target, path, token, mode, limit }).await?;
         let views: Vec<String> = self.person.views.iter().map(|view| (*view).to_owned()).collect();
         socket.queue(open_inbox(&views, LIMIT));
@@ -114,7 +114,7 @@ impl CheckInbox {
                 }
                 Err(_quiet) if snapshots < views.len() => {
                     if Instant::now() >= opening_until {
-                        return Err(SocketEnd::Lost);
+                        return Err(ClientCloseReason::Lost);
                     }
                 }
                 // What REST fails with now is tried again.
@@ -138,16 +138,16 @@ impl CheckInbox {
     }
 
     /// Writes a frame of the inbox into the log.
-    fn note(&mut self, text: &str) -> Result<Option<InboxFrame>, SocketEnd> {
-        let frame: Value = serde_json::from_str(text).map_err(|_| SocketEnd::Malformed)?;
+    fn note(&mut self, text: &str) -> Result<Option<InboxFrame>, ClientCloseReason> {
+        let frame: Value = serde_json::from_str(text).map_err(|_| ClientCloseReason::Malformed)?;
         let kind = frame.get("type").and_then(Value::as_str).unwrap_or_default();
         let (kind, state) = match kind {
             "inbox" => (InboxFrame::Snapshot, snapshot(&frame)),
             "inbox_update" => (InboxFrame::Update, update(&frame)),
-            "error" => return Err(SocketEnd::Declined),
+            "error" => return Err(ClientCloseReason::Declined),
             _ => return Ok(None),
         };
-        let state = state.ok_or(SocketEnd::Malformed)?;
+        let state = state.ok_or(ClientCloseReason::Malformed)?;
         if let Some(log) = self.logs.last_mut() {
             log.states.push(state);
         }
@@ -183,19 +183,19 @@ enum InboxFrame {
     Update,
 }
 
-fn snapshot(frame: &Value) -> Option<InboxRecord> {
+fn snapshot(frame: &Value) -> Option<InboxLogEntry> {
     let data = frame.get("data")?;
-    ViewPage::of(data.get("view")?.as_str()?, data).map(InboxRecord::Snapshot)
+    ViewPage::of(data.get("view")?.as_str()?, data).map(InboxLogEntry::Snapshot)
 }
 
-fn update(frame: &Value) -> Option<InboxRecord> {
+fn update(frame: &Value) -> Option<InboxLogEntry> {
     let (data, session) = (frame.get("data")?, frame.get("sessionId")?.as_str()?.to_owned());
     let item = match data.get("item")? {
         Value::Null => None,
         item => Some(InboxItem::of(item)?),
     };
     let (view, counts) = (data.get("view")?.as_str()?.to_owned(), data.get("counts")?.to_string());
-    Some(InboxRecord::Update { view, session, item, counts })
+    Some(InboxLogEntry::Update { view, session, item, counts })
 }
 
 /// All pages of a view; the counts are those of the last one.

@@ -16,7 +16,7 @@ use clap::Args;
 pub(crate) use run::{CheckRun, run};
 
 use crate::http::Target;
-use crate::socket::ClientMode;
+use crate::socket::ClientSocketMode;
 use crate::token::Tokens;
 use crate::units;
 
@@ -34,7 +34,7 @@ pub struct CheckOptions {
     pub write_url: Vec<Target>,
     /// The readers' protocol.
     #[arg(long, value_enum, default_value = "base")]
-    pub mode: ClientMode,
+    pub mode: ClientSocketMode,
     /// Sessions to open.
     #[arg(long, value_name = "NUMBER", default_value = "8", value_parser = units::count)]
     pub sessions: usize,

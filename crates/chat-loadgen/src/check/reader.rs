@@ -14,7 +14,9 @@ use crate::error::LoadError;
 use crate::history::{OtherEvents, ReadEvent, ReaderLog, ReaderStart, content_hash};
 use crate::http::{Target, header_number, stamp_of};
 use crate::monotonic;
-use crate::socket::{self, ClientMode, IncomingFrame, SeqCursor, SeqFit, Socket, SocketEnd, SocketRequest, ack};
+use crate::socket::{
+    self, ClientCloseReason, ClientSocketMode, IncomingFrame, SeqCursor, SeqFit, Socket, SocketRequest, ack,
+};
 
 /// The pause before a socket is opened again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(50);
@@ -41,7 +43,7 @@ pub(super) struct ReaderResult {
     pub(super) logs: Vec<ReaderLog>,
     /// From the first attempt of a message to receiving it, of those that were not replayed.
     pub(super) delivery_us: Vec<u64>,
-    pub(super) closed: BTreeMap<SocketEnd, u64>,
+    pub(super) closed: BTreeMap<ClientCloseReason, u64>,
 }
 
 pub(super) struct CheckReader {
@@ -109,26 +111,26 @@ impl CheckReader {
         target: &Target,
         end: &watch::Receiver<Option<ReadEnd>>,
         opened: &Semaphore,
-    ) -> Result<(), SocketEnd> {
+    ) -> Result<(), ClientCloseReason> {
         let mode = self.plan.options.mode;
         let query = match (mode, &self.last) {
-            (ClientMode::Extended, _) => self.cursor.query(),
-            (ClientMode::Base, Some(last)) => format!("after={last}"),
-            (ClientMode::Base, None) => "since=0".to_owned(),
+            (ClientSocketMode::Extended, _) => self.cursor.query(),
+            (ClientSocketMode::Base, Some(last)) => format!("after={last}"),
+            (ClientSocketMode::Base, None) => "since=0".to_owned(),
         };
         let (path, limit) = (socket::path(&self.session, &query), self.plan.options.timeout.min(LONGEST_OPENING));
         let request = SocketRequest { target, path: &path, token: &self.token, mode, limit };
         let mut socket = match Socket::open(&request).await {
             Ok(socket) => socket,
             Err(reason) => {
-                if reason == SocketEnd::Refused(410) {
+                if reason == ClientCloseReason::Refused(410) {
                     // Too much was missed. What fails now is tried again with the next connection.
                     let _failed = self.catch_up(target, "").await;
                 }
                 return Err(reason);
             }
         };
-        if mode == ClientMode::Extended {
+        if mode == ClientSocketMode::Extended {
             let hello = socket.hello(limit).await?;
             if !hello.resumed {
                 let _failed = self.catch_up(target, &hello.epoch).await;
@@ -147,7 +149,7 @@ impl CheckReader {
         &mut self,
         socket: &mut Socket,
         end: &watch::Receiver<Option<ReadEnd>>,
-    ) -> Result<(), SocketEnd> {
+    ) -> Result<(), ClientCloseReason> {
         let (mut acknowledged, mut next_ack) = (self.cursor.seq(), Instant::now());
         while !self.is_done(end) {
             let look_at = tokio::time::Instant::now() + LOOK_EVERY;
@@ -219,7 +221,7 @@ impl CheckReader {
                 break header_number(response.headers(), "x-chat-seq");
             }
         };
-        if let (ClientMode::Extended, Some(seq)) = (self.plan.options.mode, reached) {
+        if let (ClientSocketMode::Extended, Some(seq)) = (self.plan.options.mode, reached) {
             self.cursor.reach(seq, epoch);
         }
         Ok(())
@@ -233,7 +235,7 @@ impl CheckReader {
 
     fn begin_log(&mut self) {
         let is_first = self.result.logs.is_empty();
-        let begins = is_first || (self.last.is_none() && self.plan.options.mode == ClientMode::Base);
+        let begins = is_first || (self.last.is_none() && self.plan.options.mode == ClientSocketMode::Base);
         self.result.logs.push(ReaderLog {
             reader: self.name.clone(),
             session: self.session.clone(),

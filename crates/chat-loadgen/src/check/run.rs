@@ -21,7 +21,7 @@ use crate::drive::{Driver, FaultRound};
 use crate::error::LoadError;
 use crate::history::{self, Attempt, FinalState, History, HistoryViolation, OtherEvents};
 use crate::measure::{LatencySummary, histogram};
-use crate::socket::SocketEnd;
+use crate::socket::ClientCloseReason;
 
 /// What a run found.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub(crate) struct CheckRun {
     /// socket replayed are part of it.
     pub(crate) delivery: Option<LatencySummary>,
     /// Why readers' sockets ended and handshakes failed.
-    pub(crate) closed: BTreeMap<SocketEnd, u64>,
+    pub(crate) closed: BTreeMap<ClientCloseReason, u64>,
 }
 
 impl CheckRun {
@@ -108,7 +108,7 @@ pub(crate) async fn run(
     // Readers that have ended wrote so into their logs.
     let _all_ended = finish.send(Some(ReadEnd { last_of, since: Instant::now(), patience: settle }));
     let (mut delivery, mut closed) = (histogram()?, BTreeMap::new());
-    let mut ended = |of_one: BTreeMap<SocketEnd, u64>| {
+    let mut ended = |of_one: BTreeMap<ClientCloseReason, u64>| {
         for (reason, count) in of_one {
             *closed.entry(reason).or_default() += count;
         }

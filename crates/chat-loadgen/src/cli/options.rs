@@ -15,7 +15,7 @@ use crate::fleet::{FleetPlan, Reading, SOCKETS_OF_A_PERSON};
 use crate::http::Target;
 use crate::load::{LoadPlan, LoadRequests, StopAfter};
 use crate::measure::{CpuMeter, print_report};
-use crate::socket::{ClientMode, path};
+use crate::socket::{ClientSocketMode, path};
 use crate::token::{TokenRole, Tokens};
 use crate::token_signer::{SignedClaims, TokenSigner};
 use crate::units;
@@ -209,7 +209,7 @@ pub(super) struct SocketOptions {
     pub(super) sockets: usize,
     /// The protocol.
     #[arg(long, value_enum, default_value = "extended")]
-    pub(super) mode: ClientMode,
+    pub(super) mode: ClientSocketMode,
     /// How many sessions to subscribe to: the newest that the caller may see.
     #[arg(long, value_name = "NUMBER", default_value = "64", value_parser = units::count)]
     pub(super) sessions: usize,

@@ -13,7 +13,7 @@ use crate::fanout::{self, FanoutOptions, Publication};
 use crate::fleet::{FleetPlan, MultiplexPlan, Reading};
 use crate::hold::{self, HoldOptions, long_sessions};
 use crate::measure::print_report;
-use crate::socket::{ClientMode, MULTIPLEXED_PATH, path};
+use crate::socket::{ClientSocketMode, MULTIPLEXED_PATH, path};
 use crate::token::TokenRole;
 use crate::units;
 
@@ -72,7 +72,7 @@ impl Hold {
     }
 
     async fn multiplexed(&self) -> Result<FleetPlan, LoadError> {
-        if self.sockets.mode == ClientMode::Base || self.reading != Reading::Events {
+        if self.sockets.mode == ClientSocketMode::Base || self.reading != Reading::Events {
             return Err(LoadError::setup(
                 "--inbox and --subscriptions need sockets that read, in extended mode: use --mode extended and \
                  --reading events",
@@ -103,7 +103,7 @@ impl Fanout {
     pub(super) async fn run(&self) -> Result<RunVerdict, LoadError> {
         check_server_pid(self.options.server_pid)?;
         let (publication, fleet) = if let Some(path) = self.publish_path.clone() {
-            (Publication::Texts { path }, FleetPlan { mode: ClientMode::Base, ..self.sockets.fleet().await? })
+            (Publication::Texts { path }, FleetPlan { mode: ClientSocketMode::Base, ..self.sockets.fleet().await? })
         } else {
             let token = self.sockets.token()?;
             let session = self.sockets.service.client(token.clone()).open_session().await?;

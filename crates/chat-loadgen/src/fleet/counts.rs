@@ -10,7 +10,7 @@ use crate::error::LoadError;
 use crate::http::stamp_of;
 use crate::measure::{histogram, micros};
 use crate::monotonic;
-use crate::socket::{Hello, SeqCursor, SeqFit, SocketEnd, is_type};
+use crate::socket::{ClientCloseReason, Hello, SeqCursor, SeqFit, is_type};
 
 /// Faults of order that are kept in words; the others are counted.
 const KEPT_FAULTS: usize = 20;
@@ -19,7 +19,7 @@ const KEPT_FAULTS: usize = 20;
 pub(super) struct FleetCounts {
     pub(super) opened: u64,
     /// Why handshakes failed and sockets ended.
-    pub(super) closed: BTreeMap<SocketEnd, u64>,
+    pub(super) closed: BTreeMap<ClientCloseReason, u64>,
     pub(super) messages: u64,
     pub(super) other_events: u64,
     /// Events that had come before.

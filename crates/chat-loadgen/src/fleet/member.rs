@@ -11,7 +11,9 @@ use super::counts::{FleetCounts, SocketProgress};
 use super::multiplexed::{SessionsProgress, SharedState};
 use super::plan::{FleetPlan, Reading};
 use crate::net::ConnectOptions;
-use crate::socket::{ClientMode, Hello, IncomingFrame, Socket, SocketEnd, SocketRequest, ack, heartbeat, is_type};
+use crate::socket::{
+    ClientCloseReason, ClientSocketMode, Hello, IncomingFrame, Socket, SocketRequest, ack, heartbeat, is_type,
+};
 
 /// The pause before a socket that was lost or could not be opened is opened again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(200);
@@ -82,8 +84,8 @@ pub(super) async fn run(state: Rc<FleetState>, number: usize) {
     }
 }
 
-async fn one_socket(state: &FleetState, member: &Member, number: usize) -> SocketEnd {
-    let Ok(permit) = state.handshakes.acquire().await else { return SocketEnd::Unreachable };
+async fn one_socket(state: &FleetState, member: &Member, number: usize) -> ClientCloseReason {
+    let Ok(permit) = state.handshakes.acquire().await else { return ClientCloseReason::Unreachable };
     let begun = Instant::now();
     let (mut socket, hello) = match open(state, member, number).await {
         Ok(opened) => opened,
@@ -111,18 +113,22 @@ async fn one_socket(state: &FleetState, member: &Member, number: usize) -> Socke
         Reading::Frames => read_frames(state, &mut socket).await,
         Reading::Nothing => {
             socket.until_broken().await;
-            SocketEnd::Lost
+            ClientCloseReason::Lost
         }
     }
 }
 
 /// Opens the socket, and in extended mode waits for its hello; that of a multiplexed socket is left to be read.
-async fn open(state: &FleetState, member: &Member, number: usize) -> Result<(Socket, Option<Hello>), SocketEnd> {
+async fn open(
+    state: &FleetState,
+    member: &Member,
+    number: usize,
+) -> Result<(Socket, Option<Hello>), ClientCloseReason> {
     let plan = &state.plan;
     let node = plan.nodes.get((number + member.turn.get()) % plan.nodes.len().max(1));
     let path = plan.paths.get(plan.place(number));
-    let (Some(target), Some(path)) = (node, path) else { return Err(SocketEnd::Unreachable) };
-    let is_of_a_session = plan.mode == ClientMode::Extended && plan.multiplexed.is_none();
+    let (Some(target), Some(path)) = (node, path) else { return Err(ClientCloseReason::Unreachable) };
+    let is_of_a_session = plan.mode == ClientSocketMode::Extended && plan.multiplexed.is_none();
     let resumes = is_of_a_session && member.lost_at.get().is_some();
     let path = if resumes { format!("{path}?{}", member.progress.borrow().cursor.query()) } else { path.clone() };
     let (token, limit) = (plan.token(number), plan.timeout);
@@ -135,9 +141,9 @@ async fn open(state: &FleetState, member: &Member, number: usize) -> Result<(Soc
 }
 
 /// Reads and parses everything.
-async fn read_events(state: &FleetState, member: &Member, number: usize, socket: &mut Socket) -> SocketEnd {
+async fn read_events(state: &FleetState, member: &Member, number: usize, socket: &mut Socket) -> ClientCloseReason {
     let place = state.plan.place(number);
-    let acknowledges = state.plan.acknowledge && state.plan.mode == ClientMode::Extended;
+    let acknowledges = state.plan.acknowledge && state.plan.mode == ClientSocketMode::Extended;
     let mut acknowledged = member.progress.borrow().cursor.seq();
     let mut next_ack = tokio::time::Instant::now();
     loop {
@@ -173,7 +179,7 @@ fn count(state: &FleetState, member: &Member, place: usize, frame: &IncomingFram
 }
 
 /// Counts messages.
-async fn read_frames(state: &FleetState, socket: &mut Socket) -> SocketEnd {
+async fn read_frames(state: &FleetState, socket: &mut Socket) -> ClientCloseReason {
     loop {
         match socket.next_text().await {
             Ok(text) => {

@@ -21,7 +21,7 @@ use self::member::{FleetState, Member, run};
 use crate::error::LoadError;
 use crate::measure::LatencySummary;
 use crate::net::allow_connections;
-use crate::socket::SocketEnd;
+use crate::socket::ClientCloseReason;
 
 /// The sockets. When it is dropped they are, without a close frame.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub struct FleetSummary {
     /// Handshakes that succeeded.
     pub opened: u64,
     /// Why handshakes failed and sockets ended.
-    pub closed: BTreeMap<SocketEnd, u64>,
+    pub closed: BTreeMap<ClientCloseReason, u64>,
     /// Messages, each socket on its own.
     pub messages: u64,
     /// Other durable events; of [`Reading::Frames`], everything else.

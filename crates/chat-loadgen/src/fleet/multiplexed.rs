@@ -11,7 +11,7 @@ use super::counts::{FleetCounts, SocketProgress};
 use super::plan::{FleetPlan, MultiplexPlan};
 use crate::http::stamp_of;
 use crate::socket::multiplexed::{InboxItemPreview, ack_of, open_inbox, subscribe};
-use crate::socket::{IncomingFrame, MultiplexedFrame, Socket, SocketEnd};
+use crate::socket::{ClientCloseReason, IncomingFrame, MultiplexedFrame, Socket};
 
 /// The least time between two acknowledgements of a session.
 const ACK_EVERY: Duration = Duration::from_secs(1);
@@ -49,10 +49,10 @@ impl SessionsProgress {
         number: usize,
         socket: &mut Socket,
         lost_for: Option<Duration>,
-    ) -> Result<(), SocketEnd> {
+    ) -> Result<(), ClientCloseReason> {
         let Some(plan) = &state.plan.multiplexed else { return Ok(()) };
         let began = timeout(state.plan.timeout, self.begin_all(state, plan, number, socket, lost_for));
-        began.await.unwrap_or(Err(SocketEnd::Lost))
+        began.await.unwrap_or(Err(ClientCloseReason::Lost))
     }
 
     async fn begin_all(
@@ -62,9 +62,9 @@ impl SessionsProgress {
         number: usize,
         socket: &mut Socket,
         lost_for: Option<Duration>,
-    ) -> Result<(), SocketEnd> {
+    ) -> Result<(), ClientCloseReason> {
         if socket.next_multiplexed().await? != MultiplexedFrame::Hello {
-            return Err(SocketEnd::Malformed);
+            return Err(ClientCloseReason::Malformed);
         }
         let mut awaited = plan.views.len();
         if !plan.views.is_empty() {
@@ -93,8 +93,8 @@ impl SessionsProgress {
                     progress.head = hello.seq;
                     awaited -= 1;
                 }
-                MultiplexedFrame::Unsubscribed { code, .. } => return Err(SocketEnd::Closed(code)),
-                MultiplexedFrame::Refused(_) => return Err(SocketEnd::Declined),
+                MultiplexedFrame::Unsubscribed { code, .. } => return Err(ClientCloseReason::Closed(code)),
+                MultiplexedFrame::Refused(_) => return Err(ClientCloseReason::Declined),
                 frame => self.count(state, frame),
             }
         }
@@ -102,7 +102,7 @@ impl SessionsProgress {
     }
 
     /// Reads and parses everything.
-    pub(super) async fn read(&self, state: SharedState<'_>, socket: &mut Socket) -> SocketEnd {
+    pub(super) async fn read(&self, state: SharedState<'_>, socket: &mut Socket) -> ClientCloseReason {
         let mut next_ack = Instant::now() + ACK_EVERY;
         loop {
             let received = tokio::select! {
@@ -117,7 +117,7 @@ impl SessionsProgress {
             match received {
                 // The other subscriptions go on; this one is missing from now on.
                 Ok(MultiplexedFrame::Unsubscribed { code, .. }) => {
-                    let reason = SocketEnd::Closed(code);
+                    let reason = ClientCloseReason::Closed(code);
                     *state.counts.borrow_mut().closed.entry(reason).or_default() += 1;
                 }
                 Ok(frame) => self.count(state, frame),

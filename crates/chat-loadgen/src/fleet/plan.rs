@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::LoadError;
 use crate::http::Target;
-use crate::socket::ClientMode;
+use crate::socket::ClientSocketMode;
 use crate::token::{TokenRole, Tokens};
 
 /// Sockets in the name of one person. The service lets one have ten in a session and fifty in all.
@@ -36,7 +36,7 @@ pub struct FleetPlan {
     /// How many sockets.
     pub sockets: usize,
     /// The protocol.
-    pub mode: ClientMode,
+    pub mode: ClientSocketMode,
     /// What becomes of what arrives.
     pub reading: Reading,
     /// Whether what arrived is acknowledged, once a second at most. In extended mode only.

@@ -17,13 +17,13 @@ pub struct InboxLog {
     #[serde(default)]
     pub complete: bool,
     /// Snapshots and updates in the order in which they came.
-    pub states: Vec<InboxRecord>,
+    pub states: Vec<InboxLogEntry>,
 }
 
 /// A frame of an inbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "camelCase")]
-pub enum InboxRecord {
+pub enum InboxLogEntry {
     /// A view as it is.
     Snapshot(ViewPage),
     /// A session of a view as it is.
@@ -130,20 +130,20 @@ pub(super) fn check(history: &History, found: &mut Vec<HistoryViolation>) {
 /// Takes over a state; returns its counts.
 fn show<'a>(
     log: &'a InboxLog,
-    state: &'a InboxRecord,
+    state: &'a InboxLogEntry,
     shown: &mut BTreeMap<&'a str, ShownView<'a>>,
     found: &mut Vec<HistoryViolation>,
 ) -> &'a str {
     let inbox = || log.inbox.clone();
     match state {
-        InboxRecord::Snapshot(page) => {
+        InboxLogEntry::Snapshot(page) => {
             let ViewPage { view, items, counts, whole } = page;
             let named = |item: &'a InboxItem| (item.session.as_str(), item);
             let seqs = items.iter().map(|item| (item.session.as_str(), item.seq)).collect();
             shown.insert(view, ShownView { items: items.iter().map(named).collect(), whole: *whole, seqs });
             counts
         }
-        InboxRecord::Update { view, session, item, counts } => {
+        InboxLogEntry::Update { view, session, item, counts } => {
             let Some(of_view) = shown.get_mut(view.as_str()) else {
                 found.push(HistoryViolation::InboxUnopened { inbox: inbox(), view: view.clone() });
                 return counts;

@@ -15,7 +15,7 @@ mod violation;
 
 use serde::{Deserialize, Serialize};
 
-pub use inboxes::{FinalInbox, InboxItem, InboxLog, InboxRecord, ViewPage};
+pub use inboxes::{FinalInbox, InboxItem, InboxLog, InboxLogEntry, ViewPage};
 pub use journal::{JournalError, from_lines, to_lines};
 pub use violation::HistoryViolation;
 

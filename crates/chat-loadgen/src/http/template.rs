@@ -1,4 +1,4 @@
-//! Requests with blanks, from which each request of a load is made.
+//! Requests with placeholders, from which each request of a load is made.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -28,7 +28,7 @@ pub struct TemplateValues<'a> {
     pub serial: u64,
 }
 
-/// A request with blanks in its path, and with a key and a time of sending where it has them.
+/// A request with placeholders in its path, and with a key and a time of sending where it has them.
 #[derive(Clone, Debug)]
 pub struct RequestTemplate {
     method: Method,
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_of_a_path_are_filled() {
+    fn placeholders_of_a_path_are_filled() {
         let path = "/x/{session}?before={before}&page={page}";
         let template = RequestTemplate::without_body(Method::GET, &target(), path, "T").unwrap();
         assert!(template.names_session() && template.names_before());

@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::error::LoadError;
-use crate::socket::SocketEnd;
+use crate::socket::ClientCloseReason;
 
 /// A distribution of times in microseconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -65,7 +65,7 @@ fn lines(pretty: &str) -> String {
 }
 
 /// Why sockets ended, by name.
-pub(crate) fn close_reasons(counts: &BTreeMap<SocketEnd, u64>) -> BTreeMap<String, u64> {
+pub(crate) fn close_reasons(counts: &BTreeMap<ClientCloseReason, u64>) -> BTreeMap<String, u64> {
     counts.iter().map(|(reason, count)| (reason.name(), *count)).collect()
 }
 

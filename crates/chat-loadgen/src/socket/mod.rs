@@ -39,7 +39,7 @@ const READ_BUFFER_BYTES: usize = 4 * 1024;
 
 /// Which of the two protocols a socket has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum ClientMode {
+pub enum ClientSocketMode {
     /// That of the contract: no subprotocol, no sequence numbers.
     Base,
     /// `chat.v1`: hello, sequence numbers, receipts, heartbeats, acknowledgements.
@@ -56,7 +56,7 @@ pub struct SocketRequest<'a> {
     /// In whose name; empty for a service that does not ask.
     pub token: &'a str,
     /// The protocol.
-    pub mode: ClientMode,
+    pub mode: ClientSocketMode,
     /// How long it may take.
     pub limit: Duration,
 }
@@ -69,7 +69,7 @@ pub fn path(session: &str, query: &str) -> String {
 
 /// Why there is no socket, or none any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SocketEnd {
+pub enum ClientCloseReason {
     /// The service refused the handshake with this status.
     Refused(u16),
     /// It could not be reached.
@@ -84,7 +84,7 @@ pub enum SocketEnd {
     Malformed,
 }
 
-impl SocketEnd {
+impl ClientCloseReason {
     /// Its name in reports, such as `closed 1001`.
     pub fn name(self) -> String {
         match self {
@@ -103,7 +103,7 @@ impl SocketEnd {
     }
 }
 
-impl From<Error> for SocketEnd {
+impl From<Error> for ClientCloseReason {
     fn from(error: Error) -> Self {
         match error {
             Error::Http(response) => Self::Refused(response.status().as_u16()),
@@ -122,37 +122,40 @@ impl From<Error> for SocketEnd {
 #[derive(Debug)]
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,
-    mode: ClientMode,
-    ended: Option<SocketEnd>,
+    mode: ClientSocketMode,
+    ended: Option<ClientCloseReason>,
 }
 
 impl Socket {
     /// Opens a socket.
     ///
     /// # Errors
-    /// Why there is none. A handshake that took too long is [`SocketEnd::Lost`].
-    pub async fn open(request: &SocketRequest<'_>) -> Result<Self, SocketEnd> {
+    /// Why there is none. A handshake that took too long is [`ClientCloseReason::Lost`].
+    pub async fn open(request: &SocketRequest<'_>) -> Result<Self, ClientCloseReason> {
         Self::open_with(request, ConnectOptions::default()).await
     }
 
-    pub(crate) async fn open_with(request: &SocketRequest<'_>, options: ConnectOptions) -> Result<Self, SocketEnd> {
+    pub(crate) async fn open_with(
+        request: &SocketRequest<'_>,
+        options: ConnectOptions,
+    ) -> Result<Self, ClientCloseReason> {
         let opened = timeout(request.limit, async {
             let connected = net::connect(request.target.address, options).await;
-            Self::handshake(request, connected.map_err(|_| SocketEnd::Unreachable)?).await
+            Self::handshake(request, connected.map_err(|_| ClientCloseReason::Unreachable)?).await
         });
-        opened.await.unwrap_or(Err(SocketEnd::Lost))
+        opened.await.unwrap_or(Err(ClientCloseReason::Lost))
     }
 
     /// Opens a socket on a connection.
-    pub(crate) async fn handshake(request: &SocketRequest<'_>, stream: TcpStream) -> Result<Self, SocketEnd> {
+    pub(crate) async fn handshake(request: &SocketRequest<'_>, stream: TcpStream) -> Result<Self, ClientCloseReason> {
         let Target { authority, prefix, .. } = request.target;
         let uri: Uri =
-            format!("ws://{authority}{prefix}{}", request.path).parse().map_err(|_| SocketEnd::Unreachable)?;
+            format!("ws://{authority}{prefix}{}", request.path).parse().map_err(|_| ClientCloseReason::Unreachable)?;
         let mut builder = ClientRequestBuilder::new(uri);
         if let Some(token) = bearer(request.token) {
             builder = builder.with_header("Authorization", token.to_str().unwrap_or_default());
         }
-        if request.mode == ClientMode::Extended {
+        if request.mode == ClientSocketMode::Extended {
             builder = builder.with_sub_protocol(SUBPROTOCOL);
         }
         let config = WebSocketConfig::default()
@@ -169,11 +172,11 @@ impl Socket {
     ///
     /// # Errors
     /// The socket has ended.
-    pub async fn next(&mut self) -> Result<IncomingFrame, SocketEnd> {
+    pub async fn next(&mut self) -> Result<IncomingFrame, ClientCloseReason> {
         let text = self.next_text().await?;
         let Some(frame) = protocol::read(&text, self.mode) else {
-            self.ended = Some(SocketEnd::Malformed);
-            return Err(SocketEnd::Malformed);
+            self.ended = Some(ClientCloseReason::Malformed);
+            return Err(ClientCloseReason::Malformed);
         };
         if let IncomingFrame::Heartbeat(seq) = frame {
             self.queue(heartbeat(seq.unwrap_or_default()));
@@ -182,11 +185,11 @@ impl Socket {
     }
 
     /// The next frame of a multiplexed socket, as [`Socket::next`].
-    pub(crate) async fn next_multiplexed(&mut self) -> Result<MultiplexedFrame, SocketEnd> {
+    pub(crate) async fn next_multiplexed(&mut self) -> Result<MultiplexedFrame, ClientCloseReason> {
         let text = self.next_text().await?;
         let Some(frame) = multiplexed::read(&text) else {
-            self.ended = Some(SocketEnd::Malformed);
-            return Err(SocketEnd::Malformed);
+            self.ended = Some(ClientCloseReason::Malformed);
+            return Err(ClientCloseReason::Malformed);
         };
         if frame == MultiplexedFrame::Heartbeat {
             self.queue(heartbeat(0));
@@ -195,21 +198,21 @@ impl Socket {
     }
 
     /// The hello of extended mode.
-    pub(crate) async fn hello(&mut self, limit: Duration) -> Result<Hello, SocketEnd> {
+    pub(crate) async fn hello(&mut self, limit: Duration) -> Result<Hello, ClientCloseReason> {
         match timeout(limit, self.next()).await {
             Ok(Ok(IncomingFrame::Hello(hello))) => Ok(hello),
-            Ok(Ok(_)) => Err(SocketEnd::Malformed),
+            Ok(Ok(_)) => Err(ClientCloseReason::Malformed),
             Ok(Err(reason)) => Err(reason),
-            Err(_) => Err(SocketEnd::Lost),
+            Err(_) => Err(ClientCloseReason::Lost),
         }
     }
 
     /// The next text, not parsed. May be dropped before its end: nothing is lost.
-    pub(crate) async fn next_text(&mut self) -> Result<Utf8Bytes, SocketEnd> {
+    pub(crate) async fn next_text(&mut self) -> Result<Utf8Bytes, ClientCloseReason> {
         poll_fn(|cx| self.poll_text(cx)).await
     }
 
-    pub(crate) fn poll_text(&mut self, cx: &mut Context<'_>) -> Poll<Result<Utf8Bytes, SocketEnd>> {
+    pub(crate) fn poll_text(&mut self, cx: &mut Context<'_>) -> Poll<Result<Utf8Bytes, ClientCloseReason>> {
         if let Some(reason) = self.ended {
             return Poll::Ready(Err(reason));
         }
@@ -222,11 +225,11 @@ impl Socket {
                 Some(Ok(Message::Close(frame))) => {
                     // The library has queued the reply, of which the kernel takes what it can.
                     let _written = Pin::new(&mut self.stream).poll_flush(cx);
-                    break SocketEnd::Closed(frame.map_or(1005, |frame| frame.code.into()));
+                    break ClientCloseReason::Closed(frame.map_or(1005, |frame| frame.code.into()));
                 }
-                Some(Ok(Message::Binary(_) | Message::Frame(_))) => break SocketEnd::Malformed,
+                Some(Ok(Message::Binary(_) | Message::Frame(_))) => break ClientCloseReason::Malformed,
                 Some(Err(error)) => break error.into(),
-                None => break SocketEnd::Lost,
+                None => break ClientCloseReason::Lost,
             }
         };
         self.ended = Some(reason);
@@ -240,8 +243,12 @@ impl Socket {
     }
 
     /// Writes what the kernel takes of these bytes, past the protocol.
-    pub(crate) fn poll_write_raw(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, SocketEnd>> {
-        Pin::new(self.stream.get_mut()).poll_write(cx, bytes).map_err(|_| SocketEnd::Lost)
+    pub(crate) fn poll_write_raw(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize, ClientCloseReason>> {
+        Pin::new(self.stream.get_mut()).poll_write(cx, bytes).map_err(|_| ClientCloseReason::Lost)
     }
 
     /// The connection below, past the protocol.

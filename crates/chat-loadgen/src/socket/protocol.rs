@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::ClientMode;
+use super::ClientSocketMode;
 
 /// A frame of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,27 +75,27 @@ struct RawData<'a> {
 }
 
 /// Reads a frame; `None` when it is not as documented.
-pub(crate) fn read(text: &str, mode: ClientMode) -> Option<IncomingFrame> {
+pub(crate) fn read(text: &str, mode: ClientSocketMode) -> Option<IncomingFrame> {
     let frame: RawFrame<'_> = serde_json::from_str(text).ok()?;
     let (seq, data) = (frame.seq, frame.data);
     // In extended mode every durable event has a sequence number.
-    let is_numbered = seq.is_some() == (mode == ClientMode::Extended);
+    let is_numbered = seq.is_some() == (mode == ClientSocketMode::Extended);
     let incoming = match (frame.kind.as_ref(), mode) {
         ("message", _) if is_numbered => {
             IncomingFrame::Message { id: data.id.into_owned(), content: data.content.into_owned(), seq }
         }
-        ("session_update", _) | ("receipt", ClientMode::Extended) if is_numbered => IncomingFrame::Other { seq },
+        ("session_update", _) | ("receipt", ClientSocketMode::Extended) if is_numbered => IncomingFrame::Other { seq },
         ("typing", _) => IncomingFrame::Typing,
-        ("message" | "session_update" | "receipt", _) | (_, ClientMode::Base) => return None,
-        ("hello", ClientMode::Extended) => IncomingFrame::Hello(Hello {
+        ("message" | "session_update" | "receipt", _) | (_, ClientSocketMode::Base) => return None,
+        ("hello", ClientSocketMode::Extended) => IncomingFrame::Hello(Hello {
             epoch: data.epoch.into_owned(),
             seq: data.seq?,
             resumed: data.resumed,
             reason: data.reason,
         }),
-        ("heartbeat", ClientMode::Extended) => IncomingFrame::Heartbeat(data.seq),
-        ("error", ClientMode::Extended) => IncomingFrame::Refused(data.code.into_owned()),
-        (_, ClientMode::Extended) => IncomingFrame::Unknown,
+        ("heartbeat", ClientSocketMode::Extended) => IncomingFrame::Heartbeat(data.seq),
+        ("error", ClientSocketMode::Extended) => IncomingFrame::Refused(data.code.into_owned()),
+        (_, ClientSocketMode::Extended) => IncomingFrame::Unknown,
     };
     Some(incoming)
 }
@@ -129,7 +129,7 @@ pub(crate) fn heartbeat(seq: u64) -> String {
 mod tests {
     use super::*;
 
-    fn frame(text: &str, mode: ClientMode) -> Option<IncomingFrame> {
+    fn frame(text: &str, mode: ClientSocketMode) -> Option<IncomingFrame> {
         read(text, mode)
     }
 
@@ -141,21 +141,21 @@ mod tests {
         );
         let message = |seq| Some(IncomingFrame::Message { id: "m".to_owned(), content: "a\"b".to_owned(), seq });
         assert_eq!(
-            (frame(plain, ClientMode::Base), frame(numbered, ClientMode::Extended)),
+            (frame(plain, ClientSocketMode::Base), frame(numbered, ClientSocketMode::Extended)),
             (message(None), message(Some(7)))
         );
-        assert_eq!((frame(numbered, ClientMode::Base), frame(plain, ClientMode::Extended)), (None, None));
+        assert_eq!((frame(numbered, ClientSocketMode::Base), frame(plain, ClientSocketMode::Extended)), (None, None));
     }
 
     #[test]
     fn unknown_frames_are_ignored_in_extended_mode_only() {
         let unknown = r#"{"type":"weather","data":{"sun":true}}"#;
         assert_eq!(
-            (frame(unknown, ClientMode::Extended), frame(unknown, ClientMode::Base)),
+            (frame(unknown, ClientSocketMode::Extended), frame(unknown, ClientSocketMode::Base)),
             (Some(IncomingFrame::Unknown), None)
         );
-        assert_eq!(frame("[]", ClientMode::Extended), None);
-        assert_eq!(frame(r#"{"type":"receipt","data":{"upToSeq":3},"seq":4}"#, ClientMode::Base), None);
+        assert_eq!(frame("[]", ClientSocketMode::Extended), None);
+        assert_eq!(frame(r#"{"type":"receipt","data":{"upToSeq":3},"seq":4}"#, ClientSocketMode::Base), None);
     }
 
     #[test]
@@ -170,6 +170,6 @@ mod tests {
     fn a_hello_states_whether_the_gap_follows() {
         let hello = r#"{"type":"hello","data":{"epoch":"e","seq":9,"resumed":false,"reason":"fresh","replayed":0}}"#;
         let wanted = Hello { epoch: "e".to_owned(), seq: 9, resumed: false, reason: Some("fresh".to_owned()) };
-        assert_eq!(frame(hello, ClientMode::Extended), Some(IncomingFrame::Hello(wanted)));
+        assert_eq!(frame(hello, ClientSocketMode::Extended), Some(IncomingFrame::Hello(wanted)));
     }
 }

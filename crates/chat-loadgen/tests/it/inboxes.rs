@@ -2,7 +2,7 @@
 //! that has it.
 
 use chat_loadgen::history::{
-    FinalInbox, History, HistoryViolation, InboxItem, InboxLog, InboxRecord, ViewPage, check, from_lines, to_lines,
+    FinalInbox, History, HistoryViolation, InboxItem, InboxLog, InboxLogEntry, ViewPage, check, from_lines, to_lines,
 };
 use serde_json::{Value, json};
 
@@ -18,22 +18,22 @@ fn page(view: &str, items: &[(&str, u64)], counts: &str) -> ViewPage {
     ViewPage { view: view.to_owned(), items, counts: counts.to_owned(), whole: true }
 }
 
-fn update(view: &str, session: &str, seq: Option<u64>, counts: &str) -> InboxRecord {
+fn update(view: &str, session: &str, seq: Option<u64>, counts: &str) -> InboxLogEntry {
     let item = seq.map(|seq| item(session, seq));
-    InboxRecord::Update { view: view.to_owned(), session: session.to_owned(), item, counts: counts.to_owned() }
+    InboxLogEntry::Update { view: view.to_owned(), session: session.to_owned(), item, counts: counts.to_owned() }
 }
 
 /// An inbox with two sockets: on the second one, `b` is claimed out of the queue, gets a message, and `a` is closed.
 fn good() -> History {
     let log = |complete, states| InboxLog { inbox: "i".to_owned(), complete, states };
     let first = vec![
-        InboxRecord::Snapshot(page("mine", &[("a", 7)], "one")),
-        InboxRecord::Snapshot(page("waiting", &[], "one")),
+        InboxLogEntry::Snapshot(page("mine", &[("a", 7)], "one")),
+        InboxLogEntry::Snapshot(page("waiting", &[], "one")),
         update("waiting", "b", Some(1), "two"),
     ];
     let second = vec![
-        InboxRecord::Snapshot(page("mine", &[("a", 6)], "two")),
-        InboxRecord::Snapshot(page("waiting", &[("b", 1)], "two")),
+        InboxLogEntry::Snapshot(page("mine", &[("a", 6)], "two")),
+        InboxLogEntry::Snapshot(page("waiting", &[("b", 1)], "two")),
         update("mine", "b", Some(2), "two"),
         update("waiting", "b", None, "two"),
         update("mine", "b", Some(3), "two"),
@@ -47,7 +47,7 @@ fn good() -> History {
     }
 }
 
-fn states(history: &mut History) -> &mut Vec<InboxRecord> {
+fn states(history: &mut History) -> &mut Vec<InboxLogEntry> {
     &mut history.inboxes[1].states
 }
 
@@ -123,7 +123,7 @@ fn a_session_beyond_a_page_is_not_missing() {
     let mut history = good();
     history.final_inboxes[0].views[0].items.push(item("c", 1));
     assert!(matches!(only(&history), HistoryViolation::InboxMissing { session, .. } if session == "c"));
-    let InboxRecord::Snapshot(first) = &mut states(&mut history)[0] else { panic!("a snapshot") };
+    let InboxLogEntry::Snapshot(first) = &mut states(&mut history)[0] else { panic!("a snapshot") };
     first.whole = false;
     assert_eq!(check(&history), []);
 }

@@ -349,7 +349,7 @@ struct InboxRegistration {
 }
 
 impl InboxRegistration {
-    /// Registers the inbox, and with it the ranges of the inbox.
+    /// Registers the inbox and its ranges.
     fn enter(inboxes: &Arc<Inboxes>, owner: &InboxOwner) -> Self {
         let ranges = owner.active_ranges();
         let mut state = lock(&inboxes.state);

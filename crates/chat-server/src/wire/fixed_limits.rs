@@ -36,12 +36,17 @@ fn chat_limits(presence_every: Duration) -> [FixedLimit; 5] {
         [OFFLINE_AFTER, presence_every, PRESENCE_REFRESHED_EVERY].map(|time| time.as_secs());
     let hours = UnsentUpload::LIFETIME.as_secs() / 3_600;
     [
-        FixedLimit { subject: "text of a message", bound: format!("at most {} characters", Content::MAX_CHARS) },
+        FixedLimit {
+            subject: "text of a message",
+            bound: format!("at most {} characters", thousands(Content::MAX_CHARS)),
+        },
         FixedLimit {
             subject: "inbox",
             bound: format!(
-                "`mine` has at most {MAX_ACTIVE} active sessions; a page with a filter looks at {MAX_FILTERED} \
-                 sessions, then it ends with a `nextCursor`"
+                "`mine` has at most {} active sessions; a page with a filter looks at {} sessions, then it ends with a \
+                 `nextCursor`",
+                thousands(MAX_ACTIVE),
+                thousands(MAX_FILTERED)
             ),
         },
         FixedLimit {
@@ -54,7 +59,7 @@ fn chat_limits(presence_every: Duration) -> [FixedLimit; 5] {
         FixedLimit {
             subject: "presence of an agent",
             bound: format!(
-                "`offline` {offline} seconds after the last open inbox; written within {noted} second, then every \
+                "`offline` {offline} seconds after the last open inbox; written within {noted} s, then every \
                  {refreshed} seconds"
             ),
         },
@@ -70,6 +75,7 @@ fn subscription_limits() -> [FixedLimit; 4] {
     let HubSettings { queue_events, queue_bytes, socket_bytes, replay_limit, page_events, page_bytes, .. } =
         HubSettings::default();
     let (queue_kib, socket_mib, page_kib) = (queue_bytes / 1024, socket_bytes / 1024 / 1024, page_bytes / 1024);
+    let replay = thousands(usize::try_from(replay_limit).unwrap_or(usize::MAX));
     let typing = TypingRules::default().min_interval.as_secs();
     [
         FixedLimit {
@@ -81,7 +87,7 @@ fn subscription_limits() -> [FixedLimit; 4] {
         },
         FixedLimit {
             subject: "replay at the start of a socket",
-            bound: format!("at most {replay_limit} events (then `resumed` is false, or 410 in base mode)"),
+            bound: format!("at most {replay} events (then `resumed` is false, or 410 in base mode)"),
         },
         FixedLimit {
             subject: "queue of a socket, or of each subscription at `/ws/chat`",
@@ -96,4 +102,9 @@ fn subscription_limits() -> [FixedLimit; 4] {
             bound: format!("at most one change shown in {typing} seconds"),
         },
     ]
+}
+
+/// With a comma between thousands, as numbers are written in the documents.
+fn thousands(number: usize) -> String {
+    if number < 1_000 { number.to_string() } else { format!("{},{:03}", thousands(number / 1_000), number % 1_000) }
 }

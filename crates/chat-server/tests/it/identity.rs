@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use test_servers::identity::{Behaviour, IdentityProvider, IssuerKey};
+use test_servers::identity::{Behaviour, IdentityProvider, TokenSigningKey};
 
 use crate::support::{ExtendedSocket, Finished, PATIENCE, Person, Scrape, TestServer, chat_server, eventually, run};
 
@@ -14,8 +14,8 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const AUDIENCE: &str = "https://chat.example.com";
 
 /// A provider with one key.
-fn provider() -> (IdentityProvider, IssuerKey) {
-    let (provider, key) = (IdentityProvider::start().unwrap(), IssuerKey::generate("ES256", "first").unwrap());
+fn provider() -> (IdentityProvider, TokenSigningKey) {
+    let (provider, key) = (IdentityProvider::start().unwrap(), TokenSigningKey::generate("ES256", "first").unwrap());
     provider.publish(&[&key]).unwrap();
     (provider, key)
 }
@@ -52,13 +52,13 @@ async fn a_new_key_of_the_provider_works_for_requests_bodies_and_sockets_at_once
         of_provider(&provider, command);
     })
     .await;
-    let token = |key: &IssuerKey, more: Value| key.token(&claims(&provider.issuer(), &more)).unwrap();
+    let token = |key: &TokenSigningKey, more: Value| key.token(&claims(&provider.issuer(), &more)).unwrap();
     let alice = Person::new(server.addr, &token(&first, json!({})));
     let session = alice.open_session("My order is late").await;
     assert_eq!(token_check(&server).await, json!({ "name": "token keys", "ok": true }));
     // The newer key is seen first in a frame of an open socket.
     let mut socket = ExtendedSocket::open(server.addr, &alice.token, &session, "").await.unwrap();
-    let second = IssuerKey::generate("EdDSA", "second").unwrap();
+    let second = TokenSigningKey::generate("EdDSA", "second").unwrap();
     provider.publish(&[&first, &second]).unwrap();
     socket.send("auth", json!({ "token": token(&second, json!({})) })).await;
     let heard = socket.next().await;
@@ -184,7 +184,8 @@ fn a_first_start_without_keys_is_refused_with_the_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_set_over_https_is_trusted_by_the_authority_in_ssl_cert_file() {
     let home = tempfile::tempdir().unwrap();
-    let (provider, key) = (IdentityProvider::start_encrypted().unwrap(), IssuerKey::generate("ES384", "one").unwrap());
+    let (provider, key) =
+        (IdentityProvider::start_encrypted().unwrap(), TokenSigningKey::generate("ES384", "one").unwrap());
     provider.publish(&[&key]).unwrap();
     let configure = |command: &mut Command| {
         command
@@ -209,7 +210,8 @@ async fn a_key_set_over_https_is_trusted_by_the_authority_in_ssl_cert_file() {
 async fn a_server_with_public_keys_in_a_file_accepts_tokens_and_makes_none() {
     let home = tempfile::tempdir().unwrap();
     let data_dir = home.path().join("data");
-    let (old, new) = (IssuerKey::generate("ES256", "a").unwrap(), IssuerKey::generate("EdDSA", "b").unwrap());
+    let (old, new) =
+        (TokenSigningKey::generate("ES256", "a").unwrap(), TokenSigningKey::generate("EdDSA", "b").unwrap());
     let file = home.path().join("keys.pem");
     fs::write(&file, [old.public_pem().unwrap(), new.public_pem().unwrap()].concat()).unwrap();
     let server = TestServer::start_on(&data_dir, |command| {
@@ -233,7 +235,7 @@ async fn the_previous_secret_is_accepted_until_it_is_taken_away() {
     let [current, previous] = ["current", "previous"].map(|name| home.path().join(name));
     fs::write(&current, format!("{SECRET}\n")).unwrap();
     fs::write(&previous, "the secret of last year, of more than 32 bytes\r\n").unwrap();
-    let token = |secret: &str| IssuerKey::secret(secret.as_bytes()).token(&claims("any", &json!({}))).unwrap();
+    let token = |secret: &str| TokenSigningKey::secret(secret.as_bytes()).token(&claims("any", &json!({}))).unwrap();
     for (with_previous, expected) in [(true, 200), (false, 401)] {
         let server = TestServer::start_on(&data_dir, |command| {
             command.env("CHAT_JWT_SECRET_FILE", &current);
@@ -257,7 +259,7 @@ type RefusedOptions<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
 #[test]
 fn options_about_keys_that_contradict_each_other_are_refused_by_name() {
     let home = tempfile::tempdir().unwrap();
-    let key = IssuerKey::generate("ES256", "one").unwrap().public_pem().unwrap();
+    let key = TokenSigningKey::generate("ES256", "one").unwrap().public_pem().unwrap();
     let file = |name: &str, content: &str| {
         let path = home.path().join(name);
         fs::write(&path, content).unwrap();

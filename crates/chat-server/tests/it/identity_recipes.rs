@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use test_servers::identity::{IdentityProvider, IssuerKey};
+use test_servers::identity::{IdentityProvider, TokenSigningKey};
 
 use crate::support::{Person, TestServer};
 
@@ -46,16 +46,17 @@ fn now() -> u64 {
 /// A provider whose issuer has the path of the recipe's, and a server with the options of the recipe.
 struct Recipe {
     provider: IdentityProvider,
-    key: IssuerKey,
+    key: TokenSigningKey,
     server: TestServer,
     options: Vec<(String, String)>,
     _home: tempfile::TempDir,
 }
 
 impl Recipe {
-    async fn of(heading: &str, algorithm: &'static str, members: impl FnOnce(&IssuerKey) -> String) -> Self {
+    async fn of(heading: &str, algorithm: &'static str, members: impl FnOnce(&TokenSigningKey) -> String) -> Self {
         let mut options = options(heading);
-        let (provider, key) = (IdentityProvider::start().unwrap(), IssuerKey::generate(algorithm, "kid-1").unwrap());
+        let (provider, key) =
+            (IdentityProvider::start().unwrap(), TokenSigningKey::generate(algorithm, "kid-1").unwrap());
         provider.publish_jwks(vec![key.jwk_with(&members(&key)).unwrap()]);
         let issuer = value(&options, "CHAT_OIDC_ISSUER");
         let path = issuer.strip_prefix("https://").unwrap().find('/').map_or("", |at| &issuer["https://".len() + at..]);
@@ -99,7 +100,7 @@ impl Recipe {
     }
 }
 
-fn usual(key: &IssuerKey) -> String {
+fn usual(key: &TokenSigningKey) -> String {
     format!(r#""kid":"{}","use":"sig","alg":"{}""#, key.id(), key.algorithm())
 }
 
@@ -122,7 +123,7 @@ async fn tokens_of_auth0_are_accepted_with_the_options_of_its_recipe() {
 async fn tokens_of_keycloak_are_accepted_with_the_options_of_its_recipe() {
     // Keycloak publishes a key for encryption beside that for signatures; both are RSA.
     let recipe = Recipe::of("Keycloak", "RS256", usual).await;
-    let encryption = IssuerKey::generate("RS256", "enc").unwrap();
+    let encryption = TokenSigningKey::generate("RS256", "enc").unwrap();
     let encryption = encryption.jwk_with(r#""kid":"enc","use":"enc","alg":"RSA-OAEP""#).unwrap();
     recipe.provider.publish_jwks(vec![encryption, recipe.key.jwk().unwrap()]);
     let claims = json!({
@@ -149,7 +150,7 @@ async fn tokens_of_cognito_are_accepted_with_the_options_of_its_recipe() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_of_entra_are_accepted_with_the_options_of_its_recipe() {
     // Its keys have no `alg`, and members of its own.
-    let members = |key: &IssuerKey| {
+    let members = |key: &TokenSigningKey| {
         format!(r#""kid":"{}","use":"sig","x5t":"kid-1","x5c":["MIIC"],"issuer":"https://login""#, key.id())
     };
     let recipe = Recipe::of("Microsoft Entra ID", "RS256", members).await;
@@ -214,7 +215,7 @@ async fn the_programs_of_node_and_python_mint_tokens_that_are_accepted() {
 async fn tokens_as_go_and_php_write_them_are_accepted() {
     let home = tempfile::tempdir().unwrap();
     let server = own_backend(home.path()).await;
-    let key = IssuerKey::secret(secret().as_bytes());
+    let key = TokenSigningKey::secret(secret().as_bytes());
     let (iat, exp) = (now(), now() + 3_600);
     // Go sorts the keys of a map; PHP escapes slashes.
     let go = format!(

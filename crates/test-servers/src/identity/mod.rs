@@ -5,4 +5,4 @@ mod provider;
 mod signing_key;
 
 pub use provider::{Behaviour, IdentityProvider};
-pub use signing_key::IssuerKey;
+pub use signing_key::TokenSigningKey;

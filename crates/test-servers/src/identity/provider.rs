@@ -13,7 +13,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::error::Error;
-use crate::identity::IssuerKey;
+use crate::identity::TokenSigningKey;
 use crate::process::Certificates;
 
 /// Where the keys are.
@@ -140,7 +140,7 @@ impl IdentityProvider {
     ///
     /// # Errors
     /// One is a secret.
-    pub fn publish(&self, keys: &[&IssuerKey]) -> Result<(), Error> {
+    pub fn publish(&self, keys: &[&TokenSigningKey]) -> Result<(), Error> {
         let keys = keys.iter().map(|key| key.jwk()).collect::<Result<_, _>>()?;
         self.publish_jwks(keys);
         Ok(())

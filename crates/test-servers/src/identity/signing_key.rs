@@ -17,7 +17,7 @@ use crate::error::Error;
 
 /// A key, the algorithm that it signs with, and the id that it is published under.
 #[derive(Debug)]
-pub struct IssuerKey {
+pub struct TokenSigningKey {
     id: String,
     algorithm: &'static str,
     pair: SigningPair,
@@ -31,7 +31,7 @@ enum SigningPair {
     Secret(Box<hmac::Key>),
 }
 
-impl IssuerKey {
+impl TokenSigningKey {
     /// A new key for one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and `EdDSA`.
     ///
     /// # Errors

@@ -16,8 +16,7 @@ const LONG_VARIABLE: &str = "CHAT_TEST_LONG";
 /// How many tests of a program run at once (<https://doc.rust-lang.org/rustc/tests/index.html#--test-threads-num_threads>).
 const THREADS_VARIABLE: &str = "RUST_TEST_THREADS";
 
-/// In place of one, which is the default: most of the time the slow tests wait for servers and time limits, and not for a
-/// core.
+/// Rust's default is one. Most of the time the slow tests wait for servers and time limits, and not for a core.
 const THREADS_PER_CORE: usize = 2;
 
 /// Runs every test of the workspace, those that plain `cargo test` ignores included.

@@ -61,13 +61,14 @@ impl SubscriptionSet {
     ) -> Result<(), SocketCloseReason> {
         let Some(entry) = self.entries.get_mut(place) else { return Ok(()) };
         match outcome {
-            Ok(watch) => {
+            Ok(subscription) => {
                 tracing::debug!(
                     session.id = %entry.session, socket.id = %self.person.socket_id(), "subscription opened"
                 );
-                let frame = ServerFrame::subscribed(watch.session_id(), watch.outcome());
+                let frame = ServerFrame::subscribed(subscription.session_id(), subscription.outcome());
                 connection.send_frame_of(entry.tag, &frame, now);
-                let mut live = LiveSubscription::new(watch, connection.mode, &connection.app, now).with_tag(entry.tag);
+                let mut live =
+                    LiveSubscription::new(subscription, connection.mode, &connection.app, now).with_tag(entry.tag);
                 // A newer token may have come meanwhile.
                 live.set_viewer(self.person.shared_viewer());
                 entry.state = EntryState::Live(live);

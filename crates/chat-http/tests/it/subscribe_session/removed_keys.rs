@@ -9,7 +9,7 @@ use chat_identity::{KeySetLocation, KeySetSettings, RemoteKeySet, TokenRules, To
 use chat_testkit::{FixedClock, fixtures};
 use reqwest::Method;
 use serde_json::{Value, json};
-use test_servers::identity::{IdentityProvider, IssuerKey};
+use test_servers::identity::{IdentityProvider, TokenSigningKey};
 use tokio::task::JoinSet;
 
 use crate::support::app::{Options, send};
@@ -27,7 +27,7 @@ struct KeySetApp {
 
 impl KeySetApp {
     /// A server that starts with these keys.
-    async fn start(keys: &[&IssuerKey]) -> Self {
+    async fn start(keys: &[&TokenSigningKey]) -> Self {
         let provider = IdentityProvider::start().unwrap();
         provider.publish(keys).unwrap();
         let key_set = open(&provider).await;
@@ -68,12 +68,12 @@ async fn open(provider: &IdentityProvider) -> Arc<RemoteKeySet> {
     RemoteKeySet::open(settings, Arc::new(FixedClock::new())).await.unwrap()
 }
 
-fn key(id: &str) -> IssuerKey {
-    IssuerKey::generate("ES256", id).unwrap()
+fn key(id: &str) -> TokenSigningKey {
+    TokenSigningKey::generate("ES256", id).unwrap()
 }
 
 /// A token of alice for an hour.
-fn token(key: &IssuerKey) -> String {
+fn token(key: &TokenSigningKey) -> String {
     key.token(&json!({ "sub": "alice", "exp": fixtures::START / 1_000 + 3_600 }).to_string()).unwrap()
 }
 

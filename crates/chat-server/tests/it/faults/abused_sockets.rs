@@ -3,7 +3,7 @@
 
 use chat_loadgen::abuse::{AbortPhase, FloodFrames, FloodOptions, abort, flood};
 use chat_loadgen::fleet::Reading;
-use chat_loadgen::socket::ClientMode;
+use chat_loadgen::socket::ClientSocketMode;
 use test_servers::postgres::TestDatabase;
 use tokio::task::LocalSet;
 
@@ -22,7 +22,7 @@ const GROWTH_PERCENT: u64 = 105;
 #[expect(clippy::print_stdout, reason = "the figures of a test")]
 async fn cycles(cluster: &Cluster, sessions: &[String], cycles: usize) {
     const AT_ONCE: usize = 8;
-    for mode in [ClientMode::Base, ClientMode::Extended] {
+    for mode in [ClientSocketMode::Base, ClientSocketMode::Extended] {
         let plan = plan(cluster, sessions, "abort", AT_ONCE, mode, Reading::Nothing);
         let report = abort(plan, cycles / 2, |_, _| {}).await.unwrap();
         println!("{report:?}");
@@ -58,7 +58,7 @@ async fn frames_that_claim_a_terabyte_are_refused_from_their_header() {
     let sessions = cluster.open_sessions(1).await;
     let before = forget_peak(cluster.node(0));
     let options = FloodOptions { what: FloodFrames::Claim, duration: PATIENCE };
-    let plan = plan(&cluster, &sessions, "claim", CLAIMS, ClientMode::Extended, Reading::Nothing);
+    let plan = plan(&cluster, &sessions, "claim", CLAIMS, ClientSocketMode::Extended, Reading::Nothing);
     let report = LocalSet::new().run_until(flood(plan, &options)).await.unwrap();
     let grown = peak(cluster.node(0)).saturating_sub(before);
     println!("{report:?}; the server took {} KiB more", grown / 1024);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chat_loadgen::fleet::{FleetPlan, Reading, SOCKETS_OF_A_PERSON};
 use chat_loadgen::http::Target;
-use chat_loadgen::socket::{self, ClientMode};
+use chat_loadgen::socket::{self, ClientSocketMode};
 use chat_loadgen::token::TokenRole;
 
 use super::cluster::Cluster;
@@ -26,7 +26,7 @@ pub(super) fn plan(
     sessions: &[String],
     name: &str,
     sockets: usize,
-    mode: ClientMode,
+    mode: ClientSocketMode,
     reading: Reading,
 ) -> FleetPlan {
     FleetPlan {

@@ -7,7 +7,7 @@ use chat_loadgen::abuse::{OccupyPlan, OccupyProgress, OccupyReport, occupy, uplo
 use chat_loadgen::api_client::ApiClient;
 use chat_loadgen::fleet::{FleetPlan, Reading};
 use chat_loadgen::hold::{HoldOptions, hold, long_sessions};
-use chat_loadgen::socket::ClientMode;
+use chat_loadgen::socket::ClientSocketMode;
 use chat_loadgen::token::TokenRole;
 use test_servers::postgres::TestDatabase;
 use tokio::task::LocalSet;
@@ -30,7 +30,7 @@ async fn sockets_that_catch_up_on_the_longest_messages_and_never_read_hold_littl
     let token = cluster.token("alice", TokenRole::User);
     let mut client = ApiClient::new(target(&cluster), token.clone(), PATIENCE);
     let paths = long_sessions(&mut client, sockets, messages).await.unwrap();
-    let plan = plan(&cluster, &[], "alice", sockets, ClientMode::Extended, Reading::Nothing);
+    let plan = plan(&cluster, &[], "alice", sockets, ClientSocketMode::Extended, Reading::Nothing);
     let plan = FleetPlan { tokens: vec![token], paths, at_once: sockets, timeout: PATIENCE, ..plan };
     let server_pid = Some(cluster.node(0).pid());
     let options = HoldOptions { duration: STAY, resume: false, patience: PATIENCE, server_pid };

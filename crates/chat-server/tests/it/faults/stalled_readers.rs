@@ -7,7 +7,7 @@ use chat_loadgen::fleet::{Fleet, Reading};
 use chat_loadgen::http::RequestTemplate;
 use chat_loadgen::load::{self, LoadPlan, LoadRequests, StopAfter};
 use chat_loadgen::measure::LatencySummary;
-use chat_loadgen::socket::ClientMode;
+use chat_loadgen::socket::ClientSocketMode;
 use chat_loadgen::token::TokenRole;
 use test_servers::postgres::TestDatabase;
 use tokio::task::{LocalSet, spawn_blocking};
@@ -76,7 +76,7 @@ async fn stalled_readers_do_not_slow_others_and_are_closed_soon() {
         .run_until(async {
             let healthy = READERS - STALLED;
             let fleet = |name, sockets, reading| {
-                Fleet::launch(plan(&cluster, &sessions, name, sockets, ClientMode::Extended, reading)).unwrap()
+                Fleet::launch(plan(&cluster, &sessions, name, sockets, ClientSocketMode::Extended, reading)).unwrap()
             };
             let readers = fleet("reader", healthy, Reading::Events);
             let others = fleet("other", STALLED, Reading::Events);

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use chat_loadgen::fleet::{Fleet, FleetPlan, Reading};
-use chat_loadgen::socket::ClientMode;
+use chat_loadgen::socket::ClientSocketMode;
 use test_servers::postgres::TestDatabase;
 use tokio::task::{LocalSet, block_in_place};
 
@@ -60,7 +60,7 @@ async fn clients_that_are_stopped_are_gone_soon_and_leave_nothing_behind() {
     let mut cluster = Cluster::start(1, TestDatabase::empty(), FIXED_CONNECTIONS).await;
     let sessions = cluster.open_sessions(50).await;
     let idle = ServerResources::by(cluster.node(0)).await;
-    let plans = [(ClientMode::Base, "base"), (ClientMode::Extended, "extended")];
+    let plans = [(ClientSocketMode::Base, "base"), (ClientSocketMode::Extended, "extended")];
     let plans = plans.map(|(mode, name)| plan(&cluster, &sessions, name, CLIENTS / 2, mode, Reading::Events));
     let stopped = block_in_place(|| Stopped::start(plans));
     cluster.rest();

@@ -18,7 +18,7 @@ type Condition<'a> = (&'static str, Option<&'a str>);
 /// it reads. The index has all columns that are asked for, so that sessions before the page are passed over without
 /// their rows. The ids of the page become an array, so that its rows are looked up by them whatever their number is
 /// expected to be.
-pub(crate) struct PageCondition<'a> {
+pub(crate) struct SessionPageCondition<'a> {
     ranges: Vec<Vec<Condition<'a>>>,
     /// Only sessions whose key is less are on the page or skipped.
     key: (i64, Uuid),
@@ -26,7 +26,7 @@ pub(crate) struct PageCondition<'a> {
     skip: i64,
 }
 
-impl<'a> PageCondition<'a> {
+impl<'a> SessionPageCondition<'a> {
     /// The page of a query, in the list of these scopes.
     pub(crate) fn of(query: &SessionQuery, listed: &'a [(Scope, Option<SessionStatus>)]) -> Self {
         let key = |key: SessionKey| (key.started_at.unix_ms(), key.id.as_uuid());
@@ -65,7 +65,7 @@ impl<'a> PageCondition<'a> {
 /// The order of the list.
 const ORDER: &str = " ORDER BY started_at DESC, id DESC";
 
-impl QueryFragment<Pg> for PageCondition<'_> {
+impl QueryFragment<Pg> for SessionPageCondition<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("chat_sessions.id = ANY(ARRAY(SELECT page.id FROM (");
         if let [conditions] = self.ranges.as_slice() {
@@ -90,17 +90,17 @@ impl QueryFragment<Pg> for PageCondition<'_> {
 }
 
 /// Its text depends on the scopes, so diesel has to look at the text to find the statement that is prepared.
-impl QueryId for PageCondition<'_> {
+impl QueryId for SessionPageCondition<'_> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl Expression for PageCondition<'_> {
+impl Expression for SessionPageCondition<'_> {
     type SqlType = Bool;
 }
 
-impl<QS> AppearsOnTable<QS> for PageCondition<'_> {}
+impl<QS> AppearsOnTable<QS> for SessionPageCondition<'_> {}
 
-impl<GB> ValidGrouping<GB> for PageCondition<'_> {
+impl<GB> ValidGrouping<GB> for SessionPageCondition<'_> {
     type IsAggregate = is_aggregate::No;
 }

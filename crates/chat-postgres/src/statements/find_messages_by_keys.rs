@@ -12,7 +12,7 @@ use super::prepared;
 
 /// The statement with its keys, a column each.
 #[derive(Default)]
-pub(crate) struct FindByIdempotencyKey<'a> {
+pub(crate) struct FindMessagesByKeys<'a> {
     session_ids: Vec<Uuid>,
     author_ids: Vec<&'a str>,
     keys: Vec<&'a str>,
@@ -21,7 +21,7 @@ pub(crate) struct FindByIdempotencyKey<'a> {
 /// A message that was sent under one of the keys: its session, its position, its author, the key and the fingerprint.
 type IdempotencyKeyRow = (Uuid, i64, String, String, Vec<u8>);
 
-impl<'a> FindByIdempotencyKey<'a> {
+impl<'a> FindMessagesByKeys<'a> {
     /// Adds a key.
     pub(crate) fn key(&mut self, session: SessionId, author: &'a UserId, key: &'a IdempotencyKey) {
         self.session_ids.push(session.as_uuid());
@@ -35,7 +35,7 @@ impl<'a> FindByIdempotencyKey<'a> {
     }
 }
 
-impl QueryFragment<Pg> for FindByIdempotencyKey<'_> {
+impl QueryFragment<Pg> for FindMessagesByKeys<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         // LATERAL with LIMIT makes each key one look-up in the index, whatever the planner believes of the array's length.
         out.push_sql("SELECT m.session_id, m.seq, m.author_id, m.idempotency_key, m.fingerprint FROM unnest(");
@@ -48,8 +48,8 @@ impl QueryFragment<Pg> for FindByIdempotencyKey<'_> {
     }
 }
 
-impl Query for FindByIdempotencyKey<'_> {
+impl Query for FindMessagesByKeys<'_> {
     type SqlType = (diesel::sql_types::Uuid, diesel::sql_types::BigInt, Text, Text, Binary);
 }
 
-prepared!(FindByIdempotencyKey<'_>);
+prepared!(FindMessagesByKeys<'_>);

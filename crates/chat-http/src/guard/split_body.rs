@@ -15,19 +15,19 @@ const PIECE_BYTES: usize = 16 * 1024;
 pub(crate) const WRITE_BUFFER_BYTES: usize = PIECE_BYTES;
 
 /// A body that is given to the HTTP server a piece at a time.
-pub(crate) struct RechunkedBody<B> {
+pub(crate) struct SplitBody<B> {
     body: B,
     /// What the body has given and the HTTP server has not taken.
     rest: Bytes,
 }
 
-impl<B> RechunkedBody<B> {
+impl<B> SplitBody<B> {
     pub(crate) fn new(body: B) -> Self {
         Self { body, rest: Bytes::new() }
     }
 }
 
-impl<B: MessageBody + Unpin> MessageBody for RechunkedBody<B> {
+impl<B: MessageBody + Unpin> MessageBody for SplitBody<B> {
     type Error = B::Error;
 
     fn size(&self) -> BodySize {
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn a_large_body_is_given_in_pieces_that_are_not_copied() {
         let whole: Bytes = (0..=255).cycle().take(1_000_000).collect::<Vec<u8>>().into();
-        let mut body = RechunkedBody::new(whole.clone());
+        let mut body = SplitBody::new(whole.clone());
         assert_eq!(body.size(), BodySize::Sized(1_000_000));
         let mut given = 0;
         while let Poll::Ready(Some(piece)) = Pin::new(&mut body).poll_next(&mut Context::from_waker(Waker::noop())) {
