@@ -30,71 +30,55 @@ pub fn fixed_limits() -> Vec<FixedLimit> {
 }
 
 fn body_limits() -> [FixedLimit; 2] {
-    let json = seconds(TransportLimits::default().json_body);
-    let kib = MAX_JSON_BYTES / 1024;
-    let (pace, window) = (MIN_BYTES_PER_SECOND / 1024, seconds(PACE_WINDOW));
-    let time_limit = UploadSettings::default().time_limit.as_secs() / 3600;
+    let (kib, json) = (MAX_JSON_BYTES / 1024, in_words(TransportLimits::default().json_body));
+    let (pace, window) = (MIN_BYTES_PER_SECOND / 1024, in_words(PACE_WINDOW));
+    let time_limit = in_words(UploadSettings::default().time_limit);
     [
         FixedLimit {
             subject: "JSON body",
             bound: format!(
-                "at most {kib} KiB, complete within {json} seconds; incomplete ones: at most {JSON_PER_PERSON} of a \
+                "at most {kib} KiB, complete within {json}; incomplete ones: at most {JSON_PER_PERSON} of a \
                  person (then 429) and {JSON_PER_NODE} on a node (then 503)"
             ),
         },
         FixedLimit {
             subject: "upload",
-            bound: format!(
-                "at least {pace} KiB per second, measured over {window} seconds; complete within {time_limit} h"
-            ),
+            bound: format!("at least {pace} KiB per second, measured over {window}; complete within {time_limit}"),
         },
     ]
 }
 
 fn connection_limits() -> [FixedLimit; 4] {
-    let TransportLimits {
-        head,
-        idle,
-        crowded,
-        crowded_silent,
-        stalled,
-        crowded_stalled,
-        drain,
-        drain_bytes,
-        proxy_drain,
-        proxy_drain_bytes,
-        ..
-    } = TransportLimits::default();
-    let [head, idle, crowded, silent, stalled, crowded_stalled, drain, crowded_drain, proxy_drain] =
-        [head, idle, crowded, crowded_silent, stalled, crowded_stalled, drain, CROWDED_DRAIN, proxy_drain].map(seconds);
-    let (drain_kib, proxy_mib) = (drain_bytes / 1024, proxy_drain_bytes / 1024 / 1024);
+    let limits = TransportLimits::default();
+    let [head, crowded, silent] = [limits.head, limits.crowded, limits.crowded_silent].map(in_words);
+    let [idle, stalled, crowded_stalled] = [limits.idle, limits.stalled, limits.crowded_stalled].map(in_words);
+    let [drain, crowded_drain, proxy_drain] = [limits.drain, CROWDED_DRAIN, limits.proxy_drain].map(in_words);
+    let (drain_kib, proxy_mib) = (limits.drain_bytes / 1024, limits.proxy_drain_bytes / 1024 / 1024);
     [
         FixedLimit {
             subject: "head of a request",
             bound: format!(
-                "complete within {head} seconds; within {crowded} while three quarters of the connections are taken, \
+                "complete within {head}; within {crowded} while three quarters of the connections are taken, \
                  and begun within {silent}"
             ),
         },
         FixedLimit {
             subject: "idle connection",
-            bound: format!(
-                "closed after {idle} seconds; after {crowded} while three quarters of the connections are taken"
-            ),
+            bound: format!("closed after {idle}; after {crowded} while three quarters of the connections are taken"),
         },
         FixedLimit {
             subject: "response",
             bound: format!(
-                "a client must take at least a byte every {stalled} seconds; every {crowded_stalled} while three \
+                "a client must take at least a byte every {stalled}; every {crowded_stalled} while three \
                  quarters of the connections are taken"
             ),
         },
         FixedLimit {
             subject: "request body that is not read",
             bound: format!(
-                "at most {drain_kib} KiB in {drain} seconds are read and discarded, then the connection is closed; in \
-                 {crowded_drain} s while three quarters of the connections are taken. From a trusted proxy at most \
-                 twice the largest message ({proxy_mib} MiB or more) in {proxy_drain} seconds, so that its client gets \
+                "at most {drain_kib} KiB in {drain} are read and discarded, then the connection is closed; in \
+                 {crowded_drain} while three quarters of the connections are taken. From a trusted proxy at most \
+                 twice the largest message ({proxy_mib} MiB or more) in {proxy_drain}, so that its client gets \
                  the response and not a 502"
             ),
         },
@@ -103,7 +87,7 @@ fn connection_limits() -> [FixedLimit; 4] {
 
 fn socket_limits() -> [FixedLimit; 5] {
     let SocketSettings { ping_every, silence_limit, write_limit, .. } = SocketSettings::default();
-    let [ping, silence, write] = [ping_every, silence_limit, write_limit].map(seconds);
+    let [ping, silence, write] = [ping_every, silence_limit, write_limit].map(in_words);
     let FrameLimits { frame_bytes, message_bytes, fragments } = FrameLimits::default();
     let (frame_kib, message_kib) = (frame_bytes / 1024, message_bytes / 1024);
     [
@@ -124,17 +108,33 @@ fn socket_limits() -> [FixedLimit; 5] {
                 "at most {frame_kib} KiB; a message at most {message_kib} KiB in {fragments} fragments (then 1009)"
             ),
         },
-        FixedLimit {
-            subject: "socket whose client takes no byte",
-            bound: format!("closed with 4413 after {write} seconds"),
-        },
+        FixedLimit { subject: "socket whose client takes no byte", bound: format!("closed with 4413 after {write}") },
         FixedLimit {
             subject: "socket whose client is silent",
-            bound: format!("pinged after {ping} seconds, closed with 4408 after {silence} more"),
+            bound: format!("pinged after {ping}, closed with 4408 after {silence} more"),
         },
     ]
 }
 
-fn seconds(time: Duration) -> u64 {
-    time.as_secs()
+/// A time in its largest whole unit, such as `1 hour`, `90 seconds` or `250ms`.
+pub fn in_words(time: Duration) -> String {
+    let (count, unit) = match time.as_secs() {
+        seconds if Duration::from_secs(seconds) != time => return format!("{time:?}"),
+        seconds if seconds > 0 && seconds % 3_600 == 0 => (seconds / 3_600, "hour"),
+        seconds => (seconds, "second"),
+    };
+    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_given_in_its_largest_whole_unit() {
+        let shown =
+            [0, 1_000, 15_000, 90_000, 3_600_000, 86_400_000, 250, 1_500].map(Duration::from_millis).map(in_words);
+        let expected = ["0 seconds", "1 second", "15 seconds", "90 seconds", "1 hour", "24 hours", "250ms", "1.5s"];
+        assert_eq!(shown, expected);
+    }
 }

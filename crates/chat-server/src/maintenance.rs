@@ -195,8 +195,8 @@ async fn count_queue(desk: Desk, every: Duration) {
     }
 }
 
-/// Reports subscriptions and inboxes. The figures are sums over all parts of the hub, so they are made now and then and not with each
-/// change.
+/// Reports subscriptions and inboxes. The figures are sums over all parts of the hub, so they are made now and then and
+/// not with each change.
 async fn report_subscriptions(counts: HubCounts) {
     let (subscriptions, sessions, inboxes) = (
         metrics::gauge!("chat_subscriptions"),

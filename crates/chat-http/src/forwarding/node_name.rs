@@ -19,7 +19,7 @@ pub(super) fn is_hidden(text: &str) -> bool {
 /// brackets, an IPv4 address, or a name of labels of letters, digits and `-_~`. The standard also has escapes and
 /// delimiters in names, which no host has that clients reach.
 ///
-/// Every request has a host, so this looks at bytes: searching a short text for a character costs more than all of it.
+/// Every request has a host, so this looks at bytes, without a search that is made for long texts.
 pub(super) fn is_authority(text: &str) -> bool {
     let Some((host, port)) = host_and_port(text.as_bytes()) else { return false };
     let is_port = port.is_none_or(|port| {

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 
-/// The header.
+/// The header of W3C Trace Context, 3.2.
 static TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What a valid header `traceparent` says.

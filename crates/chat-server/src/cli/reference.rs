@@ -1,4 +1,5 @@
-//! `config-reference`, `limits-reference` and `metrics-reference`: documents in `docs/reference`. Hidden, since they are for developers.
+//! `config-reference`, `limits-reference` and `metrics-reference`: documents in `docs/reference`. Hidden, since they are for
+//! developers.
 
 use std::io::Write;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chat_domain::inbox::{MAX_ACTIVE, MAX_FILTERED};
 use chat_domain::model::{Content, OFFLINE_AFTER, SocketLimits, UnsentUpload};
 use chat_domain::service::{PRESENCE_REFRESHED_EVERY, Rules};
-use chat_http::{FixedLimit, fixed_limits};
+use chat_http::{FixedLimit, fixed_limits, in_words};
 use chat_realtime::{HubSettings, INBOX_PACE, MAX_INBOXES_OF_A_PERSON, TypingRules};
 
 const INTRODUCTION: &str = "\
@@ -32,9 +32,8 @@ pub(crate) fn limits_reference(presence_every: Duration) -> String {
 
 fn chat_limits(presence_every: Duration) -> [FixedLimit; 5] {
     let inboxes_per_second = 1_000 / INBOX_PACE.as_millis();
-    let [offline, noted, refreshed] =
-        [OFFLINE_AFTER, presence_every, PRESENCE_REFRESHED_EVERY].map(|time| time.as_secs());
-    let hours = UnsentUpload::LIFETIME.as_secs() / 3_600;
+    let [offline, noted, refreshed] = [OFFLINE_AFTER, presence_every, PRESENCE_REFRESHED_EVERY].map(in_words);
+    let kept = in_words(UnsentUpload::LIFETIME);
     [
         FixedLimit {
             subject: "text of a message",
@@ -59,13 +58,12 @@ fn chat_limits(presence_every: Duration) -> [FixedLimit; 5] {
         FixedLimit {
             subject: "presence of an agent",
             bound: format!(
-                "`offline` {offline} seconds after the last open inbox; written within {noted} s, then every \
-                 {refreshed} seconds"
+                "`offline` {offline} after the last open inbox; written within {noted}, then every {refreshed}"
             ),
         },
         FixedLimit {
             subject: "files that a person has uploaded and not sent",
-            bound: format!("at most {} (then 400 `UPLOAD_QUOTA`), each for {hours} hours", Rules::MAX_UNSENT_FILES),
+            bound: format!("at most {} (then 400 `UPLOAD_QUOTA`), each for {kept}", Rules::MAX_UNSENT_FILES),
         },
     ]
 }
@@ -76,7 +74,7 @@ fn subscription_limits() -> [FixedLimit; 4] {
         HubSettings::default();
     let (queue_kib, socket_mib, page_kib) = (queue_bytes / 1024, socket_bytes / 1024 / 1024, page_bytes / 1024);
     let replay = thousands(usize::try_from(replay_limit).unwrap_or(usize::MAX));
-    let typing = TypingRules::default().min_interval.as_secs();
+    let typing = in_words(TypingRules::default().min_interval);
     [
         FixedLimit {
             subject: "sockets of a person on a node",
@@ -99,7 +97,7 @@ fn subscription_limits() -> [FixedLimit; 4] {
         },
         FixedLimit {
             subject: "typing of a person in a session",
-            bound: format!("at most one change shown in {typing} seconds"),
+            bound: format!("at most one change shown in {typing}"),
         },
     ]
 }

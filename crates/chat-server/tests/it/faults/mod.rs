@@ -3,8 +3,8 @@
 //! whether the figures equal a recount.
 //!
 //! The tests are short unless `CHAT_TEST_LONG` is `1`. Two run at once, and no more, since most of them measure time; one
-//! that only waits lets the next begin. They print what they measure. What they assert about it is no figure of the product:
-//! each limit lies between what a machine that is busy otherwise takes and what the failure of the mechanism under test
+//! that only waits lets the next begin. They print what they measure. What they assert about it is no figure of the
+//! product: each limit lies between what a machine that is busy otherwise takes and what the failure of the mechanism under test
 //! takes, so that it finds the failure and not the machine. Figures come from `cargo xtask bench`.
 
 mod abused_sockets;
