@@ -164,6 +164,8 @@ impl InboxNode {
         let snapshot = String::from_utf8(self.chat.get(SNAPSHOT)?).context("the snapshot")?;
         let items = snapshot.matches("\"lastActivityAt\"").count();
         ensure!(items == SNAPSHOT_ITEMS, "the queue has {items} sessions on its first page: {snapshot}");
+        let previews = snapshot.matches("\"preview\":\"Where is my parcel?").count();
+        ensure!(previews == SNAPSHOT_ITEMS, "{previews} sessions of the page have their newest message: {snapshot}");
         let seconds = started.elapsed().as_secs_f64();
         println!("  {} sessions on {}, made in {seconds:.0} s", self.sessions, self.store);
         Ok(self)

@@ -10,15 +10,16 @@ use crate::settings::HttpSettings;
 pub(crate) struct BaseUrl(String);
 
 impl BaseUrl {
-    /// The configured address, else the one that the client has sent the request to, which behind a trusted proxy is the
+    /// The configured address, else the address to which the client has sent the request: behind a trusted proxy, the
     /// proxy's.
     pub(crate) fn of(request: &HttpRequest, settings: &HttpSettings) -> Self {
         if let Some(url) = &settings.public_url {
             return Self(url.clone());
         }
-        let ClientView { scheme, host, prefix, .. } = ClientView::of(request, &settings.proxies);
+        let view = ClientView::of(request, &settings.proxies);
+        let ClientView { scheme, prefix, .. } = view;
         // Without a usable Host header the addresses are relative to the server.
-        let Some(host) = host else { return Self(prefix.to_owned()) };
+        let Some(host) = view.host() else { return Self(prefix.to_owned()) };
         Self(format!("{}://{host}{prefix}", scheme.unwrap_or(ClientScheme::Http).as_str()))
     }
 
@@ -39,6 +40,6 @@ impl BaseUrl {
 
 /// The origin as which the client reaches this server, whatever address the operator has set.
 pub(crate) fn client_origin(request: &HttpRequest, settings: &HttpSettings) -> Option<String> {
-    let ClientView { scheme, host, .. } = ClientView::of(request, &settings.proxies);
-    host.map(|host| format!("{}://{host}", scheme.unwrap_or(ClientScheme::Http).as_str()))
+    let view = ClientView::of(request, &settings.proxies);
+    view.host().map(|host| format!("{}://{host}", view.scheme.unwrap_or(ClientScheme::Http).as_str()))
 }

@@ -32,11 +32,14 @@ pub(crate) fn optimistic(
         return Ok(HashSet::new());
     }
     locks.writing_agents.iter().for_each(|(session, agent)| statement.agent(*session, agent));
-    let mut skipped: HashSet<SessionId> = effects.changed_sessions().map(|(session, _)| session.id).collect();
-    for moved in statement.run(connection)? {
-        skipped.remove(&SessionId::new(moved));
+    let moved = statement.run(connection)?;
+    // The statement returns each session once, so that equal numbers mean that all have moved.
+    if moved.len() == effects.changed_sessions().count() {
+        return Ok(HashSet::new());
     }
-    Ok(skipped)
+    let moved: HashSet<SessionId> = moved.into_iter().map(SessionId::new).collect();
+    let changed = effects.changed_sessions().map(|(session, _)| session.id);
+    Ok(changed.filter(|session| !moved.contains(session)).collect())
 }
 
 /// Persists effects that were decided with locks. The caller commits.

@@ -29,7 +29,7 @@ use crate::{get_session, load, people, persist};
 pub(crate) struct PgSessionStore {
     connection: WritingConnection,
     in_transaction: bool,
-    remembered: lru::LruCache<SessionId, ChatSession>,
+    remembered: lru::LruCache<SessionId, Arc<ChatSession>>,
     /// The number of the connection over which the remembered sessions were read and written.
     remembered_over: u64,
     people: Arc<PeopleMemory>,
@@ -52,7 +52,7 @@ impl PgSessionStore {
         let mut missing: Vec<Uuid> = Vec::new();
         for id in &locks.sessions {
             match self.remembered.get(id) {
-                Some(session) => facts.add_session(session.clone()),
+                Some(session) => facts.add_session(Arc::clone(session)),
                 None => missing.push(id.as_uuid()),
             }
         }

@@ -1,56 +1,42 @@
-//! The newest message of a session, as JSON in `chat_sessions.last_message`.
+//! The newest message of a session, as text in `chat_sessions.last_message`.
+//!
+//! One line of words, `number seq id sender at files author`, and then the preview, which is the rest. The author comes last
+//! among the words because a person's id may have spaces; it has no control characters, so the line ends where it does.
+//! It is not JSON, which looks at every character to see whether it needs an escape: this is written with each message.
 
-use std::borrow::Cow;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use chat_domain::model::{ChatSession, LastMessage, MessageId, Party, Preview, Seq, SessionState, Timestamp, UserId};
-use serde::{Deserialize, Serialize};
-
-#[derive(Serialize, Deserialize)]
-struct LastMessageData<'a> {
-    number: u64,
-    seq: u64,
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    #[serde(borrow)]
-    sender: Cow<'a, str>,
-    #[serde(borrow)]
-    author: Cow<'a, str>,
-    at: i64,
-    #[serde(borrow)]
-    preview: Cow<'a, str>,
-    files: u64,
-}
 
 /// The column `chat_sessions.last_message` of a session.
-pub fn last_message_to_json(session: &ChatSession) -> Option<String> {
+pub fn last_message_to_text(session: &ChatSession) -> Option<String> {
     let message = session.latest.message.as_deref()?;
-    let data = LastMessageData {
-        number: message.number,
-        seq: message.seq.get(),
-        id: message.id.to_string().into(),
-        sender: message.sender.as_str().into(),
-        author: message.author.as_str().into(),
-        at: message.at.unix_ms(),
-        preview: message.preview.as_str().into(),
-        files: message.attachment_count,
-    };
-    // Texts and numbers: that cannot fail.
-    serde_json::to_string(&data).ok()
+    let LastMessage { number, id, seq, sender, author, preview, at, attachment_count } = message;
+    let (author, preview) = (author.as_str(), preview.as_str());
+    let mut text = String::with_capacity(ROOM + author.len() + preview.len());
+    let (seq, sender, at) = (seq.get(), sender.as_str(), at.unix_ms());
+    // A string takes whatever is written.
+    write!(text, "{number} {seq} {id} {sender} {at} {attachment_count} {author}\n{preview}").ok()?;
+    Some(text)
 }
 
+/// Enough for the words before the author in nearly all sessions.
+const ROOM: usize = 80;
+
 /// The message of the column. One that cannot be read is none: then the newest message is looked up.
-pub(crate) fn last_message_from_json(json: Option<&str>) -> Option<Arc<LastMessage>> {
-    let data: LastMessageData<'_> = serde_json::from_str(json?).ok()?;
+pub(crate) fn last_message_from_text(text: Option<&str>) -> Option<Arc<LastMessage>> {
+    let (line, preview) = text?.split_once('\n')?;
+    let mut words = line.splitn(7, ' ');
     Some(Arc::new(LastMessage {
-        number: data.number,
-        id: MessageId::parse(&data.id)?,
-        seq: Seq::new(data.seq),
-        sender: Party::from_store(&data.sender),
-        author: UserId::parse(&data.author).ok()?,
-        preview: Preview::from_store(&data.preview),
-        at: Timestamp::from_unix_ms(data.at),
-        attachment_count: data.files,
+        number: words.next()?.parse().ok()?,
+        seq: Seq::new(words.next()?.parse().ok()?),
+        id: MessageId::parse(words.next()?)?,
+        sender: Party::from_store(words.next()?),
+        at: Timestamp::from_unix_ms(words.next()?.parse().ok()?),
+        attachment_count: words.next()?.parse().ok()?,
+        author: UserId::parse(words.next()?).ok()?,
+        preview: Preview::from_store(preview),
     }))
 }
 
@@ -66,39 +52,60 @@ pub(crate) fn activity_from_db(stored: Option<i64>, started_at: i64, state: &Ses
 
 #[cfg(test)]
 mod tests {
-    use chat_testkit::fixtures::{alice, at, message_id, new_session};
+    use chat_testkit::fixtures::{at, message_id, new_session};
 
     use super::*;
 
     #[test]
     fn a_last_message_is_read_back_as_it_was_written() {
-        let message = LastMessage {
-            number: 3,
-            id: message_id(7),
-            seq: Seq::new(9),
-            sender: Party::Support,
-            author: alice().id,
-            preview: Preview::of("line\n\"two\" \u{1f469}\u{200d}\u{1f680}"),
-            at: at(4),
-            attachment_count: 2,
-        };
-        let session = ChatSession::open(new_session(1)).with_last_message(message.clone());
-        let json = last_message_to_json(&session).unwrap();
-        assert_eq!(last_message_from_json(Some(&json)).as_deref(), Some(&message));
-        assert_eq!(last_message_to_json(&ChatSession::open(new_session(1))), None);
+        for (author, preview) in [
+            ("alice", "line \"two\" \u{1f469}\u{200d}\u{1f680}"),
+            ("Anna Maria \u{141}", ""),
+            (" Anna", "a\u{2028}b"),
+            ("Anna ", "\nx\n y "),
+            ("a  b", " "),
+            ("a\u{2028}b", "\\n"),
+            ("\u{2003}x", "\r\n"),
+        ] {
+            let message = LastMessage {
+                number: 3,
+                id: message_id(7),
+                seq: Seq::new(9),
+                sender: Party::Support,
+                author: UserId::parse(author).unwrap(),
+                preview: Preview::from_store(preview),
+                at: at(4),
+                attachment_count: 2,
+            };
+            let session = ChatSession::open(new_session(1)).with_last_message(message.clone());
+            let text = last_message_to_text(&session).unwrap();
+            assert_eq!(last_message_from_text(Some(&text)).as_deref(), Some(&message), "{text}");
+        }
+        assert_eq!(last_message_to_text(&ChatSession::open(new_session(1))), None);
     }
 
     #[test]
     fn a_stored_text_that_is_no_last_message_is_looked_up() {
-        for json in [
+        let id = message_id(7);
+        let line = |number: &str, id: &str, author: &str| format!("{number} 9 {id} user 4 0 {author}");
+        let of_a_text = format!("{}\nHello", line("3", &id.to_string(), "alice"));
+        assert!(last_message_from_text(Some(&of_a_text)).is_some());
+        for text in [
             "",
-            "{}",
-            "[1]",
-            r#"{"number":1,"seq":1,"id":"?","sender":"user","author":"a","at":1,"preview":"","files":0}"#,
+            "\n",
+            "3 9\nHello",
+            // As the version before has written it.
+            &format!(
+                r#"{{"number":3,"seq":9,"id":"{id}","sender":"user","author":"alice","at":4,"preview":"a\nb","files":0}}"#
+            ),
+            &line("3", &id.to_string(), "alice"),
+            &format!("{}\nHello", line("-3", &id.to_string(), "alice")),
+            &format!("{}\nHello", line("3", "?", "alice")),
+            &format!("{}\nHello", line("3", &id.to_string(), "")),
         ] {
-            assert_eq!(last_message_from_json(Some(json)), None, "{json}");
+            assert_eq!(last_message_from_text(Some(text)), None, "{text}");
         }
-        assert_eq!(last_message_from_json(None), None);
+        assert_eq!(last_message_from_text(None), None);
     }
 
     #[test]

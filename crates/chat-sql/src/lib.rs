@@ -36,7 +36,7 @@ pub use defaults::{READ_QUEUE, WRITE_BATCH, WRITE_QUEUE};
 pub use details::opened_with_to_json;
 pub use event_data::{EventRecord, decode_event, encode_event};
 pub use inbox_range::{RangeConditions, range_conditions};
-pub use last_message::last_message_to_json;
+pub use last_message::last_message_to_text;
 pub use log_page::{LogSpan, WeighedChange};
 pub use lookups::{LookupLoader, Lookups};
 pub use merge_events::merge_events;

@@ -19,10 +19,11 @@ pub(crate) struct PendingWrite<S: WriteStore> {
 }
 
 impl<S: WriteStore> PendingWrite<S> {
-    pub(crate) fn new(write: S::Write) -> (Self, oneshot::Receiver<Result<S::Reply>>) {
+    /// A write for the queue: on the heap, because the queue has room for thousands of them before there are any.
+    pub(crate) fn boxed(write: S::Write) -> (Box<Self>, oneshot::Receiver<Result<S::Reply>>) {
         let (reply, receiver) = oneshot::channel();
         let trace = tracing::trace_span!(target: "chat_trace", "write");
-        (Self { write, blocked_since: None, trace, reply }, receiver)
+        (Box::new(Self { write, blocked_since: None, trace, reply }), receiver)
     }
 
     /// Whether the caller still waits for the reply.
@@ -43,7 +44,7 @@ impl<S: WriteStore> PendingWrite<S> {
 }
 
 pub(crate) enum WriterCommand<S: WriteStore> {
-    Write(PendingWrite<S>),
+    Write(Box<PendingWrite<S>>),
     Stop,
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::Corrupt;
 use crate::details::opened_with_from_json;
-use crate::last_message::{activity_from_db, last_message_from_json};
+use crate::last_message::{activity_from_db, last_message_from_text};
 use crate::presence::agent_status_from_db;
 use crate::values::{from_db, last_event_from_db, moment_from_db, seq_from_db, state_from_db, tags_from_json, valid};
 
@@ -59,7 +59,7 @@ impl TryFrom<SessionRecord> for ChatSession {
         };
         let latest = LatestActivity {
             activity_at: activity_from_db(row.last_activity_at, row.started_at, &state),
-            message: last_message_from_json(row.last_message.as_deref()),
+            message: last_message_from_text(row.last_message.as_deref()),
         };
         Ok(Self {
             id: SessionId::new(row.id),
@@ -121,7 +121,7 @@ impl MessageRecord {
     }
 }
 
-/// Shows the newest message of a session, which an older version has stored.
+/// Shows the newest message of a session, which another version has stored.
 ///
 /// # Errors
 /// A column of the message holds what the domain does not allow.

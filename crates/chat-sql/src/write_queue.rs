@@ -66,7 +66,7 @@ impl<S: WriteStore> WriteQueue<S> {
     /// `Unavailable` when too many writes wait already, when the reply takes too long and when the writer has stopped,
     /// besides why the write is refused.
     pub async fn submit(&self, write: S::Write) -> Result<S::Reply> {
-        let (pending, reply) = PendingWrite::new(write);
+        let (pending, reply) = PendingWrite::boxed(write);
         self.waiting.increment(1.0);
         match self.sender.try_send(WriterCommand::Write(pending)) {
             Ok(()) => {}

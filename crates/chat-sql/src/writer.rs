@@ -56,7 +56,7 @@ impl WriterMetrics {
     }
 }
 
-type Batch<S> = Vec<PendingWrite<S>>;
+type Batch<S> = Vec<Box<PendingWrite<S>>>;
 type Outcomes<S> = Vec<WriteOutcome<<S as WriteStore>::Reply>>;
 /// The mode in which a transaction was committed, and what became of its writes.
 type WriteAttempt<S> = Result<(LockMode, Outcomes<S>), TransactionError>;
@@ -94,8 +94,8 @@ impl<S: WriteStore, P: FnMut(S::Event)> Writer<S, P> {
             }
             self.metrics.waiting.decrement(as_f64(batch.len()));
             // A caller who has given up may have sent the request to another node, so the write must not take place.
-            batch.retain(PendingWrite::is_wanted);
-            blocked.retain(PendingWrite::is_wanted);
+            batch.retain(|write| write.is_wanted());
+            blocked.retain(|write| write.is_wanted());
             // Blocked writes came first. They need locks: what the store remembers does not show that a lock is gone.
             let mode = if blocked.is_empty() { LockMode::Optimistic } else { LockMode::SkipLocked };
             blocked.append(&mut batch);
@@ -185,7 +185,7 @@ impl<S: WriteStore, P: FnMut(S::Event)> Writer<S, P> {
     }
 
     /// Runs the writes in one transaction and publishes its events.
-    fn attempt(&mut self, batch: &mut [PendingWrite<S>], mode: LockMode) -> WriteAttempt<S> {
+    fn attempt(&mut self, batch: &mut [Box<PendingWrite<S>>], mode: LockMode) -> WriteAttempt<S> {
         let store = &mut self.store;
         let committed = tracing::trace_span!(target: "chat_trace", "commit", db.lock_mode = ?mode).in_scope(|| {
             catch_unwind(AssertUnwindSafe(|| {
@@ -221,7 +221,7 @@ impl<S: WriteStore, P: FnMut(S::Event)> Writer<S, P> {
 }
 
 /// The span of a batch, under the first of its writes that is traced. It names the others, which wait for the same commit.
-fn batch_span<S: WriteStore>(batch: &[PendingWrite<S>]) -> Span {
+fn batch_span<S: WriteStore>(batch: &[Box<PendingWrite<S>>]) -> Span {
     let mut traced = batch.iter().map(|write| &write.trace).filter(|trace| !trace.is_disabled());
     let Some(first) = traced.next() else { return Span::none() };
     let span = first.in_scope(|| tracing::trace_span!(target: "chat_trace", "batch", batch.size = batch.len()));

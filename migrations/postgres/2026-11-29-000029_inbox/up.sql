@@ -1,7 +1,7 @@
 -- What the inbox shows of a session and is ordered by:
 --
--- * last_message: the newest message as JSON (which one it is, id, sequence number, sender, author, preview, time, number of
---   files).
+-- * last_message: the newest message as text (which one it is, sequence number, id, sender, time, number of files, author,
+--   preview).
 -- * last_activity_at: when the session was opened, assigned or transferred, or a message was sent, whichever was last.
 -- * queue_place: of an active session without an agent, since when its customer waits, or the end of the year 9999 when they
 --   have been answered, as a negative number, since an index is read in one direction; else NULL. Messages of a session that

@@ -11,9 +11,8 @@ INSERT INTO chat_sessions (id, user_id, agent_id, status, priority, subject, tag
            CASE n % 3 WHEN 0 THEN 'high' WHEN 1 THEN 'medium' ELSE 'low' END, 'Question ' || n, '["billing"]', start,
            CASE WHEN is_closed = 1 THEN start + 3600000 END, 53, 50,
            CASE WHEN is_closed = 0 THEN start + 51000 END, 1, 1, 0, 0, customer, 'key ' || n, {fingerprint},
-           '{"number":50,"seq":51,"id":"' || {message_id} || '","sender":"user","author":"' || customer || '","at":'
-               || (start + 51000) || ',"preview":"Where is my parcel? It was due last week, and the page of the carrier '
-               || 'says that it has left the depot.","files":0}',
+           '50 51 ' || {message_id} || ' user ' || (start + 51000) || ' 0 ' || customer || '
+Where is my parcel? It was due last week, and the page of the carrier says that it has left the depot.',
            start + 51000, CASE WHEN is_closed = 0 AND agent IS NULL THEN -(start + 51000) END,
            CASE WHEN is_closed = 1 THEN start + 51000 END
     FROM (SELECT n, 'user-' || (n % ({sessions} / 10)) AS customer,

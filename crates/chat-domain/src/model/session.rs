@@ -317,7 +317,7 @@ impl ChatSession {
         self
     }
 
-    /// Whether it has a newest message that it does not show, because a node of an older version has stored it.
+    /// Whether it has a newest message that it does not show, because a node of another version has stored it.
     pub fn lacks_last_message(&self) -> bool {
         let shown = self.latest.message.as_ref().map_or(0, |message| message.number);
         shown != self.progress.message_count
@@ -381,7 +381,7 @@ impl ChatSession {
         self
     }
 
-    /// Counts `read` messages that `reader` has now seen, up to `up_to` the last ones that were unread; the receipt takes
+    /// Counts `read` messages that `reader` has now seen, after which none up to `up_to` is unread; the receipt takes
     /// the next position.
     #[must_use]
     pub fn record_read_up_to(self, reader: Party, read: u64, up_to: Seq, now: Timestamp) -> Self {

@@ -66,7 +66,7 @@ impl WriteBatch {
     /// The session as it is at this point of the batch.
     pub(super) fn session(&self, id: SessionId) -> Option<&ChatSession> {
         let changed = self.effects.sessions.get(&id).map(|effect| &effect.after);
-        changed.or_else(|| self.facts.sessions.get(&id))
+        changed.or_else(|| self.facts.sessions.get(&id)).map(Arc::as_ref)
     }
 
     /// The session as it is at this point of the batch, for a person who is not a deactivated agent.
@@ -102,8 +102,10 @@ impl WriteBatch {
             self.facts.note_opened(creator.clone(), key.clone(), *fingerprint, session.clone());
         }
         self.facts.note_open_session(&session.owner);
-        let effect = SessionEffect { before: None, after: session, creation: Some(creation), statistics };
-        self.effects.sessions.insert(effect.after.id, effect);
+        let id = session.id;
+        let creation = Some(Box::new(creation));
+        let effect = SessionEffect { before: None, after: Arc::new(session), creation, statistics };
+        self.effects.sessions.insert(id, effect);
         self.effects.events.push(event);
     }
 
@@ -137,7 +139,7 @@ impl WriteBatch {
         if let Some(Idempotency { key, fingerprint }) = idempotency {
             let name = (message.session_id, message.author.clone(), key.clone());
             self.facts.note_appended(name, *fingerprint, index);
-            self.effects.fingerprints.insert(index, *fingerprint);
+            self.effects.fingerprints.push((index, *fingerprint));
         }
         let key = idempotency.map(|idempotency| idempotency.key.clone());
         let event = event(&session, message.author.clone(), EventChange::Message(message));
@@ -164,14 +166,15 @@ impl WriteBatch {
 
     fn replace(&mut self, session: ChatSession, statistics: &StatisticsDelta) {
         if let Some(effect) = self.effects.sessions.get_mut(&session.id) {
-            effect.after = session;
+            effect.after = Arc::new(session);
             effect.statistics.add(statistics);
             return;
         }
         let before = self.facts.sessions.remove(&session.id);
         debug_assert!(before.is_some(), "only a session that was loaded can have been decided about");
-        let effect = SessionEffect { before, after: session, creation: None, statistics: *statistics };
-        self.effects.sessions.insert(effect.after.id, effect);
+        let id = session.id;
+        let effect = SessionEffect { before, after: Arc::new(session), creation: None, statistics: *statistics };
+        self.effects.sessions.insert(id, effect);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a batch of decided writes changes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::{
@@ -14,8 +14,8 @@ use crate::model::{
 pub struct Effects {
     pub(super) sessions: BTreeMap<SessionId, SessionEffect>,
     pub(super) events: Vec<SessionEvent>,
-    /// Of messages that were sent with a key, by the index of their event.
-    pub(super) fingerprints: HashMap<usize, Fingerprint>,
+    /// Of messages that were sent with a key, with the index of their event, in ascending order.
+    pub(super) fingerprints: Vec<(usize, Fingerprint)>,
     pub(super) receipts: Vec<ReceiptEffect>,
     pub(super) unmarked_files: Vec<AttachmentId>,
     pub(super) sent_uploads: Vec<AttachmentId>,
@@ -26,11 +26,11 @@ pub struct Effects {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionEffect {
     /// As it was when it was loaded; `None` when the batch opens it.
-    pub before: Option<ChatSession>,
+    pub before: Option<Arc<ChatSession>>,
     /// As the batch leaves it.
-    pub after: ChatSession,
+    pub after: Arc<ChatSession>,
     /// Who opened it and under which key, when the batch does.
-    pub creation: Option<Creation>,
+    pub creation: Option<Box<Creation>>,
     /// What its changes add to the statistics.
     pub statistics: StatisticsDelta,
 }
@@ -85,12 +85,12 @@ impl Effects {
 
     /// The sessions that were there before the batch, in the order of their ids.
     pub fn changed_sessions(&self) -> impl Iterator<Item = (&ChatSession, &SessionEffect)> {
-        self.sessions.values().filter_map(|effect| Some((effect.before.as_ref()?, effect)))
+        self.sessions.values().filter_map(|effect| Some((effect.before.as_deref()?, effect)))
     }
 
     /// The sessions that the batch opens, in the order of their ids.
     pub fn opened_sessions(&self) -> impl Iterator<Item = (&ChatSession, &Creation)> {
-        self.sessions.values().filter_map(|effect| Some((&effect.after, effect.creation.as_ref()?)))
+        self.sessions.values().filter_map(|effect| Some((effect.after.as_ref(), effect.creation.as_deref()?)))
     }
 
     /// The durable changes, in order; those of one session have its next positions without a gap. A message is its own
@@ -101,8 +101,12 @@ impl Effects {
 
     /// The messages that the batch appends, in order, each with its key and fingerprint if it has them.
     pub fn messages(&self) -> impl Iterator<Item = (&ChatMessage, Option<(&IdempotencyKey, &Fingerprint)>)> {
-        self.events.iter().enumerate().filter_map(|(index, event)| match &event.change {
-            EventChange::Message(message) => Some((message, event.key.as_ref().zip(self.fingerprints.get(&index)))),
+        let mut fingerprints = self.fingerprints.iter().peekable();
+        self.events.iter().enumerate().filter_map(move |(index, event)| match &event.change {
+            EventChange::Message(message) => {
+                let fingerprint = fingerprints.next_if(|(of, _)| *of == index);
+                Some((message, event.key.as_ref().zip(fingerprint.map(|(_, fingerprint)| fingerprint))))
+            }
             _ => None,
         })
     }
@@ -142,7 +146,7 @@ impl Effects {
     pub fn into_published(
         self,
         skipped: &HashSet<SessionId>,
-    ) -> (Vec<SessionEvent>, impl Iterator<Item = ChatSession>) {
+    ) -> (Vec<SessionEvent>, impl Iterator<Item = Arc<ChatSession>>) {
         let Self { sessions, mut events, .. } = self;
         if !skipped.is_empty() {
             events.retain(|event| !skipped.contains(&event.session_id));

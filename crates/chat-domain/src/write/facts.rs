@@ -72,19 +72,22 @@ pub(super) type EarlierSession = (Fingerprint, ChatSession);
 type MessageKey = (SessionId, UserId, IdempotencyKey);
 
 /// The facts that decide about a batch. A store adds what it has loaded; what it does not add does not exist.
+///
+/// Sessions, keys of messages and people are in ordered maps: a batch is small, so that a few comparisons cost less than a
+/// hash, which would be taken again for all of them each time that the map grows.
 #[derive(Debug, Default)]
 pub struct Facts {
-    pub(super) sessions: HashMap<SessionId, ChatSession>,
+    pub(super) sessions: BTreeMap<SessionId, Arc<ChatSession>>,
     blocked: HashSet<SessionId>,
     agents: HashMap<AgentId, bool>,
     opened: HashMap<(UserId, IdempotencyKey), EarlierSession>,
     open_sessions: HashMap<UserId, u64>,
     blocked_owners: HashSet<UserId>,
-    appended: HashMap<MessageKey, (Fingerprint, EarlierMessage)>,
+    appended: BTreeMap<MessageKey, (Fingerprint, EarlierMessage)>,
     condemned: HashSet<AttachmentId>,
     marked: HashSet<AttachmentId>,
     uploads: HashMap<AttachmentId, UnsentUpload>,
-    people: HashMap<UserId, Arc<KnownPerson>>,
+    people: BTreeMap<UserId, Arc<KnownPerson>>,
     messages: HashMap<SessionId, SessionMessages>,
 }
 
@@ -96,7 +99,8 @@ struct SessionMessages {
 
 impl Facts {
     /// A session as it is stored, or as the store remembers it.
-    pub fn add_session(&mut self, session: ChatSession) {
+    pub fn add_session(&mut self, session: impl Into<Arc<ChatSession>>) {
+        let session = session.into();
         self.sessions.insert(session.id, session);
     }
 
@@ -169,7 +173,7 @@ impl Facts {
                 }
                 SessionWrite::ChangeSession(id, change) => {
                     needed.extend(change.action.receiving_agent().map(UserId::from));
-                    needed.extend(self.sessions.get(id).into_iter().flat_map(ChatSession::people));
+                    needed.extend(self.sessions.get(id).into_iter().flat_map(|session| session.people()));
                 }
                 SessionWrite::AppendMessage(_)
                 | SessionWrite::MarkRead(_)

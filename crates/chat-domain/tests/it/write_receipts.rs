@@ -51,7 +51,7 @@ fn decide(
 }
 
 fn session_after(effects: Effects) -> Option<ChatSession> {
-    effects.sessions().next().map(|effect| effect.after.clone())
+    effects.sessions().next().map(|effect| effect.after.as_ref().clone())
 }
 
 #[test]

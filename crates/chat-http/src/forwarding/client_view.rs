@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{HOST, HeaderMap};
+use actix_web::http::header::{HOST, HeaderMap, HeaderValue};
 
 use super::from_right::{elements, split};
 use super::node_name::{address, is_authority, is_hidden, is_prefix};
@@ -38,8 +38,10 @@ pub(crate) struct ClientView<'a> {
     pub(crate) address: Option<IpAddr>,
     /// The scheme, if a trusted proxy has named it.
     pub(crate) scheme: Option<ClientScheme>,
-    /// The host, with its port unless that is the scheme's own.
-    pub(crate) host: Option<&'a str>,
+    /// The host that a trusted proxy has named.
+    forwarded_host: Option<&'a str>,
+    /// The request's own header `Host`, whatever it says.
+    own_host: Option<&'a HeaderValue>,
     /// The path that a trusted proxy took off: empty, or beginning with a slash and not ending with one.
     pub(crate) prefix: &'a str,
     /// A header of a trusted proxy, or a parameter of it, that was ignored since its value is not valid.
@@ -50,14 +52,21 @@ impl<'a> ClientView<'a> {
     pub(crate) fn of(request: &'a HttpRequest, proxies: &ProxySettings) -> Self {
         let headers = request.headers();
         let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|host| is_authority(host));
-        let direct = Self { address: peer, scheme: None, host, prefix: "", ignored: None };
+        let own_host = headers.get(HOST);
+        let direct = Self { address: peer, scheme: None, forwarded_host: None, own_host, prefix: "", ignored: None };
         match (peer, proxies.header) {
             (Some(peer), _) if !proxies.trusts(peer) => direct,
             (None, _) => direct,
             (Some(_), ForwardedHeader::XForwarded) => direct.with_x_forwarded(headers, proxies),
             (Some(_), ForwardedHeader::Standard) => direct.with_forwarded(headers, proxies),
         }
+    }
+
+    /// The host, with its port unless that is the scheme's own. The request's own is looked at here, as most requests need
+    /// only the address.
+    pub(crate) fn host(&self) -> Option<&'a str> {
+        let own = || self.own_host.and_then(|host| host.to_str().ok()).filter(|host| is_authority(host));
+        self.forwarded_host.or_else(own)
     }
 
     /// The headers are separate lists, of which hops need not have written the same ones. So of those with one value the
@@ -72,7 +81,7 @@ impl<'a> ClientView<'a> {
         }
         let last = |name| elements(headers, name).next();
         self.scheme = self.valid("x-forwarded-proto", last("x-forwarded-proto"), ClientScheme::parse);
-        self.host = self.valid("x-forwarded-host", last("x-forwarded-host"), authority).or(self.host);
+        self.forwarded_host = self.valid("x-forwarded-host", last("x-forwarded-host"), authority);
         self.prefix = self.valid("x-forwarded-prefix", last("x-forwarded-prefix"), prefix).unwrap_or_default();
         self
     }
@@ -83,7 +92,8 @@ impl<'a> ClientView<'a> {
         for hop in elements(headers, "forwarded") {
             let proto = self.valid("forwarded: proto", parameter(hop, "proto"), ClientScheme::parse);
             self.scheme = proto.or(self.scheme);
-            self.host = self.valid("forwarded: host", parameter(hop, "host"), authority).or(self.host);
+            let host = self.valid("forwarded: host", parameter(hop, "host"), authority);
+            self.forwarded_host = host.or(self.forwarded_host);
             let Some(node) = parameter(hop, "for").filter(|node| !is_hidden(node)) else { break };
             let Some(address) = self.valid("forwarded: for", Some(node), address) else { break };
             self.address = Some(address);
@@ -148,7 +158,7 @@ mod tests {
         let view = ClientView::of(&request, &settings(header));
         let scheme = view.scheme.map_or("", ClientScheme::as_str);
         let address = view.address.map(|address| address.to_string()).unwrap_or_default();
-        [address, scheme.to_owned(), view.host.unwrap_or_default().to_owned(), view.prefix.to_owned()]
+        [address, scheme.to_owned(), view.host().unwrap_or_default().to_owned(), view.prefix.to_owned()]
     }
 
     #[test]
@@ -168,7 +178,7 @@ mod tests {
             let untrusting = ProxySettings { header, ..ProxySettings::default() };
             let request = request(PEER, &headers);
             let view = ClientView::of(&request, &untrusting);
-            assert_eq!((view.address.unwrap().to_string().as_str(), view.host), (PEER, Some("node:8080")));
+            assert_eq!((view.address.unwrap().to_string().as_str(), view.host()), (PEER, Some("node:8080")));
         }
     }
 
@@ -266,7 +276,7 @@ mod tests {
             let view = ClientView::of(&request, &settings(header));
             assert_eq!(view.ignored, noted, "{name}: {value}");
             if noted.is_some() {
-                assert_eq!((view.scheme, view.host, view.prefix), (None, Some("node:8080"), ""), "{name}: {value}");
+                assert_eq!((view.scheme, view.host(), view.prefix), (None, Some("node:8080"), ""), "{name}: {value}");
                 assert_eq!(view.address.unwrap().to_string(), PEER);
             }
         }

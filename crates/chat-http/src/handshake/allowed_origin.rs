@@ -13,7 +13,7 @@ use crate::settings::HttpSettings;
 /// the list (RFC 6455, 10.2). Other clients send none.
 ///
 /// An origin is compared as browsers write it (RFC 6454, 6.2), byte by byte: they have lower case, no default port, no
-/// path, and a dot at the end of a name makes another one.
+/// path, and a dot at the end of a name makes another origin.
 pub(crate) fn require_allowed_origin(request: &HttpRequest, settings: &HttpSettings) -> Result<(), ApiError> {
     let mut origins = request.headers().get_all(ORIGIN);
     let Some(origin) = origins.next() else { return Ok(()) };
@@ -37,11 +37,11 @@ fn is_own(request: &HttpRequest, settings: &HttpSettings, origin: &str) -> bool 
     if let Some(url) = &settings.public_url {
         return origin_of(url).is_some_and(|own| own == origin);
     }
-    let ClientView { scheme, host, .. } = ClientView::of(request, &settings.proxies);
+    let view = ClientView::of(request, &settings.proxies);
     let possible =
-        [ClientScheme::Http, ClientScheme::Https].into_iter().filter(|one| scheme.is_none_or(|own| own == *one));
+        [ClientScheme::Http, ClientScheme::Https].into_iter().filter(|one| view.scheme.is_none_or(|own| own == *one));
     let is_at = |host: &str, scheme: ClientScheme| {
         origin_of(&format!("{}://{host}", scheme.as_str())).is_some_and(|own| own == origin)
     };
-    host.is_some_and(|host| possible.into_iter().any(|scheme| is_at(host, scheme)))
+    view.host().is_some_and(|host| possible.into_iter().any(|scheme| is_at(host, scheme)))
 }

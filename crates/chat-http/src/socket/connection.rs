@@ -49,8 +49,9 @@ pub(super) struct SocketConnection {
     /// Asks with the pings of base mode what has arrived.
     pub(super) probe: DeliveryProbe,
     budget: FrameBudget,
-    /// The payload of a ping that is not answered yet, and when it is at the latest.
-    pending_pong: Option<(Bytes, Instant)>,
+    /// The payload of a ping that is not answered yet, and when it is at the latest. On the heap, because few clients send
+    /// pings.
+    pending_pong: Option<Box<(Bytes, Instant)>>,
     /// The checks of a newer token.
     pub(super) jobs: Jobs,
     written: WrittenCount,
@@ -104,8 +105,8 @@ impl SocketConnection {
             timer: Box::pin(sleep_until(token.deadline())),
             token,
             opened_while_draining,
-            liveness: Liveness::new(settings.ping_every, settings.silence_limit, now),
-            probe: DeliveryProbe::new(settings.delivery_ping_after),
+            liveness: Liveness::new(settings.ping_every, now),
+            probe: DeliveryProbe::default(),
             budget: FrameBudget::new(now),
             pending_pong: None,
             jobs: Jobs::default(),
@@ -163,7 +164,7 @@ impl SocketConnection {
 
     fn deadline(&self) -> Instant {
         let fixed = self.liveness.deadline().min(self.token.deadline());
-        let pong = self.pending_pong.as_ref().map(|(_, at)| *at);
+        let pong = self.pending_pong.as_ref().map(|pong| pong.1);
         [self.probe.deadline(), pong, self.too_slow_at()].into_iter().flatten().fold(fixed, Instant::min)
     }
 
@@ -182,7 +183,7 @@ impl SocketConnection {
         if self.token.take_warning(now) {
             self.send_frame(&ServerFrame::auth_expiring(self.token.expires_at()), now);
         }
-        if is_due(self.pending_pong.as_ref().map(|(_, at)| *at), now) {
+        if is_due(self.pending_pong.as_ref().map(|pong| pong.1), now) {
             self.send_pending_pong(now);
         }
         Ok(())
@@ -208,8 +209,8 @@ impl SocketConnection {
     /// The pong says that what came before the ping is recorded. One answers all pings that wait (RFC 6455, 5.5.3), and
     /// its time runs since the first of them.
     pub(super) fn on_ping(&mut self, payload: Bytes, now: Instant) {
-        let at = self.pending_pong.take().map_or(now + PONG_PATIENCE, |(_, at)| at);
-        self.pending_pong = Some((payload, at));
+        let at = self.pending_pong.take().map_or(now + PONG_PATIENCE, |earlier| earlier.1);
+        self.pending_pong = Some(Box::new((payload, at)));
     }
 
     pub(super) fn has_pending_pong(&self) -> bool {
@@ -217,14 +218,14 @@ impl SocketConnection {
     }
 
     pub(super) fn send_pending_pong(&mut self, now: Instant) {
-        if let Some((payload, _)) = self.pending_pong.take() {
-            self.queue(Frame::pong(&payload), now);
+        if let Some(pong) = self.pending_pong.take() {
+            self.queue(Frame::pong(&pong.0), now);
         }
     }
 
     pub(super) fn send_ping(&mut self, now: Instant) {
         let payload = self.probe.ping();
-        self.liveness.pinged(now);
+        self.liveness.pinged(now, &self.app.settings.sockets);
         self.queue(Frame::ping(&payload), now);
     }
 

@@ -6,9 +6,8 @@ use chat_domain::model::Seq;
 use tokio::time::Instant;
 
 /// Knows which messages have been written to the socket and which of them the peer has confirmed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct DeliveryProbe {
-    ping_after: Duration,
     written: Seq,
     asked: Seq,
     confirmed: Seq,
@@ -16,14 +15,11 @@ pub(super) struct DeliveryProbe {
 }
 
 impl DeliveryProbe {
-    pub(super) fn new(ping_after: Duration) -> Self {
-        Self { ping_after, written: Seq::ZERO, asked: Seq::ZERO, confirmed: Seq::ZERO, ping_at: None }
-    }
-
-    /// A message of the other side was written at `now`. One ping asks for all that are written until it is sent.
-    pub(super) fn wrote(&mut self, seq: Seq, now: Instant) {
+    /// A message of the other side was written at `now`. One ping, after `ping_after`, asks for all that are written until
+    /// it is sent.
+    pub(super) fn wrote(&mut self, seq: Seq, now: Instant, ping_after: Duration) {
         self.written = self.written.max(seq);
-        self.ping_at.get_or_insert(now + self.ping_after);
+        self.ping_at.get_or_insert(now + ping_after);
     }
 
     /// When a ping is wanted.
@@ -53,14 +49,16 @@ impl DeliveryProbe {
 mod tests {
     use super::*;
 
+    const AFTER: Duration = Duration::from_millis(500);
+
     #[test]
     fn a_pong_confirms_what_was_written_before_its_ping_and_nothing_later() {
         let now = Instant::now();
-        let mut probe = DeliveryProbe::new(Duration::from_millis(500));
-        probe.wrote(Seq::new(3), now);
-        assert_eq!(probe.deadline(), Some(now + Duration::from_millis(500)));
+        let mut probe = DeliveryProbe::default();
+        probe.wrote(Seq::new(3), now, AFTER);
+        assert_eq!(probe.deadline(), Some(now + AFTER));
         let ping = probe.ping();
-        probe.wrote(Seq::new(4), now);
+        probe.wrote(Seq::new(4), now, AFTER);
         assert_eq!(probe.pong(&ping), Some(Seq::new(3)));
         assert_eq!(probe.pong(&ping), None, "the same pong again says nothing new");
         let ping = probe.ping();
@@ -69,8 +67,8 @@ mod tests {
 
     #[test]
     fn a_pong_that_answers_no_ping_of_ours_confirms_nothing() {
-        let mut probe = DeliveryProbe::new(Duration::from_millis(500));
-        probe.wrote(Seq::new(3), Instant::now());
+        let mut probe = DeliveryProbe::default();
+        probe.wrote(Seq::new(3), Instant::now(), AFTER);
         for payload in [&b""[..], b"abc", &3_u64.to_be_bytes(), &u64::MAX.to_be_bytes()] {
             assert_eq!(probe.pong(payload), None);
         }

@@ -302,7 +302,7 @@ impl LiveSubscription {
         }
         let is_of_another = event.actor != self.subscription.viewer().id;
         if connection.mode == SocketMode::Base && is_of_another && matches!(event.change, EventChange::Message(_)) {
-            connection.probe.wrote(event.seq, now);
+            connection.probe.wrote(event.seq, now, connection.app.settings.sockets.delivery_ping_after);
         }
     }
 

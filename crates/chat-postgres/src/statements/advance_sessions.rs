@@ -1,8 +1,8 @@
 //! Advances sessions: the position and the counters of each that has changed, its new messages, and the statistics. One
 //! statement, one round trip, atomic by itself.
 //!
-//! The rows are kept as columns, because `unnest` takes an array for each and diesel binds a parameter by reference: rows
-//! would have to be turned into the same columns first.
+//! The statement holds columns, because `unnest` takes an array for each and diesel binds a parameter by reference. They
+//! are made of the rows one by one, so that each has its final size at once.
 //!
 //! A repeated idempotency key that the writer does not know of violates the unique index of the messages. Then the batch is
 //! decided once more under locks, with the earlier message among its facts (`chat_sql::WriteStore`).
@@ -15,10 +15,10 @@
 //! locks then tells who of its authors that is.
 
 use chat_domain::model::{
-    AgentId, ChatMessage, ChatSession, Fingerprint, IdempotencyKey, SessionId, Timestamp, UserId,
+    AgentId, ChatMessage, ChatSession, Fingerprint, IdempotencyKey, Progress, SessionId, StatisticsDelta, Timestamp,
 };
 use chat_domain::write::{Effects, SessionEffect};
-use chat_sql::{last_message_to_json, to_db};
+use chat_sql::{last_message_to_text, to_db};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment};
@@ -28,8 +28,12 @@ use uuid::Uuid;
 use super::columns::Columns;
 use super::prepared;
 
+/// A session before the batch, and what the batch makes of it.
+type SessionMove<'a> = (&'a ChatSession, &'a SessionEffect);
+/// A message, with its key and what it meant.
+type KeyedMessage<'a> = (&'a ChatMessage, Option<(&'a IdempotencyKey, &'a Fingerprint)>);
+
 /// The statement with its rows.
-#[derive(Default)]
 pub(crate) struct AdvanceSessions<'a> {
     writer: i32,
     sessions: Sessions<'a>,
@@ -38,7 +42,6 @@ pub(crate) struct AdvanceSessions<'a> {
 }
 
 /// A column each.
-#[derive(Default)]
 struct Sessions<'a> {
     ids: Vec<Uuid>,
     expected_seq: Vec<i64>,
@@ -71,7 +74,6 @@ struct Agents<'a> {
 }
 
 /// A column each.
-#[derive(Default)]
 struct Messages<'a> {
     session_ids: Vec<Uuid>,
     seqs: Vec<i64>,
@@ -89,53 +91,9 @@ impl<'a> AdvanceSessions<'a> {
     /// The statement of a batch, which counts for this writer. The sessions come in the order of their ids, which is the
     /// order in which every writer locks them.
     pub(crate) fn new(writer: i32, effects: &'a Effects) -> Self {
-        let mut statement = Self { writer, ..Self::default() };
-        for (before, effect) in effects.changed_sessions() {
-            statement.session(before, effect);
-        }
-        for (message, key) in effects.messages() {
-            statement.message(message, key);
-        }
-        statement
-    }
-
-    fn session(&mut self, before: &'a ChatSession, effect: &'a SessionEffect) {
-        let (progress, statistics, sessions) = (&effect.after.progress, &effect.statistics, &mut self.sessions);
-        sessions.ids.push(before.id.as_uuid());
-        sessions.expected_seq.push(to_db(before.progress.last_seq.get()));
-        sessions.expected_count.push(to_db(before.progress.message_count));
-        sessions.expected_agent.push(before.agent().map(AgentId::as_str));
-        sessions.expected_active.push(before.is_active());
-        sessions.last_seq.push(to_db(progress.last_seq.get()));
-        sessions.message_count.push(to_db(progress.message_count));
-        sessions.waiting_since.push(progress.waiting_since.map(Timestamp::unix_ms));
-        sessions.unread_by_user.push(to_db(progress.unread_by_user));
-        sessions.unread_by_support.push(to_db(progress.unread_by_support));
-        sessions.user_delivered_seq.push(to_db(progress.user_delivered_seq.get()));
-        sessions.support_delivered_seq.push(to_db(progress.support_delivered_seq.get()));
-        sessions.user_read_seq.push(to_db(progress.user_read_seq.get()));
-        sessions.support_read_seq.push(to_db(progress.support_read_seq.get()));
-        sessions.last_event_at.push(progress.last_event_at.unix_ms());
-        sessions.last_message.push(last_message_to_json(&effect.after));
-        sessions.last_activity_at.push(effect.after.latest.activity_at.unix_ms());
-        sessions.queue_place.push(effect.after.queue_place());
-        sessions.new_messages.push(to_db(statistics.messages));
-        sessions.responses.push(to_db(statistics.responses));
-        sessions.response_time_ms.push(to_db(statistics.response_time_ms));
-    }
-
-    fn message(&mut self, message: &'a ChatMessage, key: Option<(&'a IdempotencyKey, &'a Fingerprint)>) {
-        let messages = &mut self.messages;
-        messages.session_ids.push(message.session_id.as_uuid());
-        messages.seqs.push(to_db(message.seq.get()));
-        messages.ids.push(message.id.as_uuid());
-        messages.author_ids.push(UserId::as_str(&message.author));
-        messages.senders.push(message.sender.as_str());
-        messages.contents.push(message.content.as_str());
-        messages.created_at.push(message.sent_at.unix_ms());
-        messages.attachment_counts.push(i32::try_from(message.attachments.len()).unwrap_or(i32::MAX));
-        messages.keys.push(key.map(|(key, _)| key.as_str()));
-        messages.fingerprints.push(key.map(|(_, fingerprint)| fingerprint.as_bytes().as_slice()));
+        let sessions: Vec<SessionMove<'a>> = effects.changed_sessions().collect();
+        let messages: Vec<KeyedMessage<'a>> = effects.messages().collect();
+        Self { writer, sessions: Sessions::of(&sessions), messages: Messages::of(&messages), agents: Agents::default() }
     }
 
     /// Lets the session move only unless this agent, who writes in it, is deactivated.
@@ -153,6 +111,61 @@ impl<'a> AdvanceSessions<'a> {
     pub(crate) fn run(self, connection: &mut PgConnection) -> QueryResult<Vec<Uuid>> {
         self.load(connection)
     }
+}
+
+impl<'a> Sessions<'a> {
+    fn of(changed: &[SessionMove<'a>]) -> Self {
+        let after = |value: fn(&Progress) -> i64| column(changed, |(_, effect)| value(&effect.after.progress));
+        let added =
+            |value: fn(&StatisticsDelta) -> u64| column(changed, |(_, effect)| to_db(value(&effect.statistics)));
+        Self {
+            ids: column(changed, |(before, _)| before.id.as_uuid()),
+            expected_seq: column(changed, |(before, _)| to_db(before.progress.last_seq.get())),
+            expected_count: column(changed, |(before, _)| to_db(before.progress.message_count)),
+            expected_agent: column(changed, |(before, _)| before.agent().map(AgentId::as_str)),
+            expected_active: column(changed, |(before, _)| before.is_active()),
+            last_seq: after(|progress| to_db(progress.last_seq.get())),
+            message_count: after(|progress| to_db(progress.message_count)),
+            waiting_since: column(changed, |(_, effect)| effect.after.progress.waiting_since.map(Timestamp::unix_ms)),
+            unread_by_user: after(|progress| to_db(progress.unread_by_user)),
+            unread_by_support: after(|progress| to_db(progress.unread_by_support)),
+            user_delivered_seq: after(|progress| to_db(progress.user_delivered_seq.get())),
+            support_delivered_seq: after(|progress| to_db(progress.support_delivered_seq.get())),
+            user_read_seq: after(|progress| to_db(progress.user_read_seq.get())),
+            support_read_seq: after(|progress| to_db(progress.support_read_seq.get())),
+            last_event_at: after(|progress| progress.last_event_at.unix_ms()),
+            last_message: column(changed, |(_, effect)| last_message_to_text(&effect.after)),
+            last_activity_at: column(changed, |(_, effect)| effect.after.latest.activity_at.unix_ms()),
+            queue_place: column(changed, |(_, effect)| effect.after.queue_place()),
+            new_messages: added(|statistics| statistics.messages),
+            responses: added(|statistics| statistics.responses),
+            response_time_ms: added(|statistics| statistics.response_time_ms),
+        }
+    }
+}
+
+impl<'a> Messages<'a> {
+    fn of(messages: &[KeyedMessage<'a>]) -> Self {
+        Self {
+            session_ids: column(messages, |(message, _)| message.session_id.as_uuid()),
+            seqs: column(messages, |(message, _)| to_db(message.seq.get())),
+            ids: column(messages, |(message, _)| message.id.as_uuid()),
+            author_ids: column(messages, |(message, _)| message.author.as_str()),
+            senders: column(messages, |(message, _)| message.sender.as_str()),
+            contents: column(messages, |(message, _)| message.content.as_str()),
+            created_at: column(messages, |(message, _)| message.sent_at.unix_ms()),
+            attachment_counts: column(messages, |(message, _)| {
+                i32::try_from(message.attachments.len()).unwrap_or(i32::MAX)
+            }),
+            keys: column(messages, |(_, key)| key.map(|(key, _)| key.as_str())),
+            fingerprints: column(messages, |(_, key)| key.map(|(_, meant)| meant.as_bytes().as_slice())),
+        }
+    }
+}
+
+/// The values of a column, one for each row.
+fn column<R: Copy, T>(rows: &[R], value: impl Fn(R) -> T) -> Vec<T> {
+    rows.iter().map(|row| value(*row)).collect()
 }
 
 impl QueryFragment<Pg> for AdvanceSessions<'_> {

@@ -80,8 +80,8 @@ fn writer(store: Sum) -> (Writer<Sum, impl FnMut(u64)>, Receiver<u64>) {
 
 type Reply = oneshot::Receiver<Result<u64>>;
 
-fn pending(row: u32, decide: fn(LockMode) -> Result<u64>) -> (PendingWrite<Sum>, Reply) {
-    PendingWrite::new(Add { row, decide })
+fn pending(row: u32, decide: fn(LockMode) -> Result<u64>) -> (Box<PendingWrite<Sum>>, Reply) {
+    PendingWrite::boxed(Add { row, decide })
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "has the form of every decision")]

@@ -1,7 +1,7 @@
 //! The counters of a session: the columns that every durable change moves.
 
 use chat_domain::model::{ChatSession, Timestamp};
-use chat_sql::{last_message_to_json, to_db};
+use chat_sql::{last_message_to_text, to_db};
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
@@ -43,7 +43,7 @@ impl ProgressColumns {
             user_read_seq: to_db(progress.user_read_seq.get()),
             support_read_seq: to_db(progress.support_read_seq.get()),
             last_event_at: progress.last_event_at.unix_ms(),
-            last_message: last_message_to_json(session),
+            last_message: last_message_to_text(session),
             last_activity_at: Some(session.latest.activity_at.unix_ms()),
             queue_place: session.queue_place(),
         }

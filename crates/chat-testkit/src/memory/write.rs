@@ -132,7 +132,7 @@ fn persist(state: &mut MemoryState, effects: &Effects) {
 }
 
 fn save_session(state: &mut MemoryState, effect: &SessionEffect) {
-    let session = effect.after.clone();
+    let session = effect.after.as_ref().clone();
     let Some(creation) = &effect.creation else {
         let record = state.sessions.get_mut(&session.id).expect("a session that was loaded is there");
         record.session = session;
