@@ -2,6 +2,12 @@
 
 use std::fmt::Write;
 
+use chat_domain::model::UnsentUpload;
+use chat_domain::service::Rules;
+use chat_identity::DOWNLOAD_TICKET_LIFETIME;
+
+use crate::error::RETRY_FULL_SECONDS;
+use crate::fixed_limits::in_words;
 use crate::handlers::download_attachment::SHOWN_INLINE;
 
 const INTRODUCTION: &str = "\
@@ -57,9 +63,9 @@ The message is the same in both ways, for its readers and on sockets. A file tha
   the same time. A repetition with the same `Idempotency-Key` and the same ids gets the first response;
 - can be removed by its uploader with `DELETE /api/chat/attachments/{attachmentId}`; once it was sent, that is
   `409 ALREADY_SENT`;
-- can be sent for 24 hours, and is then removed; so are files that cannot be sent any more, since the session was closed
+- can be sent for <upload lifetime>, and is then removed; so are files that cannot be sent any more, since the session was closed
   or handed to another agent;
-- counts until then in the quota of its uploader (`CHAT_MAX_UNSENT_SIZE`, and 500 files): `400 UPLOAD_QUOTA`.
+- counts until then in the quota of its uploader (`CHAT_MAX_UNSENT_SIZE`, and <unsent files> files): `400 UPLOAD_QUOTA`.
 
 A client that sends `Expect: 100-continue` is asked for the file only after the checks that do not need it: token,
 session, right, length, quota, state of the session, limits.
@@ -121,8 +127,8 @@ it in a form have no colour either. A colour that is absent stays so.
 
 An `<img>`, a `<video>` and a link cannot send a header. `POST /api/chat/download-ticket` returns a ticket that a page
 adds to the address of any attachment, or its thumbnail, as `?ticket=`: `<img src=\"…/api/chat/attachments/<id>?ticket=<ticket>\">`. It
-authorises `GET` and `HEAD` in the name of the person who asked for it, on every node, as often as wanted, for 15 minutes
-or until their token ends. The right to the file is checked each time; signing the person out, blocking them and
+authorises `GET` and `HEAD` in the name of the person who asked for it, on every node, as often as wanted, for <ticket minutes>
+minutes or until their token ends. The right to the file is checked each time; signing the person out, blocking them and
 deactivating an agent end their tickets. A request with a ticket and an `Authorization` header, or with two tickets, is
 401. A page gets a new ticket when a file is 401, or a little before `expiresAt`.
 
@@ -132,8 +138,8 @@ service writes it to no log; the access log of a proxy has it unless the proxy l
 ## No room
 
 A file over the limits of [configuration](configuration.md), and one that is larger than the file system takes, is
-`400 VALIDATION_FAILED`. When the disk is full, files are `503 STORAGE_FULL` with `Retry-After: 300`, and text is taken.
-While S3 is out of reach, files are `503 UNAVAILABLE` with `Retry-After`, and text is taken.
+`400 VALIDATION_FAILED`. When the disk is full, files are `503 STORAGE_FULL` with `Retry-After: <seconds when full>`, and
+text is taken. While S3 is out of reach, files are `503 UNAVAILABLE` with `Retry-After`, and text is taken.
 ";
 
 /// The reference document of files, in Markdown. `recognised` are the types that the attachment store tells, in groups.
@@ -147,6 +153,12 @@ pub fn files_reference(recognised: &[(&str, &[&str])]) -> String {
             let _infallible = writeln!(page, "| {kind} | `{media_type}` | {inline} |");
         }
     }
-    page.push_str(TEXT);
+    let values = [
+        ("<upload lifetime>", in_words(UnsentUpload::LIFETIME)),
+        ("<unsent files>", Rules::MAX_UNSENT_FILES.to_string()),
+        ("<seconds when full>", RETRY_FULL_SECONDS.to_string()),
+        ("<ticket minutes>", (DOWNLOAD_TICKET_LIFETIME.as_secs() / 60).to_string()),
+    ];
+    page.push_str(&values.iter().fold(TEXT.to_owned(), |text, (name, value)| text.replace(name, value)));
     page
 }

@@ -19,7 +19,7 @@ const RETRY_SOCKET_SECONDS: u64 = 60;
 const RETRY_OPEN_SESSION_SECONDS: u64 = 60;
 
 /// When to send a file again that there was no room for: an operator has to make room first.
-const RETRY_FULL_SECONDS: u64 = 300;
+pub(crate) const RETRY_FULL_SECONDS: u64 = 300;
 
 /// A request that was not carried out.
 #[derive(Clone, Debug)]
