@@ -1,5 +1,5 @@
-//! Who may do what: one pure function. A use case that only reads asks it itself; one that changes a session leaves that
-//! to the store, which asks under the session's lock.
+//! Who may do what: one pure function. A use case that only reads asks it itself; a use case that changes a session
+//! leaves that to the decision about the write (`write`), which asks on the facts of the batch.
 //!
 //! | action | user | agent | admin |
 //! |---|---|---|---|

@@ -63,8 +63,8 @@ fn is_unseen(character: char) -> bool {
         | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The method of a request for a log or a trace. One that is not of RFC 9110 or RFC 5789 may have any length and hold
-/// anything.
+/// The method of a request for a log or a trace. A method that is not of RFC 9110 or RFC 5789 may have any length and
+/// hold anything.
 pub(crate) fn logged_method(method: &Method) -> &str {
     const KNOWN: [Method; 9] = [
         Method::GET,

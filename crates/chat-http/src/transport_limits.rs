@@ -11,12 +11,14 @@ pub struct TransportLimits {
     /// How long a JSON body may take.
     pub json_body: Duration,
     /// How long a connection may stay open between two requests. Longer than the 60 seconds after which common load
-    /// balancers give up an idle connection, so that they never send a request on one that is being closed here.
+    /// balancers give up an idle connection, so that they never send a request on a connection that is being closed
+    /// here.
     pub idle: Duration,
     /// How long heads and idle connections have while three quarters of the connections are taken. The head of a request
     /// is nearly always one packet, so that this ends few who mean well, and makes room quickly.
     pub crowded: Duration,
-    /// The same for a connection that has sent no byte: one that waited to be accepted sent its request long before.
+    /// The same for a connection that has sent no byte: a connection that waited to be accepted sent its request long
+    /// before.
     pub crowded_silent: Duration,
     /// How long a peer may take no byte of what waits for it.
     pub stalled: Duration,

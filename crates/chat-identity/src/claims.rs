@@ -58,8 +58,7 @@ pub(super) fn read(
     Ok(VerifiedToken { principal, expires_at })
 }
 
-/// When the token was issued. One that claims to be from the future, as a time in milliseconds does, says nothing about
-/// it.
+/// When the token was issued. A time in the future, such as a time in milliseconds, says nothing about it.
 fn issued_at(claims: &Value, now: Timestamp) -> Option<Timestamp> {
     claims.get("iat").and_then(moment).filter(|issued_at| *issued_at <= now.plus(CLOCK_LEEWAY))
 }

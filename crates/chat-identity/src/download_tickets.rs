@@ -33,7 +33,7 @@ const KEY_LIFETIME: Duration = Duration::from_secs(30);
 /// send one.
 const KEY_RECHECK: Duration = Duration::from_secs(1);
 
-/// How long a caller waits for another one that reads the key.
+/// How long a caller waits for another caller that reads the key.
 const READING_LIMIT: Duration = Duration::from_secs(2);
 
 /// Issues and verifies tickets for downloads.

@@ -1,7 +1,7 @@
 //! JSON in which no object has a key twice.
 //!
-//! Parsers disagree on which of two equal keys counts, so a token or a body that has some is one that two systems read
-//! in two ways (RFC 8725, 2.4 and RFC 7519, 4). It is refused, and so are more than 127 levels and numbers beyond the
+//! Parsers disagree on which of two equal keys counts, so two systems may read a token or a body with equal keys in two
+//! ways (RFC 8725, 2.4 and RFC 7519, 4). Such a text is refused, and so are more than 127 levels and numbers beyond the
 //! range of a float, also in fields that are ignored.
 
 use std::fmt;

@@ -24,8 +24,8 @@ const MAX_KEY_ID_BYTES: usize = 256;
 /// (RFC 7515, 4.1).
 const REFUSED_HEADERS: [&str; 6] = ["jwk", "jku", "x5u", "x5c", "crit", "b64"];
 
-/// How often the check of a token waits for a fetch of the key set: the one that runs when it begins may have begun before
-/// the key was published, and the next one may be that of another token.
+/// How often the check of a token waits for a fetch of the key set: the fetch that runs when the check begins may have
+/// begun before the key was published, and the next fetch may be that of another token.
 const MAX_FETCHES: usize = 3;
 /// How long it waits for them together. Anyone can send a token with an unknown key.
 const MAX_WAIT: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! Bearer tokens: one that was given, or ones that are signed here for the people that a run needs.
+//! Bearer tokens: a token that was given, or tokens that are signed here for the people that a run needs.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -119,7 +119,7 @@ impl StreamCursor {
     }
 
     /// Takes an event from the queue and returns it if it is the next one. A durable event that was returned before is
-    /// dropped, one that is early is buffered.
+    /// dropped, and an event that is early is buffered.
     ///
     /// To be called only after `step` returned a wait, so that no page is partly delivered.
     pub fn accept(&mut self, event: Arc<SharedEvent>) -> Option<Arc<SharedEvent>> {

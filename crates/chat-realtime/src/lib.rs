@@ -40,8 +40,8 @@
 //! | `sockets` | how many sockets each person has open on this node | locks |
 //! | `on_tokio`, `tokio_timer` | the drivers and the timer of the runtime | time |
 //!
-//! Everything but the last row runs on any scheduler: the test binary `shuttle` compiles it over one that tries many
-//! interleavings.
+//! Everything but the last row runs on any scheduler: the test binary `shuttle` compiles it over a scheduler that tries
+//! many interleavings.
 
 mod cursor;
 mod feed;

@@ -4,7 +4,7 @@
 //! * The sockets and the other nodes are notified of a person's typing in a session at most once in
 //!   `TypingRules::min_interval`. A typing event that comes sooner waits for the end of that time, and a later one
 //!   replaces it: the last state always arrives, and no start or stop more often. So a client may send one event per
-//!   key stroke, and one that alternates each time costs the others no more.
+//!   key stroke, and a client that alternates between start and stop costs the others no more.
 //! * The node that takes a typing event from a person notifies the other nodes when it notifies its own sockets, so
 //!   that they get no more of them. Each node applies the rule to the events of other nodes too: a person's requests
 //!   may come to several nodes. Since events wait, one from another node may come after a later one; its time shows
@@ -310,8 +310,8 @@ impl TypingState {
         at.max(self.event_at.max(self.state_at).plus(TICK))
     }
 
-    /// Whether an event of that time is older than the last one. One that is much older comes from a node whose clock
-    /// is wrong, as no event waits for so long.
+    /// Whether an event of that time is older than the last event. An event that is much older comes from a node whose
+    /// clock is wrong, as no event waits for so long.
     fn supersedes(&self, at: Timestamp, rules: TypingRules) -> bool {
         at < self.event_at && self.event_at.since(at) < rules.max_delay()
     }

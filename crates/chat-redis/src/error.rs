@@ -93,7 +93,7 @@ pub(crate) fn io_message(error: &io::Error) -> String {
         return error.to_string();
     };
     let hint = match tls {
-        // A wrong signature: by an authority of the same name, such as one that was created again.
+        // A wrong signature: by an authority of the same name, such as an authority that was created again.
         TlsError::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "; no authority that is trusted here has signed its certificate: a private one must be named"
         }

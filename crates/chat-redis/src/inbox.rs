@@ -129,7 +129,7 @@ mod tests {
         let at_most = "x".repeat(MESSAGE_BYTES);
         for channel in ["chat:5", "chat:nodes"] {
             push(message(channel, &format!("{at_most}x"))).unwrap();
-            // Even one that the queue has no room for.
+            // Even a message for which the queue has no room.
             push(message(channel, &"x".repeat(BYTES + 1))).unwrap();
         }
         assert!(receiver.try_recv().is_none());

@@ -51,7 +51,7 @@ pub(crate) enum FreshnessError {
 }
 
 impl ReplayGuard {
-    /// Admits a message that is new, and refuses one that is not.
+    /// Admits a message that is new, and refuses any other.
     pub(crate) fn admit(
         &mut self,
         (node, channel, number): (Uuid, Channel, u64),

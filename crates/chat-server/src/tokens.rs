@@ -112,8 +112,8 @@ impl TokenMaker {
         Ok(token)
     }
 
-    /// What the role is called in tokens: where there is a map of names, the first one that means it. A user whom the map
-    /// has no name for has none: ours would be a name that the map does not have.
+    /// What the role is called in tokens: where there is a map of names, the first name that means it. If the map has
+    /// no name for users, a user's token names no role: our own name for it is not in the map.
     fn name_of(&self, role: Role) -> Option<&str> {
         let names = self.rules.role_names.iter().filter(|(_, meant)| **meant == role).map(|(name, _)| name.as_str());
         let own = || (role != Role::User || self.rules.role_names.is_empty()).then_some(role.as_str());

@@ -54,7 +54,7 @@ impl Intake {
         self.head.extend_from_slice(bytes.get(..wanted).unwrap_or_default());
     }
 
-    /// The type that the bytes so far show; the rest may show another one.
+    /// The type that the bytes so far show; the rest may show another type.
     pub(crate) fn likely_type(&self, claimed: Option<&MediaType>) -> MediaType {
         sniff(&self.head, self.text.charset(), claimed)
     }

@@ -119,7 +119,7 @@ fn has_columns(text: &[u8]) -> bool {
     line.iter().any(|byte| matches!(byte, b',' | b';' | b'\t'))
 }
 
-/// Whether the first character is one that a JSON value begins with.
+/// Whether the text begins as a JSON value does.
 fn begins_like_json(text: &[u8]) -> bool {
     let word = [&b"true"[..], b"false", b"null"].iter().any(|word| text.starts_with(word));
     word || matches!(text.first(), Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9'))

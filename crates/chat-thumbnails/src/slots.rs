@@ -1,8 +1,8 @@
 //! Who decodes next: a few slots, and people who wait for them in turn.
 //!
 //! A slot that becomes free goes to the person whose turn it is, and to the first of their pictures; then the next person
-//! has a turn. So a person who asks for many pictures delays those of another one by the work of a slot, and not by all
-//! of their own.
+//! has a turn. So a person who asks for many pictures delays another person by the work of one slot, and not by all
+//! the pictures that they asked for before.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

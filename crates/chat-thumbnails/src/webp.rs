@@ -5,8 +5,8 @@
 //! - A lossless picture may bring up to 327,680 code tables, each of which takes 12 bytes of the file and 4 KiB of memory.
 //! - Metadata are read into a buffer of the size that their chunk claims, which may be 4 GiB.
 //!
-//! Where a chunk lies is asked of no parser, since it could find another one than the decoder does: each place that could
-//! be its beginning counts.
+//! No parser is asked where a chunk lies, since it could find another chunk than the decoder does: each place where the
+//! chunk could begin counts.
 
 use image::metadata::Orientation;
 use image::{ImageResult, codecs::webp::WebPDecoder};

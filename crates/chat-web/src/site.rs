@@ -97,9 +97,10 @@ fn script_handler(script: WebFile) -> WebHandler {
     Arc::new(move |request, _| respond(request, &script, Caching::Revalidated, Readers::AllOrigins, []))
 }
 
-/// The assets of this version. Those of another one are not here: an old page that asks a new server, or a new page that
-/// asks an old one, must not get files that do not fit it. Files of the widget fit: they import nothing from each other and
-/// take what they need as arguments, so a shop's page that is open while the server is updated gets those that are here.
+/// The assets of this version. Those of another version are not here: an old page that asks a new server, or a new page
+/// that asks an old one, must not get files that do not fit it. Files of the widget fit: they import nothing from each
+/// other and take what they need as arguments, so a shop's page that is open while the server is updated gets those
+/// that are here.
 fn assets_handler(files: WebFiles, console: bool, widget: bool, demo: bool) -> WebHandler {
     Arc::new(move |request, _| {
         let parameters = request.match_info();

@@ -8,7 +8,7 @@ use crate::ReceiveError;
 /// Why the client closes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerClose {
-    /// One that may be sent: 1000–1003, 1007–1014, or 3000–4999.
+    /// A code that may be sent: 1000–1003, 1007–1014, or 3000–4999.
     pub code: u16,
     /// At most 123 bytes; what the client wrote, not to be trusted.
     pub reason: ByteString,

@@ -1,5 +1,5 @@
-//! Bytes that were read from the stream and are not parsed yet: frames behind the one that was just returned, and the
-//! beginning of one whose end is missing.
+//! Bytes that were read from the stream and are not parsed yet: frames behind the frame that was just returned, and the
+//! beginning of a frame whose end is missing.
 
 /// What is left to parse. While it is empty, it has nothing on the heap.
 #[derive(Debug, Default)]

@@ -26,7 +26,7 @@ const SCRATCH_BYTES: usize = 32 * 1024;
 const DROPPED_BYTES: u64 = 1024 * 1024;
 
 thread_local! {
-    /// Taken out for a read and put back; a second one that is needed meanwhile is made and dropped.
+    /// Taken out for a read and put back; a second buffer that is needed meanwhile is made and dropped.
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
@@ -67,7 +67,7 @@ impl<S> WebSocket<S> {
         self.frame_queue.push(frame, tag, now);
     }
 
-    /// Frames that wait, one that is partly written included.
+    /// Frames that wait, including a frame that is partly written.
     pub fn queued_frames(&self) -> usize {
         self.frame_queue.frames()
     }
@@ -82,12 +82,12 @@ impl<S> WebSocket<S> {
         self.frame_queue.stalled_since()
     }
 
-    /// Drops the frames that wait, except one that is partly written.
+    /// Drops the frames that wait, except a frame that is partly written.
     pub fn discard_queued(&mut self) {
         self.frame_queue.discard();
     }
 
-    /// Drops the frames with this tag that wait, except one that is partly written.
+    /// Drops the frames with this tag that wait, except a frame that is partly written.
     pub fn discard_tagged(&mut self, tag: u32) {
         self.frame_queue.discard_tagged(tag);
     }

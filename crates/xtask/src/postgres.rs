@@ -47,9 +47,9 @@ pub(crate) fn find_or_install_pooler() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Debian's packages of servers start one for everybody on the machine, unless a policy forbids it
-/// (<https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt>). One that is there stays as it is. `$1` is the
-/// package.
+/// Debian's packages of servers start a server for everybody on the machine, unless a policy forbids it
+/// (<https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt>). A policy that is there stays as it is.
+/// `$1` is the package.
 const UNSTARTED: &str = "
 policy=/usr/sbin/policy-rc.d
 if [ ! -e \"$policy\" ]; then
@@ -102,7 +102,7 @@ fn install() -> anyhow::Result<()> {
 }
 
 /// A call of apt-get as root, or through `sudo` where that asks for no password. It asks nothing, and waits for another
-/// one that is running.
+/// call that is running.
 pub(crate) fn apt_get() -> anyhow::Result<Command> {
     let mut command = as_root()?;
     command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"]);

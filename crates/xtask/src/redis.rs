@@ -1,5 +1,5 @@
 //! Redis's programs for the tests: found or installed. Each test starts a server of its own with them, which takes less
-//! time than to empty one that many share.
+//! time than to empty a server that many tests share.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 -- Counters, moved in the transactions that make the facts, so that nothing is ever counted by reading it.
 --
--- Beside running nodes: stop them first, because one that does not know these tables goes on to open and close sessions
--- without counting them here.
+-- Beside running nodes: stop them first, because a node that does not know these tables goes on to open and close
+-- sessions without counting them here.
 
 -- One row per writer, summed when read: several writers never wait for each other's row. A row is rewritten with every
 -- commit of its writer, so most of each page is left free for its versions.

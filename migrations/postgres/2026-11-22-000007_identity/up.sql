@@ -3,7 +3,7 @@
 -- store is marked with the identity of its database, and a server refuses to join two that do not belong together. A
 -- copy of the database, such as a backup, has the same identity.
 --
--- Beside running nodes: safe. One that does not know the table does not read it.
+-- Beside running nodes: safe. A node that does not know the table does not read it.
 CREATE TABLE chat_identity (
     id TEXT COLLATE "C" NOT NULL PRIMARY KEY CHECK (length(id) = 32)
 );

@@ -9,9 +9,9 @@
 --
 -- Each writer has rows of its own, and only their sum means something, as in chat_session_counts.
 --
--- Beside running nodes: stop them first, because one that does not know this table goes on to open and close sessions
--- without counting them here, and lists then miss their pages. Where that has happened, take the step back and apply it
--- again with the nodes stopped: it counts what is there.
+-- Beside running nodes: stop them first, because a node that does not know this table goes on to open and close
+-- sessions without counting them here, and lists then miss their pages. Where that has happened, take the step back and
+-- apply it again with the nodes stopped: it counts what is there.
 CREATE TABLE chat_session_buckets (
     scope  TEXT COLLATE "C" NOT NULL CHECK (scope IN ('all', 'user', 'agent', 'unassigned')),
     holder TEXT COLLATE "C" NOT NULL,

@@ -2,9 +2,9 @@
 -- position that it knows, with the epoch that it belongs to. When a backup is restored, the operator begins a new epoch:
 -- positions that were given out after the backup was made are given out again, for other changes, and a client that
 -- knows the old ones must not take the two for the same. The epoch is not the identity of the database, since the
--- restored database is still the one that the stored files belong to.
+-- stored files still belong to the restored database.
 --
--- Beside running nodes: safe. One that does not know the table does not read it.
+-- Beside running nodes: safe. A node that does not know the table does not read it.
 CREATE TABLE chat_epoch (
     epoch TEXT COLLATE "C" NOT NULL PRIMARY KEY CHECK (length(epoch) = 32)
 );

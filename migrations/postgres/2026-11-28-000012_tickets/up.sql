@@ -4,11 +4,11 @@
 -- limit of unused tickets.
 --
 -- Beside running nodes: safe. Those of a version before keep tickets elsewhere, so a ticket opens sockets only at nodes of
--- the version that issued it; its holder asks for another one.
+-- the version that issued it; its holder asks for another ticket.
 --
--- UNLOGGED: a ticket is worth 30 seconds, and its holder asks for another one. So tickets take no room in the
--- write-ahead log, no commit of theirs waits for the disk, and they are gone after a crash or on a standby that takes
--- over. What was used never comes back: after a crash the table is empty.
+-- UNLOGGED: a ticket is worth 30 seconds, and its holder asks for another. So tickets take no room in the write-ahead
+-- log, no commit of theirs waits for the disk, and they are gone after a crash or on a standby that takes over. What
+-- was used never comes back: after a crash the table is empty.
 --
 -- The primary key does not start with session_id: the digest is all that is known of a ticket that is shown.
 CREATE UNLOGGED TABLE chat_tickets (

@@ -1,7 +1,7 @@
--- Columns with one of a few names (kinds, statuses, priorities, senders, scopes) take any name, so that a later version can
--- write one that is new while this version runs beside it: it takes what it does not know as `from_store` and
--- `state_from_db` say, and an event of an unknown kind as one that only takes its number. What is known keeps its rule: an
--- active session has no end, and a closed one has.
+-- Columns with one of a few names (kinds, statuses, priorities, senders, scopes) take any name, so that a later version
+-- can write a new name while this version runs beside it: this version takes what it does not know as `from_store` and
+-- `state_from_db` say, and an event of an unknown kind as an event that only takes its number. What is known keeps its
+-- rule: an active session has no end, and a closed one has.
 --
 -- Beside running nodes: safe. All statements change the catalogue alone; the next step but two compares the rows with the
 -- new check. Reads and writes wait for at most half a second while the locks are taken. A lock that is not free after a

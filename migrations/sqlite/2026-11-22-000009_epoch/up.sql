@@ -2,7 +2,7 @@
 -- position that it knows, with the epoch that it belongs to. When a backup is restored, the operator begins a new epoch:
 -- positions that were given out after the backup was made are given out again, for other changes, and a client that
 -- knows the old ones must not take the two for the same. The epoch is not the identity of the database, since the
--- restored database is still the one that the stored files belong to.
+-- stored files still belong to the restored database.
 --
 -- Beside running nodes: no other process uses the file while migrations run.
 CREATE TABLE chat_epoch (

@@ -1,7 +1,7 @@
--- Columns with one of a few names (kinds, statuses, priorities, senders, scopes) take any name, so that a later version can
--- write one that is new and this version still reads the file: it takes what it does not know as `from_store` and
--- `state_from_db` say, and an event of an unknown kind as one that only takes its number. What is known keeps its rule: an
--- active session has no end, and a closed one has.
+-- Columns with one of a few names (kinds, statuses, priorities, senders, scopes) take any name, so that a later version
+-- can write a new name and this version still reads the file: this version takes what it does not know as `from_store`
+-- and `state_from_db` say, and an event of an unknown kind as an event that only takes its number. What is known keeps
+-- its rule: an active session has no end, and a closed one has.
 --
 -- SQLite has no statement that drops a check. Copying the tables would need the whole file once more and minutes for a
 -- large one, all of it in one transaction. A check has no trace in the rows, so its text in the schema is changed instead,

@@ -176,7 +176,7 @@ impl FileName {
         let name: String = last.chars().filter(|c| !is_unsafe(*c)).collect();
         let name = name.trim();
         let name = if name.len() > Self::MAX_BYTES { Self::cut(name) } else { name.to_owned() };
-        // `.` and `..` are directories, and a name of more dots is one that no person gave.
+        // `.` and `..` are directories, and no person gives a file a name of more dots.
         let only_dots = name.bytes().all(|byte| byte == b'.');
         Self(if only_dots { Self::FALLBACK.to_owned() } else { name })
     }

@@ -13,7 +13,7 @@ use crate::invalid::Violation;
 pub struct Generation(Uuid);
 
 impl Generation {
-    /// Takes an id of the `IdGenerator`, or one that was read from a store.
+    /// Takes an id of the `IdGenerator`, or an id that was read from a store.
     pub fn new(id: Uuid) -> Self {
         Self(id)
     }
@@ -86,7 +86,7 @@ pub struct StoreOwner {
 /// Why a database must not collect a store's files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotOwner {
-    /// Another one does.
+    /// Another database collects them.
     #[error("they are collected by the database {owner}, and this is {this}: one of the two is a copy of the other")]
     OtherDatabase {
         /// What the files say.

@@ -230,7 +230,7 @@ pub struct MessagePage {
 pub enum PageOutcome {
     /// The page.
     Page(MessagePage),
-    /// The session is still at the position that the asker knows, so the page is the one that the asker has.
+    /// The session is still at the position that the asker knows, so the asker has this page already.
     Unchanged,
     /// The cursor is not a message of this session.
     NoSuchMessage,

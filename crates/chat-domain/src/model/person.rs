@@ -107,8 +107,8 @@ pub struct PersonClaims {
     pub name: Option<PersonName>,
     /// Where a picture of them is; a token that does not say leaves what is known.
     pub avatar_url: Option<AvatarUrl>,
-    /// When the token was issued, or shown if it does not say. Of two tokens the one that was issued later counts: a
-    /// device that has an old one does not undo what a newer one says.
+    /// When the token was issued, or shown if it does not say. Of two tokens, the one that was issued later counts: a
+    /// device with an old token does not undo what a newer token says.
     pub as_of: Timestamp,
 }
 

@@ -45,7 +45,7 @@ impl RevocationVersion {
 /// Why a token does not give access any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessEnd {
-    /// It was issued before its holder was signed out. Another one may give access.
+    /// It was issued before its holder was signed out. Another token may give access.
     SignedOut,
     /// Its holder was blocked. No token gives access.
     Blocked,

@@ -37,7 +37,7 @@ impl Priority {
             .ok_or_else(|| Violation::new("must be one of low, medium, high"))
     }
 
-    /// The priority by a name that was stored. One that only a newer version knows is shown as the default.
+    /// The priority by a name that was stored. A name that only a newer version knows is shown as the default.
     pub fn from_store(name: &str) -> Self {
         Self::parse(name).unwrap_or_default()
     }

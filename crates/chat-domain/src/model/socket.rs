@@ -2,7 +2,7 @@
 
 use super::{SessionId, SocketId, UserId};
 
-/// A socket that a person has open, or a subscription to a session of one that may have many.
+/// A socket that a person has open, or the subscription of a multiplexed socket to one session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OpenSocket {
     /// Its id, in time order among all sockets.

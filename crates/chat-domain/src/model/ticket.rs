@@ -15,10 +15,10 @@ pub const MAX_TICKETS_OF_A_PERSON: usize = 100;
 /// What a ticket stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    /// Who asked for it, without the picture: what their socket writes leaves the one that is known.
+    /// Who asked for it, without the picture: what their socket writes leaves the picture that is known.
     pub holder: Principal,
-    /// The only session whose socket it opens; `None` for one that opens a socket without a session of its own, and none
-    /// with one.
+    /// The only session whose socket it opens. With `None` it opens a socket without a session of its own, and no
+    /// other.
     pub session_id: Option<SessionId>,
     /// When the token ends that it was asked for with, and with it the socket.
     pub token_expires_at: Timestamp,

@@ -42,7 +42,7 @@ pub trait MessageRepository: Send + Sync {
     /// MUST NOT be before that of the session's change before it: see `ChatSession::time_of_change`.
     ///
     /// Every committed change MUST be handed to the `Notifier` once, in `seq` order per session, after the commit and
-    /// before this returns. When the future is dropped, a change that has not begun need not be made; one that has
+    /// before this returns. When the future is dropped, a change that has not begun need not be made; a change that has
     /// begun is neither undone nor loses its event.
     async fn write(&self, write: SessionWrite) -> Result<WriteReply>;
 

@@ -1,5 +1,5 @@
 //! What a database remembers of stored files that no message refers to. A file that waits to be sent (`UploadRegistry`)
-//! counts here as one that a message refers to.
+//! counts here as if a message referred to it.
 
 use async_trait::async_trait;
 
@@ -22,8 +22,8 @@ pub struct Marking {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait OrphanRegistry: Send + Sync {
-    /// Begins a round, which ends when it is dropped. `None` while another one goes on: there MUST be one at a time on
-    /// a database, whatever the number of nodes.
+    /// Begins a round, which ends when it is dropped. `None` while another round goes on: there MUST be one round at a
+    /// time on a database, whatever the number of nodes.
     async fn begin_round(&self) -> Result<Option<Box<dyn OrphanRound>>>;
 
     /// Those of `ids` that are marked and not condemned, in no order.
@@ -44,7 +44,8 @@ pub trait OrphanRound: Send {
     /// What it remembers of its rounds.
     async fn generations(&mut self) -> Result<Generations>;
 
-    /// Remembers `next` as the round that is to be written beside the files, in place of the one that it remembered.
+    /// Remembers `next` as the round that is to be written beside the files, in place of the next round that it
+    /// remembered.
     async fn announce(&mut self, next: Generation) -> Result<()>;
 
     /// Remembers `current` as the round that is written beside the files, and no next one.

@@ -26,8 +26,8 @@ pub trait RevocationStore: Send + Sync {
     async fn changed_since(&self, version: RevocationVersion, limit: usize) -> Result<Vec<Revocation>>;
 
     /// Removes revocations of people who are not blocked, whose version is at most `last`, at most `limit` of them, and
-    /// returns how many. It MUST NOT remove one that is changed at the same time, and later changes MUST get versions
-    /// that none of the removed ones had; a store may keep one revocation for that. Its cost MUST NOT grow with the
-    /// number of revocations that stay.
+    /// returns how many. It MUST NOT remove a revocation that is changed at the same time, and later changes MUST get
+    /// versions that no removed revocation had; a store may keep one revocation for that. Its cost MUST NOT grow with
+    /// the number of revocations that stay.
     async fn remove_ended(&self, last: RevocationVersion, limit: usize) -> Result<usize>;
 }

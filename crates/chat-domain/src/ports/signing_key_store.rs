@@ -10,7 +10,8 @@ use crate::model::SigningKey;
 #[async_trait]
 pub trait SigningKeyStore: Send + Sync {
     /// The key as it is now. All nodes of a database MUST get the same one, also after a restart. A copy of the database
-    /// MUST get another one, as far as it can be told from its original, and so MUST a database whose epoch was rotated.
+    /// MUST get another key, as far as it can be told from its original, and so MUST a database whose epoch was
+    /// rotated.
     ///
     /// # Errors
     /// `Unavailable` when the database cannot be asked.

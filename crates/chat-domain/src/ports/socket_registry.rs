@@ -13,9 +13,9 @@ use crate::model::{OpenSocket, SessionId, SocketId, SocketLimits};
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait SocketRegistry: Send + Sync {
-    /// Enters a socket, or a subscription of one that has no session of its own. A socket counts for its person; a
-    /// subscription MUST NOT, so that it is never refused. Both count in their session. A socket without a session counts
-    /// in none.
+    /// Enters a socket, or a subscription of a socket that has no session of its own. A socket counts for its person; a
+    /// subscription MUST NOT, so that it is never refused. Both count in their session. A socket without a session
+    /// counts in none.
     ///
     /// If its person already has `per_session` sockets in its session, the oldest of these, which is the one with the
     /// least id, be it a subscription or not, MUST be closed with `StreamCloseReason::Replaced` and MUST free its place at once. The socket that

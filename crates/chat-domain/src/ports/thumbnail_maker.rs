@@ -23,9 +23,9 @@ pub trait ThumbnailMaker: Send + Sync {
     /// `Internal` when it has none, as of an upload that was taken back; besides what that store fails with.
     async fn make(&self, who: &UserId, picture: &Attachment, size: ThumbnailSize) -> Result<ThumbnailOutcome>;
 
-    /// The dominant colour of a picture that was stored a moment ago: the one that most of what is not transparent comes
-    /// close to. `None` when no thumbnail can be made of it, or all of it is transparent. What the decoding yields besides,
-    /// its thumbnails, is saved as by [`Self::make`].
+    /// The dominant colour of a picture that was stored a moment ago: the colour to which most of what is not
+    /// transparent comes close. `None` when no thumbnail can be made of it, or all of it is transparent. What the
+    /// decoding yields besides, its thumbnails, is saved as by [`Self::make`].
     ///
     /// Its sender `who` waits for it, so it MUST return in less than a second, however many others are being made; within
     /// that time it waits for them. Work that has begun may go on.

@@ -16,18 +16,18 @@ use crate::model::{Ticket, TicketDigest, Timestamp};
 pub trait TicketStore: Send + Sync {
     /// Keeps a ticket until it expires, on all nodes from when this returns.
     ///
-    /// Of one person it MUST keep no more than `MAX_TICKETS_OF_A_PERSON`, on all nodes together: one more takes the
-    /// place of the one that expires first. It is not refused, because a page that is loaded again asks for a new
-    /// ticket and never shows the old one. A ticket that is taken MUST make room. What has expired MUST be removed in
-    /// the end, at the latest as others are put, so that the store is bounded by the number of people.
+    /// Of one person it MUST keep no more than `MAX_TICKETS_OF_A_PERSON`, on all nodes together: one ticket more takes
+    /// the place of the ticket that expires first. It is not refused, because a page that is loaded again asks for a
+    /// new ticket and never shows the old one. A ticket that is taken MUST make room. What has expired MUST be removed
+    /// in the end, at the latest as others are put, so that the store is bounded by the number of people.
     ///
     /// # Errors
     /// `Unavailable` also when it is unknown whether the store keeps this one, which then opens nothing, since its
     /// text is not given out.
     async fn put(&self, digest: TicketDigest, ticket: Ticket, now: Timestamp) -> Result<()>;
 
-    /// Takes a ticket out, as it was put. Of concurrent takers, on all nodes, exactly one MUST get it. One that is
-    /// unknown or was taken MUST be `None`, and so MUST one from the moment `expires_at` on, which is used up by that.
+    /// Takes a ticket out, as it was put. Of concurrent takers, on all nodes, exactly one MUST get it. A ticket that is
+    /// unknown or was taken MUST be `None`. So MUST a ticket from the moment `expires_at` on; it is used up by that.
     ///
     /// # Errors
     /// `Unavailable` when the store cannot be asked. The ticket SHOULD be there for a later attempt; that it is used up

@@ -113,8 +113,8 @@ impl OrphanCollector {
         Ok(Round::Done(collected))
     }
 
-    /// Makes this database the one that collects these files from now on. Marks begin from the start, so that
-    /// nothing is removed sooner than after the whole wait. `false` when another node is in a round.
+    /// From now on, this database collects these files. All marks are removed, so that no file is removed before the
+    /// whole wait has passed again. `false` when another node is in a round.
     pub async fn adopt(&self) -> Result<bool> {
         let Some(mut round) = self.registry.begin_round().await? else { return Ok(false) };
         round.unmark_all().await?;

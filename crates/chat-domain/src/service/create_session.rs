@@ -40,7 +40,7 @@ impl ChatService {
     /// naming another person is a missing right first and bad input second.
     ///
     /// The number of sessions that a customer has open is limited. An admin opens as many as they want, for themself
-    /// and for customers; those count when the customer opens another one.
+    /// and for customers; those count when the customer opens another session.
     ///
     /// # Errors
     /// In this order: `Forbidden`, `Invalid`, `Conflict(IdempotencyKeyReused)`, `LimitReached`.

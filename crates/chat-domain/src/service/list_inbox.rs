@@ -20,8 +20,8 @@ pub struct InboxRequest {
 }
 
 impl ChatService {
-    /// A page of a view of the inbox of `who`, and its counts. `view` is the one that is asked for, if it is known: whether
-    /// it is theirs is decided before what else is wrong with the input.
+    /// A page of a view of the inbox of `who`, and its counts. `view` is the view that is asked for, if there is such a
+    /// view: whether `who` may see it is decided before the rest of the input is checked.
     pub async fn list_inbox(
         &self,
         who: &Principal,

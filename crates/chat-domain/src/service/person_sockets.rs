@@ -120,7 +120,7 @@ impl CloseSignal {
 }
 
 impl PersonSocket {
-    /// Makes this socket close for that reason, unless it has another one.
+    /// Makes this socket close for that reason, unless it has another reason already.
     pub(super) fn close(&self, reason: StreamCloseReason) {
         self.signal.raise(reason);
     }

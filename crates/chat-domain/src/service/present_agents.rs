@@ -9,8 +9,8 @@ use crate::inbox::InboxView;
 use crate::model::{AgentId, ChatSession, OFFLINE_AFTER};
 use crate::ports::{InboxStream, InboxUpdate, StreamCloseReason};
 
-/// How often it is written down that the agents with an inbox open here are here: so that one that fails and the next one
-/// too may come late before an agent is shown as offline.
+/// How often the presence of the agents with an inbox open here is written: one write may fail, and the next may come
+/// late, before an agent is shown as offline.
 pub const PRESENCE_REFRESHED_EVERY: Duration = Duration::from_secs(20);
 
 /// The agents of this node.

@@ -6,8 +6,8 @@ use crate::model::{SessionId, Ticket, TicketDigest};
 
 impl ChatService {
     /// What the ticket stands for, if it opens a socket of this session, or, with `None`, one without a session of its own.
-    /// It is used up by being shown, also for another one.
-    /// Whether its holder may still see the session is the next question, not this one.
+    /// The ticket is used up by being shown, also for another session. Whether its holder may still see the session is
+    /// not decided here.
     ///
     /// `Unavailable` when the store cannot be asked; the ticket may then be used again.
     pub async fn redeem_ticket(&self, id: Option<SessionId>, digest: TicketDigest) -> Result<Option<Ticket>> {

@@ -84,7 +84,7 @@ impl Drop for SocketRegistration {
 pub enum AccessState {
     /// They may.
     Granted,
-    /// They may not any more. The event that ended it is the last one that is returned.
+    /// They may not any more. The event that ended their access is the last event that is returned.
     Lost,
     /// They are an agent who was deactivated.
     AgentDeactivated,
@@ -181,7 +181,7 @@ impl ChatService {
         // Access may have been lost between the check above and the moment from which events are seen.
         let session = self.session(id).await?;
         policy::authorize(&who, &Action::See(&session))?;
-        // Last, since it may close another socket of the same person: not for one that is refused.
+        // Last, since it may close another socket of the same person, and a socket that is refused must not.
         let registration = self.enter_registry(socket).await?;
         Ok(SessionSubscription {
             service: self.clone(),

@@ -47,7 +47,7 @@ impl FromRequest for DownloadCaller {
     }
 }
 
-/// The ticket of a request that has no other credential; `None` for one that has no ticket.
+/// The ticket of a request that has no other credential; `None` for a request without a ticket.
 fn only_ticket(request: &HttpRequest) -> Result<Option<Cow<'_, str>>, ApiError> {
     let mut tickets = tickets(request.query_string());
     let Some(ticket) = tickets.next() else { return Ok(None) };

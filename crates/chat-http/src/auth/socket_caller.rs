@@ -76,7 +76,7 @@ enum Credential<'a> {
 }
 
 impl<'a> Credential<'a> {
-    /// The only one that the request has.
+    /// The only credential that the request has.
     fn of(request: &'a HttpRequest) -> Result<Self, ApiError> {
         let in_headers = header_count(request.headers());
         let mut all = (0..in_headers)

@@ -13,10 +13,10 @@
 //! open as one may have is closed before anything is read.
 //!
 //! The HTTP server under the application (actix-http 3.20) has a timer for the first head and one for idle connections,
-//! and no other. An unread body in chunks counts there as one that is going to end: with 62 KB of traffic,
-//! 1,000 of 1,000 connections that sent `Transfer-Encoding: chunked` to an unknown path and then nothing were still open
-//! after 420 s, on any route and with any status; one that went on sending was read without end, 24.7 GiB in 6 s; and
-//! refused uploads stayed ESTABLISHED or CLOSE-WAIT for good. `chat-loadgen occupy` repeats the first of these.
+//! and no other. It takes an unread body in chunks for a body that is going to end: with 62 KB of traffic, 1,000 of
+//! 1,000 connections that sent `Transfer-Encoding: chunked` to an unknown path and then nothing were still open after
+//! 420 s, on any route and with any status; a connection that went on sending was read without end, 24.7 GiB in 6 s;
+//! and refused uploads stayed ESTABLISHED or CLOSE-WAIT for good. `chat-loadgen occupy` repeats the first of these.
 //!
 //! So this is wrapped around it ([ADR 0014](../../../../docs/adr/0014-one-guard-per-connection.md)):
 //!

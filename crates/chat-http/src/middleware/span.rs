@@ -18,7 +18,7 @@ pub(crate) struct RequestSpan;
 
 impl RootSpanBuilder for RequestSpan {
     /// All fields are given at once: the formatter of JSON lines reads all of a span's fields back and writes them
-    /// again for each one that is recorded later.
+    /// again for each field that is recorded later.
     fn on_request_start(request: &ServiceRequest) -> Span {
         let app = request.app_data::<App>();
         let view = app.map(|app| ClientView::of(request.request(), &app.settings.proxies));

@@ -56,7 +56,7 @@ fn complete(operation: &mut Operation) {
     if matches!(id.as_str(), "create_session" | "block_person")
         && let Some(RefOr::T(body)) = &mut operation.request_body
     {
-        // The macro takes a body that may be missing for one that may be `null`.
+        // The macro describes a body that may be missing as a body that may be `null`.
         body.required = Some(Required::False);
     }
     for (status, response) in responses {

@@ -101,7 +101,8 @@ pub(crate) struct Lookup<'a> {
 }
 
 impl Lookup<'_> {
-    /// The body, from the page that the store gave, with what is known of its authors, or, when it gave none, from the one that was found.
+    /// The body: from the page that the store returned, with what is known of its authors, or, if it returned none,
+    /// from the page that was found here.
     pub(crate) fn body(
         self,
         session: &ChatSession,

@@ -186,7 +186,7 @@ mod tests {
             (b"FileName*=iso-8859-1''Gr%FC%DFe", "Gr\u{fc}\u{df}e"),
             (b"filename*=\"utf-8''a%20b\"", "a b"),
             (b"filename*=utf-8''%22%0D.txt", "\"\r.txt"),
-            // One that cannot be read gives way to the other.
+            // A parameter that cannot be read gives way to the other.
             (b"filename*=utf-8''%ff; filename=\"plain.txt\"", "plain.txt"),
             (b"filename*=klingon''a; filename=\"plain.txt\"", "plain.txt"),
             (b"filename*=nonsense", ""),

@@ -238,7 +238,8 @@ fn expected(problem: &str) -> Option<&str> {
     Some(match expected {
         "a sequence" => "a list",
         "a map" => "an object",
-        // RFC 8259 leaves it to the receiver which numbers it takes: one that is written as 3.0 is read as a float.
+        // RFC 8259 leaves it to the receiver which numbers it takes: a number that is written as 3.0 is read as a
+        // float.
         "i32" | "i64" => "a whole number, without a fraction or an exponent",
         "u16" | "u32" | "u64" | "usize" => "a whole number from 0, without a fraction or an exponent",
         other if other.starts_with("struct ") => "an object",

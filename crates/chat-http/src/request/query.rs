@@ -1,4 +1,5 @@
-//! Query strings, read strictly: a key stands once and is one that the operation knows, a number is plain decimal digits.
+//! Query strings, read strictly: each key stands once and is known to the operation, and a number is plain decimal
+//! digits.
 
 use std::borrow::Cow;
 

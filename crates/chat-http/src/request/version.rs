@@ -25,8 +25,8 @@ pub(crate) fn expected_version(request: &HttpRequest) -> Input<ExpectedVersion> 
     parsed.ok_or_else(|| Invalid::new("If-Match", RULE))
 }
 
-/// `None` for what is neither `*` nor a list of entity tags. A tag that no session has is one that none matches; so is a
-/// weak one, because `If-Match` compares strongly.
+/// `None` for what is neither `*` nor a list of entity tags. A tag that no session can have matches no session, and
+/// neither does a weak tag, because `If-Match` compares strongly.
 fn parse(text: &str) -> Option<ExpectedVersion> {
     const WHITE: [char; 2] = [' ', '\t'];
     if text.trim_matches(WHITE) == "*" {

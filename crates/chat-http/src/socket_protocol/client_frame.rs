@@ -34,7 +34,8 @@ pub(crate) struct ClientFrame {
 pub(crate) struct Reference(Box<str>);
 
 impl Reference {
-    /// The type of a frame that has no name of its own. One that is longer than a name is of no type that gets an answer.
+    /// The type of a frame that has no name of its own. `None` if it is longer than a name may be: no such type gets an
+    /// answer.
     fn of_kind(kind: String) -> Option<Self> {
         kind.chars().nth(MAX_REFERENCE_CHARS).is_none().then(|| Self(kind.into()))
     }
@@ -103,7 +104,8 @@ pub(crate) struct MalformedFrame(&'static str);
 /// Reads a frame. Types and fields that it does not know are ignored, wherever they stand; a known one must fit.
 ///
 /// # Errors
-/// The text is not JSON of at most 127 levels without repeated keys, no object, or one that breaks the rules of its type.
+/// The text is not JSON of at most 127 levels without repeated keys, or no object, or the frame breaks the rules of its
+/// type.
 pub(crate) fn parse_client_frame(text: &str, mode: SocketMode) -> Result<ClientFrame, MalformedFrame> {
     let UniqueJson(frame) = serde_json::from_str(text).map_err(|_| MalformedFrame("the text is not strict JSON"))?;
     let Value::Object(mut frame) = frame else { return Err(MalformedFrame("the frame is not an object")) };

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::app::send;
 use crate::support::{Store, TestApp, TestSocket};
 
-/// Checks that a frame of the server is one that the document has for the mode, `base` or `extended`; returns its type.
+/// Checks that the document describes this frame of the server for the mode, `base` or `extended`; returns its type.
 #[track_caller]
 pub(crate) fn assert_described(mode: &str, frame: &Value) -> String {
     let document: Value = serde_json::from_str(&chat_http::asyncapi_json(None)).unwrap();

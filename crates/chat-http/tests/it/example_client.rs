@@ -48,7 +48,8 @@ struct Client {
 }
 
 impl Client {
-    /// Starts one that follows a session through `server`; a newer token of the list is taken when one is asked for.
+    /// Starts a client that follows a session through `server`. When it needs a newer token, it takes the next of the
+    /// list.
     fn start(server: &str, session: &str, tokens: &[String]) -> Self {
         let packages = env::var(PACKAGES).unwrap_or_else(|_| panic!("{PACKAGES} is not set: run `cargo xtask test`"));
         let file = NamedTempFile::new().unwrap();

@@ -118,7 +118,7 @@ on_every_store! {
                 error["requestId"] = json!(null);
                 answers.push(error);
             }
-            // The response is the same for a message of another session and for one that does not exist.
+            // The response is the same for a message of another session and for a message that does not exist.
             assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
         }
         let both = format!("/api/chat/sessions/{id}/messages?before={own}&after={own}");

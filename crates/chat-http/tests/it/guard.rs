@@ -64,8 +64,8 @@ async fn a_slow_head_ends_the_connection_on_every_request() {
     let app = app_with(TransportLimits { head: AMPLE, ..patient() }).await;
     let whole = "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n";
     let post = "POST /nothing HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\n{}";
-    // Nothing at all; a part of the first head; of the second one; of one that came together with the one before it.
-    // The last one ends with the bytes that the request before it ends with.
+    // Nothing at all; a part of the first head; of the second head, which comes after the first response or together
+    // with the first request. The last part ends with the same bytes as the request before it.
     let cases = [
         ("", ""),
         ("", "GET /h"),

@@ -173,7 +173,7 @@ on_every_store! {
             seen.extend(ids(&page));
             let Some(cursor) = page["nextCursor"].as_str() else { break };
             query = format!("waiting&limit=3&cursor={cursor}");
-            // One that was seen leaves, and a more urgent one comes.
+            // A session that was seen leaves, and a more urgent session comes.
             app.put("bob", &format!("{SESSIONS}/{}/assign", seen[0]), json!({ "agentId": "bob" })).await;
             open(app, "alice", json!({ "priority": "high" })).await;
         }

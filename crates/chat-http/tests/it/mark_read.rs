@@ -153,7 +153,7 @@ on_every_store! {
         for wrong in [json!(-1), json!(1.5), json!("3"), json!([3]), json!(true)] {
             mark_up_to(app, "bob", &id, wrong).await.expect_invalid("upToSeq");
         }
-        // The same number in JSON, in another form than the one that is taken.
+        // The same number in JSON, in forms that are not accepted.
         for form in ["3.0", "3e0", "30e-1", "-0.0"] {
             let request = app.request("bob", Method::PUT, &format!("/api/chat/sessions/{id}/read"));
             let request = request.header("content-type", "application/json").body(format!("{{\"upToSeq\":{form}}}"));

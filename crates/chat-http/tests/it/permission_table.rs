@@ -1,6 +1,6 @@
 //! Who may do what, in one table: every person × every operation × every state of the session, with the exact status.
 //!
-//! Each cell has a session, a message, a file or an agent of its own, so that no cell changes what another one finds.
+//! Each cell has a session, a message, a file or an agent of its own, so that no cell changes what another cell finds.
 //! The bodies are valid, so that the status tells about rights and state.
 
 use std::collections::BTreeSet;

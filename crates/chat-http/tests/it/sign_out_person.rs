@@ -161,7 +161,7 @@ on_every_store! {
         assert_eq!(alice.next().await["type"], "auth_ok");
         app.revocations.change(fixtures::alice().id, AccessChange::SignOut, signed_out_at).await.unwrap();
         assert_eq!(app.service.refresh_revocations().await.unwrap(), 0);
-        // A token of before is refused, and the socket goes on with the one that it has.
+        // A token of before the sign-out is refused, and the socket goes on with the token that it has.
         let old = token("alice", Role::User, fixtures::start(), app.clock.now().plus(Duration::from_hours(1)));
         alice.say("auth", json!({ "token": old })).await;
         let refused = alice.next().await;

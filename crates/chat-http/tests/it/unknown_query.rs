@@ -1,5 +1,5 @@
-//! A query parameter that an operation does not have is refused by every operation: one that is mistyped would otherwise
-//! be ignored, and the caller would take the response for what they asked for.
+//! Every operation refuses a query parameter that it does not have: a mistyped parameter would otherwise be ignored,
+//! and the caller would take the response for what they asked for.
 
 use chat_testkit::fixtures;
 use reqwest::{Method, RequestBuilder};

@@ -9,7 +9,8 @@ use super::verifying_key::KeyProblem;
 /// Reads the keys of a file.
 ///
 /// # Errors
-/// It holds no public key, or one that cannot be used. A JWK Set may hold further ones, but no private key.
+/// The file holds no public key that can be used. In PEM, each part must be such a key. A JWK Set may hold other keys
+/// too, but no private key.
 pub(super) fn read_key_file(text: &str) -> Result<KeySet, KeyFileError> {
     let keys = if text.trim_start().starts_with('{') {
         let set = read_jwk_set(text.trim().as_bytes()).map_err(|error| KeyFileError::JwkSet(error.to_string()))?;

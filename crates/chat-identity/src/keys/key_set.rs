@@ -31,7 +31,7 @@ impl KeySet {
         Self { keys, is_published: false }
     }
 
-    /// Keys that an identity provider published, which may publish another one at any time: an id means one key.
+    /// Keys that an identity provider published, which may publish another key at any time: an id means one key.
     pub(crate) fn published(keys: Vec<VerifyingKey>) -> Self {
         Self { keys, is_published: true }
     }
@@ -52,7 +52,7 @@ impl KeySet {
     ///
     /// # Errors
     /// `UnknownKey` if the set has no key with the `kid` of the token, and another version of the set might;
-    /// `Algorithm` if its key is for another one; `Signature` if none of them made it.
+    /// `Algorithm` if its key is for another algorithm; `Signature` if none of the keys made the signature.
     pub(crate) fn verify(
         &self,
         hint: KeyHint<'_>,

@@ -11,7 +11,7 @@ const BY_KIND: [TokenAlgorithm; 4] =
 /// Reads all keys.
 ///
 /// # Errors
-/// A part that is not a public key, or not one that signatures are accepted of.
+/// A part is not a public key, or it is a key of which no signatures are accepted.
 pub(super) fn read_pem_keys(text: &str) -> Result<Vec<VerifyingKey>, KeyFileError> {
     require_whole_parts(text)?;
     let sections = pem::parse_many(text).map_err(|error| KeyFileError::Pem(error.to_string()))?;

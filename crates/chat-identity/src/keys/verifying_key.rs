@@ -45,7 +45,7 @@ pub(crate) enum KeyProblem {
     /// It is meant for another purpose.
     #[error("its `use` or `key_ops` say that it does not verify signatures")]
     Use,
-    /// Private keys belong to the issuer alone; one that is published or copied is no secret any more.
+    /// Private keys belong to the issuer alone; a private key that is published or copied is no secret any more.
     #[error("it is a private key (it has `d`), which no verifier needs")]
     Private,
     /// A remote party must not choose a secret, which every reader of the key set would know.

@@ -25,7 +25,7 @@ use crate::keys::{KeySet, MAX_KEYS, read_jwk_set};
 
 /// How long a fetch may take, discovery included.
 const LONGEST: Duration = Duration::from_secs(10);
-/// How long one address of a host may take to accept a connection, so that another one has its turn.
+/// How long one address of a host may take to accept a connection, so that the next address has its turn.
 const LONGEST_CONNECT: Duration = Duration::from_secs(3);
 /// The largest document that is read.
 const MAX_BYTES: usize = 512 * 1024;

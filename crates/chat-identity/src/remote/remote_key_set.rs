@@ -60,7 +60,7 @@ pub(crate) struct PublishedKeys {
 }
 
 impl RemoteKeySet {
-    /// Fetches the key set; if that fails, takes the one that was kept less than a day ago.
+    /// Fetches the key set; if that fails, takes the key set that was kept less than a day ago.
     ///
     /// # Errors
     /// There is neither; or the provider publishes no key that can be used.

@@ -37,8 +37,8 @@ impl Default for FetchSchedule {
 }
 
 impl FetchSchedule {
-    /// Requests a fetch on account of an unknown key, unless one was requested a moment ago, and waits for it or for the
-    /// one that runs. Returns whether a fetch has finished meanwhile.
+    /// Requests a fetch on account of an unknown key, unless one was requested a moment ago, and waits for it or for
+    /// the fetch that runs. Returns whether a fetch has finished meanwhile.
     pub(super) async fn fetched_for_unknown_key(&self) -> bool {
         let mut finished = self.finished.subscribe();
         if !self.request() {

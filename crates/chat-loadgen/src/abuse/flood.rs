@@ -19,7 +19,7 @@ use crate::units;
 
 /// Bytes behind the head of a frame that claims more.
 const PIECE_BYTES: usize = 64 * 1024;
-/// A service that still reads after so many is one that takes everything.
+/// A service that still reads after so many bytes takes everything.
 const MOST_BYTES: u64 = 256 << 20;
 /// Frames that go out in one write.
 const FRAMES_AT_ONCE: u64 = 1_000;

@@ -235,7 +235,7 @@ async fn hold(stream: TcpStream, request: Vec<u8>, counts: Rc<OccupyCounts>, mut
         _released = released.changed() => {}
     }
     sending.abort();
-    // One that has not sent everything drops its half, and the connection with it.
+    // A sender that has not sent everything drops its half, and the connection with it.
     if let Ok(writer) = sending.await
         && let Ok(stream) = reader.reunite(writer)
     {

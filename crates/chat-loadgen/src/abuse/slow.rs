@@ -63,9 +63,9 @@ impl SlowKind {
 pub struct SlowPlan {
     /// The service.
     pub target: Target,
-    /// How many of each kind at the same time. One that the service ends is replaced.
+    /// How many connections of each kind at the same time. A connection that the service ends is replaced.
     pub connections: usize,
-    /// How often each does a little, and after what time one that was ended is replaced.
+    /// How often each does a little, and after what time a connection that was ended is replaced.
     pub every: Duration,
     /// For how long.
     pub duration: Duration,

@@ -1,6 +1,6 @@
 //! Faults: ends, stops and restarts one process at intervals, and measures how long its service is unreachable.
 //!
-//! It signals only a process that it started itself, or one that was named by its id.
+//! It signals only a process that it started itself, or a process that was named by its id.
 
 mod process;
 

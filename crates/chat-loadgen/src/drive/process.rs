@@ -13,9 +13,9 @@ use crate::error::LoadError;
 /// The process to drive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DriveSubject {
-    /// One to start: the program and its arguments, without a shell.
+    /// A process to start: the program and its arguments, without a shell.
     Start(Vec<String>),
-    /// One that runs already and is not ours.
+    /// A process that runs already and is not ours.
     Process(u32),
 }
 

@@ -53,7 +53,8 @@ pub struct FleetSummary {
     pub inbox: Option<LatencySummary>,
     /// Of handshakes that succeeded, the hello included; of multiplexed sockets, also the inbox and the subscriptions.
     pub handshake: Option<LatencySummary>,
-    /// From losing a socket to the hello of the one that resumed it; of multiplexed sockets, each subscription on its own.
+    /// From losing a socket to the hello of the socket that resumed it; of multiplexed sockets, each subscription on
+    /// its own.
     pub resumption: Option<LatencySummary>,
     /// Sockets or subscriptions that resumed.
     pub resumed: u64,

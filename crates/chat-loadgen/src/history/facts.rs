@@ -14,7 +14,7 @@ pub(super) struct SessionFacts<'a> {
     pub(super) seqs: Vec<(&'a str, u64)>,
     /// By reader, in the order of connections.
     pub(super) readers: BTreeMap<&'a str, Vec<&'a ReaderLog>>,
-    /// Where a message stands in the final state; of one that stands there twice, the first place.
+    /// Where a message stands in the final state; of a message that stands there twice, the first place.
     pub(super) place_of: BTreeMap<&'a str, usize>,
 }
 

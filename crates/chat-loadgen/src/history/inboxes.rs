@@ -49,7 +49,7 @@ pub struct ViewPage {
     pub items: Vec<InboxItem>,
     /// The counts of the inbox, as JSON.
     pub counts: String,
-    /// Whether these are all sessions of the view. If not, one that is not here is not missing.
+    /// Whether these are all sessions of the view. If not, a session that is not here is not missing.
     pub whole: bool,
 }
 

@@ -99,7 +99,7 @@ impl<'a> ReaderCheck<'a> {
         }
         if at.place.is_some_and(|last| place < last) {
             found.push(HistoryViolation::ReaderReordered { reader, session, id: id.to_owned() });
-            // Neither does one that comes late: what follows is measured against the newest.
+            // Nor does a message that comes late: what follows is measured against the newest.
             return;
         }
         if (at.joined || at.place.is_some()) && place > expected {

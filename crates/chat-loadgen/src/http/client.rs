@@ -54,8 +54,8 @@ impl From<hyper::Error> for HttpFailure {
     }
 }
 
-/// Sends one request at a time over a kept connection, and opens another one when it was lost. It never repeats a
-/// request.
+/// Sends one request at a time over a kept connection, and opens another when that connection was lost. It never
+/// repeats a request.
 #[derive(Debug)]
 pub struct HttpClient {
     target: Target,

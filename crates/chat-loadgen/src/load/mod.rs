@@ -33,7 +33,7 @@ pub enum StopAfter {
     Requests(u64),
 }
 
-/// What is sent. Connections go through the sessions in turn, each from another one on.
+/// What is sent. Connections go through the sessions in turn, each beginning at another session.
 #[derive(Clone, Debug)]
 pub struct LoadRequests {
     /// One template for each person, of whom a session has the one at its place modulo their number.

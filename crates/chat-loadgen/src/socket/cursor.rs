@@ -38,7 +38,7 @@ impl SeqCursor {
         self.seq
     }
 
-    /// A socket begins. One that did not resume begins at the newest event.
+    /// A socket begins. A socket that did not resume begins at the newest event.
     pub(crate) fn begin(&mut self, hello: &Hello) {
         self.epoch.clone_from(&hello.epoch);
         if !hello.resumed {

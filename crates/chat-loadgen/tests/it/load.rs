@@ -199,7 +199,7 @@ fn a_stall_shows_in_every_request_due_in_it() {
     assert!(of(&open, "latencyUs", "p50") > stall_us / 10, "{open}");
     assert!(of(&open, "latencyUs", "p90") > stall_us / 2, "{open}");
     assert!(of(&open, "startDelayUs", "p90") > stall_us / 2, "{open}");
-    // In a closed loop only the one that stalled is slow.
+    // In a closed loop only the request that stalled is slow.
     let service = FakeService::start(Misbehaviour { stall_at: 11, ..Misbehaviour::default() });
     let closed = figures(&service, "send", "50", &load[..4]);
     assert!(of(&closed, "latencyUs", "p90") < stall_us / 2 && of(&closed, "latencyUs", "max") >= stall_us, "{closed}");

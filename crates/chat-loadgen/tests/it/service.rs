@@ -38,7 +38,8 @@ pub(crate) struct Misbehaviour {
     pub(crate) cut_socket_after: u64,
     /// A socket skips every so many-th message.
     pub(crate) skip_on_socket_every: u64,
-    /// A socket that is to resume is refused with 410; in extended mode, one that missed something does not resume.
+    /// A socket that is to resume is refused with 410; in extended mode, a socket that missed something does not
+    /// resume.
     pub(crate) socket_refuses_replay: bool,
     /// A socket brings every so many-th message twice.
     pub(crate) repeat_on_socket_every: u64,

@@ -62,7 +62,7 @@ async fn makes_a_connection(store: &PgStore, database: &TestDatabase) -> bool {
     newer.trim() != "0"
 }
 
-/// A URL may name several servers. A connection that is never replaced stays with one that has become a standby.
+/// A URL may name several servers. A connection that is never replaced stays with a server that has become a standby.
 #[tokio::test]
 #[ignore = "needs Postgres: cargo xtask test"]
 async fn connections_that_read_are_replaced_when_they_are_old() {

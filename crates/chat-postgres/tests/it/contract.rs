@@ -56,7 +56,7 @@ async fn make_store() -> StoreUnderTest {
     open(&database, unhurried(PgConfig::new(database.url()))).await
 }
 
-/// A node with several writers that remember what they wrote, and one that remembers next to nothing.
+/// A node with several writers that remember what they wrote, and a node that remembers next to nothing.
 async fn make_nodes() -> Nodes {
     recorder::install();
     let database = Arc::new(reused());

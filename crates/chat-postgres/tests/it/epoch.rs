@@ -1,4 +1,4 @@
-//! A database names its history, until the operator begins another one.
+//! A database names its history, until the operator begins another history.
 
 use std::sync::Arc;
 

@@ -224,8 +224,8 @@ async fn a_connection_that_turns_out_to_be_read_only_in_a_writes_own_statement_i
     let database = migrated();
     let config = PgConfig { writers: 1, ..PgConfig::new(database.url()) };
     let store = PgStore::open(config, Arc::new(RecordingNotifier::new())).await.unwrap();
-    // The server behind the present connections has become a standby; a new connection leads to another one. A rollback
-    // works on both.
+    // The server behind the present connections has become a standby; a new connection leads to another server. A
+    // rollback works on both.
     database.sql(
         "CREATE TABLE demoted AS SELECT pid FROM pg_stat_activity
              WHERE datname = current_database() AND application_name = 'chat-server';

@@ -21,7 +21,7 @@ use test_servers::postgres::TestDatabase;
 use crate::recorder;
 use crate::support::reused;
 
-/// The statement that appends, and the one that locks the sessions of a batch.
+/// The statement that appends, and the statement that locks the sessions of a batch.
 const APPEND: &str = "WITH moved AS";
 const LOCK: &str = "FOR UPDATE";
 

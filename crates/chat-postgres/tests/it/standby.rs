@@ -90,8 +90,8 @@ async fn a_database_that_becomes_read_only_is_not_ready() {
     store.close().await;
 }
 
-/// The URL may ask for any server. A standby does not know the timeline of its primary, so a name from there would be another
-/// one than the other nodes have.
+/// The URL may ask for any server. A standby does not know the timeline of its primary, so a name from there would not
+/// be the name that the other nodes have.
 #[test]
 #[ignore = "needs Postgres: cargo xtask test"]
 fn fanout_credentials_are_not_read_from_a_standby() {

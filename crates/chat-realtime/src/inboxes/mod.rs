@@ -68,8 +68,9 @@ struct InboxesState {
 }
 
 impl InboxesState {
-    /// Whether a session is not known as it is here, or not any more once what is being read is taken over. Of one that has
-    /// ended, the position is known if it is among the newest of an open range, and nothing was pushed of it otherwise.
+    /// Whether a session differs from what is known of it here, or may differ once what is being read is taken over. Of
+    /// a session that has ended, the position is known if the session is among the newest of an open range; otherwise
+    /// nothing of it was pushed.
     fn differs(&self, session: &ChatSession) -> bool {
         let is_known_elsewhere = |range: &InboxRange| {
             let known = self.ended.get(range).and_then(|positions| positions.get(&session.id));
@@ -118,7 +119,7 @@ impl Inboxes {
         !self.any.load(Ordering::SeqCst)
     }
 
-    /// Takes note of an event, of this node or of another one, after its commit.
+    /// Takes note of an event, of this node or of another node, after its commit.
     pub fn note(&self, event: &SessionEvent) {
         if self.is_empty() {
             return;

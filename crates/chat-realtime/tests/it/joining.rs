@@ -93,7 +93,8 @@ async fn subscribing_among_writers_misses_and_doubles_nothing() {
                     let start = if reader % 2 == 0 { StartPosition::Now } else { after(1) };
                     let mut subscriber = world.subscribe("bob", start).await;
                     everyone_watches.wait().await;
-                    // The one before the writer, the writer's, and one that comes once all are subscribed.
+                    // The event before the writer, the writer's events, and an event that comes once all are
+                    // subscribed.
                     let mut seen = Vec::new();
                     while seen.last() != Some(&(WRITTEN + 2)) {
                         seen.extend(subscriber.positions(1).await);

@@ -114,7 +114,7 @@ async fn a_stop_without_a_shown_start_is_delivered_once() {
     }
     assert_eq!(alice.next().await, stops("bob"));
     alice.stays_quiet_for(Duration::from_secs(20)).await;
-    // A subscriber whose full queue dropped it is put right by one that is repeated later.
+    // If a subscriber's full queue dropped the stop, a later repetition of it puts the subscriber right.
     world.type_as("bob", false);
     assert_eq!(alice.next().await, stops("bob"));
 }

@@ -41,7 +41,7 @@ async fn one_primary_among_the_addresses_is_enough() {
     let replica = PrivateRedis::start(&[("replicaof", &format!("127.0.0.1 {}", primary.port()))]).unwrap();
     dead.kill().unwrap();
     let hosts = [&dead, &replica, &primary].map(|server| format!("127.0.0.1:{}", server.port())).join(",");
-    // Whichever comes first: each node begins at another one.
+    // Whichever server comes first: each node begins at another address.
     let url = format!("redis://{hosts}");
     let nodes = [Node::start_at(&url, 1).await, Node::start_at(&url, 2).await, Node::start_at(&url, 3).await];
     for (n, node) in (0..).zip(&nodes) {

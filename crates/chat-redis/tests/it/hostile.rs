@@ -48,7 +48,8 @@ async fn unsigned_messages_have_no_effect() {
     assert_only(&node, from, &[event(1, 2)]);
 }
 
-/// As a clone on the same Redis, one that was restored from a backup, and one of another deployment.
+/// As from a clone of the database on the same Redis, from a database that was restored from a backup, and from another
+/// deployment.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: cargo xtask test"]
 async fn messages_of_another_database_epoch_or_key_are_rejected() {

@@ -93,8 +93,8 @@ async fn events_lost_with_a_connection_become_a_suspected_gap() {
         other.until_reachable_again(from).await;
         assert!(publisher.fanout.wait_until_connected(PATIENCE).await);
     }
-    // One that is published after everything: what was lost before has been looked for when this is received, or is by
-    // then known to the publisher's next heartbeat.
+    // An event that is published after everything: what was lost before has been looked for when this event is
+    // received, or is by then known to the publisher's next heartbeat.
     let from = other.sink.len();
     let last = event(2, 1_000_000);
     publisher.notifier.publish(last.clone());

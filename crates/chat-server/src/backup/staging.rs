@@ -1,6 +1,7 @@
 //! A directory that is being made: beside its place, so that the place has it complete or not at all.
 //!
-//! A process that is killed leaves it there, without a lock; the next one that makes the same directory begins with it.
+//! A process that is killed leaves it there, without a lock; the next process that makes the same directory takes it
+//! over and empties it.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
@@ -12,8 +13,8 @@ use anyhow::{Context, bail, ensure};
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags, open, renameat_with};
 use rustix::process::geteuid;
 
-/// What the process that makes the directory holds, until the directory is in its place: a process that finds it without
-/// the lock takes it for one that was left.
+/// What the process that makes the directory holds, until the directory is in its place: if the lock is free, the next
+/// process takes the directory for what a killed process has left.
 const LOCK: &str = "lock-of-partial";
 
 /// A directory that is removed unless it gets its place.

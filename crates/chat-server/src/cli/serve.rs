@@ -167,7 +167,7 @@ async fn start(config: &Config, traces: Traces, out: &mut dyn Write) -> anyhow::
 /// What connections may take, where it follows from the configuration and the limit of open files.
 fn transport_limits(config: &Config, room: DescriptorLimits) -> TransportLimits {
     let defaults = TransportLimits::default();
-    // Twice the largest message, so that one that is refused for its size is covered too.
+    // Twice the largest message, so that a message that is refused for its size is covered too.
     let proxy_drain_bytes = defaults.proxy_drain_bytes.max(config.max_message_size.saturating_mul(2));
     TransportLimits { connections: room.http, sockets: room.sockets, proxy_drain_bytes, ..defaults }
 }

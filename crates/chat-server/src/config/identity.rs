@@ -45,7 +45,7 @@ pub(crate) enum TokenSource {
 /// Puts the options together.
 ///
 /// # Errors
-/// More than one source of keys, or one that cannot be used; rules that the source needs or cannot have.
+/// More than one source of keys, or a source that cannot be used; rules that the source needs or cannot have.
 pub(super) fn load(options: &Options) -> Result<IdentityConfig, ConfigError> {
     let source = source(options)?;
     if options.jwt_allow_private_hosts == Switch::On && !matches!(source, Some(TokenSource::KeySet(_))) {

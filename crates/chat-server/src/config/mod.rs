@@ -109,7 +109,7 @@ impl Config {
     /// Puts the options together.
     ///
     /// # Errors
-    /// An option that is wrong in itself or beside another one.
+    /// An option that is wrong in itself or beside another option.
     pub(crate) fn load(options: Options) -> Result<Self, ConfigError> {
         let database_url = database_url(&options)?;
         check_sizes(&options)?;

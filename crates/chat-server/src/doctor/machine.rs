@@ -41,7 +41,7 @@ pub(super) fn data_directory(config: &Config) -> Diagnosis {
     }
 }
 
-/// The nearest directory above one that will be made.
+/// The nearest existing directory above a directory that will be made.
 fn nearest_above(path: &Path) -> &Path {
     path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."))
 }

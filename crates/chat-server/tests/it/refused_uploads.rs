@@ -19,7 +19,7 @@ const LARGE: usize = 22 * 1024 * 1024;
 /// What nginx passes on, and a node refuses.
 const TOO_LARGE: usize = 40 * 1024 * 1024;
 const PIECE: usize = 64 * 1024;
-/// How often an upload is sent that is refused on sight, and one that is refused when most of it was read.
+/// How often an upload is sent that is refused on sight, and an upload that is refused when most of it was read.
 const OFTEN: usize = 20;
 const SELDOM: usize = 3;
 /// What is around the file of an upload.

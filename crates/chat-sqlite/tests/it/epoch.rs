@@ -1,4 +1,4 @@
-//! A database names its history, until the operator begins another one.
+//! A database names its history, until the operator begins another history.
 
 use chat_domain::ports::EventLog as _;
 use chat_sqlite::{OpenError, epoch, migrate};

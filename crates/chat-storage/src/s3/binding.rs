@@ -18,7 +18,7 @@ const NAME: &str = "database-id";
 /// Why the objects cannot be used by a database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum S3BindError {
-    /// They belong to another one.
+    /// The objects belong to another database.
     #[error("the attachments in {location} belong to another database; the object `database-id` there says which")]
     OtherDatabase {
         /// Where they lie.
@@ -58,11 +58,11 @@ pub enum S3BindError {
     },
 }
 
-/// A database that is not yet known to be the one of the objects.
+/// A database of which it is not known yet whether the objects belong to it.
 #[derive(Debug)]
 pub(super) struct Unverified {
     pub(super) identity: String,
-    /// Whether it was logged that they belong to another one.
+    /// Whether it was logged that the objects belong to another database.
     is_reported: bool,
 }
 

@@ -197,7 +197,7 @@ pub fn is_s3_variable(name: &str) -> bool {
     setting(name).is_some()
 }
 
-/// Whether the address of the service is one that requests can be sent to.
+/// Checks that requests can be sent to the address of the service.
 fn check_endpoint(variables: &[(String, String)]) -> Result<(), String> {
     let value = |wanted: &str| variables.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"] {

@@ -7,7 +7,7 @@ use chat_domain::ChatError;
 pub(super) enum S3Failure {
     /// There is no such object.
     Missing,
-    /// A condition did not hold: an object is there, or is another one.
+    /// A condition did not hold: an object is there, or it is another object than expected.
     Condition,
     /// There is no room.
     Full(String),

@@ -42,7 +42,7 @@ pub(super) async fn stored_before(
     Ok(found)
 }
 
-/// The object that a key stands for; `None` for one that is not ours.
+/// The object that a key stands for; `None` for a key that is not ours.
 fn id_of(object: &ObjectMeta, prefix: &str) -> Option<AttachmentId> {
     AttachmentId::parse(object.location.as_ref().strip_prefix(prefix)?)
 }

@@ -82,7 +82,7 @@ async fn boxes_in_boxes_are_not_followed() {
 
 #[tokio::test]
 async fn a_length_that_the_file_contradicts_is_not_believed() {
-    // The bytes that are there count, not the ones that are claimed.
+    // The bytes that are there count, not the number that is claimed.
     assert_eq!(store(&wav(16_000, u32::MAX, 8_000)).await.metadata.duration, Some(0.5));
     says_nothing(&wav(0, 100, 100)).await;
     says_nothing(&wav(1, 100, 100)).await;

@@ -115,7 +115,7 @@ async fn an_index_of_all_fragments_states_the_duration() {
     };
     let all = u32::try_from(parts.len()).unwrap();
     assert_eq!(metadata(&film(index(&[1_000, 500], all))).await, sound(1.5));
-    // One that covers less is not that of the file.
+    // An index that covers less is not the index of the file.
     assert_eq!(metadata(&film(index(&[1_000, 500], all - 1))).await, sound(1.463));
 }
 

@@ -111,7 +111,7 @@ async fn an_item_knows_since_when_its_customer_waits(store: &StoreUnderTest) {
     assert_eq!((waits().await, longest().await), (Some(at(5)), None), "a claim keeps it");
     store.change(id, &bob(), SessionAction::Transfer(None)).await;
     assert_eq!((waits().await, longest().await), (Some(at(5)), Some(at(5))), "so does the way back");
-    // Of several, the one that has waited longest, whatever its priority.
+    // Of several sessions, the one that has waited longest, whatever its priority.
     let low = NewSession { priority: Priority::Low, started_at: at(3), ..new_session(2) };
     store.sessions.open(low, alice(), None).await.unwrap();
     assert_eq!(longest().await, Some(at(3)));

@@ -214,7 +214,7 @@ async fn referenced_files_come_in_order_and_in_batches(store: &StoreUnderTest) {
     assert_eq!(store.orphans.referenced(Some(attachment_id(5)), 2).await.unwrap(), []);
 }
 
-/// Whichever commits first is the one that the other one sees: a message that is there has its file, and a file that is
+/// The transaction that commits first is seen by the other: a message that is there has its file, and a file that is
 /// removed has no message.
 async fn of_a_message_and_a_condemnation_one_wins(store: &StoreUnderTest) {
     const FILES: u64 = 60;

@@ -142,7 +142,7 @@ async fn of_fifty_concurrent_takers_one_gets_the_ticket(stores: &TicketStores) {
 }
 
 async fn a_ticket_over_the_limit_of_a_person_replaces_the_one_that_expires_first(stores: &TicketStores) {
-    // The one that expires first is neither the first nor the last that was put.
+    // The ticket that expires first is neither the first nor the last that was put.
     let until = |n: u64| if n == MOST / 2 { 31 } else { 40 + n };
     for n in 0..MOST {
         stores.put(n, ticket(alice(), until(n)), at(0)).await;

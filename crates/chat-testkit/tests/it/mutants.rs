@@ -269,7 +269,7 @@ impl EventLog for Forgetful {
         self.events.position_of(session, message).await
     }
 
-    /// Makes up another one each time.
+    /// Makes up another epoch each time.
     async fn epoch(&self) -> Result<Epoch> {
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
         let epoch = Epoch::parse(&number.to_string());

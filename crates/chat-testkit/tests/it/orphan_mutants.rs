@@ -42,7 +42,7 @@ impl OrphanRound for CarelessRound {
         self.0.generations().await
     }
 
-    /// Takes an announced round for one that was seen.
+    /// Takes an announced round for a round that was seen.
     async fn announce(&mut self, next: Generation) -> Result<()> {
         self.0.confirm(next).await
     }

@@ -22,15 +22,15 @@ enum Fault {
     TheNewcomer,
     /// Replaces the oldest of the person, in whatever session.
     AnySession,
-    /// Replaces one more than it has to.
+    /// Replaces one socket more than it has to.
     TwoAtOnce,
     /// Treats all persons as the same one.
     CountsTogether,
-    /// Refuses also the one that replaces.
+    /// Refuses also the socket that replaces another.
     RefusesTheReplacing,
     /// Replaces first, and then refuses.
     ReplacesTheRefused,
-    /// Keeps a place for the one that was replaced until it leaves.
+    /// Keeps a place for the socket that was replaced until it leaves.
     KeepsThePlace,
     /// Frees a place with every socket that leaves.
     AnyoneLeaves,

@@ -255,7 +255,7 @@ async fn one_person_waits_for_sixteen_pictures_and_others_are_not_refused() {
     assert!(is_made(&joined.await));
     let _made_or_missing = (other.await, joined_other.await);
     let again = async {
-        // The one that was refused: until places of hers are free again, it still is.
+        // The picture that was refused is still refused until places of hers are free again.
         while matches!(
             maker.make(&alice, &pictures[17], ThumbnailSize::Large).await,
             Err(ChatError::Unavailable { .. })

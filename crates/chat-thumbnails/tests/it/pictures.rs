@@ -97,7 +97,7 @@ async fn colours_of_another_profile_are_shown_as_they_are_meant() {
     let [red, green, blue] = shown(p3.clone()).await;
     // By the matrices and the curve of both spaces: 218, 24, 41.
     assert!(red.abs_diff(218) < 8 && green.abs_diff(24) < 12 && blue.abs_diff(41) < 12, "{red} {green} {blue}");
-    // One that is sRGB, one that is cut, one that is none.
+    // A profile that is sRGB, a profile that is cut off, and bytes that are no profile.
     for profile in [ColorProfile::new_srgb().encode().unwrap(), p3[..p3.len() / 2].to_vec(), vec![0xff; 3_000]] {
         let pixel = shown(profile).await;
         assert!(alike(pixel, [200, 50, 50]), "{pixel:?}");

@@ -209,7 +209,7 @@ fn accept(listener: &TcpListener, shared: &Arc<ProviderShared>) {
         let Ok(stream) = stream else { continue };
         let shared = Arc::clone(shared);
         thread::spawn(move || {
-            // What fails here fails at the client, which is the one that is tested.
+            // What fails here fails at the client, and the client is what is tested.
             let _ended = serve(stream, &shared);
         });
     }

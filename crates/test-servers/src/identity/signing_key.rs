@@ -35,7 +35,7 @@ impl TokenSigningKey {
     /// A new key for one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and `EdDSA`.
     ///
     /// # Errors
-    /// The algorithm is another one, or no key can be made.
+    /// The algorithm is none of these, or no key can be made.
     pub fn generate(algorithm: &'static str, id: &str) -> Result<Self, Error> {
         let failed = |_: Unspecified| no_key(algorithm);
         let rsa = || RsaKeyPair::generate(KeySize::Rsa2048).map(SigningPair::Rsa);

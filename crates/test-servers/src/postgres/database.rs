@@ -29,8 +29,8 @@ pub enum KeepRows<'a> {
     Of(&'a [&'a str]),
 }
 
-/// The database of one test. It is dropped with the value, whatever is connected to it then, unless it is one that the
-/// next test may have.
+/// The database of one test. It is dropped with the value, whatever is connected to it then, unless the next test may
+/// have the database.
 ///
 /// Its functions panic when something fails, because it is the test that failed.
 #[derive(Debug)]

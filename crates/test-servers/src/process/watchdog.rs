@@ -2,7 +2,7 @@
 //!
 //! It is a shell that reads a pipe whose other end only the test's process holds. When that closes the pipe, or is
 //! killed, the shell reads the end of the pipe, ends the server and removes its directory. Dropping a server goes the
-//! same way, so the way for accidents is the one that every test takes.
+//! same way, so every test takes the way that is there for accidents.
 
 use std::env;
 use std::ffi::OsStr;

@@ -20,7 +20,7 @@ const PROGRAMS: Programs = Programs {
 /// `PATH` that holds both.
 ///
 /// # Errors
-/// No directory holds them, or the variable is set and names one that does not.
+/// No directory holds them, or the variable is set and names a directory that does not.
 pub fn find_programs() -> Result<PathBuf, Error> {
     PROGRAMS.find([], "")
 }

@@ -39,7 +39,7 @@ impl Bench {
 }
 
 /// Builds what these parts measure, and what they measure it with and beside. One package at a time: together they would be
-/// built with each other's features, and the server would not be the one that is shipped.
+/// built with each other's features, and the server would not be the server that is shipped.
 fn build(parts: &[Part]) -> anyhow::Result<()> {
     let mut plan = Plan::new("bench: build");
     plan.add("the server", cargo(["build", "--release", "--package=chat-server"]));

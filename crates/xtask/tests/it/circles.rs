@@ -1,8 +1,8 @@
 //! Modules of a crate that depend on each other in a circle: none can be read, moved or tested without the others.
 //!
 //! A module depends on another when its file names a path into it (`crate::…`, `super::…`, `self::…`, in `use` or
-//! elsewhere). What a module re-exports from another one counts as that one's. Modules of one folder are compared, each
-//! with everything below it; a parent and its children are not.
+//! elsewhere). What a module re-exports from another module counts as the other module's. Modules of one folder are
+//! compared, each with everything below it; a parent and its children are not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -162,7 +162,7 @@ fn expand(tokens: &[TokenTree]) -> Vec<(Vec<String>, String)> {
     if path.is_empty() { Vec::new() } else { vec![(path, name)] }
 }
 
-/// The path from the crate's root. One that begins with another name leads into a child, or out of the crate, where
+/// The path from the crate's root. A path that begins with another name leads into a child, or out of the crate, where
 /// nothing is found.
 fn absolute(own: &[String], path: &[String]) -> Option<ModulePath> {
     let mut module = own.to_vec();

@@ -62,7 +62,7 @@ async fn bytes_of_a_trusted_proxy_after_a_response_are_bounded_in_number_and_tim
     assert!(refused(&app, usize::MAX).await.send_until_cut_off(PIECE, 10 * BODY_BYTES).await < 10 * BODY_BYTES);
     until_connections_are(&app, 0).await;
     app.stop().await;
-    // One that sends nothing, and one that goes on sending.
+    // A client that sends nothing, and a client that goes on sending.
     let app = app_with(true, SHORT, u64::MAX).await;
     let silent = refused(&app, BODY_BYTES).await;
     until_connections_are(&app, 0).await;

@@ -123,7 +123,7 @@ async fn a_hundred_sessions_are_watched_and_no_more() {
         told.insert(alice.next().await["sessionId"].as_str().unwrap().to_owned());
     }
     assert!(!told.contains(last));
-    // One that ends makes room for another.
+    // A subscription that ends makes room for another.
     alice.say_of(&first[0], "unsubscribe", json!({})).await;
     assert_eq!(alice.unsubscribed(&first[0]).await.0, 1000);
     alice.subscribe(last, json!({})).await;

@@ -66,7 +66,7 @@ on_every_store! {
             assert!(message.get("attachments").is_none(), "{message}");
         }
         assert_eq!(app.stored_files().await, 0);
-        // Beside one that was.
+        // Beside a field that has a file.
         let form = unfilled(unfilled(Form::new(), "attachments[0]"), "attachments").file(0, "a.txt", "text/plain", b"x");
         let message = send(unfilled(form, "attachments[1]").to(app, "alice", &session)).await.expect(201);
         assert_eq!(message["attachments"].as_array().unwrap().len(), 1);

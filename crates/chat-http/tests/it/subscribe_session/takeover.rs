@@ -1,4 +1,4 @@
-//! How a connection becomes a socket, and how one that does not become a socket is answered.
+//! How a connection becomes a socket, and how a request that opens no socket is answered.
 
 use serde_json::{Value, json};
 

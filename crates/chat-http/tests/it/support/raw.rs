@@ -179,7 +179,7 @@ impl RawClient {
         RawFrame { opcode: header[0] & 0x0f, payload: self.read_exactly(length).await }
     }
 
-    /// Reads frames until the one that closes the socket.
+    /// Reads frames until a frame closes the socket.
     pub(crate) async fn read_close(&mut self) -> (u16, String) {
         loop {
             if let Some(close) = self.read_frame().await.close() {

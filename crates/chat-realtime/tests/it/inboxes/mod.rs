@@ -35,7 +35,7 @@ enum EventFate {
     Arrives,
     Twice,
     Lost,
-    /// After the next one that is not late.
+    /// After the next event that is not late.
     Late,
 }
 
@@ -549,7 +549,7 @@ async fn an_eleventh_inbox_of_a_person_closes_the_oldest_and_all_end_with_the_no
     assert!(timeout(QUIET, oldest.next()).await.is_err());
     others.push(world.open(&bob()).await);
     assert_eq!(oldest.next().await, Err(StreamCloseReason::Replaced));
-    // The place of one that has closed is not free before it is dropped, and is not closed twice.
+    // An inbox that has closed keeps its place until it is dropped, and is not closed twice.
     world.hub.shutdown();
     for desk in others.iter_mut().chain([&mut of_carol]) {
         assert_eq!(desk.next().await, Err(StreamCloseReason::NodeStopping));

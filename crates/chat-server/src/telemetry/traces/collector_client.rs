@@ -1,5 +1,5 @@
 //! The HTTP client of the exporter: a connection for each export, on the server's own runtime. An export comes every few
-//! seconds, so that a connection that is kept would mostly be one that the collector has closed.
+//! seconds, and by then the collector would mostly have closed a connection that was kept.
 
 use std::sync::Arc;
 use std::time::Duration;

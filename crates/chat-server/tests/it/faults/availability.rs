@@ -1,4 +1,4 @@
-//! Who is shown as available at two servers, also when the one that has their inbox is killed.
+//! Who is shown as available at two servers, also when the server that has their inbox is killed.
 
 use chat_loadgen::token::TokenRole;
 use serde_json::json;
@@ -48,7 +48,7 @@ async fn an_agent_of_a_killed_server_turns_offline_and_comes_back_as_set() {
     assert_eq!(Person::json(set, 200).await, json!({ "status": "away" }));
     assert_eq!((shown(&cluster, 0, "bob").await.as_str(), shown(&cluster, 1, "bob").await.as_str()), ("away", "away"));
 
-    // What is noted again and again by a server that lives is not by one that was killed.
+    // A server that lives writes again and again that its agents are there; a server that was killed does not.
     let_a_minute_pass(&cluster);
     until_shown(&cluster, 0, "bob", "away").await;
     cluster.kill(1);

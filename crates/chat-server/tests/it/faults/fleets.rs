@@ -20,7 +20,7 @@ pub(super) fn target(cluster: &Cluster) -> Target {
 }
 
 /// So many sockets, spread over the sessions, in the names of as many admins as it takes; `name` begins their names.
-/// One that is lost stays lost.
+/// A socket that is lost stays lost.
 pub(super) fn plan(
     cluster: &Cluster,
     sessions: &[String],

@@ -128,7 +128,7 @@ impl Follower {
             if let Ok(Ok(socket)) = timeout(OPEN_LIMIT, opening).await {
                 self.follow(socket, &mut finish).await;
             } else {
-                // Where one server is gone, another one may be there.
+                // Where one server is gone, another may be there.
                 self.node = (self.node + 1) % self.board.addresses.len();
             }
             sleep(self.jitter).await;

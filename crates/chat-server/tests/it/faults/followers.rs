@@ -86,7 +86,7 @@ pub(super) struct Delivery {
     /// When the request began that was acknowledged.
     pub(super) sent_us: u64,
     pub(super) arrived_us: u64,
-    /// To a socket on another server than the one that took the message.
+    /// Whether the socket is on another server than the server that took the message.
     pub(super) remote: bool,
 }
 

@@ -15,7 +15,7 @@ use crate::support::Person;
 
 /// At the same time, each with an agent, a customer and sessions of its own. All of them share the queue.
 const AT_ONCE: usize = 25;
-/// Changes of a round. The inbox is opened right after one of them, another one each time.
+/// Changes of a round. The inbox is opened right after one of them, in each round after a different one.
 const CHANGES: usize = 8;
 
 /// The people of one round.

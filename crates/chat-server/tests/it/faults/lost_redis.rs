@@ -32,8 +32,8 @@ const AFTER: Duration = Duration::from_secs(6);
 /// To a socket on the other server, when 99 of 100 messages have come: a look into the database each second. A server that
 /// believes that it hears the other looks every 15 s.
 const REMOTE_WITHOUT_REDIS: Duration = Duration::from_secs(6);
-/// An answer, when 90 of 100 have come: one that waited for Redis would take seconds. The slowest of some hundred are those
-/// that the machine has kept waiting, and 99 of 100 take three times as long at most.
+/// An answer, when 90 of 100 have come: an answer that waited for Redis would take seconds. The slowest of some hundred
+/// answers are those that the machine has kept waiting, and 99 of 100 take three times as long at most.
 const POST_WITHOUT_REDIS: Duration = Duration::from_secs(1);
 
 /// How many messages both servers have received through Redis: events, and few heartbeats.

@@ -2,10 +2,11 @@
 //! history checker of `chat-loadgen` decides whether anything was lost, doubled or put out of order; the database itself
 //! whether the figures equal a recount.
 //!
-//! The tests are short unless `CHAT_TEST_LONG` is `1`. Two run at once, and no more, since most of them measure time; one
-//! that only waits lets the next begin. They print what they measure. What they assert about it is no figure of the
-//! product: each limit lies between what a machine that is busy otherwise takes and what the failure of the mechanism under test
-//! takes, so that it finds the failure and not the machine. Figures come from `cargo xtask bench`.
+//! The tests are short unless `CHAT_TEST_LONG` is `1`. Two tests run at once, and no more, since most of them measure
+//! time; a test that only waits lets the next begin. They print what they measure. What they assert about it is no
+//! figure of the product: each limit lies between what a machine that is busy otherwise takes and what the failure of
+//! the mechanism under test takes, so that it finds the failure and not the machine. Figures come from
+//! `cargo xtask bench`.
 
 mod abused_sockets;
 mod availability;
@@ -45,8 +46,9 @@ mod verdict;
 use std::env;
 use std::time::Duration;
 
-/// No request may take longer, whatever has failed: five seconds on a quiet machine. One that also compiles or runs other
-/// tests keeps both sides waiting, for twelve seconds once; a request that waits for a frozen node waits for minutes.
+/// No request may take longer, whatever has failed: five seconds on a quiet machine. A machine that also compiles or
+/// runs other tests keeps both sides waiting, once for twelve seconds; a request that waits for a frozen node waits for
+/// minutes.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 
 /// One of two values: for every day, and for a run that takes its time.

@@ -143,7 +143,7 @@ async fn events_forged_in_redis_are_counted_and_the_real_message_is_shown() {
     say(&alice, &session, "first").await;
     assert_next(&mut socket, "first", 2).await;
 
-    // The next position, with another text; and with no signature, the old one, and one that is guessed.
+    // The next position, with another text: without a signature, with the old signature, and with a guessed signature.
     let (channel, mut forged, signature) = record.newest("first").await;
     forged["seq"] = json!(3);
     forged["counter"] = json!(forged["counter"].as_u64().unwrap() + 1);

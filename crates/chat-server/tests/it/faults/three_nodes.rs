@@ -122,7 +122,8 @@ async fn typing_ends_when_the_typists_last_socket_on_any_server_goes_or_its_serv
     let mut room = Room { sockets: vec![elsewhere, beside_first], seq: 0 };
 
     second.send("typing", json!({ "isTyping": true })).await;
-    // On the first server too: one that has not heard of it has nothing to say when the typist's socket goes.
+    // On the first server too: a server that has not heard of the typing has nothing to say when the typist's socket
+    // goes.
     assert_eq!(room.all_hear(&[0, 1], "typing").await["data"]["isTyping"], true);
     first.finish().await;
     // The second server knows better than the first, and says so before anyone is shown a stop.

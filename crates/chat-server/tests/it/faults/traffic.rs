@@ -21,7 +21,7 @@ use crate::support::{PATIENCE, Person};
 /// Between two messages of a sender who has no rate. Without it a session would grow by more than a socket that was
 /// lost can ask for.
 const PAUSE: Duration = Duration::from_millis(5);
-/// How many send at a rate. One that waits for an answer must not slow the others down.
+/// How many senders send at a rate. A sender that waits for an answer must not slow the others down.
 const PACED_SENDERS: u32 = 16;
 /// Before a message is sent again.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
@@ -326,7 +326,7 @@ impl Sender {
                 AttemptOutcome::Unknown => assert!(Instant::now() < deadline, "{key} has no answer but {status:?}"),
             }
             if status.is_none() {
-                // Where one server is gone, another one may be there.
+                // Where one server is gone, another may be there.
                 self.node = (self.node + 1) % self.addresses.len();
             }
             sleep(RETRY_PAUSE).await;

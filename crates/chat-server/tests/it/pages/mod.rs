@@ -79,7 +79,7 @@ async fn a_page_shows_many_pictures_and_seeks_in_a_video_with_a_ticket() {
         })
     );
 
-    // The browser has asked for parts, and asked again whether the file is still the one that it knows.
+    // The browser has asked for parts, and asked again whether the file is still the same.
     let path = video.strip_prefix(&server.url("")).unwrap();
     server.stdout.wait_for(PATIENCE, |lines| {
         let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());

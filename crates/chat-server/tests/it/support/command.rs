@@ -40,8 +40,8 @@ pub(crate) fn chat_server(data_dir: &Path) -> Command {
 /// How long a command that ends by itself may take; far more than it needs.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Runs a command to its end. One that does not come to an end, such as a server that should have refused to start, is
-/// killed and fails the test.
+/// Runs a command to its end. A command that does not come to an end, such as a server that should have refused to
+/// start, is killed and fails the test.
 pub(crate) fn run(command: &mut Command) -> Finished {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let pid = child.id().to_string();

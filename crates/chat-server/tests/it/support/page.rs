@@ -12,8 +12,8 @@ use test_servers::chromium::HeadlessPage;
 /// How long a browser may take, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Opens a page whose module is `script` in a headless browser, and returns what the script returns. Its origin is another
-/// one than that of the server under test.
+/// Opens a page whose module is `script` in a headless browser, and returns what the script returns. Its origin is not
+/// that of the server under test.
 pub(crate) fn run_page(script: &str) -> Value {
     let html = format!(
         "<!doctype html><title>test</title><body><script type=module>
