@@ -13,22 +13,19 @@ use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use chat_domain::ChatError;
 use chat_domain::model::{ChatSession, KnownPerson, SessionEvent, SessionId, UserId};
 use chat_domain::write::{Effects, Facts, LockSet, SessionWrite};
 use chat_sql::{LockMode, PeopleMemory, SessionStore, TransactionError};
-use diesel::connection::SimpleConnection;
 use uuid::Uuid;
 
 use crate::collect_orphans::HOLD_FILES;
-use crate::error::{Failure, is_lost, is_serialization_failure};
+use crate::error::{Failure, is_lost};
 use crate::writing_connection::WritingConnection;
 use crate::{get_session, load, people, persist};
 
 /// One writer's connection, and the sessions that it has written last.
 pub(crate) struct PgSessionStore {
     connection: WritingConnection,
-    in_transaction: bool,
     remembered: lru::LruCache<SessionId, Arc<ChatSession>>,
     /// The number of the connection over which the remembered sessions were read and written.
     remembered_over: u64,
@@ -42,7 +39,7 @@ impl PgSessionStore {
         // Grows as it is filled: room for all of them would be taken by idle nodes too.
         let mut remembered = lru::LruCache::unbounded();
         remembered.resize(capacity);
-        Self { connection, in_transaction: false, remembered, remembered_over: 0, people }
+        Self { connection, remembered, remembered_over: 0, people }
     }
 
     /// The sessions of an optimistic batch: those that the writer remembers, and the others as they are stored.
@@ -80,7 +77,6 @@ impl PgSessionStore {
     fn reconnecting<R>(&mut self, mut begin: impl FnMut(&mut Self) -> Result<R, Failure>) -> Result<R, Failure> {
         match begin(self) {
             Err(Failure::Database(error)) if is_lost(&error) => {
-                self.in_transaction = false;
                 self.connection.drop_lost(&Failure::from(error).into());
                 begin(self)
             }
@@ -89,8 +85,6 @@ impl PgSessionStore {
     }
 }
 
-/// Transactions are driven by plain statements and not by diesel's transaction manager, which would take a round trip for
-/// what is known already.
 impl SessionStore for PgSessionStore {
     type Connection = WritingConnection;
     type Failure = Failure;
@@ -100,7 +94,7 @@ impl SessionStore for PgSessionStore {
     fn begin(&mut self, locks: &LockSet<'_>, mode: LockMode) -> Result<(), Failure> {
         let mut begin = match mode {
             LockMode::Optimistic => return Ok(()),
-            LockMode::SkipLocked => self.connection.begin(),
+            LockMode::SkipLocked => self.connection.begin_with_lock_timeout(),
             LockMode::Wait => "BEGIN".to_owned(),
         };
         if !locks.files.is_empty() {
@@ -108,9 +102,7 @@ impl SessionStore for PgSessionStore {
         }
         self.reconnecting(|store| {
             store.forget_earlier_connections()?;
-            store.connection.get()?.batch_execute(&begin)?;
-            store.in_transaction = true;
-            Ok(())
+            store.connection.begin(&begin)
         })
     }
 
@@ -148,8 +140,7 @@ impl SessionStore for PgSessionStore {
             return persist::optimistic(connection, writer, effects, locks);
         }
         persist::effects(connection, writer, effects)?;
-        connection.batch_execute("COMMIT")?;
-        self.in_transaction = false;
+        self.connection.commit()?;
         Ok(HashSet::new())
     }
 
@@ -168,32 +159,17 @@ impl SessionStore for PgSessionStore {
     }
 
     fn transaction_error(&mut self, failure: Failure, mode: LockMode) -> TransactionError {
-        let (is_lost, is_conflict) = match &failure {
-            Failure::Database(error) => (is_lost(error), is_serialization_failure(error)),
-            Failure::NotConnected(_) => (true, false),
-            Failure::Corrupt(_) => (false, false),
-        };
-        let error = ChatError::from(failure);
-        if is_lost {
-            // A rollback works on a connection to a server that has become a standby, which would be kept and fail every
-            // later write.
-            self.in_transaction = false;
-            self.connection.drop_lost(&error);
-            return TransactionError::ConnectionLost(error);
-        }
-        // What fails without locks may succeed with them: a key that was used before, for one.
-        if is_conflict || mode == LockMode::Optimistic {
-            TransactionError::SerializationConflict(error)
-        } else {
-            TransactionError::Failed(error)
+        match self.connection.transaction_error(failure) {
+            // What fails without locks may succeed with them: a key that was used before, for one.
+            TransactionError::Failed(error) if mode == LockMode::Optimistic => {
+                TransactionError::SerializationConflict(error)
+            }
+            error => error,
         }
     }
 
     fn rollback(&mut self) {
-        if self.in_transaction {
-            self.in_transaction = false;
-            self.connection.rollback();
-        }
+        self.connection.rollback();
     }
 
     fn close(&mut self) {

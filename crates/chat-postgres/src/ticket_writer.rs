@@ -8,14 +8,12 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::convert::Infallible;
 
-use chat_domain::ChatError;
 use chat_domain::model::{Ticket, TicketDigest, Timestamp, UserId};
 use chat_sql::{Committed, LockMode, TicketToken, TransactionError, WriteOutcome, WriteStore, ticket_from_db};
-use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use crate::advisory_locks;
-use crate::error::{Failure, is_lost, is_serialization_failure};
+use crate::error::{Failure, is_lost};
 use crate::statements::{PutTickets, TakeTickets};
 use crate::writing_connection::WritingConnection;
 
@@ -30,12 +28,11 @@ pub(crate) enum TicketWrite {
 /// The connection that writes tickets.
 pub(crate) struct TicketWriter {
     connection: WritingConnection,
-    in_transaction: bool,
 }
 
 impl TicketWriter {
     pub(crate) fn new(connection: WritingConnection) -> Self {
-        Self { connection, in_transaction: false }
+        Self { connection }
     }
 
     fn run(
@@ -69,10 +66,7 @@ impl TicketWriter {
         });
         let outcomes = outcomes.collect();
         PutTickets::new(&issued, latest).run(connection)?;
-        if self.in_transaction {
-            connection.batch_execute("COMMIT")?;
-            self.in_transaction = false;
-        }
+        self.connection.commit()?;
         Ok(outcomes)
     }
 
@@ -92,26 +86,9 @@ impl TicketWriter {
     }
 
     fn begin_once(&mut self, people: &BTreeSet<&UserId>, mode: LockMode) -> Result<HashSet<String>, Failure> {
-        let connection = self.connection.get()?;
-        connection.batch_execute("BEGIN")?;
-        self.in_transaction = true;
+        self.connection.begin("BEGIN")?;
         let people: Vec<&str> = people.iter().map(|person| person.as_str()).collect();
-        Ok(advisory_locks::people(connection, "ticket ", &people, mode)?)
-    }
-
-    fn transaction_error(&mut self, failure: Failure) -> TransactionError {
-        let (lost, conflict) = match &failure {
-            Failure::Database(error) => (is_lost(error), is_serialization_failure(error)),
-            Failure::NotConnected(_) => (true, false),
-            Failure::Corrupt(_) => (false, false),
-        };
-        let error = ChatError::from(failure);
-        if lost {
-            self.in_transaction = false;
-            self.connection.drop_lost(&error);
-            return TransactionError::ConnectionLost(error);
-        }
-        if conflict { TransactionError::SerializationConflict(error) } else { TransactionError::Failed(error) }
+        Ok(advisory_locks::people(self.connection.get()?, "ticket ", &people, mode)?)
     }
 }
 
@@ -142,15 +119,12 @@ impl WriteStore for TicketWriter {
         mode: LockMode,
     ) -> Result<Committed<Option<Ticket>, Infallible>, TransactionError> {
         let mode = mode.max(LockMode::SkipLocked);
-        let outcomes = self.run(writes, mode).map_err(|failure| self.transaction_error(failure))?;
+        let outcomes = self.run(writes, mode).map_err(|failure| self.connection.transaction_error(failure))?;
         Ok(Committed { mode, outcomes, events: Vec::new() })
     }
 
     fn rollback(&mut self) {
-        if self.in_transaction {
-            self.in_transaction = false;
-            self.connection.rollback();
-        }
+        self.connection.rollback();
     }
 
     fn close(&mut self) {

@@ -1,8 +1,12 @@
-//! A writer's connection: made when it is needed, dropped when it is lost, made again.
+//! A writer's connection: made when it is needed, dropped when it is lost, made again; and its transaction.
+//!
+//! Transactions are driven by plain statements and not by diesel's transaction manager, which would take a round trip for
+//! what is known already.
 
 use std::time::{Duration, Instant};
 
 use chat_domain::ChatError;
+use chat_sql::TransactionError;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
@@ -10,7 +14,7 @@ use metrics::{Counter, counter};
 use tracing::{info, warn};
 
 use crate::connection::PgTarget;
-use crate::error::Failure;
+use crate::error::{Failure, is_lost, is_serialization_failure};
 
 /// Advisory locks of this class ("chat" in ASCII) stand for the rows that writers have in the counter tables.
 const SLOTS: i32 = 0x6368_6174;
@@ -31,6 +35,8 @@ pub(crate) struct WritingConnection {
     /// Whether it writes to the counter tables.
     counts: bool,
     open: Option<Open>,
+    /// Whether a transaction has begun on it that has not ended.
+    in_transaction: bool,
     was_lost: bool,
     /// When and why the last attempt to connect failed.
     failed: Option<(Instant, String)>,
@@ -58,7 +64,16 @@ impl WritingConnection {
     /// A connection that is made when it is first used, for a writer that has no rows in the counter tables.
     pub(crate) fn without_counters(target: PgTarget) -> Self {
         let reconnects = counter!("chat_database_reconnects_total", "store" => "postgres");
-        Self { target, counts: false, open: None, was_lost: false, failed: None, made: 0, reconnects }
+        Self {
+            target,
+            counts: false,
+            open: None,
+            in_transaction: false,
+            was_lost: false,
+            failed: None,
+            made: 0,
+            reconnects,
+        }
     }
 
     /// The connection, made again if it was lost.
@@ -97,9 +112,25 @@ impl WritingConnection {
         Ok(Open { connection, slot })
     }
 
-    /// What begins a transaction that waits for locks as long as the operator wants.
-    pub(crate) fn begin(&self) -> String {
+    /// The statements that begin a transaction which waits for locks as long as the operator wants.
+    pub(crate) fn begin_with_lock_timeout(&self) -> String {
         format!("BEGIN; SET LOCAL lock_timeout = {}", self.target.lock_timeout().as_millis())
+    }
+
+    /// Begins a transaction by these statements.
+    pub(crate) fn begin(&mut self, statements: &str) -> Result<(), Failure> {
+        self.get()?.batch_execute(statements)?;
+        self.in_transaction = true;
+        Ok(())
+    }
+
+    /// Commits the transaction, if one has begun.
+    pub(crate) fn commit(&mut self) -> Result<(), Failure> {
+        if self.in_transaction {
+            self.get()?.batch_execute("COMMIT")?;
+            self.in_transaction = false;
+        }
+        Ok(())
     }
 
     /// How many connections there have been. What was known of the database before the last one may not be so any more:
@@ -115,15 +146,34 @@ impl WritingConnection {
 
     /// Gives up a connection that is of no use any more.
     pub(crate) fn drop_lost(&mut self, reason: &ChatError) {
+        self.in_transaction = false;
         if self.open.take().is_some() {
             self.was_lost = true;
             warn!(error = %reason, "a database writer has lost its connection");
         }
     }
 
-    /// Ends the transaction without effect. A connection on which that fails is given up.
+    /// What a failure of a transaction means for its writes. A connection that it shows to be lost is given up.
+    pub(crate) fn transaction_error(&mut self, failure: Failure) -> TransactionError {
+        let (is_lost, is_conflict) = match &failure {
+            Failure::Database(error) => (is_lost(error), is_serialization_failure(error)),
+            Failure::NotConnected(_) => (true, false),
+            Failure::Corrupt(_) => (false, false),
+        };
+        let error = ChatError::from(failure);
+        if is_lost {
+            // A rollback works on a connection to a server that has become a standby, which would be kept and fail every
+            // later write.
+            self.drop_lost(&error);
+            return TransactionError::ConnectionLost(error);
+        }
+        if is_conflict { TransactionError::SerializationConflict(error) } else { TransactionError::Failed(error) }
+    }
+
+    /// Ends the transaction without effect, if one has begun. A connection on which that fails is given up.
     pub(crate) fn rollback(&mut self) {
-        if let Some(open) = &mut self.open
+        if std::mem::take(&mut self.in_transaction)
+            && let Some(open) = &mut self.open
             && let Err(error) = open.connection.batch_execute("ROLLBACK")
         {
             self.drop_lost(&Failure::from(error).into());
