@@ -42,7 +42,7 @@ pub(crate) fn unknown(connection: &mut PgConnection, ids: &[AttachmentId]) -> Qu
     Ok(ids.iter().copied().filter(|id| !known.contains(&id.as_uuid())).collect())
 }
 
-/// Those that a message refers to, and those that wait to be sent. Uploads are read first: one that is sent between the two
+/// Those that a message refers to, and those that wait to be sent. Uploads are read first: an upload that is sent between the two
 /// statements is in the second.
 fn known(connection: &mut PgConnection, ids: &[AttachmentId]) -> QueryResult<HashSet<Uuid>> {
     let unsent = chat_uploads::table.select(chat_uploads::id).filter(chat_uploads::id.eq_any(uuids(ids)));

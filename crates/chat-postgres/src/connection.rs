@@ -66,7 +66,7 @@ impl PgTarget {
         Ok(connection)
     }
 
-    /// Makes a connection and sets nothing on it: behind a pooler it may be one that others have too.
+    /// Makes a connection and sets nothing on it: behind a pooler others may have the same connection.
     pub(crate) fn connect_bare(&self) -> ConnectionResult<PgConnection> {
         PgConnection::establish(&self.url)
     }
@@ -93,7 +93,7 @@ impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for PgCustomizer {
     }
 }
 
-/// Of several hosts, libpq is to choose one that takes writes. A standby shows the past, and for as long as it likes.
+/// Of several hosts, libpq is to choose a server that takes writes. A standby shows the past, and for as long as it likes.
 const READ_WRITE: &str = "read-write";
 
 /// Makes the connections that read.

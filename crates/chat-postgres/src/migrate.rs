@@ -73,7 +73,7 @@ pub fn status(url: &str) -> Result<Vec<MigrationStatus>, MigrateError> {
 /// The names of the migrations that the database lacks.
 ///
 /// # Errors
-/// The database has one that this program does not know, or cannot be asked.
+/// The database has a migration that this program does not know, or cannot be asked.
 pub(crate) fn pending(url: &PgUrl) -> Result<Vec<String>, MigrateError> {
     let mut migrator = Migrator::connect_to(url, PATIENCE)?;
     migrator.refuse_newer(&MIGRATIONS)?;

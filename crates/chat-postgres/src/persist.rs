@@ -88,7 +88,7 @@ pub(crate) fn effects(connection: &mut PgConnection, writer: i32, effects: &Effe
     }
     AddToCounts::new(writer, &SessionCounts::of(effects)).run(connection)?;
     AddToStatistics::new(writer, &effects.statistics()).run(connection)?;
-    // Last, so that no transaction waits long for one that has met the same person, and none in a circle.
+    // Last, so that no transaction waits long for another that has met the same person, and none in a circle.
     let mut people = PutPeople::default();
     effects.people().for_each(|person| people.person(person));
     people.run(connection)?;

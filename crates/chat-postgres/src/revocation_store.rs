@@ -30,7 +30,7 @@ const CHANGE: &str = "\
     is_blocked = coalesce($3, r.is_blocked), version = excluded.version \
     RETURNING person_id, signed_out_at, is_blocked, version";
 
-/// The rows are locked before they are deleted, so that one that is changed at the same time is left alone, and two nodes
+/// The rows are locked before they are deleted, so that a row that is changed at the same time is left alone, and two nodes
 /// that sweep do not wait for each other.
 const REMOVE_ENDED: &str = "\
     DELETE FROM chat_revocations WHERE person_id = ANY (ARRAY(SELECT person_id FROM chat_revocations \

@@ -108,7 +108,7 @@ fn take(connection: &mut PgConnection, digests: Vec<&[u8]>) -> Result<HashMap<Ti
 
 impl WriteStore for TicketWriter {
     type Write = TicketWrite;
-    /// The ticket that was used, if it was there; `None` for one that was issued.
+    /// The ticket that was used, if it was there; `None` for a ticket that was issued.
     type Reply = Option<Ticket>;
     /// Tickets change no session, so there are no events.
     type Event = Infallible;

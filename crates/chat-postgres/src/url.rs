@@ -4,7 +4,7 @@
 //! The grammar is that of `conninfo_uri_parse_options` in libpq
 //! (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>), which has no parser as a library:
 //! several hosts, and hosts that are directories, are no URL of the URL standard. Names and values of parameters are
-//! checked by libpq, which reports one that it does not know.
+//! checked by libpq, which reports a parameter that it does not know.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -226,7 +226,7 @@ fn parameters(query: &str) -> Result<Vec<(String, String)>, Problem> {
     if query.is_empty() { Ok(Vec::new()) } else { query.split('&').map(pair).collect() }
 }
 
-/// Decodes the escapes (RFC 3986, 2.1). libpq refuses one that is incomplete or stands for a zero byte.
+/// Decodes the escapes (RFC 3986, 2.1). libpq refuses an escape that is incomplete or stands for a zero byte.
 fn decode(text: &str) -> Result<String, Problem> {
     let mut pieces = text.split('%');
     let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();

@@ -49,7 +49,7 @@ db_name! {
     DbStatus(SessionStatus), status_from_db
 }
 
-/// The stage of a session's life, as it is read; `None` for one that only a newer version knows.
+/// The stage of a session's life, as it is read; `None` for a name that only a newer version knows.
 #[derive(Clone, Copy, Debug, FromSqlRow)]
 pub(crate) struct StoredStatus(pub(crate) Option<SessionStatus>);
 

@@ -47,7 +47,7 @@ pub fn range_conditions(range: &InboxRange) -> RangeConditions<'_> {
     }
 }
 
-/// The queue of a priority. One that only a newer version knows is shown as the default, and stands with it.
+/// The queue of a priority. A priority that only a newer version knows is shown as the default, and stands with it.
 fn queue(priority: Priority) -> &'static str {
     match priority {
         Priority::High => {

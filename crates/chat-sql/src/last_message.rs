@@ -24,7 +24,7 @@ pub fn last_message_to_text(session: &ChatSession) -> Option<String> {
 /// Enough for the words before the author in nearly all sessions.
 const ROOM: usize = 80;
 
-/// The message of the column. One that cannot be read is none: then the newest message is looked up.
+/// The message of the column. A text that cannot be read is none: then the newest message is looked up.
 pub(crate) fn last_message_from_text(text: Option<&str>) -> Option<Arc<LastMessage>> {
     let (line, preview) = text?.split_once('\n')?;
     let mut words = line.splitn(7, ' ');

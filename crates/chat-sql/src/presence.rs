@@ -19,7 +19,7 @@ pub fn age_from_db(difference: i64) -> Duration {
     Duration::from_millis(difference.unsigned_abs())
 }
 
-/// The status of that name. One that only a newer version knows is not that the agent takes sessions.
+/// The status of that name. A status that only a newer version knows does not say that the agent takes sessions.
 pub(crate) fn agent_status_from_db(name: Option<&str>) -> AgentStatus {
     name.map_or_else(AgentStatus::default, |name| AgentStatus::parse(name).unwrap_or(AgentStatus::Away))
 }

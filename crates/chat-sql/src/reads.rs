@@ -202,7 +202,7 @@ impl<M: ManageConnection> ReadsInner<M> {
                 }
                 Err(failure) => {
                     slot.lost = failure.is_lost();
-                    // Every pooled connection may have been lost at once, so one that was made just now is the last try.
+                    // Every pooled connection may have been lost at once, so a new connection is the last try.
                     if !slot.lost || tries > pooled {
                         return Err(failure.into());
                     }

@@ -15,7 +15,7 @@ pub fn statistics_of(rows: &[StatisticsRow]) -> Result<Statistics, Corrupt> {
     let sum = |column, pick: fn(&StatisticsRow) -> i64| from_db(column, rows.iter().map(pick).sum());
     Ok(Statistics {
         total_sessions: sum("chat_stats.opened", |row| row.0)?,
-        // A session may be closed by another writer than the one that opened it, so only the sums can be compared.
+        // Another writer may close a session than opened it, so only the sums can be compared.
         active_sessions: sum("chat_stats.closed", |row| row.0 - row.1)?,
         messages: sum("chat_stats.messages", |row| row.2)?,
         responses: sum("chat_stats.responses", |row| row.3)?,

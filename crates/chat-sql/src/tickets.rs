@@ -15,11 +15,11 @@ pub fn tickets_kept(new: usize) -> i64 {
     i64::try_from(MAX_TICKETS_OF_A_PERSON.saturating_sub(new)).unwrap_or(0)
 }
 
-/// How many expired tickets are removed for each one that comes. More than one, so that the table shrinks again after a
+/// How many expired tickets are removed for each new ticket. More than one, so that the table shrinks again after a
 /// rush; few, so that none waits for the others' sweeping.
 pub const SWEPT_PER_TICKET: usize = 4;
 
-/// The session of a ticket as the column has it. One that opens a socket without a session of its own has the nil UUID
+/// The session of a ticket as the column has it. A ticket that opens a socket without a session of its own has the nil UUID
 /// (RFC 9562, 5.9), which no session has: a node of an older version would look for that session, and find none.
 pub fn ticket_session_to_db(session: Option<SessionId>) -> Uuid {
     session.map_or(Uuid::nil(), |session| session.as_uuid())
@@ -29,7 +29,7 @@ fn ticket_session_from_db(column: Uuid) -> Option<SessionId> {
     (!column.is_nil()).then(|| SessionId::new(column))
 }
 
-/// For how long a ticket is kept after it has expired. Clocks of nodes differ, and one that is ahead must not remove
+/// For how long a ticket is kept after it has expired. Clocks of nodes differ, and a node that is ahead must not remove
 /// what is good for the others.
 const SWEPT_AFTER: Duration = Duration::from_secs(30);
 
@@ -50,7 +50,7 @@ pub struct TicketToken<'a> {
     pub key: Option<&'a [u8]>,
 }
 
-/// A ticket from its columns. `None` when its role is one that only a newer version knows: it opens nothing here.
+/// A ticket from its columns. `None` when only a newer version knows its role: it opens nothing here.
 ///
 /// # Errors
 /// The person is none, or the digest of the key is none.

@@ -111,7 +111,7 @@ pub fn tags_from_json(column: &'static str, json: &str) -> Result<Tags, Corrupt>
     valid(column, Tags::parse(tags))
 }
 
-/// The stage of a session's life from its name; `None` for one that only a newer version knows.
+/// The stage of a session's life from its name; `None` for a name that only a newer version knows.
 pub fn status_from_db(name: &str) -> Option<SessionStatus> {
     [SessionStatus::Active, SessionStatus::Closed].into_iter().find(|status| status.as_str() == name)
 }

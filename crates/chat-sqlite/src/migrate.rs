@@ -106,7 +106,7 @@ pub fn status(path: impl AsRef<Path>) -> Result<Vec<MigrationStatus>, MigrateErr
 /// The names of the migrations that the database lacks.
 ///
 /// # Errors
-/// The database has one that this program does not know.
+/// The database has a migration that this program does not know.
 pub(crate) fn pending(connection: &mut SqliteConnection, path: &Path) -> Result<Vec<String>, MigrateError> {
     let applied = versions(connection).map_err(|stop| stop.at(path))?;
     refuse_newer(&applied).map_err(|stop| stop.at(path))?;

@@ -29,6 +29,10 @@ pub(crate) fn effects(connection: &mut SqliteConnection, effects: &Effects) -> R
         if effect.changes_details() {
             require_one(diesel::update(row).set(DetailsRow::new(&effect.after)).execute(connection)?)?;
         }
+        if effect.changes_queue_place() {
+            let place = chat_sessions::queue_place.eq(effect.after.queue_place());
+            require_one(diesel::update(row).set(place).execute(connection)?)?;
+        }
         require_one(SaveProgress::of(&effect.after).execute(connection)?)?;
     }
     for (message, key) in effects.messages() {

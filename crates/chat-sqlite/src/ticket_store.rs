@@ -59,7 +59,7 @@ fn put(
     Ok(())
 }
 
-/// The writer has the database to itself, so the row that is read is the one that is deleted.
+/// The writer has the database to itself, so the row that is read is the row that is deleted.
 fn take(connection: &mut SqliteConnection, digest: TicketDigest) -> Result<Option<Ticket>, Failure> {
     let row = chat_tickets::table.find(digest.as_bytes().as_slice());
     let found: Option<TicketRow> = row.select(TicketRow::as_select()).first(connection).optional()?;

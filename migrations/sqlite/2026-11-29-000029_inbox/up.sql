@@ -8,7 +8,7 @@
 --   has an agent never change it, so an index may hold it.
 -- * settled_at: of a session that has ended, its last_activity_at; else NULL. An index may hold it for the same reason.
 --
--- The first three are written by the statement that moves last_seq.
+-- The first two are written by the statement that moves last_seq, and queue_place when it changes.
 --
 -- Beside running nodes: no other process uses the file while migrations run.
 ALTER TABLE chat_sessions ADD COLUMN last_message TEXT;

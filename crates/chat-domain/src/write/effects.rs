@@ -63,6 +63,11 @@ impl SessionEffect {
         self.before.as_ref().is_some_and(|before| before.state != self.after.state)
     }
 
+    /// Whether its place in the queue has changed: few messages do that.
+    pub fn changes_queue_place(&self) -> bool {
+        self.before.as_ref().is_some_and(|before| before.queue_place() != self.after.queue_place())
+    }
+
     /// Whether it has come to be about something else. A batch may change that and change it back; then the session still
     /// has to know what it was opened with.
     pub fn changes_details(&self) -> bool {

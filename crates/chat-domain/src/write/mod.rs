@@ -88,7 +88,7 @@ pub struct MarkUpTo {
 }
 
 impl SessionWrite {
-    /// The session that the write changes; `None` for one that it opens.
+    /// The session that the write changes; `None` if it opens one.
     pub fn session_id(&self) -> Option<SessionId> {
         match self {
             Self::OpenSession(_) => None,

@@ -104,7 +104,7 @@ impl<'a> ClientView<'a> {
         self
     }
 
-    /// What a value that a proxy has sent means; takes note of one that is not valid.
+    /// What a value that a proxy has sent means; takes note of a value that is not valid.
     fn valid<T>(&mut self, name: &'static str, value: Option<&'a str>, parse: fn(&'a str) -> Option<T>) -> Option<T> {
         let value = value?;
         let parsed = parse(value);

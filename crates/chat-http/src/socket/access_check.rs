@@ -55,7 +55,7 @@ impl AccessCheck {
 
     /// A check has found that the session may be seen. While a renewal runs, its result counts for the new role.
     pub(super) fn confirmed(&mut self, renewal_is_running: bool) {
-        // A required recheck stops the one that ran before it, so this one began after the event.
+        // A required recheck stops the recheck that ran before it, so this one began after the event.
         self.recheck_is_required = false;
         self.role_is_unconfirmed &= renewal_is_running;
     }

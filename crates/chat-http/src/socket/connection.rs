@@ -252,7 +252,7 @@ impl SocketConnection {
         }
     }
 
-    /// Sends what was not done, and why, in the words of the error table. `session` is the one that it is about.
+    /// Sends what was not done, and why, in the words of the error table. `session` is the session that it is about.
     pub(super) fn send_error(
         &mut self,
         error: &ApiError,

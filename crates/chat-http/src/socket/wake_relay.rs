@@ -41,7 +41,7 @@ impl WakeRelay {
         .await;
     }
 
-    /// Takes the list, and leaves an empty one that has room already.
+    /// Takes the list, and leaves an empty list that has room already.
     fn exchange(&self, list: &mut Vec<Arc<RelayedTask>>, cx: &Context<'_>) {
         let mut waiting = self.lock();
         std::mem::swap(&mut waiting.to_wake, list);

@@ -50,7 +50,8 @@ impl ProgressColumns {
     }
 }
 
-/// Writes the counters of a session back, the one statement that each message costs besides its own row.
+/// Writes the counters of a session back, the one statement that each message costs besides its own row. The place in the
+/// queue is left out: SQLite writes an index again when one of its columns is set, also to the value that it has.
 ///
 /// Written by hand because diesel prepares each `update` again, as its list of columns may differ from call to call,
 /// and preparing takes longer than running. The text of this one is fixed, so it is prepared once.
@@ -92,8 +93,6 @@ impl QueryFragment<Sqlite> for SaveProgress {
         out.push_bind_param::<Nullable<Text>, _>(&columns.last_message)?;
         out.push_sql(", last_activity_at = ");
         out.push_bind_param::<Nullable<BigInt>, _>(&columns.last_activity_at)?;
-        out.push_sql(", queue_place = ");
-        out.push_bind_param::<Nullable<BigInt>, _>(&columns.queue_place)?;
         out.push_sql(" WHERE id = ");
         out.push_bind_param::<Binary, _>(&self.id)
     }

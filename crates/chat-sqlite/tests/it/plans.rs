@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use chat_domain::ports::{MessageRepository, SessionRepository};
+use chat_testkit::fixtures::{alice, draft, new_session, session_id};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
@@ -53,6 +55,42 @@ pub(crate) fn check(path: &Path) {
 
 fn connect(path: &Path) -> SqliteConnection {
     SqliteConnection::establish(path.to_str().unwrap()).unwrap()
+}
+
+#[derive(QueryableByName)]
+struct Instruction {
+    #[diesel(sql_type = Text)]
+    opcode: String,
+}
+
+/// How many indexes a statement that changes a session may write. The sessions are in an index themselves (`WITHOUT ROWID`),
+/// which is not counted.
+fn indexes_written(connection: &mut SqliteConnection, statement: &str) -> usize {
+    let program: Vec<Instruction> = diesel::sql_query(format!("EXPLAIN {statement}")).load(connection).unwrap();
+    program.iter().filter(|instruction| instruction.opcode == "IdxInsert").count() - 1
+}
+
+/// The place in the queue is set when it changes, and not with each message: SQLite writes an index again when one of its
+/// columns is set, whatever it is set to.
+#[tokio::test]
+async fn a_message_writes_no_index_of_its_session() {
+    let place = Place::migrated();
+    let store = place.open().await;
+    store.sessions.open(new_session(1), alice(), None).await.unwrap();
+    for n in 2..=3 {
+        store.messages.append(draft(session_id(1), &alice(), n)).await.unwrap();
+    }
+    store.close().await;
+    let statements = recorder::statements(place.path().parent().unwrap());
+    let mut connection = connect(&place.path());
+    let mut indexed = |column: &str| {
+        let sets = format!("SET `{column}` =");
+        let plain = format!("SET {column} =");
+        let statement = statements.iter().find(|text| text.contains(&sets) || text.contains(&plain)).unwrap();
+        indexes_written(&mut connection, statement)
+    };
+    assert_eq!(indexed("last_seq"), 0);
+    assert_eq!(indexed("queue_place"), 1, "of the first message, which begins the wait");
 }
 
 #[test]

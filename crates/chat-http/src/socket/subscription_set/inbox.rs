@@ -50,7 +50,7 @@ enum InboxState {
 }
 
 impl SubscriptionSet {
-    /// Opens the inbox, in place of one that is open.
+    /// Opens the inbox, in place of an inbox that is open.
     pub(super) fn open_inbox(
         &mut self,
         names: &[String],
