@@ -226,8 +226,7 @@ impl ThumbnailJobs {
         let guard = JobGuard { jobs: Arc::clone(jobs), id };
         let object = picture.object.clone();
         jobs.runtime.spawn(async move {
-            let made = guard.jobs.run(id, object, start, &progress).await;
-            guard.jobs.report(id, &made);
+            let made = guard.jobs.find_or_make(id, object, start, &progress).await;
             // First, so that a caller who comes now finds what was saved, or begins again.
             drop(guard);
             let _all_have_gone = progress.send(ThumbnailJobState::Ended(made));
@@ -255,8 +254,8 @@ impl ThumbnailJobs {
         }
     }
 
-    /// Makes the thumbnails and saves them.
-    async fn run(
+    /// What another job has saved since the caller looked, else what is made. Only what is made is counted.
+    async fn find_or_make(
         &self,
         id: AttachmentId,
         object: StoredObject,
@@ -264,16 +263,31 @@ impl ThumbnailJobs {
         progress: &watch::Sender<ThumbnailJobState>,
     ) -> Reply {
         let slot = match start {
-            JobStart::Stored(slot) => slot,
-            JobStart::Requested(who) => {
-                let slot = self.slot(&who).await?;
-                // By a job that has ended since the caller looked.
-                if let Some(saved) = self.saved(id).await {
-                    return Ok(saved);
-                }
-                slot
-            }
+            JobStart::Stored(slot) => Ok(slot),
+            JobStart::Requested(who) => match self.slot(&who).await {
+                Ok(slot) => match self.saved(id).await {
+                    Some(saved) => return Ok(saved),
+                    None => Ok(slot),
+                },
+                busy => busy,
+            },
         };
+        let made = match slot {
+            Ok(slot) => self.make(id, object, slot, progress).await,
+            Err(busy) => Err(busy),
+        };
+        self.report(id, &made);
+        made
+    }
+
+    /// Makes the thumbnails and saves them.
+    async fn make(
+        &self,
+        id: AttachmentId,
+        object: StoredObject,
+        slot: Slot,
+        progress: &watch::Sender<ThumbnailJobState>,
+    ) -> Reply {
         let set = if object.size > MAX_THUMBNAIL_SOURCE_BYTES {
             None
         } else {

@@ -142,6 +142,7 @@ async fn a_decoder_that_panics_is_no_thumbnail_and_one_warning() {
     assert_eq!(DECODED.load(Ordering::SeqCst), 2, "each was tried once");
     assert_eq!(lines("a picture that it is not made for"), [Level::WARN]);
     assert_eq!(results.of("panicked"), 2);
+    assert_eq!(results.of("impossible"), 2, "what was saved is not counted again");
     assert_eq!((results.of("failed"), results.of("made")), (0, 0));
 }
 
