@@ -127,8 +127,8 @@ it in a form have no colour either. A colour that is absent stays so.
 
 An `<img>`, a `<video>` and a link cannot send a header. `POST /api/chat/download-ticket` returns a ticket that a page
 adds to the address of any attachment, or its thumbnail, as `?ticket=`: `<img src=\"…/api/chat/attachments/<id>?ticket=<ticket>\">`. It
-authorises `GET` and `HEAD` in the name of the person who asked for it, on every node, as often as wanted, for <ticket minutes>
-minutes or until their token ends. The right to the file is checked each time; signing the person out, blocking them and
+authorises `GET` and `HEAD` in the name of the person who asked for it, on every node, as often as wanted, for <ticket lifetime>
+or until their token ends. The right to the file is checked each time; signing the person out, blocking them and
 deactivating an agent end their tickets. A request with a ticket and an `Authorization` header, or with two tickets, is
 401. A page gets a new ticket when a file is 401, or a little before `expiresAt`.
 
@@ -157,7 +157,7 @@ pub fn files_reference(recognised: &[(&str, &[&str])]) -> String {
         ("<upload lifetime>", in_words(UnsentUpload::LIFETIME)),
         ("<unsent files>", Rules::MAX_UNSENT_FILES.to_string()),
         ("<seconds when full>", RETRY_FULL_SECONDS.to_string()),
-        ("<ticket minutes>", (DOWNLOAD_TICKET_LIFETIME.as_secs() / 60).to_string()),
+        ("<ticket lifetime>", in_words(DOWNLOAD_TICKET_LIFETIME)),
     ];
     page.push_str(&values.iter().fold(TEXT.to_owned(), |text, (name, value)| text.replace(name, value)));
     page

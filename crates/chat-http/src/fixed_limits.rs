@@ -121,6 +121,7 @@ pub fn in_words(time: Duration) -> String {
     let (count, unit) = match time.as_secs() {
         seconds if Duration::from_secs(seconds) != time => return format!("{time:?}"),
         seconds if seconds > 0 && seconds % 3_600 == 0 => (seconds / 3_600, "hour"),
+        seconds if seconds > 0 && seconds % 60 == 0 => (seconds / 60, "minute"),
         seconds => (seconds, "second"),
     };
     if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
@@ -132,9 +133,19 @@ mod tests {
 
     #[test]
     fn a_time_is_given_in_its_largest_whole_unit() {
-        let shown =
-            [0, 1_000, 15_000, 90_000, 3_600_000, 86_400_000, 250, 1_500].map(Duration::from_millis).map(in_words);
-        let expected = ["0 seconds", "1 second", "15 seconds", "90 seconds", "1 hour", "24 hours", "250ms", "1.5s"];
-        assert_eq!(shown, expected);
+        for (milliseconds, expected) in [
+            (0, "0 seconds"),
+            (1_000, "1 second"),
+            (15_000, "15 seconds"),
+            (90_000, "90 seconds"),
+            (60_000, "1 minute"),
+            (900_000, "15 minutes"),
+            (3_600_000, "1 hour"),
+            (86_400_000, "24 hours"),
+            (250, "250ms"),
+            (1_500, "1.5s"),
+        ] {
+            assert_eq!(in_words(Duration::from_millis(milliseconds)), expected);
+        }
     }
 }

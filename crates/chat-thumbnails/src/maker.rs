@@ -254,7 +254,7 @@ impl ThumbnailJobs {
         }
     }
 
-    /// What another job has saved since the caller looked, else what is made. Only what is made is counted.
+    /// What another job has saved since the caller looked, which that job has counted; else what is made.
     async fn find_or_make(
         &self,
         id: AttachmentId,
@@ -263,19 +263,16 @@ impl ThumbnailJobs {
         progress: &watch::Sender<ThumbnailJobState>,
     ) -> Reply {
         let slot = match start {
-            JobStart::Stored(slot) => Ok(slot),
-            JobStart::Requested(who) => match self.slot(&who).await {
-                Ok(slot) => match self.saved(id).await {
-                    Some(saved) => return Ok(saved),
-                    None => Ok(slot),
-                },
-                busy => busy,
-            },
+            JobStart::Stored(slot) => slot,
+            JobStart::Requested(who) => {
+                let slot = self.slot(&who).await.inspect_err(|_| note("busy"))?;
+                if let Some(saved) = self.saved(id).await {
+                    return Ok(saved);
+                }
+                slot
+            }
         };
-        let made = match slot {
-            Ok(slot) => self.make(id, object, slot, progress).await,
-            Err(busy) => Err(busy),
-        };
+        let made = self.make(id, object, slot, progress).await;
         self.report(id, &made);
         made
     }
