@@ -4,10 +4,9 @@ use std::fmt::Write;
 
 use chat_domain::model::UnsentUpload;
 use chat_domain::service::Rules;
-use chat_identity::DOWNLOAD_TICKET_LIFETIME;
+use chat_identity::{DOWNLOAD_TICKET_LIFETIME, in_words};
 
 use crate::error::RETRY_FULL_SECONDS;
-use crate::fixed_limits::in_words;
 use crate::handlers::download_attachment::SHOWN_INLINE;
 
 const INTRODUCTION: &str = "\

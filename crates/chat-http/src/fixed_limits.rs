@@ -1,7 +1,6 @@
 //! The limits of the HTTP edge that no option changes, for the reference.
 
-use std::time::Duration;
-
+use chat_identity::in_words;
 use chat_websocket::FrameLimits;
 
 use crate::body_slots::{JSON_PER_NODE, JSON_PER_PERSON};
@@ -114,38 +113,4 @@ fn socket_limits() -> [FixedLimit; 5] {
             bound: format!("pinged after {ping}, closed with 4408 after {silence} more"),
         },
     ]
-}
-
-/// A time in its largest whole unit, such as `1 hour`, `90 seconds` or `250ms`.
-pub fn in_words(time: Duration) -> String {
-    let (count, unit) = match time.as_secs() {
-        seconds if Duration::from_secs(seconds) != time => return format!("{time:?}"),
-        seconds if seconds > 0 && seconds % 3_600 == 0 => (seconds / 3_600, "hour"),
-        seconds if seconds > 0 && seconds % 60 == 0 => (seconds / 60, "minute"),
-        seconds => (seconds, "second"),
-    };
-    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_given_in_its_largest_whole_unit() {
-        for (milliseconds, expected) in [
-            (0, "0 seconds"),
-            (1_000, "1 second"),
-            (15_000, "15 seconds"),
-            (90_000, "90 seconds"),
-            (60_000, "1 minute"),
-            (900_000, "15 minutes"),
-            (3_600_000, "1 hour"),
-            (86_400_000, "24 hours"),
-            (250, "250ms"),
-            (1_500, "1.5s"),
-        ] {
-            assert_eq!(in_words(Duration::from_millis(milliseconds)), expected);
-        }
-    }
 }

@@ -48,7 +48,7 @@ pub use api::Api;
 pub use asyncapi::asyncapi_json;
 pub use error::{ErrorCode, errors_reference};
 pub use files_reference::files_reference;
-pub use fixed_limits::{FixedLimit, fixed_limits, in_words};
+pub use fixed_limits::{FixedLimit, fixed_limits};
 pub use forwarding::{ForwardedHeader, ProxySettings, TrustedProxy};
 pub use log_targets::is_caused_by_clients;
 pub use log_text::escape_unseen;

@@ -6,6 +6,7 @@
 
 mod claims;
 mod download_tickets;
+mod in_words;
 mod keys;
 mod remembered_tokens;
 mod remote;
@@ -17,6 +18,7 @@ mod verified_token;
 mod verifier;
 
 pub use download_tickets::{DOWNLOAD_TICKET_LIFETIME, DownloadTickets};
+pub use in_words::in_words;
 pub use keys::{KeyFileError, TokenKeys};
 pub use remote::{KeySetError, KeySetLocation, KeySetSettings, RemoteKeySet};
 pub use rules::TokenRules;

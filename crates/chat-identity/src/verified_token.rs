@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use chat_domain::model::{Principal, Timestamp};
 
+use crate::in_words::in_words;
+
 /// The most bytes a token has, in KiB.
 pub(super) const MAX_TOKEN_KIB: usize = 8;
 
@@ -33,7 +35,7 @@ pub enum TokenError {
     #[error(
         "the `exp` of the bearer token is more than {} ahead of now or of its `iat`, the limit of this server; `exp` \
          is in seconds since 1970, not in milliseconds",
-        in_words(.max_lifetime)
+        in_words(*.max_lifetime)
     )]
     EndsTooLate {
         /// The limit.
@@ -106,16 +108,5 @@ pub enum TokenDefect {
 impl From<TokenDefect> for TokenError {
     fn from(defect: TokenDefect) -> Self {
         Self::Invalid(defect)
-    }
-}
-
-/// A limit in its largest whole unit: `365 days`.
-fn in_words(limit: &Duration) -> String {
-    let seconds = limit.as_secs();
-    let units = [(86_400, "days"), (3_600, "hours"), (60, "minutes")];
-    let unit = units.into_iter().find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit));
-    match unit {
-        Some((unit, name)) => format!("{} {name}", seconds / unit),
-        None => format!("{seconds} seconds"),
     }
 }

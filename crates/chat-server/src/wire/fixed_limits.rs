@@ -6,7 +6,8 @@ use std::time::Duration;
 use chat_domain::inbox::{MAX_ACTIVE, MAX_FILTERED};
 use chat_domain::model::{Content, OFFLINE_AFTER, SocketLimits, UnsentUpload};
 use chat_domain::service::{PRESENCE_REFRESHED_EVERY, Rules};
-use chat_http::{FixedLimit, fixed_limits, in_words};
+use chat_http::{FixedLimit, fixed_limits};
+use chat_identity::in_words;
 use chat_realtime::{HubSettings, INBOX_PACE, MAX_INBOXES_OF_A_PERSON, TypingRules};
 
 const INTRODUCTION: &str = "\
